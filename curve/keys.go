@@ -1,0 +1,254 @@
+package curve
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/cloudflare/circl/dh/x25519"
+)
+
+// KeySize is the size in octets of a public, a secret and a shared key.
+const KeySize = 32
+
+// keyText is the length of a key in Z85.
+const keyText = KeySize / 4 * 5
+
+var (
+	// ErrPublicKey means that 32 octets are no usable public key: all zero, of
+	// low order (the shared key would be known to anybody), or not in the one
+	// form that key generation gives.
+	ErrPublicKey = errors.New("curve: not a usable public key")
+	// ErrKeySize means that a key is not 32 octets, or not 40 characters.
+	ErrKeySize = errors.New("curve: wrong key size")
+	// ErrNoSecretKey means that a secret key is needed and there is none.
+	ErrNoSecretKey = errors.New("curve: no secret key")
+	// ErrKeyPair means that a public key is not the one of its secret key.
+	// From outside this looks like a wrong server key.
+	ErrKeyPair = errors.New("curve: public key does not belong to the secret key")
+)
+
+// PublicKey is an X25519 public key. Two are equal if they are ==. Its text
+// form is 40 characters of Z85.
+type PublicKey [KeySize]byte
+
+// ParsePublicKey reads the 40 characters of Z85 that String gives. It returns
+// ErrKeySize, a *Z85Error or ErrPublicKey.
+func ParsePublicKey(s string) (PublicKey, error) {
+	var k PublicKey
+	if err := parseKey((*[KeySize]byte)(&k), s); err != nil {
+		return PublicKey{}, err
+	}
+	if err := k.Check(); err != nil {
+		return PublicKey{}, err
+	}
+	return k, nil
+}
+
+// parseKey decodes 40 characters of Z85. It never quotes them.
+func parseKey[T string | []byte](k *[KeySize]byte, s T) error {
+	if len(s) != keyText {
+		return fmt.Errorf("%w: %d characters, want %d of Z85", ErrKeySize, len(s), keyText)
+	}
+	_, err := AppendZ85Decoded(k[:0], s)
+	return err
+}
+
+// String returns the key in Z85.
+func (k PublicKey) String() string {
+	text, _ := k.AppendText(nil)
+	return string(text)
+}
+
+// AppendText appends the key in Z85. The error is always nil.
+func (k PublicKey) AppendText(dst []byte) ([]byte, error) { return AppendZ85(dst, k[:]) }
+
+// MarshalText returns the key in Z85. The error is always nil.
+func (k PublicKey) MarshalText() ([]byte, error) { return k.AppendText(nil) }
+
+// UnmarshalText does what ParsePublicKey does.
+func (k *PublicKey) UnmarshalText(text []byte) error {
+	parsed, err := ParsePublicKey(string(text))
+	if err != nil {
+		return err
+	}
+	*k = parsed
+	return nil
+}
+
+// lowOrder lists the canonical encodings of the points of low order on
+// Curve25519 and its twist (RFC 7748, section 6.1, and the analysis it cites).
+// All others have 2^255 added or are not below the prime, and Check refuses
+// those first.
+var lowOrder = [...]PublicKey{
+	{}, // 0
+	{1},
+	{0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+		0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+	{0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+		0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57},
+	{0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, // p-1
+}
+
+// Check returns ErrPublicKey for a key with which no secret can be shared: the
+// all-zero key and every other of low order. It also refuses the encodings
+// that key generation never gives (the top bit set, or 2^255-19 and more): they
+// are second names for other keys, and one key must have one name.
+func (k PublicKey) Check() error {
+	if !k.canonical() {
+		return fmt.Errorf("%w: not in canonical form", ErrPublicKey)
+	}
+	for i := range lowOrder {
+		if k == lowOrder[i] {
+			return fmt.Errorf("%w: low order", ErrPublicKey)
+		}
+	}
+	return nil
+}
+
+// canonical reports whether k, read as a little-endian number, is below the
+// prime 2^255-19.
+func (k PublicKey) canonical() bool {
+	if k[31] < 0x7f {
+		return true
+	}
+	if k[31] > 0x7f {
+		return false
+	}
+	for _, b := range k[1:31] {
+		if b != 0xff {
+			return true
+		}
+	}
+	return k[0] < 0xed
+}
+
+// SecretKey is an X25519 secret key. The zero value is no key. It prints as
+// "[secret]" under every verb, in JSON and in slog, and is behind a pointer so
+// that it doesn't even print as an unexported field of something else. Copies
+// share the key: Wipe wipes it for all of them.
+type SecretKey struct{ key *[KeySize]byte }
+
+// ParseSecretKey reads the 40 characters of Z85 that Z85 gives. It returns
+// ErrKeySize or a *Z85Error.
+func ParseSecretKey(s string) (SecretKey, error) {
+	k := new([KeySize]byte)
+	if err := parseKey(k, s); err != nil {
+		return SecretKey{}, err
+	}
+	return SecretKey{k}, nil
+}
+
+// NewSecretKey makes a secret key of 32 octets, which it copies. It returns
+// ErrKeySize.
+func NewSecretKey(octets []byte) (SecretKey, error) {
+	if len(octets) != KeySize {
+		return SecretKey{}, fmt.Errorf("%w: %d octets, want %d", ErrKeySize, len(octets), KeySize)
+	}
+	return SecretKey{(*[KeySize]byte)(append([]byte(nil), octets...))}, nil
+}
+
+// IsZero reports whether there is no key.
+func (s SecretKey) IsZero() bool { return s.key == nil }
+
+// Equal reports, in constant time, whether both are the same key.
+func (s SecretKey) Equal(t SecretKey) bool {
+	if s.key == nil || t.key == nil {
+		return s.key == t.key
+	}
+	return subtle.ConstantTimeCompare(s.key[:], t.key[:]) == 1
+}
+
+// Public computes the public key. It returns the zero PublicKey if there is
+// no secret key.
+func (s SecretKey) Public() PublicKey {
+	if s.key == nil {
+		return PublicKey{}
+	}
+	return basepointMult(s.key)
+}
+
+// Z85 returns the secret as 40 characters of Z85, and "" if there is none. It
+// is the only way to get it out.
+func (s SecretKey) Z85() string {
+	if s.key == nil {
+		return ""
+	}
+	text, _ := AppendZ85(nil, s.key[:])
+	return string(text)
+}
+
+// Wipe overwrites the key in memory. Every copy of s is all zero afterwards.
+func (s SecretKey) Wipe() {
+	if s.key != nil {
+		clear(s.key[:])
+	}
+}
+
+const redacted = "[secret]"
+
+// String returns "[secret]".
+func (SecretKey) String() string { return redacted }
+
+// Format writes "[secret]" whatever the verb.
+func (SecretKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// MarshalText returns "[secret]"; the error is always nil. There is no
+// UnmarshalText on purpose.
+func (SecretKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns "[secret]".
+func (SecretKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// KeyPair is a public key and the secret key it belongs to.
+type KeyPair struct {
+	Public PublicKey
+	Secret SecretKey
+}
+
+// GenerateKeyPair makes a new key pair from the operating system's random
+// numbers.
+func GenerateKeyPair() KeyPair {
+	return generateKeyPair(rand.Reader)
+}
+
+// generateKeyPair makes a key pair of 32 octets of random, which must not fail.
+func generateKeyPair(random io.Reader) KeyPair {
+	secret := SecretKey{new([KeySize]byte)}
+	mustRead(random, secret.key[:])
+	return KeyPair{Public: secret.Public(), Secret: secret}
+}
+
+// mustRead fills p. Without random numbers there is nothing safe to go on
+// with; crypto/rand ends the program itself in that case.
+func mustRead(random io.Reader, p []byte) {
+	if _, err := io.ReadFull(random, p); err != nil {
+		panic("curve: no random numbers: " + err.Error())
+	}
+}
+
+// Check returns ErrNoSecretKey, ErrPublicKey, or ErrKeyPair if the two keys
+// are not those of one pair.
+func (p KeyPair) Check() error {
+	if p.Secret.IsZero() {
+		return ErrNoSecretKey
+	}
+	if err := p.Public.Check(); err != nil {
+		return err
+	}
+	if p.Secret.Public() != p.Public {
+		return ErrKeyPair
+	}
+	return nil
+}
+
+// basepointMult computes the public key of a secret key.
+func basepointMult(secret *[KeySize]byte) PublicKey {
+	var public x25519.Key
+	x25519.KeyGen(&public, (*x25519.Key)(secret))
+	return PublicKey(public)
+}

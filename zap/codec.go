@@ -1,0 +1,217 @@
+package zap
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// version is the ZAP version frame.
+const version = "1.0"
+
+// maxString is the largest string field in octets (RFC 27, Message Format).
+const maxString = 255
+
+// maxCredential bounds one credentials frame. The longest that is used is a
+// GSSAPI principal or a password, at most 255 octets by RFC 24.
+const maxCredential = 1024
+
+// maxCredentials bounds the number of credentials frames; PLAIN has two.
+const maxCredentials = 16
+
+var (
+	// ErrRequest means that frames are no ZAP 1.0 request.
+	ErrRequest = errors.New("zap: malformed request")
+	// ErrReply means that frames are no ZAP 1.0 reply, or that a Reply can't
+	// be written as one.
+	ErrReply = errors.New("zap: malformed reply")
+	// ErrVersion means that frames are of another version of ZAP.
+	ErrVersion = errors.New("zap: version is not 1.0")
+)
+
+// Envelope is what stands around a request and comes back unchanged around its
+// reply: the routing ids of the proxies on the way, outermost first, and the
+// request id. The frames are those of the request, not copies.
+type Envelope struct {
+	RoutingIDs [][]byte
+	RequestID  []byte
+}
+
+// ParseRequest takes a request apart, with any number of routing ids in front
+// of its empty delimiter frame. The parts are those of frames, not copies.
+//
+// It returns ErrRequest or ErrVersion. With answer true the envelope is known
+// all the same, and the asker waits: send StatusError. Without, there is
+// nobody to answer.
+func ParseRequest(frames [][]byte) (env Envelope, req *Request, answer bool, err error) {
+	env, body, answer, err := parseEnvelope(frames)
+	if err != nil {
+		return env, nil, answer, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if len(body) < 4 {
+		return env, nil, true, fmt.Errorf("%w: %d frames after the request id, want 4 or more", ErrRequest, len(body))
+	}
+	for i, name := range [...]string{"domain", "address", "identity", "mechanism"} {
+		if len(body[i]) > maxString {
+			return env, nil, true, fmt.Errorf("%w: %s of %d octets", ErrRequest, name, len(body[i]))
+		}
+		if name != "identity" && !isText(body[i]) {
+			return env, nil, true, fmt.Errorf("%w: %s is not printable ASCII", ErrRequest, name)
+		}
+	}
+	req = &Request{
+		Domain:      string(body[0]),
+		Address:     string(body[1]),
+		Identity:    body[2],
+		Mechanism:   string(body[3]),
+		Credentials: body[4:],
+	}
+	if err := req.checkCredentials(); err != nil {
+		return env, nil, true, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return env, req, true, nil
+}
+
+// parseEnvelope splits frames into the envelope and what follows the request
+// id. It reports whether there is an envelope to answer to.
+func parseEnvelope(frames [][]byte) (env Envelope, body [][]byte, known bool, err error) {
+	for i, f := range frames {
+		if len(f) > 0 {
+			continue
+		}
+		env.RoutingIDs = frames[:i:i]
+		body = frames[i+1:]
+		if len(body) < 2 {
+			return env, nil, false, errors.New("no request id")
+		}
+		env.RequestID = body[1]
+		if string(body[0]) != version {
+			return env, nil, true, ErrVersion
+		}
+		if len(env.RequestID) > maxString {
+			return env, nil, false, fmt.Errorf("request id of %d octets", len(env.RequestID))
+		}
+		return env, body[2:], true, nil
+	}
+	return env, nil, false, errors.New("no empty delimiter frame")
+}
+
+// checkCredentials checks number and size of the credentials frames that the
+// mechanism asks for.
+func (r *Request) checkCredentials() error {
+	n := len(r.Credentials)
+	ok := n <= maxCredentials
+	switch r.Mechanism {
+	case "":
+		return errors.New("no mechanism")
+	case MechanismNull:
+		ok = n == 0
+	case MechanismPlain:
+		ok = n == 2
+	case MechanismCurve:
+		if ok = n == 1; ok && len(r.Credentials[0]) != 32 {
+			return fmt.Errorf("CURVE key of %d octets, want 32", len(r.Credentials[0]))
+		}
+	case MechanismGSSAPI:
+		ok = n == 1
+	}
+	if !ok {
+		return fmt.Errorf("%d credentials frames for %s", n, r.Mechanism)
+	}
+	for _, c := range r.Credentials {
+		if len(c) > maxCredential {
+			return fmt.Errorf("credentials frame of %d octets", len(c))
+		}
+	}
+	return nil
+}
+
+// AppendRequest appends the frames of a request in its envelope to dst. It
+// returns ErrRequest for a request that ParseRequest would refuse, and dst
+// unchanged.
+func AppendRequest(dst [][]byte, env Envelope, req *Request) ([][]byte, error) {
+	frames := appendEnvelope(dst, env)
+	frames = append(frames, []byte(req.Domain), []byte(req.Address), req.Identity, []byte(req.Mechanism))
+	frames = append(frames, req.Credentials...)
+	if _, _, _, err := ParseRequest(frames[len(dst):]); err != nil {
+		return dst, err
+	}
+	return frames, nil
+}
+
+// appendEnvelope appends everything up to the request id.
+func appendEnvelope(dst [][]byte, env Envelope) [][]byte {
+	dst = append(dst, env.RoutingIDs...)
+	return append(dst, nil, []byte(version), env.RequestID)
+}
+
+// AppendReply appends the frames of a reply in the envelope of its request to
+// dst. A reply that breaks RFC 27 would make libzmq drop the connection
+// without a word; such a one is sent as StatusError, and ErrReply says what
+// was wrong with it, for the log. User id and metadata go only with StatusOK.
+func AppendReply(dst [][]byte, env Envelope, reply Reply) ([][]byte, error) {
+	metadata, err := reply.check()
+	if err != nil {
+		reply = Reply{Status: StatusError, Text: "internal error"}
+		metadata = nil
+	}
+	frames := appendEnvelope(dst, env)
+	frames = append(frames, strconv.AppendInt(nil, int64(reply.Status), 10), []byte(reply.Text))
+	if reply.Status != StatusOK {
+		return append(frames, nil, nil), err
+	}
+	return append(frames, []byte(reply.UserID), metadata), err
+}
+
+// check returns the metadata in wire form, or ErrReply.
+func (r *Reply) check() (metadata []byte, err error) {
+	switch {
+	case !r.Status.Valid():
+		return nil, fmt.Errorf("%w: status %d", ErrReply, r.Status)
+	case len(r.Text) > maxString || !isText(r.Text):
+		return nil, fmt.Errorf("%w: text %q is not at most 255 octets of printable ASCII", ErrReply, r.Text)
+	case len(r.UserID) > maxString || !isText(r.UserID):
+		return nil, fmt.Errorf("%w: user id %q is not at most 255 octets of printable ASCII", ErrReply, r.UserID)
+	}
+	if metadata, err = r.Metadata.Append(nil); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	return metadata, nil
+}
+
+// ParseReply takes a reply apart. It returns ErrReply or ErrVersion. The
+// envelope and the metadata's values are those of frames, not copies.
+func ParseReply(frames [][]byte) (Envelope, Reply, error) {
+	env, body, _, err := parseEnvelope(frames)
+	if err != nil {
+		return env, Reply{}, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	if len(body) != 4 {
+		return env, Reply{}, fmt.Errorf("%w: %d frames after the request id, want 4", ErrReply, len(body))
+	}
+	status, err := strconv.Atoi(string(body[0]))
+	if err != nil || len(body[0]) != 3 {
+		return env, Reply{}, fmt.Errorf("%w: status %q", ErrReply, body[0])
+	}
+	reply := Reply{Status: Status(status), Text: string(body[1]), UserID: string(body[2])}
+	if reply.Status != StatusOK && (len(body[2]) > 0 || len(body[3]) > 0) {
+		return env, Reply{}, fmt.Errorf("%w: user id or metadata with status %d", ErrReply, status)
+	}
+	if reply.Metadata, err = ParseMetadata(body[3]); err != nil {
+		return env, Reply{}, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	if _, err := reply.check(); err != nil {
+		return env, Reply{}, err
+	}
+	return env, reply, nil
+}
+
+// isText reports whether s is printable ASCII.
+func isText[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

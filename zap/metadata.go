@@ -1,0 +1,102 @@
+package zap
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Property is one name and value of a connection's metadata.
+type Property struct {
+	Name  string // 1 to 255 letters, digits, "-", "_", "." or "+"; compares case-insensitively
+	Value []byte // any octets, at most 2^31-1
+}
+
+// Metadata is a list of properties, in ZMTP's form in a READY or INITIATE
+// command (RFC 23, Connection Metadata) and in a ZAP reply.
+type Metadata []Property
+
+// ErrMetadata means that octets are no list of properties, or a property can't
+// be written.
+var ErrMetadata = errors.New("zap: malformed metadata")
+
+// Get returns the value of the first property of that name, whatever its case.
+func (m Metadata) Get(name string) (value []byte, ok bool) {
+	for _, p := range m {
+		if strings.EqualFold(p.Name, name) {
+			return p.Value, true
+		}
+	}
+	return nil, false
+}
+
+// Append appends the properties in wire form to dst: name length octet, name,
+// value length in four octets (network order), value. On ErrMetadata dst comes
+// back unchanged.
+func (m Metadata) Append(dst []byte) ([]byte, error) {
+	out := dst
+	for _, p := range m {
+		if err := checkName(p.Name); err != nil {
+			return dst, err
+		}
+		if len(p.Value) > math.MaxInt32 {
+			return dst, fmt.Errorf("%w: value of %s has %d octets", ErrMetadata, p.Name, len(p.Value))
+		}
+		out = append(out, byte(len(p.Name)))
+		out = append(out, p.Name...)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(p.Value)))
+		out = append(out, p.Value...)
+	}
+	return out, nil
+}
+
+// ParseMetadata reads what Append writes. The values are parts of data, not
+// copies. A name that stands twice, in whatever case, is an error: two readers
+// could take different ones for the truth.
+func ParseMetadata(data []byte) (Metadata, error) {
+	var m Metadata
+	for rest := data; len(rest) > 0; {
+		offset := len(data) - len(rest)
+		n := int(rest[0])
+		if len(rest) < 1+n+4 {
+			return nil, fmt.Errorf("%w: cut off in the name at offset %d", ErrMetadata, offset)
+		}
+		name := string(rest[1 : 1+n])
+		if err := checkName(name); err != nil {
+			return nil, fmt.Errorf("%w (at offset %d)", err, offset)
+		}
+		size := binary.BigEndian.Uint32(rest[1+n:])
+		rest = rest[1+n+4:]
+		if size > math.MaxInt32 || int(size) > len(rest) {
+			return nil, fmt.Errorf("%w: value of %s has %d octets, %d are left", ErrMetadata, name, size, len(rest))
+		}
+		if _, twice := m.Get(name); twice {
+			return nil, fmt.Errorf("%w: %s stands twice", ErrMetadata, name)
+		}
+		m = append(m, Property{Name: name, Value: rest[:size:size]})
+		rest = rest[size:]
+	}
+	return m, nil
+}
+
+// checkName refuses a name that is empty, too long or has another character
+// than RFC 23 allows.
+func checkName(name string) error {
+	if name == "" {
+		return fmt.Errorf("%w: empty name", ErrMetadata)
+	}
+	if len(name) > math.MaxUint8 {
+		return fmt.Errorf("%w: name of %d octets", ErrMetadata, len(name))
+	}
+	for i := range len(name) {
+		c := name[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+			c == '-' || c == '_' || c == '.' || c == '+' {
+			continue
+		}
+		return fmt.Errorf("%w: character %q in name %q", ErrMetadata, c, name)
+	}
+	return nil
+}
