@@ -1,0 +1,140 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// What one connection may take of the server. A request is eight small frames
+// and a routing id for each proxy on its way.
+const (
+	maxRequestSize  = 16 << 10
+	maxRequestParts = 64
+	maxInFlight     = 256
+)
+
+// sendPatience is how long a peer may take no replies before its connection is
+// closed.
+const sendPatience = 10 * time.Second
+
+// Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or
+// ipc://PATH. link says how the connections are secured; its socket type and
+// its limits are set here.
+func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Listener, error) {
+	link.SocketType = "ROUTER"
+	link.MaxMessageSize = maxRequestSize
+	link.MaxParts = maxRequestParts
+	return zmtp.Listen(ctx, endpoint, link)
+}
+
+// Serve answers the requests that arrive at ln until ctx is done or ln is
+// closed, then closes ln and all connections and returns when every call to
+// handler has returned. The error is nil, or what ended ln.
+//
+// A malformed request is answered with status 500, if it says whom to answer,
+// and logged with the address of its peer; others aren't affected. A nil log
+// is none.
+func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slog.Logger) error {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer ln.Close()
+	defer cancel()
+	for {
+		conn, err := ln.Accept(ctx)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return fmt.Errorf("remote: serving failed: %w", err)
+		}
+		conns.Go(func() {
+			p := &peer{conn: conn, handler: handler, log: log.With("peer", peerName(conn))}
+			p.serve(ctx)
+		})
+	}
+}
+
+// peerName tells the peer's address, and who it is where that is known.
+func peerName(conn *zmtp.Conn) string {
+	name := conn.RemoteAddr().String()
+	if user := conn.User().ID; user != "" {
+		name += " (" + user + ")"
+	}
+	return name
+}
+
+// peer is one connection from which requests come.
+type peer struct {
+	conn    *zmtp.Conn
+	handler zap.Handler
+	log     *slog.Logger
+}
+
+// serve answers requests until the connection ends.
+func (p *peer) serve(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var requests sync.WaitGroup
+	defer requests.Wait()
+	defer p.conn.Close()
+	defer cancel()
+	slots := make(chan struct{}, maxInFlight)
+	for {
+		frames, err := p.conn.Recv(ctx)
+		if err != nil {
+			if ctx.Err() == nil && err != io.EOF {
+				p.log.Warn("connection lost", "err", err)
+			}
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		requests.Go(func() {
+			p.answer(ctx, frames)
+			<-slots
+		})
+	}
+}
+
+// answer decides one request and sends the reply.
+func (p *peer) answer(ctx context.Context, frames [][]byte) {
+	env, req, canAnswer, err := zap.ParseRequest(frames)
+	var reply zap.Reply
+	switch {
+	case err == nil:
+		reply = p.handler.Handle(ctx, req)
+	case canAnswer:
+		p.log.Warn("bad request", "err", err)
+		reply = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
+	default:
+		p.log.Warn("bad request: there is nobody to answer", "err", err)
+		return
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	frames, err = zap.AppendReply(nil, env, reply)
+	if err != nil {
+		p.log.Error("the handler's reply can't be sent", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	if err := p.conn.Send(ctx, frames...); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
+		p.log.Warn("reply not sent", "err", err)
+	}
+}

@@ -1,0 +1,61 @@
+package zmtp
+
+import (
+	"fmt"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// Names of the commands that ZMTP and its mechanisms use.
+const (
+	cmdReady     = "READY"
+	cmdError     = "ERROR"
+	cmdHello     = "HELLO"
+	cmdWelcome   = "WELCOME"
+	cmdInitiate  = "INITIATE"
+	cmdPing      = "PING"
+	cmdPong      = "PONG"
+	cmdSubscribe = "SUBSCRIBE"
+	cmdCancel    = "CANCEL"
+)
+
+// appendName appends the name of a command: length octet, name.
+func appendName(dst []byte, name string) []byte {
+	return append(append(dst, byte(len(name))), name...)
+}
+
+// parseCommand splits a command's body into name and data. The error quotes
+// nothing of it: before the handshake is over it can be anything.
+func parseCommand(body []byte) (name string, data []byte, err error) {
+	if len(body) == 0 || body[0] == 0 || int(body[0]) > len(body)-1 {
+		return "", nil, fmt.Errorf("%w: no command name", ErrCommand)
+	}
+	n := int(body[0])
+	return string(body[1 : 1+n]), body[1+n:], nil
+}
+
+// expect checks that body is the command name and returns its data. An ERROR
+// in its place becomes a *RefusedError.
+func expect(body []byte, name string) ([]byte, error) {
+	got, data, err := parseCommand(body)
+	if err != nil {
+		return nil, err
+	}
+	if got == cmdError {
+		return nil, parseRefusal(body)
+	}
+	if got != name {
+		return nil, fmt.Errorf("%w: %s where %s is due", ErrCommand, printable(got), name)
+	}
+	return data, nil
+}
+
+// parseRefusal reads an ERROR command. NULL, PLAIN and CURVE have the same
+// (RFC 37 and RFC 26).
+func parseRefusal(body []byte) error {
+	reason, err := curve.ParseError(body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	return &RefusedError{Status: reason}
+}

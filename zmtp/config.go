@@ -1,0 +1,187 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// Limits that hold where a Config leaves them zero.
+const (
+	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultMaxMessageSize   = 64 << 20
+	DefaultMaxMetadataSize  = 16 << 10
+	DefaultMaxParts         = 4096
+)
+
+// ErrConfig means that a Config can't work. It is found before the network is
+// touched.
+var ErrConfig = errors.New("zmtp: unusable configuration")
+
+// Config says how to speak on a connection. A zero limit means its default. A
+// Config may serve any number of connections and must not be changed meanwhile.
+type Config struct {
+	// SocketType is what we are to the peer: "REQ", "ROUTER" and so on.
+	SocketType string
+	// Identity is our routing id, at most 255 octets; only REQ, DEALER and
+	// ROUTER announce one.
+	Identity []byte
+
+	// Mechanism is zap.MechanismNull, zap.MechanismPlain or
+	// zap.MechanismCurve. There is no default: security is chosen, not
+	// forgotten. Both peers must have the same.
+	Mechanism string
+
+	// Keys is our long-term key pair, for CURVE in both roles.
+	Keys curve.KeyPair
+	// ServerKey is the server's long-term public key, for a CURVE client.
+	ServerKey curve.PublicKey
+
+	// Username and Password, at most 255 octets each, are for a PLAIN client.
+	// They cross the network in clear.
+	Username, Password string
+
+	// Handler is asked by a server about every client. CURVE and PLAIN need
+	// one. NULL without one lets everybody in.
+	Handler zap.Handler
+	// Domain is the ZAP domain of the questions to Handler.
+	Domain string
+
+	// HandshakeTimeout bounds the time from the first octet to the decision.
+	HandshakeTimeout time.Duration
+	// MaxMessageSize bounds the octets of a message from the peer, all parts
+	// together. Beyond it the connection ends with ErrMessageSize.
+	MaxMessageSize int
+	// MaxMetadataSize bounds the octets of a handshake command's metadata.
+	MaxMetadataSize int
+	// MaxParts bounds the number of parts of a message from the peer.
+	MaxParts int
+
+	// HeartbeatInterval is the time between the PINGs that we send; zero sends
+	// none. The peer's PINGs are answered in any case.
+	HeartbeatInterval time.Duration
+	// HeartbeatTimeout is how long after a PING the peer may be silent until
+	// the connection is given up. Zero means HeartbeatInterval.
+	HeartbeatTimeout time.Duration
+
+	// Log gets what nobody else is told: refused and failed handshakes of a
+	// Listener, and warnings. Nil means nowhere.
+	Log *slog.Logger
+
+	server *curve.Server // of a CURVE server: one for all its connections
+}
+
+// CheckClient returns the ErrConfig that Dial and Client would return.
+func (cfg Config) CheckClient() error {
+	_, err := cfg.withDefaults(false)
+	return err
+}
+
+// withDefaults returns a checked copy of cfg for the given role.
+func (cfg Config) withDefaults(asServer bool) (*Config, error) {
+	if _, ok := peers[cfg.SocketType]; !ok {
+		return nil, fmt.Errorf("%w: unknown socket type %q", ErrConfig, cfg.SocketType)
+	}
+	if len(cfg.Identity) > 255 {
+		return nil, fmt.Errorf("%w: identity of %d octets, at most 255", ErrConfig, len(cfg.Identity))
+	}
+	if len(cfg.Identity) > 0 && (cfg.Identity[0] == 0 || !announcesIdentity(cfg.SocketType)) {
+		return nil, fmt.Errorf("%w: a %s can't have the identity %q", ErrConfig, cfg.SocketType, cfg.Identity)
+	}
+	for _, limit := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"HandshakeTimeout", int64(cfg.HandshakeTimeout)},
+		{"MaxMessageSize", int64(cfg.MaxMessageSize)},
+		{"MaxMetadataSize", int64(cfg.MaxMetadataSize)},
+		{"MaxParts", int64(cfg.MaxParts)},
+		{"HeartbeatInterval", int64(cfg.HeartbeatInterval)},
+		{"HeartbeatTimeout", int64(cfg.HeartbeatTimeout)},
+	} {
+		if limit.value < 0 {
+			return nil, fmt.Errorf("%w: negative %s", ErrConfig, limit.name)
+		}
+	}
+	cfg.HandshakeTimeout = orDefault(cfg.HandshakeTimeout, DefaultHandshakeTimeout)
+	cfg.MaxMessageSize = orDefault(cfg.MaxMessageSize, DefaultMaxMessageSize)
+	cfg.MaxMetadataSize = orDefault(cfg.MaxMetadataSize, DefaultMaxMetadataSize)
+	cfg.MaxParts = orDefault(cfg.MaxParts, DefaultMaxParts)
+	cfg.HeartbeatTimeout = orDefault(cfg.HeartbeatTimeout, cfg.HeartbeatInterval)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.checkMechanism(asServer); err != nil {
+		return nil, err
+	}
+	return &cfg, nil
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// checkMechanism checks what the mechanism needs in that role. Keys are checked
+// against each other here, since from outside a public key that isn't its
+// secret's looks like a wrong server key.
+func (cfg *Config) checkMechanism(asServer bool) error {
+	switch cfg.Mechanism {
+	case zap.MechanismNull:
+		return nil
+	case zap.MechanismPlain:
+		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password) > 255) {
+			return fmt.Errorf("%w: user name or password of more than 255 octets", ErrConfig)
+		}
+	case zap.MechanismCurve:
+		if err := cfg.Keys.Check(); err != nil {
+			return fmt.Errorf("%w: Keys: %w", ErrConfig, err)
+		}
+		if !asServer {
+			if err := cfg.ServerKey.Check(); err != nil {
+				return fmt.Errorf("%w: ServerKey: %w", ErrConfig, err)
+			}
+		} else if cfg.server == nil {
+			server, err := curve.NewServer(cfg.Keys)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrConfig, err)
+			}
+			cfg.server = server
+		}
+	case "":
+		return fmt.Errorf("%w: no mechanism", ErrConfig)
+	default:
+		return fmt.Errorf("%w: unknown mechanism %q", ErrConfig, cfg.Mechanism)
+	}
+	if asServer && cfg.Handler == nil {
+		return fmt.Errorf("%w: a %s server needs a Handler to ask who may connect", ErrConfig, cfg.Mechanism)
+	}
+	return nil
+}
+
+// maxCommand is the largest handshake command that is read: INITIATE with all
+// the metadata it may have, which is the longest.
+func (cfg *Config) maxCommand() int { return 512 + cfg.MaxMetadataSize }
+
+// ask puts a request to the handler. A reply that breaks RFC 27 counts as an
+// error of the handler.
+func (cfg *Config) ask(ctx context.Context, address string, credentials ...[]byte) zap.Reply {
+	reply := cfg.Handler.Handle(ctx, &zap.Request{
+		Domain:      cfg.Domain,
+		Address:     address,
+		Identity:    cfg.Identity,
+		Mechanism:   cfg.Mechanism,
+		Credentials: credentials,
+	})
+	if !reply.Status.Valid() {
+		return zap.Reply{Status: zap.StatusError, Text: fmt.Sprintf("the handler gave status %d", reply.Status), Rule: reply.Rule}
+	}
+	return reply
+}

@@ -1,0 +1,411 @@
+package zmtp_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+var sizes = []int{0, 1, 255, 256, 64 << 10, 8 << 20}
+
+// pattern is n octets that differ from place to place.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i ^ i>>8 ^ i>>16)
+	}
+	return p
+}
+
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(mechanism, "DEALER", "DEALER")
+			c, s := connect(t, client, server)
+			ctx := testContext(t)
+			for _, pair := range [][2]*zmtp.Conn{{c, s}, {s, c}} {
+				for _, size := range sizes {
+					for _, message := range [][][]byte{{pattern(size)}, {{}, pattern(size), []byte("last")}} {
+						go pair[0].Send(ctx, message...)
+						got, err := pair[1].Recv(ctx)
+						if err != nil {
+							t.Fatalf("size %d: %v", size, err)
+						}
+						if !cmp.Equal(message, got) {
+							t.Errorf("size %d, %d parts: another message arrived", size, len(message))
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestConcurrentUse: messages of several senders arrive whole and each sender's
+// in order, while heartbeats go on in both directions.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client.HeartbeatInterval, server.HeartbeatInterval = time.Millisecond, time.Millisecond
+	client.HeartbeatTimeout, server.HeartbeatTimeout = time.Minute, time.Minute
+	c, s := connect(t, client, server)
+	ctx := testContext(t)
+	const senders, each = 4, 250
+	var wg sync.WaitGroup
+	for _, conn := range []*zmtp.Conn{c, s} {
+		for id := range senders {
+			wg.Go(func() {
+				for n := range each {
+					if err := conn.Send(ctx, []byte{byte(id)}, binary.BigEndian.AppendUint32(nil, uint32(n))); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			var next [senders]uint32
+			for range senders * each {
+				m, err := conn.Recv(ctx)
+				if err != nil || len(m) != 2 {
+					t.Errorf("%v %v", m, err)
+					return
+				}
+				if n := binary.BigEndian.Uint32(m[1]); n != next[m[0][0]] {
+					t.Errorf("sender %d: message %d where %d is due", m[0][0], n, next[m[0][0]])
+					return
+				}
+				next[m[0][0]]++
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// rawServer is a NULL server whose client is written by hand.
+func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
+	t.Helper()
+	cfg.Mechanism = zap.MechanismNull
+	a, b := net.Pipe()
+	go a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		start := make([]byte, 64+2) // greeting, and the header of READY
+		io.ReadFull(a, start)
+		io.CopyN(io.Discard, a, int64(start[65]))
+	}()
+	s, err := zmtp.Server(testContext(t), b, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-read
+	t.Cleanup(func() { a.Close(); s.Close() })
+	return a, s
+}
+
+// TestHostileTraffic: each ends the connection with its own error, at once and
+// without taking memory for what was only announced.
+func TestHostileTraffic(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		send []byte
+		want error
+	}{
+		{"2^63-1 octets announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, math.MaxInt64)...), zmtp.ErrMessageSize},
+		{"2^63 octets announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<63)...), zmtp.ErrFrame},
+		{"over the limit", append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<20+1)...), zmtp.ErrMessageSize},
+		{"over the limit in two parts", append(frame(1, pattern(1<<19)), append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<19+1)...)...), zmtp.ErrMessageSize},
+		{"reserved flag", []byte{8, 0}, zmtp.ErrFrame},
+		{"command with MORE", []byte{5, 0}, zmtp.ErrFrame},
+		{"empty command", frame(4, nil), zmtp.ErrCommand},
+		{"command name cut off", frame(4, []byte("\x05PIN")), zmtp.ErrCommand},
+		{"PING without TTL", frame(4, []byte("\x04PING\x00")), zmtp.ErrCommand},
+		{"PING with 17 octets", frame(4, []byte("\x04PING\x00\x00"+strings.Repeat("x", 17))), zmtp.ErrCommand},
+		{"subscription to a DEALER", frame(4, []byte("\x09SUBSCRIBEx")), zmtp.ErrCommand},
+		{"malformed ERROR", frame(4, []byte("\x05ERROR\x09x")), zmtp.ErrCommand},
+		{"too many parts", bytes.Repeat([]byte{1, 0}, 11), zmtp.ErrParts},
+		{"end in a header", []byte{2, 0, 0}, io.ErrUnexpectedEOF},
+		{"end in a body", []byte{0, 5, 1}, io.ErrUnexpectedEOF},
+		{"end in a message", []byte{1, 1, 1}, io.ErrUnexpectedEOF},
+		{"end", nil, io.EOF},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", MaxMessageSize: 1 << 20, MaxParts: 10})
+			go func() {
+				raw.Write(tt.send)
+				raw.Close()
+			}()
+			for range 2 { // the error stays
+				if m, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
+					t.Errorf("got message %q, error %v, want %v", m, err, tt.want)
+				}
+			}
+			if err := s.Send(testContext(t), nil); err == nil {
+				t.Error("Send on a dead connection succeeds")
+			}
+		})
+	}
+}
+
+// TestMemoryFollowsArrival: a peer that announces much and sends little costs
+// little.
+func TestMemoryFollowsArrival(t *testing.T) {
+	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", MaxMessageSize: 1 << 40})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	ctx, cancel := context.WithTimeout(testContext(t), 50*time.Millisecond)
+	defer cancel()
+	go func() {
+		raw.Write(append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<40)...))
+		raw.Write(make([]byte, 100<<10))
+	}()
+	if _, err := s.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+		t.Errorf("100 KiB of an announced TiB took %d octets", took)
+	}
+}
+
+// TestRecvInterrupted: a Recv that is given up loses nothing, wherever in the
+// stream it stops.
+func TestRecvInterrupted(t *testing.T) {
+	t.Parallel()
+	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+	want := [][]byte{pattern(20000), []byte("second")}
+	stream := append(frame(1, want[0]), frame(0, want[1])...)
+	go func() {
+		for len(stream) > 0 {
+			n := min(len(stream), 977)
+			raw.Write(stream[:n])
+			stream = stream[n:]
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	for interrupted := 0; ; interrupted++ {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+		got, err := s.Recv(ctx)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && interrupted < 1000 {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if interrupted == 0 {
+			t.Error("Recv was never interrupted: the test proves nothing")
+		}
+		if !cmp.Equal(want, got) {
+			t.Error("another message arrived")
+		}
+		return
+	}
+}
+
+// TestTamperedTraffic: one changed bit in a CURVE message ends the connection;
+// so do clear flags outside the box.
+func TestTamperedTraffic(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		tamper func(octets []byte)
+		want   error
+	}{
+		{"outer MORE", func(b []byte) { b[0] |= 1 }, zmtp.ErrFrame},
+		{"outer COMMAND", func(b []byte) { b[0] |= 4 }, zmtp.ErrFrame},
+		{"nonce", func(b []byte) { b[10+7] ^= 4 }, curve.ErrBox},
+		{"box", func(b []byte) { b[len(b)-1] ^= 1 }, curve.ErrBox},
+		{"name", func(b []byte) { b[3] ^= 1 }, curve.ErrName},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+			clientEnd, middleA := net.Pipe()
+			middleB, serverEnd := net.Pipe()
+			go io.Copy(middleA, middleB) // server to client
+			tampering := make(chan struct{})
+			go func() {
+				buf := make([]byte, 64<<10)
+				for {
+					n, err := middleA.Read(buf)
+					if err != nil {
+						middleB.Close()
+						return
+					}
+					select {
+					case <-tampering:
+						tt.tamper(buf[:n])
+					default:
+					}
+					middleB.Write(buf[:n])
+				}
+			}()
+			c, s := shake(testContext(t), clientEnd, serverEnd, client, server)
+			if c.err != nil || s.err != nil {
+				t.Fatal(c.err, s.err)
+			}
+			defer c.conn.Close()
+			defer s.conn.Close()
+			close(tampering)
+			go c.conn.Send(testContext(t), []byte("pay 100 to bob"))
+			if m, err := s.conn.Recv(testContext(t)); !errors.Is(err, tt.want) {
+				t.Errorf("got message %q, error %v, want %v", m, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestHeartbeats: peers that are both idle stay connected, on the strength of
+// PING and PONG, for longer than their timeouts.
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(mechanism, "PUSH", "PULL")
+			client.HeartbeatInterval = 100 * time.Millisecond
+			c, s := connect(t, client, server)
+			received := make(chan error, 1)
+			go func() {
+				_, err := s.Recv(testContext(t))
+				received <- err
+			}()
+			time.Sleep(600 * time.Millisecond)
+			if err := c.Send(testContext(t), []byte("still here")); err != nil {
+				t.Error(err)
+			}
+			if err := <-received; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestSilentPeer: a peer that no longer answers is given up, the one we ping
+// and the one that said in its PING how long it may be silent.
+func TestSilentPeer(t *testing.T) {
+	t.Parallel()
+	t.Run("no answer to our PING", func(t *testing.T) {
+		t.Parallel()
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: 50 * time.Millisecond})
+		go io.Copy(io.Discard, raw)
+		if _, err := s.Recv(testContext(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("its own TTL", func(t *testing.T) {
+		t.Parallel()
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		go func() {
+			raw.Write(frame(4, []byte("\x04PING\x00\x01ctx")))
+			io.Copy(io.Discard, raw)
+		}()
+		if _, err := s.Recv(testContext(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestPong: the answer to a PING echoes its context.
+func TestPong(t *testing.T) {
+	t.Parallel()
+	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+	go s.Recv(testContext(t))
+	raw.Write(frame(4, []byte("\x04PING\x00\x00hello")))
+	got := make([]byte, 12)
+	if _, err := io.ReadFull(raw, got); err != nil || !bytes.Equal(got, frame(4, []byte("\x04PONGhello"))) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestSubscriptions pass, from a peer of 3.1 as commands and from one of 3.0 as
+// messages, and look the same.
+func TestSubscriptions(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismNull, "SUB", "PUB")
+	c, s := connect(t, client, server)
+	ctx := testContext(t)
+	go func() {
+		c.Subscribe(ctx, []byte("weather"))
+		c.Cancel(ctx, []byte("weather"))
+		c.Send(ctx, []byte("\x01old style"))
+	}()
+	for _, want := range []string{"\x01weather", "\x00weather", "\x01old style"} {
+		m, err := s.Recv(ctx)
+		if err != nil || len(m) != 1 || string(m[0]) != want {
+			t.Errorf("got %q, %v, want %q", m, err, want)
+		}
+	}
+	if err := s.Subscribe(ctx, nil); err == nil {
+		t.Error("a PUB could subscribe")
+	}
+}
+
+// TestClose interrupts what is under way, and may be called twice.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	c, s := connect(t, client, server)
+	errs := make(chan error, 2)
+	go func() {
+		_, err := c.Recv(context.Background())
+		errs <- err
+	}()
+	go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
+	time.Sleep(10 * time.Millisecond)
+	c.Close()
+	c.Close()
+	for range 2 {
+		if err := <-errs; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := c.Send(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Send after Close: %v", err)
+	}
+	if _, err := s.Recv(testContext(t)); err == nil {
+		t.Error("the peer got a message that was cut off")
+	}
+}
+
+// TestSendGivenUp closes the connection, since half a message has gone out.
+func TestSendGivenUp(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+	c, _ := connect(t, client, server)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := c.Send(ctx, pattern(1<<20)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Send(testContext(t), nil); err == nil {
+		t.Error("the connection can still be used")
+	}
+	if err := c.Send(testContext(t)); !errors.Is(err, zmtp.ErrNoParts) {
+		t.Errorf("a message without parts: %v", err)
+	}
+}

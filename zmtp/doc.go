@@ -1,0 +1,54 @@
+// Package zmtp speaks ZMTP 3.1, the protocol between ZeroMQ sockets (RFC 23 and
+// RFC 37), over a net.Conn: greeting, frames, heartbeats, and the mechanisms
+// NULL, PLAIN (RFC 24) and CURVE (RFC 25) in both roles. Its peers are libzmq's
+// sockets in any language, or itself. It needs no C library.
+//
+// A [Conn] is one connection, not a ZeroMQ socket: nothing reconnects, queues
+// or routes. What it has is whole messages, both ways, from a peer who has been
+// proved to be who it should be.
+//
+// # A client
+//
+// A client names the mechanism and, for CURVE, its own keys and the server's
+// public key:
+//
+//	conn, err := zmtp.Dial(ctx, "tcp://192.0.2.1:5555", zmtp.Config{
+//		SocketType: "REQ",
+//		Mechanism:  zap.MechanismCurve,
+//		Keys:       keys,
+//		ServerKey:  serverKey,
+//	})
+//
+// If there is no connection, a [*HandshakeError] says why: [*RefusedError] with
+// the server's status, [ErrServerKey], [*MechanismError], [ErrNotZMTP] and so
+// on; match with errors.Is and errors.As.
+//
+// # A server
+//
+// A server asks a zap.Handler about each client, the same that libzmq would ask
+// over ZAP (RFC 27):
+//
+//	ln, err := zmtp.Listen(ctx, "tcp://*:5555", zmtp.Config{
+//		SocketType: "REP",
+//		Mechanism:  zap.MechanismCurve,
+//		Keys:       keys,
+//		Handler:    handler,
+//	})
+//	…
+//	conn, err := ln.Accept(ctx)
+//
+// What the handler answers is in [Conn.User]; what the client merely says of
+// itself is in [Conn.Claims].
+//
+// # Roles
+//
+// Who is client and who is server in the mechanism doesn't depend on who
+// dialled: [Client] and [Server] take any net.Conn, [DialNet] and [ListenNet]
+// make those of the usual endpoints.
+//
+// # Hostile peers
+//
+// Memory grows with the octets that have arrived, never with the size that a
+// peer announces, and up to the limits in [Config]. A handshake must end within
+// Config.HandshakeTimeout, whatever the peer does.
+package zmtp

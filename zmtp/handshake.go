@@ -1,0 +1,270 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// aLongTimeAgo as a deadline interrupts what a net.Conn is doing.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// handshake is the state of a connection until both sides are sure of each
+// other.
+type handshake struct {
+	nc       net.Conn
+	cfg      *Config
+	asServer bool
+	in       *frameReader
+	peer     greeting
+
+	// What the mechanism finds out.
+	claims  zap.Metadata
+	user    User
+	session *curve.Session
+}
+
+// newConn takes nc through greeting and mechanism. If it fails nc is closed.
+func newConn(ctx context.Context, nc net.Conn, cfg *Config, asServer bool) (*Conn, error) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, cfg.HandshakeTimeout)
+	defer cancel()
+	release := onDone(ctx, nc.SetDeadline)
+	h := &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
+	err := h.run(ctx)
+	release()
+	if err != nil {
+		nc.Close()
+		if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err())) {
+			err = fmt.Errorf("given up after %v: %w", time.Since(start).Round(time.Millisecond), ctx.Err())
+		}
+		if h.session != nil {
+			h.session.Close()
+		}
+		return nil, &HandshakeError{Peer: peerName(nc), Err: err}
+	}
+	return startConn(h), nil
+}
+
+// onDone sets a deadline in the past when ctx is done. The function that it
+// returns ends that, and takes the deadline back.
+func onDone(ctx context.Context, setDeadline func(time.Time) error) (release func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		setDeadline(aLongTimeAgo)
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+			setDeadline(time.Time{})
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// isClosed reports whether err means that the peer has closed the connection.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// run goes through the steps in the order in which they happen.
+func (h *handshake) run(ctx context.Context) error {
+	if err := h.exchangeGreetings(); err != nil {
+		return err
+	}
+	switch h.cfg.Mechanism {
+	case zap.MechanismNull:
+		return h.null(ctx)
+	case zap.MechanismPlain:
+		if h.asServer {
+			return h.plainServer(ctx)
+		}
+		return h.plainClient()
+	default:
+		if h.asServer {
+			return h.curveServer(ctx)
+		}
+		return h.curveClient()
+	}
+}
+
+// exchangeGreetings sends ours and reads the peer's (RFC 37, Version
+// Negotiation). Ours doesn't wait for any part of the peer's.
+func (h *handshake) exchangeGreetings() error {
+	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
+	return h.exchange(ours, func() (err error) {
+		for h.in.w < greetingSize && err == nil {
+			if err = h.in.fill(); err == nil {
+				err = checkSignature(h.in.buf[:min(h.in.w, greetingSize)])
+			}
+		}
+		if err != nil {
+			if isClosed(err) {
+				err = fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+			}
+			return err
+		}
+		if h.peer, err = parseGreeting(h.in.buf[:greetingSize]); err != nil {
+			return err
+		}
+		h.in.r = greetingSize
+		if h.peer.mechanism != h.cfg.Mechanism {
+			return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
+		}
+		// libzmq always says that it is no server: believe only the contrary.
+		if h.peer.asServer && h.asServer {
+			return ErrRole
+		}
+		return nil
+	})
+}
+
+// exchange writes out while read runs, so that two peers who both speak first
+// never wait for each other, however little the transport buffers. What read
+// finds wrong matters more than a failed write.
+func (h *handshake) exchange(out []byte, read func() error) error {
+	written := make(chan error, 1)
+	go func() {
+		_, err := h.nc.Write(out)
+		written <- err
+	}()
+	err := read()
+	if err != nil {
+		h.nc.SetWriteDeadline(aLongTimeAgo)
+		<-written
+		return err
+	}
+	return <-written
+}
+
+// send writes one handshake command.
+func (h *handshake) send(command []byte) error {
+	frame := appendFrameHeader(make([]byte, 0, longHeader+len(command)), flagCommand, len(command))
+	_, err := h.nc.Write(append(frame, command...))
+	return err
+}
+
+// receive reads one handshake command.
+func (h *handshake) receive() ([]byte, error) {
+	flags, body, err := h.in.next(h.cfg.maxCommand())
+	if err != nil {
+		return nil, err
+	}
+	if flags&flagCommand == 0 {
+		return nil, fmt.Errorf("%w: a message frame during the handshake", ErrFrame)
+	}
+	return body, nil
+}
+
+// receiveDecision reads the command with which a server tells what it has
+// decided. A silent close there means "not now" (ZAP status 300).
+func (h *handshake) receiveDecision() ([]byte, error) {
+	body, err := h.receive()
+	if err != nil && isClosed(err) {
+		return nil, fmt.Errorf("%w: %w", ErrTryAgain, err)
+	}
+	return body, err
+}
+
+// metadata returns what we announce of ourselves, in wire form.
+func (h *handshake) metadata() ([]byte, error) {
+	m := zap.Metadata{{Name: "Socket-Type", Value: []byte(h.cfg.SocketType)}}
+	if announcesIdentity(h.cfg.SocketType) {
+		m = append(m, zap.Property{Name: "Identity", Value: h.cfg.Identity})
+	}
+	return m.Append(nil)
+}
+
+// setClaims keeps what the peer announces of itself, in a copy of its own.
+func (h *handshake) setClaims(metadata []byte) error {
+	if len(metadata) > h.cfg.MaxMetadataSize {
+		return fmt.Errorf("%w: metadata of %d octets, at most %d", ErrMessageSize, len(metadata), h.cfg.MaxMetadataSize)
+	}
+	claims, err := zap.ParseMetadata(append([]byte(nil), metadata...))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	if theirs, ok := claims.Get("Socket-Type"); ok && !compatible(h.cfg.SocketType, string(theirs)) {
+		return fmt.Errorf("%w: ours is %s, the peer's %s", ErrSocketType, h.cfg.SocketType, printable(string(theirs)))
+	}
+	if id, _ := claims.Get("Identity"); len(id) > 255 {
+		return fmt.Errorf("%w: identity of %d octets", ErrCommand, len(id))
+	}
+	h.claims = claims
+	return nil
+}
+
+// decide asks the handler. On a refusal it returns the reason for the ERROR
+// command, "" where the connection is to be closed without a word, and the
+// error for our side.
+func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) (reason string, err error) {
+	reply := h.cfg.ask(ctx, ipAddress(h.nc), credentials...)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if reply.Status != zap.StatusOK {
+		if reply.Status != zap.StatusTryLater {
+			reason = strconv.Itoa(int(reply.Status))
+		}
+		return reason, &DeniedError{Key: key, Reply: reply}
+	}
+	h.user = User{ID: reply.UserID, Metadata: reply.Metadata, Key: key}
+	return "", nil
+}
+
+// refuse sends ERROR, unless the reason is empty, and returns denied.
+func (h *handshake) refuse(reason string, denied error) error {
+	if reason == "" {
+		return denied
+	}
+	command, err := curve.AppendError(nil, reason)
+	if err != nil {
+		return err
+	}
+	if err := h.send(command); err != nil {
+		return fmt.Errorf("%w (and it was not told: %w)", denied, err)
+	}
+	return denied
+}
+
+// acceptClaims is setClaims for a server, which tells a client of the wrong
+// socket type (RFC 37, The Socket-Type Property).
+func (h *handshake) acceptClaims(metadata []byte) error {
+	err := h.setClaims(metadata)
+	if errors.Is(err, ErrSocketType) {
+		return h.refuse(ErrSocketType.Error(), err)
+	}
+	return err
+}
+
+// ipAddress is the peer's address as RFC 27 wants it: the IP alone, and
+// nothing where there is none.
+func ipAddress(nc net.Conn) string {
+	a := nc.RemoteAddr()
+	if a == nil {
+		return ""
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return ap.Addr().Unmap().WithZone("").String()
+}

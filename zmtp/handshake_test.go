@@ -1,0 +1,401 @@
+package zmtp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+func TestHandshake(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(mechanism, "DEALER", "ROUTER")
+			client.Identity = []byte("me")
+			server.Domain = "global"
+			var asked zap.Request
+			server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+				asked = *req
+				return zap.Reply{Status: zap.StatusOK, UserID: "joe", Metadata: zap.Metadata{{Name: "Group", Value: []byte("traders")}}}
+			})
+			c, s := connect(t, client, server)
+
+			if asked.Domain != "global" || asked.Mechanism != mechanism {
+				t.Errorf("the handler was asked %v", asked)
+			}
+			user := s.User()
+			if group, _ := user.Metadata.Get("group"); user.ID != "joe" || string(group) != "traders" {
+				t.Errorf("user of the server's connection: %+v", user)
+			}
+			switch mechanism {
+			case zap.MechanismPlain:
+				if name, password, ok := asked.PlainLogin(); !ok || name != "admin" || string(password) != "secret" {
+					t.Errorf("credentials %q %q", name, password)
+				}
+			case zap.MechanismCurve:
+				if key, ok := asked.CurveKey(); !ok || key != client.Keys.Public || user.Key != client.Keys.Public {
+					t.Errorf("the handler was asked about %v, user %v, want %v", key, user.Key, client.Keys.Public)
+				}
+				if c.User().Key != server.Keys.Public {
+					t.Errorf("the client knows the server as %v", c.User().Key)
+				}
+			}
+			want := zap.Metadata{{Name: "Socket-Type", Value: []byte("DEALER")}, {Name: "Identity", Value: []byte("me")}}
+			if diff := cmp.Diff(want, s.Claims()); diff != "" {
+				t.Errorf("claims of the client (-want +got):\n%s", diff)
+			}
+			if st, _ := c.Claims().Get("socket-type"); string(st) != "ROUTER" {
+				t.Errorf("claims of the server: %v", c.Claims())
+			}
+		})
+	}
+}
+
+// TestClaimsAreNotTheUser sends a User-Id as a property, which libzmq would
+// hand to the application.
+func TestClaimsAreNotTheUser(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismNull, "DEALER", "ROUTER")
+	server.Handler = nil
+	a, b := net.Pipe()
+	forged, err := zap.Metadata{{Name: "Socket-Type", Value: []byte("DEALER")}, {Name: "User-Id", Value: []byte("root")}}.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, a)
+	go a.Write(append(greetingOf("NULL"), frame(4, append([]byte("\x05READY"), forged...))...))
+	conn, err := zmtp.Server(testContext(t), b, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if conn.User().ID != "" {
+		t.Errorf("a claimed User-Id made the user %q", conn.User().ID)
+	}
+	if id, _ := conn.Claims().Get("User-Id"); string(id) != "root" {
+		t.Errorf("claims are %v", conn.Claims())
+	}
+}
+
+// refusals lists what a server may answer and what its client is told.
+var refusals = []struct {
+	name    string
+	handler zap.Handler
+	client  func(t *testing.T, mechanism string, err error)
+}{
+	{"400", answer(zap.StatusRefused, "no"), wantRefused("400")},
+	{"500", answer(zap.StatusError, "broken"), wantRefused("500")},
+	{"invalid", answer(7, ""), wantRefused("500")},
+	{"300", answer(zap.StatusTryLater, "later"), func(t *testing.T, _ string, err error) {
+		if !errors.Is(err, zmtp.ErrTryAgain) {
+			t.Errorf("client got %v, want ErrTryAgain", err)
+		}
+	}},
+}
+
+func wantRefused(status string) func(*testing.T, string, error) {
+	return func(t *testing.T, _ string, err error) {
+		var refused *zmtp.RefusedError
+		if !errors.As(err, &refused) || refused.Status != status {
+			t.Errorf("client got %v, want a RefusedError of %s", err, status)
+		}
+		if err != nil && !strings.Contains(err.Error(), "refused by server: "+status) {
+			t.Errorf("client's error is %q", err)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, tt := range refusals {
+			t.Run(mechanism+"/"+tt.name, func(t *testing.T) {
+				t.Parallel()
+				client, server := configs(mechanism, "REQ", "REP")
+				server.Handler = tt.handler
+				a, b := net.Pipe()
+				c, s := shake(testContext(t), a, b, client, server)
+				tt.client(t, mechanism, c.err)
+				var denied *zmtp.DeniedError
+				if !errors.As(s.err, &denied) {
+					t.Fatalf("server got %v, want a DeniedError", s.err)
+				}
+				if mechanism == zap.MechanismCurve && denied.Key != client.Keys.Public {
+					t.Errorf("denied key is %v", denied.Key)
+				}
+			})
+		}
+	}
+}
+
+func TestHandshakeMismatch(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name           string
+		client, server func(client, server *zmtp.Config)
+		check          func(t *testing.T, clientErr, serverErr error)
+	}{
+		{
+			name:   "wrong server key",
+			client: func(c, _ *zmtp.Config) { c.ServerKey = curve.GenerateKeyPair().Public },
+			check: func(t *testing.T, clientErr, serverErr error) {
+				if !errors.Is(clientErr, zmtp.ErrServerKey) {
+					t.Errorf("client: %v", clientErr)
+				}
+				if !errors.Is(serverErr, curve.ErrBox) {
+					t.Errorf("server: %v", serverErr)
+				}
+			},
+		},
+		{
+			name:   "mechanisms",
+			client: func(c, _ *zmtp.Config) { c.Mechanism = zap.MechanismNull },
+			check: func(t *testing.T, clientErr, serverErr error) {
+				for _, err := range []error{clientErr, serverErr} {
+					var me *zmtp.MechanismError
+					if !errors.As(err, &me) {
+						t.Errorf("got %v, want a MechanismError", err)
+					}
+				}
+				var me *zmtp.MechanismError
+				if errors.As(clientErr, &me) && *me != (zmtp.MechanismError{Ours: "NULL", Theirs: "CURVE"}) {
+					t.Errorf("client: %v", me)
+				}
+			},
+		},
+		{
+			name:   "socket types",
+			client: func(c, _ *zmtp.Config) { c.SocketType = "PUSH" },
+			check: func(t *testing.T, clientErr, serverErr error) {
+				if !errors.Is(serverErr, zmtp.ErrSocketType) {
+					t.Errorf("server: %v", serverErr)
+				}
+				var refused *zmtp.RefusedError
+				if !errors.As(clientErr, &refused) || !strings.Contains(refused.Status, "socket types") {
+					t.Errorf("client: %v", clientErr)
+				}
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(zap.MechanismCurve, "REQ", "REP")
+			tt.client(&client, &server)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			a, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, s := shake(testContext(t), a, b, client, server)
+			tt.check(t, c.err, s.err)
+		})
+	}
+}
+
+// TestBothServers: two peers who both want to be the server would wait for each
+// other.
+func TestBothServers(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	a, b := net.Pipe()
+	errs := make(chan error, 1)
+	go func() {
+		_, err := zmtp.Server(testContext(t), a, server)
+		errs <- err
+	}()
+	_, err := zmtp.Server(testContext(t), b, server)
+	if !errors.Is(err, zmtp.ErrRole) {
+		t.Errorf("got %v", err)
+	}
+	<-errs
+}
+
+// TestConfig: what can't work is refused before the network is touched.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	good, goodServer := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	tests := []struct {
+		name   string
+		server bool
+		change func(*zmtp.Config)
+		want   error
+	}{
+		{"no mechanism", false, func(c *zmtp.Config) { c.Mechanism = "" }, zmtp.ErrConfig},
+		{"unknown mechanism", false, func(c *zmtp.Config) { c.Mechanism = "GSSAPI" }, zmtp.ErrConfig},
+		{"socket type", false, func(c *zmtp.Config) { c.SocketType = "dealer" }, zmtp.ErrConfig},
+		{"long identity", false, func(c *zmtp.Config) { c.Identity = make([]byte, 256) }, zmtp.ErrConfig},
+		{"reserved identity", false, func(c *zmtp.Config) { c.Identity = []byte{0, 1} }, zmtp.ErrConfig},
+		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.Identity = "PUSH", []byte("x") }, zmtp.ErrConfig},
+		{"negative limit", false, func(c *zmtp.Config) { c.MaxParts = -1 }, zmtp.ErrConfig},
+		{"no keys", false, func(c *zmtp.Config) { c.Keys = curve.KeyPair{} }, curve.ErrNoSecretKey},
+		{"keys of two pairs", false, func(c *zmtp.Config) { c.Keys.Public = curve.GenerateKeyPair().Public }, curve.ErrKeyPair},
+		{"no server key", false, func(c *zmtp.Config) { c.ServerKey = curve.PublicKey{} }, curve.ErrPublicKey},
+		{"server's keys", true, func(c *zmtp.Config) { c.Keys.Public = good.Keys.Public }, curve.ErrKeyPair},
+		{"server without handler", true, func(c *zmtp.Config) { c.Handler = nil }, zmtp.ErrConfig},
+		{"long password", false, func(c *zmtp.Config) {
+			c.Mechanism, c.Password = zap.MechanismPlain, strings.Repeat("x", 256)
+		}, zmtp.ErrConfig},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := good
+			if tt.server {
+				cfg = goodServer
+			}
+			tt.change(&cfg)
+			var err error
+			if tt.server {
+				_, err = zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", cfg)
+			} else {
+				// Port 1 would give another error, had it been touched.
+				_, err = zmtp.Dial(testContext(t), "tcp://127.0.0.1:1", cfg)
+			}
+			if !errors.Is(err, tt.want) || !errors.Is(err, zmtp.ErrConfig) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", "tcp:", "tcp://", "tcp://localhost", "tcp://:", "tcp://localhost:", "ipc://", "ipc://*", "inproc://x", "udp://1.2.3.4:5", "127.0.0.1:5555"} {
+		if err := zmtp.CheckEndpoint(bad); !errors.Is(err, zmtp.ErrEndpoint) {
+			t.Errorf("%q: got %v", bad, err)
+		}
+	}
+	for endpoint, local := range map[string]bool{
+		"tcp://127.0.0.1:5555": true, "tcp://[::1]:5555": true, "tcp://localhost:1": true, "ipc:///tmp/x": true,
+		"tcp://*:5555": false, "tcp://0.0.0.0:1": false, "tcp://192.0.2.1:5555": false, "tcp://example.org:5555": false, "nonsense": false,
+	} {
+		if got := zmtp.IsLocal(endpoint); got != local {
+			t.Errorf("IsLocal(%q) = %v", endpoint, got)
+		}
+	}
+}
+
+// TestSlowPeer: neither a peer that says nothing nor one that sends an octet
+// now and then holds a handshake for longer than it may take, and the others
+// don't wait for it.
+func TestSlowPeer(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	server.HandshakeTimeout = 500 * time.Millisecond
+	log := new(logBuffer)
+	server.Log = slog.New(slog.NewTextHandler(log, nil))
+	ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	addr := strings.TrimPrefix(ln.Endpoint(), "tcp://")
+	slow, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		greeting := greetingOf("CURVE")
+		for i := range greeting {
+			if _, err := slow.Write(greeting[i : i+1]); err != nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	go func() {
+		conn, err := ln.Accept(testContext(t))
+		if err == nil {
+			conn.Close()
+		}
+	}()
+	conn, err := zmtp.Dial(testContext(t), ln.Endpoint(), client)
+	if err != nil {
+		t.Fatalf("another client: %v", err)
+	}
+	conn.Close()
+	<-closed
+	waitFor(t, func() bool {
+		return strings.Contains(log.String(), "given up after") && strings.Contains(log.String(), "peer="+slow.LocalAddr().String())
+	}, log)
+}
+
+// TestNotZMTP: what is no ZMTP is found at its first octets and called by its
+// name.
+func TestNotZMTP(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		sends string
+		want  error
+	}{
+		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", zmtp.ErrNotZMTP},
+		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", zmtp.ErrNotZMTP},
+		{"nothing", "", zmtp.ErrNotZMTP},
+		{"half a greeting", string(greetingOf("CURVE")[:40]), zmtp.ErrNotZMTP},
+		{"ZMTP 1.0", "\x01\x00", zmtp.ErrNotZMTP},
+		{"ZMTP 2.0", "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x05", zmtp.ErrVersion},
+		{"no signature", "\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03", zmtp.ErrNotZMTP},
+		{"as-server", string(append(greetingOf("CURVE")[:32], make([]byte, 32)...))[:32] + "\x02" + string(make([]byte, 31)), zmtp.ErrNotZMTP},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, _ := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+			a, b := net.Pipe()
+			go func() {
+				go io.Copy(io.Discard, b)
+				io.WriteString(b, tt.sends)
+				b.Close()
+			}()
+			_, err := zmtp.Client(testContext(t), a, client)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			var he *zmtp.HandshakeError
+			if !errors.As(err, &he) {
+				t.Errorf("%T is no HandshakeError", err)
+			}
+		})
+	}
+}
+
+// TestHandshakeCancelled: ctx ends a handshake, and the error says so.
+func TestHandshakeCancelled(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		client, _ := configs(mechanism, "DEALER", "ROUTER")
+		a, b := net.Pipe()
+		ctx, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
+		_, err := zmtp.Client(ctx, a, client)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", mechanism, err)
+		}
+		cancel()
+		b.Close()
+	}
+}

@@ -1,0 +1,491 @@
+//go:build cgo
+
+package zmtp_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// libzmqTypes are libzmq's names of the socket types.
+var libzmqTypes = map[string]zmq4.Type{
+	"REQ": zmq4.REQ, "REP": zmq4.REP, "DEALER": zmq4.DEALER, "ROUTER": zmq4.ROUTER,
+	"PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PUB": zmq4.PUB, "SUB": zmq4.SUB, "PAIR": zmq4.PAIR,
+}
+
+// must fails the test on an error of libzmq.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// libzmqSocket makes a socket of libzmq in a context of its own, secured to be
+// the peer of ours: client or server of the pair (client, server).
+func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, isServer bool) *zmq4.Socket {
+	t.Helper()
+	zctx, err := zmq4.NewContext()
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var authenticator *libzmq.Authenticator
+	if isServer {
+		authenticator, err = libzmq.Start(ctx, zctx, server.Handler, nil)
+		must(t, err)
+	}
+	sock, err := zctx.NewSocket(libzmqTypes[socketType])
+	must(t, err)
+	t.Cleanup(func() {
+		sock.Close()
+		cancel()
+		if authenticator != nil {
+			authenticator.Wait()
+		}
+		must(t, zctx.Term())
+	})
+	must(t, sock.SetLinger(0))
+	must(t, sock.SetRcvtimeo(30*time.Second))
+	must(t, sock.SetSndtimeo(30*time.Second))
+	must(t, sock.SetRcvhwm(0))
+	must(t, sock.SetSndhwm(0))
+	switch {
+	case client.Mechanism == zap.MechanismNull && isServer:
+		must(t, sock.SetZapDomain("global"))
+	case client.Mechanism == zap.MechanismPlain && isServer:
+		must(t, sock.SetPlainServer(1))
+	case client.Mechanism == zap.MechanismPlain:
+		must(t, sock.SetPlainUsername(client.Username))
+		must(t, sock.SetPlainPassword(client.Password))
+	case client.Mechanism == zap.MechanismCurve && isServer:
+		must(t, libzmq.Server(sock, server.Keys, "global"))
+	case client.Mechanism == zap.MechanismCurve:
+		must(t, libzmq.Client(sock, client.Keys, client.ServerKey))
+	}
+	return sock
+}
+
+// newEndpoint is one to listen on, of a transport.
+func newEndpoint(t testing.TB, transport string) string {
+	if transport == "tcp" {
+		return "tcp://127.0.0.1:*"
+	}
+	return "ipc://" + filepath.Join(t.TempDir(), "s")
+}
+
+// join connects our end and libzmq's. We are the server of the mechanism if
+// weServe, and the one that dials if weDial.
+func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp.Config, weServe, weDial bool) *zmtp.Conn {
+	t.Helper()
+	ctx := testContext(t)
+	var nc net.Conn
+	if weDial {
+		must(t, sock.Bind(newEndpoint(t, transport)))
+		endpoint, err := sock.GetLastEndpoint()
+		must(t, err)
+		nc, err = zmtp.DialNet(ctx, endpoint)
+		must(t, err)
+	} else {
+		endpoint := newEndpoint(t, transport)
+		ln, err := zmtp.ListenNet(ctx, endpoint)
+		must(t, err)
+		defer ln.Close()
+		if transport == "tcp" {
+			endpoint = "tcp://" + ln.Addr().String()
+		}
+		must(t, sock.Connect(endpoint))
+		nc, err = ln.Accept()
+		must(t, err)
+	}
+	var conn *zmtp.Conn
+	var err error
+	if weServe {
+		conn, err = zmtp.Server(ctx, nc, server)
+	} else {
+		conn, err = zmtp.Client(ctx, nc, client)
+	}
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// pairs are the pairs of sockets, and how a message goes between them: there,
+// and back where the pattern has an answer.
+var pairs = []struct {
+	ours, theirs string
+	ready        func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket)
+	roundTrip    func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, message [][]byte)
+}{
+	{ours: "REQ", theirs: "REP", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendOurs(t, conn, delimited(m))
+		wantTheirs(t, sock, m)
+		sendTheirs(t, sock, m)
+		wantOurs(t, conn, delimited(m))
+	}},
+	{ours: "REP", theirs: "REQ", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendTheirs(t, sock, m)
+		wantOurs(t, conn, delimited(m))
+		sendOurs(t, conn, delimited(m))
+		wantTheirs(t, sock, m)
+	}},
+	{ours: "DEALER", theirs: "ROUTER", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendOurs(t, conn, m)
+		routed := recvTheirs(t, sock)
+		if string(routed[0]) != "me" || !cmp.Equal(m, routed[1:]) {
+			t.Error("libzmq got another message")
+		}
+		sendTheirs(t, sock, routed)
+		wantOurs(t, conn, m)
+	}},
+	{ours: "ROUTER", theirs: "DEALER", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendTheirs(t, sock, m)
+		wantOurs(t, conn, m)
+		sendOurs(t, conn, m)
+		wantTheirs(t, sock, m)
+	}},
+	{ours: "PUSH", theirs: "PULL", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendOurs(t, conn, m)
+		wantTheirs(t, sock, m)
+	}},
+	{ours: "PULL", theirs: "PUSH", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+		sendTheirs(t, sock, m)
+		wantOurs(t, conn, m)
+	}},
+	{ours: "PUB", theirs: "SUB",
+		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
+			must(t, sock.SetSubscribe("weather"))
+			wantOurs(t, conn, [][]byte{[]byte("\x01weather")})
+			must(t, sock.SetUnsubscribe("weather"))
+			wantOurs(t, conn, [][]byte{[]byte("\x00weather")})
+			must(t, sock.SetSubscribe(""))
+			wantOurs(t, conn, [][]byte{[]byte("\x01")})
+		},
+		roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+			sendOurs(t, conn, m)
+			wantTheirs(t, sock, m)
+		}},
+	{ours: "SUB", theirs: "PUB",
+		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
+			must(t, conn.Subscribe(testContext(t), []byte("cancelled")))
+			must(t, conn.Cancel(testContext(t), []byte("cancelled")))
+			must(t, conn.Subscribe(testContext(t), nil))
+			// libzmq drops what it sends before it has seen the subscription.
+			arrived := make(chan error, 1)
+			go func() {
+				_, err := conn.Recv(testContext(t))
+				arrived <- err
+			}()
+			for sent := 0; ; sent++ {
+				sendTheirs(t, sock, [][]byte{[]byte("sync")})
+				select {
+				case err := <-arrived:
+					must(t, err)
+					sendTheirs(t, sock, [][]byte{[]byte("end")})
+					for {
+						m, err := conn.Recv(testContext(t))
+						must(t, err)
+						if string(m[0]) == "end" {
+							return
+						}
+					}
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+		},
+		roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
+			sendTheirs(t, sock, m)
+			wantOurs(t, conn, m)
+		}},
+}
+
+// delimited is a message with the delimiter of REQ and REP.
+func delimited(m [][]byte) [][]byte { return append([][]byte{{}}, m...) }
+
+func sendOurs(t *testing.T, conn *zmtp.Conn, m [][]byte) {
+	t.Helper()
+	must(t, conn.Send(testContext(t), m...))
+}
+
+func wantOurs(t *testing.T, conn *zmtp.Conn, want [][]byte) {
+	t.Helper()
+	got, err := conn.Recv(testContext(t))
+	must(t, err)
+	if !cmp.Equal(want, got) {
+		t.Errorf("we got another message: %d parts, want %d", len(got), len(want))
+	}
+}
+
+func sendTheirs(t *testing.T, sock *zmq4.Socket, m [][]byte) {
+	t.Helper()
+	_, err := sock.SendMessage(m)
+	must(t, err)
+}
+
+func recvTheirs(t *testing.T, sock *zmq4.Socket) [][]byte {
+	t.Helper()
+	m, err := sock.RecvMessageBytes(0)
+	must(t, err)
+	return m
+}
+
+func wantTheirs(t *testing.T, sock *zmq4.Socket, want [][]byte) {
+	t.Helper()
+	if got := recvTheirs(t, sock); !cmp.Equal(want, got) {
+		t.Errorf("libzmq got another message: %d parts, want %d", len(got), len(want))
+	}
+}
+
+// TestInterop speaks with libzmq: every mechanism in both roles, dialling and
+// listening, over tcp and ipc, in every pair of socket types, with every size,
+// in one part and in several.
+func TestInterop(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, transport := range []string{"tcp", "ipc"} {
+			for _, weServe := range []bool{false, true} {
+				for _, weDial := range []bool{false, true} {
+					for _, pair := range pairs {
+						name := fmt.Sprintf("%s/%s/serve=%v/dial=%v/%s-%s", mechanism, transport, weServe, weDial, pair.ours, pair.theirs)
+						t.Run(name, func(t *testing.T) {
+							t.Parallel()
+							clientType, serverType := pair.ours, pair.theirs
+							if weServe {
+								clientType, serverType = pair.theirs, pair.ours
+							}
+							client, server := configs(mechanism, clientType, serverType)
+							if pair.ours == "DEALER" && !weServe {
+								client.Identity = []byte("me")
+							} else if pair.ours == "DEALER" {
+								server.Identity = []byte("me")
+							}
+							sock := libzmqSocket(t, pair.theirs, client, server, !weServe)
+							conn := join(t, transport, sock, client, server, weServe, weDial)
+							if pair.ready != nil {
+								pair.ready(t, conn, sock)
+							}
+							for _, size := range sizes {
+								pair.roundTrip(t, conn, sock, [][]byte{pattern(size)})
+								pair.roundTrip(t, conn, sock, [][]byte{[]byte("first"), pattern(size), {}, []byte("last")})
+							}
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestInteropMany sends 10,000 messages each way at once over one connection.
+func TestInteropMany(t *testing.T) {
+	t.Parallel()
+	const count = 10_000
+	for _, mechanism := range mechanisms {
+		for _, weServe := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/serve=%v", mechanism, weServe), func(t *testing.T) {
+				t.Parallel()
+				client, server := configs(mechanism, "DEALER", "DEALER")
+				sock := libzmqSocket(t, "DEALER", client, server, !weServe)
+				conn := join(t, "tcp", sock, client, server, weServe, !weServe)
+				number := func(n int) [][]byte {
+					return [][]byte{binary.BigEndian.AppendUint32(nil, uint32(n)), pattern(n % 300)}
+				}
+				done := make(chan error, 2)
+				go func() {
+					for n := range count {
+						if err := conn.Send(testContext(t), number(n)...); err != nil {
+							done <- err
+							return
+						}
+					}
+					done <- nil
+				}()
+				go func() {
+					for n := range count {
+						m, err := conn.Recv(testContext(t))
+						if err == nil && !cmp.Equal(number(n), m) {
+							err = fmt.Errorf("message %d is another", n)
+						}
+						if err != nil {
+							done <- err
+							return
+						}
+					}
+					done <- nil
+				}()
+				for n := range count {
+					sendTheirs(t, sock, number(n))
+				}
+				for n := range count {
+					wantTheirs(t, sock, number(n))
+				}
+				for range 2 {
+					must(t, <-done)
+				}
+			})
+		}
+	}
+}
+
+// TestInteropHeartbeat: libzmq with heartbeats keeps a connection on which
+// nothing else happens, for several times its timeout; ours are answered too.
+func TestInteropHeartbeat(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(mechanism, "PUSH", "PULL")
+			client.HeartbeatInterval = 100 * time.Millisecond
+			sock := libzmqSocket(t, "PULL", client, server, true)
+			must(t, sock.SetHeartbeatIvl(100*time.Millisecond))
+			must(t, sock.SetHeartbeatTimeout(200*time.Millisecond))
+			must(t, sock.SetHeartbeatTtl(300*time.Millisecond))
+			conn := join(t, "tcp", sock, client, server, false, true)
+			time.Sleep(1500 * time.Millisecond)
+			sendOurs(t, conn, [][]byte{[]byte("still here")})
+			wantTheirs(t, sock, [][]byte{[]byte("still here")})
+		})
+	}
+}
+
+// monitored collects the handshake events of a libzmq socket.
+func monitored(t *testing.T, sock *zmq4.Socket) (next func() (zmq4.Event, int)) {
+	t.Helper()
+	zctx, err := sock.Context()
+	must(t, err)
+	addr := "inproc://monitor-" + strings.ReplaceAll(t.Name(), "/", "-")
+	must(t, sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
+		zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_HANDSHAKE_SUCCEEDED))
+	monitor, err := zctx.NewSocket(zmq4.PAIR)
+	must(t, err)
+	must(t, monitor.SetRcvtimeo(20*time.Second))
+	must(t, monitor.SetLinger(0))
+	must(t, monitor.Connect(addr))
+	t.Cleanup(func() { monitor.Close() })
+	return func() (zmq4.Event, int) {
+		event, _, value, err := monitor.RecvEvent(0)
+		must(t, err)
+		return event, value
+	}
+}
+
+// TestInteropRefusedByUs: what libzmq's monitor tells its application when our
+// server doesn't let it in, and what our log says.
+func TestInteropRefusedByUs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(client, server *zmtp.Config)
+		event  zmq4.Event
+		value  int
+		log    string
+	}{
+		{"400", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusRefused, "unknown key") },
+			zmq4.EVENT_HANDSHAKE_FAILED_AUTH, 400, "unknown key"},
+		{"500", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusError, "broken") },
+			zmq4.EVENT_HANDSHAKE_FAILED_AUTH, 500, "broken"},
+		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
+			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, -1, "box does not open"},
+		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.MechanismNull },
+			zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, 0x11000002, "ours is CURVE, the peer's NULL"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(zap.MechanismCurve, "REQ", "REP")
+			tt.change(&client, &server)
+			log := new(logBuffer)
+			server.Log = slog.New(slog.NewTextHandler(log, nil))
+			ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
+			must(t, err)
+			defer ln.Close()
+			sock := libzmqSocket(t, "REQ", client, server, false)
+			next := monitored(t, sock)
+			must(t, sock.Connect(ln.Endpoint()))
+			if event, value := next(); event != tt.event || tt.value >= 0 && value != tt.value {
+				t.Errorf("libzmq's monitor says %v %#x, want %v %#x", event, value, tt.event, tt.value)
+			}
+			waitFor(t, func() bool { return strings.Contains(log.String(), tt.log) }, log)
+		})
+	}
+}
+
+// TestInteropRefusedByLibzmq: what our client is told when libzmq's server
+// doesn't let it in.
+func TestInteropRefusedByLibzmq(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, status := range []zap.Status{zap.StatusRefused, zap.StatusError} {
+			t.Run(fmt.Sprint(mechanism, status), func(t *testing.T) {
+				t.Parallel()
+				client, server := configs(mechanism, "REQ", "REP")
+				server.Handler = answer(status, "no")
+				_, err := dialLibzmq(t, client, server)
+				var refused *zmtp.RefusedError
+				if !errors.As(err, &refused) || refused.Status != fmt.Sprint(int(status)) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+	t.Run("wrong server key", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		client.ServerKey = curve.GenerateKeyPair().Public
+		if _, err := dialLibzmq(t, client, server); !errors.Is(err, zmtp.ErrServerKey) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("mechanism", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		var me *zmtp.MechanismError
+		null := client
+		null.Mechanism = zap.MechanismNull
+		_, err := dialLibzmqAs(t, null, client, server)
+		if !errors.As(err, &me) || me.Theirs != "CURVE" {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("300", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		server.Handler = answer(zap.StatusTryLater, "later")
+		client.HandshakeTimeout = 500 * time.Millisecond // libzmq leaves the client hanging
+		if _, err := dialLibzmq(t, client, server); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func dialLibzmq(t *testing.T, client, server zmtp.Config) (*zmtp.Conn, error) {
+	return dialLibzmqAs(t, client, client, server)
+}
+
+// dialLibzmqAs dials a libzmq server with a configuration of its own.
+func dialLibzmqAs(t *testing.T, cfg, client, server zmtp.Config) (*zmtp.Conn, error) {
+	t.Helper()
+	sock := libzmqSocket(t, server.SocketType, client, server, true)
+	must(t, sock.Bind("tcp://127.0.0.1:*"))
+	endpoint, err := sock.GetLastEndpoint()
+	must(t, err)
+	conn, err := zmtp.Dial(testContext(t), endpoint, cfg)
+	if err == nil {
+		conn.Close()
+	}
+	return conn, err
+}

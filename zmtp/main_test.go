@@ -1,0 +1,80 @@
+package zmtp_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testContext ends long after any test should.
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// allow lets everybody in, as user "anybody".
+var allow = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+	return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
+})
+
+// answer is a handler that always says the same.
+func answer(status zap.Status, text string) zap.Handler {
+	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		return zap.Reply{Status: status, Text: text}
+	})
+}
+
+// configs returns the two configurations of a pair of peers.
+func configs(mechanism, clientType, serverType string) (client, server zmtp.Config) {
+	client = zmtp.Config{SocketType: clientType, Mechanism: mechanism}
+	server = zmtp.Config{SocketType: serverType, Mechanism: mechanism, Handler: allow}
+	switch mechanism {
+	case zap.MechanismPlain:
+		client.Username, client.Password = "admin", "secret"
+	case zap.MechanismCurve:
+		client.Keys, server.Keys = curve.GenerateKeyPair(), curve.GenerateKeyPair()
+		client.ServerKey = server.Keys.Public
+	}
+	return client, server
+}
+
+var mechanisms = []string{zap.MechanismNull, zap.MechanismPlain, zap.MechanismCurve}
+
+// result is what a handshake gave.
+type result struct {
+	conn *zmtp.Conn
+	err  error
+}
+
+// shake runs a handshake over a pair of net.Conns.
+func shake(ctx context.Context, a, b net.Conn, client, server zmtp.Config) (c, s result) {
+	done := make(chan result, 1)
+	go func() {
+		conn, err := zmtp.Server(ctx, b, server)
+		done <- result{conn, err}
+	}()
+	conn, err := zmtp.Client(ctx, a, client)
+	return result{conn, err}, <-done
+}
+
+// connect gives two connected peers over net.Pipe, which buffers nothing.
+func connect(t testing.TB, client, server zmtp.Config) (c, s *zmtp.Conn) {
+	t.Helper()
+	a, b := net.Pipe()
+	cr, sr := shake(testContext(t), a, b, client, server)
+	if cr.err != nil || sr.err != nil {
+		t.Fatalf("handshake: client: %v, server: %v", cr.err, sr.err)
+	}
+	t.Cleanup(func() { cr.conn.Close(); sr.conn.Close() })
+	return cr.conn, sr.conn
+}

@@ -1,0 +1,47 @@
+package zmtp
+
+import (
+	"context"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// null is the NULL mechanism (RFC 37): each peer sends READY with its
+// metadata, or ERROR. A server that has a Handler asks it first.
+func (h *handshake) null(ctx context.Context) error {
+	metadata, err := h.metadata()
+	if err != nil {
+		return err
+	}
+	ours := append(appendName(nil, cmdReady), metadata...)
+	var denied error
+	if h.asServer && h.cfg.Handler != nil {
+		var reason string
+		if reason, denied = h.decide(ctx, curve.PublicKey{}); denied != nil {
+			if reason == "" {
+				return denied
+			}
+			if ours, err = curve.AppendError(nil, reason); err != nil {
+				return err
+			}
+		}
+	}
+	// An ERROR is lost if its connection is closed with the peer's READY
+	// unread: so that is read in any case.
+	frame := appendFrameHeader(nil, flagCommand, len(ours))
+	err = h.exchange(append(frame, ours...), func() error {
+		body, err := h.receiveDecision()
+		if err != nil {
+			return err
+		}
+		data, err := expect(body, cmdReady)
+		if err != nil {
+			return err
+		}
+		return h.setClaims(data)
+	})
+	if denied != nil {
+		return denied
+	}
+	return err
+}

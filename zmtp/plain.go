@@ -1,0 +1,100 @@
+package zmtp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// plainClient is the client half of PLAIN (RFC 24): HELLO with user name and
+// password, WELCOME, INITIATE with metadata, READY with metadata.
+func (h *handshake) plainClient() error {
+	hello := appendName(nil, cmdHello)
+	hello = append(append(hello, byte(len(h.cfg.Username))), h.cfg.Username...)
+	hello = append(append(hello, byte(len(h.cfg.Password))), h.cfg.Password...)
+	if err := h.send(hello); err != nil {
+		return err
+	}
+	body, err := h.receiveDecision()
+	if err != nil {
+		return err
+	}
+	data, err := expect(body, cmdWelcome)
+	if err != nil {
+		return err
+	}
+	if len(data) > 0 {
+		return fmt.Errorf("%w: %d octets too many in WELCOME", ErrCommand, len(data))
+	}
+	if err := h.sendMetadata(cmdInitiate); err != nil {
+		return err
+	}
+	ready, err := h.receive()
+	if err != nil {
+		return err
+	}
+	metadata, err := expect(ready, cmdReady)
+	if err != nil {
+		return err
+	}
+	return h.setClaims(metadata)
+}
+
+// plainServer is the server half of PLAIN. The handler decides on HELLO.
+func (h *handshake) plainServer(ctx context.Context) error {
+	body, err := h.receive()
+	if err != nil {
+		return err
+	}
+	data, err := expect(body, cmdHello)
+	if err != nil {
+		return err
+	}
+	username, rest, ok := cutString(data)
+	if !ok {
+		return fmt.Errorf("%w: user name cut off in HELLO", ErrCommand)
+	}
+	password, rest, ok := cutString(rest)
+	if !ok || len(rest) > 0 {
+		return fmt.Errorf("%w: password cut off in HELLO, or octets after it", ErrCommand)
+	}
+	reason, denied := h.decide(ctx, curve.PublicKey{}, append([]byte(nil), username...), append([]byte(nil), password...))
+	clear(data) // the read buffer doesn't keep the password
+	if denied != nil {
+		return h.refuse(reason, denied)
+	}
+	if err := h.send(appendName(nil, cmdWelcome)); err != nil {
+		return err
+	}
+	initiate, err := h.receive()
+	if err != nil {
+		return err
+	}
+	metadata, err := expect(initiate, cmdInitiate)
+	if err != nil {
+		return err
+	}
+	if err := h.acceptClaims(metadata); err != nil {
+		return err
+	}
+	return h.sendMetadata(cmdReady)
+}
+
+// sendMetadata sends a command whose data is our metadata.
+func (h *handshake) sendMetadata(name string) error {
+	metadata, err := h.metadata()
+	if err != nil {
+		return err
+	}
+	return h.send(append(appendName(nil, name), metadata...))
+}
+
+// cutString splits off a string that follows its length octet.
+func cutString(b []byte) (s, rest []byte, ok bool) {
+	if len(b) == 0 || len(b) < 1+int(b[0]) {
+		return nil, nil, false
+	}
+	n := 1 + int(b[0])
+	return b[1:n], b[n:], true
+}
