@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -48,7 +46,7 @@ func TestMessages(t *testing.T) {
 						if err != nil {
 							t.Fatalf("size %d: %v", size, err)
 						}
-						if !cmp.Equal(message, got) {
+						if !same(message, got) {
 							t.Errorf("size %d, %d parts: another message arrived", size, len(message))
 						}
 					}
@@ -218,7 +216,7 @@ func TestRecvInterrupted(t *testing.T) {
 		if interrupted == 0 {
 			t.Error("Recv was never interrupted: the test proves nothing")
 		}
-		if !cmp.Equal(want, got) {
+		if !same(want, got) {
 			t.Error("another message arrived")
 		}
 		return

@@ -22,6 +22,9 @@ const longHeader = 9
 // handed out as a part of it.
 const readBuffer = 8 << 10
 
+// maxEmptyReads is how often a source may give neither octets nor an error.
+const maxEmptyReads = 100
+
 // appendFrameHeader appends flags and size of a frame.
 func appendFrameHeader(dst []byte, flags byte, size int) []byte {
 	if size <= math.MaxUint8 {
@@ -66,15 +69,17 @@ func (fr *frameReader) fill() error {
 // read reads at least one octet, or says why not. An error that comes with
 // octets comes again at the next read.
 func (fr *frameReader) read(p []byte) (int, error) {
-	n, err := fr.src.Read(p)
-	fr.arrived += uint64(n)
-	if n > 0 {
-		return n, nil
+	for range maxEmptyReads {
+		n, err := fr.src.Read(p)
+		fr.arrived += uint64(n)
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
-	return 0, err
+	return 0, io.ErrNoProgress
 }
 
 // header returns flags, size and header length of the next frame, once they

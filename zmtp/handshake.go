@@ -110,31 +110,34 @@ func (h *handshake) run(ctx context.Context) error {
 // Negotiation). Ours doesn't wait for any part of the peer's.
 func (h *handshake) exchangeGreetings() error {
 	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
-	return h.exchange(ours, func() (err error) {
-		for h.in.w < greetingSize && err == nil {
+	err := h.exchange(ours, func() (err error) {
+		for h.in.w < greetingSize {
 			if err = h.in.fill(); err == nil {
 				err = checkSignature(h.in.buf[:min(h.in.w, greetingSize)])
 			}
-		}
-		if err != nil {
-			if isClosed(err) {
-				err = fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+			if err != nil {
+				return err
 			}
-			return err
-		}
-		if h.peer, err = parseGreeting(h.in.buf[:greetingSize]); err != nil {
-			return err
 		}
 		h.in.r = greetingSize
-		if h.peer.mechanism != h.cfg.Mechanism {
-			return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
-		}
-		// libzmq always says that it is no server: believe only the contrary.
-		if h.peer.asServer && h.asServer {
-			return ErrRole
-		}
-		return nil
+		h.peer, err = parseGreeting(h.in.buf[:greetingSize])
+		return err
 	})
+	if err != nil {
+		if isClosed(err) {
+			err = fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+		}
+		return err
+	}
+	// Only now, when ours is out whole, so that the peer can tell its user too.
+	if h.peer.mechanism != h.cfg.Mechanism {
+		return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
+	}
+	// libzmq always says that it is no server: believe only the contrary.
+	if h.peer.asServer && h.asServer {
+		return ErrRole
+	}
+	return nil
 }
 
 // exchange writes out while read runs, so that two peers who both speak first

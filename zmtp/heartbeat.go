@@ -21,7 +21,9 @@ const pongPatience = 30 * time.Second
 
 // sendHeartbeats sends a PING in every interval until the connection ends.
 func (c *Conn) sendHeartbeats() {
-	ttl := min(c.cfg.HeartbeatTimeout/pingTTLUnit, math.MaxUint16)
+	// Our next PING is due an interval from now: the peer shall wait that long
+	// and the timeout on top.
+	ttl := min((c.cfg.HeartbeatInterval+c.cfg.HeartbeatTimeout)/pingTTLUnit, math.MaxUint16)
 	ping := binary.BigEndian.AppendUint16(nil, uint16(ttl))
 	ticker := time.NewTicker(c.cfg.HeartbeatInterval)
 	defer ticker.Stop()

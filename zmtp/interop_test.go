@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
@@ -146,7 +145,7 @@ var pairs = []struct {
 	{ours: "DEALER", theirs: "ROUTER", roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
 		sendOurs(t, conn, m)
 		routed := recvTheirs(t, sock)
-		if string(routed[0]) != "me" || !cmp.Equal(m, routed[1:]) {
+		if string(routed[0]) != "me" || !same(m, routed[1:]) {
 			t.Error("libzmq got another message")
 		}
 		sendTheirs(t, sock, routed)
@@ -225,7 +224,7 @@ func wantOurs(t *testing.T, conn *zmtp.Conn, want [][]byte) {
 	t.Helper()
 	got, err := conn.Recv(testContext(t))
 	must(t, err)
-	if !cmp.Equal(want, got) {
+	if !same(want, got) {
 		t.Errorf("we got another message: %d parts, want %d", len(got), len(want))
 	}
 }
@@ -245,7 +244,7 @@ func recvTheirs(t *testing.T, sock *zmq4.Socket) [][]byte {
 
 func wantTheirs(t *testing.T, sock *zmq4.Socket, want [][]byte) {
 	t.Helper()
-	if got := recvTheirs(t, sock); !cmp.Equal(want, got) {
+	if got := recvTheirs(t, sock); !same(want, got) {
 		t.Errorf("libzmq got another message: %d parts, want %d", len(got), len(want))
 	}
 }
@@ -317,7 +316,7 @@ func TestInteropMany(t *testing.T) {
 				go func() {
 					for n := range count {
 						m, err := conn.Recv(testContext(t))
-						if err == nil && !cmp.Equal(number(n), m) {
+						if err == nil && !same(number(n), m) {
 							err = fmt.Errorf("message %d is another", n)
 						}
 						if err != nil {

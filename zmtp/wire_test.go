@@ -3,6 +3,7 @@ package zmtp_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,9 @@ func frame(flags byte, body []byte) []byte {
 	}
 	return append(binary.BigEndian.AppendUint64([]byte{flags | 2}, uint64(len(body))), body...)
 }
+
+// same reports whether two messages are equal. It is quick with large ones.
+func same(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
 
 // logBuffer is a log that can be read while it is written.
 type logBuffer struct {

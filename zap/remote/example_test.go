@@ -1,0 +1,45 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// A daemon decides, and another process asks it.
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismNull})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	decide := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if req.Address == "192.0.2.1" {
+			return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
+		}
+		return zap.Refuse("address not allowed")
+	})
+	served := make(chan error, 1)
+	go func() { served <- remote.Serve(ctx, ln, decide, nil) }()
+
+	client, err := remote.NewClient(remote.ClientConfig{Endpoint: ln.Endpoint()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	reply := client.Handle(ctx, &zap.Request{Mechanism: zap.MechanismNull, Address: "192.0.2.1"})
+	fmt.Println(reply.Status, reply.UserID)
+	reply = client.Handle(ctx, &zap.Request{Mechanism: zap.MechanismNull, Address: "198.51.100.1"})
+	fmt.Println(reply.Status, reply.Text)
+
+	client.Close()
+	cancel()
+	<-served
+	// Output:
+	// 200 anybody
+	// 400 address not allowed
+}

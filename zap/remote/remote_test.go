@@ -1,0 +1,369 @@
+package remote_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var null = zmtp.Config{Mechanism: zap.MechanismNull}
+
+// byName lets in whoever logs in with the password "secret", and says who.
+var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+	name, password, ok := req.PlainLogin()
+	if !ok || string(password) != "secret" {
+		return zap.Refuse("unknown user or wrong password")
+	}
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: name, Metadata: zap.Metadata{{Name: "Domain", Value: []byte(req.Domain)}}}
+})
+
+func login(name string) *zap.Request {
+	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(name), []byte("secret")}}
+}
+
+// syncBuffer is a log that can be read while it is written.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// serve runs a server until stop is called or the test ends.
+func serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler, log *slog.Logger) (at string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ln, err := remote.Listen(ctx, endpoint, link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- remote.Serve(ctx, ln, handler, log) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return ln.Endpoint(), stop
+}
+
+func newClient(t testing.TB, cfg remote.ClientConfig) *remote.Client {
+	t.Helper()
+	client, err := remote.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	serverKeys, clientKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	known := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if key, ok := req.CurveKey(); !ok || key != clientKeys.Public {
+			return zap.Refuse("unknown key")
+		}
+		return zap.Reply{Status: zap.StatusOK, UserID: "proxy"}
+	})
+	for _, tt := range []struct {
+		name, endpoint string
+		server, client zmtp.Config
+	}{
+		{"tcp", "tcp://127.0.0.1:*", null, zmtp.Config{}},
+		{"ipc", "ipc://" + filepath.Join(t.TempDir(), "zauth"), null, zmtp.Config{}},
+		{"CURVE", "tcp://127.0.0.1:*",
+			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serverKeys, Handler: known},
+			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: clientKeys, ServerKey: serverKeys.Public}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			endpoint, _ := serve(t, tt.endpoint, tt.server, byName, nil)
+			client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Link: tt.client})
+			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: []byte("test")}}}
+			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
+				t.Errorf("reply (-want +got):\n%s", diff)
+			}
+			req := login("alice")
+			req.Credentials[1] = []byte("guess")
+			if got := client.Handle(context.Background(), req); got.Status != zap.StatusRefused {
+				t.Errorf("wrong password: %+v", got)
+			}
+		})
+	}
+}
+
+// TestAnyOrder: many requests are under way on one connection, and a slow
+// decision holds up no quick one.
+func TestAnyOrder(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	slow := zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		if name, _, _ := req.PlainLogin(); name == "slow" {
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return byName(ctx, req)
+	})
+	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, slow, nil)
+	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second})
+	slowDone := make(chan zap.Reply, 1)
+	go func() { slowDone <- client.Handle(context.Background(), login("slow")) }()
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			name := fmt.Sprintf("user-%d", i)
+			if reply := client.Handle(context.Background(), login(name)); reply.UserID != name {
+				t.Errorf("%s got the reply %+v", name, reply)
+			}
+		})
+	}
+	wg.Wait()
+	close(release)
+	if reply := <-slowDone; reply.UserID != "slow" {
+		t.Errorf("slow got %+v", reply)
+	}
+}
+
+// peerOf dials the server as a plain ZMTP peer.
+func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
+	t.Helper()
+	conn, err := zmtp.Dial(context.Background(), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.MechanismNull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestEnvelopes: a REQ, and a DEALER behind any number of proxies, each get
+// their envelope back.
+func TestEnvelopes(t *testing.T) {
+	t.Parallel()
+	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
+	for _, tt := range []struct {
+		socketType string
+		ids        [][]byte
+	}{
+		{"REQ", nil},
+		{"DEALER", nil},
+		{"DEALER", [][]byte{{0, 1, 2, 3, 4}}},
+		{"DEALER", [][]byte{[]byte("a"), []byte("bb"), []byte("ccc")}},
+	} {
+		conn := peerOf(t, endpoint, tt.socketType)
+		frames, err := zap.AppendRequest(nil, zap.Envelope{RoutingIDs: tt.ids, RequestID: []byte("1")}, login("bob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Send(context.Background(), frames...); err != nil {
+			t.Fatal(err)
+		}
+		frames, err = conn.Recv(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		env, reply, err := zap.ParseReply(frames)
+		if err != nil || reply.UserID != "bob" || string(env.RequestID) != "1" || !cmp.Equal(tt.ids, env.RoutingIDs, cmp.Transformer("len", func(b [][]byte) []string {
+			var s []string
+			for _, id := range b {
+				s = append(s, string(id))
+			}
+			return s
+		})) {
+			t.Errorf("%s behind %d proxies: %+v %+v %v", tt.socketType, len(tt.ids), env, reply, err)
+		}
+	}
+}
+
+// TestMalformed: who asks badly is told, or dropped; the log names him; nobody
+// else notices.
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	log := new(syncBuffer)
+	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, slog.New(slog.NewTextHandler(log, nil)))
+	client := newClient(t, remote.ClientConfig{Endpoint: endpoint})
+	conn := peerOf(t, endpoint, "DEALER")
+	for _, tt := range []struct {
+		name   string
+		frames []string
+		status zap.Status // 0: no answer
+	}{
+		{"no delimiter", []string{"1.0", "x"}, 0},
+		{"no request id", []string{"", "1.0"}, 0},
+		{"another version", []string{"", "2.0", "1", "", "", "", "NULL"}, 500},
+		{"cut off", []string{"", "1.0", "1", "domain"}, 500},
+		{"short key", []string{"", "1.0", "1", "", "", "", "CURVE", "short"}, 500},
+		{"no mechanism", []string{"", "1.0", "1", "", "", "", ""}, 500},
+	} {
+		var frames [][]byte
+		for _, f := range tt.frames {
+			frames = append(frames, []byte(f))
+		}
+		if err := conn.Send(context.Background(), frames...); err != nil {
+			t.Fatal(err)
+		}
+		if tt.status != 0 {
+			answer, err := conn.Recv(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, reply, err := zap.ParseReply(answer); err != nil || reply.Status != tt.status {
+				t.Errorf("%s: got %+v, %v", tt.name, reply, err)
+			}
+		}
+		if reply := client.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
+			t.Errorf("%s: another client got %+v", tt.name, reply)
+		}
+	}
+	if got := strings.Count(log.String(), "peer="+conn.LocalAddr().String()); got != 6 {
+		t.Errorf("the log names the peer %d times, want 6:\n%s", got, log)
+	}
+}
+
+// TestServerRestarts: requests that are made while the server is away are
+// answered when it is back, those that waited too long with 300, and there is
+// nothing to do about it.
+func TestServerRestarts(t *testing.T) {
+	t.Parallel()
+	endpoint, stop := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
+	log := new(syncBuffer)
+	patient := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	hasty := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
+	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
+		t.Fatalf("%+v", reply)
+	}
+	stop()
+	if reply := hasty.Handle(context.Background(), login("alice")); reply.Status != zap.StatusTryLater {
+		t.Errorf("without a server: %+v", reply)
+	}
+	replies := make(chan zap.Reply, 10)
+	for range cap(replies) {
+		go func() { replies <- patient.Handle(context.Background(), login("alice")) }()
+	}
+	time.Sleep(300 * time.Millisecond)
+	serve(t, endpoint, null, byName, nil)
+	for range cap(replies) {
+		if reply := <-replies; reply.UserID != "alice" {
+			t.Errorf("after the restart: %+v", reply)
+		}
+	}
+	for _, want := range []string{"no connection: trying again", "connected again"} {
+		if n := strings.Count(log.String(), want); n != 1 {
+			t.Errorf("%q is logged %d times", want, n)
+		}
+	}
+}
+
+// TestNoServer: a client of a server that was never there ends when it should.
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, remote.ClientConfig{Endpoint: "tcp://127.0.0.1:1", Wait: time.Hour})
+	done := make(chan zap.Reply, 2)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { done <- client.Handle(ctx, login("alice")) }()
+	cancel()
+	if reply := <-done; reply.Status != zap.StatusTryLater {
+		t.Errorf("given up: %+v", reply)
+	}
+	go func() { done <- client.Handle(context.Background(), login("alice")) }()
+	client.Close()
+	if reply := <-done; reply.Status != zap.StatusTryLater {
+		t.Errorf("closed: %+v", reply)
+	}
+}
+
+// TestBounded: requests beyond the bound are answered at once.
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, remote.ClientConfig{Endpoint: "tcp://127.0.0.1:1", Wait: time.Hour})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	replies := make(chan zap.Reply, 4097)
+	for range cap(replies) {
+		go func() { replies <- client.Handle(ctx, login("alice")) }()
+	}
+	if reply := <-replies; reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "too many") {
+		t.Errorf("%+v", reply)
+	}
+	cancel()
+	for range cap(replies) - 1 {
+		<-replies
+	}
+}
+
+func TestClientConfig(t *testing.T) {
+	t.Parallel()
+	keys := curve.GenerateKeyPair()
+	for name, tt := range map[string]struct {
+		cfg  remote.ClientConfig
+		want error
+	}{
+		"endpoint":  {remote.ClientConfig{Endpoint: "zauth"}, zmtp.ErrEndpoint},
+		"clear":     {remote.ClientConfig{Endpoint: "tcp://192.0.2.1:9127"}, zmtp.ErrConfig},
+		"PLAIN":     {remote.ClientConfig{Endpoint: "tcp://192.0.2.1:9127", Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
+		"wrong key": {remote.ClientConfig{Endpoint: "tcp://127.0.0.1:9127", Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys}}, curve.ErrPublicKey},
+	} {
+		if client, err := remote.NewClient(tt.cfg); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+			if client != nil {
+				client.Close()
+			}
+		}
+	}
+}
+
+func BenchmarkAsk(b *testing.B) {
+	for _, transport := range []string{"tcp", "ipc"} {
+		endpoint := "tcp://127.0.0.1:*"
+		if transport == "ipc" {
+			endpoint = "ipc://" + filepath.Join(b.TempDir(), "zauth")
+		}
+		for _, parallel := range []int{1, 32} { // times GOMAXPROCS in flight
+			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
+				at, stop := serve(b, endpoint, null, byName, nil)
+				defer stop()
+				client := newClient(b, remote.ClientConfig{Endpoint: at})
+				b.SetParallelism(parallel)
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if reply := client.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
+							b.Errorf("%+v", reply)
+						}
+					}
+				})
+			})
+		}
+	}
+}
