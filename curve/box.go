@@ -10,36 +10,35 @@ import (
 )
 
 // sharedKey is what the owners of two key pairs share and nobody else: the key
-// of the boxes between them. The pointer to it keeps it from being printed as
-// a field of something else.
-type sharedKey [KeySize]byte
+// of the boxes between them.
+type sharedKey struct{ key secret }
 
 // newSharedKey computes the key shared by the owners of public and of secret.
 // public must have passed Check.
 func newSharedKey(public *PublicKey, secret *[KeySize]byte) *sharedKey {
-	k := new(sharedKey)
+	k := newSecret()
 	// Shared reports public keys of low order; Check has refused those.
-	x25519.Shared((*x25519.Key)(k), (*x25519.Key)(secret), (*x25519.Key)(public))
-	salsa.HSalsa20((*[KeySize]byte)(k), new([16]byte), (*[KeySize]byte)(k), &salsa.Sigma)
-	return k
+	x25519.Shared((*x25519.Key)(k.octets), (*x25519.Key)(secret), (*x25519.Key)(public))
+	salsa.HSalsa20(k.octets, new([16]byte), k.octets, &salsa.Sigma)
+	return &sharedKey{k}
 }
 
 // wipe overwrites the key; k may be nil.
 func (k *sharedKey) wipe() {
 	if k != nil {
-		clear(k[:])
+		k.key.wipe()
 	}
 }
 
 // seal appends a box to dst. text must not overlap dst's spare capacity.
 func (k *sharedKey) seal(dst, text []byte, nonce [24]byte) []byte {
-	return secretbox.Seal(dst, text, &nonce, (*[KeySize]byte)(k))
+	return secretbox.Seal(dst, text, &nonce, k.key.octets)
 }
 
 // open appends the text in a box to dst, whose spare capacity must not overlap
 // box.
 func (k *sharedKey) open(dst, box []byte, nonce [24]byte) (text []byte, ok bool) {
-	return secretbox.Open(dst, box, &nonce, (*[KeySize]byte)(k))
+	return secretbox.Open(dst, box, &nonce, k.key.octets)
 }
 
 // shortNonce makes a nonce of 16 octets of prefix and a counter.

@@ -14,19 +14,19 @@ import (
 // session. What it writes is octet for octet what nacl/box writes; but box
 // derives XSalsa20's subkey from the first 16 octets of the nonce each time,
 // and those never change on a connection, so here it is derived once.
-type messageCipher struct{ subkey [KeySize]byte }
+type messageCipher struct{ subkey secret }
 
 // newMessageCipher makes the cipher of the direction with this nonce prefix.
 func newMessageCipher(shared *sharedKey, prefix string) *messageCipher {
-	c := new(messageCipher)
+	subkey := newSecret()
 	var hNonce [16]byte
 	copy(hNonce[:], prefix)
-	salsa.HSalsa20(&c.subkey, &hNonce, (*[KeySize]byte)(shared), &salsa.Sigma)
-	return c
+	salsa.HSalsa20(subkey.octets, &hNonce, shared.key.octets, &salsa.Sigma)
+	return &messageCipher{subkey}
 }
 
 // wipe overwrites the subkey.
-func (c *messageCipher) wipe() { clear(c.subkey[:]) }
+func (c *messageCipher) wipe() { c.subkey.wipe() }
 
 // streamStart makes the initial input block of Salsa20 for a counter: the
 // rest of the nonce, and a block number of zero.
@@ -53,7 +53,7 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 	clear(message[:messageHead])
 	message[messageHead] = flags
 	start := streamStart(counter)
-	salsa.XORKeyStream(message, message, &start, &c.subkey)
+	salsa.XORKeyStream(message, message, &start, c.subkey.octets)
 
 	macKey := [KeySize]byte(message)
 	var tag [poly1305.TagSize]byte
@@ -72,7 +72,7 @@ func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags
 	// octets of payload.
 	var first [64]byte
 	start := streamStart(counter)
-	salsa.XORKeyStream(first[:], first[:], &start, &c.subkey)
+	salsa.XORKeyStream(first[:], first[:], &start, c.subkey.octets)
 	macKey := [KeySize]byte(first[:])
 	tag := [poly1305.TagSize]byte(box)
 	text, stream := box[poly1305.TagSize:], first[KeySize:]
@@ -91,6 +91,6 @@ func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags
 		payload[i] = text[i] ^ stream[i]
 	}
 	start[counterSize] = 1 // block number
-	salsa.XORKeyStream(payload[n:], text[n:], &start, &c.subkey)
+	salsa.XORKeyStream(payload[n:], text[n:], &start, c.subkey.octets)
 	return out, flags, nil
 }

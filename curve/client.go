@@ -58,7 +58,7 @@ func (c *Client) Hello(dst []byte) ([]byte, error) {
 		return dst, c.fail(helloName, ErrOrder)
 	}
 	c.transient = generateKeyPair(c.random)
-	c.shared = newSharedKey(&c.server, c.transient.Secret.key)
+	c.shared = newSharedKey(&c.server, c.transient.Secret.key.octets)
 	c.due = dueWelcome
 
 	dst = append(dst, helloName...)
@@ -92,7 +92,7 @@ func (c *Client) HandleWelcome(dst, welcome, metadata []byte) ([]byte, error) {
 		return dst, c.fail(welcomeName, err)
 	}
 	c.shared.wipe()
-	c.shared = newSharedKey(&server, c.transient.Secret.key)
+	c.shared = newSharedKey(&server, c.transient.Secret.key.octets)
 	c.transient.Secret.Wipe()
 	c.due = dueReady
 
@@ -113,7 +113,7 @@ func (c *Client) appendVouch(dst []byte, server *PublicKey) []byte {
 	var text [vouchText]byte
 	copy(text[:], c.transient.Public[:])
 	copy(text[KeySize:], c.server[:])
-	shared := newSharedKey(server, c.keys.Secret.key)
+	shared := newSharedKey(server, c.keys.Secret.key.octets)
 	defer shared.wipe()
 	return shared.seal(append(dst, nonce[:]...), text[:], longNonce(vouchPrefix, nonce[:]))
 }

@@ -30,7 +30,7 @@ type cookieJar struct {
 
 // cookieKey is one key with the nonces of the cookies that it has accepted.
 type cookieKey struct {
-	key   [KeySize]byte
+	key   secret
 	until time.Time // replace the current key then, drop the previous one
 	used  map[[longNonceSize]byte]struct{}
 }
@@ -53,10 +53,11 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 	j.expireLocked(now)
 	if j.current == nil {
 		j.current = &cookieKey{
+			key:   newSecret(),
 			until: now.Add(cookieKeyLife),
 			used:  make(map[[longNonceSize]byte]struct{}),
 		}
-		mustRead(random, j.current.key[:])
+		mustRead(random, j.current.key.octets[:])
 	}
 	var random16 [longNonceSize]byte
 	mustRead(random, random16[:])
@@ -65,7 +66,7 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 	copy(text[:], client[:])
 	copy(text[KeySize:], secret[:])
 	nonce := longNonce(cookiePrefix, random16[:])
-	return secretbox.Seal(append(dst, random16[:]...), text[:], &nonce, &j.current.key), nil
+	return secretbox.Seal(append(dst, random16[:]...), text[:], &nonce, j.current.key.octets), nil
 }
 
 // open opens a cookie of 96 octets, which stays unused. It returns ErrCookie or
@@ -85,7 +86,7 @@ func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 		if c.key == nil {
 			continue
 		}
-		if text, ok := secretbox.Open(buf[:0], cookie, &nonce, &c.key.key); ok {
+		if text, ok := secretbox.Open(buf[:0], cookie, &nonce, c.key.key.octets); ok {
 			copy(c.client[:], text)
 			copy(c.secret[:], text[KeySize:])
 			return c, nil
@@ -144,6 +145,6 @@ func (j *cookieJar) close() {
 // wipe overwrites the key; k may be nil.
 func (k *cookieKey) wipe() {
 	if k != nil {
-		clear(k.key[:])
+		k.key.wipe()
 	}
 }

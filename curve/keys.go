@@ -127,20 +127,37 @@ func (k PublicKey) canonical() bool {
 	return k[0] < 0xed
 }
 
+// secret is 32 octets that must not print, not even as an unexported field of
+// something else, where fmt can't call methods. fmt shows a pointer in there as
+// an address; but for a verb that doesn't fit (%s) it follows one. So whoever
+// has a secret has it behind another pointer.
+type secret struct{ octets *[KeySize]byte }
+
+func newSecret() secret { return secret{new([KeySize]byte)} }
+
+// wipe overwrites the octets.
+func (s secret) wipe() { clear(s.octets[:]) }
+
 // SecretKey is an X25519 secret key. The zero value is no key. It prints as
-// "[secret]" under every verb, in JSON and in slog, and is behind a pointer so
-// that it doesn't even print as an unexported field of something else. Copies
-// share the key: Wipe wipes it for all of them.
-type SecretKey struct{ key *[KeySize]byte }
+// "[secret]" under every verb, in JSON and in slog, and as an address where it
+// is an unexported field of something else. Copies share the key: Wipe wipes
+// it for all of them.
+type SecretKey struct{ key *secret }
+
+// makeSecretKey makes a key of zeros, to be filled.
+func makeSecretKey() SecretKey {
+	k := newSecret()
+	return SecretKey{&k}
+}
 
 // ParseSecretKey reads the 40 characters of Z85 that Z85 gives. It returns
 // ErrKeySize or a *Z85Error.
 func ParseSecretKey(s string) (SecretKey, error) {
-	k := new([KeySize]byte)
-	if err := parseKey(k, s); err != nil {
+	k := makeSecretKey()
+	if err := parseKey(k.key.octets, s); err != nil {
 		return SecretKey{}, err
 	}
-	return SecretKey{k}, nil
+	return k, nil
 }
 
 // NewSecretKey makes a secret key of 32 octets, which it copies. It returns
@@ -149,7 +166,9 @@ func NewSecretKey(octets []byte) (SecretKey, error) {
 	if len(octets) != KeySize {
 		return SecretKey{}, fmt.Errorf("%w: %d octets, want %d", ErrKeySize, len(octets), KeySize)
 	}
-	return SecretKey{(*[KeySize]byte)(append([]byte(nil), octets...))}, nil
+	k := makeSecretKey()
+	copy(k.key.octets[:], octets)
+	return k, nil
 }
 
 // IsZero reports whether there is no key.
@@ -160,7 +179,7 @@ func (s SecretKey) Equal(t SecretKey) bool {
 	if s.key == nil || t.key == nil {
 		return s.key == t.key
 	}
-	return subtle.ConstantTimeCompare(s.key[:], t.key[:]) == 1
+	return subtle.ConstantTimeCompare(s.key.octets[:], t.key.octets[:]) == 1
 }
 
 // Public computes the public key. It returns the zero PublicKey if there is
@@ -169,7 +188,7 @@ func (s SecretKey) Public() PublicKey {
 	if s.key == nil {
 		return PublicKey{}
 	}
-	return basepointMult(s.key)
+	return basepointMult(s.key.octets)
 }
 
 // Z85 returns the secret as 40 characters of Z85, and "" if there is none. It
@@ -178,14 +197,14 @@ func (s SecretKey) Z85() string {
 	if s.key == nil {
 		return ""
 	}
-	text, _ := AppendZ85(nil, s.key[:])
+	text, _ := AppendZ85(nil, s.key.octets[:])
 	return string(text)
 }
 
 // Wipe overwrites the key in memory. Every copy of s is all zero afterwards.
 func (s SecretKey) Wipe() {
 	if s.key != nil {
-		clear(s.key[:])
+		s.key.wipe()
 	}
 }
 
@@ -218,8 +237,8 @@ func GenerateKeyPair() KeyPair {
 
 // generateKeyPair makes a key pair of 32 octets of random, which must not fail.
 func generateKeyPair(random io.Reader) KeyPair {
-	secret := SecretKey{new([KeySize]byte)}
-	mustRead(random, secret.key[:])
+	secret := makeSecretKey()
+	mustRead(random, secret.key.octets[:])
 	return KeyPair{Public: secret.Public(), Secret: secret}
 }
 

@@ -3,7 +3,6 @@ package curve
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/binary"
 	"io"
 	"time"
 )
@@ -60,7 +59,7 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 		return dst, 0, refuse(helloName, err)
 	}
 	counter = cutCounter(&b)
-	shared := newSharedKey(&client, s.keys.Secret.key) // C' and s
+	shared := newSharedKey(&client, s.keys.Secret.key.octets) // C' and s
 	defer shared.wipe()
 	zeros, ok := shared.open(nil, b, shortNonce(helloPrefix, counter))
 	if !ok {
@@ -74,7 +73,7 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 	defer transient.Secret.Wipe()
 	text := make([]byte, 0, KeySize+cookieSize)
 	text = append(text, transient.Public[:]...)
-	text, err = s.cookies.seal(text, s.now(), s.random, &client, transient.Secret.key)
+	text, err = s.cookies.seal(text, s.now(), s.random, &client, transient.Secret.key.octets)
 	if err != nil {
 		return dst, 0, refuse(helloName, err)
 	}
@@ -161,54 +160,3 @@ func (s *Server) Expire() { s.cookies.expire(s.now()) }
 // Close wipes the cookie keys. Welcome and Initiate then return ErrClosed;
 // peers and sessions live on. It may be called more than once.
 func (s *Server) Close() { s.cookies.close() }
-
-// readyCounter is the counter of READY. Those of the server's messages follow.
-const readyCounter = 1
-
-// Peer is a client that has proved its key and waits to be let in. One of
-// Ready and Error answers it, once; after that, and after Close, both return a
-// *ProtocolError of ErrOrder. A Peer is for one goroutine.
-type Peer struct {
-	key      PublicKey  // C
-	metadata []byte     // the client's
-	shared   *sharedKey // C' and s'; nil when done
-	counter  uint64     // of INITIATE
-}
-
-// Key returns the client's long-term public key, which it has proved to own.
-func (p *Peer) Key() PublicKey { return p.key }
-
-// Metadata returns the client's metadata, a list of ZMTP properties as the
-// client claims them. They are not checked. The slice is not a copy.
-func (p *Peer) Metadata() []byte { return p.metadata }
-
-// Ready lets the client in. It appends the READY command to dst, 30 octets and
-// the metadata, which is a list of ZMTP properties, and returns the session.
-func (p *Peer) Ready(dst, metadata []byte) ([]byte, *Session, error) {
-	if p.shared == nil {
-		return dst, nil, refuse(readyName, ErrOrder)
-	}
-	defer p.Close()
-	dst = append(dst, readyName...)
-	dst = binary.BigEndian.AppendUint64(dst, readyCounter)
-	dst = p.shared.seal(dst, metadata, shortNonce(readyPrefix, readyCounter))
-	return dst, newSession(p.shared, serverMessagePrefix, readyCounter, clientMessagePrefix, p.counter), nil
-}
-
-// Error turns the client away. It appends the ERROR command to dst, as
-// [AppendError] does.
-func (p *Peer) Error(dst []byte, reason string) ([]byte, error) {
-	if p.shared == nil {
-		return dst, refuse(errorName, ErrOrder)
-	}
-	defer p.Close()
-	return AppendError(dst, reason)
-}
-
-// Close wipes what is secret about this handshake, and does nothing to a
-// session that Ready has returned. It may be called more than once, and at any
-// time.
-func (p *Peer) Close() {
-	p.shared.wipe()
-	p.shared = nil
-}

@@ -1,0 +1,156 @@
+package curve
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"testing"
+
+	"golang.org/x/crypto/nacl/box"
+)
+
+// boxSizes are payload sizes: all small ones, those around Salsa20's and the
+// assembly's blocks, and large ones.
+func boxSizes() []int {
+	var sizes []int
+	for n := range 201 {
+		sizes = append(sizes, n)
+	}
+	for _, n := range []int{223, 255, 256, 257, 511, 512, 1023, 4096, 64 << 10} {
+		sizes = append(sizes, n-1, n, n+1)
+	}
+	for range 50 {
+		sizes = append(sizes, mathrand.IntN(10_000))
+	}
+	return sizes
+}
+
+func randomOctets(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func randomSharedKey() *sharedKey {
+	return &sharedKey{secret{(*[KeySize]byte)(randomOctets(KeySize))}}
+}
+
+// TestSharedKey: the key of boxes is nacl/box's.
+func TestSharedKey(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		a, b := GenerateKeyPair(), GenerateKeyPair()
+		var want [32]byte
+		box.Precompute(&want, (*[32]byte)(&b.Public), a.Secret.key.octets)
+		if got := *newSharedKey(&b.Public, a.Secret.key.octets).key.octets; got != want {
+			t.Errorf("got %x, want %x", got, want)
+		}
+		if got := *newSharedKey(&a.Public, b.Secret.key.octets).key.octets; got != want {
+			t.Errorf("the other side got %x, want %x", got, want)
+		}
+	}
+}
+
+// TestCipherIsBox: MESSAGE is octet for octet what nacl/box makes of flags and
+// payload, and each opens what the other made.
+func TestCipherIsBox(t *testing.T) {
+	t.Parallel()
+	for _, n := range boxSizes() {
+		for _, prefix := range []string{clientMessagePrefix, serverMessagePrefix} {
+			shared := randomSharedKey()
+			c := newMessageCipher(shared, prefix)
+			payload := randomOctets(n)
+			counter := mathrand.Uint64()
+			flags := byte(mathrand.IntN(4))
+			nonce := shortNonce(prefix, counter)
+
+			sealed := c.seal(nil, counter, flags, payload)
+			want := append([]byte(messageName), nonce[16:]...)
+			want = box.SealAfterPrecomputation(want, append([]byte{flags}, payload...), &nonce, shared.key.octets)
+			if !bytes.Equal(sealed, want) {
+				t.Fatalf("%d octets: sealed as\n%x, want\n%x", n, sealed, want)
+			}
+			opened, gotFlags, err := c.open(nil, sealed[16:], counter)
+			if err != nil || gotFlags != flags || !bytes.Equal(opened, payload) {
+				t.Fatalf("%d octets: flags %d, error %v, payload %x, want %x", n, gotFlags, err, opened, payload)
+			}
+		}
+	}
+}
+
+// TestCipherAppends: neither touches what dst holds, nor allocates if it has
+// room, nor cares what its room holds.
+func TestCipherAppends(t *testing.T) {
+	t.Parallel()
+	c := newMessageCipher(randomSharedKey(), clientMessagePrefix)
+	for _, n := range []int{0, 1, 30, 31, 32, 33, 300} {
+		payload := randomOctets(n)
+		want := c.seal(nil, 7, FlagMore, payload)
+		for _, room := range []int{0, n, n + MessageOverhead, n + 500} {
+			t.Run(fmt.Sprintf("%d octets, room for %d", n, room), func(t *testing.T) {
+				dst := append(make([]byte, 0, 6+room), "before"...)
+				copy(dst[6:cap(dst)], randomOctets(room))
+				got := c.seal(dst, 7, FlagMore, payload)
+				if !bytes.Equal(got, append([]byte("before"), want...)) {
+					t.Errorf("sealed as %x", got)
+				}
+				if room >= n+MessageOverhead && &got[0] != &dst[0] {
+					t.Error("seal allocated")
+				}
+				opened, _, err := c.open(dst, want[16:], 7)
+				if err != nil || !bytes.Equal(opened, append([]byte("before"), payload...)) {
+					t.Errorf("opened as %x, %v", opened, err)
+				}
+				if room >= n && &opened[0] != &dst[0] {
+					t.Error("open allocated")
+				}
+			})
+		}
+	}
+	// A payload may lie where the message goes.
+	buf := append(make([]byte, 0, 500), "the payload, in the place of its own message"...)
+	want := c.seal(nil, 8, 0, buf)
+	if got := c.seal(buf[:0], 8, 0, buf); !bytes.Equal(got, want) {
+		t.Errorf("sealed in place: %x, want %x", got, want)
+	}
+}
+
+// TestCipherRefuses: what doesn't verify, and flags that don't exist, leave no
+// octet of plaintext behind.
+func TestCipherRefuses(t *testing.T) {
+	t.Parallel()
+	c := newMessageCipher(randomSharedKey(), serverMessagePrefix)
+	payload := randomOctets(200)
+	forged := c.seal(nil, 3, 0, payload)[16:]
+	forged[len(forged)-1] ^= 1
+	tests := []struct {
+		name string
+		box  []byte
+		want error
+	}{
+		{"altered", forged, ErrBox},
+		{"other counter", c.seal(nil, 4, 0, payload)[16:], ErrBox},
+	}
+	for bit := 2; bit < 8; bit++ {
+		flags := byte(1)<<bit | FlagMore
+		tests = append(tests, struct {
+			name string
+			box  []byte
+			want error
+		}{fmt.Sprintf("flags %#02x", flags), c.seal(nil, 3, flags, payload)[16:], ErrFlags})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			buf := bytes.Repeat([]byte{0xaa}, 300)
+			out, flags, err := c.open(buf[:6], tt.box, 3)
+			if !errors.Is(err, tt.want) || flags != 0 || len(out) != 6 {
+				t.Errorf("got %d octets, flags %d, error %v, want %v", len(out), flags, err, tt.want)
+			}
+			if !bytes.Equal(buf, bytes.Repeat([]byte{0xaa}, 300)) {
+				t.Error("wrote into dst")
+			}
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package curve
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestError(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"", "400", "no such socket type", strings.Repeat("x", 255), "!~ "} {
+		command, err := AppendError([]byte("before"), reason)
+		if err != nil {
+			t.Errorf("%q: %v", reason, err)
+			continue
+		}
+		if want := "before\x05ERROR" + string(rune(len(reason))) + reason; len(reason) < 128 && string(command) != want {
+			t.Errorf("%q: got %q, want %q", reason, command, want)
+		}
+		got, err := ParseError(command[len("before"):])
+		if got != reason || err != nil {
+			t.Errorf("%q came back as %q, %v", reason, got, err)
+		}
+	}
+}
+
+func TestErrorMalformed(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{strings.Repeat("x", 256), "line\nbreak", "\x1b[2J", "caf\xc3\xa9", "\x7f"} {
+		command, err := AppendError([]byte("before"), reason)
+		wantRefusal(t, err, "ERROR", ErrReason)
+		if string(command) != "before" {
+			t.Errorf("%q: got %q", reason, command)
+		}
+	}
+	for command, want := range map[string]error{
+		"":                      ErrName,
+		"\x05ERRO":              ErrName,
+		"\x05READY\x00":         ErrName,
+		"\x05error\x00":         ErrName,
+		"\x05ERROR":             ErrLength,
+		"\x05ERROR\x01":         ErrLength,
+		"\x05ERROR\x04400":      ErrLength,
+		"\x05ERROR\x02400":      ErrLength,
+		"\x05ERROR\x00\x00":     ErrLength,
+		"\x05ERROR\x034\x000":   ErrReason,
+		"\x05ERROR\x03\x1b[m":   ErrReason,
+		"\x05ERROR\x02\xc3\xa9": ErrReason,
+		"\x05ERROR\xff" + strings.Repeat("x", 256): ErrLength,
+	} {
+		reason, err := ParseError([]byte(command))
+		wantRefusal(t, err, "ERROR", want)
+		if reason != "" {
+			t.Errorf("%q: got reason %q", command, reason)
+		}
+	}
+}
+
+// TestProtocolErrorText: the sentence names package, command and reason once.
+func TestProtocolErrorText(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"curve: WELCOME: box does not open":                               refuse(welcomeName, ErrBox),
+		"curve: HELLO: not a usable public key: low order":                refuse(helloName, PublicKey{}.Check()),
+		"curve: MESSAGE: counter is not greater than the last":            refuse(messageName, ErrNonce),
+		"curve: INITIATE: not a usable public key: not in canonical form": refuse(initiateName, PublicKey{31: 0xff}.Check()),
+	} {
+		if err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package curve
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// fakeClock is a clock that stands still until it is moved.
+type fakeClock struct{ now time.Time }
+
+// newTimedPair makes both halves, and the server's clock.
+func newTimedPair(t *testing.T) (pair, *fakeClock) {
+	p := newPair(t)
+	clock := &fakeClock{time.Date(2031, 1, 2, 3, 4, 5, 6, time.UTC)}
+	p.server.Clock = func() time.Time { return clock.now }
+	return p, clock
+}
+
+// TestCookieLife: a key makes cookies for 30 s and opens them for 30 s more.
+func TestCookieLife(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		welcome, initiate time.Duration // since the server's first WELCOME
+		want              error
+	}{
+		{0, 0, nil},
+		{0, 29999 * ms, nil},
+		{0, 30000 * ms, nil},
+		{0, 59999 * ms, nil},
+		{0, 60000 * ms, ErrCookie},
+		{0, time.Hour, ErrCookie},
+		{29999 * ms, 59999 * ms, nil}, // 30 s is the least
+		{29999 * ms, 60000 * ms, ErrCookie},
+		{30000 * ms, 60000 * ms, nil}, // the second key
+		{30000 * ms, 89999 * ms, nil}, // 60 s is the most
+		{30000 * ms, 90000 * ms, ErrCookie},
+		{time.Hour, time.Hour + 59999*ms, nil}, // idle in between
+		{time.Hour, time.Hour + 60000*ms, ErrCookie},
+	} {
+		for _, busy := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v to %v, busy %v", tt.welcome, tt.initiate, busy), func(t *testing.T) {
+				t.Parallel()
+				p, clock := newTimedPair(t)
+				start := clock.now
+				pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+				// other lets 5 s go by at a time, in which others connect.
+				other := func(until time.Duration) {
+					for busy && clock.now.Add(5*time.Second).Before(start.Add(until)) && until < time.Hour {
+						clock.now = clock.now.Add(5 * time.Second)
+						pair{newClient(t, p.server.keys.Public), p.server}.toPeer(t)
+					}
+					clock.now = start.Add(until)
+				}
+				other(tt.welcome)
+				initiate, counter := p.toInitiate(t)
+				other(tt.initiate)
+				peer, err := p.server.Initiate(counter, initiate)
+				if tt.want != nil {
+					wantRefusal(t, err, "INITIATE", tt.want)
+				} else if err != nil || peer == nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestCookieKeysWiped: a key that is dropped is overwritten.
+func TestCookieKeysWiped(t *testing.T) {
+	t.Parallel()
+	p, clock := newTimedPair(t)
+	p.toWelcome(t)
+	jar := &p.server.cookies
+	first := jar.current
+	if first == nil || isZero(first.key.octets[:]) {
+		t.Fatal("no key")
+	}
+	clock.now = clock.now.Add(30 * time.Second)
+	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	second := jar.current
+	if second == first || jar.previous != first || isZero(first.key.octets[:]) {
+		t.Fatal("the key was not replaced, or dropped too early")
+	}
+	clock.now = clock.now.Add(30 * time.Second)
+	p.server.Expire()
+	if !isZero(first.key.octets[:]) || isZero(second.key.octets[:]) || jar.current != nil || jar.previous != second {
+		t.Fatal("Expire kept the first key, or dropped the second")
+	}
+	clock.now = clock.now.Add(30 * time.Second)
+	p.server.Expire()
+	if !isZero(second.key.octets[:]) || jar.previous != nil {
+		t.Fatal("Expire kept the second key")
+	}
+	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	third := jar.current
+	clock.now = clock.now.Add(30 * time.Second)
+	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	fourth := jar.current
+	p.server.Close()
+	p.server.Close()
+	if !isZero(third.key.octets[:]) || !isZero(fourth.key.octets[:]) || jar.current != nil || jar.previous != nil {
+		t.Fatal("Close kept a key")
+	}
+}
+
+// TestCookieUses: after 65,536 accepted cookies a key is replaced, and it
+// accepts as many more at most, so that the table stays bounded.
+func TestCookieUses(t *testing.T) {
+	t.Parallel()
+	p, clock := newTimedPair(t)
+	initiate, counter := p.toInitiate(t)
+	key := p.server.cookies.current
+	fill := func(n uint64) {
+		for i := range n {
+			var nonce [longNonceSize]byte
+			binary.BigEndian.PutUint64(nonce[:], i)
+			key.used[nonce] = struct{}{}
+		}
+	}
+	welcome := func() { pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t) }
+	fill(cookieKeyUses - 1)
+	welcome()
+	if p.server.cookies.current != key {
+		t.Fatal("replaced too early")
+	}
+	fill(cookieKeyUses)
+	clock.now = clock.now.Add(10 * time.Second)
+	welcome()
+	if p.server.cookies.current == key || p.server.cookies.previous != key {
+		t.Fatal("not replaced")
+	}
+	if want := clock.now.Add(30 * time.Second); !key.until.Equal(want) {
+		t.Errorf("the previous key is kept until %v, want %v", key.until, want)
+	}
+	fill(2 * cookieKeyUses)
+	_, err := p.server.Initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", ErrCookie)
+	fill(0)
+	clear(key.used)
+	fill(2*cookieKeyUses - 1)
+	if _, err := p.server.Initiate(counter, initiate); err != nil {
+		t.Errorf("the last cookie that the table has room for: %v", err)
+	}
+	if len(key.used) != 2*cookieKeyUses {
+		t.Errorf("%d cookies in the table", len(key.used))
+	}
+}
+
+// TestCookieOnce: of many who bring the same INITIATE at once, one is let in.
+func TestCookieOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		p := newPair(t)
+		initiate, counter := p.toInitiate(t)
+		var accepted atomic.Int32
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for range 32 {
+			wg.Go(func() {
+				<-start
+				peer, err := p.server.Initiate(counter, initiate)
+				switch {
+				case err == nil && peer != nil:
+					accepted.Add(1)
+				case !errors.Is(err, ErrCookieUsed) || peer != nil:
+					t.Errorf("got %v, want %v", err, ErrCookieUsed)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+		if n := accepted.Load(); n != 1 {
+			t.Fatalf("%d accepted", n)
+		}
+	}
+}
+
+// TestCookieOnceAcrossKeys: a cookie that was used stays used when its key is
+// no longer the current one.
+func TestCookieOnceAcrossKeys(t *testing.T) {
+	t.Parallel()
+	p, clock := newTimedPair(t)
+	initiate, counter := p.toInitiate(t)
+	if _, err := p.server.Initiate(counter, initiate); err != nil {
+		t.Fatal(err)
+	}
+	for _, age := range []time.Duration{0, 29, 1, 29} {
+		clock.now = clock.now.Add(age * time.Second)
+		_, err := p.server.Initiate(counter, initiate)
+		wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+	}
+	clock.now = clock.now.Add(time.Second)
+	_, err := p.server.Initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", ErrCookie)
+}
+
+// TestCookieNotBurned: whoever sees a cookie on the wire can't use it up.
+func TestCookieNotBurned(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	initiate, counter := p.toInitiate(t)
+	garbage := append([]byte(nil), initiate...)
+	copy(garbage[len(initiateName)+cookieSize+counterSize:], randomOctets(500))
+	for range 3 {
+		_, err := p.server.Initiate(counter, garbage)
+		wantRefusal(t, err, "INITIATE", ErrBox)
+	}
+	if _, err := p.server.Initiate(counter, initiate); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCookieOfAnotherServer: even one with the same long-term key.
+func TestCookieOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	initiate, counter := p.toInitiate(t)
+	twin, err := NewServer(p.server.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = twin.Initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", ErrCookie)
+	pair{newClient(t, twin.keys.Public), twin}.toWelcome(t)
+	_, err = twin.Initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", ErrCookie)
+}
+
+// TestCookieKeyDroppedMeanwhile: a cookie whose key goes between its opening
+// and its use is refused.
+func TestCookieKeyDroppedMeanwhile(t *testing.T) {
+	t.Parallel()
+	p, clock := newTimedPair(t)
+	initiate, _ := p.toInitiate(t)
+	opened, err := p.server.cookies.open(initiate[len(initiateName):][:cookieSize], clock.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.now = clock.now.Add(time.Minute)
+	p.server.Expire()
+	if err := p.server.cookies.use(opened); !errors.Is(err, ErrCookie) {
+		t.Errorf("got %v, want %v", err, ErrCookie)
+	}
+}

@@ -1,0 +1,260 @@
+package curve
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+)
+
+// FuzzZ85: what decodes, encodes to the same text, and the other way round.
+func FuzzZ85(f *testing.F) {
+	for _, text := range []string{"", "HelloWorld", "%nSc0", "%nSc1", "#####", "00000", "0000", "Hello orld", "\xff\x00\n~,"} {
+		f.Add([]byte(text))
+	}
+	f.Add([]byte(GenerateKeyPair().Public.String()))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var z *Z85Error
+		raw, err := AppendZ85Decoded(nil, data)
+		if err == nil {
+			if text, err := AppendZ85(nil, raw); err != nil || !bytes.Equal(text, data) {
+				t.Errorf("%q came back as %q, %v", data, text, err)
+			}
+		} else if !errors.As(err, &z) || z.Offset < 0 || z.Offset > len(data) || raw != nil {
+			t.Errorf("%q: %v", data, err)
+		}
+		text, err := AppendZ85(nil, data)
+		if err == nil {
+			if raw, err := AppendZ85Decoded(nil, text); err != nil || !bytes.Equal(raw, data) {
+				t.Errorf("%x came back as %x, %v", data, raw, err)
+			}
+		} else if len(data)%4 == 0 {
+			t.Errorf("%x: %v", data, err)
+		}
+		if key, err := ParsePublicKey(string(data)); err == nil && key.String() != string(data) {
+			t.Errorf("key %q came back as %q", data, key)
+		}
+	})
+}
+
+// isRefusal reports whether err is what a command that breaks the rules must
+// meet.
+func isRefusal(err error) bool {
+	var p *ProtocolError
+	return errors.As(err, &p) && p.Reason != nil && p.Command != ""
+}
+
+// What the fuzzer makes: a whole command, or what stands inside the box of a
+// command that is good otherwise.
+const (
+	fuzzHello byte = iota
+	fuzzHelloBox
+	fuzzInitiate
+	fuzzInitiateBox
+	fuzzServerKinds
+)
+
+// FuzzServer: no HELLO or INITIATE makes the server panic, or gets in without
+// a proof.
+func FuzzServer(f *testing.F) {
+	p := newPair(f)
+	hello, err := p.client.Hello(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	welcome, counter, err := p.server.Welcome(nil, hello)
+	if err != nil {
+		f.Fatal(err)
+	}
+	initiate, err := p.client.HandleWelcome(nil, welcome, []byte("metadata"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	shared := p.client.shared
+	text, ok := shared.open(nil, initiate[len(initiateName)+cookieSize+counterSize:], shortNonce(initiatePrefix, initiateCounter))
+	if !ok {
+		f.Fatal("own INITIATE does not open")
+	}
+	f.Add(fuzzHello, hello)
+	f.Add(fuzzHello, hello[:199])
+	f.Add(fuzzHello, initiate)
+	f.Add(fuzzHelloBox, make([]byte, zerosSize))
+	f.Add(fuzzHelloBox, bytes.Repeat([]byte{1}, zerosSize))
+	f.Add(fuzzInitiate, initiate)
+	f.Add(fuzzInitiate, initiate[:initiateMin])
+	f.Add(fuzzInitiate, hello)
+	f.Add(fuzzInitiateBox, text)
+	f.Add(fuzzInitiateBox, text[:KeySize+vouchSize])
+	f.Add(fuzzInitiateBox, make([]byte, 200))
+	f.Add(fuzzInitiateBox, []byte{})
+	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
+		kind %= fuzzServerKinds
+		server := p.server
+		switch kind {
+		case fuzzHello, fuzzHelloBox:
+			command := data
+			if kind == fuzzHelloBox {
+				command = forgeHello(server.keys.Public, data)
+			}
+			welcome, _, err := server.Welcome(nil, command)
+			if err != nil && (!isRefusal(err) || welcome != nil) {
+				t.Errorf("got %d octets, %v", len(welcome), err)
+			}
+			if err == nil && len(welcome) != 168 {
+				t.Errorf("WELCOME of %d octets", len(welcome))
+			}
+			if kind == fuzzHelloBox && (err == nil) != (len(data) == zerosSize && isZero(data)) {
+				t.Errorf("box with %x: %v", data, err)
+			}
+		case fuzzInitiate, fuzzInitiateBox:
+			command := data
+			if kind == fuzzInitiateBox {
+				command = forgeInitiate(initiate, shared, data)
+			}
+			clear(server.cookies.current.used)
+			peer, err := server.Initiate(counter, command)
+			if err != nil && (!isRefusal(err) || peer != nil) {
+				t.Errorf("got a peer: %v, %v", peer != nil, err)
+			}
+			if err == nil && (peer.Key() != p.client.keys.Public || kind == fuzzInitiate && !bytes.Equal(data, initiate)) {
+				t.Errorf("accepted %x", data)
+			}
+		}
+	})
+}
+
+const (
+	fuzzWelcome byte = iota
+	fuzzWelcomeBox
+	fuzzReady
+	fuzzReadyBox
+	fuzzError
+	fuzzClientKinds
+)
+
+// FuzzClient: no WELCOME, READY or ERROR makes the client panic, or passes for
+// the server's.
+func FuzzClient(f *testing.F) {
+	p := newPair(f)
+	welcome, counter := p.toWelcome(f)
+	beforeWelcome := p.client.clone()
+	initiate, err := p.client.HandleWelcome(nil, welcome, []byte("metadata"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	peer, err := p.server.Initiate(counter, initiate)
+	if err != nil {
+		f.Fatal(err)
+	}
+	ready, _, err := peer.Ready(nil, []byte("server metadata"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	reject, err := AppendError(nil, "400")
+	if err != nil {
+		f.Fatal(err)
+	}
+	nonce := welcome[len(welcomeName):][:longNonceSize]
+	text, ok := beforeWelcome.shared.open(nil, welcome[len(welcomeName)+longNonceSize:], longNonce(welcomePrefix, nonce))
+	if !ok {
+		f.Fatal("own WELCOME does not open")
+	}
+	f.Add(fuzzWelcome, welcome)
+	f.Add(fuzzWelcome, reject)
+	f.Add(fuzzWelcomeBox, text)
+	f.Add(fuzzWelcomeBox, make([]byte, len(text)))
+	f.Add(fuzzReady, ready)
+	f.Add(fuzzReady, welcome)
+	f.Add(fuzzReadyBox, []byte("\x0bSocket-Type\x00\x00\x00\x03REP"))
+	f.Add(fuzzError, reject)
+	f.Add(fuzzError, []byte("\x05ERROR\x00"))
+	f.Add(fuzzError, []byte("\x05ERROR\xff"))
+	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
+		kind %= fuzzClientKinds
+		switch kind {
+		case fuzzWelcome, fuzzWelcomeBox:
+			client := beforeWelcome.clone()
+			command := data
+			if kind == fuzzWelcomeBox {
+				command = beforeWelcome.shared.seal(bytes.Clone(welcome[:len(welcomeName)+longNonceSize]), data, longNonce(welcomePrefix, nonce))
+			}
+			out, err := client.HandleWelcome(nil, command, nil)
+			if err != nil && (!isRefusal(err) || out != nil || client.due != dueNothing) {
+				t.Errorf("got %d octets, %v", len(out), err)
+			}
+			if err == nil && (len(out) != 257 || kind == fuzzWelcome && !bytes.Equal(data, welcome)) {
+				t.Errorf("accepted %x", data)
+			}
+		case fuzzReady, fuzzReadyBox:
+			client := p.client.clone()
+			command := data
+			if kind == fuzzReadyBox {
+				command = p.client.shared.seal(bytes.Clone(ready[:len(readyName)+counterSize]), data, shortNonce(readyPrefix, 1))
+			}
+			metadata, session, err := client.HandleReady(command)
+			if client.due != dueNothing {
+				t.Error("the client is not done")
+			}
+			if err != nil && (!isRefusal(err) || metadata != nil || session != nil) {
+				t.Errorf("got metadata %x, %v", metadata, err)
+			}
+			if err == nil && (kind == fuzzReady && !bytes.Equal(data, ready) || kind == fuzzReadyBox && !bytes.Equal(metadata, data)) {
+				t.Errorf("accepted %x", data)
+			}
+		case fuzzError:
+			client := p.client.clone()
+			reason, err := client.HandleError(data)
+			if client.due != dueNothing {
+				t.Error("the client is not done")
+			}
+			if err != nil && (!isRefusal(err) || reason != "") {
+				t.Errorf("got %q, %v", reason, err)
+			}
+			if err == nil {
+				if again, err := AppendError(nil, reason); err != nil || !bytes.Equal(again, data) {
+					t.Errorf("%x came back as %x, %v", data, again, err)
+				}
+			}
+		}
+	})
+}
+
+// FuzzSessionOpen: no MESSAGE makes a session panic or passes for the peer's;
+// and what the peer sealed comes out, flags and all, or is refused for them.
+func FuzzSessionOpen(f *testing.F) {
+	client, server := newSessions(f)
+	message, err := client.Seal(nil, FlagMore, []byte("payload"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	last := server.receive.last
+	f.Add(false, byte(0), message)
+	f.Add(false, byte(0), message[:MessageOverhead])
+	f.Add(false, byte(0), message[:MessageOverhead-1])
+	f.Add(false, byte(0), []byte("\x07MESSAGE\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add(true, byte(0), []byte{})
+	f.Add(true, FlagMore|FlagCommand, []byte("\x04PING\x00\x01"))
+	f.Add(true, byte(4), make([]byte, 300))
+	f.Fuzz(func(t *testing.T, sealed bool, flags byte, data []byte) {
+		command := data
+		if sealed {
+			command = client.send.cipher.seal(nil, last+1, flags, data)
+		}
+		receiver := server.receiver(last)
+		out, got, err := receiver.Open(nil, command)
+		if err != nil && (!isRefusal(err) || out != nil || got != 0 || receiver.receive.cipher != nil) {
+			t.Errorf("got %x, flags %d, %v", out, got, err)
+		}
+		switch {
+		case !sealed:
+			if err == nil && !bytes.Equal(data, message) {
+				t.Errorf("accepted %x", data)
+			}
+		case flags > FlagMore|FlagCommand:
+			if !errors.Is(err, ErrFlags) {
+				t.Errorf("flags %d: %v", flags, err)
+			}
+		case err != nil || got != flags || !bytes.Equal(out, data):
+			t.Errorf("flags %d, %x came out as %d, %x, %v", flags, data, got, out, err)
+		}
+	})
+}

@@ -1,0 +1,226 @@
+package curve
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U", "%t", "%p", "%T"}
+
+// printed returns everything that fmt, JSON and slog make of v.
+func printed(v any) string {
+	var out bytes.Buffer
+	for _, verb := range verbs {
+		fmt.Fprintf(&out, verb+"\n", v)
+	}
+	fmt.Fprintln(&out, v)
+	encoded, err := json.Marshal(v)
+	fmt.Fprintln(&out, string(encoded), err)
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("message", "value", v, "group", []any{v})
+	}
+	return out.String()
+}
+
+// leaks returns how a secret shows in out, if it does. Its first eight octets
+// are enough.
+func leaks(out string, secret []byte) string {
+	part := secret[:8]
+	array := [8]byte(part)
+	text, _ := AppendZ85(nil, part)
+	forms := []string{string(part), string(text), base64.StdEncoding.EncodeToString(part[:6])}
+	for _, verb := range verbs {
+		if strings.ContainsAny(verb, "tpT") {
+			continue
+		}
+		for _, v := range []any{part, array} {
+			form := fmt.Sprintf(verb, v)
+			if i := strings.IndexAny(form, "[{"); i >= 0 && strings.ContainsAny(verb, "vdobcU") {
+				form = form[strings.LastIndexAny(form, "[{")+1:]
+			}
+			forms = append(forms, strings.Trim(form, `[]{}"`))
+		}
+	}
+	numbers, _ := json.Marshal(array)
+	forms = append(forms, strings.Trim(string(numbers), "[]"))
+	for _, form := range forms {
+		if strings.Contains(out, form) {
+			return form
+		}
+	}
+	return ""
+}
+
+// TestLeaks: the test below can fail.
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	secret := randomOctets(KeySize)
+	text, _ := AppendZ85(nil, secret)
+	for _, v := range []any{
+		struct{ key [KeySize]byte }{[KeySize]byte(secret)},
+		&struct{ key []byte }{secret},
+		struct{ Key string }{string(text)},
+		struct{ Key []byte }{secret},
+		fmt.Sprintf("%x", secret),
+		fmt.Sprintf("%#v", secret),
+		fmt.Sprintf("%d", secret),
+	} {
+		if leaks(printed(v), secret) == "" {
+			t.Errorf("%T: not found", v)
+		}
+	}
+}
+
+// TestSecretsDontPrint: whatever prints one of this package's types, and
+// however deep in something else it is, no secret comes out.
+func TestSecretsDontPrint(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	welcome, counter := p.toWelcome(t)
+	beforeWelcome := p.client.clone()
+	initiate, err := p.client.HandleWelcome(nil, welcome, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beforeReady := p.client.clone()
+	peer, err := p.server.Initiate(counter, initiate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := &Peer{key: peer.key, metadata: peer.metadata, shared: peer.shared.clone(), counter: peer.counter}
+	ready, server, err := peer.Ready(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, client, err := p.client.HandleReady(ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := map[string][]byte{
+		"s":                p.server.keys.Secret.key.octets[:],
+		"c":                p.client.keys.Secret.key.octets[:],
+		"c'":               beforeWelcome.transient.Secret.key.octets[:],
+		"c' and S":         beforeWelcome.shared.key.octets[:],
+		"c' and S'":        beforeReady.shared.key.octets[:],
+		"C' and s'":        waiting.shared.key.octets[:],
+		"cookie key":       p.server.cookies.current.key.octets[:],
+		"client's sending": client.send.cipher.subkey.octets[:],
+		"server's sending": server.send.cipher.subkey.octets[:],
+	}
+	for name, secret := range secrets {
+		if isZero(secret) {
+			t.Fatalf("%s is zero", name)
+		}
+	}
+	holders := map[string]any{
+		"secret key": p.client.keys.Secret,
+		"key pair":   p.client.keys,
+		"server":     p.server,
+		"client 1":   beforeWelcome,
+		"client 2":   beforeReady,
+		"peer":       waiting,
+		"session 1":  client,
+		"session 2":  server,
+	}
+	for name, holder := range holders {
+		outs := []string{
+			printed(holder),
+			printed([]any{holder}),
+			printed(map[string]any{"holder": holder}),
+			printed(struct {
+				Exported   any
+				unexported any
+			}{holder, holder}),
+		}
+		if v := reflect.ValueOf(holder); v.Kind() == reflect.Pointer {
+			outs = append(outs, fmt.Sprintf("%v %+v %#v %x %s", v.Elem(), v.Elem(), v.Elem(), v.Elem(), v.Elem()))
+		}
+		for of, secret := range secrets {
+			for _, out := range outs {
+				if form := leaks(out, secret); form != "" {
+					t.Errorf("%s shows %s, as %q", name, of, form)
+				}
+			}
+		}
+	}
+	if got := fmt.Sprintf("%v %s %x", p.client.keys.Secret, p.client.keys.Secret, p.client.keys.Secret); got != "[secret] [secret] [secret]" {
+		t.Errorf("a secret key prints as %q", got)
+	}
+}
+
+// TestWiped: no secret of a connection survives its end, and each goes as soon
+// as it has served.
+func TestWiped(t *testing.T) {
+	t.Parallel()
+	wantZero := func(name string, secret []byte) {
+		t.Helper()
+		if !isZero(secret) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	p := newPair(t)
+	welcome, counter := p.toWelcome(t)
+	transient, hello := p.client.transient.Secret.key.octets, p.client.shared
+	initiate, err := p.client.HandleWelcome(nil, welcome, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantZero("c' after INITIATE", transient[:])
+	wantZero("shared key of HELLO after INITIATE", hello.key.octets[:])
+	clientShared := p.client.shared
+	peer, err := p.server.Initiate(counter, initiate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverShared := peer.shared
+	ready, server, err := peer.Ready(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantZero("server's shared key after READY", serverShared.key.octets[:])
+	_, client, err := p.client.HandleReady(ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantZero("client's shared key after READY", clientShared.key.octets[:])
+	for _, s := range []*Session{client, server} {
+		send, receive := s.send.cipher, s.receive.cipher
+		s.Close()
+		wantZero("sending key", send.subkey.octets[:])
+		wantZero("receiving key", receive.subkey.octets[:])
+	}
+
+	// And so after a refusal, and after Close.
+	for name, end := range map[string]func(*Client){
+		"refusal": func(c *Client) { c.HandleWelcome(nil, nil, nil) },
+		"order":   func(c *Client) { c.Hello(nil) },
+		"ERROR":   func(c *Client) { c.HandleError([]byte("\x05ERROR\x00")) },
+		"close":   func(c *Client) { c.Close(); c.Close() },
+	} {
+		p := newPair(t)
+		p.toWelcome(t)
+		transient, shared := p.client.transient.Secret.key.octets, p.client.shared
+		end(p.client)
+		wantZero("c' after "+name, transient[:])
+		wantZero("shared key after "+name, shared.key.octets[:])
+		if err := p.client.keys.Check(); err != nil {
+			t.Errorf("%s wiped the caller's keys: %v", name, err)
+		}
+	}
+	for name, end := range map[string]func(*Peer){
+		"ERROR": func(p *Peer) { p.Error(nil, "400") },
+		"close": func(p *Peer) { p.Close(); p.Close() },
+	} {
+		peer := newPair(t).toPeer(t)
+		shared := peer.shared
+		end(peer)
+		wantZero("shared key after "+name, shared.key.octets[:])
+	}
+	newClient(t, p.server.keys.Public).Close() // nothing there yet
+}

@@ -1,0 +1,306 @@
+package curve
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+	"testing"
+)
+
+func TestNewServer(t *testing.T) {
+	t.Parallel()
+	good, other := GenerateKeyPair(), GenerateKeyPair()
+	for name, tt := range map[string]struct {
+		keys KeyPair
+		want error
+	}{
+		"none":      {KeyPair{}, ErrNoSecretKey},
+		"no secret": {KeyPair{Public: good.Public}, ErrNoSecretKey},
+		"no public": {KeyPair{Secret: good.Secret}, ErrPublicKey},
+		"two pairs": {KeyPair{good.Public, other.Secret}, ErrKeyPair},
+	} {
+		if s, err := NewServer(tt.keys); s != nil || !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+		if c, err := NewClient(tt.keys, good.Public); c != nil || !errors.Is(err, tt.want) {
+			t.Errorf("%s: client got %v, want %v", name, err, tt.want)
+		}
+	}
+	if c, err := NewClient(good, PublicKey{}); c != nil || !errors.Is(err, ErrPublicKey) {
+		t.Errorf("no server key: got %v", err)
+	}
+}
+
+// forgeHello makes a HELLO whose box holds text.
+func forgeHello(server PublicKey, text []byte) []byte {
+	keys := GenerateKeyPair()
+	b := append([]byte(helloName), 1, 0)
+	b = append(b, make([]byte, paddingSize)...)
+	b = append(b, keys.Public[:]...)
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 1)
+	return newSharedKey(&server, keys.Secret.key.octets).seal(b, text, shortNonce(helloPrefix, 1))
+}
+
+func TestWelcomeRefuses(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	s, public := p.server, p.server.keys.Public
+	good := forgeHello(public, make([]byte, zerosSize))
+	if _, _, err := s.Welcome(nil, good); err != nil {
+		t.Fatal(err)
+	}
+	with := func(offset int, octets ...byte) []byte {
+		b := bytes.Clone(good)
+		copy(b[offset:], octets)
+		return b
+	}
+	lastZero := make([]byte, zerosSize)
+	lastZero[zerosSize-1] = 1
+	type test struct {
+		name  string
+		hello []byte
+		want  error
+	}
+	tests := []test{
+		{"empty", nil, ErrName},
+		{"other command", []byte("\x05READY"), ErrName},
+		{"too short", good[:199], ErrLength},
+		{"too long", append(bytes.Clone(good), 0), ErrLength},
+		{"version 2.0", with(6, 2), ErrVersion},
+		{"version 1.1", with(7, 1), ErrVersion},
+		{"first padding", with(8, 1), ErrPadding},
+		{"last padding", with(79, 1), ErrPadding},
+		{"other C'", with(80, public[:]...), ErrBox},
+		{"other counter", with(112, 1), ErrBox},
+		{"box with a one", forgeHello(public, lastZero), ErrPadding},
+		{"box for another server", forgeHello(GenerateKeyPair().Public, make([]byte, zerosSize)), ErrBox},
+	}
+	for _, key := range lowOrderEncodings(t) {
+		tests = append(tests, test{"C' of low order", with(80, key[:]...), ErrPublicKey})
+	}
+	for _, tt := range tests {
+		welcome, counter, err := s.Welcome([]byte("before"), tt.hello)
+		wantRefusal(t, err, "HELLO", tt.want)
+		if string(welcome) != "before" || counter != 0 {
+			t.Errorf("%s: got %q, counter %d", tt.name, welcome, counter)
+		}
+		if t.Failed() {
+			t.Fatal(tt.name)
+		}
+	}
+}
+
+// forgeInitiate makes the INITIATE of a client that has read WELCOME, with
+// this text in its box.
+func forgeInitiate(initiate []byte, shared *sharedKey, text []byte) []byte {
+	b := bytes.Clone(initiate[:len(initiateName)+cookieSize+counterSize])
+	return shared.seal(b, text, shortNonce(initiatePrefix, initiateCounter))
+}
+
+// TestInitiateRefuses: the vouch must be from the key that the client claims,
+// to this connection's S', and name this connection's C' and this server's S.
+func TestInitiateRefuses(t *testing.T) {
+	t.Parallel()
+	type forgery struct {
+		claims  PublicKey // C
+		signer  SecretKey // c
+		to      PublicKey // S'
+		c, s    PublicKey // what the vouch names
+		prefix  string    // of its nonce
+		altered bool      // one bit of its box
+	}
+	stranger := GenerateKeyPair()
+	tests := map[string]struct {
+		forge func(*forgery)
+		want  error
+	}{
+		"nothing forged": {func(f *forgery) {}, nil},
+		// Somebody who has had a vouch for another connection.
+		"names another C'": {func(f *forgery) { f.c = stranger.Public }, ErrVouch},
+		// A server to which the client has connected, and who goes on to this one.
+		"names another S":       {func(f *forgery) { f.s = stranger.Public }, ErrVouch},
+		"names both in reverse": {func(f *forgery) { f.c, f.s = f.s, f.c }, ErrVouch},
+		"names nothing":         {func(f *forgery) { f.c, f.s = PublicKey{}, PublicKey{} }, ErrVouch},
+		"last bit of C'":        {func(f *forgery) { f.c[31] ^= 0x40 }, ErrVouch},
+		"last bit of S":         {func(f *forgery) { f.s[31] ^= 0x40 }, ErrVouch},
+		"claims another's key":  {func(f *forgery) { f.claims = stranger.Public }, ErrVouch},
+		"signed by another":     {func(f *forgery) { f.signer = stranger.Secret }, ErrVouch},
+		"to another S'":         {func(f *forgery) { f.to = stranger.Public }, ErrVouch},
+		"other nonce prefix":    {func(f *forgery) { f.prefix = cookiePrefix }, ErrVouch},
+		"altered":               {func(f *forgery) { f.altered = true }, ErrVouch},
+		"claims no key":         {func(f *forgery) { f.claims = PublicKey{} }, ErrPublicKey},
+		"claims a second name":  {func(f *forgery) { f.claims[31] |= 0x80 }, ErrPublicKey},
+	}
+	for i, key := range lowOrderEncodings(t) {
+		tests["claims a key of low order "+string(rune('a'+i))] = struct {
+			forge func(*forgery)
+			want  error
+		}{func(f *forgery) { f.claims = key }, ErrPublicKey}
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			initiate, counter := p.toInitiate(t)
+			opened, err := p.server.cookies.open(initiate[len(initiateName):][:cookieSize], p.server.now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := forgery{
+				claims: p.client.keys.Public,
+				signer: p.client.keys.Secret,
+				to:     basepointMult(&opened.secret),
+				c:      p.client.transient.Public,
+				s:      p.server.keys.Public,
+				prefix: vouchPrefix,
+			}
+			tt.forge(&f)
+			nonce := randomOctets(longNonceSize)
+			vouch := newSharedKey(&f.to, f.signer.key.octets).seal(nonce, append(f.c[:], f.s[:]...), longNonce(f.prefix, nonce))
+			if f.altered {
+				vouch[len(vouch)-1] ^= 1
+			}
+			text := append(append(f.claims[:], vouch...), "metadata"...)
+			forged := forgeInitiate(initiate, p.client.shared, text)
+			peer, err := p.server.Initiate(counter, forged)
+			if tt.want == nil {
+				if err != nil || peer.Key() != f.claims || string(peer.Metadata()) != "metadata" {
+					t.Fatalf("got %+v, %v", peer, err)
+				}
+				return
+			}
+			wantRefusal(t, err, "INITIATE", tt.want)
+			// Only the client itself could have made that box, so its cookie
+			// is gone.
+			_, err = p.server.Initiate(counter, initiate)
+			wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+		})
+	}
+}
+
+// TestWelcomeKeyRefused: a server can't make a client share a known key.
+func TestWelcomeKeyRefused(t *testing.T) {
+	t.Parallel()
+	keys := append(lowOrderEncodings(t), PublicKey{31: 0x80, 0: 9})
+	for _, key := range keys {
+		p := newPair(t)
+		p.toWelcome(t)
+		nonce := randomOctets(longNonceSize)
+		b := append([]byte(welcomeName), nonce...)
+		text := append(key[:], randomOctets(cookieSize)...)
+		shared := newSharedKey(&p.client.transient.Public, p.server.keys.Secret.key.octets)
+		out, err := p.client.HandleWelcome([]byte("before"), shared.seal(b, text, longNonce(welcomePrefix, nonce)), nil)
+		wantRefusal(t, err, "WELCOME", ErrPublicKey)
+		if string(out) != "before" {
+			t.Errorf("got %q", out)
+		}
+	}
+}
+
+// TestWrongServerKey: the server finds out first.
+func TestWrongServerKey(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.client = newClient(t, GenerateKeyPair().Public)
+	hello, err := p.client.Hello(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.server.Welcome(nil, hello)
+	wantRefusal(t, err, "HELLO", ErrBox)
+}
+
+// TestServerClosed: no more handshakes; those that are done live on.
+func TestServerClosed(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	peer := p.toPeer(t)
+	other := pair{newClient(t, p.server.keys.Public), p.server}
+	initiate, counter := other.toInitiate(t)
+	p.server.Close()
+	hello, err := newClient(t, p.server.keys.Public).Hello(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = p.server.Welcome(nil, hello)
+	wantRefusal(t, err, "HELLO", ErrClosed)
+	_, err = p.server.Initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", ErrClosed)
+	if p.server.cookies.current != nil {
+		t.Error("a closed server made a cookie key")
+	}
+	ready, _, err := peer.Ready(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.client.HandleReady(ready); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServerConcurrent: one server, many connections at once, with a clock
+// that makes its cookie keys change.
+func TestServerConcurrent(t *testing.T) {
+	t.Parallel()
+	keys := GenerateKeyPair()
+	server, err := NewServer(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				p := pair{newClient(t, keys.Public), server}
+				peer := p.toPeer(t)
+				if peer.Key() != p.client.keys.Public {
+					t.Error("one client's key on another's connection")
+				}
+				ready, theirs, err := peer.Ready(nil, []byte("metadata"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, ours, err := p.client.HandleReady(ready)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				message, err := ours.Seal(nil, 0, []byte("hello"))
+				if err != nil {
+					t.Error(err)
+				}
+				if payload, _, err := theirs.Open(nil, message); string(payload) != "hello" {
+					t.Errorf("got %q, %v", payload, err)
+				}
+				server.Expire()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestPeerRefused: the client learns why.
+func TestPeerRefused(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	command, err := p.toPeer(t).Error([]byte("before"), "400")
+	if err != nil || string(command) != "before\x05ERROR\x03400" {
+		t.Fatalf("got %q, %v", command, err)
+	}
+	reason, err := p.client.HandleError(command[len("before"):])
+	if reason != "400" || err != nil {
+		t.Errorf("got %q, %v", reason, err)
+	}
+
+	p = newPair(t)
+	command, err = p.toPeer(t).Error([]byte("before"), "bell\a")
+	wantRefusal(t, err, "ERROR", ErrReason)
+	if string(command) != "before" {
+		t.Errorf("got %q", command)
+	}
+	_, err = p.client.HandleError([]byte("\x05ERROR\x01\a"))
+	wantRefusal(t, err, "ERROR", ErrReason)
+	_, err = p.client.HandleError([]byte("\x05ERROR\x03400"))
+	wantRefusal(t, err, "ERROR", ErrOrder)
+}
