@@ -110,7 +110,11 @@ func BenchmarkClient(b *testing.B) {
 	welcome, _ := p.toWelcome(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := newClient(b, p.server.keys.Public).Hello(nil); err != nil {
+		client, err := NewClient(p.client.keys, p.client.server)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := client.Hello(nil); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := p.client.clone().HandleWelcome(nil, welcome, nil); err != nil {

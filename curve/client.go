@@ -26,10 +26,10 @@ type Client struct {
 type clientStep int
 
 const (
-	dueHello clientStep = iota
+	dueNothing clientStep = iota // done, failed or closed
+	dueHello
 	dueWelcome
 	dueReady
-	dueNothing
 )
 
 // Counters of the commands that a client sends in its handshake. Those of its
@@ -49,7 +49,7 @@ func NewClient(keys KeyPair, server PublicKey) (*Client, error) {
 	if err := server.Check(); err != nil {
 		return nil, fmt.Errorf("%w (the server's)", err)
 	}
-	return &Client{keys: keys, server: server, random: rand.Reader}, nil
+	return &Client{keys: keys, server: server, due: dueHello, random: rand.Reader}, nil
 }
 
 // Hello appends the HELLO command to dst: 200 octets.
@@ -153,7 +153,7 @@ func (c *Client) HandleError(command []byte) (reason string, err error) {
 }
 
 // Close wipes what is secret about this handshake. It may be called more than
-// once, and at any time.
+// once, and at any step.
 func (c *Client) Close() {
 	c.transient.Secret.Wipe()
 	c.shared.wipe()

@@ -55,13 +55,14 @@ const (
 // noMax is for commands that may be of any length.
 const noMax = math.MaxInt
 
-// body returns what follows the name of a command. It returns ErrName or
-// ErrLength for another command, or one shorter than min or longer than max.
-func body(name string, command []byte, min, max int) ([]byte, error) {
+// body returns what follows the name of a command. It returns ErrName for
+// another command, and ErrLength for one of fewer octets than least or more
+// than most.
+func body(name string, command []byte, least, most int) ([]byte, error) {
 	if !bytes.HasPrefix(command, []byte(name)) {
 		return nil, refuse(name, ErrName)
 	}
-	if len(command) < min || len(command) > max {
+	if len(command) < least || len(command) > most {
 		return nil, refuse(name, ErrLength)
 	}
 	return command[len(name):], nil

@@ -11,12 +11,12 @@
 // recorded today can't be read with long-term keys stolen tomorrow.
 //
 //	client                                server
-//	[NewClient]                             [NewServer]
-//	[Client.Hello]         ── HELLO ────►   [Server.Welcome]
-//	[Client.HandleWelcome] ◄─ WELCOME ───
-//	                       ── INITIATE ─►   [Server.Initiate], which gives a [Peer]
-//	[Client.HandleReady]   ◄─ READY ─────   [Peer.Ready]
-//	[Session]              ◄─ MESSAGE ──►   [Session]
+//	NewClient                             NewServer
+//	Client.Hello          ── HELLO ────►  Server.Welcome
+//	Client.HandleWelcome  ◄─ WELCOME ───
+//	                      ── INITIATE ─►  Server.Initiate, which gives a Peer
+//	Client.HandleReady    ◄─ READY ─────  Peer.Ready
+//	Session               ◄─ MESSAGE ──►  Session
 //
 // HELLO brings C' and proves that its sender knows S. The server makes s',
 // locks it with C' into a cookie that only it can open, sends cookie and S'
@@ -36,8 +36,8 @@
 //
 // What breaks the rules is refused with a [*ProtocolError], which names the
 // command and wraps one of the sentinel errors. There is no going on after a
-// refusal: the connection is to be closed, in silence. A half that has refused
-// has wiped its secrets.
+// refusal: the connection is to be closed, in silence. A Client that has refused
+// a command has wiped its secrets, and a Session the key that it received with.
 //
 // This package is stricter than the RFC's text or than libzmq in some places.
 // It refuses public keys of low order or in a second spelling, HELLO padding
@@ -49,7 +49,8 @@
 //
 // Secrets don't print, under any verb of fmt, in JSON or in slog. They are
 // overwritten as soon as they have served, at the latest by the Close method
-// of whatever holds them. Go may have copied stacks meanwhile, so this lowers
+// of whatever holds them. The owner of a Server that may be idle calls
+// [Server.Expire] now and then for the same reason. Go may have copied stacks meanwhile, so this lowers
 // the odds of a leak and promises no more. The secret of a [KeyPair] passed in
 // stays the caller's: it must not be wiped while it is in use, and is not
 // wiped here.

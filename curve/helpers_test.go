@@ -86,7 +86,12 @@ func (p pair) toPeer(t testing.TB) *Peer {
 // newSessions shakes hands and returns both ends.
 func newSessions(t testing.TB) (client, server *Session) {
 	t.Helper()
-	p := newPair(t)
+	return newPair(t).toSessions(t)
+}
+
+// toSessions takes the handshake to its end.
+func (p pair) toSessions(t testing.TB) (client, server *Session) {
+	t.Helper()
 	peer := p.toPeer(t)
 	ready, server, err := peer.Ready(nil, []byte("server metadata"))
 	if err != nil {

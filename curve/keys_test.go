@@ -80,13 +80,13 @@ func TestPublicKeyCheck(t *testing.T) {
 	if zeroShared != 14 {
 		t.Errorf("%d keys of low order, want 14", zeroShared)
 	}
-	max := PublicKey(randomOctets(KeySize))
-	for i := range max {
-		max[i] = 0xff
+	top := PublicKey(randomOctets(KeySize))
+	for i := range top {
+		top[i] = 0xff
 	}
-	max[31] = 0x7f
+	top[31] = 0x7f
 	for low := range 256 {
-		key := max
+		key := top
 		key[0] = byte(low)
 		// 2^255-19 ends in 0xed; the one below is of low order.
 		if err := key.Check(); (err == nil) != (low < 0xec) {

@@ -46,8 +46,7 @@ func (p *Peer) Error(dst []byte, reason string) ([]byte, error) {
 }
 
 // Close wipes what is secret about this handshake, and does nothing to a
-// session that Ready has returned. It may be called more than once, and at any
-// time.
+// session that Ready has returned. It may be called more than once.
 func (p *Peer) Close() {
 	p.shared.wipe()
 	p.shared = nil

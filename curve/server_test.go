@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestNewServer(t *testing.T) {
@@ -31,9 +33,8 @@ func TestNewServer(t *testing.T) {
 	}
 }
 
-// forgeHello makes a HELLO whose box holds text.
-func forgeHello(server PublicKey, text []byte) []byte {
-	keys := GenerateKeyPair()
+// forgeHello makes a HELLO whose box holds text. The keys are C' and c'.
+func forgeHello(server PublicKey, keys KeyPair, text []byte) []byte {
 	b := append([]byte(helloName), 1, 0)
 	b = append(b, make([]byte, paddingSize)...)
 	b = append(b, keys.Public[:]...)
@@ -44,8 +45,8 @@ func forgeHello(server PublicKey, text []byte) []byte {
 func TestWelcomeRefuses(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	s, public := p.server, p.server.keys.Public
-	good := forgeHello(public, make([]byte, zerosSize))
+	s, public, keys := p.server, p.server.keys.Public, GenerateKeyPair()
+	good := forgeHello(public, keys, make([]byte, zerosSize))
 	if _, _, err := s.Welcome(nil, good); err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +73,8 @@ func TestWelcomeRefuses(t *testing.T) {
 		{"last padding", with(79, 1), ErrPadding},
 		{"other C'", with(80, public[:]...), ErrBox},
 		{"other counter", with(112, 1), ErrBox},
-		{"box with a one", forgeHello(public, lastZero), ErrPadding},
-		{"box for another server", forgeHello(GenerateKeyPair().Public, make([]byte, zerosSize)), ErrBox},
+		{"box with a one", forgeHello(public, keys, lastZero), ErrPadding},
+		{"box for another server", forgeHello(GenerateKeyPair().Public, keys, make([]byte, zerosSize)), ErrBox},
 	}
 	for _, key := range lowOrderEncodings(t) {
 		tests = append(tests, test{"C' of low order", with(80, key[:]...), ErrPublicKey})
@@ -238,8 +239,8 @@ func TestServerClosed(t *testing.T) {
 	}
 }
 
-// TestServerConcurrent: one server, many connections at once, with a clock
-// that makes its cookie keys change.
+// TestServerConcurrent: one server, many connections at once, and a cookie key
+// that is replaced meanwhile.
 func TestServerConcurrent(t *testing.T) {
 	t.Parallel()
 	keys := GenerateKeyPair()
@@ -247,10 +248,15 @@ func TestServerConcurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// It is asked three times in a handshake: 48 s in all.
+	var ticks atomic.Int64
+	server.Clock = func() time.Time {
+		return time.Unix(0, 0).Add(time.Duration(ticks.Add(1)) * 20 * time.Millisecond)
+	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 20 {
+			for range 100 {
 				p := pair{newClient(t, keys.Public), server}
 				peer := p.toPeer(t)
 				if peer.Key() != p.client.keys.Public {
@@ -278,6 +284,9 @@ func TestServerConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if server.cookies.previous == nil {
+		t.Error("the cookie key was not replaced")
+	}
 }
 
 // TestPeerRefused: the client learns why.

@@ -10,7 +10,8 @@ import (
 const MessageOverhead = messageHead + 1
 
 // Flags of a message. They travel in its box, so they are as safe as the
-// payload. Note that in a ZMTP frame COMMAND is another bit.
+// payload. RFC 26 knows only MORE; COMMAND is what ZMTP 3.1 peers, libzmq
+// among them, use for PING and the like. In a ZMTP frame it is another bit.
 const (
 	FlagMore    byte = 1 << 0 // more parts of the same message follow
 	FlagCommand byte = 1 << 1 // the payload is a command, not part of a message

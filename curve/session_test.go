@@ -2,6 +2,7 @@ package curve
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"sync"
@@ -68,6 +69,68 @@ func TestSessionCounters(t *testing.T) {
 	}
 }
 
+// TestHandshakeCounters: the counters of handshake and session are one row in
+// each direction, wherever the other side starts it.
+func TestHandshakeCounters(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	welcome, _ := p.toWelcome(t)
+	shared, transient := p.client.shared.clone(), p.client.transient
+	hello := append([]byte(helloName), 1, 0)
+	hello = append(hello, make([]byte, paddingSize)...)
+	hello = append(hello, transient.Public[:]...)
+	hello = binary.BigEndian.AppendUint64(hello, 5)
+	hello = shared.seal(hello, make([]byte, zerosSize), shortNonce(helloPrefix, 5))
+	_, counter, err := p.server.Welcome(nil, hello)
+	if counter != 5 || err != nil {
+		t.Fatalf("got counter %d, %v", counter, err)
+	}
+	initiate, err := p.client.HandleWelcome(nil, welcome, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = len(initiateName) + cookieSize
+	text, ok := p.client.shared.open(nil, initiate[head+counterSize:], shortNonce(initiatePrefix, initiateCounter))
+	if !ok {
+		t.Fatal("INITIATE does not open")
+	}
+	var peer *Peer
+	for _, n := range []uint64{4, 5, 6} {
+		b := binary.BigEndian.AppendUint64(bytes.Clone(initiate[:head]), n)
+		peer, err = p.server.Initiate(counter, p.client.shared.seal(b, text, shortNonce(initiatePrefix, n)))
+		if n <= counter {
+			wantRefusal(t, err, "INITIATE", ErrNonce)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// READY of a server that starts with 9.
+	ready := binary.BigEndian.AppendUint64([]byte(readyName), 9)
+	ready = peer.shared.seal(ready, nil, shortNonce(readyPrefix, 9))
+	_, server, err := peer.Ready(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, client, err := p.client.HandleReady(ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		sender, receiver *Session
+		last             uint64 // of the handshake
+	}{{client, server, 6}, {server, client, 9}} {
+		for n := uint64(1); n < 12; n++ {
+			message := tt.sender.send.cipher.seal(nil, n, 0, nil)
+			_, _, err := tt.receiver.receiver(tt.receiver.receive.last).Open(nil, message)
+			if n <= tt.last {
+				wantRefusal(t, err, "MESSAGE", ErrNonce)
+			} else if err != nil {
+				t.Errorf("counter %d after %d: %v", n, tt.last, err)
+			}
+		}
+	}
+}
+
 // TestSessionExhausted: the counter doesn't wrap.
 func TestSessionExhausted(t *testing.T) {
 	t.Parallel()
@@ -90,9 +153,7 @@ func TestSessionExhausted(t *testing.T) {
 		}
 	}
 	// Nothing comes after the last counter, not even for a peer that wraps.
-	client.send.last = math.MaxUint64
-	client.send.last++
-	wrapped := client.send.cipher.seal(nil, client.send.last, 0, nil)
+	wrapped := client.send.cipher.seal(nil, 0, 0, nil)
 	_, _, err := server.Open(nil, wrapped)
 	wantRefusal(t, err, "MESSAGE", ErrNonce)
 }
