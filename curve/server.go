@@ -153,8 +153,8 @@ func (s *Server) vouchHolds(vouch []byte, client *PublicKey, c *openedCookie) bo
 
 // Expire wipes cookie keys whose time is over. Welcome and Initiate do so
 // themselves; it is for the owner of a Server that may be idle for long, so
-// that no key stays in memory: who gets hold of it, and of s, can read the
-// recorded sessions whose cookies it opens. Every minute is often enough.
+// that no key stays in memory: who gets hold of it can read recorded sessions
+// whose cookies it opens. Every minute is often enough.
 func (s *Server) Expire() { s.cookies.expire(s.now()) }
 
 // Close wipes the cookie keys. Welcome and Initiate then return ErrClosed;
