@@ -72,10 +72,14 @@ func (e *RefusedError) Error() string { return "refused by server: " + printable
 
 // MechanismError says that the peers speak different mechanisms.
 type MechanismError struct {
-	Ours, Theirs string
+	Ours   string
+	Theirs string // empty if the peer closed the connection on seeing ours
 }
 
 func (e *MechanismError) Error() string {
+	if e.Theirs == "" {
+		return "mechanisms differ: ours is " + e.Ours + ", and the peer closed the connection on seeing that"
+	}
 	return fmt.Sprintf("mechanisms differ: ours is %s, the peer's %s", e.Ours, printable(e.Theirs))
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	greetingSize  = 64
 	signatureSize = 10
+	mechanismEnd  = 32
 	versionMajor  = 3
 	versionMinor  = 1
 )
@@ -29,7 +30,7 @@ func appendGreeting(dst []byte, mechanism string, asServer bool) []byte {
 	g[9] = 0x7F
 	g[10] = versionMajor
 	g[11] = versionMinor
-	copy(g[12:32], mechanism)
+	copy(g[12:mechanismEnd], mechanism)
 	if asServer {
 		g[32] = 1
 	}
@@ -60,7 +61,7 @@ func parseGreeting(b []byte) (greeting, error) {
 	if len(b) != greetingSize {
 		return greeting{}, fmt.Errorf("%w: greeting of %d octets", ErrNotZMTP, len(b))
 	}
-	g := greeting{minor: b[11], mechanism: string(bytes.TrimRight(b[12:32], "\x00")), asServer: b[32] == 1}
+	g := greeting{minor: b[11], mechanism: string(bytes.TrimRight(b[12:mechanismEnd], "\x00")), asServer: b[32] == 1}
 	if b[10] > versionMajor {
 		g.minor = versionMinor
 	}

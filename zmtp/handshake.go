@@ -124,8 +124,13 @@ func (h *handshake) exchangeGreetings() error {
 		return err
 	})
 	if err != nil {
+		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
+			// libzmq sends its mechanism only after it has seen ours, and doesn't
+			// if ours is another.
+			return &MechanismError{Ours: h.cfg.Mechanism}
+		}
 		if isClosed(err) {
-			err = fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+			return fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
 		}
 		return err
 	}

@@ -59,8 +59,8 @@ func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, i
 		must(t, zctx.Term())
 	})
 	must(t, sock.SetLinger(0))
-	must(t, sock.SetRcvtimeo(30*time.Second))
-	must(t, sock.SetSndtimeo(30*time.Second))
+	must(t, sock.SetRcvtimeo(20*time.Second))
+	must(t, sock.SetSndtimeo(20*time.Second))
 	must(t, sock.SetRcvhwm(0))
 	must(t, sock.SetSndhwm(0))
 	switch {
@@ -168,6 +168,11 @@ var pairs = []struct {
 	{ours: "PUB", theirs: "SUB",
 		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
 			must(t, sock.SetSubscribe("weather"))
+			// libzmq notices on the next call that we are connected.
+			for deadline := time.Now().Add(200 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+				_, err := sock.GetEvents()
+				must(t, err)
+			}
 			wantOurs(t, conn, [][]byte{[]byte("\x01weather")})
 			must(t, sock.SetUnsubscribe("weather"))
 			wantOurs(t, conn, [][]byte{[]byte("\x00weather")})
@@ -271,6 +276,10 @@ func TestInterop(t *testing.T) {
 								client.Identity = []byte("me")
 							} else if pair.ours == "DEALER" {
 								server.Identity = []byte("me")
+							}
+							if pair.theirs == "REQ" {
+								// A REQ of libzmq 4.3.4 takes no replies from who has a user id.
+								server.Handler = answer(zap.StatusOK, "")
 							}
 							sock := libzmqSocket(t, pair.theirs, client, server, !weServe)
 							conn := join(t, transport, sock, client, server, weServe, weDial)
@@ -400,7 +409,7 @@ func TestInteropRefusedByUs(t *testing.T) {
 		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
 			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, -1, "box does not open"},
 		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.MechanismNull },
-			zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, 0x11000002, "ours is CURVE, the peer's NULL"},
+			zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, 0x11000002, "mechanisms differ: ours is CURVE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -456,7 +465,7 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 		null := client
 		null.Mechanism = zap.MechanismNull
 		_, err := dialLibzmqAs(t, null, client, server)
-		if !errors.As(err, &me) || me.Theirs != "CURVE" {
+		if !errors.As(err, &me) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -464,8 +473,9 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 		t.Parallel()
 		client, server := configs(zap.MechanismCurve, "REQ", "REP")
 		server.Handler = answer(zap.StatusTryLater, "later")
-		client.HandshakeTimeout = 500 * time.Millisecond // libzmq leaves the client hanging
-		if _, err := dialLibzmq(t, client, server); !errors.Is(err, context.DeadlineExceeded) {
+		client.HandshakeTimeout = 500 * time.Millisecond
+		// libzmq leaves the client hanging, or closes the connection.
+		if _, err := dialLibzmq(t, client, server); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, zmtp.ErrTryAgain) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -127,7 +127,10 @@ func (l *Listener) Close() error {
 
 // serve accepts until ctx is done.
 func (l *Listener) serve(ctx context.Context) {
-	var handshakes sync.WaitGroup
+	var background sync.WaitGroup
+	if l.cfg.server != nil {
+		background.Go(func() { l.expireCookies(ctx) })
+	}
 	slots := make(chan struct{}, maxHandshakes)
 	for ctx.Err() == nil {
 		nc, err := l.nl.Accept()
@@ -140,7 +143,7 @@ func (l *Listener) serve(ctx context.Context) {
 		}
 		select {
 		case slots <- struct{}{}:
-			handshakes.Go(func() {
+			background.Go(func() {
 				l.handshake(ctx, nc)
 				<-slots
 			})
@@ -148,12 +151,26 @@ func (l *Listener) serve(ctx context.Context) {
 			nc.Close()
 		}
 	}
-	handshakes.Wait()
+	background.Wait()
 	if l.cfg.server != nil {
 		l.cfg.server.Close()
 	}
 	close(l.conns)
 	close(l.done)
+}
+
+// expireCookies wipes cookie keys that are over while nobody connects.
+func (l *Listener) expireCookies(ctx context.Context) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			l.cfg.server.Expire()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // handshake makes one connection and gives it to Accept.

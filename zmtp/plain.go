@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -20,7 +21,7 @@ func (h *handshake) plainClient() error {
 	if err != nil {
 		return err
 	}
-	data, err := expect(body, cmdWelcome)
+	data, err := expect(mendPlainError(body), cmdWelcome)
 	if err != nil {
 		return err
 	}
@@ -39,6 +40,20 @@ func (h *handshake) plainClient() error {
 		return err
 	}
 	return h.setClaims(metadata)
+}
+
+// brokenError is how libzmq's PLAIN server begins its ERROR command, at least
+// up to 4.3.5: a C compiler reads the E of ERROR as one more digit of the length
+// octet's escape sequence.
+const brokenError = "^RROR"
+
+// mendPlainError gives libzmq's ERROR its right name. No other command begins
+// like it: a name of 94 octets doesn't fit.
+func mendPlainError(body []byte) []byte {
+	if rest, ok := bytes.CutPrefix(body, []byte(brokenError)); ok && len(rest) < 0x5E {
+		return append(appendName(nil, cmdError), rest...)
+	}
+	return body
 }
 
 // plainServer is the server half of PLAIN. The handler decides on HELLO.

@@ -1,0 +1,292 @@
+package libzmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// Endpoint is where libzmq looks for a ZAP handler (RFC 27, Architecture).
+const Endpoint = "inproc://zeromq.zap.01"
+
+// maxInFlight bounds the decisions under way at once. It is large, since a
+// handler that asks a daemon which is away may take seconds. Beyond it the
+// answer is 300, and the client tries again later.
+const maxInFlight = 1024
+
+// batch is how many requests are taken in before replies go out.
+const batch = 64
+
+// ErrInUse means that another ZAP handler is bound in the context.
+var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context")
+
+// Authenticator answers the ZAP requests of one libzmq context. It ends when
+// the context that Start was given is done, or the libzmq context is
+// terminated; nothing else ends it.
+type Authenticator struct {
+	handler zap.Handler
+	log     *slog.Logger
+	router  *zmq4.Socket // used by serve only
+	woken   *zmq4.Socket // used by serve only; readable when there is something else to do
+
+	mu      sync.Mutex
+	wake    *zmq4.Socket // the other end of woken; nil when closed
+	replies [][][]byte   // on their way out
+
+	requests sync.WaitGroup
+	slots    chan struct{}
+	done     chan struct{}
+}
+
+// Start binds inproc://zeromq.zap.01 in a libzmq context, nil for zmq4's
+// default one, and lets handler decide about each request there. It returns
+// when the endpoint is bound. The error is ErrInUse, or libzmq's. A nil log is
+// none.
+func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger) (*Authenticator, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	a := &Authenticator{handler: handler, log: log, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
+	if err := a.open(zctx); err != nil {
+		a.closeSockets()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ctx, a.wakeUp)
+	go func() {
+		defer close(a.done)
+		a.serve(ctx)
+		cancel()
+		stop()
+		a.router.Unbind(Endpoint) // at once, where closing does it in the background
+		a.requests.Wait()
+		a.closeSockets()
+	}()
+	return a, nil
+}
+
+// Wait returns when the authenticator has ended and left nothing behind.
+func (a *Authenticator) Wait() { <-a.done }
+
+// wakeCount makes the endpoints of wake sockets differ.
+var wakeCount atomic.Uint64
+
+// open makes and binds the sockets.
+func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
+	newSocket := zmq4.NewSocket
+	if zctx != nil {
+		newSocket = zctx.NewSocket
+	}
+	for _, s := range []struct {
+		sock **zmq4.Socket
+		kind zmq4.Type
+	}{{&a.router, zmq4.ROUTER}, {&a.woken, zmq4.PAIR}, {&a.wake, zmq4.PAIR}} {
+		if *s.sock, err = newSocket(s.kind); err != nil {
+			return fmt.Errorf("libzmq: making a socket failed: %w", err)
+		}
+		if err := (*s.sock).SetLinger(0); err != nil {
+			return fmt.Errorf("libzmq: %w", err)
+		}
+	}
+	if err := a.router.Bind(Endpoint); err != nil {
+		if zmq4.AsErrno(err) == zmq4.EADDRINUSE {
+			return ErrInUse
+		}
+		return fmt.Errorf("libzmq: binding %s failed: %w", Endpoint, err)
+	}
+	endpoint := fmt.Sprintf("inproc://zcurve.zap.wake.%d", wakeCount.Add(1))
+	if err := a.woken.Bind(endpoint); err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
+	if err := a.wake.Connect(endpoint); err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
+	return nil
+}
+
+func (a *Authenticator) closeSockets() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, sock := range []*zmq4.Socket{a.router, a.woken, a.wake} {
+		if sock != nil {
+			sock.Close()
+		}
+	}
+	a.wake = nil
+}
+
+// wakeUp makes serve look around.
+func (a *Authenticator) wakeUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wakeUpLocked()
+}
+
+func (a *Authenticator) wakeUpLocked() {
+	if a.wake == nil {
+		return
+	}
+	for {
+		// A full pipe wakes as well as one more message would.
+		if _, err := a.wake.SendBytes(nil, zmq4.DONTWAIT); !isInterrupted(err) {
+			return
+		}
+	}
+}
+
+// serve moves requests and replies until ctx is done or libzmq's context is
+// terminated.
+func (a *Authenticator) serve(ctx context.Context) {
+	poller := zmq4.NewPoller()
+	poller.Add(a.router, zmq4.POLLIN)
+	poller.Add(a.woken, zmq4.POLLIN)
+	for ctx.Err() == nil {
+		if _, err := poller.Poll(-1); err != nil && !a.survives(err) {
+			return
+		}
+		for range batch {
+			frames, err := receive(a.router)
+			if isEmpty(err) {
+				break
+			}
+			if err != nil {
+				if !a.survives(err) {
+					return
+				}
+				break
+			}
+			a.take(ctx, frames)
+		}
+		for {
+			if _, err := receive(a.woken); err != nil {
+				break
+			}
+		}
+		a.sendReplies()
+	}
+}
+
+// survives reports whether to go on after an error of libzmq. Only the end of
+// its context is one.
+func (a *Authenticator) survives(err error) bool {
+	if zmq4.AsErrno(err) == zmq4.ETERM {
+		return false
+	}
+	if !isInterrupted(err) {
+		a.log.Error("receiving ZAP requests failed: going on", "err", err)
+	}
+	return true
+}
+
+func isInterrupted(err error) bool {
+	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EINTR)
+}
+
+func isEmpty(err error) bool {
+	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
+}
+
+// receive takes one whole message that is there already. What interrupts it
+// between two parts doesn't tear it.
+func receive(sock *zmq4.Socket) (frames [][]byte, err error) {
+	for {
+		part, err := sock.RecvBytes(zmq4.DONTWAIT)
+		if isInterrupted(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, part)
+		more, err := sock.GetRcvmore()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return frames, nil
+		}
+	}
+}
+
+// take starts the decision of one request.
+func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
+	env, req, canAnswer, err := zap.ParseRequest(frames)
+	if err != nil {
+		a.log.Warn("bad ZAP request", "err", err)
+		if canAnswer {
+			a.reply(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"})
+		}
+		return
+	}
+	select {
+	case a.slots <- struct{}{}:
+	default:
+		a.log.Warn("too many ZAP requests under way: client is told to try later", "request", req.String())
+		a.reply(env, zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"})
+		return
+	}
+	a.requests.Go(func() {
+		reply := a.decide(ctx, req)
+		<-a.slots
+		a.reply(env, reply)
+	})
+}
+
+// decide asks the handler. A handler that panics has failed on this request
+// only.
+func (a *Authenticator) decide(ctx context.Context, req *zap.Request) (reply zap.Reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("the ZAP handler panicked", "request", req.String(), "panic", p, "stack", string(debug.Stack()))
+			reply = zap.Reply{Status: zap.StatusError, Text: "internal error"}
+		}
+	}()
+	return a.handler.Handle(ctx, req)
+}
+
+// reply puts a reply on its way.
+func (a *Authenticator) reply(env zap.Envelope, reply zap.Reply) {
+	frames, err := zap.AppendReply(nil, env, reply)
+	if err != nil {
+		a.log.Error("the ZAP handler's reply can't be sent", "err", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.replies = append(a.replies, frames)
+	if len(a.replies) == 1 {
+		a.wakeUpLocked()
+	}
+}
+
+// sendReplies sends what has been decided. To a socket that is gone it sends
+// nothing.
+func (a *Authenticator) sendReplies() {
+	a.mu.Lock()
+	replies := a.replies
+	a.replies = nil
+	a.mu.Unlock()
+	for _, frames := range replies {
+		for i := 0; i < len(frames); {
+			flags := zmq4.DONTWAIT
+			if i < len(frames)-1 {
+				flags |= zmq4.SNDMORE
+			}
+			if _, err := a.router.SendBytes(frames[i], flags); isInterrupted(err) {
+				continue
+			} else if err != nil {
+				a.log.Warn("a ZAP reply was not sent", "err", err)
+				break
+			}
+			i++
+		}
+	}
+}
