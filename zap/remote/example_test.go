@@ -12,6 +12,7 @@ import (
 // A daemon decides, and another process asks it.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismNull})
 	if err != nil {
 		fmt.Println(err)

@@ -1,0 +1,148 @@
+// Package cert reads and writes CURVE certificates: text files that hold one
+// identity's keys and what is said of it. They are the files that czmq, pyzmq,
+// goczmq and JeroMQ read and write:
+//
+//	metadata
+//	    name = "alice"
+//	curve
+//	    public-key = "uB/<I$!V&zH3Pf^3yOtXUlMf6V!xQvTm&[e>Uf$Z"
+//
+// An identity has two of them. NAME.key is public; give it to whoever should
+// know the key. NAME.key_secret holds the secret key too, and stays where it is
+// used. There is no default place for either: the service says where.
+//
+// [Generate] makes an identity, [Certificate.Save] writes both its files, and
+// [Load] reads one of either kind.
+//
+// # What stays as it is
+//
+// Every file that a released version of this package has written will be read
+// by all later ones, and by the programs named above. Sections that this
+// version doesn't know survive a read and a write.
+package cert
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// SecretSuffix is what the name of a secret certificate's file has behind the
+// name of the public one.
+const SecretSuffix = "_secret"
+
+// maxMetadata is how many octets of metadata czmq's zauth survives.
+const maxMetadata = 512
+
+var (
+	// ErrNoPublicKey means that a text has no curve section with a public-key.
+	ErrNoPublicKey = errors.New("no public-key in a section curve")
+	// ErrKey means that a key is not 40 characters of Z85. What it is wrapped
+	// in says what it looks like, and never quotes it.
+	ErrKey = errors.New("not a key")
+	// ErrMetadata means that metadata can't stand in a certificate: a name or
+	// value that ZPL can't carry, a name twice, properties within a property.
+	ErrMetadata = errors.New("unusable metadata")
+	// ErrAmbiguous means that a line that begins with public-key or secret-key
+	// stands outside the curve section, or twice. Some programs take such a
+	// line for the key wherever it stands, and would use another key than we.
+	ErrAmbiguous = errors.New("more than one line that some programs take for the key")
+	// ErrSection means that the section curve or metadata stands twice.
+	ErrSection = errors.New("section stands twice")
+)
+
+// Property is one name and value of a certificate's metadata.
+type Property struct {
+	Name  string // letters, digits and $-_@.&+/; compares case-insensitively
+	Value string // UTF-8 without control characters and with at most one kind of quotes
+}
+
+// Metadata is what a certificate says of its owner, in order.
+type Metadata []Property
+
+// Get returns the value of that name, whatever its case.
+func (m Metadata) Get(name string) (value string, ok bool) {
+	for _, p := range m {
+		if strings.EqualFold(p.Name, name) {
+			return p.Value, true
+		}
+	}
+	return "", false
+}
+
+// Certificate is one identity.
+type Certificate struct {
+	Public   curve.PublicKey
+	Secret   curve.SecretKey // zero in a public certificate
+	Metadata Metadata
+
+	extra []*zpl.Node // sections that this version doesn't know
+}
+
+// Warning is something in a certificate that works here and may not elsewhere.
+type Warning struct {
+	Line int // from 1; 0 if it is about the whole
+	Text string
+}
+
+// Generate makes a new identity with this metadata.
+func Generate(metadata ...Property) *Certificate {
+	keys := curve.GenerateKeyPair()
+	return &Certificate{Public: keys.Public, Secret: keys.Secret, Metadata: metadata}
+}
+
+// KeyPair returns both keys; the secret one is zero in a public certificate.
+func (c *Certificate) KeyPair() curve.KeyPair {
+	return curve.KeyPair{Public: c.Public, Secret: c.Secret}
+}
+
+// Name is what the metadata calls the identity, or "".
+func (c *Certificate) Name() string {
+	name, _ := c.Metadata.Get("name")
+	return name
+}
+
+// check refuses what can't be written.
+func (c *Certificate) check() error {
+	if err := c.Public.Check(); err != nil {
+		return err
+	}
+	if !c.Secret.IsZero() {
+		if err := c.KeyPair().Check(); err != nil {
+			return err
+		}
+	}
+	for i, p := range c.Metadata {
+		if err := p.check(); err != nil {
+			return err
+		}
+		if _, twice := c.Metadata[:i].Get(p.Name); twice {
+			return fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name)
+		}
+	}
+	return nil
+}
+
+// check refuses a property that can't be written.
+func (p Property) check() error {
+	if err := zpl.CheckName(p.Name); err != nil {
+		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, err)
+	}
+	if looksLikeKey(p.Name) {
+		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, ErrAmbiguous)
+	}
+	if err := zpl.CheckValue(p.Value); err != nil {
+		return fmt.Errorf("%w: value of %s: %w", ErrMetadata, p.Name, err)
+	}
+	return nil
+}
+
+// looksLikeKey reports whether pyzmq would take a line that begins with name
+// for a key.
+func looksLikeKey(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, publicKeyName) || strings.HasPrefix(name, secretKeyName)
+}

@@ -1,0 +1,207 @@
+package cert
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// Names in a certificate.
+const (
+	metadataSection = "metadata"
+	curveSection    = "curve"
+	publicKeyName   = "public-key"
+	secretKeyName   = "secret-key"
+)
+
+// SyntaxError is what is wrong with a certificate, and where.
+type SyntaxError struct {
+	File         string // "" if it was no file
+	Line, Column int    // from 1; the column counts octets
+	Err          error
+}
+
+func (e *SyntaxError) Error() string {
+	if e.File == "" {
+		return fmt.Sprintf("cert: line %d, column %d: %v", e.Line, e.Column, e.Err)
+	}
+	return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err)
+}
+
+// Unwrap returns the fault: ErrKey, ErrNoPublicKey and the others here,
+// curve.ErrKeyPair, curve.ErrPublicKey, or a fault of the text.
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// Parse reads a certificate, public or secret. The error is a *SyntaxError. The
+// warnings are for whoever looks after the file.
+func Parse(text []byte) (*Certificate, []Warning, error) {
+	c, warnings, err := parse(text)
+	var place *zpl.Error
+	if errors.As(err, &place) {
+		err = &SyntaxError{Line: place.Line, Column: place.Column, Err: place.Err}
+	}
+	return c, warnings, err
+}
+
+func parse(text []byte) (*Certificate, []Warning, error) {
+	root, textWarnings, err := zpl.Parse(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := new(Certificate)
+	var warnings []Warning
+	for _, w := range textWarnings {
+		warnings = append(warnings, Warning(w))
+	}
+	var curveNode *zpl.Node
+	seen := map[string]bool{}
+	for _, n := range root.Children {
+		if seen[n.Name] && (n.Name == curveSection || n.Name == metadataSection) {
+			return nil, nil, n.Error(ErrSection)
+		}
+		seen[n.Name] = true
+		switch n.Name {
+		case metadataSection:
+			more, err := c.parseMetadata(n)
+			if err != nil {
+				return nil, nil, err
+			}
+			warnings = append(warnings, more...)
+		case curveSection:
+			curveNode = n
+		default:
+			if err := checkForeign(n); err != nil {
+				return nil, nil, err
+			}
+			c.extra = append(c.extra, n)
+		}
+	}
+	if curveNode == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
+	}
+	if err := c.parseKeys(curveNode); err != nil {
+		return nil, nil, err
+	}
+	return c, warnings, nil
+}
+
+// parseMetadata reads the section metadata.
+func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err error) {
+	size := 0
+	for _, n := range section.Children {
+		if len(n.Children) > 0 {
+			return nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
+		}
+		p := Property{Name: n.Name, Value: n.Value}
+		if err := p.check(); err != nil {
+			return nil, n.Error(err)
+		}
+		if _, twice := c.Metadata.Get(p.Name); twice {
+			return nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
+		}
+		c.Metadata = append(c.Metadata, p)
+		size += len(p.Name) + len(p.Value)
+	}
+	if size > maxMetadata {
+		warnings = append(warnings, Warning{Line: section.Line,
+			Text: fmt.Sprintf("%d octets of metadata: more than %d break czmq's zauth", size, maxMetadata)})
+	}
+	return warnings, nil
+}
+
+// parseKeys reads the section curve.
+func (c *Certificate) parseKeys(section *zpl.Node) error {
+	var public, secret *zpl.Node
+	for _, n := range section.Children {
+		into := &public
+		switch n.Name {
+		case publicKeyName:
+		case secretKeyName:
+			into = &secret
+		default:
+			if err := checkForeign(n); err != nil {
+				return err
+			}
+			continue
+		}
+		if *into != nil {
+			return n.Error(ErrAmbiguous)
+		}
+		*into = n
+	}
+	if public == nil {
+		return section.Error(ErrNoPublicKey)
+	}
+	var err error
+	if c.Public, err = curve.ParsePublicKey(public.Value); err != nil {
+		return keyError(public, err)
+	}
+	if secret == nil {
+		return nil
+	}
+	if c.Secret, err = curve.ParseSecretKey(secret.Value); err != nil {
+		return keyError(secret, err)
+	}
+	if err := c.KeyPair().Check(); err != nil {
+		c.Secret.Wipe()
+		return secret.ValueError(err)
+	}
+	return nil
+}
+
+// checkForeign refuses a property in which another program could see a key.
+func checkForeign(n *zpl.Node) error {
+	if looksLikeKey(n.Name) {
+		return n.Error(ErrAmbiguous)
+	}
+	for _, child := range n.Children {
+		if err := checkForeign(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyError says of a key that can't be read what it looks like.
+func keyError(n *zpl.Node, err error) error {
+	if errors.Is(err, curve.ErrPublicKey) {
+		return n.ValueError(err)
+	}
+	if kind := lookOf(n.Value); kind != "" {
+		err = fmt.Errorf("%w: %s: expected 40 characters of Z85", ErrKey, kind)
+	} else {
+		err = fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return n.ValueError(err)
+}
+
+// lookOf says what a key that isn't 40 characters of Z85 looks like, or "".
+func lookOf(s string) string {
+	switch _, err := hex.DecodeString(s); {
+	case s == "":
+		return "nothing"
+	case len(s) == 64 && err == nil:
+		return "64 characters: hexadecimal?"
+	case isBase64(strings.TrimRight(s, "=")):
+		return fmt.Sprintf("%d characters: base64?", len(s))
+	case len(s) != 40:
+		return fmt.Sprintf("%d characters", len(s))
+	}
+	return ""
+}
+
+// isBase64 reports whether s, without its padding, is 32 octets in base64 of
+// either alphabet.
+func isBase64(s string) bool {
+	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		if b, err := enc.DecodeString(s); err == nil && len(b) == curve.KeySize {
+			return true
+		}
+	}
+	return false
+}

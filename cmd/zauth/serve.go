@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// Defaults of zauth serve.
+const (
+	defaultListen   = "tcp://127.0.0.1:9127"
+	defaultKeystore = "dir:clients"
+)
+
+// linkDomain is the ZAP domain in which zauth decides who may ask it.
+const linkDomain = "zauth"
+
+// serveFlags is what the command line says.
+type serveFlags struct {
+	listen   []string
+	keystore string
+	cert     string
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer ZAP requests",
+		Long: `Serve answers ZAP requests (RFC 27) from any number of services: libzmq proxies,
+and the clients of package zap/remote. It lets in CURVE clients whose
+certificate is in the keystore, and nobody else.
+
+Changes in the keystore take effect by themselves; SIGHUP reads all of it again.
+SIGTERM ends zauth.
+
+With --cert the services' connections to zauth are CURVE themselves: zauth is
+the server with that secret certificate, and a service must have a certificate
+in the keystore too. Without, zauth listens on loopback and ipc only.`,
+		Example: `  zauth serve --keystore dir:clients
+  zauth serve --listen ipc:///run/zauth.sock --keystore dir:/etc/zauth/clients
+  zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), f, cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "`endpoint` to listen on, tcp://HOST:PORT or ipc://PATH; repeatable")
+	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "`URL` of the keystore, dir:PATH")
+	flags.StringVar(&f.cert, "cert", "", "secret certificate `file` of zauth, for connections by CURVE")
+	return cmd
+}
+
+// serve runs the daemon until ctx is done.
+func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	store, err := keystore.Open(f.keystore, log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hintError{err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH"}
+	}
+	if err != nil {
+		return err
+	}
+	decide := policy.Default(store)
+	link, err := linkConfig(f, decide, log)
+	if err != nil {
+		return err
+	}
+	listeners, err := listen(ctx, f.listen, link)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, ln := range listeners {
+		fmt.Fprintf(stderr, "listening on %s\n", ln.Endpoint())
+		group.Go(func() error { return remote.Serve(ctx, ln, decide, log) })
+	}
+	group.Go(func() error { return store.Watch(ctx) })
+	group.Go(func() error {
+		reloadOnHangup(ctx, store, log)
+		return nil
+	})
+	return group.Wait()
+}
+
+// listen listens on all endpoints, or none.
+func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.Listener, error) {
+	var listeners []*zmtp.Listener
+	for _, endpoint := range endpoints {
+		ln, err := remote.Listen(ctx, endpoint, link)
+		if err != nil {
+			for _, ln := range listeners {
+				ln.Close()
+			}
+			return nil, err
+		}
+		listeners = append(listeners, ln)
+	}
+	return listeners, nil
+}
+
+// reloadOnHangup reads the keystore again at each SIGHUP, until ctx is done.
+func reloadOnHangup(ctx context.Context, store *keystore.Dir, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			if err := store.Reload(); err != nil {
+				log.Error("reload failed: everything stays as it was", "err", err)
+			} else {
+				log.Info("reloaded", "identities", store.Len())
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// linkConfig says how the connections to zauth are secured: by CURVE with a
+// certificate, in clear without.
+func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config, error) {
+	if f.cert == "" {
+		for _, endpoint := range f.listen {
+			if err := zmtp.CheckEndpoint(endpoint); err != nil {
+				return zmtp.Config{}, usageError{err}
+			}
+			if !zmtp.IsLocal(endpoint) {
+				return zmtp.Config{}, hintError{
+					fmt.Errorf("will not listen on %s without CURVE: it can be reached from other machines", endpoint),
+					"make a certificate with \"zcert gen zauth\" and give --cert zauth.key_secret",
+				}
+			}
+		}
+		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
+	}
+	c, warnings, err := cert.Load(f.cert)
+	if err != nil {
+		return zmtp.Config{}, err
+	}
+	for _, w := range warnings {
+		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
+	}
+	if c.Secret.IsZero() {
+		return zmtp.Config{}, hintError{
+			fmt.Errorf("%s holds no secret key", f.cert),
+			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix),
+		}
+	}
+	return zmtp.Config{
+		Mechanism: zap.MechanismCurve,
+		Keys:      c.KeyPair(),
+		Handler:   decide,
+		Domain:    linkDomain,
+		Log:       log,
+	}, nil
+}
