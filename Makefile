@@ -1,0 +1,69 @@
+# make demo   shows the whole thing at work
+# make test   tests everything
+#
+# Both install what is missing: Debian packages with apt-get, Go modules with go.
+
+GO ?= go
+
+# Debian packages: libzmq and a C compiler for what is tested against libzmq,
+# czmq and pyzmq for their side of the tests.
+PACKAGES = libzmq3-dev libczmq-dev python3-zmq pkg-config gcc libc6-dev
+
+# What imports libzmq needs C. Everything else must build without, anywhere.
+PURE = $(shell $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
+
+PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
+
+# Each fuzz target runs this long under make fuzz.
+FUZZTIME ?= 1m
+
+.PHONY: all deps build test lint unit cross demo bench fuzz clean
+
+all: build
+
+deps:
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
+		awk '$$2 == "installed" {have[$$1]} END {split("$(PACKAGES)", want); for (i in want) if (!(want[i] in have)) print want[i]}'); \
+	if [ -n "$$missing" ]; then \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	@$(GO) mod download
+
+build:
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
+
+test: deps lint unit cross
+
+lint:
+	@echo "gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit:
+	$(GO) test -race ./...
+
+# The tests of the pure packages are compiled too, without C.
+cross:
+	CGO_ENABLED=0 $(GO) vet $(PURE)
+	@for platform in $(PLATFORMS); do \
+		echo "building for $$platform"; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build $(PURE) || exit 1; \
+	done
+
+demo: deps build
+	@$(GO) run ./examples/demo
+
+bench: deps
+	$(GO) test -run '^$$' -bench . ./...
+
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf bin
