@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
@@ -78,7 +79,7 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	decide := policy.Default(store)
+	decide := logged(policy.Default(store), log)
 	link, err := linkConfig(f, decide, log)
 	if err != nil {
 		return err
@@ -98,6 +99,23 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// logged is a handler whose decisions are in the log, never with a password.
+func logged(handler zap.Handler, log *slog.Logger) zap.Handler {
+	return zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		reply := handler.Handle(ctx, req)
+		args := []any{"status", int(reply.Status), "domain", req.Domain, "address", req.Address, "mechanism", req.Mechanism}
+		if key, ok := req.CurveKey(); ok {
+			args = append(args, "key", curve.PublicKey(key))
+		}
+		if reply.Status == zap.StatusOK {
+			log.Info("let in", append(args, "user", reply.UserID, "rule", reply.Rule)...)
+		} else {
+			log.Warn("refused", append(args, "reason", reply.Text, "rule", reply.Rule)...)
+		}
+		return reply
+	})
 }
 
 // listen listens on all endpoints, or none.

@@ -13,7 +13,7 @@ import (
 var ErrNoCurve = errors.New("libzmq: this libzmq is built without CURVE")
 
 // Server makes a socket a CURVE server with these keys, in a ZAP domain of at
-// most 255 octets. Call it before Bind and Connect: libzmq applies it to what
+// most 255 octets; empty is none. Call it before Bind and Connect: libzmq applies it to what
 // is bound and connected afterwards.
 //
 // Nothing is set if the keys don't belong together, which from outside would
@@ -26,7 +26,12 @@ func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
 		return fmt.Errorf("libzmq: domain of %d octets, at most 255", len(domain))
 	}
 	return set(
-		func() error { return sock.SetZapDomain(domain) },
+		func() error {
+			if domain == "" {
+				return nil // what a socket has unless it is told otherwise; libzmq refuses to be told
+			}
+			return sock.SetZapDomain(domain)
+		},
 		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
 		func() error { return sock.SetCurveServer(1) },
 	)
