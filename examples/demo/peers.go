@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// service is a libzmq REP socket in a context of its own.
+type service struct {
+	endpoint string
+	stop     func()
+}
+
+// startService serves until stop is called: "hello" and the client's user id.
+func startService(ctx context.Context, c *cert.Certificate, zauth string) (*service, error) {
+	zctx, err := zmq4.NewContext()
+	if err != nil {
+		return nil, err
+	}
+	client, err := remote.NewClient(remote.ClientConfig{Endpoint: zauth})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	authenticator, err := libzmq.Start(ctx, zctx, client, nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	done := make(chan struct{})
+	s := &service{stop: func() {
+		cancel()
+		<-done
+		authenticator.Wait()
+		client.Close()
+		zctx.Term()
+	}}
+	sock, err := zctx.NewSocket(zmq4.REP)
+	if err == nil {
+		err = errors.Join(
+			sock.SetLinger(0),
+			sock.SetRcvtimeo(100*time.Millisecond),
+			libzmq.Server(sock, c.KeyPair(), "demo"),
+			sock.Bind("tcp://127.0.0.1:*"))
+	}
+	if err == nil {
+		s.endpoint, err = sock.GetLastEndpoint()
+	}
+	go func() {
+		defer close(done)
+		defer sock.Close()
+		for ctx.Err() == nil && err == nil {
+			_, properties, e := sock.RecvWithMetadata(0, "User-Id")
+			if e == nil {
+				sock.Send("hello "+properties["User-Id"], 0)
+			}
+		}
+	}()
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// monitors counts, so that their endpoints differ.
+var monitors atomic.Int64
+
+// askLibzmq asks the service with a libzmq REQ socket. A refusal is in the
+// socket's monitor: to its application libzmq says nothing.
+func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
+	sock, err := zmq4.NewSocket(zmq4.REQ)
+	if err != nil {
+		return "", err
+	}
+	defer sock.Close()
+	addr := fmt.Sprintf("inproc://demo-monitor-%d", monitors.Add(1))
+	monitor, err := zmq4.NewSocket(zmq4.PAIR)
+	if err != nil {
+		return "", err
+	}
+	defer monitor.Close()
+	if err := errors.Join(
+		sock.SetLinger(0),
+		monitor.SetLinger(0),
+		libzmq.Client(sock, who.KeyPair(), server),
+		sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL),
+		monitor.Connect(addr),
+		sock.Connect(endpoint)); err != nil {
+		return "", err
+	}
+	if _, err := sock.Send("good morning", 0); err != nil {
+		return "", err
+	}
+	poller := zmq4.NewPoller()
+	poller.Add(sock, zmq4.POLLIN)
+	poller.Add(monitor, zmq4.POLLIN)
+	ready, err := poller.Poll(10 * time.Second)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range ready {
+		if r.Socket == sock {
+			return sock.Recv(0)
+		}
+		event, _, value, err := monitor.RecvEvent(0)
+		if err != nil {
+			return "", err
+		}
+		if event == zmq4.EVENT_HANDSHAKE_FAILED_AUTH {
+			return "", fmt.Errorf("libzmq's monitor says HANDSHAKE_FAILED_AUTH %d", value)
+		}
+		return "", fmt.Errorf("libzmq's monitor says %v %d", event, value)
+	}
+	return "", errors.New("no answer in 10 seconds")
+}
+
+// askGo asks the service in pure Go.
+func askGo(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
+	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
+		SocketType: "REQ",
+		Mechanism:  zap.MechanismCurve,
+		Keys:       who.KeyPair(),
+		ServerKey:  server,
+	})
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	// REQ and REP put an empty part in front of the message.
+	if err := conn.Send(ctx, nil, []byte("good morning")); err != nil {
+		return "", err
+	}
+	reply, err := conn.Recv(ctx)
+	if err != nil {
+		return "", err
+	}
+	return string(reply[len(reply)-1]), nil
+}

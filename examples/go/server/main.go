@@ -1,0 +1,65 @@
+// Server is a service on libzmq whose clients zauth lets in.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap/remote"
+)
+
+func main() {
+	if len(os.Args) != 4 {
+		log.Fatal("usage: server ENDPOINT CERTIFICATE ZAUTH")
+	}
+	if err := serve(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(endpoint, certificate, zauth string) error {
+	c, _, err := cert.Load(certificate)
+	if err != nil {
+		return err
+	}
+	client, err := remote.NewClient(remote.ClientConfig{Endpoint: zauth, Log: slog.Default()})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	// Before the first server socket binds. nil is libzmq's default context.
+	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
+		return err
+	}
+	server, err := zmq4.NewSocket(zmq4.REP)
+	if err != nil {
+		return err
+	}
+	if err := libzmq.Server(server, c.KeyPair(), ""); err != nil {
+		return err
+	}
+	if err := server.Bind(endpoint); err != nil {
+		return err
+	}
+	bound, err := server.GetLastEndpoint()
+	if err != nil {
+		return err
+	}
+	fmt.Println("serving on", bound)
+	for {
+		_, properties, err := server.RecvWithMetadata(0, "User-Id")
+		if err != nil {
+			return err
+		}
+		if _, err := server.Send("hello "+properties["User-Id"], 0); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,43 @@
+"""A client of server.py: client.py ENDPOINT CERTIFICATE SERVER_CERTIFICATE"""
+import sys
+
+import zmq
+import zmq.auth
+from zmq.utils.monitor import recv_monitor_message
+
+FAILED = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "HANDSHAKE_FAILED_AUTH",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "HANDSHAKE_FAILED_PROTOCOL",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "HANDSHAKE_FAILED_NO_DETAIL",
+}
+
+
+def main(endpoint, certificate, server_certificate):
+    client = zmq.Context().socket(zmq.REQ)
+    client.linger = 0
+    client.curve_publickey, client.curve_secretkey = zmq.auth.load_certificate(certificate)
+    client.curve_serverkey, _ = zmq.auth.load_certificate(server_certificate)
+    # libzmq says nothing of a refusal, unless one looks at the monitor.
+    monitor = client.get_monitor_socket()
+    client.connect(endpoint)
+    client.send(b"good morning")
+
+    poller = zmq.Poller()
+    poller.register(client, zmq.POLLIN)
+    poller.register(monitor, zmq.POLLIN)
+    while True:
+        ready = dict(poller.poll(10_000))
+        if not ready:
+            sys.exit("no answer in 10 seconds")
+        if client in ready:
+            print("reply:", client.recv_string())
+            return
+        event = recv_monitor_message(monitor)
+        if event["event"] in FAILED:
+            sys.exit("refused: %s %s" % (FAILED[event["event"]], event["value"]))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
