@@ -1,0 +1,155 @@
+package zmtp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// readFrames reads all frames of a stream, and what ended it.
+func readFrames(src io.Reader, limit int) (frames [][]byte, flags []byte, err error) {
+	fr := newFrameReader(src)
+	for {
+		f, body, err := fr.next(limit)
+		if err != nil {
+			return frames, flags, err
+		}
+		frames = append(frames, bytes.Clone(body))
+		flags = append(flags, f)
+	}
+}
+
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, 254, 255, 256, 257, readBuffer - longHeader - 1, readBuffer - longHeader, readBuffer - longHeader + 1, readBuffer, 100_000} {
+		body := bytes.Repeat([]byte("0123456789abcde"), size/15+1)[:size]
+		var stream []byte
+		for _, flags := range []byte{flagMore, flagCommand, 0} {
+			stream = append(appendFrameHeader(stream, flags, size), body...)
+		}
+		for name, src := range map[string]io.Reader{
+			"whole":        bytes.NewReader(stream),
+			"octet by one": iotest.OneByteReader(bytes.NewReader(stream)),
+			"halves":       iotest.HalfReader(bytes.NewReader(stream)),
+			"error with":   iotest.DataErrReader(bytes.NewReader(stream)),
+		} {
+			frames, flags, err := readFrames(src, size)
+			if err != io.EOF || len(frames) != 3 || flags[0]&^flagLong != flagMore || flags[1]&^flagLong != flagCommand || flags[2]&^flagLong != 0 {
+				t.Errorf("size %d, %s: %d frames, flags %v, %v", size, name, len(frames), flags, err)
+			}
+			for _, f := range frames {
+				if !bytes.Equal(f, body) {
+					t.Errorf("size %d, %s: another body", size, name)
+				}
+			}
+		}
+		if size == 0 {
+			continue
+		}
+		if _, _, err := readFrames(bytes.NewReader(stream), size-1); !errors.Is(err, ErrMessageSize) {
+			t.Errorf("size %d over the limit: %v", size, err)
+		}
+		for _, cut := range []int{1, 2, size / 2, size - 1} {
+			if cut == 0 || cut > size {
+				continue
+			}
+			if _, _, err := readFrames(bytes.NewReader(stream[:len(stream)-cut]), size); err != io.ErrUnexpectedEOF {
+				t.Errorf("size %d cut by %d: %v", size, cut, err)
+			}
+		}
+	}
+}
+
+func TestFrameReaderWithoutProgress(t *testing.T) {
+	t.Parallel()
+	silent := readerFunc(func([]byte) (int, error) { return 0, nil })
+	if _, _, err := newFrameReader(silent).next(1); err != io.ErrNoProgress {
+		t.Errorf("got %v", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestFrameReaderAllocs: frames that fit the buffer cost no allocation.
+func TestFrameReaderAllocs(t *testing.T) {
+	stream := bytes.NewReader(append([]byte{0, 200}, make([]byte, 200)...))
+	fr := newFrameReader(stream)
+	if n := testing.AllocsPerRun(1000, func() {
+		stream.Seek(0, io.SeekStart)
+		if _, _, err := fr.next(200); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for a frame", n)
+	}
+}
+
+// FuzzFrames: however a stream is split, the same frames come out, and the same
+// error; written again, they read the same.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 3, 'a', 'b', 'c'}, uint16(1))
+	f.Add([]byte{1, 1, 'a', 0, 0}, uint16(100))
+	f.Add([]byte{4, 5, 4, 'P', 'I', 'N', 'G'}, uint16(3))
+	f.Add([]byte{2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, uint16(9))
+	f.Add([]byte{3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, uint16(9))
+	f.Add([]byte{8, 0}, uint16(1))
+	f.Fuzz(func(t *testing.T, stream []byte, chunk uint16) {
+		const limit = 1 << 20
+		whole, flags, err := readFrames(bytes.NewReader(stream), limit)
+		rest := stream
+		split, splitFlags, splitErr := readFrames(readerFunc(func(p []byte) (int, error) {
+			if len(rest) == 0 {
+				return 0, io.EOF
+			}
+			n := copy(p, rest[:min(len(rest), int(chunk)+1)])
+			rest = rest[n:]
+			return n, nil
+		}), limit)
+		if !bytes.Equal(flags, splitFlags) || err.Error() != splitErr.Error() {
+			t.Fatalf("in one piece: %v, %v; in pieces of %d: %v, %v", flags, err, int(chunk)+1, splitFlags, splitErr)
+		}
+		var again []byte
+		for i, body := range whole {
+			if !bytes.Equal(body, split[i]) {
+				t.Fatalf("frame %d is another in pieces", i)
+			}
+			again = append(appendFrameHeader(again, flags[i]&^flagLong, len(body)), body...)
+		}
+		if reread, _, err := readFrames(bytes.NewReader(again), limit); err != io.EOF || len(reread) != len(whole) {
+			t.Fatalf("written again: %d frames of %d, %v", len(reread), len(whole), err)
+		}
+	})
+}
+
+// FuzzGreeting: a greeting that is accepted says what was written; one that is
+// refused was refused by its first octets already, or is too short.
+func FuzzGreeting(f *testing.F) {
+	f.Add(appendGreeting(nil, "CURVE", true))
+	f.Add(appendGreeting(nil, "NULL", false))
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+	f.Add([]byte("\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x05"))
+	f.Add(append(appendGreeting(nil, strings.Repeat("X", 20), false)[:32], bytes.Repeat([]byte{0xff}, 32)...))
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		g, err := parseGreeting(octets)
+		if err != nil {
+			if !errors.Is(err, ErrNotZMTP) && !errors.Is(err, ErrVersion) {
+				t.Fatalf("an error without a name: %v", err)
+			}
+			return
+		}
+		for n := range octets {
+			if err := checkSignature(octets[:n]); err != nil {
+				t.Fatalf("accepted whole, refused after %d octets: %v", n, err)
+			}
+		}
+		again, err := parseGreeting(appendGreeting(nil, g.mechanism, g.asServer))
+		if err != nil || again.mechanism != g.mechanism || again.asServer != g.asServer {
+			t.Fatalf("%+v written again is %+v, %v", g, again, err)
+		}
+	})
+}
