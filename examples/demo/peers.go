@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -111,20 +112,18 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 	if err != nil {
 		return "", err
 	}
-	for _, r := range ready {
-		if r.Socket == sock {
-			return sock.Recv(0)
-		}
-		event, _, value, err := monitor.RecvEvent(0)
-		if err != nil {
-			return "", err
-		}
-		if event == zmq4.EVENT_HANDSHAKE_FAILED_AUTH {
-			return "", fmt.Errorf("libzmq's monitor says HANDSHAKE_FAILED_AUTH %d", value)
-		}
-		return "", fmt.Errorf("libzmq's monitor says %v %d", event, value)
+	if len(ready) == 0 {
+		return "", errors.New("no answer in 10 seconds")
 	}
-	return "", errors.New("no answer in 10 seconds")
+	if ready[0].Socket == sock {
+		return sock.Recv(0)
+	}
+	event, _, value, err := monitor.RecvEvent(0)
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimPrefix(event.String(), "EVENT_")
+	return "", fmt.Errorf("libzmq's monitor says %s %d", name, value)
 }
 
 // askGo asks the service in pure Go.
