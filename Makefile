@@ -33,7 +33,7 @@ deps:
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
 
-test: deps lint unit cross
+test: deps lint cross unit
 
 lint:
 	@echo "gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
