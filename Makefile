@@ -10,13 +10,15 @@ GO ?= go
 PACKAGES = libzmq3-dev libczmq-dev python3-zmq pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
-PURE = $(shell $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
+# A folder with nothing but tests is no package to build.
+PURE = $(shell $(GO) list -f '{{if .GoFiles}}{{.ImportPath}} {{join .Deps ","}}{{end}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
 
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 # Each fuzz target runs this long under make fuzz.
 FUZZTIME ?= 1m
 
+.NOTPARALLEL: # each step relies on the one before
 .PHONY: all deps build test lint unit cross demo bench fuzz clean
 
 all: build
@@ -26,7 +28,7 @@ deps:
 		awk '$$2 == "installed" {have[$$1]} END {split("$(PACKAGES)", want); for (i in want) if (!(want[i] in have)) print want[i]}'); \
 	if [ -n "$$missing" ]; then \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 	@$(GO) mod download
 
@@ -36,19 +38,20 @@ build:
 test: deps lint cross unit
 
 lint:
-	@echo "gofmt"; unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	@echo "gofmt"; unformatted=$$(gofmt -l .) || exit 1; [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
 unit:
 	$(GO) test -race ./...
 
-# The tests of the pure packages are compiled too, without C.
+# Vet compiles the tests too.
 cross:
 	CGO_ENABLED=0 $(GO) vet $(PURE)
-	@for platform in $(PLATFORMS); do \
+	@export CGO_ENABLED=0; for platform in $(PLATFORMS); do \
 		echo "building for $$platform"; \
-		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build $(PURE) || exit 1; \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		$(GO) build $(PURE) && $(GO) vet $(PURE) || exit 1; \
 	done
 
 demo: deps build
@@ -58,8 +61,9 @@ bench: deps
 	$(GO) test -run '^$$' -bench . ./...
 
 fuzz:
-	@for package in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	@set -e; packages=$$($(GO) list ./...); for package in $$packages; do \
+		listed=$$($(GO) test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$listed" | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
