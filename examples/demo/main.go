@@ -77,30 +77,30 @@ func demo(ctx context.Context, bin string) error {
 	say("   > it listens on %s\n", service.endpoint)
 
 	say("5. Alice comes, with libzmq.")
-	if err := expectReply(askLibzmq(ctx, service.endpoint, alice, me.Public)); err != nil {
+	if err := expectReply("hello alice")(askLibzmq(ctx, service.endpoint, alice, me.Public)); err != nil {
 		return err
 	}
 	say("6. Alice comes again, in pure Go without libzmq.")
-	if err := expectReply(askGo(ctx, service.endpoint, alice, me.Public)); err != nil {
+	if err := expectReply("hello alice")(askGo(ctx, service.endpoint, alice, me.Public)); err != nil {
 		return err
 	}
 	say("7. A stranger comes, with libzmq. He has keys, but zauth doesn't know them.")
-	if err := expectRefusal("400")(askLibzmq(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	if err := expectRefusal("HANDSHAKE_FAILED_AUTH 400")(askLibzmq(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
 	say("8. The stranger tries in pure Go.")
-	if err := expectRefusal("400")(askGo(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	if err := expectRefusal("refused by server: 400")(askGo(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
 	say("9. Alice believes in a wrong server key, as if somebody had slipped her one. She\n   learns it before she has said who she is.")
-	if err := expectRefusal("server key")(askGo(ctx, service.endpoint, alice, stranger.Public)); err != nil {
+	if err := expectRefusal("server key is probably wrong")(askGo(ctx, service.endpoint, alice, stranger.Public)); err != nil {
 		return err
 	}
 	say("10. The stranger's certificate is put into the directory: nothing is restarted.")
 	if err := s.admit("stranger"); err != nil {
 		return err
 	}
-	if err := expectReply(untilLetIn(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	if err := expectReply("hello stranger")(untilLetIn(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
 	say("That is all. README.md shows how to do it in Go, in Python and in C.")
@@ -109,13 +109,18 @@ func demo(ctx context.Context, bin string) error {
 
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// expectReply tells the reply, which must have come.
-func expectReply(reply string, err error) error {
-	if err != nil {
-		return err
+// expectReply tells the reply, which must be want.
+func expectReply(want string) func(reply string, err error) error {
+	return func(reply string, err error) error {
+		if err == nil && reply != want {
+			err = fmt.Errorf("the reply is %q instead of %q", reply, want)
+		}
+		if err != nil {
+			return err
+		}
+		say("   > %s\n", reply)
+		return nil
 	}
-	say("   > %s\n", reply)
-	return nil
 }
 
 // expectRefusal tells why there was no reply. The reason must hold want.
