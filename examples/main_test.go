@@ -10,6 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
 )
 
 // bin is where TestMain puts the programs.
@@ -124,7 +131,10 @@ func TestServices(t *testing.T) {
 	zauth := start(t, "listening on ", "zauth", "serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
 	for serverName, s := range services {
 		endpoint := start(t, "serving on ", append(s.server, "tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth)...)
-		endpoint = strings.TrimRight(endpoint, "\x00")
+		t.Run(serverName+" server, several parts", func(t *testing.T) {
+			t.Parallel()
+			sendSeveralParts(t, endpoint, filepath.Join(dir, "alice.key_secret"), filepath.Join(dir, "server.key"))
+		})
 		for clientName, c := range services {
 			for _, tt := range []struct {
 				name, certificate, server string
@@ -152,6 +162,44 @@ func TestServices(t *testing.T) {
 					t.Errorf("it says %q, want one of %q", out, tt.want)
 				})
 			}
+		}
+	}
+}
+
+// sendSeveralParts asks as no client of the examples does. The server answers
+// nevertheless, and goes on.
+func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate string) {
+	me, _, err := cert.Load(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, _, err := cert.Load(serverCertificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
+		SocketType: "REQ",
+		Mechanism:  zap.MechanismCurve,
+		Keys:       me.KeyPair(),
+		ServerKey:  server.Public,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 2 {
+		if err := conn.Send(ctx, nil, []byte("good"), []byte("morning")); err != nil {
+			t.Fatal(err)
+		}
+		reply, err := conn.Recv(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := [][]byte{{}, []byte("hello alice")}
+		if diff := cmp.Diff(want, reply, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("reply (-want +got):\n%s", diff)
 		}
 	}
 }

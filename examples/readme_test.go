@@ -2,12 +2,10 @@ package examples_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // snippets are the fenced blocks of a Markdown file, by language.
@@ -49,54 +47,5 @@ func TestReadmeCode(t *testing.T) {
 				t.Errorf("not in %s:\n%s", pattern, block)
 			}
 		}
-	}
-}
-
-// TestReadmeCommands runs the five minutes of the README. make build is what
-// TestMain has done.
-func TestReadmeCommands(t *testing.T) {
-	t.Parallel()
-	var script strings.Builder
-	for line := range strings.Lines(snippets(t, "../README.md")["console"][0]) {
-		command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")
-		if !ok {
-			t.Errorf("no command: %q", line)
-		}
-		switch {
-		case command == "make build", strings.HasPrefix(command, "export PATH="):
-		case strings.HasPrefix(command, "zauth serve"):
-			// The port may be in use here; everything else is as it stands there.
-			script.WriteString("exec " + command + " --listen 'tcp://127.0.0.1:*'\n")
-		default:
-			script.WriteString(command + "\n")
-		}
-	}
-	cmd := exec.Command("sh", "-ec", script.String())
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-	var out strings.Builder
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = w, w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	timer := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	buf := make([]byte, 4096)
-	for !strings.Contains(out.String(), "listening on ") {
-		n, err := r.Read(buf)
-		out.Write(buf[:n])
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out.String())
-		}
-	}
-	cmd.Process.Kill()
-	cmd.Wait()
-	if !strings.Contains(out.String(), "identities=1") {
-		t.Errorf("zauth knows nobody:\n%s", out.String())
 	}
 }

@@ -18,14 +18,20 @@ check_event (void *monitor)
     zmq_recv (monitor, endpoint, sizeof endpoint, 0);
     memcpy (&number, event, sizeof number);
     memcpy (&value, event + sizeof number, sizeof value);
-    const char *name =
-        number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? "HANDSHAKE_FAILED_AUTH" :
-        number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ? "HANDSHAKE_FAILED_PROTOCOL" :
-        number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ? "HANDSHAKE_FAILED_NO_DETAIL" : NULL;
-    if (name) {
-        fprintf (stderr, "refused: %s %u\n", name, value);
-        exit (1);
+    switch (number) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        fprintf (stderr, "refused: the server does not let us in (HANDSHAKE_FAILED_AUTH %u)\n", value);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        fprintf (stderr, "refused: the server does not speak CURVE as we do (HANDSHAKE_FAILED_PROTOCOL %u)\n", value);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        fprintf (stderr, "refused: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %u)\n", value);
+        break;
+    default:
+        return;
     }
+    exit (1);
 }
 
 int
@@ -34,6 +40,10 @@ main (int argc, char *argv [])
     if (argc != 4) {
         fprintf (stderr, "usage: client ENDPOINT CERTIFICATE SERVER_CERTIFICATE\n");
         return 2;
+    }
+    if (!zmq_has ("curve")) {
+        fprintf (stderr, "this libzmq is built without CURVE\n");
+        return 1;
     }
     char public_key [41], secret_key [41], server_key [41];
     read_key (argv [2], "public-key", public_key);
@@ -68,9 +78,12 @@ main (int argc, char *argv [])
             check_event (monitor);
         if (items [0].revents) {
             char reply [300];
-            int size = zmq_recv (client, reply, sizeof reply - 1, 0);
-            reply [size < 0 ? 0 : size] = 0;
-            printf ("reply: %s\n", reply);
+            int size = zmq_recv (client, reply, sizeof reply, 0);
+            if (size == -1)
+                continue;
+            if (size > (int) sizeof reply)
+                size = sizeof reply;    /*  the rest was cut off  */
+            printf ("reply: %.*s\n", size, reply);
             return 0;
         }
     }

@@ -6,9 +6,12 @@ import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
 FAILED = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "HANDSHAKE_FAILED_AUTH",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "HANDSHAKE_FAILED_PROTOCOL",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "HANDSHAKE_FAILED_NO_DETAIL",
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        "the server does not let us in (HANDSHAKE_FAILED_AUTH %d)",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        "the server does not speak CURVE as we do (HANDSHAKE_FAILED_PROTOCOL %d)",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        "the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %d)",
 }
 
 
@@ -34,7 +37,7 @@ def main(endpoint, certificate, server_certificate):
             return
         event = recv_monitor_message(monitor)
         if event["event"] in FAILED:
-            sys.exit("refused: %s %s" % (FAILED[event["event"]], event["value"]))
+            sys.exit("refused: " + FAILED[event["event"]] % event["value"])
 
 
 if __name__ == "__main__":

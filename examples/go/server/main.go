@@ -54,7 +54,7 @@ func serve(endpoint, certificate, zauth string) error {
 	}
 	fmt.Println("serving on", bound)
 	for {
-		_, properties, err := server.RecvWithMetadata(0, "User-Id")
+		_, properties, err := server.RecvMessageWithMetadata(0, "User-Id")
 		if err != nil {
 			return err
 		}
