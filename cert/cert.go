@@ -34,8 +34,11 @@ import (
 // name of the public one.
 const SecretSuffix = "_secret"
 
-// maxMetadata is how many octets of metadata czmq's zauth survives.
-const maxMetadata = 512
+// What czmq survives.
+const (
+	maxMetadata = 512  // octets of metadata in its zauth
+	maxLine     = 1024 // octets of a line; of a longer one it reads past the end of the file
+)
 
 var (
 	// ErrNoPublicKey means that a text has no curve section with a public-key.
@@ -50,13 +53,17 @@ var (
 	// stands outside the curve section, or twice. Some programs take such a
 	// line for the key wherever it stands, and would use another key than we.
 	ErrAmbiguous = errors.New("more than one line that some programs take for the key")
+	// ErrLine means that a line would have more than 1024 octets, of which czmq
+	// reads a part only, and then past the end of the file. Such a line is read
+	// here and not written.
+	ErrLine = errors.New("line would be longer than 1024 octets, which break czmq")
 	// ErrSection means that the section curve or metadata stands twice.
 	ErrSection = errors.New("section stands twice")
 )
 
 // Property is one name and value of a certificate's metadata.
 type Property struct {
-	Name  string // letters, digits and $-_@.&+/; compares case-insensitively
+	Name  string // letters, digits and $-_@.&+/, the last not at its ends; compares case-insensitively
 	Value string // UTF-8 without control characters and with at most one kind of quotes
 }
 
@@ -130,6 +137,9 @@ func (c *Certificate) check() error {
 func (p Property) check() error {
 	if err := zpl.CheckName(p.Name); err != nil {
 		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, err)
+	}
+	if strings.HasPrefix(p.Name, "/") || strings.HasSuffix(p.Name, "/") {
+		return fmt.Errorf("%w: name %q: czmq can't read a name that begins or ends with /", ErrMetadata, p.Name)
 	}
 	if looksLikeKey(p.Name) {
 		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, ErrAmbiguous)

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -87,8 +88,8 @@ func modeWarning(path string, mode fs.FileMode) string {
 }
 
 // AppendPublic appends the text of the public certificate to dst. The error is
-// ErrMetadata or one of package curve for what can't be written; dst then comes
-// back unchanged.
+// ErrMetadata, ErrLine, ErrFile for more than MaxFile octets, or one of package
+// curve for what can't be written; dst then comes back unchanged.
 func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
 	return c.append(dst, publicComments, &zpl.Node{Name: publicKeyName, HasValue: true, Value: c.Public.String()})
 }
@@ -117,6 +118,16 @@ func (c *Certificate) append(dst []byte, comments []string, keys ...*zpl.Node) (
 	out, err := zpl.Append(dst, comments, nodes)
 	if err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
+	}
+	text := out[len(dst):]
+	if len(text) > MaxFile {
+		return dst, fmt.Errorf("%w: larger than %d octets", ErrFile, MaxFile)
+	}
+	for line := range bytes.Lines(text) {
+		if len(line)-len("\n") > maxLine {
+			name, _, _ := bytes.Cut(bytes.TrimLeft(line, " "), []byte(" "))
+			return dst, fmt.Errorf("cert: %s: %w", name, ErrLine)
+		}
 	}
 	return out, nil
 }

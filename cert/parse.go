@@ -84,10 +84,11 @@ func parse(text []byte) (*Certificate, []Warning, error) {
 	if curveNode == nil {
 		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
 	}
-	if err := c.parseKeys(curveNode); err != nil {
+	more, err := c.parseKeys(curveNode)
+	if err != nil {
 		return nil, nil, err
 	}
-	return c, warnings, nil
+	return c, append(warnings, more...), nil
 }
 
 // parseMetadata reads the section metadata.
@@ -98,8 +99,10 @@ func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err 
 			return nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
 		}
 		p := Property{Name: n.Name, Value: n.Value}
-		if err := p.check(); err != nil {
+		if err := p.check(); errors.Is(err, ErrAmbiguous) {
 			return nil, n.Error(err)
+		} else if err != nil { // others write what we don't
+			warnings = append(warnings, Warning{Line: n.Line, Text: err.Error()})
 		}
 		if _, twice := c.Metadata.Get(p.Name); twice {
 			return nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
@@ -115,7 +118,7 @@ func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err 
 }
 
 // parseKeys reads the section curve.
-func (c *Certificate) parseKeys(section *zpl.Node) error {
+func (c *Certificate) parseKeys(section *zpl.Node) (warnings []Warning, err error) {
 	var public, secret *zpl.Node
 	for _, n := range section.Children {
 		into := &public
@@ -125,33 +128,41 @@ func (c *Certificate) parseKeys(section *zpl.Node) error {
 			into = &secret
 		default:
 			if err := checkForeign(n); err != nil {
-				return err
+				return nil, err
 			}
+			// It could belong to the secret, so it must not be carried along
+			// into a public certificate.
+			warnings = append(warnings, Warning{Line: n.Line,
+				Text: fmt.Sprintf("%s isn't known here: it is lost when the certificate is written again", n.Name)})
 			continue
 		}
 		if *into != nil {
-			return n.Error(ErrAmbiguous)
+			return nil, n.Error(ErrAmbiguous)
 		}
 		*into = n
+		for _, child := range n.Children {
+			if err := checkForeign(child); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if public == nil {
-		return section.Error(ErrNoPublicKey)
+		return nil, section.Error(ErrNoPublicKey)
 	}
-	var err error
 	if c.Public, err = curve.ParsePublicKey(public.Value); err != nil {
-		return keyError(public, err)
+		return nil, keyError(public, err)
 	}
 	if secret == nil {
-		return nil
+		return warnings, nil
 	}
 	if c.Secret, err = curve.ParseSecretKey(secret.Value); err != nil {
-		return keyError(secret, err)
+		return nil, keyError(secret, err)
 	}
 	if err := c.KeyPair().Check(); err != nil {
 		c.Secret.Wipe()
-		return secret.ValueError(err)
+		return nil, secret.ValueError(err)
 	}
-	return nil
+	return warnings, nil
 }
 
 // checkForeign refuses a property in which another program could see a key.
@@ -169,13 +180,13 @@ func checkForeign(n *zpl.Node) error {
 
 // keyError says of a key that can't be read what it looks like.
 func keyError(n *zpl.Node, err error) error {
-	if errors.Is(err, curve.ErrPublicKey) {
-		return n.ValueError(err)
-	}
 	if kind := lookOf(n.Value); kind != "" {
-		err = fmt.Errorf("%w: %s: expected 40 characters of Z85", ErrKey, kind)
-	} else {
+		err = fmt.Errorf("%w: %s expected 40 characters of Z85", ErrKey, kind)
+	} else if !errors.Is(err, curve.ErrPublicKey) {
 		err = fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if !n.HasValue {
+		return n.Error(err)
 	}
 	return n.ValueError(err)
 }
@@ -184,13 +195,13 @@ func keyError(n *zpl.Node, err error) error {
 func lookOf(s string) string {
 	switch _, err := hex.DecodeString(s); {
 	case s == "":
-		return "nothing"
+		return "nothing:"
 	case len(s) == 64 && err == nil:
 		return "64 characters: hexadecimal?"
 	case isBase64(strings.TrimRight(s, "=")):
 		return fmt.Sprintf("%d characters: base64?", len(s))
 	case len(s) != 40:
-		return fmt.Sprintf("%d characters", len(s))
+		return fmt.Sprintf("%d characters:", len(s))
 	}
 	return ""
 }

@@ -18,7 +18,8 @@ const (
 // Save writes the public certificate to path and the secret one to path with
 // SecretSuffix, which is readable by its owner alone from the first instant.
 // Both are there in the end, or neither. A file that exists is an error,
-// fs.ErrExist, unless overwrite is set; then each is replaced as a whole.
+// fs.ErrExist, unless overwrite is set; then each is replaced as a whole, the
+// secret one first. A directory in the place of either is ErrFile.
 func (c *Certificate) Save(path string, overwrite bool) error {
 	public, err := c.AppendPublic(nil)
 	if err != nil {
@@ -29,6 +30,13 @@ func (c *Certificate) Save(path string, overwrite bool) error {
 		return err
 	}
 	defer clear(secret)
+	if overwrite {
+		for _, p := range []string{path, path + SecretSuffix} {
+			if info, err := os.Lstat(p); err == nil && info.IsDir() {
+				return fmt.Errorf("%w: %s: not a regular file", ErrFile, p)
+			}
+		}
+	}
 	// The secret first: a public certificate that is seen has its secret.
 	secretFile, err := writeTemp(path+SecretSuffix, secret, secretMode)
 	if err != nil {

@@ -40,6 +40,10 @@ read both.`,
 				}
 				return err
 			}
+			// What was written may have to be warned of.
+			if _, err := load(cmd, path); err != nil {
+				return err
+			}
 			if asJSON {
 				return writeJSON(cmd, generated{Name: c.Name(), PublicKey: c.Public.String(), Public: path, Secret: path + cert.SecretSuffix})
 			}

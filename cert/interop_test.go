@@ -1,0 +1,228 @@
+package cert
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// python has pyzmq; another one on the path may not.
+const python = "/usr/bin/python3"
+
+// noSecret is how czmq shows that there is no secret key.
+var noSecret = strings.Repeat("0", 40)
+
+// interopMetadata is what certificates can say that others could stumble over.
+var interopMetadata = Metadata{
+	{"name", "alice"},
+	{"note", "# = # 100%s %d \\n"},
+	{"double", `say "hi"`},
+	{"single", "it's"},
+	{"one", "'"},
+	{"blanks", "  a  b  "},
+	{"empty", ""},
+	{"utf-8", "Zoë ✓"},
+	{"$-_@.&/+", "signs"},
+}
+
+// needTools skips where tests are to be short. Elsewhere czmq and pyzmq must
+// be there.
+func needTools(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs czmq, pyzmq and a C compiler")
+	}
+}
+
+// output runs a program and returns what it prints.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// buildCZMQ compiles testdata/czmq.c and returns the program.
+func buildCZMQ(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "czmq")
+	args := []string{"-Wall", "-o", program, filepath.Join("testdata", "czmq.c")}
+	args = append(args, strings.Fields(output(t, "pkg-config", "--cflags", "--libs", "libczmq"))...)
+	output(t, "gcc", args...)
+	return program
+}
+
+// lines reads NAME=VALUE lines.
+func lines(out string) map[string]string {
+	m := map[string]string{}
+	for line := range strings.Lines(out) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		m[name] = value
+	}
+	return m
+}
+
+// seen is what testdata/czmq.c prints for c.
+func seen(c *Certificate) map[string]string {
+	m := map[string]string{"public": c.Public.String(), "secret": noSecret}
+	if !c.Secret.IsZero() {
+		m["secret"] = c.Secret.Z85()
+	}
+	for _, p := range c.Metadata {
+		m["meta."+p.Name] = p.Value
+	}
+	return m
+}
+
+// saveInterop saves a certificate as alice.key and returns the path.
+func saveInterop(t *testing.T) (*Certificate, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "alice.key")
+	c := Generate(interopMetadata...)
+	if err := c.Save(path, false); err != nil {
+		t.Fatal(err)
+	}
+	return c, path
+}
+
+func TestCZMQ(t *testing.T) {
+	needTools(t)
+	czmq := buildCZMQ(t)
+
+	t.Run("reads ours", func(t *testing.T) {
+		t.Parallel()
+		c, path := saveInterop(t)
+		// czmq looks for the secret file first.
+		if diff := cmp.Diff(seen(c), lines(output(t, czmq, "load", path))); diff != "" {
+			t.Errorf("secret (-want +got):\n%s", diff)
+		}
+		if err := os.Remove(path + SecretSuffix); err != nil {
+			t.Fatal(err)
+		}
+		public := &Certificate{Public: c.Public, Metadata: c.Metadata}
+		if diff := cmp.Diff(seen(public), lines(output(t, czmq, "load", path))); diff != "" {
+			t.Errorf("public (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(seen(public), lines(output(t, czmq, "lookup", filepath.Dir(path), c.Public.String()))); diff != "" {
+			t.Errorf("zcertstore (-want +got):\n%s", diff)
+		}
+		stranger := exec.CommandContext(t.Context(), czmq, "lookup", filepath.Dir(path), Generate().Public.String())
+		if err := stranger.Run(); stranger.ProcessState == nil || stranger.ProcessState.ExitCode() != 1 {
+			t.Errorf("zcertstore knows a stranger: %v", err)
+		}
+	})
+	t.Run("reads the longest line and unknown sections", func(t *testing.T) {
+		t.Parallel()
+		c := Generate(Property{"long", strings.Repeat("x", maxLine-len(`    long = ""`))})
+		other, _, err := Parse([]byte("other\n    a = 'b'\n        c = d\n" + publicText("")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.extra = other.extra
+		path := filepath.Join(t.TempDir(), "x.key")
+		if err := c.Save(path, false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(seen(c), lines(output(t, czmq, "load", path))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("is read", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "theirs.key")
+		args := []string{"save", path}
+		want := map[string]string{}
+		for _, p := range interopMetadata {
+			// czmq puts any value between double quotes, and then can't read
+			// these itself.
+			if !strings.Contains(p.Value, `"`) {
+				args = append(args, p.Name, p.Value)
+				want["meta."+p.Name] = p.Value
+			}
+		}
+		keys := lines(output(t, czmq, args...))
+		want["public"], want["secret"] = keys["public"], keys["secret"]
+		if len(want["public"]) != 40 || len(want["secret"]) != 40 {
+			t.Fatalf("got %q", keys)
+		}
+		checkLoads(t, path+SecretSuffix, want)
+		want["secret"] = noSecret
+		checkLoads(t, path, want)
+	})
+	t.Run("double quotes are read", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "theirs.key")
+		keys := lines(output(t, czmq, "save", path, "note", `say "hi"`))
+		keys["meta.note"] = `"say "hi""`
+		checkLoads(t, path+SecretSuffix, keys)
+	})
+}
+
+// checkLoads fails unless Load reads want, without a warning, from a file.
+func checkLoads(t *testing.T, path string, want map[string]string) {
+	t.Helper()
+	c, warnings, err := Load(path)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	if diff := cmp.Diff(want, seen(c)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestPyzmq(t *testing.T) {
+	needTools(t)
+
+	t.Run("reads ours", func(t *testing.T) {
+		t.Parallel()
+		c, path := saveInterop(t)
+		out := output(t, python, "-c", `
+import json, os, sys, zmq.auth
+path = sys.argv[1]
+text = lambda keys: [k.decode() if k else None for k in keys]
+print(json.dumps({
+    "public": text(zmq.auth.load_certificate(path)),
+    "secret": text(zmq.auth.load_certificate(path + "_secret")),
+    "store": text(zmq.auth.load_certificates(os.path.dirname(path))),
+}))`, path)
+		var got map[string][]string
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatal(err)
+		}
+		public := c.Public.String()
+		want := map[string][]string{
+			"public": {public, ""},
+			"secret": {public, c.Secret.Z85()},
+			"store":  {public},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("is read", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		// pyzmq writes values without quotes, and metadata into the secret
+		// file only.
+		keys := lines(output(t, python, "-c", `
+import os, sys, zmq.auth
+os.umask(0o077)
+public, secret = zmq.auth.create_certificates(sys.argv[1], "theirs", {"name": "theirs", "note": "a=b it's Zoë"})
+print("public=%s\nsecret=%s" % tuple(k.decode() for k in zmq.auth.load_certificate(secret)))`, dir))
+		path := filepath.Join(dir, "theirs.key")
+		checkLoads(t, path, map[string]string{"public": keys["public"], "secret": noSecret})
+		keys["meta.name"] = "theirs"
+		keys["meta.note"] = `a=b it's Zoë`
+		checkLoads(t, path+SecretSuffix, keys)
+	})
+}

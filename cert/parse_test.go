@@ -1,0 +1,263 @@
+package cert
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// Two key pairs that the manual pages of libzmq use.
+const (
+	alicePublic = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+	aliceSecret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+	bobPublic   = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+	bobSecret   = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
+)
+
+// publicText and secretText are alice's certificates with this metadata, lines
+// that are indented.
+func publicText(metadata string) string {
+	return "metadata\n" + metadata + "curve\n    public-key = \"" + alicePublic + "\"\n"
+}
+
+func secretText(metadata string) string {
+	return publicText(metadata) + "    secret-key = \"" + aliceSecret + "\"\n"
+}
+
+// compare compares certificates by their keys and metadata.
+var compare = cmp.Options{
+	cmp.Comparer(curve.SecretKey.Equal),
+	cmpopts.IgnoreUnexported(Certificate{}),
+	cmpopts.EquateEmpty(),
+}
+
+func alice(t testing.TB, metadata ...Property) *Certificate {
+	t.Helper()
+	public, err := curve.ParsePublicKey(alicePublic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := curve.ParseSecretKey(aliceSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Certificate{Public: public, Secret: secret, Metadata: metadata}
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	keys := "curve\n    public-key = \"" + alicePublic + "\"\n"
+	long := strings.Repeat("x", maxMetadata-len("note"))
+	tests := []struct {
+		name, text string
+		want       Metadata
+		warnings   []Warning
+	}{
+		{"metadata", publicText("    name = \"alice\"\n    group = traders\n"), Metadata{{"name", "alice"}, {"group", "traders"}}, nil},
+		{"empty metadata", publicText(""), nil, nil},
+		{"no metadata", keys, nil, nil},
+		{"metadata behind the keys", keys + "metadata\n    name = alice\n", Metadata{{"name", "alice"}}, nil},
+		{"number sign and equals sign", publicText("    note = \"# = #\"\n    plain = a=b # comment\n"), Metadata{{"note", "# = #"}, {"plain", "a=b"}}, nil},
+		{"quotes", publicText("    one = 'say \"hi\"'\n    two = \"it's\"\n    three = it's\n"), Metadata{{"one", `say "hi"`}, {"two", "it's"}, {"three", "it's"}}, nil},
+		{"blanks", publicText("    note = \"  a  b  \"\n    plain =   a  b  \n"), Metadata{{"note", "  a  b  "}, {"plain", "a  b"}}, nil},
+		{"UTF-8", publicText("    name = \"Zoë ✓ 私\"\n"), Metadata{{"name", "Zoë ✓ 私"}}, nil},
+		{"no value", publicText("    a\n    b =\n    c = \"\"\n"), Metadata{{"a", ""}, {"b", ""}, {"c", ""}}, nil},
+		{"value that begins with public-key", publicText("    note = \"public-key = x\"\n"), Metadata{{"note", "public-key = x"}}, nil},
+		{"comment with a key", "# public-key = \"x\"\n" + publicText(""), nil, nil},
+		{"key without quotes", "curve\n    public-key = " + strings.ReplaceAll(alicePublic, "#", "") + "\n", nil, nil},
+		{"both kinds of quotes", publicText("    a = it's \"hi\"\n"), Metadata{{"a", `it's "hi"`}},
+			[]Warning{{2, "unusable metadata: value of a: value can't be written: it has both kinds of quotes"}}},
+		{"slashes", publicText("    a/b = 1\n    /c = 2\n"), Metadata{{"a/b", "1"}, {"/c", "2"}},
+			[]Warning{{3, `unusable metadata: name "/c": czmq can't read a name that begins or ends with /`}}},
+		{"CR LF", strings.ReplaceAll(publicText("    name = alice\n"), "\n", "\r\n"), Metadata{{"name", "alice"}}, []Warning{{1, "line ends are CR LF"}}},
+		{"tabs", strings.ReplaceAll(publicText("    name = alice\n"), "    ", "\t"), Metadata{{"name", "alice"}}, []Warning{{2, "indented with a tab, not with 4 blanks"}}},
+		{"two blanks", strings.ReplaceAll(publicText("    name = alice\n"), "    ", "  "), Metadata{{"name", "alice"}}, []Warning{{2, "indented with 2 blanks, not with 4"}}},
+		{"metadata that czmq survives", publicText("    note = " + long + "\n"), Metadata{{"note", long}}, nil},
+		{"metadata that czmq doesn't survive", "# comment\n" + publicText("    note = "+long+"x\n"), Metadata{{"note", long + "x"}},
+			[]Warning{{2, "513 octets of metadata: more than 512 break czmq's zauth"}}},
+		{"unknown property of the keys", keys + "    until = 2030\n", nil,
+			[]Warning{{3, "until isn't known here: it is lost when the certificate is written again"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, warnings, err := Parse([]byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := &Certificate{Public: alice(t).Public, Metadata: tt.want}
+			if diff := cmp.Diff(want, c, compare); diff != "" {
+				t.Errorf("certificate (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.warnings, warnings, compare); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseSecret(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		secretText("    name = \"alice\"\n"),
+		"metadata\n    name = \"alice\"\ncurve\n    secret-key = '" + aliceSecret + "'\n    public-key = '" + alicePublic + "'\n",
+	} {
+		c, warnings, err := Parse([]byte(text))
+		if err != nil || len(warnings) > 0 {
+			t.Fatal(warnings, err)
+		}
+		if diff := cmp.Diff(alice(t, Property{"name", "alice"}), c, compare); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if err := c.KeyPair().Check(); err != nil {
+			t.Error(err)
+		}
+		if got := fmt.Sprintf("%v %+v %#v", *c, *c, *c); strings.Contains(got, aliceSecret) {
+			t.Error("the secret is printed")
+		}
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	key := func(name, value string) string { return "curve\n    " + name + " = \"" + value + "\"\n" }
+	const base64Key = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
+	tests := []struct {
+		name, text   string
+		want         error
+		line, column int
+		says         string // "" if the error has no more to say
+	}{
+		{"nothing", "", ErrNoPublicKey, 1, 1, ""},
+		{"only comments", "# a\n# b\n", ErrNoPublicKey, 1, 1, ""},
+		{"no section curve", "metadata\n    name = alice\n", ErrNoPublicKey, 1, 1, ""},
+		{"section curve empty", "metadata\ncurve\n", ErrNoPublicKey, 2, 1, ""},
+		{"other case", "Curve\n    x = 1\n", ErrNoPublicKey, 1, 1, ""},
+		{"secret key only", "metadata\n" + key("secret-key", aliceSecret), ErrNoPublicKey, 2, 1, ""},
+
+		{"empty key", key("public-key", ""), ErrKey, 2, 19, "nothing: expected 40 characters of Z85"},
+		{"key without value", "curve\n    public-key\n", ErrKey, 2, 5, "nothing: expected 40 characters of Z85"},
+		{"key without quotes and value", "curve\n    public-key =\n", ErrKey, 2, 17, "nothing: expected 40 characters of Z85"},
+		{"base64", key("public-key", base64Key), ErrKey, 2, 19, "44 characters: base64? expected 40 characters of Z85"},
+		{"base64 without padding", key("public-key", base64Key[:43]), ErrKey, 2, 19, "43 characters: base64? expected 40 characters of Z85"},
+		{"base64 secret", publicText("") + "    secret-key = \"" + base64Key + "\"\n", ErrKey, 4, 19, "44 characters: base64? expected 40 characters of Z85"},
+		{"hexadecimal", key("public-key", strings.Repeat("0123456789abcdef", 4)), ErrKey, 2, 19, "64 characters: hexadecimal? expected 40 characters of Z85"},
+		{"short", key("public-key", alicePublic[:39]), ErrKey, 2, 19, "39 characters: expected 40 characters of Z85"},
+		{"long", key("public-key", alicePublic+"0"), ErrKey, 2, 19, "41 characters: expected 40 characters of Z85"},
+		{"not Z85", key("public-key", "~"+alicePublic[1:]), curve.ErrZ85Character, 2, 19, ErrKey.Error()},
+		{"overflow", key("public-key", "#####"+alicePublic[5:]), curve.ErrZ85Overflow, 2, 19, ErrKey.Error()},
+		{"all zero", key("public-key", strings.Repeat("0", 40)), curve.ErrPublicKey, 2, 19, "low order"},
+		{"not canonical", key("public-key", strings.Repeat("%nSc0", 8)), curve.ErrPublicKey, 2, 19, "canonical"},
+		{"short secret", publicText("") + "    secret-key = '" + aliceSecret[:39] + "'\n", ErrKey, 4, 19, "39 characters: expected"},
+		{"secret that isn't Z85", publicText("") + "    secret-key = '" + aliceSecret[:39] + "~'\n", curve.ErrZ85Character, 4, 19, "offset 39"},
+		{"empty secret", publicText("") + "    secret-key\n", ErrKey, 4, 5, "nothing"},
+		{"bob's secret", publicText("") + "    secret-key = \"" + bobSecret + "\"\n", curve.ErrKeyPair, 4, 19, ""},
+		{"secret of zeros", publicText("") + "    secret-key = \"" + strings.Repeat("0", 40) + "\"\n", curve.ErrKeyPair, 4, 19, ""},
+
+		{"public key in metadata", publicText("    public-key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},
+		{"public key in metadata, other case", publicText("    Public-Key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},
+		{"longer name in metadata", publicText("    public-key-id = 1\n"), ErrAmbiguous, 2, 5, ""},
+		{"secret key in metadata", publicText("    secret-key = \"" + bobSecret + "\"\n"), ErrAmbiguous, 2, 5, ""},
+		{"public key within metadata", publicText("    a\n        public-key = \"" + bobPublic + "\"\n"), ErrMetadata, 3, 9, ""},
+		{"public key on top", "public-key = \"" + bobPublic + "\"\n" + publicText(""), ErrAmbiguous, 1, 1, ""},
+		{"public key in unknown section", publicText("") + "other\n    a\n        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 6, 9, ""},
+		{"public key twice", publicText("") + "    public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 4, 5, ""},
+		{"same public key twice", publicText("") + "    public-key = \"" + alicePublic + "\"\n", ErrAmbiguous, 4, 5, ""},
+		{"secret key twice", secretText("") + "    secret-key = \"" + aliceSecret + "\"\n", ErrAmbiguous, 5, 5, ""},
+		{"public key below the public key", publicText("") + "        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 4, 9, ""},
+		{"public key below the secret key", secretText("") + "        x\n            public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 6, 13, ""},
+		{"public key below an unknown property", publicText("") + "    x\n        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 5, 9, ""},
+		{"behind a comment that ends in CR", publicText("") + "    # \r    public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 5, 5, ""},
+
+		{"curve twice", publicText("") + key("public-key", bobPublic), ErrSection, 4, 1, ""},
+		{"metadata twice", publicText("") + "metadata\n", ErrSection, 4, 1, ""},
+		{"property twice", publicText("    name = a\n    name = b\n"), ErrMetadata, 3, 5, "name stands twice"},
+		{"property twice, other case", publicText("    name = a\n    NAME = b\n"), ErrMetadata, 3, 5, "NAME stands twice"},
+		{"properties within a property", publicText("    a = 1\n        b = 2\n"), ErrMetadata, 3, 9, "properties within a"},
+
+		{"not UTF-8", publicText("    a = \xff\n"), zpl.ErrUTF8, 2, 1, ""},
+		{"control character", publicText("    a = \x1b[2J\n"), zpl.ErrControl, 2, 9, ""},
+		{"strange name", publicText("    a?b = 1\n"), zpl.ErrName, 2, 6, ""},
+		{"colon for the equals sign", "curve\n    secret-key: " + aliceSecret + "\n", zpl.ErrName, 2, 15, ""},
+		{"no equals sign", "curve\n    secret-key " + aliceSecret + "\n", zpl.ErrSyntax, 2, 16, ""},
+		{"key without name", "curve\n    " + aliceSecret + "\n", zpl.ErrName, 2, 6, ""},
+		{"indentation", "metadata\n    a = 1\n  b = 2\n", zpl.ErrIndent, 3, 3, ""},
+		{"long line", publicText("    a = " + strings.Repeat("x", zpl.MaxLine) + "\n"), zpl.ErrLine, 2, 1, ""},
+		{"large", strings.Repeat("#\n", zpl.MaxSize/2+1), zpl.ErrSize, 1, 1, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, _, err := Parse([]byte(tt.text))
+			var place *SyntaxError
+			if c != nil || !errors.Is(err, tt.want) || !errors.As(err, &place) {
+				t.Fatalf("got %v, %v, want %v", c, err, tt.want)
+			}
+			if place.Line != tt.line || place.Column != tt.column {
+				t.Errorf("at %d:%d, want %d:%d", place.Line, place.Column, tt.line, tt.column)
+			}
+			if !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%q doesn't say %q", err, tt.says)
+			}
+			checkNoKey(t, tt.text, err)
+		})
+	}
+}
+
+var keyValue = regexp.MustCompile(`(?i)(?:public|secret)-key[: =]+["']?([^"'\n]+)`)
+
+// checkNoKey fails if err quotes eight characters of a key in text.
+func checkNoKey(t *testing.T, text string, err error) {
+	t.Helper()
+	keys := []string{aliceSecret, bobSecret}
+	for _, m := range keyValue.FindAllStringSubmatch(text, -1) {
+		keys = append(keys, m[1])
+	}
+	for _, key := range keys {
+		for i := 0; i+8 <= len(key); i++ {
+			if strings.Contains(err.Error(), key[i:i+8]) {
+				t.Errorf("%q has part of a key", err)
+				return
+			}
+		}
+	}
+}
+
+func TestSyntaxErrorText(t *testing.T) {
+	t.Parallel()
+	_, _, err := Parse([]byte("curve\n    public-key = x\n"))
+	if got, want := fmt.Sprint(err), "cert: line 2, column 18: not a key: 1 characters: expected 40 characters of Z85"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	_, _, err = Read(strings.NewReader("curve\n    public-key = x\n"), "stdin")
+	if got, want := fmt.Sprint(err), "stdin:2:18: not a key: 1 characters: expected 40 characters of Z85"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	t.Parallel()
+	m := Metadata{{"Name", "alice"}, {"group", "traders"}}
+	for name, want := range map[string]string{"Name": "alice", "name": "alice", "GROUP": "traders"} {
+		if got, ok := m.Get(name); !ok || got != want {
+			t.Errorf("%s: got %q, %v", name, got, ok)
+		}
+	}
+	if got, ok := m.Get("nam"); ok || got != "" {
+		t.Errorf("got %q for a name that isn't there", got)
+	}
+	if got := (&Certificate{Metadata: m}).Name(); got != "alice" {
+		t.Errorf("name %q", got)
+	}
+	if got := new(Certificate).Name(); got != "" {
+		t.Errorf("name %q of nobody", got)
+	}
+}

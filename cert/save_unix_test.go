@@ -1,0 +1,110 @@
+//go:build unix
+
+package cert
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestSaveModes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.key")
+	for range 2 { // the second replaces files that anybody could read and write
+		if err := Generate().Save(path, true); err != nil {
+			t.Fatal(err)
+		}
+		for p, want := range map[string]fs.FileMode{path: publicMode, path + SecretSuffix: secretMode} {
+			info, err := os.Stat(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The umask may take bits from the public one.
+			if got := info.Mode(); got != want && (p != path || got&^want != 0) {
+				t.Errorf("%s has mode %v, want %v", p, got, want)
+			}
+			if err := os.Chmod(p, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestSaveReplacesLinks holds that a link is replaced and what it points to
+// stays as it is.
+func TestSaveReplacesLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	target := filepath.Join(t.TempDir(), "target")
+	if err := os.WriteFile(target, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.key")
+	if err := os.Symlink(target, path+SecretSuffix); err != nil {
+		t.Fatal(err)
+	}
+	c := Generate()
+	if err := c.Save(path, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Save(path, true); err != nil {
+		t.Fatal(err)
+	}
+	checkFiles(t, path, texts(t, c))
+	checkFiles(t, target, map[string]string{"target": "text"})
+}
+
+func TestLoadPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := Load(path)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrFile) {
+			t.Errorf("got %v, want %v", err, ErrFile)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("blocked")
+	}
+	if _, _, err := Load(os.DevNull); !errors.Is(err, ErrFile) {
+		t.Errorf("device: got %v, want %v", err, ErrFile)
+	}
+}
+
+func TestLoadModeWarning(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"public": publicText(""), "secret": secretText("")} {
+		for _, mode := range []fs.FileMode{0o600, 0o400, 0o700, 0o640, 0o604, 0o644, 0o620} {
+			path := filepath.Join(dir, name)
+			os.Remove(path)
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			_, warnings, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := name == "secret" && mode&0o077 != 0
+			if got := len(warnings) == 1 && warnings[0].Line == 0 && strings.HasSuffix(warnings[0].Text, "chmod 600 "+path); got != want || len(warnings) > 1 {
+				t.Errorf("%s, mode %v: got %v", name, mode, warnings)
+			}
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package cert
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// TestText holds the format, which every later version must keep.
+func TestText(t *testing.T) {
+	t.Parallel()
+	c := alice(t, Property{"name", "alice"}, Property{"note", `say "hi"`})
+	const public = `# ZeroMQ CURVE Public Certificate
+# Give it to whoever should know this key.
+metadata
+    name = "alice"
+    note = 'say "hi"'
+curve
+    public-key = "` + alicePublic + `"
+`
+	const secret = `# ZeroMQ CURVE **Secret** Certificate
+# Keep it where it is used, and show it to nobody.
+metadata
+    name = "alice"
+    note = 'say "hi"'
+curve
+    public-key = "` + alicePublic + `"
+    secret-key = "` + aliceSecret + `"
+`
+	got, err := c.AppendPublic([]byte("before\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("before\n"+public, string(got)); diff != "" {
+		t.Errorf("public (-want +got):\n%s", diff)
+	}
+	got, err = c.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(secret, string(got)); diff != "" {
+		t.Errorf("secret (-want +got):\n%s", diff)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		metadata Metadata
+	}{
+		{"nothing", nil},
+		{"name", Metadata{{"name", "alice"}}},
+		{"signs", Metadata{{"a", "# = #"}, {"b", "#"}, {"c", "="}, {"d", "a=b # c"}, {"$-_@.&/+", "100%s %d \\n"}}},
+		{"quotes", Metadata{{"a", `say "hi"`}, {"b", "it's"}, {"c", `"`}, {"d", "'"}, {"e", `"quoted"`}, {"f", "'quoted'"}}},
+		{"blanks", Metadata{{"a", " "}, {"b", "  a  b  "}, {"c", ""}}},
+		{"UTF-8", Metadata{{"a", "Zoë ✓ 私"}, {"b", "\u00a0\u2028\ufeff"}}},
+		{"order", Metadata{{"z", "1"}, {"a", "2"}, {"m", "3"}}},
+		{"line that czmq just reads", Metadata{{"a", strings.Repeat("x", maxLine-len(`    a = ""`))}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := Generate(tt.metadata...)
+			text, err := c.AppendSecret(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c, back, compare); diff != "" {
+				t.Errorf("secret (-want +got):\n%s", diff)
+			}
+			text, err = c.AppendPublic(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(text), c.Secret.Z85()) {
+				t.Error("the public certificate has the secret key")
+			}
+			back, _, err = Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&Certificate{Public: c.Public, Metadata: c.Metadata}, back, compare); diff != "" {
+				t.Errorf("public (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUnknownSectionsSurvive(t *testing.T) {
+	t.Parallel()
+	const others = `validity
+    until = "2030-01-01"
+bare
+authority = "x # y"
+    key = 'say "hi"'
+    deeper
+        and = "deeper"
+twice = "1"
+twice = "2"
+`
+	c, warnings, err := Parse([]byte("# comment\n" + others + secretText("    name = \"alice\"\n")))
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	for _, write := range []func([]byte) ([]byte, error){c.AppendPublic, c.AppendSecret} {
+		text, err := write(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(string(text), "\"\n"+others) {
+			t.Errorf("got\n%s\nwant at the end\n%s", text, others)
+		}
+	}
+}
+
+// TestUnknownKeyPropertyStaysSecret holds that what stands beside a secret key
+// doesn't get into a public certificate.
+func TestUnknownKeyPropertyStaysSecret(t *testing.T) {
+	t.Parallel()
+	c, _, err := Parse([]byte(secretText("") + "    passphrase = \"hunter2\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.AppendPublic(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "hunter2") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	bob, err := curve.ParsePublicKey(bobPublic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrongPair := alice(t)
+	wrongPair.Public = bob
+	var many Metadata
+	for i := range 100 {
+		many = append(many, Property{"a" + strings.Repeat("b", i), strings.Repeat("x", 700)})
+	}
+	tests := []struct {
+		name string
+		cert *Certificate
+		want error
+	}{
+		{"empty name", alice(t, Property{"", "x"}), zpl.ErrName},
+		{"name with a blank", alice(t, Property{"a b", "x"}), zpl.ErrName},
+		{"name with a line end", alice(t, Property{"a\ncurve", "x"}), zpl.ErrName},
+		{"name that isn't ASCII", alice(t, Property{"é", "x"}), zpl.ErrName},
+		{"name that begins with a slash", alice(t, Property{"/a", "x"}), ErrMetadata},
+		{"name that ends with a slash", alice(t, Property{"a/", "x"}), ErrMetadata},
+		{"name of a key", alice(t, Property{"public-key", "x"}), ErrAmbiguous},
+		{"name that begins like a key", alice(t, Property{"Secret-Key-2", "x"}), ErrAmbiguous},
+		{"line end", alice(t, Property{"a", "x\ny"}), zpl.ErrControl},
+		{"carriage return", alice(t, Property{"a", "x\ry"}), zpl.ErrControl},
+		{"tab", alice(t, Property{"a", "x\ty"}), zpl.ErrControl},
+		{"zero octet", alice(t, Property{"a", "x\x00"}), zpl.ErrControl},
+		{"both kinds of quotes", alice(t, Property{"a", `"'`}), zpl.ErrValue},
+		{"not UTF-8", alice(t, Property{"a", "\xff"}), zpl.ErrUTF8},
+		{"twice", alice(t, Property{"a", "x"}, Property{"A", "y"}), ErrMetadata},
+		{"line that breaks czmq", alice(t, Property{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
+		{"more than is read", alice(t, many...), ErrFile},
+		{"no key", new(Certificate), curve.ErrPublicKey},
+		{"keys of two pairs", wrongPair, curve.ErrKeyPair},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, write := range []func([]byte) ([]byte, error){tt.cert.AppendPublic, tt.cert.AppendSecret} {
+				dst, err := write([]byte("before"))
+				if string(dst) != "before" {
+					t.Errorf("dst is %q", dst)
+				}
+				if tt.name == "no key" && errors.Is(err, curve.ErrNoSecretKey) {
+					continue // AppendSecret misses that first
+				}
+				if !errors.Is(err, tt.want) {
+					t.Fatalf("got %v, want %v", err, tt.want)
+				}
+				if !strings.HasPrefix(err.Error(), "cert: ") {
+					t.Errorf("%q doesn't say where it comes from", err)
+				}
+				checkNoKey(t, "", err)
+			}
+			path := t.TempDir() + "/x.key"
+			if err := tt.cert.Save(path, true); err == nil {
+				t.Error("saved")
+			}
+			checkFiles(t, path, nil)
+		})
+	}
+	t.Run("no secret", func(t *testing.T) {
+		t.Parallel()
+		c := &Certificate{Public: bob}
+		if _, err := c.AppendSecret(nil); !errors.Is(err, curve.ErrNoSecretKey) {
+			t.Errorf("got %v", err)
+		}
+		path := t.TempDir() + "/x.key"
+		if err := c.Save(path, false); !errors.Is(err, curve.ErrNoSecretKey) {
+			t.Errorf("got %v", err)
+		}
+		checkFiles(t, path, nil)
+	})
+}
