@@ -122,13 +122,15 @@ func (c *Certificate) check() error {
 			return err
 		}
 	}
-	for i, p := range c.Metadata {
+	seen := map[string]bool{}
+	for _, p := range c.Metadata {
 		if err := p.check(); err != nil {
 			return err
 		}
-		if _, twice := c.Metadata[:i].Get(p.Name); twice {
+		if seen[strings.ToLower(p.Name)] {
 			return fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name)
 		}
+		seen[strings.ToLower(p.Name)] = true
 	}
 	return nil
 }

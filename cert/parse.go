@@ -94,6 +94,7 @@ func parse(text []byte) (*Certificate, []Warning, error) {
 // parseMetadata reads the section metadata.
 func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err error) {
 	size := 0
+	seen := map[string]bool{}
 	for _, n := range section.Children {
 		if len(n.Children) > 0 {
 			return nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
@@ -104,9 +105,10 @@ func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err 
 		} else if err != nil { // others write what we don't
 			warnings = append(warnings, Warning{Line: n.Line, Text: err.Error()})
 		}
-		if _, twice := c.Metadata.Get(p.Name); twice {
+		if seen[strings.ToLower(p.Name)] {
 			return nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
 		}
+		seen[strings.ToLower(p.Name)] = true
 		c.Metadata = append(c.Metadata, p)
 		size += len(p.Name) + len(p.Value)
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -259,5 +260,26 @@ func TestMetadata(t *testing.T) {
 	}
 	if got := new(Certificate).Name(); got != "" {
 		t.Errorf("name %q of nobody", got)
+	}
+}
+
+// TestParseLarge holds that the time to read grows as the text does. By the
+// square, this one would take a minute.
+func TestParseLarge(t *testing.T) {
+	t.Parallel()
+	var metadata strings.Builder
+	for i := 0; metadata.Len() < zpl.MaxSize-1024; i++ {
+		fmt.Fprintf(&metadata, "    %x\n", i)
+	}
+	start := time.Now()
+	c, _, err := Parse([]byte(publicText(metadata.String())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AppendPublic(nil); !errors.Is(err, ErrFile) {
+		t.Errorf("got %v, want %v", err, ErrFile)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
