@@ -21,14 +21,11 @@ import (
 // TestDocumentedCommands runs what the README and the guide show: the console
 // blocks of a file, from the first to the last, in one shell in a copy of the
 // repository. What they show of the output must come in that order; other lines
-// may stand between.
+// may stand between, and "…" is any text in a line. A command succeeds unless
+// "(exit code 1)" or the like follows.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, "../README.md") {
+	for _, file := range documents(t) {
 		blocks := snippets(t, file)["console"]
 		if len(blocks) == 0 {
 			continue
@@ -45,11 +42,31 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// step is a command and lines of its output.
+// TestDocumentedUnits: zauth takes the flags that the guide's systemd units give
+// it.
+func TestDocumentedUnits(t *testing.T) {
+	t.Parallel()
+	units := snippets(t, "../docs/zauth.md")["ini"]
+	lines := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/zauth (.*)$`).FindAllStringSubmatch(strings.Join(units, ""), -1)
+	if len(units) == 0 || len(lines) != len(units) {
+		t.Fatalf("%d units start zauth %d times", len(units), len(lines))
+	}
+	for _, line := range lines {
+		words := append(strings.Fields("zauth "+line[1]), "--help")
+		if out, err := command(t.Context(), words...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", words, err, out)
+		}
+	}
+}
+
+// step is a command with lines of its output and its exit code.
 type step struct {
 	command string
 	want    []string
+	code    int
 }
+
+var exitCode = regexp.MustCompile(`^\(exit code (\d+)\)$`)
 
 // steps reads a transcript.
 func steps(t *testing.T, transcript string) (steps []step) {
@@ -62,6 +79,8 @@ func steps(t *testing.T, transcript string) (steps []step) {
 			steps = append(steps, step{command: command})
 		case len(steps) == 0:
 			t.Fatalf("output without a command: %q", line)
+		case exitCode.MatchString(line):
+			steps[len(steps)-1].code, _ = strconv.Atoi(exitCode.FindStringSubmatch(line)[1])
 		default:
 			last := &steps[len(steps)-1]
 			last.want = append(last.want, line)
@@ -135,7 +154,9 @@ func newShell(t *testing.T, dir string) *shell {
 	}
 	cmd := exec.Command("bash")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	// Unbuffered, Python would write its lines in pieces, with those of others
+	// between.
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PYTHONUNBUFFERED=")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, outW
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -161,39 +182,45 @@ func newShell(t *testing.T, dir string) *shell {
 	return sh
 }
 
-// ended is what the shell says after a command, with its exit status.
+// matches reports whether a line is the one that is shown.
+func matches(line, shown string) bool {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(shown), "…", ".*")
+	return regexp.MustCompile("^" + pattern + "$").MatchString(line)
+}
+
+// ended is what the shell says after a command, with its exit code.
 const ended = "--- ended: "
 
 // run runs a command and waits for its output, and for its end where it isn't
-// in the background. A command of which no output is shown must succeed.
+// in the background.
 func (sh *shell) run(t *testing.T, s step) {
 	t.Helper()
 	if _, err := fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null\necho '%s'$?\n", s.command, ended); err != nil {
 		t.Fatal(err)
 	}
 	background := strings.HasSuffix(s.command, "&")
-	want, status := s.want, -1
+	want, code := s.want, -1
 	var out strings.Builder
 	timeout := time.After(2 * time.Minute)
-	for status == -1 || len(want) > 0 && background {
+	for code == -1 || len(want) > 0 && background {
 		select {
 		case line, ok := <-sh.lines:
 			if !ok {
 				t.Fatalf("$ %s\n%sand the shell ended", s.command, out.String())
 			}
-			if code, ok := strings.CutPrefix(line, ended); ok {
-				status, _ = strconv.Atoi(code)
+			if n, ok := strings.CutPrefix(line, ended); ok {
+				code, _ = strconv.Atoi(n)
 				continue
 			}
 			fmt.Fprintln(&out, line)
-			if len(want) > 0 && line == want[0] {
+			if len(want) > 0 && matches(line, want[0]) {
 				want = want[1:]
 			}
 		case <-timeout:
 			t.Fatalf("$ %s\n%sand no more in two minutes; want %q", s.command, out.String(), want)
 		}
 	}
-	if len(want) > 0 || len(s.want) == 0 && status != 0 {
-		t.Fatalf("$ %s\n%sexit status %d; want %q", s.command, out.String(), status, want)
+	if len(want) > 0 || code != s.code {
+		t.Fatalf("$ %s\n%sexit code %d; want %d, and %q", s.command, out.String(), code, s.code, want)
 	}
 }

@@ -8,6 +8,16 @@ import (
 	"testing"
 )
 
+// documents are the README and the pages of the guide.
+func documents(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(files, "../README.md")
+}
+
 // snippets are the fenced blocks of a Markdown file, by language.
 func snippets(t *testing.T, path string) map[string][]string {
 	t.Helper()
@@ -22,8 +32,9 @@ func snippets(t *testing.T, path string) map[string][]string {
 	return found
 }
 
-// TestReadmeCode: the code in the README stands in the examples.
-func TestReadmeCode(t *testing.T) {
+// TestDocumentedCode: the code in the README and in the guide stands in the
+// examples.
+func TestDocumentedCode(t *testing.T) {
 	t.Parallel()
 	for language, pattern := range map[string]string{"go": "go/*/*.go", "python": "python/*.py", "c": "c/*.c"} {
 		var code []string
@@ -38,13 +49,14 @@ func TestReadmeCode(t *testing.T) {
 			}
 			code = append(code, string(text))
 		}
-		blocks := snippets(t, "../README.md")[language]
-		if len(blocks) == 0 {
+		if len(snippets(t, "../README.md")[language]) == 0 {
 			t.Errorf("the README has no %s", language)
 		}
-		for _, block := range blocks {
-			if !strings.Contains(strings.Join(code, "\n"), block) {
-				t.Errorf("not in %s:\n%s", pattern, block)
+		for _, file := range documents(t) {
+			for _, block := range snippets(t, file)[language] {
+				if !strings.Contains(strings.Join(code, "\n"), block) {
+					t.Errorf("%s: not in %s:\n%s", file, pattern, block)
+				}
 			}
 		}
 	}
