@@ -116,8 +116,8 @@ func (c *Certificate) append(dst []byte, comments []string, keys ...*zpl.Node) (
 	}
 	nodes := append([]*zpl.Node{metadata, {Name: curveSection, Children: keys}}, c.extra...)
 	out, err := zpl.Append(dst, comments, nodes)
-	if err != nil {
-		return dst, fmt.Errorf("cert: %w", err)
+	if err != nil { // the place in it is that of another text
+		return dst, fmt.Errorf("cert: %w: %w", ErrMetadata, errors.Unwrap(err))
 	}
 	text := out[len(dst):]
 	if len(text) > MaxFile {

@@ -79,6 +79,7 @@ func parse(text []byte) (*Certificate, []Warning, error) {
 				return nil, nil, err
 			}
 			c.extra = append(c.extra, n)
+			warnings = append(warnings, unwritable(n)...)
 		}
 	}
 	if curveNode == nil {
@@ -178,6 +179,17 @@ func checkForeign(n *zpl.Node) error {
 		}
 	}
 	return nil
+}
+
+// unwritable warns of values in a section that can be read and not written.
+func unwritable(n *zpl.Node) (warnings []Warning) {
+	if err := zpl.CheckValue(n.Value); err != nil {
+		warnings = append(warnings, Warning{Line: n.Line, Text: fmt.Sprintf("%s: %v", n.Name, err)})
+	}
+	for _, child := range n.Children {
+		warnings = append(warnings, unwritable(child)...)
+	}
+	return warnings
 }
 
 // keyError says of a key that can't be read what it looks like.

@@ -76,6 +76,8 @@ func TestParse(t *testing.T) {
 		{"key without quotes", "curve\n    public-key = " + strings.ReplaceAll(alicePublic, "#", "") + "\n", nil, nil},
 		{"both kinds of quotes", publicText("    a = it's \"hi\"\n"), Metadata{{"a", `it's "hi"`}},
 			[]Warning{{2, "unusable metadata: value of a: value can't be written: it has both kinds of quotes"}}},
+		{"both kinds of quotes in an unknown section", "a\n    b = 1\n        c = it's \"hi\"\n" + publicText(""), nil,
+			[]Warning{{3, "c: value can't be written: it has both kinds of quotes"}}},
 		{"slashes", publicText("    a/b = 1\n    /c = 2\n"), Metadata{{"a/b", "1"}, {"/c", "2"}},
 			[]Warning{{3, `unusable metadata: name "/c": czmq can't read a name that begins or ends with /`}}},
 		{"CR LF", strings.ReplaceAll(publicText("    name = alice\n"), "\n", "\r\n"), Metadata{{"name", "alice"}}, []Warning{{1, "line ends are CR LF"}}},

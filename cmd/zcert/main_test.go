@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"zcert": main})
 }
 
+// withoutSleep keeps the race detector from sleeping for a second at the end of
+// each program.
+const withoutSleep = "atexit_sleep_ms=0"
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	source, err := filepath.Abs("../../cert/testdata/czmq.c")
@@ -29,6 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CZMQ_C", source)
+			env.Setenv("GORACE", withoutSleep)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -92,6 +97,7 @@ func TestGuide(t *testing.T) {
 			command, want, _ := strings.Cut(step, "\n")
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", "umask 022; "+command)
 			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "GORACE="+withoutSleep)
 			out, err := cmd.CombinedOutput()
 			got := strings.TrimSpace(string(out))
 			if exit, ok := err.(*exec.ExitError); ok {
