@@ -285,14 +285,14 @@ func TestHeartbeats(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "PUSH", "PULL")
-			client.HeartbeatInterval = 100 * time.Millisecond
+			client.HeartbeatInterval, client.HeartbeatTimeout = 100*time.Millisecond, time.Second
 			c, s := connect(t, client, server)
 			received := make(chan error, 1)
 			go func() {
 				_, err := s.Recv(testContext(t))
 				received <- err
 			}()
-			time.Sleep(600 * time.Millisecond)
+			time.Sleep(2500 * time.Millisecond)
 			if err := c.Send(testContext(t), []byte("still here")); err != nil {
 				t.Error(err)
 			}

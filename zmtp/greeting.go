@@ -10,6 +10,7 @@ import (
 const (
 	greetingSize  = 64
 	signatureSize = 10
+	versionEnd    = 11 // of the major version
 	mechanismEnd  = 32
 	versionMajor  = 3
 	versionMinor  = 1
@@ -22,8 +23,7 @@ type greeting struct {
 	asServer  bool
 }
 
-// appendGreeting appends our greeting. It goes out whole and unasked: a peer
-// that waits for parts of it gets them.
+// appendGreeting appends our greeting.
 func appendGreeting(dst []byte, mechanism string, asServer bool) []byte {
 	var g [greetingSize]byte
 	g[0] = 0xFF

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +18,10 @@ import (
 
 // aLongTimeAgo as a deadline interrupts what a net.Conn is doing.
 var aLongTimeAgo = time.Unix(1, 0)
+
+// greetingPatience is how long the rest of our greeting waits for the first
+// part of the peer's, in case that waits for the whole of ours.
+const greetingPatience = 2 * time.Second
 
 // handshake is the state of a connection until both sides are sure of each
 // other.
@@ -107,10 +112,27 @@ func (h *handshake) run(ctx context.Context) error {
 }
 
 // exchangeGreetings sends ours and reads the peer's (RFC 37, Version
-// Negotiation). Ours doesn't wait for any part of the peer's.
+// Negotiation): signature and major version at once, the rest when the peer's
+// have come. libzmq does the same, and closes the connection as soon as it sees
+// another mechanism than its own; so its own has arrived by then, and both
+// sides can tell their users which two met.
 func (h *handshake) exchangeGreetings() error {
 	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
-	err := h.exchange(ours, func() (err error) {
+	versionSeen := make(chan struct{})
+	write := func() error {
+		if _, err := h.nc.Write(ours[:versionEnd]); err != nil {
+			return err
+		}
+		select {
+		case <-versionSeen:
+		case <-time.After(greetingPatience):
+		}
+		_, err := h.nc.Write(ours[versionEnd:])
+		return err
+	}
+	read := func() (err error) {
+		signal := sync.OnceFunc(func() { close(versionSeen) })
+		defer signal()
 		for h.in.w < greetingSize {
 			if err = h.in.fill(); err == nil {
 				err = checkSignature(h.in.buf[:min(h.in.w, greetingSize)])
@@ -118,15 +140,16 @@ func (h *handshake) exchangeGreetings() error {
 			if err != nil {
 				return err
 			}
+			if h.in.w >= versionEnd {
+				signal()
+			}
 		}
 		h.in.r = greetingSize
 		h.peer, err = parseGreeting(h.in.buf[:greetingSize])
 		return err
-	})
-	if err != nil {
+	}
+	if err := h.exchange(write, read); err != nil {
 		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
-			// libzmq sends its mechanism only after it has seen ours, and doesn't
-			// if ours is another.
 			return &MechanismError{Ours: h.cfg.Mechanism}
 		}
 		if isClosed(err) {
@@ -134,7 +157,6 @@ func (h *handshake) exchangeGreetings() error {
 		}
 		return err
 	}
-	// Only now, when ours is out whole, so that the peer can tell its user too.
 	if h.peer.mechanism != h.cfg.Mechanism {
 		return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
 	}
@@ -145,15 +167,12 @@ func (h *handshake) exchangeGreetings() error {
 	return nil
 }
 
-// exchange writes out while read runs, so that two peers who both speak first
+// exchange runs write while read runs, so that two peers who both speak first
 // never wait for each other, however little the transport buffers. What read
 // finds wrong matters more than a failed write.
-func (h *handshake) exchange(out []byte, read func() error) error {
+func (h *handshake) exchange(write, read func() error) error {
 	written := make(chan error, 1)
-	go func() {
-		_, err := h.nc.Write(out)
-		written <- err
-	}()
+	go func() { written <- write() }()
 	err := read()
 	if err != nil {
 		h.nc.SetWriteDeadline(aLongTimeAgo)

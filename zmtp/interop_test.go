@@ -360,13 +360,13 @@ func TestInteropHeartbeat(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "PUSH", "PULL")
-			client.HeartbeatInterval = 100 * time.Millisecond
+			client.HeartbeatInterval, client.HeartbeatTimeout = 100*time.Millisecond, time.Second
 			sock := libzmqSocket(t, "PULL", client, server, true)
 			must(t, sock.SetHeartbeatIvl(100*time.Millisecond))
-			must(t, sock.SetHeartbeatTimeout(200*time.Millisecond))
-			must(t, sock.SetHeartbeatTtl(300*time.Millisecond))
+			must(t, sock.SetHeartbeatTimeout(time.Second))
+			must(t, sock.SetHeartbeatTtl(time.Second))
 			conn := join(t, "tcp", sock, client, server, false, true)
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(2500 * time.Millisecond)
 			sendOurs(t, conn, [][]byte{[]byte("still here")})
 			wantTheirs(t, sock, [][]byte{[]byte("still here")})
 		})
@@ -412,7 +412,7 @@ func TestInteropRefusedByUs(t *testing.T) {
 		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
 			zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL, -1, "box does not open"},
 		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.MechanismNull },
-			zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, 0x11000002, "mechanisms differ: ours is CURVE"},
+			zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL, 0x11000002, "mechanisms differ: ours is CURVE, the peer's NULL"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -468,7 +468,7 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 		null := client
 		null.Mechanism = zap.MechanismNull
 		_, err := dialLibzmqAs(t, null, client, server)
-		if !errors.As(err, &me) {
+		if !errors.As(err, &me) || *me != (zmtp.MechanismError{Ours: "NULL", Theirs: "CURVE"}) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -28,8 +28,8 @@ func (h *handshake) null(ctx context.Context) error {
 	}
 	// An ERROR is lost if its connection is closed with the peer's READY
 	// unread: so that is read in any case.
-	frame := appendFrameHeader(nil, flagCommand, len(ours))
-	err = h.exchange(append(frame, ours...), func() error {
+	write := func() error { return h.send(ours) }
+	read := func() error {
 		body, err := h.receiveDecision()
 		if err != nil {
 			return err
@@ -39,7 +39,8 @@ func (h *handshake) null(ctx context.Context) error {
 			return err
 		}
 		return h.setClaims(data)
-	})
+	}
+	err = h.exchange(write, read)
 	if denied != nil {
 		return denied
 	}
