@@ -88,6 +88,10 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// Before anybody is told that zauth is there: unnoticed, SIGHUP would end it.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range listeners {
 		fmt.Fprintf(stderr, "listening on %s\n", ln.Endpoint())
@@ -95,7 +99,7 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 	}
 	group.Go(func() error { return store.Watch(ctx) })
 	group.Go(func() error {
-		reloadOnHangup(ctx, store, log)
+		reloadOn(ctx, hangup, store, log)
 		return nil
 	})
 	return group.Wait()
@@ -134,14 +138,11 @@ func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.
 	return listeners, nil
 }
 
-// reloadOnHangup reads the keystore again at each SIGHUP, until ctx is done.
-func reloadOnHangup(ctx context.Context, store *keystore.Dir, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// reloadOn reads the keystore again at each signal, until ctx is done.
+func reloadOn(ctx context.Context, signals <-chan os.Signal, store *keystore.Dir, log *slog.Logger) {
 	for {
 		select {
-		case <-hangup:
+		case <-signals:
 			if err := store.Reload(); err != nil {
 				log.Error("reload failed: everything stays as it was", "err", err)
 			} else {
