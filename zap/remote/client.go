@@ -23,7 +23,7 @@ const maxWaiting = 4096
 // Pauses between attempts to connect.
 const (
 	minPause     = 50 * time.Millisecond
-	maxPause     = time.Second
+	maxPause     = 200 * time.Millisecond
 	refusedPause = 5 * time.Second
 )
 
