@@ -3,6 +3,7 @@ package zap
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -40,9 +41,9 @@ type Envelope struct {
 // ParseRequest takes a request apart, with any number of routing ids in front
 // of its empty delimiter frame. The parts are those of frames, not copies.
 //
-// It returns ErrRequest or ErrVersion. With answer true the envelope is known
-// all the same, and the asker waits: send StatusError. Without, there is
-// nobody to answer.
+// It returns ErrRequest, which for another version wraps ErrVersion too. With
+// answer true the envelope is known all the same, and the asker waits: send
+// StatusError. Without, there is nobody to answer.
 func ParseRequest(frames [][]byte) (env Envelope, req *Request, answer bool, err error) {
 	env, body, answer, err := parseEnvelope(frames)
 	if err != nil {
@@ -85,11 +86,11 @@ func parseEnvelope(frames [][]byte) (env Envelope, body [][]byte, known bool, er
 			return env, nil, false, errors.New("no request id")
 		}
 		env.RequestID = body[1]
-		if string(body[0]) != version {
-			return env, nil, true, ErrVersion
-		}
 		if len(env.RequestID) > maxString {
 			return env, nil, false, fmt.Errorf("request id of %d octets", len(env.RequestID))
+		}
+		if string(body[0]) != version {
+			return env, nil, true, ErrVersion
 		}
 		return env, body[2:], true, nil
 	}
@@ -130,6 +131,10 @@ func (r *Request) checkCredentials() error {
 // returns ErrRequest for a request that ParseRequest would refuse, and dst
 // unchanged.
 func AppendRequest(dst [][]byte, env Envelope, req *Request) ([][]byte, error) {
+	// It would be taken for the delimiter, and all that follows for something else.
+	if slices.ContainsFunc(env.RoutingIDs, func(id []byte) bool { return len(id) == 0 }) {
+		return dst, fmt.Errorf("%w: empty routing id", ErrRequest)
+	}
 	frames := appendEnvelope(dst, env)
 	frames = append(frames, []byte(req.Domain), []byte(req.Address), req.Identity, []byte(req.Mechanism))
 	frames = append(frames, req.Credentials...)
@@ -169,9 +174,9 @@ func (r *Reply) check() (metadata []byte, err error) {
 	case !r.Status.Valid():
 		return nil, fmt.Errorf("%w: status %d", ErrReply, r.Status)
 	case len(r.Text) > maxString || !isText(r.Text):
-		return nil, fmt.Errorf("%w: text %q is not at most 255 octets of printable ASCII", ErrReply, r.Text)
+		return nil, fmt.Errorf("%w: text is not at most 255 octets of printable ASCII", ErrReply)
 	case len(r.UserID) > maxString || !isText(r.UserID):
-		return nil, fmt.Errorf("%w: user id %q is not at most 255 octets of printable ASCII", ErrReply, r.UserID)
+		return nil, fmt.Errorf("%w: user id is not at most 255 octets of printable ASCII", ErrReply)
 	}
 	if metadata, err = r.Metadata.Append(nil); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReply, err)
@@ -179,8 +184,9 @@ func (r *Reply) check() (metadata []byte, err error) {
 	return metadata, nil
 }
 
-// ParseReply takes a reply apart. It returns ErrReply or ErrVersion. The
-// envelope and the metadata's values are those of frames, not copies.
+// ParseReply takes a reply apart. The envelope and the metadata's values are
+// those of frames, not copies. It returns ErrReply, which for another version
+// wraps ErrVersion too.
 func ParseReply(frames [][]byte) (Envelope, Reply, error) {
 	env, body, _, err := parseEnvelope(frames)
 	if err != nil {
@@ -189,8 +195,11 @@ func ParseReply(frames [][]byte) (Envelope, Reply, error) {
 	if len(body) != 4 {
 		return env, Reply{}, fmt.Errorf("%w: %d frames after the request id, want 4", ErrReply, len(body))
 	}
+	if len(body[0]) != 3 {
+		return env, Reply{}, fmt.Errorf("%w: status of %d octets, want 3", ErrReply, len(body[0]))
+	}
 	status, err := strconv.Atoi(string(body[0]))
-	if err != nil || len(body[0]) != 3 {
+	if err != nil {
 		return env, Reply{}, fmt.Errorf("%w: status %q", ErrReply, body[0])
 	}
 	reply := Reply{Status: Status(status), Text: string(body[1]), UserID: string(body[2])}

@@ -15,7 +15,8 @@ type Property struct {
 }
 
 // Metadata is a list of properties, in ZMTP's form in a READY or INITIATE
-// command (RFC 23, Connection Metadata) and in a ZAP reply.
+// command (RFC 23, Connection Metadata) and in a ZAP reply. No name stands
+// twice, in whatever case: two readers could take different ones for the truth.
 type Metadata []Property
 
 // ErrMetadata means that octets are no list of properties, or a property can't
@@ -37,8 +38,9 @@ func (m Metadata) Get(name string) (value []byte, ok bool) {
 // back unchanged.
 func (m Metadata) Append(dst []byte) ([]byte, error) {
 	out := dst
+	seen := names{}
 	for _, p := range m {
-		if err := checkName(p.Name); err != nil {
+		if err := seen.add(p.Name); err != nil {
 			return dst, err
 		}
 		if len(p.Value) > math.MaxInt32 {
@@ -52,11 +54,11 @@ func (m Metadata) Append(dst []byte) ([]byte, error) {
 	return out, nil
 }
 
-// ParseMetadata reads what Append writes. The values are parts of data, not
-// copies. A name that stands twice, in whatever case, is an error: two readers
-// could take different ones for the truth.
+// ParseMetadata reads what Append writes, or returns ErrMetadata. The values are
+// parts of data, not copies.
 func ParseMetadata(data []byte) (Metadata, error) {
 	var m Metadata
+	seen := names{}
 	for rest := data; len(rest) > 0; {
 		offset := len(data) - len(rest)
 		n := int(rest[0])
@@ -64,7 +66,7 @@ func ParseMetadata(data []byte) (Metadata, error) {
 			return nil, fmt.Errorf("%w: cut off in the name at offset %d", ErrMetadata, offset)
 		}
 		name := string(rest[1 : 1+n])
-		if err := checkName(name); err != nil {
+		if err := seen.add(name); err != nil {
 			return nil, fmt.Errorf("%w (at offset %d)", err, offset)
 		}
 		size := binary.BigEndian.Uint32(rest[1+n:])
@@ -72,13 +74,27 @@ func ParseMetadata(data []byte) (Metadata, error) {
 		if size > math.MaxInt32 || int(size) > len(rest) {
 			return nil, fmt.Errorf("%w: value of %s has %d octets, %d are left", ErrMetadata, name, size, len(rest))
 		}
-		if _, twice := m.Get(name); twice {
-			return nil, fmt.Errorf("%w: %s stands twice", ErrMetadata, name)
-		}
 		m = append(m, Property{Name: name, Value: rest[:size:size]})
 		rest = rest[size:]
 	}
 	return m, nil
+}
+
+// names are those that a list of properties has so far, in lower case. The
+// other side chooses how many there are, so each is looked up, not searched.
+type names map[string]struct{}
+
+// add refuses a name that is wrong, or in there already.
+func (n names) add(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	lower := strings.ToLower(name)
+	if _, twice := n[lower]; twice {
+		return fmt.Errorf("%w: %s stands twice", ErrMetadata, name)
+	}
+	n[lower] = struct{}{}
+	return nil
 }
 
 // checkName refuses a name that is empty, too long or has another character

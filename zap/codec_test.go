@@ -1,0 +1,339 @@
+package zap_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// frames makes octets of strings.
+func frames(parts ...string) [][]byte {
+	out := make([][]byte, len(parts))
+	for i, part := range parts {
+		out[i] = []byte(part)
+	}
+	return out
+}
+
+// diffFrames compares frames; an empty one and nil are the same.
+func diffFrames(want, got [][]byte) string {
+	if slices.EqualFunc(want, got, bytes.Equal) {
+		return "" // cmp is slow where there are many
+	}
+	return cmp.Diff(want, got)
+}
+
+var (
+	key    = strings.Repeat("k", 32)
+	long   = strings.Repeat("x", 256)
+	domain = frames("", "1.0", "1", "payments", "192.0.2.1", "id")
+)
+
+// request is a request up to the identity, with these parts behind.
+func request(parts ...string) [][]byte { return slices.Concat(domain, frames(parts...)) }
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	payments := func(mechanism string, credentials ...string) *zap.Request {
+		return &zap.Request{Domain: "payments", Address: "192.0.2.1", Identity: []byte("id"),
+			Mechanism: mechanism, Credentials: frames(credentials...)}
+	}
+	one := zap.Envelope{RequestID: []byte("1")}
+	for _, tt := range []struct {
+		name   string
+		frames [][]byte
+		env    zap.Envelope
+		req    *zap.Request
+	}{
+		{"NULL", request("NULL"), one, payments("NULL")},
+		{"PLAIN", request("PLAIN", "alice", "secret"), one, payments("PLAIN", "alice", "secret")},
+		{"PLAIN without password", request("PLAIN", "alice", ""), one, payments("PLAIN", "alice", "")},
+		{"CURVE", request("CURVE", key), one, payments("CURVE", key)},
+		{"GSSAPI", request("GSSAPI", "alice@EXAMPLE"), one, payments("GSSAPI", "alice@EXAMPLE")},
+		{"another mechanism", request("X-TOKEN", "a", "b", "c"), one, payments("X-TOKEN", "a", "b", "c")},
+		{"as empty as can be", frames("", "1.0", "", "", "", "", "NULL"), zap.Envelope{}, &zap.Request{Mechanism: "NULL"}},
+		{"longest strings", frames("", "1.0", long[1:], long[1:], long[1:], long[1:], long[1:]),
+			zap.Envelope{RequestID: []byte(long[1:])},
+			&zap.Request{Domain: long[1:], Address: long[1:], Identity: []byte(long[1:]), Mechanism: long[1:]}},
+		{"any octets in id and identity", frames("", "1.0", "\x00\xff", "", "", "\x00\xff", "NULL"),
+			zap.Envelope{RequestID: []byte("\x00\xff")}, &zap.Request{Identity: []byte("\x00\xff"), Mechanism: "NULL"}},
+		{"behind a ROUTER", slices.Concat(frames("\x00abcd"), request("NULL")),
+			zap.Envelope{RoutingIDs: frames("\x00abcd"), RequestID: []byte("1")}, payments("NULL")},
+		{"behind three proxies", slices.Concat(frames("a", "bb", "ccc"), request("NULL")),
+			zap.Envelope{RoutingIDs: frames("a", "bb", "ccc"), RequestID: []byte("1")}, payments("NULL")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			env, req, answer, err := zap.ParseRequest(tt.frames)
+			if err != nil || !answer {
+				t.Fatalf("got answer %v, %v", answer, err)
+			}
+			if diff := cmp.Diff(tt.env, env, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("envelope (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.req, req, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("request (-want +got):\n%s", diff)
+			}
+			again, err := zap.AppendRequest(frames("before"), tt.env, tt.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := diffFrames(slices.Concat(frames("before"), tt.frames), again); diff != "" {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseRequestMalformed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		frames [][]byte
+		answer bool // the envelope is known
+		err    error
+	}{
+		{"nothing", nil, false, zap.ErrRequest},
+		{"one octet", frames("x"), false, zap.ErrRequest},
+		{"no delimiter", frames("id", "1.0", "1", "payments"), false, zap.ErrRequest},
+		{"delimiter only", frames(""), false, zap.ErrRequest},
+		{"no request id", frames("", "1.0"), false, zap.ErrRequest},
+		{"routing ids only", frames("a", "b", "c"), false, zap.ErrRequest},
+		{"request id of 256 octets", frames("", "1.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
+		{"request id of 256 octets in another version", frames("", "2.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
+		{"version 2.0", frames("", "2.0", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
+		{"version 1.00", frames("", "1.00", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
+		{"no version", frames("", "", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
+		{"version of REQ's", frames("1.0", "1", "", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
+		{"ends after the request id", frames("", "1.0", "1"), true, zap.ErrRequest},
+		{"ends after the domain", frames("", "1.0", "1", "payments"), true, zap.ErrRequest},
+		{"ends after the address", frames("", "1.0", "1", "payments", "192.0.2.1"), true, zap.ErrRequest},
+		{"ends after the identity", request(), true, zap.ErrRequest},
+		{"domain of 256 octets", frames("", "1.0", "1", long, "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
+		{"domain beyond ASCII", frames("", "1.0", "1", "zahlungsverkehr für alle", "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
+		{"line break in the domain", frames("", "1.0", "1", "a\nb", "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
+		{"address of 256 octets", frames("", "1.0", "1", "payments", long, "id", "NULL"), true, zap.ErrRequest},
+		{"NUL in the address", frames("", "1.0", "1", "payments", "192.0.2.1\x00", "id", "NULL"), true, zap.ErrRequest},
+		{"identity of 256 octets", frames("", "1.0", "1", "payments", "192.0.2.1", long, "NULL"), true, zap.ErrRequest},
+		{"no mechanism", request(""), true, zap.ErrRequest},
+		{"mechanism of 256 octets", request(long), true, zap.ErrRequest},
+		{"mechanism beyond ASCII", request("\xff"), true, zap.ErrRequest},
+		{"NULL with credentials", request("NULL", ""), true, zap.ErrRequest},
+		{"PLAIN without credentials", request("PLAIN"), true, zap.ErrRequest},
+		{"PLAIN without password frame", request("PLAIN", "alice"), true, zap.ErrRequest},
+		{"PLAIN with three frames", request("PLAIN", "alice", "secret", "secret"), true, zap.ErrRequest},
+		{"PLAIN with a name of 1025 octets", request("PLAIN", strings.Repeat("a", 1025), "secret"), true, zap.ErrRequest},
+		{"PLAIN with a password of 1025 octets", request("PLAIN", "alice", strings.Repeat("a", 1025)), true, zap.ErrRequest},
+		{"CURVE without key", request("CURVE"), true, zap.ErrRequest},
+		{"CURVE with an empty key", request("CURVE", ""), true, zap.ErrRequest},
+		{"CURVE with 31 octets", request("CURVE", key[1:]), true, zap.ErrRequest},
+		{"CURVE with 33 octets", request("CURVE", key+"k"), true, zap.ErrRequest},
+		{"CURVE with a key in Z85", request("CURVE", strings.Repeat("0", 40)), true, zap.ErrRequest},
+		{"CURVE with two keys", request("CURVE", key, key), true, zap.ErrRequest},
+		{"GSSAPI without principal", request("GSSAPI"), true, zap.ErrRequest},
+		{"another mechanism with 17 frames", request(append([]string{"X"}, make([]string, 17)...)...), true, zap.ErrRequest},
+		{"another mechanism with 1025 octets", request("X", strings.Repeat("c", 1025)), true, zap.ErrRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, ids := range [][][]byte{nil, frames("\x00\x01\x02\x03\x04"), frames("a", "b")} {
+				in := slices.Concat(ids, tt.frames)
+				env, req, answer, err := zap.ParseRequest(in)
+				if !errors.Is(err, zap.ErrRequest) || !errors.Is(err, tt.err) || req != nil || answer != tt.answer {
+					t.Errorf("behind %q: got %v, answer %v, %v", ids, req, answer, err)
+				}
+				if errors.Is(err, zap.ErrVersion) && tt.err != zap.ErrVersion {
+					t.Errorf("behind %q: got %v", ids, err)
+				}
+				if err != nil && len(err.Error()) > 200 {
+					t.Errorf("error of %d octets", len(err.Error()))
+				}
+				if !answer {
+					continue
+				}
+				// What is answered reaches the asker.
+				reply, err := zap.AppendReply(nil, env, zap.Reply{Status: zap.StatusError})
+				if err != nil {
+					t.Error(err)
+				}
+				n := slices.IndexFunc(in, func(frame []byte) bool { return len(frame) == 0 })
+				if diff := diffFrames(in[:n], env.RoutingIDs); diff != "" {
+					t.Errorf("behind %q: routing ids (-want +got):\n%s", ids, diff)
+				}
+				if _, got, err := zap.ParseReply(reply); err != nil || got.Status != zap.StatusError {
+					t.Errorf("behind %q: the answer is %+v, %v", ids, got, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAppendRequestMalformed(t *testing.T) {
+	t.Parallel()
+	one := zap.Envelope{RequestID: []byte("1")}
+	null := zap.Request{Mechanism: zap.MechanismNull}
+	for _, tt := range []struct {
+		name string
+		env  zap.Envelope
+		req  zap.Request
+	}{
+		{"no mechanism", one, zap.Request{}},
+		{"wrong key", one, zap.Request{Mechanism: zap.MechanismCurve, Credentials: frames("short")}},
+		{"domain of 256 octets", one, zap.Request{Domain: long, Mechanism: zap.MechanismNull}},
+		{"request id of 256 octets", zap.Envelope{RequestID: []byte(long)}, null},
+		{"empty routing id", zap.Envelope{RoutingIDs: frames(""), RequestID: []byte("1")}, null},
+		// With an empty routing id it would be a good request of somebody else.
+		{"routing ids like a request", zap.Envelope{RoutingIDs: frames("", "1.0", "2"), RequestID: []byte("1")},
+			zap.Request{Domain: "PLAIN", Address: "alice", Identity: []byte("secret"), Mechanism: "X"}},
+	} {
+		got, err := zap.AppendRequest(frames("before"), tt.env, &tt.req)
+		if !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+		if diff := diffFrames(frames("before"), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestReply(t *testing.T) {
+	t.Parallel()
+	env := zap.Envelope{RoutingIDs: frames("a", "b"), RequestID: []byte("7")}
+	for _, tt := range []struct {
+		name  string
+		reply zap.Reply
+		body  [][]byte
+	}{
+		{"welcome", zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "X-Group", Value: []byte("traders")}}},
+			frames("200", "OK", "alice", "\x07X-Group\x00\x00\x00\x07traders")},
+		{"nothing but welcome", zap.Reply{Status: zap.StatusOK}, frames("200", "", "", "")},
+		{"try later", zap.Reply{Status: zap.StatusTryLater, Text: "busy"}, frames("300", "busy", "", "")},
+		{"refused", zap.Refuse("unknown key"), frames("400", "unknown key", "", "")},
+		{"error", zap.Reply{Status: zap.StatusError, Text: long[1:]}, frames("500", long[1:], "", "")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := slices.Concat(frames("before", "a", "b", "", "1.0", "7"), tt.body)
+			got, err := zap.AppendReply(frames("before"), env, tt.reply)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := diffFrames(want, got); diff != "" {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+			gotEnv, reply, err := zap.ParseReply(got[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(env, gotEnv); diff != "" {
+				t.Errorf("envelope (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.reply, reply, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("reply (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestReplyKeepsBack: what is for us, or for those who get in, goes nowhere else.
+func TestReplyKeepsBack(t *testing.T) {
+	t.Parallel()
+	for _, status := range []zap.Status{zap.StatusTryLater, zap.StatusRefused, zap.StatusError} {
+		reply := zap.Reply{Status: status, UserID: "alice", Metadata: zap.Metadata{{Name: "X", Value: []byte("x")}}, Rule: "policy.zpl:12"}
+		got, err := zap.AppendReply(nil, zap.Envelope{}, reply)
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := diffFrames(frames("", "1.0", "", string(got[3]), "", "", ""), got); diff != "" {
+			t.Errorf("%d (-want +got):\n%s", status, diff)
+		}
+	}
+}
+
+// TestAppendReplyMalformed: libzmq would drop the connection without a word. So
+// such a reply goes out as 500, and the caller learns why.
+func TestAppendReplyMalformed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		reply zap.Reply
+		err   error
+	}{
+		{"no status", zap.Reply{}, zap.ErrReply},
+		{"status 201", zap.Reply{Status: 201}, zap.ErrReply},
+		{"status -200", zap.Reply{Status: -200}, zap.ErrReply},
+		{"status 2000", zap.Reply{Status: 2000}, zap.ErrReply},
+		{"text of 256 octets", zap.Refuse(long), zap.ErrReply},
+		{"text beyond ASCII", zap.Refuse("größer"), zap.ErrReply},
+		{"line break in the text", zap.Refuse("a\nb"), zap.ErrReply},
+		{"user id of 256 octets", zap.Reply{Status: zap.StatusOK, UserID: long}, zap.ErrReply},
+		{"user id beyond ASCII", zap.Reply{Status: zap.StatusOK, UserID: "Zoë"}, zap.ErrReply},
+		{"NUL in the user id", zap.Reply{Status: zap.StatusOK, UserID: "root\x00"}, zap.ErrReply},
+		{"metadata", zap.Reply{Status: zap.StatusOK, UserID: "alice", Metadata: zap.Metadata{{Name: "a b"}}}, zap.ErrMetadata},
+		{"metadata twice", zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "a"}, {Name: "A"}}}, zap.ErrMetadata},
+	} {
+		got, err := zap.AppendReply(frames("before"), zap.Envelope{RequestID: []byte("1")}, tt.reply)
+		if !errors.Is(err, zap.ErrReply) || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+		if diff := diffFrames(frames("before", "", "1.0", "1", "500", "internal error", "", ""), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestParseReplyMalformed(t *testing.T) {
+	t.Parallel()
+	// reply is a good envelope with these parts behind.
+	reply := func(parts ...string) [][]byte { return slices.Concat(frames("", "1.0", "1"), frames(parts...)) }
+	for _, tt := range []struct {
+		name   string
+		frames [][]byte
+		err    error
+	}{
+		{"nothing", nil, zap.ErrReply},
+		{"no delimiter", frames("1.0", "1", "200", "OK"), zap.ErrReply},
+		{"no request id", frames("", "1.0"), zap.ErrReply},
+		{"request id of 256 octets", frames("", "1.0", long, "200", "OK", "", ""), zap.ErrReply},
+		{"version 2.0", frames("", "2.0", "1", "200", "OK", "", ""), zap.ErrVersion},
+		{"no status", reply(), zap.ErrReply},
+		{"three frames", reply("200", "OK", "alice"), zap.ErrReply},
+		{"five frames", reply("200", "OK", "alice", "", ""), zap.ErrReply},
+		{"empty status", reply("", "OK", "", ""), zap.ErrReply},
+		{"status 100", reply("100", "", "", ""), zap.ErrReply},
+		{"status 201", reply("201", "", "", ""), zap.ErrReply},
+		{"status 20", reply("20", "", "", ""), zap.ErrReply},
+		{"status 2000", reply("2000", "", "", ""), zap.ErrReply},
+		{"status with a sign", reply("+20", "", "", ""), zap.ErrReply},
+		{"status with a blank", reply("200 ", "", "", ""), zap.ErrReply},
+		{"status of letters", reply("2OO", "", "", ""), zap.ErrReply},
+		{"status of a megabyte", reply(strings.Repeat("2", 1<<20), "", "", ""), zap.ErrReply},
+		{"text of 256 octets", reply("400", long, "", ""), zap.ErrReply},
+		{"text of a megabyte", reply("400", strings.Repeat("t", 1<<20), "", ""), zap.ErrReply},
+		{"line break in the text", reply("400", "a\nb", "", ""), zap.ErrReply},
+		{"user id of 256 octets", reply("200", "OK", long, ""), zap.ErrReply},
+		{"user id beyond ASCII", reply("200", "OK", "Zoë", ""), zap.ErrReply},
+		{"user id of the refused", reply("400", "", "alice", ""), zap.ErrReply},
+		{"metadata of the refused", reply("400", "", "", "\x01a\x00\x00\x00\x00"), zap.ErrReply},
+		{"metadata cut off", reply("200", "OK", "alice", "\x01a\x00\x00\x00\x01"), zap.ErrMetadata},
+		{"metadata twice", reply("200", "OK", "alice", "\x01a\x00\x00\x00\x00\x01A\x00\x00\x00\x00"), zap.ErrMetadata},
+	} {
+		_, got, err := zap.ParseReply(tt.frames)
+		if !errors.Is(err, zap.ErrReply) || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+		if diff := cmp.Diff(zap.Reply{}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if err != nil && len(err.Error()) > 200 {
+			t.Errorf("%s: error of %d octets", tt.name, len(err.Error()))
+		}
+	}
+}

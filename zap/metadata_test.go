@@ -1,0 +1,185 @@
+package zap_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestMetadataWire: the octets are those of RFC 23.
+func TestMetadataWire(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		metadata zap.Metadata
+		wire     string
+	}{
+		{"none", nil, ""},
+		{"one", zap.Metadata{{Name: "Socket-Type", Value: []byte("REQ")}}, "\x0bSocket-Type\x00\x00\x00\x03REQ"},
+		{"empty value", zap.Metadata{{Name: "Identity"}}, "\x08Identity\x00\x00\x00\x00"},
+		{"two", zap.Metadata{{Name: "a", Value: []byte{0, 255}}, {Name: "B+1._-", Value: []byte("\n")}},
+			"\x01a\x00\x00\x00\x02\x00\xff\x06B+1._-\x00\x00\x00\x01\n"},
+		{"longest name", zap.Metadata{{Name: strings.Repeat("n", 255)}}, "\xff" + strings.Repeat("n", 255) + "\x00\x00\x00\x00"},
+		{"longer value than one octet can count", zap.Metadata{{Name: "X", Value: bytes.Repeat([]byte("v"), 0x10203)}},
+			"\x01X\x00\x01\x02\x03" + strings.Repeat("v", 0x10203)},
+	} {
+		got, err := tt.metadata.Append([]byte("before"))
+		if err != nil || string(got) != "before"+tt.wire {
+			t.Errorf("%s: got %q, %v", tt.name, got, err)
+		}
+		back, err := zap.ParseMetadata([]byte(tt.wire))
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.metadata, back, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestMetadataGet(t *testing.T) {
+	t.Parallel()
+	m := zap.Metadata{{Name: "User-Id", Value: []byte("alice")}, {Name: "Empty"}}
+	for _, name := range []string{"User-Id", "user-id", "USER-ID"} {
+		if value, ok := m.Get(name); string(value) != "alice" || !ok {
+			t.Errorf("%s: got %q, %v", name, value, ok)
+		}
+	}
+	if value, ok := m.Get("empty"); len(value) != 0 || !ok {
+		t.Errorf("empty: got %q, %v", value, ok)
+	}
+	if value, ok := m.Get("User"); value != nil || ok {
+		t.Errorf("missing: got %q, %v", value, ok)
+	}
+}
+
+func TestParseMetadataMalformed(t *testing.T) {
+	t.Parallel()
+	const good = "\x01a\x00\x00\x00\x01v"
+	for _, tt := range []struct{ name, data string }{
+		{"name length only", "\x01"},
+		{"cut off in the name", "\x05name"},
+		{"no value length", "\x01a"},
+		{"cut off in the value length", "\x01a\x00\x00\x00"},
+		{"cut off in the value", "\x01a\x00\x00\x00\x02v"},
+		{"value of 2^31-1 octets", "\x01a\x7f\xff\xff\xffv"},
+		{"value of 2^31 octets", "\x01a\x80\x00\x00\x00v"},
+		{"value of 2^32-1 octets", "\x01a\xff\xff\xff\xffv"},
+		{"empty name", "\x00\x00\x00\x00\x01v"},
+		{"one octet left over", good + "\x00"},
+		{"second one cut off", good + "\x01b\x00\x00\x00\x01"},
+		{"name twice", good + good},
+		{"name twice in another case", good + "\x01A\x00\x00\x00\x00"},
+		{"space in the name", "\x03a b\x00\x00\x00\x00"},
+		{"NUL in the name", "\x01\x00\x00\x00\x00\x00"},
+		{"control character in the name", "\x01\n\x00\x00\x00\x00"},
+		{"colon in the name", "\x01:\x00\x00\x00\x00"},
+		{"name beyond ASCII", "\x02\xc3\xa9\x00\x00\x00\x00"},
+	} {
+		if m, err := zap.ParseMetadata([]byte(tt.data)); !errors.Is(err, zap.ErrMetadata) || m != nil {
+			t.Errorf("%s: got %v, %v", tt.name, m, err)
+		}
+	}
+	// Cut at any length but at the end of a property, nothing is read.
+	whole := good + "\x08Identity\x00\x00\x00\x05abcde"
+	for n := range len(whole) {
+		_, err := zap.ParseMetadata([]byte(whole[:n]))
+		if atEnd := n == 0 || n == len(good); errors.Is(err, zap.ErrMetadata) == atEnd {
+			t.Errorf("%q: got %v", whole[:n], err)
+		}
+	}
+}
+
+func TestAppendMetadataMalformed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		metadata zap.Metadata
+	}{
+		{"empty name", zap.Metadata{{}}},
+		{"name of 256 octets", zap.Metadata{{Name: strings.Repeat("n", 256)}}},
+		{"space in the name", zap.Metadata{{Name: "a b"}}},
+		{"name beyond ASCII", zap.Metadata{{Name: "é"}}},
+		{"second one", zap.Metadata{{Name: "a"}, {Name: "="}}},
+		{"name twice", zap.Metadata{{Name: "a"}, {Name: "b"}, {Name: "A"}}},
+	} {
+		got, err := tt.metadata.Append([]byte("before"))
+		if !errors.Is(err, zap.ErrMetadata) || string(got) != "before" {
+			t.Errorf("%s: got %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+// TestNameCharacters: of all octets, a name takes those of RFC 23.
+func TestNameCharacters(t *testing.T) {
+	t.Parallel()
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+"
+	for c := range 256 {
+		name := string([]byte{byte(c)})
+		_, err := zap.Metadata{{Name: name}}.Append(nil)
+		if ok := strings.Contains(allowed, name); errors.Is(err, zap.ErrMetadata) == ok {
+			t.Errorf("%q: got %v", name, err)
+		}
+	}
+}
+
+// manyProperties returns n properties in wire form, of 10 octets each.
+func manyProperties(n int) []byte {
+	var data []byte
+	for i := range n {
+		data = append(data, 5)
+		data = fmt.Appendf(data, "%05x", i)
+		data = binary.BigEndian.AppendUint32(data, 0)
+	}
+	return data
+}
+
+// TestManyProperties: what a stranger may send takes no time that grows with
+// its square.
+func TestManyProperties(t *testing.T) {
+	t.Parallel()
+	const n = 200_000 // searching would compare 2*10^10 names
+	data := manyProperties(n)
+	start := time.Now()
+	m, err := zap.ParseMetadata(data)
+	if err != nil || len(m) != n {
+		t.Fatalf("got %d properties, %v", len(m), err)
+	}
+	if again, err := m.Append(nil); err != nil || !bytes.Equal(again, data) {
+		t.Errorf("written again it is %d octets, %v", len(again), err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// BenchmarkParseMetadata reads what a REQ socket sends, and the most that fits
+// into a handshake command of zmtp.
+func BenchmarkParseMetadata(b *testing.B) {
+	usual, err := zap.Metadata{{Name: "Socket-Type", Value: []byte("REQ")}, {Name: "Identity"}}.Append(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		data []byte
+	}{{"usual", usual}, {"16KiB", manyProperties(1638)}} {
+		b.Run(tt.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := zap.ParseMetadata(tt.data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
