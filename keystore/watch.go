@@ -2,7 +2,9 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -32,10 +34,12 @@ func (d *Dir) Watch(ctx context.Context) error {
 		return fmt.Errorf("keystore: watching %s failed: %w", d.path, err)
 	}
 	defer watcher.Close()
-	if err := watcher.Add(d.path); err != nil {
+	err = watcher.Add(d.path)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
 		return fmt.Errorf("keystore: watching %s failed: %w", d.path, err)
 	}
-	w := watch{dir: d, watcher: watcher, names: map[string]bool{}, all: true}
+	w := watch{dir: d, watcher: watcher, names: map[string]bool{}, all: true, gone: gone}
 	w.apply()
 	for {
 		select {
@@ -106,6 +110,8 @@ func (w *watch) apply() {
 	}
 	if w.all {
 		if err := w.dir.updateAll(); err != nil {
+			w.dir.update(slices.Collect(maps.Keys(w.names))) // what is known to have gone
+			clear(w.names)
 			if !w.lost {
 				w.dir.log.Error("keystore can't be read: what was known stays in force", "err", err)
 			}

@@ -1,0 +1,493 @@
+package keystore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// syncBuffer is a log that can be read while it is written.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// count is how many lines hold all of these.
+func (b *syncBuffer) count(words ...string) (n int) {
+lines:
+	for line := range strings.Lines(b.String()) {
+		for _, w := range words {
+			if !strings.Contains(line, w) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text is a new public certificate of that name, and its key. Names of the
+// same length give texts of the same length.
+func text(t testing.TB, name string) (string, curve.PublicKey) {
+	t.Helper()
+	c := cert.Generate(cert.Property{Name: "name", Value: name})
+	out, err := c.AppendPublic(nil)
+	must(t, err)
+	return string(out), c.Public
+}
+
+func write(t testing.TB, dir, file, text string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+}
+
+// add writes a new certificate as NAME.key.
+func add(t testing.TB, dir, name string) curve.PublicKey {
+	t.Helper()
+	text, key := text(t, name)
+	write(t, dir, name+".key", text)
+	return key
+}
+
+// open opens a store with a log.
+func open(t testing.TB, url string) (*keystore.Dir, *syncBuffer) {
+	t.Helper()
+	log := new(syncBuffer)
+	d, err := keystore.Open(url, slog.New(slog.NewTextHandler(log, nil)))
+	must(t, err)
+	return d, log
+}
+
+func knows(d *keystore.Dir, key curve.PublicKey) bool {
+	_, ok := d.Lookup(key)
+	return ok
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	for _, url := range []string{dir, "dir:" + dir, "dir:" + dir + "/"} {
+		d, _ := open(t, url)
+		id, ok := d.Lookup(alice)
+		if !ok || id.Name != "alice" || id.Key != alice || id.File != filepath.Join(dir, "alice.key") {
+			t.Errorf("%s: %+v, %v", url, id, ok)
+		}
+	}
+	for url, want := range map[string]error{
+		"":                            keystore.ErrURL,
+		"dir:":                        keystore.ErrURL,
+		"etcd://host":                 keystore.ErrURL,
+		"bolt:clients.db":             keystore.ErrURL,
+		filepath.Join(dir, "missing"): fs.ErrNotExist,
+	} {
+		if _, err := keystore.Open(url, nil); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", url, err, want)
+		}
+	}
+	if _, err := keystore.Open(filepath.Join(dir, "alice.key"), nil); err == nil {
+		t.Error("a file is taken for a directory")
+	}
+}
+
+// TestWhatCounts: which files are read, and what their owners are called.
+func TestWhatCounts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	elsewhere := t.TempDir()
+	named, namedKey := text(t, "in the file")
+	write(t, dir, "named.key", named)
+	nameless := cert.Generate()
+	out, err := nameless.AppendPublic(nil)
+	must(t, err)
+	write(t, dir, "nameless.key", string(out))
+	other := cert.Generate()
+	out, err = other.AppendPublic(nil)
+	must(t, err)
+	write(t, dir, "czmq.txt", string(out))
+	linked := add(t, elsewhere, "linked")
+	must(t, os.Symlink(filepath.Join(elsewhere, "linked.key"), filepath.Join(dir, "link.key")))
+	var ignored []curve.PublicKey
+	for _, file := range []string{".hidden.key", "mallory.key_secret", "backup.key~", ".backup.key.swp", "half.key.tmp"} {
+		text, key := text(t, "ignored")
+		write(t, dir, file, text)
+		ignored = append(ignored, key)
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "sub.key"), 0o755))
+	must(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.key")))
+
+	d, log := open(t, dir)
+	for key, name := range map[curve.PublicKey]string{namedKey: "in the file", nameless.Public: "nameless", other.Public: "czmq.txt", linked: "linked"} {
+		if id, ok := d.Lookup(key); !ok || id.Name != name {
+			t.Errorf("%s: %+v, %v", name, id, ok)
+		}
+	}
+	for _, key := range ignored {
+		if knows(d, key) {
+			t.Error("a file that doesn't count was read")
+		}
+	}
+	if d.Len() != 4 || log.count("level=ERROR") != 0 {
+		t.Errorf("%d identities, log:\n%s", d.Len(), log)
+	}
+}
+
+// TestBroken: a broken file is reported with its place, and harms no other.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	write(t, dir, "broken.key", "metadata\n    name = \"bob\"\ncurve\n    public-key = \"tooshort\"\n")
+	write(t, dir, "README", "Certificates go here.\n")
+	write(t, dir, "large.key", strings.Repeat("# large\n", cert.MaxFile/8+1))
+	d, log := open(t, dir)
+	if !knows(d, alice) || d.Len() != 1 {
+		t.Errorf("%d identities", d.Len())
+	}
+	for _, words := range [][]string{
+		{"level=ERROR", filepath.Join(dir, "broken.key") + ":4:19"},
+		{"level=ERROR", filepath.Join(dir, "README") + ":1:14"},
+		{"level=ERROR", filepath.Join(dir, "large.key"), "larger than"},
+	} {
+		if log.count(words...) != 1 {
+			t.Errorf("no line with %q in:\n%s", words, log)
+		}
+	}
+	must(t, d.Reload())
+	if n := log.count("level=ERROR"); n != 3 {
+		t.Errorf("%d errors after a reload, want no new ones:\n%s", n, log)
+	}
+}
+
+// TestSecretInTheStore: it is warned of, and not kept.
+func TestSecretInTheStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := cert.Generate(cert.Property{Name: "name", Value: "careless"})
+	text, err := c.AppendSecret(nil)
+	must(t, err)
+	write(t, dir, "careless.key", string(text))
+	d, log := open(t, dir)
+	if !knows(d, c.Public) || log.count("level=WARN", "careless.key", "secret key") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+	if strings.Contains(log.String(), c.Secret.Z85()) {
+		t.Error("the secret is in the log")
+	}
+}
+
+// TestDuplicates: of two files with one key the first counts. It is reported
+// once, and the other stands in when the first is gone.
+func TestDuplicates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, key := text(t, "shared")
+	write(t, dir, "a.key", strings.Replace(one, "shared", "first", 1))
+	write(t, dir, "b.key", strings.Replace(one, "shared", "second", 1))
+	d, log := open(t, dir)
+	if id, ok := d.Lookup(key); !ok || id.Name != "first" {
+		t.Errorf("%+v", id)
+	}
+	add(t, dir, "another")
+	must(t, d.Reload())
+	if n := log.count("level=WARN", "one key", "a.key", "b.key"); n != 1 {
+		t.Errorf("reported %d times:\n%s", n, log)
+	}
+	must(t, os.Remove(filepath.Join(dir, "a.key")))
+	must(t, d.Reload())
+	if id, ok := d.Lookup(key); !ok || id.Name != "second" {
+		t.Errorf("%+v", id)
+	}
+}
+
+// TestReload: if the directory can't be read everything stays as it was.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "clients")
+	must(t, os.Mkdir(dir, 0o755))
+	alice := add(t, dir, "alice")
+	d, _ := open(t, dir)
+	bob := add(t, dir, "bob")
+	must(t, os.Remove(filepath.Join(dir, "alice.key")))
+	must(t, d.Reload())
+	if knows(d, alice) || !knows(d, bob) {
+		t.Error("the change is not in force")
+	}
+	must(t, os.RemoveAll(dir))
+	if err := d.Reload(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if !knows(d, bob) {
+		t.Error("a reload that failed changed something")
+	}
+}
+
+// watched opens a store and follows it until the test ends.
+func watched(t *testing.T, dir string) (*keystore.Dir, *syncBuffer) {
+	t.Helper()
+	d, log := open(t, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Watch(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-done)
+	})
+	return d, log
+}
+
+// within waits until something holds: a second is what is promised, and more is
+// allowed for a machine under load.
+func within(t *testing.T, what string, log *syncBuffer, ok func() bool) {
+	t.Helper()
+	start := time.Now()
+	for !ok() {
+		if time.Since(start) > 5*time.Second {
+			t.Fatalf("%s: not in force; log:\n%s", what, log)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Logf("%s took %v", what, took)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	d, log := watched(t, dir)
+
+	bob := add(t, dir, "bob")
+	within(t, "added", log, func() bool { return knows(d, bob) })
+	must(t, os.Remove(filepath.Join(dir, "bob.key")))
+	within(t, "removed", log, func() bool { return !knows(d, bob) })
+
+	// Another content of the same size, at the same time as far as the file says.
+	path := filepath.Join(dir, "alice.key")
+	info, err := os.Stat(path)
+	must(t, err)
+	alice2 := add(t, dir, "alice")
+	must(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	within(t, "changed", log, func() bool { return knows(d, alice2) && !knows(d, alice) })
+
+	replacement, alice3 := text(t, "alice")
+	write(t, dir, ".alice.new", replacement)
+	must(t, os.Rename(filepath.Join(dir, ".alice.new"), path))
+	within(t, "replaced", log, func() bool { return knows(d, alice3) && !knows(d, alice2) })
+
+	must(t, os.Rename(path, filepath.Join(dir, ".alice.away")))
+	within(t, "renamed away", log, func() bool { return !knows(d, alice3) })
+	for _, word := range []string{"added", "changed", "removed"} {
+		if log.count("identity "+word) == 0 {
+			t.Errorf("nothing was logged as %s:\n%s", word, log)
+		}
+	}
+}
+
+// TestWatchBroken: what is half written isn't reported, what stays broken is,
+// and the last good version stays in force.
+func TestWatchBroken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	d, log := watched(t, dir)
+
+	whole, bob := text(t, "bob")
+	f, err := os.Create(filepath.Join(dir, "bob.key"))
+	must(t, err)
+	for i := range whole {
+		_, err := f.WriteString(whole[i : i+1])
+		must(t, err)
+		if i%20 == 0 {
+			time.Sleep(15 * time.Millisecond)
+		}
+	}
+	must(t, f.Close())
+	within(t, "written slowly", log, func() bool { return knows(d, bob) })
+
+	write(t, dir, "alice.key", "oops\n")
+	within(t, "reported", log, func() bool { return log.count("level=ERROR", "alice.key:1:1", "stays in force") == 1 })
+	if !knows(d, alice) {
+		t.Error("the last good version is not in force")
+	}
+	if log.count("level=ERROR") != 1 {
+		t.Errorf("more was reported:\n%s", log)
+	}
+	alice2 := add(t, dir, "alice")
+	within(t, "mended", log, func() bool { return knows(d, alice2) && !knows(d, alice) })
+	write(t, dir, "alice.key", "oops\n")
+	must(t, os.Remove(filepath.Join(dir, "alice.key")))
+	within(t, "removed", log, func() bool { return !knows(d, alice2) })
+}
+
+// TestWatchDirectory: the directory itself may go and come back.
+func TestWatchDirectory(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "clients")
+	must(t, os.Mkdir(dir, 0o755))
+	alice := add(t, dir, "alice")
+	d, log := watched(t, dir)
+	zoe := add(t, dir, "zoe")
+	within(t, "followed", log, func() bool { return knows(d, zoe) })
+
+	must(t, os.RemoveAll(dir))
+	within(t, "removed with all in it", log, func() bool { return !knows(d, alice) && !knows(d, zoe) })
+	must(t, os.Mkdir(dir, 0o755))
+	bob := add(t, dir, "bob")
+	within(t, "made again", log, func() bool { return knows(d, bob) })
+	carol := add(t, dir, "carol")
+	within(t, "followed again", log, func() bool { return knows(d, carol) })
+
+	if runtime.GOOS == "windows" {
+		return // a directory that is watched can't be renamed there
+	}
+	next := filepath.Join(parent, "next")
+	must(t, os.Mkdir(next, 0o755))
+	dave := add(t, next, "dave")
+	must(t, os.Rename(dir, filepath.Join(parent, "old")))
+	must(t, os.Rename(next, dir))
+	within(t, "another in its place", log, func() bool { return knows(d, dave) && !knows(d, bob) })
+	erin := add(t, dir, "erin")
+	within(t, "followed again", log, func() bool { return knows(d, erin) })
+}
+
+// TestWatchKubernetes: a mounted volume changes by swapping one link.
+func TestWatchKubernetes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	version := func(n string, name string) curve.PublicKey {
+		must(t, os.Mkdir(filepath.Join(dir, n), 0o755))
+		text, key := text(t, name)
+		write(t, filepath.Join(dir, n), "client.key", text)
+		return key
+	}
+	first := version("..v1", "first")
+	must(t, os.Symlink("..v1", filepath.Join(dir, "..data")))
+	must(t, os.Symlink(filepath.Join("..data", "client.key"), filepath.Join(dir, "client.key")))
+	d, log := watched(t, dir)
+	within(t, "first", log, func() bool { return knows(d, first) })
+	second := version("..v2", "second")
+	must(t, os.Symlink("..v2", filepath.Join(dir, "..data_tmp")))
+	must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	within(t, "swapped", log, func() bool { return knows(d, second) && !knows(d, first) })
+}
+
+// TestLookupUnderChange: whoever is in the store all the time is found all the
+// time.
+func TestLookupUnderChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	d, _ := open(t, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if id, ok := d.Lookup(alice); !ok || id.Name != "alice" {
+					t.Errorf("%+v, %v", id, ok)
+					return
+				}
+			}
+		})
+	}
+	for n := range 100 {
+		name := fmt.Sprintf("client-%d", n%5)
+		if n%3 == 2 {
+			os.Remove(filepath.Join(dir, name+".key"))
+		} else {
+			add(t, dir, name)
+		}
+		must(t, d.Reload())
+	}
+	cancel()
+	wg.Wait()
+}
+
+// TestLookupAllocs: looking up costs no allocation.
+func TestLookupAllocs(t *testing.T) {
+	dir := t.TempDir()
+	alice := add(t, dir, "alice")
+	d, _ := open(t, dir)
+	stranger := curve.GenerateKeyPair().Public
+	if n := testing.AllocsPerRun(1000, func() {
+		if !knows(d, alice) || knows(d, stranger) {
+			t.Fatal("wrong answer")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// many makes a directory of n certificates.
+func many(b *testing.B, n int) (dir string, keys []curve.PublicKey) {
+	dir = b.TempDir()
+	for i := range n {
+		keys = append(keys, add(b, dir, fmt.Sprintf("client-%06d", i)))
+	}
+	return dir, keys
+}
+
+func BenchmarkOpen10000(b *testing.B) {
+	dir, _ := many(b, 10_000)
+	for b.Loop() {
+		d, err := keystore.Open(dir, nil)
+		must(b, err)
+		if d.Len() != 10_000 {
+			b.Fatal(d.Len())
+		}
+	}
+}
+
+func BenchmarkLookup10000(b *testing.B) {
+	dir, keys := many(b, 10_000)
+	d, err := keystore.Open(dir, nil)
+	must(b, err)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if !knows(d, keys[i%len(keys)]) {
+			b.Fatal("not found")
+		}
+		i++
+	}
+}
