@@ -3,6 +3,10 @@ package main
 import (
 	"os"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/zcurve/zcurve/internal/cli/clitest"
 )
 
 // asZauth in the environment makes the test's binary be zauth.
@@ -12,5 +16,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asZauth) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"zauth": main})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", clitest.WithoutSleep)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": clitest.Status},
+	})
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/cli/clitest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
@@ -49,7 +50,7 @@ func startZauth(t *testing.T, args ...string) *zauth {
 	exe, err := os.Executable()
 	must(t, err)
 	z := &zauth{cmd: exec.Command(exe, append([]string{"serve"}, args...)...), read: make(chan struct{})}
-	z.cmd.Env = append(os.Environ(), asZauth+"=1")
+	z.cmd.Env = append(os.Environ(), asZauth+"=1", "GORACE="+clitest.WithoutSleep)
 	stderr, err := z.cmd.StderrPipe()
 	must(t, err)
 	must(t, z.cmd.Start())

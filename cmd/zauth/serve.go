@@ -16,6 +16,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
@@ -57,7 +58,7 @@ in the keystore too. Without, zauth listens on loopback and ipc only.`,
 		Example: `  zauth serve --keystore dir:clients
   zauth serve --listen ipc:///run/zauth.sock --keystore dir:/etc/zauth/clients
   zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, cmd.ErrOrStderr())
 		},
@@ -74,7 +75,7 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	store, err := keystore.Open(f.keystore, log)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hintError{err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH"}
+		return cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
 	}
 	if err != nil {
 		return err
@@ -160,13 +161,12 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 	if f.cert == "" {
 		for _, endpoint := range f.listen {
 			if err := zmtp.CheckEndpoint(endpoint); err != nil {
-				return zmtp.Config{}, usageError{err}
+				return zmtp.Config{}, cli.Usage(err)
 			}
 			if !zmtp.IsLocal(endpoint) {
-				return zmtp.Config{}, hintError{
+				return zmtp.Config{}, cli.Hint(
 					fmt.Errorf("will not listen on %s without CURVE: it can be reached from other machines", endpoint),
-					"make a certificate with \"zcert gen zauth\" and give --cert zauth.key_secret",
-				}
+					"make a certificate with \"zcert gen zauth\" and give --cert zauth.key_secret")
 			}
 		}
 		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
@@ -179,10 +179,9 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
 	}
 	if c.Secret.IsZero() {
-		return zmtp.Config{}, hintError{
+		return zmtp.Config{}, cli.Hint(
 			fmt.Errorf("%s holds no secret key", f.cert),
-			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix),
-		}
+			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix))
 	}
 	return zmtp.Config{
 		Mechanism: zap.MechanismCurve,

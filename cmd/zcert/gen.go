@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
 )
 
 // publicSuffix is what the name of a public certificate's file ends with.
@@ -27,7 +28,7 @@ and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
 read both.`,
 		Example: `  zcert gen alice
   zcert gen alice --meta email=alice@example.org --meta group=traders`,
-		Args: oneArg("NAME"),
+		Args: cli.OneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0] + publicSuffix
 			c, err := generate(args[0], meta)
@@ -36,7 +37,7 @@ read both.`,
 			}
 			if err := c.Save(path, force); err != nil {
 				if errors.Is(err, fs.ErrExist) {
-					return hintError{err, "choose another name, or give --force to replace both files: the keys in them will be lost"}
+					return cli.Hint(err, "choose another name, or give --force to replace both files: the keys in them will be lost")
 				}
 				return err
 			}
@@ -75,16 +76,16 @@ type generated struct {
 func generate(name string, meta []string) (*cert.Certificate, error) {
 	base := filepath.Base(name)
 	if name == "" || strings.HasSuffix(name, "/") || base == "." || base == ".." {
-		return nil, usageError{fmt.Errorf("%q is no name for a file", name)}
+		return nil, cli.Usagef("%q is no name for a file", name)
 	}
 	if strings.HasSuffix(name, publicSuffix) || strings.HasSuffix(name, publicSuffix+cert.SecretSuffix) {
-		return nil, usageError{fmt.Errorf("NAME is %q: give it without the suffix, which is added", name)}
+		return nil, cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
 	}
 	var metadata cert.Metadata
 	for _, m := range meta {
 		k, v, ok := strings.Cut(m, "=")
 		if !ok {
-			return nil, usageError{fmt.Errorf("--meta %q: want name=value", m)}
+			return nil, cli.Usagef("--meta %q: want name=value", m)
 		}
 		metadata = append(metadata, cert.Property{Name: k, Value: v})
 	}

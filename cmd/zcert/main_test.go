@@ -12,15 +12,13 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/zcurve/zcurve/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"zcert": main})
 }
-
-// withoutSleep keeps the race detector from sleeping for a second at the end of
-// each program.
-const withoutSleep = "atexit_sleep_ms=0"
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -33,12 +31,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CZMQ_C", source)
-			env.Setenv("GORACE", withoutSleep)
+			env.Setenv("GORACE", clitest.WithoutSleep)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mode":   mode,
-			"status": status,
+			"status": clitest.Status,
 		},
 	})
 }
@@ -54,27 +52,6 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if info.Mode() != fs.FileMode(want) {
 		ts.Fatalf("%s has mode %v, want %v", args[0], info.Mode(), fs.FileMode(want))
-	}
-}
-
-// status is "status 2 zcert …": the program must exit with that code. Its
-// output can be asked for with stdout and stderr afterwards.
-func status(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: status code program [argument ...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		exit, ok := err.(*exec.ExitError)
-		if !ok {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
@@ -97,7 +74,7 @@ func TestGuide(t *testing.T) {
 			command, want, _ := strings.Cut(step, "\n")
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", "umask 022; "+command)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "GORACE="+withoutSleep)
+			cmd.Env = append(os.Environ(), "GORACE="+clitest.WithoutSleep)
 			out, err := cmd.CombinedOutput()
 			got := strings.TrimSpace(string(out))
 			if exit, ok := err.(*exec.ExitError); ok {

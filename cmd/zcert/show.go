@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
 )
 
 func newShow() *cobra.Command {
@@ -16,7 +17,7 @@ func newShow() *cobra.Command {
 		Short: "Show what a certificate says",
 		Long: `Show prints what a certificate says, public or secret, as written by zcert,
 czmq, pyzmq, goczmq or JeroMQ. It never prints a secret key. FILE - is stdin.`,
-		Args: oneArg("FILE"),
+		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := load(cmd, args[0])
 			if err != nil {

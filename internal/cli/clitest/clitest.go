@@ -1,0 +1,34 @@
+// Package clitest is what the tests of the command lines have in common.
+package clitest
+
+import (
+	"os/exec"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// WithoutSleep, as GORACE in the environment, keeps the race detector from
+// sleeping for a second at the end of each program.
+const WithoutSleep = "atexit_sleep_ms=0"
+
+// Status is the script command "status 2 zcert …": the program must exit with
+// that code. Its output can be asked for with stdout and stderr afterwards.
+func Status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status code program [argument ...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
