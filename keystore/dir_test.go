@@ -1,12 +1,10 @@
 package keystore_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,42 +17,11 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
 	"github.com/zcurve/zcurve/keystore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// syncBuffer is a log that can be read while it is written.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// count is how many lines hold all of these.
-func (b *syncBuffer) count(words ...string) (n int) {
-lines:
-	for line := range strings.Lines(b.String()) {
-		for _, w := range words {
-			if !strings.Contains(line, w) {
-				continue lines
-			}
-		}
-		n++
-	}
-	return n
-}
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -87,10 +54,10 @@ func add(t testing.TB, dir, name string) curve.PublicKey {
 }
 
 // open opens a store with a log.
-func open(t testing.TB, url string) (*keystore.Dir, *syncBuffer) {
+func open(t testing.TB, url string) (*keystore.Dir, *testlog.Buffer) {
 	t.Helper()
-	log := new(syncBuffer)
-	d, err := keystore.Open(url, slog.New(slog.NewTextHandler(log, nil)))
+	log := new(testlog.Buffer)
+	d, err := keystore.Open(url, log.Logger())
 	must(t, err)
 	return d, log
 }
@@ -164,7 +131,7 @@ func TestWhatCounts(t *testing.T) {
 			t.Error("a file that doesn't count was read")
 		}
 	}
-	if d.Len() != 4 || log.count("level=ERROR") != 0 {
+	if d.Len() != 4 || log.Count("level=ERROR") != 0 {
 		t.Errorf("%d identities, log:\n%s", d.Len(), log)
 	}
 }
@@ -186,12 +153,12 @@ func TestBroken(t *testing.T) {
 		{"level=ERROR", filepath.Join(dir, "README") + ":1:14"},
 		{"level=ERROR", filepath.Join(dir, "large.key"), "larger than"},
 	} {
-		if log.count(words...) != 1 {
+		if log.Count(words...) != 1 {
 			t.Errorf("no line with %q in:\n%s", words, log)
 		}
 	}
 	must(t, d.Reload())
-	if n := log.count("level=ERROR"); n != 3 {
+	if n := log.Count("level=ERROR"); n != 3 {
 		t.Errorf("%d errors after a reload, want no new ones:\n%s", n, log)
 	}
 }
@@ -205,7 +172,7 @@ func TestSecretInTheStore(t *testing.T) {
 	must(t, err)
 	write(t, dir, "careless.key", string(text))
 	d, log := open(t, dir)
-	if !knows(d, c.Public) || log.count("level=WARN", "careless.key", "secret key") != 1 {
+	if !knows(d, c.Public) || log.Count("level=WARN", "careless.key", "secret key") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 	if strings.Contains(log.String(), c.Secret.Z85()) {
@@ -227,7 +194,7 @@ func TestDuplicates(t *testing.T) {
 	}
 	add(t, dir, "another")
 	must(t, d.Reload())
-	if n := log.count("level=WARN", "one key", "a.key", "b.key"); n != 1 {
+	if n := log.Count("level=WARN", "one key", "a.key", "b.key"); n != 1 {
 		t.Errorf("reported %d times:\n%s", n, log)
 	}
 	must(t, os.Remove(filepath.Join(dir, "a.key")))
@@ -260,7 +227,7 @@ func TestReload(t *testing.T) {
 }
 
 // watched opens a store and follows it until the test ends.
-func watched(t *testing.T, dir string) (*keystore.Dir, *syncBuffer) {
+func watched(t *testing.T, dir string) (*keystore.Dir, *testlog.Buffer) {
 	t.Helper()
 	d, log := open(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -275,7 +242,7 @@ func watched(t *testing.T, dir string) (*keystore.Dir, *syncBuffer) {
 
 // within waits until something holds: a second is what is promised, and more is
 // allowed for a machine under load.
-func within(t *testing.T, what string, log *syncBuffer, ok func() bool) {
+func within(t *testing.T, what string, log *testlog.Buffer, ok func() bool) {
 	t.Helper()
 	start := time.Now()
 	for !ok() {
@@ -316,7 +283,7 @@ func TestWatch(t *testing.T) {
 	must(t, os.Rename(path, filepath.Join(dir, ".alice.away")))
 	within(t, "renamed away", log, func() bool { return !knows(d, alice3) })
 	for _, word := range []string{"added", "changed", "removed"} {
-		if log.count("identity "+word) == 0 {
+		if log.Count("identity "+word) == 0 {
 			t.Errorf("nothing was logged as %s:\n%s", word, log)
 		}
 	}
@@ -344,11 +311,11 @@ func TestWatchBroken(t *testing.T) {
 	within(t, "written slowly", log, func() bool { return knows(d, bob) })
 
 	write(t, dir, "alice.key", "oops\n")
-	within(t, "reported", log, func() bool { return log.count("level=ERROR", "alice.key:1:1", "stays in force") == 1 })
+	within(t, "reported", log, func() bool { return log.Count("level=ERROR", "alice.key:1:1", "stays in force") == 1 })
 	if !knows(d, alice) {
 		t.Error("the last good version is not in force")
 	}
-	if log.count("level=ERROR") != 1 {
+	if log.Count("level=ERROR") != 1 {
 		t.Errorf("more was reported:\n%s", log)
 	}
 	alice2 := add(t, dir, "alice")

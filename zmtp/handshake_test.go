@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -303,8 +303,8 @@ func TestSlowPeer(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
 	server.HandshakeTimeout = 500 * time.Millisecond
-	log := new(logBuffer)
-	server.Log = slog.New(slog.NewTextHandler(log, nil))
+	log := new(testlog.Buffer)
+	server.Log = log.Logger()
 	ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -419,8 +419,8 @@ func TestInteropRefusedByUs(t *testing.T) {
 			t.Parallel()
 			client, server := configs(zap.MechanismCurve, "REQ", "REP")
 			tt.change(&client, &server)
-			log := new(logBuffer)
-			server.Log = slog.New(slog.NewTextHandler(log, nil))
+			log := new(testlog.Buffer)
+			server.Log = log.Logger()
 			ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
 			must(t, err)
 			defer ln.Close()

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/zcurve/zcurve/internal/testlog"
 )
 
 // greetingOf writes a client's greeting by hand.
@@ -29,26 +29,8 @@ func frame(flags byte, body []byte) []byte {
 // same reports whether two messages are equal. It is quick with large ones.
 func same(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Clone(b.buf.String())
-}
-
 // waitFor waits until the log says what it should.
-func waitFor(t *testing.T, ok func() bool, log *logBuffer) {
+func waitFor(t *testing.T, ok func() bool, log *testlog.Buffer) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

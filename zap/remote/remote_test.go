@@ -1,7 +1,6 @@
 package remote_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -36,24 +36,6 @@ var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply
 
 func login(name string) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(name), []byte("secret")}}
-}
-
-// syncBuffer is a log that can be read while it is written.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // serve runs a server until stop is called or the test ends.
@@ -210,8 +192,8 @@ func TestEnvelopes(t *testing.T) {
 // else notices.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
-	log := new(syncBuffer)
-	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, slog.New(slog.NewTextHandler(log, nil)))
+	log := new(testlog.Buffer)
+	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, log.Logger())
 	client := newClient(t, remote.ClientConfig{Endpoint: endpoint})
 	conn := peerOf(t, endpoint, "DEALER")
 	for _, tt := range []struct {
@@ -246,7 +228,7 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: another client got %+v", tt.name, reply)
 		}
 	}
-	if got := strings.Count(log.String(), "peer="+conn.LocalAddr().String()); got != 6 {
+	if got := log.Count("peer=" + conn.LocalAddr().String()); got != 6 {
 		t.Errorf("the log names the peer %d times, want 6:\n%s", got, log)
 	}
 }
@@ -257,8 +239,8 @@ func TestMalformed(t *testing.T) {
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
-	log := new(syncBuffer)
-	patient := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	log := new(testlog.Buffer)
+	patient := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second, Log: log.Logger()})
 	hasty := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
 		t.Fatalf("%+v", reply)
@@ -279,7 +261,7 @@ func TestServerRestarts(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"no connection: trying again", "connected again"} {
-		if n := strings.Count(log.String(), want); n != 1 {
+		if n := log.Count(want); n != 1 {
 			t.Errorf("%q is logged %d times", want, n)
 		}
 	}
