@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/pebbe/zmq4"
 
@@ -26,6 +28,9 @@ const maxInFlight = 1024
 // batch is how many requests are taken in before replies go out.
 const batch = 64
 
+// pause is how long an error that nobody knows holds up the next attempt.
+const pause = 100 * time.Millisecond
+
 // ErrInUse means that another ZAP handler is bound in the context.
 var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context")
 
@@ -39,7 +44,8 @@ type Authenticator struct {
 	woken   *zmq4.Socket // used by serve only; readable when there is something else to do
 
 	mu      sync.Mutex
-	wake    *zmq4.Socket // the other end of woken; nil when closed
+	wake    *zmq4.Socket // the other end of woken
+	asleep  bool         // serve waits for woken or router, or is about to
 	replies [][][]byte   // on their way out
 
 	requests sync.WaitGroup
@@ -55,7 +61,7 @@ func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *sl
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{handler: handler, log: log, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
+	a := &Authenticator{handler: handler, log: log, asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
 	if err := a.open(zctx); err != nil {
 		a.closeSockets()
 		return nil, err
@@ -65,8 +71,8 @@ func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *sl
 	go func() {
 		defer close(a.done)
 		a.serve(ctx)
-		cancel()
 		stop()
+		cancel()
 		a.router.Unbind(Endpoint) // at once, where closing does it in the background
 		a.requests.Wait()
 		a.closeSockets()
@@ -121,7 +127,6 @@ func (a *Authenticator) closeSockets() {
 			sock.Close()
 		}
 	}
-	a.wake = nil
 }
 
 // wakeUp makes serve look around.
@@ -132,14 +137,9 @@ func (a *Authenticator) wakeUp() {
 }
 
 func (a *Authenticator) wakeUpLocked() {
-	if a.wake == nil {
-		return
-	}
-	for {
-		// A full pipe wakes as well as one more message would.
-		if _, err := a.wake.SendBytes(nil, zmq4.DONTWAIT); !isInterrupted(err) {
-			return
-		}
+	for a.asleep {
+		_, err := a.wake.SendBytes(nil, zmq4.DONTWAIT)
+		a.asleep = isInterrupted(err)
 	}
 }
 
@@ -150,29 +150,39 @@ func (a *Authenticator) serve(ctx context.Context) {
 	poller.Add(a.router, zmq4.POLLIN)
 	poller.Add(a.woken, zmq4.POLLIN)
 	for ctx.Err() == nil {
-		if _, err := poller.Poll(-1); err != nil && !a.survives(err) {
+		ready, err := poller.Poll(-1)
+		if err != nil && !a.survives(err) {
 			return
 		}
-		for range batch {
-			frames, err := receive(a.router)
-			if isEmpty(err) {
-				break
-			}
-			if err != nil {
-				if !a.survives(err) {
-					return
-				}
-				break
-			}
-			a.take(ctx, frames)
-		}
-		for {
-			if _, err := receive(a.woken); err != nil {
-				break
+		a.mu.Lock()
+		a.asleep = false
+		a.mu.Unlock()
+		for _, polled := range ready {
+			if polled.Socket == a.woken {
+				receive(a.woken)
+			} else if err := a.takeAll(ctx); err != nil && !a.survives(err) {
+				return
 			}
 		}
+		runtime.Gosched() // to decisions that need no time
 		a.sendReplies()
 	}
+}
+
+// takeAll takes the requests that are there, or as many of them as may go
+// before replies.
+func (a *Authenticator) takeAll(ctx context.Context) error {
+	for range batch {
+		frames, err := receive(a.router)
+		if isEmpty(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.take(ctx, frames)
+	}
+	return nil
 }
 
 // survives reports whether to go on after an error of libzmq. Only the end of
@@ -183,6 +193,7 @@ func (a *Authenticator) survives(err error) bool {
 	}
 	if !isInterrupted(err) {
 		a.log.Error("receiving ZAP requests failed: going on", "err", err)
+		time.Sleep(pause)
 	}
 	return true
 }
@@ -219,10 +230,10 @@ func receive(sock *zmq4.Socket) (frames [][]byte, err error) {
 
 // take starts the decision of one request.
 func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
-	env, req, canAnswer, err := zap.ParseRequest(frames)
+	env, req, answer, err := zap.ParseRequest(frames)
 	if err != nil {
-		a.log.Warn("bad ZAP request", "err", err)
-		if canAnswer {
+		a.log.Warn("malformed ZAP request", "err", err)
+		if answer {
 			a.reply(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"})
 		}
 		return
@@ -236,15 +247,22 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	}
 	a.requests.Go(func() {
 		reply := a.decide(ctx, req)
-		<-a.slots
-		a.reply(env, reply)
+		if ctx.Err() != nil {
+			// The reply may say no more than that there was no time. Without one
+			// the client tries again; after a refusal it doesn't.
+			return
+		}
+		if err := a.reply(env, reply); err != nil {
+			a.log.Error("the ZAP handler's reply was sent as an error", "request", req.String(), "err", err)
+		}
 	})
 }
 
-// decide asks the handler. A handler that panics has failed on this request
-// only.
+// decide asks the handler, and gives the slot back. A handler that panics has
+// failed on this request only.
 func (a *Authenticator) decide(ctx context.Context, req *zap.Request) (reply zap.Reply) {
 	defer func() {
+		<-a.slots
 		if p := recover(); p != nil {
 			a.log.Error("the ZAP handler panicked", "request", req.String(), "panic", p, "stack", string(debug.Stack()))
 			reply = zap.Reply{Status: zap.StatusError, Text: "internal error"}
@@ -253,40 +271,46 @@ func (a *Authenticator) decide(ctx context.Context, req *zap.Request) (reply zap
 	return a.handler.Handle(ctx, req)
 }
 
-// reply puts a reply on its way.
-func (a *Authenticator) reply(env zap.Envelope, reply zap.Reply) {
+// reply puts a reply on its way. The error is that of zap.AppendReply.
+func (a *Authenticator) reply(env zap.Envelope, reply zap.Reply) error {
 	frames, err := zap.AppendReply(nil, env, reply)
-	if err != nil {
-		a.log.Error("the ZAP handler's reply can't be sent", "err", err)
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.replies = append(a.replies, frames)
-	if len(a.replies) == 1 {
-		a.wakeUpLocked()
+	a.wakeUpLocked()
+	return err
+}
+
+// sendReplies sends what has been decided, and goes to sleep when nothing is
+// left.
+func (a *Authenticator) sendReplies() {
+	for {
+		a.mu.Lock()
+		replies := a.replies
+		a.replies = nil
+		a.asleep = len(replies) == 0
+		a.mu.Unlock()
+		if len(replies) == 0 {
+			return
+		}
+		for _, frames := range replies {
+			a.send(frames)
+		}
 	}
 }
 
-// sendReplies sends what has been decided. To a socket that is gone it sends
-// nothing.
-func (a *Authenticator) sendReplies() {
-	a.mu.Lock()
-	replies := a.replies
-	a.replies = nil
-	a.mu.Unlock()
-	for _, frames := range replies {
-		for i := 0; i < len(frames); {
-			flags := zmq4.DONTWAIT
-			if i < len(frames)-1 {
-				flags |= zmq4.SNDMORE
-			}
-			if _, err := a.router.SendBytes(frames[i], flags); isInterrupted(err) {
-				continue
-			} else if err != nil {
-				a.log.Warn("a ZAP reply was not sent", "err", err)
-				break
-			}
+// send sends one reply. If the socket that asked is gone it goes nowhere.
+func (a *Authenticator) send(frames [][]byte) {
+	for i := 0; i < len(frames); {
+		flags := zmq4.DONTWAIT
+		if i < len(frames)-1 {
+			flags |= zmq4.SNDMORE
+		}
+		if _, err := a.router.SendBytes(frames[i], flags); err == nil {
 			i++
+		} else if !isInterrupted(err) {
+			a.log.Warn("a ZAP reply was not sent", "err", err)
+			return
 		}
 	}
 }

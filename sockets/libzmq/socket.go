@@ -7,31 +7,46 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
 )
 
-// ErrNoCurve means that libzmq was built without CURVE.
-var ErrNoCurve = errors.New("libzmq: this libzmq is built without CURVE")
+var (
+	// ErrNoCurve means that libzmq was built without CURVE.
+	ErrNoCurve = errors.New("libzmq: this libzmq is built without CURVE")
+	// ErrDomain means that a ZAP domain can't stand in a request: it is longer
+	// than 255 octets, or not printable ASCII.
+	ErrDomain = errors.New("libzmq: unusable ZAP domain")
+)
 
-// Server makes a socket a CURVE server with these keys, in a ZAP domain of at
-// most 255 octets; empty is none. Call it before Bind and Connect: libzmq applies it to what
-// is bound and connected afterwards.
+// Server makes a socket a CURVE server with these keys, in a ZAP domain. Call it
+// before Bind and Connect: libzmq applies it to what is bound and connected
+// afterwards.
+//
+// In a domain, clients are let in by a ZAP handler only; as long as none is
+// bound in the socket's context, they wait and try again. With an empty domain
+// the handler is asked too, but while there is none libzmq lets in every
+// client: that is encryption without authentication.
 //
 // Nothing is set if the keys don't belong together, which from outside would
-// look like a wrong server key: curve.ErrKeyPair and the like.
+// look like a wrong server key: curve.ErrKeyPair and the like; nor with ErrDomain
+// or ErrNoCurve. Other errors are libzmq's.
 func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
 	if err := check(keys); err != nil {
 		return err
 	}
-	if len(domain) > 255 {
-		return fmt.Errorf("libzmq: domain of %d octets, at most 255", len(domain))
+	// A request with another domain would be malformed: nobody would get in.
+	if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: domain, Mechanism: zap.MechanismNull}); err != nil {
+		return fmt.Errorf("%w: %w", ErrDomain, err)
+	}
+	if domain != "" { // none is what a socket has; libzmq refuses to be told
+		if err := set(
+			func() error { return sock.SetZapDomain(domain) },
+			func() error { return enforceDomain(sock) },
+		); err != nil {
+			return err
+		}
 	}
 	return set(
-		func() error {
-			if domain == "" {
-				return nil // what a socket has unless it is told otherwise; libzmq refuses to be told
-			}
-			return sock.SetZapDomain(domain)
-		},
 		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
 		func() error { return sock.SetCurveServer(1) },
 	)

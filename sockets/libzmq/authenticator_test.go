@@ -1,0 +1,469 @@
+package libzmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// maxInFlight is how many decisions the package has under way at once.
+const maxInFlight = 1024
+
+// byDomain echoes the domain as the user id.
+var byDomain = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: req.Domain}
+})
+
+// asker connects a socket to the handler as libzmq does.
+func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
+	t.Helper()
+	sock := newSocket(t, zctx, kind)
+	must(t, sock.SetSndhwm(0), sock.SetRcvhwm(0), sock.Connect(libzmq.Endpoint))
+	return sock
+}
+
+// ask sends a NULL request under an id, about a domain.
+func ask(t testing.TB, sock *zmq4.Socket, id, domain string) {
+	t.Helper()
+	if _, err := sock.SendMessage("", "1.0", id, domain, "192.0.2.1", "", "NULL"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer receives a reply.
+func answer(t testing.TB, sock *zmq4.Socket) (zap.Envelope, zap.Reply) {
+	t.Helper()
+	frames, err := sock.RecvMessageBytes(0)
+	must(t, err)
+	env, reply, err := zap.ParseReply(frames)
+	if err != nil {
+		t.Fatalf("%q: %v", frames, err)
+	}
+	return env, reply
+}
+
+// TestEnvelopes: a REQ, a DEALER, and either behind proxies get their envelope
+// back, and no two get each other's.
+func TestEnvelopes(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	start(t, zctx, byDomain, nil)
+	req := asker(t, zctx, zmq4.REQ)
+	if _, err := req.SendMessage("1.0", "7", "payments", "192.0.2.1", "", "NULL"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := req.RecvMessage(0); err != nil || !slices.Equal(got, []string{"1.0", "7", "200", "OK", "payments", ""}) {
+		t.Errorf("REQ: got %q, %v", got, err)
+	}
+	dealer, another := asker(t, zctx, zmq4.DEALER), asker(t, zctx, zmq4.DEALER)
+	for i, ids := range [][]string{nil, {"\x00abcd"}, {"a", "bb", "ccc"}} {
+		domain := fmt.Sprint("domain-", i)
+		if _, err := dealer.SendMessage(ids, "", "1.0", "1", domain, "192.0.2.1", "", "NULL"); err != nil {
+			t.Fatal(err)
+		}
+		ask(t, another, "1", "another")
+		got, err := dealer.RecvMessage(0)
+		if want := append(ids, "", "1.0", "1", "200", "OK", domain, ""); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if _, reply := answer(t, another); reply.UserID != "another" {
+			t.Errorf("another got %+v", reply)
+		}
+	}
+}
+
+// TestMalformed: what can be answered is answered with 500, what can't is
+// dropped; each is logged, and all that comes after is served.
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	var log testlog.Buffer
+	start(t, zctx, byDomain, log.Logger())
+	dealer := asker(t, zctx, zmq4.DEALER)
+	long := strings.Repeat("x", 256)
+	for i, tt := range []struct {
+		frames []string
+		answer bool
+	}{
+		{[]string{""}, false},
+		{[]string{"x"}, false},
+		{[]string{"", "1.0"}, false},
+		{[]string{"1.0", "1", "payments", "192.0.2.1", "id", "NULL"}, false},
+		{[]string{"", "1.0", long, "payments", "192.0.2.1", "", "NULL"}, false},
+		{slices.Repeat([]string{"x"}, 1000), false},
+		{[]string{"", "1.0", "1"}, true},
+		{[]string{"", "", ""}, true},
+		{[]string{"", "2.0", "1", "payments", "192.0.2.1", "", "NULL"}, true},
+		{[]string{"", "1.0", "1", long, "192.0.2.1", "", "NULL"}, true},
+		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", ""}, true},
+		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", "PLAIN", "alice"}, true},
+		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", "CURVE", "short"}, true},
+		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", "CURVE"}, true},
+		{append([]string{"", "1.0", "1", "payments", "192.0.2.1", "", "X"}, slices.Repeat([]string{"x"}, 1000)...), true},
+		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", "X", strings.Repeat("x", 1<<20)}, true},
+	} {
+		logged := strings.Count(log.String(), "malformed ZAP request")
+		if _, err := dealer.SendMessage(tt.frames); err != nil {
+			t.Fatal(err)
+		}
+		if tt.answer {
+			if env, reply := answer(t, dealer); reply.Status != zap.StatusError || string(env.RequestID) != tt.frames[2] {
+				t.Errorf("%.50q: got %+v for %q", tt.frames, reply, env.RequestID)
+			}
+		}
+		domain := fmt.Sprint("good-", i)
+		ask(t, dealer, "2", domain)
+		if env, reply := answer(t, dealer); reply.UserID != domain || string(env.RequestID) != "2" {
+			t.Errorf("after %.50q: got %+v for %q", tt.frames, reply, env.RequestID)
+		}
+		if n := strings.Count(log.String(), "malformed ZAP request"); n != logged+1 {
+			t.Errorf("%.50q: %d log lines", tt.frames, n-logged)
+		}
+	}
+	if len(log.String()) > 16*300 {
+		t.Errorf("log of %d octets:\n%.1000s", len(log.String()), &log)
+	}
+}
+
+// held is a handler that keeps those who ask about the domain "slow".
+type held struct {
+	release chan struct{}
+	entered chan struct{} // of any capacity; each slow one leaves a mark
+}
+
+func newHeld() *held {
+	return &held{make(chan struct{}), make(chan struct{}, 2*maxInFlight)}
+}
+
+func (h *held) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	if req.Domain == "slow" {
+		h.entered <- struct{}{}
+		select {
+		case <-h.release:
+		case <-ctx.Done():
+			return zap.Reply{Status: zap.StatusError, Text: "no time"}
+		}
+	}
+	return byDomain(ctx, req)
+}
+
+// TestSlow: a decision that takes its time holds up no other.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	h := newHeld()
+	start(t, zctx, h, nil)
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "0", "slow")
+	<-h.entered
+	for i := range 200 {
+		id := fmt.Sprint("fast-", i)
+		ask(t, dealer, id, id)
+		if env, reply := answer(t, dealer); string(env.RequestID) != id || reply.UserID != id {
+			t.Fatalf("%s got the answer to %s: %+v", id, env.RequestID, reply)
+		}
+	}
+	close(h.release)
+	if env, reply := answer(t, dealer); string(env.RequestID) != "0" || reply.UserID != "slow" {
+		t.Errorf("got the answer to %s: %+v", env.RequestID, reply)
+	}
+}
+
+// TestTooMany: beyond the decisions that may be under way the answer is 300 at
+// once, with a line in the log; none of those that wait is lost.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	h := newHeld()
+	var log testlog.Buffer
+	start(t, zctx, h, log.Logger())
+	dealer := asker(t, zctx, zmq4.DEALER)
+	for i := range maxInFlight {
+		ask(t, dealer, fmt.Sprint(i), "slow")
+	}
+	for range maxInFlight {
+		<-h.entered
+	}
+	if log.String() != "" {
+		t.Errorf("log:\n%s", &log)
+	}
+	for i := range 3 {
+		id := fmt.Sprint("beyond-", i)
+		ask(t, dealer, id, "payments")
+		if env, reply := answer(t, dealer); string(env.RequestID) != id || reply.Status != zap.StatusTryLater {
+			t.Errorf("%s got the answer to %s: %+v", id, env.RequestID, reply)
+		}
+	}
+	if n := strings.Count(log.String(), "too many ZAP requests"); n != 3 {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+	close(h.release)
+	answered := map[string]bool{}
+	for range maxInFlight {
+		env, reply := answer(t, dealer)
+		if reply.UserID != "slow" || answered[string(env.RequestID)] {
+			t.Errorf("%s got %+v", env.RequestID, reply)
+		}
+		answered[string(env.RequestID)] = true
+	}
+	ask(t, dealer, "next", "payments")
+	if env, reply := answer(t, dealer); string(env.RequestID) != "next" || reply.Status != zap.StatusOK {
+		t.Errorf("%s got %+v", env.RequestID, reply)
+	}
+}
+
+// TestSlotsComeBack: however a decision ends, another can begin.
+func TestSlotsComeBack(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		if req.Domain == "panic" {
+			panic("on purpose")
+		}
+		return byDomain(ctx, req)
+	}), nil)
+	dealer := asker(t, zctx, zmq4.DEALER)
+	for i := range 2 * maxInFlight {
+		ask(t, dealer, fmt.Sprint(i), "panic")
+		if _, reply := answer(t, dealer); reply.Status != zap.StatusError {
+			t.Fatalf("%d: %+v", i, reply)
+		}
+	}
+	ask(t, dealer, "last", "payments")
+	if _, reply := answer(t, dealer); reply.Status != zap.StatusOK {
+		t.Errorf("got %+v", reply)
+	}
+}
+
+func TestInUse(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	stop := start(t, zctx, byDomain, nil)
+	for range 3 {
+		a, err := libzmq.Start(context.Background(), zctx, byDomain, nil)
+		if !errors.Is(err, libzmq.ErrInUse) || a != nil {
+			t.Fatalf("got %v, %v, want %v", a, err, libzmq.ErrInUse)
+		}
+	}
+	// The one that was there serves as before.
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "1", "payments")
+	if _, reply := answer(t, dealer); reply.UserID != "payments" {
+		t.Errorf("got %+v", reply)
+	}
+	stop()
+	start(t, zctx, byDomain, nil)
+}
+
+// TestEndedContext: in a context that has been terminated there is an error.
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	term(t, zctx)
+	if _, err := libzmq.Start(context.Background(), zctx, byDomain, nil); !errors.Is(err, zmq4.ErrorContextClosed) {
+		t.Errorf("got %v, want %v", err, zmq4.ErrorContextClosed)
+	}
+}
+
+// TestDefaultContext: a nil context is the one that zmq4.NewSocket uses.
+func TestDefaultContext(t *testing.T) {
+	t.Parallel()
+	start(t, nil, byDomain, nil)
+	sock, err := zmq4.NewSocket(zmq4.DEALER)
+	must(t, err)
+	defer sock.Close()
+	must(t, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect(libzmq.Endpoint))
+	ask(t, sock, "1", "payments")
+	if _, reply := answer(t, sock); reply.UserID != "payments" {
+		t.Errorf("got %+v", reply)
+	}
+}
+
+// TestStartStop: an authenticator leaves nothing behind in its context, and the
+// next one binds at once.
+func TestStartStop(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	// Each takes three. A closed one counts until libzmq has cleared it away in
+	// the background.
+	must(t, zctx.SetMaxSockets(150))
+	for i := range 200 {
+		stop := start(t, zctx, byDomain, nil)
+		if i%20 == 0 {
+			dealer := asker(t, zctx, zmq4.DEALER)
+			ask(t, dealer, "1", "payments")
+			if _, reply := answer(t, dealer); reply.UserID != "payments" {
+				t.Errorf("%d: got %+v", i, reply)
+			}
+			must(t, dealer.Close())
+		}
+		stop()
+	}
+}
+
+// TestStoppedBefore: a context that is done ends it at once.
+func TestStoppedBefore(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	a, err := libzmq.Start(ctx, zctx, byDomain, nil)
+	must(t, err)
+	a.Wait()
+	start(t, zctx, byDomain, nil)
+}
+
+// TestTerm: terminating libzmq's context ends an authenticator too, together
+// with the decisions under way.
+func TestTerm(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	h := newHeld()
+	a, err := libzmq.Start(context.Background(), zctx, h, nil)
+	must(t, err)
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "1", "slow")
+	<-h.entered
+	must(t, dealer.Close())
+	term(t, zctx)
+	a.Wait()
+}
+
+// TestStopRefusesNobody: a client whose decision is cut short by a stop hears
+// nothing, so that it tries again, and gets in when there is a handler again.
+func TestStopRefusesNobody(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			zctx := newContext(t)
+			h := newHeld()
+			stop := start(t, zctx, h, nil)
+			keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+			server := newSocket(t, zctx, zmq4.PULL)
+			must(t, libzmq.Server(server, serverKeys, "slow"))
+			client := newSocket(t, zctx, zmq4.PUSH)
+			must(t, libzmq.Client(client, keys, serverKeys.Public))
+			outcomes := monitor(t, zctx, client)
+			must(t, client.Connect(bind(t, server, "tcp")))
+			<-h.entered
+			stop() // the handler says 500
+			start(t, zctx, only(keys), nil)
+			for outcome := ""; outcome != "succeeded"; {
+				if outcome = outcomes.next(t); strings.HasPrefix(outcome, "refused") {
+					t.Fatal(outcome)
+				}
+			}
+		})
+	}
+}
+
+// TestRestart: the handler comes and goes while clients keep trying. The friend
+// gets in each time, the stranger never.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	zctx, clients := newContext(t), newContext(t)
+	friend, stranger, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	server, endpoint := newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
+	must(t, server.SetRcvtimeo(20*time.Millisecond))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for name, keys := range map[string]curve.KeyPair{"friend": friend, "stranger": stranger} {
+		wg.Go(func() {
+			// A new socket each time: a refused one gives up for good.
+			for ctx.Err() == nil {
+				sock, err := clients.NewSocket(zmq4.PUSH)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				err = errors.Join(
+					sock.SetLinger(0),
+					sock.SetSndtimeo(20*time.Millisecond),
+					sock.SetReconnectIvl(time.Millisecond),
+					libzmq.Client(sock, keys, serverKeys.Public),
+					sock.Connect(endpoint))
+				if err != nil {
+					t.Error(err)
+				}
+				for range 5 {
+					sock.Send(name, 0)
+					time.Sleep(2 * time.Millisecond)
+				}
+				sock.Close()
+			}
+		})
+	}
+	for round := range 20 {
+		stop := start(t, zctx, only(friend), nil)
+		for deadline := time.Now().Add(patience); ; {
+			got, properties, err := server.RecvWithMetadata(0, "User-Id")
+			if err == nil && (got != "friend" || properties["User-Id"] != "user-0") {
+				t.Errorf("round %d: %q got in as %q", round, got, properties["User-Id"])
+			}
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("round %d: the friend didn't get in", round)
+			}
+		}
+		stop()
+		// Those who are in stay in; nobody else comes in meanwhile.
+		for {
+			got, properties, err := server.RecvWithMetadata(0, "User-Id")
+			if err != nil {
+				break
+			}
+			if got != "friend" || properties["User-Id"] != "user-0" {
+				t.Errorf("after round %d: %q got in as %q", round, got, properties["User-Id"])
+			}
+		}
+	}
+}
+
+// TestHandlerContext: the context that a handler gets ends with the authenticator,
+// and Wait waits for the handler.
+func TestHandlerContext(t *testing.T) {
+	t.Parallel()
+	type contextKey struct{}
+	zctx := newContext(t)
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), contextKey{}, "value"))
+	defer cancel()
+	entered, left := make(chan any), make(chan struct{})
+	a, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(ctx context.Context, _ *zap.Request) zap.Reply {
+		entered <- ctx.Value(contextKey{})
+		<-ctx.Done()
+		time.Sleep(50 * time.Millisecond)
+		close(left)
+		return zap.Refuse("too late")
+	}), nil)
+	must(t, err)
+	ask(t, asker(t, zctx, zmq4.DEALER), "1", "payments")
+	if diff := cmp.Diff("value", <-entered); diff != "" {
+		t.Errorf("context (-want +got):\n%s", diff)
+	}
+	cancel()
+	a.Wait()
+	select {
+	case <-left:
+	default:
+		t.Error("Wait didn't wait for the handler")
+	}
+}

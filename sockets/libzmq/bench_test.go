@@ -1,0 +1,75 @@
+package libzmq_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// BenchmarkRequests asks about a CURVE client that is let in, with 1 and with 64
+// requests in flight; beside it the handler that zmq4 itself has, which there
+// is one of in a process, in the default context.
+func BenchmarkRequests(b *testing.B) {
+	keys := curve.GenerateKeyPair()
+	for _, bb := range []struct {
+		name  string
+		start func(b *testing.B) *zmq4.Socket // connected to the handler
+	}{
+		{"zcurve", func(b *testing.B) *zmq4.Socket {
+			zctx := newContext(b)
+			known := map[curve.PublicKey]bool{keys.Public: true}
+			start(b, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+				if key, ok := req.CurveKey(); !ok || !known[key] {
+					return zap.Refuse("NO ACCESS")
+				}
+				return zap.Reply{Status: zap.StatusOK, Text: "OK"}
+			}), nil)
+			return asker(b, zctx, zmq4.DEALER)
+		}},
+		{"zmq4", func(b *testing.B) *zmq4.Socket {
+			zmq4.AuthCurveAdd("payments", keys.Public.String())
+			must(b, zmq4.AuthStart())
+			b.Cleanup(zmq4.AuthStop)
+			sock, err := zmq4.NewSocket(zmq4.DEALER)
+			must(b, err)
+			b.Cleanup(func() { sock.Close() })
+			must(b, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect("inproc://zeromq.zap.01"))
+			return sock
+		}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			sock := bb.start(b)
+			send := func() {
+				if _, err := sock.SendMessage("", "1.0", "1", "payments", "192.0.2.1", "", "CURVE", keys.Public[:]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			receive := func() {
+				frames, err := sock.RecvMessage(0)
+				must(b, err)
+				if frames[3] != "200" {
+					b.Fatalf("got %q", frames)
+				}
+			}
+			for _, inFlight := range []int{1, 64} {
+				b.Run(map[int]string{1: "one", 64: "64"}[inFlight], func(b *testing.B) {
+					for range inFlight {
+						send()
+					}
+					for b.Loop() {
+						receive()
+						send()
+					}
+					for range inFlight {
+						receive()
+					}
+					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,43 @@
+package libzmq
+
+/*
+#cgo !windows pkg-config: libzmq
+#include <zmq.h>
+
+// zmq.h shows it only to those who ask for drafts; the library always has it.
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+*/
+import "C"
+
+import (
+	"errors"
+	"reflect"
+	"unsafe"
+
+	"github.com/pebbe/zmq4"
+)
+
+// enforceDomain makes a server let nobody in while no ZAP handler is bound
+// (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3), where it would else let everybody
+// in. It is for sockets with a domain only: without one, libzmq would then not
+// ask a handler either.
+//
+// zmq4 has no call for this option, so libzmq's socket is read out of zmq4's. If
+// that is no longer possible, it is an error; nothing goes on unprotected.
+func enforceDomain(sock *zmq4.Socket) error {
+	field := reflect.ValueOf(sock).Elem().FieldByName("soc")
+	if field.Kind() != reflect.UnsafePointer {
+		return errors.New("this version of zmq4 hides libzmq's socket")
+	}
+	raw := field.UnsafePointer()
+	if raw == nil {
+		return zmq4.ErrorSocketClosed
+	}
+	on := C.int(1)
+	if rc, err := C.zmq_setsockopt(raw, C.ZMQ_ZAP_ENFORCE_DOMAIN, unsafe.Pointer(&on), C.size_t(unsafe.Sizeof(on))); rc != 0 {
+		return zmq4.AsErrno(err)
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package libzmq_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// A REP server that lets in one client, and knows it by name.
+func Example() {
+	alice, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	zctx, err := zmq4.NewContext()
+	check(err)
+
+	// Who may connect. Any zap.Handler will do.
+	ctx, cancel := context.WithCancel(context.Background())
+	authenticator, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if key, ok := req.CurveKey(); ok && key == alice.Public {
+			return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+		}
+		return zap.Refuse("not alice")
+	}), nil)
+	check(err)
+
+	server, err := zctx.NewSocket(zmq4.REP)
+	check(err)
+	check(libzmq.Server(server, serverKeys, "payments"))
+	check(server.Bind("tcp://127.0.0.1:*"))
+	endpoint, err := server.GetLastEndpoint()
+	check(err)
+
+	client, err := zctx.NewSocket(zmq4.REQ)
+	check(err)
+	check(libzmq.Client(client, alice, serverKeys.Public))
+	check(client.Connect(endpoint))
+	_, err = client.Send("good morning", 0)
+	check(err)
+
+	text, properties, err := server.RecvWithMetadata(0, "User-Id")
+	check(err)
+	fmt.Println(properties["User-Id"], "says:", text)
+
+	// The sockets first, so that nobody waits for a handler that is gone.
+	client.Close()
+	server.Close()
+	cancel()
+	authenticator.Wait()
+	check(zctx.Term())
+	// Output: alice says: good morning
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,324 @@
+package libzmq_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestAdmitted: who is let in is known to the server by name, over each
+// transport and pattern; and the handler was asked about the right client.
+func TestAdmitted(t *testing.T) {
+	t.Parallel()
+	serverKeys, keys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	for _, transport := range []string{"tcp", "ipc"} {
+		for _, pattern := range []struct{ server, client zmq4.Type }{
+			{zmq4.REP, zmq4.REQ}, {zmq4.PULL, zmq4.PUSH}, {zmq4.ROUTER, zmq4.DEALER},
+		} {
+			t.Run(fmt.Sprintf("%s-%v-%v", transport, pattern.server, pattern.client), func(t *testing.T) {
+				t.Parallel()
+				zctx := newContext(t)
+				asked := make(chan *zap.Request, 1)
+				start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+					asked <- req
+					return only(keys)(ctx, req)
+				}), nil)
+				server := newSocket(t, zctx, pattern.server)
+				must(t, libzmq.Server(server, serverKeys, "payments"), server.SetIdentity("till-1"))
+				client := newSocket(t, zctx, pattern.client)
+				must(t, libzmq.Client(client, keys, serverKeys.Public))
+				outcomes := monitor(t, zctx, client)
+				must(t, client.Connect(bind(t, server, transport)))
+				if _, err := client.SendMessage("first", "second"); err != nil {
+					t.Fatal(err)
+				}
+				frames, properties, err := server.RecvMessageWithMetadata(0, "User-Id", "X-Domain", "X-Address")
+				must(t, err)
+				if got := strings.Join(frames[len(frames)-2:], " "); got != "first second" {
+					t.Errorf("got %q", frames)
+				}
+				if got := outcomes.next(t); got != "succeeded" {
+					t.Error(got)
+				}
+				req := <-asked
+				want := &zap.Request{
+					Domain:      "payments",
+					Address:     req.Address,
+					Identity:    []byte("till-1"),
+					Mechanism:   zap.MechanismCurve,
+					Credentials: [][]byte{keys.Public[:]},
+				}
+				if diff := cmp.Diff(want, req); diff != "" {
+					t.Errorf("request (-want +got):\n%s", diff)
+				}
+				if transport == "tcp" && req.Address != "127.0.0.1" {
+					t.Errorf("from %q", req.Address)
+				}
+				if diff := cmp.Diff(map[string]string{"User-Id": "user-0", "X-Domain": "payments", "X-Address": req.Address}, properties); diff != "" {
+					t.Errorf("properties (-want +got):\n%s", diff)
+				}
+				if pattern.server == zmq4.PULL {
+					return
+				}
+				if pattern.server == zmq4.ROUTER {
+					frames = append(frames[:1], "reply")
+				} else {
+					frames = []string{"reply"}
+				}
+				if _, err := server.SendMessage(frames); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := client.Recv(0); err != nil || got != "reply" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
+// TestRefused: both sides learn that and why, the client doesn't try again, and
+// none of it touches the next one.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	friend := curve.GenerateKeyPair()
+	for _, tt := range []struct {
+		name    string
+		handler zap.HandlerFunc
+		outcome string
+		log     string // what stands in the log
+	}{
+		{"refused", func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("unknown key") }, "refused: 400", ""},
+		{"failed", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{Status: zap.StatusError} }, "refused: 500", ""},
+		{"panics", func(context.Context, *zap.Request) zap.Reply { panic("out of luck") }, "refused: 500", "out of luck"},
+		{"no status", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{} }, "refused: 500", "status 0"},
+		{"status 600", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{Status: 600} }, "refused: 500", "status 600"},
+		{"bad user id", func(context.Context, *zap.Request) zap.Reply {
+			return zap.Reply{Status: zap.StatusOK, UserID: "Zoë"}
+		}, "refused: 500", "user id"},
+		{"bad metadata", func(context.Context, *zap.Request) zap.Reply {
+			return zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "a b"}}}
+		}, "refused: 500", "metadata"},
+		{"refused with a name", func(context.Context, *zap.Request) zap.Reply {
+			return zap.Reply{Status: zap.StatusRefused, UserID: "root", Metadata: zap.Metadata{{Name: "X"}}}
+		}, "refused: 400", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			zctx := newContext(t)
+			var asked atomic.Int32
+			var log testlog.Buffer
+			start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+				if key, _ := req.CurveKey(); key == friend.Public {
+					return only(friend)(ctx, req)
+				}
+				asked.Add(1)
+				return tt.handler(ctx, req)
+			}), log.Logger())
+			serverKeys := curve.GenerateKeyPair()
+			server, endpoint := newServer(t, zctx, zmq4.REP, serverKeys, "payments")
+			client := newSocket(t, zctx, zmq4.REQ)
+			must(t, libzmq.Client(client, curve.GenerateKeyPair(), serverKeys.Public))
+			outcomes := monitor(t, zctx, client)
+			must(t, client.Connect(endpoint))
+			if got := outcomes.next(t); got != tt.outcome {
+				t.Errorf("got %s, want %s", got, tt.outcome)
+			}
+			outcomes.none(t, 2*handshake)
+			if n := asked.Load(); n != 1 {
+				t.Errorf("the handler was asked %d times", n)
+			}
+			if !strings.Contains(log.String(), tt.log) || tt.log == "" && log.String() != "" {
+				t.Errorf("want %q in the log:\n%s", tt.log, &log)
+			}
+			next := newClient(t, zctx, zmq4.REQ, friend, serverKeys.Public, endpoint)
+			if _, err := next.Send("hello", 0); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := server.Recv(0); err != nil || got != "hello" {
+				t.Errorf("the next one: got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestWrongServerKey: the handshake fails before anybody is asked, without a
+// reason and again and again.
+func TestWrongServerKey(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	keys := curve.GenerateKeyPair()
+	start(t, zctx, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		t.Error("the handler was asked")
+		return zap.Reply{Status: zap.StatusOK}
+	}), nil)
+	server := newSocket(t, zctx, zmq4.REP)
+	must(t, libzmq.Server(server, curve.GenerateKeyPair(), "payments"))
+	atServer := monitor(t, zctx, server)
+	client := newSocket(t, zctx, zmq4.REQ)
+	must(t, libzmq.Client(client, keys, curve.GenerateKeyPair().Public))
+	atClient := monitor(t, zctx, client)
+	must(t, client.Connect(bind(t, server, "tcp")))
+	for range 2 {
+		if got := atClient.next(t); got != "no detail" {
+			t.Errorf("client: got %s", got)
+		}
+		if got := atServer.next(t); got != "protocol: 0x11000001" {
+			t.Errorf("server: got %s", got)
+		}
+	}
+}
+
+// TestPlain: the password counts, and an unknown user's empty one is none.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	var log testlog.Buffer
+	start(t, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		name, password, ok := req.PlainLogin()
+		if !ok || name != "alice" || string(password) != "wonderland" {
+			return zap.Refuse("unknown user or wrong password")
+		}
+		return zap.Reply{Status: zap.StatusOK, UserID: name}
+	}), log.Logger())
+	server := newSocket(t, zctx, zmq4.PULL)
+	must(t, server.SetPlainServer(1))
+	endpoint := bind(t, server, "tcp")
+	for _, tt := range []struct{ name, password, outcome string }{
+		{"alice", "wonderland", "succeeded"},
+		{"alice", "looking-glass", "refused: 400"},
+		{"alice", "", "refused: 400"},
+		{"mallory", "", "refused: 400"},
+		{"mallory", "wonderland", "refused: 400"},
+	} {
+		client := newSocket(t, zctx, zmq4.PUSH)
+		must(t, client.SetPlainUsername(tt.name))
+		if tt.password != "" { // which a socket has anyway; told so, it would speak NULL
+			must(t, client.SetPlainPassword(tt.password))
+		}
+		outcomes := monitor(t, zctx, client)
+		must(t, client.Connect(endpoint))
+		if got := outcomes.next(t); got != tt.outcome {
+			t.Errorf("%s, %q: got %s, want %s", tt.name, tt.password, got, tt.outcome)
+		}
+		if _, err := client.Send(tt.name, zmq4.DONTWAIT); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != "alice" || properties["User-Id"] != "alice" {
+		t.Errorf("got %q from %q, %v", got, properties, err)
+	}
+	must(t, server.SetRcvtimeo(handshake))
+	if got, err := server.Recv(0); err == nil {
+		t.Errorf("got %q from one who was refused", got)
+	}
+	if log.String() != "" {
+		t.Errorf("log:\n%s", &log)
+	}
+}
+
+// TestNull: where a domain is set, NULL asks too.
+func TestNull(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	start(t, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if req.Mechanism != zap.MechanismNull || len(req.Credentials) != 0 || req.Address != "127.0.0.1" {
+			t.Errorf("asked about %v", req)
+		}
+		if req.Domain == "closed" {
+			return zap.Refuse("closed")
+		}
+		return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
+	}), nil)
+	for domain, outcome := range map[string]string{"open": "succeeded", "closed": "refused: 400"} {
+		server := newSocket(t, zctx, zmq4.PULL)
+		must(t, server.SetZapDomain(domain))
+		atServer := monitor(t, zctx, server)
+		client := newSocket(t, zctx, zmq4.PUSH)
+		must(t, client.Connect(bind(t, server, "tcp")))
+		if got := atServer.next(t); got != outcome {
+			t.Errorf("%s: got %s, want %s", domain, got, outcome)
+		}
+		if _, err := client.Send("hello", 0); err != nil {
+			t.Fatal(err)
+		}
+		if domain == "closed" {
+			must(t, server.SetRcvtimeo(handshake))
+			if got, err := server.Recv(0); err == nil {
+				t.Errorf("closed: got %q", got)
+			}
+			continue
+		}
+		if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != "hello" || properties["User-Id"] != "anybody" {
+			t.Errorf("open: got %q from %q, %v", got, properties, err)
+		}
+	}
+}
+
+// TestContexts: each context has a handler of its own, all at once.
+func TestContexts(t *testing.T) {
+	t.Parallel()
+	const n = 5
+	users := make([]curve.KeyPair, n)
+	for i := range users {
+		users[i] = curve.GenerateKeyPair()
+	}
+	serverKeys := curve.GenerateKeyPair()
+	clients := newContext(t)
+	endpoints := make([]string, n)
+	for i := range n {
+		zctx := newContext(t)
+		start(t, zctx, only(users[i]), nil)
+		_, endpoints[i] = newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
+	}
+	for i := range n {
+		for j := range n {
+			client := newSocket(t, clients, zmq4.PUSH)
+			must(t, libzmq.Client(client, users[j], serverKeys.Public))
+			outcomes := monitor(t, clients, client)
+			must(t, client.Connect(endpoints[i]))
+			want := "refused: 400"
+			if i == j {
+				want = "succeeded"
+			}
+			if got := outcomes.next(t); got != want {
+				t.Errorf("user %d in context %d: got %s, want %s", j, i, got, want)
+			}
+			must(t, client.Close())
+		}
+	}
+}
+
+// TestTryLater: after 300 the client tries again by itself and gets in.
+func TestTryLater(t *testing.T) {
+	t.Parallel()
+	zctx := newContext(t)
+	keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	var asked atomic.Int32
+	start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		if asked.Add(1) < 3 {
+			return zap.Reply{Status: zap.StatusTryLater, Text: "not yet"}
+		}
+		return only(keys)(ctx, req)
+	}), nil)
+	server, endpoint := newServer(t, zctx, zmq4.REP, serverKeys, "payments")
+	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
+	if _, err := client.Send("hello", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != "hello" || properties["User-Id"] != "user-0" {
+		t.Errorf("got %q from %q, %v", got, properties, err)
+	}
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the handler was asked %d times", n)
+	}
+}
