@@ -1,7 +1,9 @@
 // Package cert reads and writes CURVE certificates: text files that hold one
 // identity's keys and what is said of it. They are the files that czmq, pyzmq,
-// goczmq and JeroMQ read and write:
+// goczmq and JeroMQ read and write, with sections that those pass over:
 //
+//	certificate
+//	    version = "1"
 //	metadata
 //	    name = "alice"
 //	curve
@@ -12,18 +14,34 @@
 // used. There is no default place for either: the service says where.
 //
 // [Generate] makes an identity, [Certificate.Save] writes both its files, and
-// [Load] reads one of either kind.
+// [Load] reads one of either kind. [Certificate.Lock] puts the secret key under
+// a passphrase.
+//
+// # Trust
+//
+// Two people who talk can compare a [Fingerprint]. For more than a few, an
+// [Authority] signs certificates with a [Validity] and metadata that it vouches
+// for, and takes them back with a [RevocationList]. A [Checker] refuses what
+// isn't to be trusted, and says why.
+//
+// # On the way
+//
+// [Armor] makes of a certificate a text for e-mail, and [Extract] finds any
+// number of them in any text. [Envelope.Seal] encrypts one to its recipient.
 //
 // # What stays as it is
 //
 // Every file that a released version of this package has written will be read
 // by all later ones, and by the programs named above. Sections that this
-// version doesn't know survive a read and a write.
+// version doesn't know survive a read and a write. The format is specified in
+// docs/spec/certificate.md.
 package cert
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
@@ -57,8 +75,13 @@ var (
 	// reads a part only, and then past the end of the file. Such a line is read
 	// here and not written.
 	ErrLine = errors.New("line would be longer than 1024 octets, which break czmq")
-	// ErrSection means that the section curve or metadata stands twice.
+	// ErrSection means that a section that this package knows stands twice.
 	ErrSection = errors.New("section stands twice")
+	// ErrVersion means that a file has another version than 1.
+	ErrVersion = errors.New("unknown version")
+	// ErrProperty means that a property doesn't belong where it stands, is
+	// missing, stands twice, or that its value is none of its kind.
+	ErrProperty = errors.New("unusable property")
 )
 
 // Property is one name and value of a certificate's metadata.
@@ -83,8 +106,14 @@ func (m Metadata) Get(name string) (value string, ok bool) {
 // Certificate is one identity.
 type Certificate struct {
 	Public   curve.PublicKey
-	Secret   curve.SecretKey // zero in a public certificate
+	Secret   curve.SecretKey // zero in a public certificate, and in a locked one
+	Locked   *Locked         // the secret key under a passphrase, or nil
 	Metadata Metadata
+	Validity Validity
+	Serial   uint64 // the authority's number for it; 0 is none
+
+	Authority AuthorityKey // who signed it; zero if nobody did
+	Signature Signature    // see Authority.Sign and VerifySignature
 
 	extra []*zpl.Node // sections that this version doesn't know
 }
@@ -93,6 +122,7 @@ type Certificate struct {
 type Warning struct {
 	Line int // from 1; 0 if it is about the whole
 	Text string
+	Mode fs.FileMode // of a secret file that others can read; 0 if it is about something else
 }
 
 // Generate makes a new identity with this metadata.
@@ -101,7 +131,8 @@ func Generate(metadata ...Property) *Certificate {
 	return &Certificate{Public: keys.Public, Secret: keys.Secret, Metadata: metadata}
 }
 
-// KeyPair returns both keys; the secret one is zero in a public certificate.
+// KeyPair returns both keys; the secret one is zero in a public certificate, and
+// in a locked one.
 func (c *Certificate) KeyPair() curve.KeyPair {
 	return curve.KeyPair{Public: c.Public, Secret: c.Secret}
 }
@@ -122,8 +153,16 @@ func (c *Certificate) check() error {
 			return err
 		}
 	}
+	if err := c.Validity.check(); err != nil {
+		return err
+	}
+	return c.Metadata.check()
+}
+
+// check refuses metadata that can't be written.
+func (m Metadata) check() error {
 	seen := map[string]bool{}
-	for _, p := range c.Metadata {
+	for _, p := range m {
 		if err := p.check(); err != nil {
 			return err
 		}
@@ -133,6 +172,16 @@ func (c *Certificate) check() error {
 		seen[strings.ToLower(p.Name)] = true
 	}
 	return nil
+}
+
+// canonical is metadata in its one order, with names in lower case.
+func (m Metadata) canonical() Metadata {
+	sorted := make(Metadata, 0, len(m))
+	for _, p := range m {
+		sorted = append(sorted, Property{Name: strings.ToLower(p.Name), Value: p.Value})
+	}
+	slices.SortFunc(sorted, func(a, b Property) int { return strings.Compare(a.Name, b.Name) })
+	return sorted
 }
 
 // check refuses a property that can't be written.

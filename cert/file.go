@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -33,8 +36,18 @@ var (
 
 // Load reads a certificate file, public or secret. The error is ErrFile, one of
 // package fs, or a *SyntaxError. If the file holds a secret that others can
-// read, a warning says what to do.
+// read, a warning with its Mode says what to do.
 func Load(path string) (*Certificate, []Warning, error) {
+	return load(path, MaxFile, Parse, func(c *Certificate) bool { return !c.Secret.IsZero() })
+}
+
+// Read reads a certificate from r, which error messages call name.
+func Read(r io.Reader, name string) (*Certificate, []Warning, error) {
+	return read(r, name, MaxFile, Parse)
+}
+
+// load reads a file of at most limit octets.
+func load[T any](path string, limit int, parse func([]byte) (*T, []Warning, error), isSecret func(*T) bool) (*T, []Warning, error) {
 	// A device or a pipe could block for ever, so look before opening.
 	info, err := os.Stat(path)
 	if err != nil {
@@ -48,80 +61,116 @@ func Load(path string) (*Certificate, []Warning, error) {
 		return nil, nil, fmt.Errorf("cert: %w", err)
 	}
 	defer f.Close()
-	c, warnings, err := Read(f, path)
+	parsed, warnings, err := read(f, path, limit, parse)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !c.Secret.IsZero() {
-		if w := modeWarning(path, info.Mode()); w != "" {
-			warnings = append(warnings, Warning{Text: w})
-		}
+	if isSecret(parsed) {
+		warnings = append(warnings, modeWarnings(path, info.Mode())...)
 	}
-	return c, warnings, nil
+	return parsed, warnings, nil
 }
 
-// Read reads a certificate from r, which error messages call name.
-func Read(r io.Reader, name string) (*Certificate, []Warning, error) {
-	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+// read reads at most limit octets from r, which error messages call name.
+func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []Warning, error)) (*T, []Warning, error) {
+	text, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("cert: reading %s failed: %w", name, err)
 	}
 	defer clear(text)
-	if len(text) > MaxFile {
-		return nil, nil, fmt.Errorf("%w: %s: larger than %d octets", ErrFile, name, MaxFile)
+	if len(text) > limit {
+		return nil, nil, fmt.Errorf("%w: %s: larger than %d octets", ErrFile, name, limit)
 	}
-	c, warnings, err := Parse(text)
+	parsed, warnings, err := parse(text)
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
 		syntax.File = name
 	}
-	return c, warnings, err
+	return parsed, warnings, err
 }
 
-// modeWarning warns of a secret that others than its owner can read. Windows
+// modeWarnings warns of a secret that others than its owner can read. Windows
 // has no such modes.
-func modeWarning(path string, mode fs.FileMode) string {
+func modeWarnings(path string, mode fs.FileMode) []Warning {
 	if runtime.GOOS == "windows" || mode.Perm()&0o077 == 0 {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("mode %04o: other users can read this secret key: chmod 600 %s", mode.Perm(), path)
+	return []Warning{{
+		Text: fmt.Sprintf("mode %04o: other users can read this secret key: chmod 600 %s", mode.Perm(), path),
+		Mode: mode,
+	}}
 }
 
 // AppendPublic appends the text of the public certificate to dst. The error is
-// ErrMetadata, ErrLine, ErrFile for more than MaxFile octets, or one of package
-// curve for what can't be written; dst then comes back unchanged.
+// ErrMetadata, ErrProperty for a Validity that can't be, ErrLine, ErrFile for
+// more than MaxFile octets, or one of package curve for what can't be written;
+// dst then comes back unchanged.
 func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
-	return c.append(dst, publicComments, &zpl.Node{Name: publicKeyName, HasValue: true, Value: c.Public.String()})
-}
-
-// AppendSecret appends the text of the secret certificate to dst, as
-// AppendPublic does. A certificate without a secret key is an error:
-// curve.ErrNoSecretKey.
-func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
-	if err := c.KeyPair().Check(); err != nil {
-		return dst, fmt.Errorf("cert: %w", err)
-	}
-	return c.append(dst, secretComments,
-		&zpl.Node{Name: publicKeyName, HasValue: true, Value: c.Public.String()},
-		&zpl.Node{Name: secretKeyName, HasValue: true, Value: c.Secret.Z85()})
-}
-
-func (c *Certificate) append(dst []byte, comments []string, keys ...*zpl.Node) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
-	metadata := &zpl.Node{Name: metadataSection}
-	for _, p := range c.Metadata {
-		metadata.Children = append(metadata.Children, &zpl.Node{Name: p.Name, HasValue: true, Value: p.Value})
+	return appendText(dst, publicComments, c.nodes(), MaxFile)
+}
+
+// AppendSecret appends the text of the secret certificate to dst, locked or not,
+// as AppendPublic does. A certificate without a secret key is an error:
+// curve.ErrNoSecretKey.
+func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
+	if err := c.check(); err != nil {
+		return dst, fmt.Errorf("cert: %w", err)
 	}
-	nodes := append([]*zpl.Node{metadata, {Name: curveSection, Children: keys}}, c.extra...)
+	nodes := c.nodes()
+	i := slices.IndexFunc(nodes, func(n *zpl.Node) bool { return n.Name == curveSection })
+	switch {
+	case c.Locked != nil:
+		nodes = slices.Insert(nodes, i+1, c.Locked.node())
+	case !c.Secret.IsZero():
+		nodes[i].Children = append(nodes[i].Children, property(secretKeyName, c.Secret.Z85()))
+	default:
+		return dst, fmt.Errorf("cert: %w", curve.ErrNoSecretKey)
+	}
+	return appendText(dst, secretComments, nodes, MaxFile)
+}
+
+// AppendCanonical appends to dst what is public of the certificate, in its one
+// form: whatever the order and spacing in which it was read, and whoever wrote
+// it. It is what an authority signs, and has everything but the signature
+// itself. The error is that of AppendPublic.
+func (c *Certificate) AppendCanonical(dst []byte) ([]byte, error) {
+	if err := c.check(); err != nil {
+		return dst, fmt.Errorf("cert: %w", err)
+	}
+	canonical := *c
+	canonical.Metadata = c.Metadata.canonical()
+	canonical.Signature = Signature{}
+	canonical.extra = slices.Clone(c.extra)
+	slices.SortStableFunc(canonical.extra, func(a, b *zpl.Node) int { return strings.Compare(a.Name, b.Name) })
+	return appendText(dst, nil, canonical.nodes(), MaxFile)
+}
+
+// nodes are the sections of the public certificate.
+func (c *Certificate) nodes() []*zpl.Node {
+	nodes := []*zpl.Node{head(c.Serial), metadataNode(c.Metadata),
+		{Name: curveSection, Children: []*zpl.Node{property(publicKeyName, c.Public.String())}}}
+	if n := c.Validity.node(); n != nil {
+		nodes = append(nodes, n)
+	}
+	if !c.Authority.IsZero() {
+		nodes = append(nodes, signatureNode(c.Authority, c.Signature))
+	}
+	return append(nodes, c.extra...)
+}
+
+// appendText appends a text of at most limit octets to dst. The error is
+// ErrMetadata, ErrLine or ErrFile; dst then comes back unchanged.
+func appendText(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]byte, error) {
 	out, err := zpl.Append(dst, comments, nodes)
 	if err != nil { // the place in it is that of another text
 		return dst, fmt.Errorf("cert: %w: %w", ErrMetadata, errors.Unwrap(err))
 	}
 	text := out[len(dst):]
-	if len(text) > MaxFile {
-		return dst, fmt.Errorf("%w: larger than %d octets", ErrFile, MaxFile)
+	if len(text) > limit {
+		return dst, fmt.Errorf("%w: larger than %d octets", ErrFile, limit)
 	}
 	for line := range bytes.Lines(text) {
 		if len(line)-len("\n") > maxLine {

@@ -5,18 +5,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// Names in a certificate.
+// Names of the keys.
 const (
-	metadataSection = "metadata"
-	curveSection    = "curve"
-	publicKeyName   = "public-key"
-	secretKeyName   = "secret-key"
+	publicKeyName = "public-key"
+	secretKeyName = "secret-key"
 )
 
 // SyntaxError is what is wrong with a certificate, and where.
@@ -33,91 +32,117 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err)
 }
 
-// Unwrap returns the fault: ErrKey, ErrNoPublicKey and the others here,
-// curve.ErrKeyPair, curve.ErrPublicKey, or a fault of the text.
+// Unwrap returns the fault: ErrKey, ErrNoPublicKey and the others of this
+// package, curve.ErrKeyPair, curve.ErrPublicKey, or a fault of the text.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // Parse reads a certificate, public or secret. The error is a *SyntaxError. The
-// warnings are for whoever looks after the file.
-func Parse(text []byte) (*Certificate, []Warning, error) {
-	c, warnings, err := parse(text)
+// warnings are for whoever looks after the file. A signature is read and not
+// verified: that is for a Checker.
+func Parse(text []byte) (*Certificate, []Warning, error) { return parseText(text, parse) }
+
+// parseText reads a text whose sections parse understands.
+func parseText[T any](text []byte, parse func(root *zpl.Node) (*T, []Warning, error)) (*T, []Warning, error) {
+	root, textWarnings, err := zpl.Parse(text)
+	var parsed *T
+	var more []Warning
+	if err == nil {
+		parsed, more, err = parse(root)
+	}
 	var place *zpl.Error
 	if errors.As(err, &place) {
-		err = &SyntaxError{Line: place.Line, Column: place.Column, Err: place.Err}
+		return nil, nil, &SyntaxError{Line: place.Line, Column: place.Column, Err: place.Err}
 	}
-	return c, warnings, err
-}
-
-func parse(text []byte) (*Certificate, []Warning, error) {
-	root, textWarnings, err := zpl.Parse(text)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := new(Certificate)
 	var warnings []Warning
 	for _, w := range textWarnings {
-		warnings = append(warnings, Warning(w))
+		warnings = append(warnings, Warning{Line: w.Line, Text: w.Text})
 	}
-	var curveNode *zpl.Node
-	seen := map[string]bool{}
+	return parsed, append(warnings, more...), nil
+}
+
+// checkSections refuses a section that stands twice.
+func checkSections(root *zpl.Node, names ...string) error {
+	seen := make([]bool, len(names))
 	for _, n := range root.Children {
-		if seen[n.Name] && (n.Name == curveSection || n.Name == metadataSection) {
-			return nil, nil, n.Error(ErrSection)
+		i := slices.Index(names, n.Name)
+		if i < 0 {
+			continue
 		}
-		seen[n.Name] = true
-		switch n.Name {
-		case metadataSection:
-			more, err := c.parseMetadata(n)
-			if err != nil {
-				return nil, nil, err
-			}
-			warnings = append(warnings, more...)
-		case curveSection:
-			curveNode = n
-		default:
-			if err := checkForeign(n); err != nil {
-				return nil, nil, err
-			}
-			c.extra = append(c.extra, n)
-			warnings = append(warnings, unwritable(n)...)
+		if seen[i] {
+			return n.Error(ErrSection)
 		}
+		seen[i] = true
 	}
-	if curveNode == nil {
-		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
-	}
-	more, err := c.parseKeys(curveNode)
-	if err != nil {
+	return nil
+}
+
+func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
+	if err := checkSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection); err != nil {
 		return nil, nil, err
 	}
-	return c, append(warnings, more...), nil
+	c = new(Certificate)
+	var keys *zpl.Node
+	for _, n := range root.Children {
+		var more []Warning
+		switch n.Name {
+		case headSection:
+			c.Serial, err = parseHead(n)
+		case metadataSection:
+			c.Metadata, more, err = parseMetadata(n)
+		case curveSection:
+			keys = n
+		case lockedSection:
+			c.Locked, err = parseLocked(n)
+		case validitySection:
+			c.Validity, err = parseValidity(n)
+		case authoritySection:
+			c.Authority, c.Signature, err = parseSignature(n)
+		default:
+			err = checkForeign(n)
+			c.extra = append(c.extra, n)
+			more = unwritable(n)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		warnings = append(warnings, more...)
+	}
+	if keys == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
+	}
+	more, err := c.parseKeys(keys)
+	return c, append(warnings, more...), err
 }
 
 // parseMetadata reads the section metadata.
-func (c *Certificate) parseMetadata(section *zpl.Node) (warnings []Warning, err error) {
+func parseMetadata(section *zpl.Node) (m Metadata, warnings []Warning, err error) {
 	size := 0
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(section.Children))
 	for _, n := range section.Children {
 		if len(n.Children) > 0 {
-			return nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
+			return nil, nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
 		}
 		p := Property{Name: n.Name, Value: n.Value}
 		if err := p.check(); errors.Is(err, ErrAmbiguous) {
-			return nil, n.Error(err)
+			return nil, nil, n.Error(err)
 		} else if err != nil { // others write what we don't
 			warnings = append(warnings, Warning{Line: n.Line, Text: err.Error()})
 		}
 		if seen[strings.ToLower(p.Name)] {
-			return nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
+			return nil, nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
 		}
 		seen[strings.ToLower(p.Name)] = true
-		c.Metadata = append(c.Metadata, p)
+		m = append(m, p)
 		size += len(p.Name) + len(p.Value)
 	}
 	if size > maxMetadata {
 		warnings = append(warnings, Warning{Line: section.Line,
 			Text: fmt.Sprintf("%d octets of metadata: more than %d break czmq's zauth", size, maxMetadata)})
 	}
-	return warnings, nil
+	return m, warnings, nil
 }
 
 // parseKeys reads the section curve.
@@ -157,6 +182,9 @@ func (c *Certificate) parseKeys(section *zpl.Node) (warnings []Warning, err erro
 	}
 	if secret == nil {
 		return warnings, nil
+	}
+	if c.Locked != nil {
+		return nil, secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
 	}
 	if c.Secret, err = curve.ParseSecretKey(secret.Value); err != nil {
 		return nil, keyError(secret, err)

@@ -21,19 +21,38 @@ const (
 // fs.ErrExist, unless overwrite is set; then each is replaced as a whole, the
 // secret one first. A directory in the place of either is ErrFile.
 func (c *Certificate) Save(path string, overwrite bool) error {
-	public, err := c.AppendPublic(nil)
+	return savePair(path, overwrite, c.AppendPublic, c.AppendSecret)
+}
+
+// SavePublic writes the public certificate to path, as Save does.
+func (c *Certificate) SavePublic(path string, overwrite bool) error {
+	return saveOne(path, publicMode, overwrite, c.AppendPublic)
+}
+
+// SaveSecret writes the secret certificate to path as it is, without a suffix,
+// and else as Save does.
+func (c *Certificate) SaveSecret(path string, overwrite bool) error {
+	return saveOne(path, secretMode, overwrite, c.AppendSecret)
+}
+
+// appender is AppendPublic and its like.
+type appender func(dst []byte) ([]byte, error)
+
+// savePair writes two files, or none.
+func savePair(path string, overwrite bool, appendPublic, appendSecret appender) error {
+	public, err := appendPublic(nil)
 	if err != nil {
 		return err
 	}
-	secret, err := c.AppendSecret(nil)
+	secret, err := appendSecret(nil)
 	if err != nil {
 		return err
 	}
 	defer clear(secret)
 	if overwrite {
 		for _, p := range []string{path, path + SecretSuffix} {
-			if info, err := os.Lstat(p); err == nil && info.IsDir() {
-				return fmt.Errorf("%w: %s: not a regular file", ErrFile, p)
+			if err := checkPlace(p); err != nil {
+				return err
 			}
 		}
 	}
@@ -56,6 +75,41 @@ func (c *Certificate) Save(path string, overwrite bool) error {
 			os.Remove(path + SecretSuffix)
 		}
 		return err
+	}
+	return nil
+}
+
+// saveOne writes one file as a whole.
+func saveOne(path string, mode fs.FileMode, overwrite bool, appendText appender) error {
+	text, err := appendText(nil)
+	if err != nil {
+		return err
+	}
+	defer clear(text)
+	return WriteFile(path, text, mode, overwrite)
+}
+
+// WriteFile writes a text to path as a whole or not at all, with this mode from
+// the first instant, less what the umask takes. A file that exists is an error,
+// fs.ErrExist, unless overwrite is set. A directory in its place is ErrFile.
+func WriteFile(path string, text []byte, mode fs.FileMode, overwrite bool) error {
+	if overwrite {
+		if err := checkPlace(path); err != nil {
+			return err
+		}
+	}
+	temp, err := writeTemp(path, text, mode)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	return place(temp, path, overwrite)
+}
+
+// checkPlace refuses to write in the place of a directory.
+func checkPlace(path string) error {
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%w: %s: not a regular file", ErrFile, path)
 	}
 	return nil
 }

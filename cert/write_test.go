@@ -17,6 +17,8 @@ func TestText(t *testing.T) {
 	c := alice(t, Property{"name", "alice"}, Property{"note", `say "hi"`})
 	const public = `# ZeroMQ CURVE Public Certificate
 # Give it to whoever should know this key.
+certificate
+    version = "1"
 metadata
     name = "alice"
     note = 'say "hi"'
@@ -25,6 +27,8 @@ curve
 `
 	const secret = `# ZeroMQ CURVE **Secret** Certificate
 # Keep it where it is used, and show it to nobody.
+certificate
+    version = "1"
 metadata
     name = "alice"
     note = 'say "hi"'
@@ -98,10 +102,10 @@ func TestRoundTrip(t *testing.T) {
 
 func TestUnknownSectionsSurvive(t *testing.T) {
 	t.Parallel()
-	const others = `validity
+	const others = `purpose
     until = "2030-01-01"
 bare
-authority = "x # y"
+owner = "x # y"
     key = 'say "hi"'
     deeper
         and = "deeper"

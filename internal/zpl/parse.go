@@ -51,6 +51,7 @@ func Parse(text []byte) (root *Node, warnings []Warning, err error) {
 // parser is the state between two lines.
 type parser struct {
 	line     int
+	count    int     // properties so far
 	stack    []level // the way from the root to the last property
 	warnings []Warning
 }
@@ -170,6 +171,9 @@ func (p *parser) attach(node *Node, blanks string) error {
 	}
 	if depth >= MaxDepth {
 		return p.fail(len(blanks), ErrDepth)
+	}
+	if p.count++; p.count > MaxCount {
+		return p.fail(len(blanks), ErrCount)
 	}
 	if !strings.Contains(blanks, "\t") && width != depth*indent {
 		p.warn(fmt.Sprintf("indented with %d blanks, not with %d", width, depth*indent))

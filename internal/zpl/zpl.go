@@ -18,14 +18,16 @@ import (
 
 // Limits of a text.
 const (
-	MaxSize  = 1 << 20 // octets
-	MaxLine  = 8 << 10 // octets of one line
-	MaxDepth = 16      // properties within each other
+	MaxSize  = 16 << 20 // octets
+	MaxLine  = 8 << 10  // octets of one line
+	MaxDepth = 16       // properties within each other
+	MaxCount = 1 << 19  // properties
 )
 
 // The faults of a text. They come in an [*Error], which says where.
 var (
-	ErrSize    = errors.New("text is larger than 1 MiB")
+	ErrSize    = errors.New("text is larger than 16 MiB")
+	ErrCount   = errors.New("more than 524288 properties")
 	ErrLine    = errors.New("line is longer than 8 KiB")
 	ErrDepth   = errors.New("more than 16 levels")
 	ErrUTF8    = errors.New("not UTF-8")

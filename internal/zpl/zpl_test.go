@@ -93,6 +93,7 @@ func TestMalformed(t *testing.T) {
 		line, column int
 	}{
 		{"too large", strings.Repeat("\n", MaxSize+1), ErrSize, 1, 1},
+		{"too many", strings.Repeat("x\n", MaxCount+1), ErrCount, MaxCount + 1, 1},
 		{"long line", "a\nb = " + strings.Repeat("x", MaxLine), ErrLine, 2, 1},
 		{"too deep", deep, ErrDepth, MaxDepth + 1, 4*MaxDepth + 1},
 		{"not UTF-8", "a = \xff", ErrUTF8, 1, 1},

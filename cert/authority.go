@@ -1,0 +1,198 @@
+package cert
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrAuthorityKey means that a text is no authority's key.
+	ErrAuthorityKey = errors.New("not an authority's key")
+	// ErrNoSeed means that an authority can't sign: its file is the public one.
+	ErrNoSeed = errors.New("no secret key of an authority")
+	// ErrSeed means that an authority's two keys don't belong together.
+	ErrSeed = errors.New("the authority's secret key belongs to another public one")
+)
+
+// authorityPrefix tells an authority's key from any other.
+const authorityPrefix = "ed25519:"
+
+// AuthorityKey is the Ed25519 public key of an authority (RFC 8032). The zero
+// value is none.
+type AuthorityKey [ed25519.PublicKeySize]byte
+
+// ParseAuthorityKey reads what String writes. The error is ErrAuthorityKey.
+func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
+	text, ok := strings.CutPrefix(s, authorityPrefix)
+	octets, err := encoding.DecodeString(text)
+	if !ok || err != nil || len(octets) != len(k) || AuthorityKey(octets) == k {
+		return k, fmt.Errorf("%w: %d characters, expected %s and 43 of base64", ErrAuthorityKey, len(s), authorityPrefix)
+	}
+	return AuthorityKey(octets), nil
+}
+
+// IsZero reports whether there is no key.
+func (k AuthorityKey) IsZero() bool { return k == AuthorityKey{} }
+
+// String returns "ed25519:" and 43 characters of base64.
+func (k AuthorityKey) String() string { return authorityPrefix + encoding.EncodeToString(k[:]) }
+
+// MarshalText returns String; the error is always nil.
+func (k AuthorityKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what String writes. The error is ErrAuthorityKey.
+func (k *AuthorityKey) UnmarshalText(text []byte) (err error) {
+	*k, err = ParseAuthorityKey(string(text))
+	return err
+}
+
+// Signature is an Ed25519 signature (RFC 8032).
+type Signature [ed25519.SignatureSize]byte
+
+// String returns 86 characters of base64.
+func (s Signature) String() string { return encoding.EncodeToString(s[:]) }
+
+// Authority signs certificates and revocation lists with an Ed25519 key, which
+// is never a CURVE key. It has two files, as a certificate has: NAME.authority
+// for those who trust it, and NAME.authority_secret, which should stay off the
+// machines that run services. Its methods are safe for concurrent use, but for
+// Lock and Unlock.
+type Authority struct {
+	Key      AuthorityKey
+	Locked   *Locked // the secret key under a passphrase, or nil
+	Metadata Metadata
+
+	seed *[ed25519.SeedSize]byte // a pointer, which doesn't print; nil in a public or locked one
+}
+
+// GenerateAuthority makes a new authority with this metadata.
+func GenerateAuthority(metadata ...Property) *Authority {
+	a := &Authority{Metadata: metadata, seed: new([ed25519.SeedSize]byte)}
+	rand.Read(a.seed[:])
+	a.Key = a.public()
+	return a
+}
+
+// public computes the key that belongs to the seed.
+func (a *Authority) public() AuthorityKey {
+	return AuthorityKey(ed25519.NewKeyFromSeed(a.seed[:]).Public().(ed25519.PublicKey))
+}
+
+// Name is what the metadata calls the authority, or "".
+func (a *Authority) Name() string {
+	name, _ := a.Metadata.Get("name")
+	return name
+}
+
+// HasSecret reports whether the authority can sign.
+func (a *Authority) HasSecret() bool { return a.seed != nil }
+
+// sign signs a text, whose first line says what it is.
+func (a *Authority) sign(text []byte) (Signature, error) {
+	switch {
+	case a.seed != nil:
+		return Signature(ed25519.Sign(ed25519.NewKeyFromSeed(a.seed[:]), text)), nil
+	case a.Locked != nil:
+		return Signature{}, ErrLocked
+	}
+	return Signature{}, ErrNoSeed
+}
+
+// verify reports whether a signature of a text is right.
+func (k AuthorityKey) verify(text []byte, s Signature) bool {
+	return ed25519.Verify(k[:], text, s[:])
+}
+
+// Sign signs everything public in a certificate, as it is: set its Validity,
+// Serial and Metadata before, and change nothing afterwards. An older signature
+// is replaced. The error is ErrNoSeed, ErrLocked, or that of AppendCanonical;
+// also ErrLocked if the certificate's own secret is locked, because what stands
+// beside that can't change.
+func (a *Authority) Sign(c *Certificate) error {
+	if c.Locked != nil {
+		return fmt.Errorf("cert: signing failed: the certificate's %w", ErrLocked)
+	}
+	signed := *c
+	signed.Authority = a.Key
+	text, err := signed.signedText()
+	if err != nil {
+		return err
+	}
+	if signed.Signature, err = a.sign(text); err != nil {
+		return fmt.Errorf("cert: signing failed: %w", err)
+	}
+	*c = signed
+	return nil
+}
+
+// VerifySignature returns ErrUnsigned if nobody signed the certificate, and
+// ErrSignature if it isn't what the authority signed. It does not ask whether
+// that authority is to be trusted, nor the time: that is for a Checker.
+func (c *Certificate) VerifySignature() error {
+	if c.Authority.IsZero() {
+		return fmt.Errorf("cert: %w", ErrUnsigned)
+	}
+	text, err := c.signedText()
+	if err != nil {
+		return err
+	}
+	if !c.Authority.verify(text, c.Signature) {
+		return fmt.Errorf("cert: %w", ErrSignature)
+	}
+	return nil
+}
+
+// signedText is what an authority signs of a certificate. No other text that it
+// signs begins so.
+func (c *Certificate) signedText() ([]byte, error) {
+	return c.AppendCanonical([]byte("zeromq-certificate-1\n"))
+}
+
+// Lock puts the secret key under a passphrase and wipes it. The error is
+// ErrNoPassphrase, ErrNoSeed or ErrLocked.
+func (a *Authority) Lock(passphrase []byte) error { return a.lock(passphrase, recommended) }
+
+func (a *Authority) lock(passphrase []byte, p argonParameters) error {
+	if a.seed == nil {
+		if a.Locked != nil {
+			return fmt.Errorf("cert: locking failed: %w", ErrLocked)
+		}
+		return fmt.Errorf("cert: locking failed: %w", ErrNoSeed)
+	}
+	text, err := a.publicText()
+	if err != nil {
+		return err
+	}
+	if a.Locked, err = lock(a.seed, text, passphrase, p); err != nil {
+		return fmt.Errorf("cert: locking failed: %w", err)
+	}
+	clear(a.seed[:])
+	a.seed = nil
+	return nil
+}
+
+// Unlock gets the secret key back. The error is ErrPassphrase, ErrLockedChanged,
+// or ErrSeed. If the authority isn't locked it does nothing.
+func (a *Authority) Unlock(passphrase []byte) error {
+	if a.Locked == nil {
+		return nil
+	}
+	text, err := a.publicText()
+	if err != nil {
+		return err
+	}
+	seed, err := a.Locked.unlock(text, passphrase)
+	if err != nil {
+		return fmt.Errorf("cert: unlocking failed: %w", err)
+	}
+	unlocked := Authority{Key: a.Key, Metadata: a.Metadata, seed: seed}
+	if unlocked.public() != a.Key {
+		clear(seed[:])
+		return fmt.Errorf("cert: unlocking failed: %w", ErrSeed)
+	}
+	*a = unlocked
+	return nil
+}

@@ -1,0 +1,156 @@
+package cert
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// ErrNoAuthority means that a text has no section authority with a key.
+var ErrNoAuthority = errors.New("no key in a section authority")
+
+// Comments on top of an authority's files.
+var (
+	authorityComments = []string{
+		"ZeroMQ Authority",
+		"Give it to whoever should trust the certificates that it signs.",
+	}
+	authoritySecretComments = []string{
+		"ZeroMQ Authority **Secret**",
+		"Whoever has it can sign certificates. Keep it off the machines that run services.",
+	}
+)
+
+// ParseAuthority reads an authority, public or secret. The error is a
+// *SyntaxError.
+func ParseAuthority(text []byte) (*Authority, []Warning, error) {
+	return parseText(text, parseAuthority)
+}
+
+// LoadAuthority reads an authority's file, as Load does a certificate's.
+func LoadAuthority(path string) (*Authority, []Warning, error) {
+	return load(path, MaxFile, ParseAuthority, (*Authority).HasSecret)
+}
+
+// ReadAuthority reads an authority from r, which error messages call name.
+func ReadAuthority(r io.Reader, name string) (*Authority, []Warning, error) {
+	return read(r, name, MaxFile, ParseAuthority)
+}
+
+func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
+	a := new(Authority)
+	var warnings []Warning
+	var key *zpl.Node
+	if err := checkSections(root, headSection, metadataSection, authoritySection, lockedSection); err != nil {
+		return nil, nil, err
+	}
+	for _, n := range root.Children {
+		var err error
+		switch n.Name {
+		case headSection:
+			_, err = parseHead(n)
+		case metadataSection:
+			a.Metadata, warnings, err = parseMetadata(n)
+		case authoritySection:
+			key = n
+		case lockedSection:
+			a.Locked, err = parseLocked(n)
+		default:
+			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))
+			if n.Name == curveSection {
+				err = n.Error(fmt.Errorf("%w: it is a certificate", ErrNoAuthority))
+			}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if key == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoAuthority}
+	}
+	return a, warnings, a.parseKeys(key)
+}
+
+// parseKeys reads the section authority of an authority's file.
+func (a *Authority) parseKeys(section *zpl.Node) error {
+	values, err := properties(section, "key", "seed")
+	if err != nil {
+		return err
+	}
+	key, seed := values[0], values[1]
+	if key == nil {
+		return section.Error(ErrNoAuthority)
+	}
+	if a.Key, err = ParseAuthorityKey(key.Value); err != nil {
+		return key.ValueError(err)
+	}
+	if seed == nil {
+		return nil
+	}
+	if a.Locked != nil {
+		return seed.Error(fmt.Errorf("%w: seed beside a section locked", ErrProperty))
+	}
+	a.seed = new([32]byte)
+	if err := parseOctets(a.seed[:], seed); err != nil {
+		return err
+	}
+	if a.public() != a.Key {
+		clear(a.seed[:])
+		return seed.ValueError(ErrSeed)
+	}
+	return nil
+}
+
+// nodes are the sections of the public file.
+func (a *Authority) nodes() []*zpl.Node {
+	return []*zpl.Node{head(0), metadataNode(a.Metadata),
+		{Name: authoritySection, Children: []*zpl.Node{property("key", a.Key.String())}}}
+}
+
+// publicText is what is fixed when the secret key is locked.
+func (a *Authority) publicText() ([]byte, error) {
+	canonical := *a
+	canonical.Metadata = a.Metadata.canonical()
+	return appendText(nil, nil, canonical.nodes(), MaxFile)
+}
+
+// AppendPublic appends the text of the public file to dst. The error is
+// ErrMetadata, ErrLine or ErrFile; dst then comes back unchanged.
+func (a *Authority) AppendPublic(dst []byte) ([]byte, error) {
+	if err := a.Metadata.check(); err != nil {
+		return dst, fmt.Errorf("cert: %w", err)
+	}
+	return appendText(dst, authorityComments, a.nodes(), MaxFile)
+}
+
+// AppendSecret appends the text of the secret file to dst, locked or not, as
+// AppendPublic does. Without a secret key it is ErrNoSeed.
+func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
+	if err := a.Metadata.check(); err != nil {
+		return dst, fmt.Errorf("cert: %w", err)
+	}
+	nodes := a.nodes()
+	switch {
+	case a.Locked != nil:
+		nodes = append(nodes, a.Locked.node())
+	case a.seed != nil:
+		keys := nodes[len(nodes)-1]
+		keys.Children = append(keys.Children, property("seed", encoding.EncodeToString(a.seed[:])))
+	default:
+		return dst, fmt.Errorf("cert: %w", ErrNoSeed)
+	}
+	return appendText(dst, authoritySecretComments, nodes, MaxFile)
+}
+
+// Save writes the public file to path and the secret one to path with
+// SecretSuffix, as Certificate.Save does.
+func (a *Authority) Save(path string, overwrite bool) error {
+	return savePair(path, overwrite, a.AppendPublic, a.AppendSecret)
+}
+
+// SaveSecret writes the secret file alone, as Certificate.SaveSecret does.
+func (a *Authority) SaveSecret(path string, overwrite bool) error {
+	return saveOne(path, secretMode, overwrite, a.AppendSecret)
+}

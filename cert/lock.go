@@ -1,0 +1,73 @@
+package cert
+
+import (
+	"fmt"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// Lock puts the secret key under a passphrase, with Argon2id (RFC 9106, the
+// second recommended option) and secretbox, and wipes it. What else stands in
+// the certificate can't change until Unlock. A passphrase is octets: what a
+// person types should be UTF-8. The error is ErrNoPassphrase, ErrLocked,
+// curve.ErrNoSecretKey, or that of AppendPublic.
+func (c *Certificate) Lock(passphrase []byte) error { return c.lock(passphrase, recommended) }
+
+func (c *Certificate) lock(passphrase []byte, p argonParameters) error {
+	if c.Locked != nil {
+		return fmt.Errorf("cert: locking failed: %w", ErrLocked)
+	}
+	if c.Secret.IsZero() {
+		return fmt.Errorf("cert: locking failed: %w", curve.ErrNoSecretKey)
+	}
+	text, err := c.lockedText()
+	if err != nil {
+		return err
+	}
+	var secret [lockedSecretSize]byte
+	defer clear(secret[:])
+	curve.AppendZ85Decoded(secret[:0], c.Secret.Z85())
+	locked, err := lock(&secret, text, passphrase, p)
+	if err != nil {
+		return fmt.Errorf("cert: locking failed: %w", err)
+	}
+	c.Secret.Wipe()
+	c.Secret = curve.SecretKey{}
+	c.Locked = locked
+	return nil
+}
+
+// Unlock gets the secret key back. It takes the time and memory that the file
+// asks for, within bounds. The error is ErrPassphrase, ErrLockedChanged if
+// anything beside the secret key was changed, or curve.ErrKeyPair. If the
+// certificate isn't locked it does nothing.
+func (c *Certificate) Unlock(passphrase []byte) error {
+	if c.Locked == nil {
+		return nil
+	}
+	text, err := c.lockedText()
+	if err != nil {
+		return err
+	}
+	octets, err := c.Locked.unlock(text, passphrase)
+	if err != nil {
+		return fmt.Errorf("cert: unlocking failed: %w", err)
+	}
+	defer clear(octets[:])
+	secret, err := curve.NewSecretKey(octets[:])
+	if err != nil {
+		return fmt.Errorf("cert: unlocking failed: %w", err)
+	}
+	if err := (curve.KeyPair{Public: c.Public, Secret: secret}).Check(); err != nil {
+		secret.Wipe()
+		return fmt.Errorf("cert: unlocking failed: %w", err)
+	}
+	c.Secret, c.Locked = secret, nil
+	return nil
+}
+
+// lockedText is what is fixed when the secret key is locked.
+func (c *Certificate) lockedText() ([]byte, error) {
+	text, err := c.AppendCanonical(nil)
+	return append(text, c.Signature[:]...), err
+}
