@@ -40,9 +40,15 @@ func ReadAuthority(r io.Reader, name string) (*Authority, []Warning, error) {
 }
 
 func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
+	key := root.Child(authoritySection)
+	if n := root.Child(curveSection); n != nil {
+		return nil, nil, n.Error(fmt.Errorf("%w: it is a certificate", ErrNoAuthority))
+	}
+	if key == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoAuthority}
+	}
 	a := new(Authority)
 	var warnings []Warning
-	var key *zpl.Node
 	if err := checkSections(root, headSection, metadataSection, authoritySection, lockedSection); err != nil {
 		return nil, nil, err
 	}
@@ -53,22 +59,15 @@ func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
 			_, err = parseHead(n)
 		case metadataSection:
 			a.Metadata, warnings, err = parseMetadata(n)
-		case authoritySection:
-			key = n
+		case authoritySection: // last: it must fit the others
 		case lockedSection:
 			a.Locked, err = parseLocked(n)
 		default:
 			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))
-			if n.Name == curveSection {
-				err = n.Error(fmt.Errorf("%w: it is a certificate", ErrNoAuthority))
-			}
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-	}
-	if key == nil {
-		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoAuthority}
 	}
 	return a, warnings, a.parseKeys(key)
 }

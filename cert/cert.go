@@ -103,6 +103,18 @@ func (m Metadata) Get(name string) (value string, ok bool) {
 	return "", false
 }
 
+// Set gives the property of that name, whatever its case, another value, or adds
+// it at the end.
+func (m *Metadata) Set(name, value string) {
+	for i, p := range *m {
+		if strings.EqualFold(p.Name, name) {
+			(*m)[i].Value = value
+			return
+		}
+	}
+	*m = append(*m, Property{Name: name, Value: value})
+}
+
 // Certificate is one identity.
 type Certificate struct {
 	Public   curve.PublicKey

@@ -83,8 +83,11 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 	if err := checkSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection); err != nil {
 		return nil, nil, err
 	}
+	keys := root.Child(curveSection)
+	if keys == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
+	}
 	c = new(Certificate)
-	var keys *zpl.Node
 	for _, n := range root.Children {
 		var more []Warning
 		switch n.Name {
@@ -92,8 +95,7 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 			c.Serial, err = parseHead(n)
 		case metadataSection:
 			c.Metadata, more, err = parseMetadata(n)
-		case curveSection:
-			keys = n
+		case curveSection: // last: it must fit the others
 		case lockedSection:
 			c.Locked, err = parseLocked(n)
 		case validitySection:
@@ -109,9 +111,6 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 			return nil, nil, err
 		}
 		warnings = append(warnings, more...)
-	}
-	if keys == nil {
-		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
 	}
 	more, err := c.parseKeys(keys)
 	return c, append(warnings, more...), err

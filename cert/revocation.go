@@ -202,17 +202,19 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 	if err := checkSections(root, headSection, revocationsSection, authoritySection); err != nil {
 		return nil, nil, err
 	}
-	l := new(RevocationList)
-	var revocations, authority *zpl.Node
+	revocations, authority := root.Child(revocationsSection), root.Child(authoritySection)
+	if revocations == nil {
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoRevocations}
+	}
+	if authority == nil {
+		return nil, nil, revocations.Error(ErrUnsigned)
+	}
 	for _, n := range root.Children {
 		var err error
 		switch n.Name {
 		case headSection:
 			_, err = parseHead(n)
-		case revocationsSection:
-			revocations = n
-		case authoritySection:
-			authority = n
+		case revocationsSection, authoritySection:
 		default:
 			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))
 		}
@@ -220,12 +222,7 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 			return nil, nil, err
 		}
 	}
-	if revocations == nil {
-		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoRevocations}
-	}
-	if authority == nil {
-		return nil, nil, revocations.Error(ErrUnsigned)
-	}
+	l := new(RevocationList)
 	var err error
 	if l.Authority, l.Signature, err = parseSignature(authority); err != nil {
 		return nil, nil, err

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
@@ -17,50 +24,82 @@ import (
 // publicSuffix is what the name of a public certificate's file ends with.
 const publicSuffix = ".key"
 
+// maxCount is how many identities are made at once, at most.
+const maxCount = 1_000_000
+
+// writers is how many files are on their way to the disk at a time.
+const writers = 16
+
+// generator is what gen was told to do.
+type generator struct {
+	metadata cert.Metadata
+	force    bool
+	password []byte // empty: the secrets are not locked
+}
+
 func newGen() *cobra.Command {
 	var meta []string
-	var force, asJSON bool
+	var force, asJSON, lock bool
+	var count int
+	var passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "gen NAME",
 		Short: "Make a new identity: NAME.key and NAME.key_secret",
 		Long: `Gen makes a new key pair and writes it to two files: NAME.key, which is public,
 and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
-read both.`,
+read both, unless the secret is locked with a passphrase.
+
+With --count, it makes many: NAME-1, NAME-2 and so on, with as many digits as
+the last one has. If one can't be made, none are.`,
 		Example: `  zcert gen alice
-  zcert gen alice --meta email=alice@example.org --meta group=traders`,
+  zcert gen alice --meta email=alice@example.org --meta group=traders
+  zcert gen alice --lock
+  zcert gen devices/sensor --count 1000`,
 		Args: cli.OneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := args[0] + publicSuffix
-			c, err := generate(args[0], meta)
-			if err != nil {
+			if err := checkFileName(args[0]); err != nil {
 				return err
 			}
-			if err := c.Save(path, force); err != nil {
-				if errors.Is(err, fs.ErrExist) {
-					return cli.Hint(err, "choose another name, or give --force to replace both files: the keys in them will be lost")
+			if cmd.Flags().Changed("count") && (count < 1 || count > maxCount) {
+				return cli.Usagef("--count %d: want 1 to %d", count, maxCount)
+			}
+			g := generator{force: force}
+			var err error
+			if g.metadata, err = parseMetadata(meta); err != nil {
+				return err
+			}
+			if lock || passphraseFile != "" {
+				if g.password, err = newPassphrase(cmd, passphraseFile); err != nil {
+					return err
 				}
-				return err
+				defer clear(g.password)
 			}
-			// What was written may have to be warned of.
-			if _, err := load(cmd, path); err != nil {
-				return err
+			if cmd.Flags().Changed("count") {
+				return g.many(cmd, args[0], count, asJSON)
 			}
-			if asJSON {
-				return writeJSON(cmd, generated{Name: c.Name(), PublicKey: c.Public.String(), Public: path, Secret: path + cert.SecretSuffix})
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), `public certificate: %[1]s
-secret certificate: %[1]s%[2]s (keep it where it is used)
-next: zcert show %[1]s
-      cp %[1]s CLIENTS/   lets its owner in where zauth serves --keystore dir:CLIENTS
-`, path, cert.SecretSuffix)
-			return nil
+			return g.one(cmd, args[0], asJSON)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&meta, "meta", nil, "`name=value` to say of the owner; repeatable")
+	metadataFlag(cmd, &meta)
 	flags.BoolVar(&force, "force", false, "replace files that exist")
 	flags.BoolVar(&asJSON, "json", false, "say what was written as JSON on stdout")
+	flags.IntVar(&count, "count", 1, "make `N` identities, with numbered names")
+	flags.BoolVar(&lock, "lock", false, "lock the secret key with a passphrase")
+	passphraseFlag(cmd, &passphraseFile)
 	return cmd
+}
+
+// checkFileName refuses a name that no certificate's file can have.
+func checkFileName(name string) error {
+	base := filepath.Base(name)
+	if name == "" || strings.HasSuffix(name, "/") || base == "." || base == ".." {
+		return cli.Usagef("%q is no name for a file", name)
+	}
+	if strings.HasSuffix(name, publicSuffix) || strings.HasSuffix(name, publicSuffix+cert.SecretSuffix) {
+		return cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
+	}
+	return nil
 }
 
 // generated is what gen says as JSON.
@@ -71,28 +110,104 @@ type generated struct {
 	Secret    string `json:"secret"`
 }
 
-// generate makes the identity of a file name, with metadata from the command
-// line.
-func generate(name string, meta []string) (*cert.Certificate, error) {
-	base := filepath.Base(name)
-	if name == "" || strings.HasSuffix(name, "/") || base == "." || base == ".." {
-		return nil, cli.Usagef("%q is no name for a file", name)
-	}
-	if strings.HasSuffix(name, publicSuffix) || strings.HasSuffix(name, publicSuffix+cert.SecretSuffix) {
-		return nil, cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
-	}
-	var metadata cert.Metadata
-	for _, m := range meta {
-		k, v, ok := strings.Cut(m, "=")
-		if !ok {
-			return nil, cli.Usagef("--meta %q: want name=value", m)
-		}
-		metadata = append(metadata, cert.Property{Name: k, Value: v})
-	}
+// make makes an identity and writes its files.
+func (g *generator) make(name string) (generated, error) {
+	metadata := g.metadata
 	if _, ok := metadata.Get("name"); !ok {
-		metadata = append(cert.Metadata{{Name: "name", Value: base}}, metadata...)
+		metadata = append(cert.Metadata{{Name: "name", Value: filepath.Base(name)}}, metadata...)
 	}
-	return cert.Generate(metadata...), nil
+	c := cert.Generate(metadata...)
+	defer c.Secret.Wipe()
+	if len(g.password) > 0 {
+		if err := c.Lock(g.password); err != nil {
+			return generated{}, err
+		}
+	}
+	path := name + publicSuffix
+	if err := c.Save(path, g.force); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = cli.Hint(err, "choose another name, or give --force to replace both files: the keys in them will be lost")
+		}
+		return generated{}, err
+	}
+	return generated{Name: c.Name(), PublicKey: c.Public.String(), Public: path, Secret: path + cert.SecretSuffix}, nil
+}
+
+// one makes one identity.
+func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
+	made, err := g.make(name)
+	if err != nil {
+		return err
+	}
+	// What was written may have to be warned of.
+	if _, err := load(cmd, made.Public); err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(cmd, made)
+	}
+	note(cmd, `public certificate: %[1]s
+secret certificate: %[2]s (keep it where it is used)
+next: zcert show %[1]s
+      cp %[1]s CLIENTS/   lets its owner in where zauth serves --keystore dir:CLIENTS`, made.Public, made.Secret)
+	return nil
+}
+
+// many makes count identities, or none.
+func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool) error {
+	start := time.Now()
+	bar := progressbar.DefaultSilent(int64(count))
+	if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		bar = progressbar.Default(int64(count), "making identities")
+	}
+	made := make([]generated, count)
+	var mu sync.Mutex // for next
+	next := 0
+	group, ctx := errgroup.WithContext(cmd.Context())
+	for range writers {
+		group.Go(func() error {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= count {
+					return nil
+				}
+				if err := context.Cause(ctx); err != nil {
+					return err
+				}
+				var err error
+				if made[i], err = g.make(fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1)); err != nil {
+					return err
+				}
+				bar.Add(1)
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		bar.Exit()
+		if !g.force {
+			for _, m := range made {
+				if m.Public != "" {
+					os.Remove(m.Public)
+					os.Remove(m.Secret)
+				}
+			}
+		}
+		return err
+	}
+	bar.Finish()
+	if asJSON {
+		return writeJSON(cmd, made)
+	}
+	took := time.Since(start)
+	first, last := made[0], made[count-1]
+	note(cmd, `public certificates: %s to %s
+secret certificates: %s to %s (keep each where it is used)
+made %d in %.1f s: %.0f a second`, first.Public, last.Public, first.Secret, last.Secret,
+		count, took.Seconds(), float64(count)/took.Seconds())
+	return nil
 }
 
 // writeJSON writes v to stdout.

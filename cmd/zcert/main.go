@@ -1,9 +1,12 @@
-// Zcert makes and shows CURVE certificates, the keys of ZeroMQ peers.
+// Zcert makes, shows, protects and signs CURVE certificates, the keys of ZeroMQ
+// peers.
 package main
 
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -11,16 +14,29 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Run(context.Background(), newRoot(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Run(ctx, newRoot(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 func newRoot() *cobra.Command {
 	root := cli.Root(&cobra.Command{
 		Use:   "zcert",
-		Short: "Make and show ZeroMQ certificates",
-		Long: `Zcert makes and shows CURVE certificates, the keys of ZeroMQ peers. An identity
-has two files: NAME.key is public, NAME.key_secret is secret.`,
+		Short: "Make, protect and sign ZeroMQ certificates",
+		Long: `Zcert makes and looks after CURVE certificates, the keys of ZeroMQ peers. An
+identity has two files: NAME.key is public, NAME.key_secret is secret. An
+authority, which signs certificates, has NAME.authority and NAME.authority_secret.
+
+No secret is ever given on the command line: it is read from a file, stdin, or
+the terminal. Nothing is overwritten without --force.`,
 	}, "zcert gen NAME")
-	root.AddCommand(newGen(), newShow())
+	addModeFlags(root)
+	root.AddCommand(
+		newGen(), newShow(), newFingerprint(), newPubkey(),
+		newLock(), newUnlock(),
+		newAuthority(), newSign(), newVerify(), newRevoke(),
+		cli.Man(root),
+	)
 	return root
 }

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,43 +48,5 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if info.Mode() != fs.FileMode(want) {
 		ts.Fatalf("%s has mode %v, want %v", args[0], info.Mode(), fs.FileMode(want))
-	}
-}
-
-// TestGuide runs the commands in the guide, one after another in one directory,
-// and compares what they print. There, "…" stands for any text in a line.
-func TestGuide(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../../docs/certificates.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	commands := 0
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		if !strings.HasPrefix(block[1], "$ ") {
-			t.Fatalf("no command on top of\n%s", block[1])
-		}
-		for _, step := range strings.Split("\n"+block[1], "\n$ ")[1:] {
-			commands++
-			command, want, _ := strings.Cut(step, "\n")
-			cmd := exec.CommandContext(t.Context(), "sh", "-c", "umask 022; "+command)
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "GORACE="+clitest.WithoutSleep)
-			out, err := cmd.CombinedOutput()
-			got := strings.TrimSpace(string(out))
-			if exit, ok := err.(*exec.ExitError); ok {
-				got += fmt.Sprintf("\n(exit code %d)", exit.ExitCode())
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), "…", ".*")
-			if !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
-				t.Errorf("$ %s\n%s\nwant\n%s", command, got, want)
-			}
-		}
-	}
-	if commands < 5 {
-		t.Errorf("found %d commands", commands)
 	}
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,17 +20,25 @@ func newShow() *cobra.Command {
 		Use:   "show FILE|-",
 		Short: "Show what a certificate says",
 		Long: `Show prints what a certificate says, public or secret, as written by zcert,
-czmq, pyzmq, goczmq or JeroMQ. It never prints a secret key. FILE - is stdin.`,
+czmq, pyzmq, goczmq or JeroMQ; also an authority or a revocation list. It never
+prints a secret key. FILE - is stdin.
+
+It tells whether a signature is right, and not whether its authority is to be
+trusted: that is what zcert verify tells.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := load(cmd, args[0])
+			in, err := open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			s, err := in.shown(cmd)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, newShown(c))
+				return writeJSON(cmd, s)
 			}
-			show(cmd.OutOrStdout(), c)
+			s.print(cmd.OutOrStdout())
 			return nil
 		},
 	}
@@ -34,48 +46,51 @@ czmq, pyzmq, goczmq or JeroMQ. It never prints a secret key. FILE - is stdin.`,
 	return cmd
 }
 
-// load reads a certificate from a file or, for "-", stdin. Its warnings go to
-// stderr.
-func load(cmd *cobra.Command, path string) (c *cert.Certificate, err error) {
-	var warnings []cert.Warning
-	if path == "-" {
-		path = "stdin"
-		c, warnings, err = cert.Read(cmd.InOrStdin(), path)
-	} else {
-		c, warnings, err = cert.Load(path)
+// printer is what show prints: as it is in JSON, or for people.
+type printer interface{ print(out io.Writer) }
+
+// shown reads what is in the input, whatever it is.
+func (in input) shown(cmd *cobra.Command) (printer, error) {
+	c, err := in.certificate(cmd)
+	if err == nil {
+		return newShownCertificate(c), nil
 	}
-	if err != nil {
+	if !errors.Is(err, cert.ErrNoPublicKey) {
 		return nil, err
 	}
-	for _, w := range warnings {
-		place := path
-		if w.Line > 0 {
-			place = fmt.Sprintf("%s:%d", path, w.Line)
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "zcert: warning: %s: %s\n", place, w.Text)
+	a, authorityErr := in.authority(cmd)
+	if authorityErr == nil {
+		return newShownAuthority(a), nil
 	}
-	return c, nil
+	if !errors.Is(authorityErr, cert.ErrNoAuthority) && !errors.Is(authorityErr, cert.ErrProperty) {
+		return nil, authorityErr
+	}
+	l, listErr := in.revocations(cmd, func(cert.AuthorityKey) bool { return true })
+	if listErr == nil {
+		return newShownRevocations(l), nil
+	}
+	if !errors.Is(listErr, cert.ErrNoRevocations) {
+		return nil, listErr
+	}
+	if bytes.Contains(in.text, []byte("BEGIN ZEROMQ CERTIFICATE")) {
+		err = cli.Hint(err, "it holds an armored certificate: zcert extract "+in.path)
+	}
+	return nil, err
 }
 
-// show prints a certificate for people.
-func show(out io.Writer, c *cert.Certificate) {
-	kind := "public"
-	if !c.Secret.IsZero() {
-		kind = "secret"
-	}
-	fmt.Fprintf(out, "certificate: %s\n", kind)
-	fmt.Fprintf(out, "public key:  %s\n", c.Public)
-	for _, p := range c.Metadata {
-		fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
-	}
-}
-
-// shown is what show prints as JSON.
-type shown struct {
-	Name      string          `json:"name,omitempty"`
-	PublicKey string          `json:"public_key"`
-	HasSecret bool            `json:"has_secret"`
-	Metadata  []shownProperty `json:"metadata"`
+// shownCertificate is a certificate as show prints it.
+type shownCertificate struct {
+	Name        string          `json:"name,omitempty"`
+	PublicKey   string          `json:"public_key"`
+	Fingerprint string          `json:"fingerprint"`
+	HasSecret   bool            `json:"has_secret"`
+	Locked      string          `json:"locked,omitempty"`
+	Serial      string          `json:"serial,omitempty"` // a number that JavaScript would round
+	NotBefore   *time.Time      `json:"not_before,omitempty"`
+	NotAfter    *time.Time      `json:"not_after,omitempty"`
+	Authority   string          `json:"authority,omitempty"`
+	SignatureOK *bool           `json:"signature_ok,omitempty"`
+	Metadata    []shownProperty `json:"metadata"`
 }
 
 // shownProperty is a property in JSON; a list keeps the order.
@@ -84,10 +99,161 @@ type shownProperty struct {
 	Value string `json:"value"`
 }
 
-func newShown(c *cert.Certificate) shown {
-	s := shown{Name: c.Name(), PublicKey: c.Public.String(), HasSecret: !c.Secret.IsZero(), Metadata: []shownProperty{}}
-	for _, p := range c.Metadata {
-		s.Metadata = append(s.Metadata, shownProperty(p))
+func newShownCertificate(c *cert.Certificate) *shownCertificate {
+	s := &shownCertificate{
+		Name:        c.Name(),
+		PublicKey:   c.Public.String(),
+		Fingerprint: cert.FingerprintOf(c.Public).String(),
+		HasSecret:   !c.Secret.IsZero() || c.Locked != nil,
+		NotBefore:   timeOrNil(c.Validity.NotBefore),
+		NotAfter:    timeOrNil(c.Validity.NotAfter),
+		Metadata:    shownMetadata(c.Metadata),
+	}
+	if c.Locked != nil {
+		s.Locked = c.Locked.Scheme()
+	}
+	if c.Serial != 0 {
+		s.Serial = strconv.FormatUint(c.Serial, 10)
+	}
+	if !c.Authority.IsZero() {
+		ok := c.VerifySignature() == nil
+		s.Authority, s.SignatureOK = c.Authority.String(), &ok
 	}
 	return s
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func shownMetadata(m cert.Metadata) []shownProperty {
+	list := []shownProperty{}
+	for _, p := range m {
+		list = append(list, shownProperty(p))
+	}
+	return list
+}
+
+func printMetadata(out io.Writer, m []shownProperty) {
+	for _, p := range m {
+		fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
+	}
+}
+
+func (s *shownCertificate) print(out io.Writer) {
+	kind := "public"
+	if s.HasSecret {
+		kind = "secret"
+	}
+	fmt.Fprintf(out, "certificate: %s\n", kind)
+	fmt.Fprintf(out, "public key:  %s\n", s.PublicKey)
+	fmt.Fprintf(out, "fingerprint: %s\n", s.Fingerprint)
+	if s.Locked != "" {
+		fmt.Fprintf(out, "secret key:  locked with a passphrase (%s)\n", s.Locked)
+	}
+	if s.Serial != "" {
+		fmt.Fprintf(out, "serial:      %s\n", s.Serial)
+	}
+	if s.NotBefore != nil {
+		fmt.Fprintf(out, "not before:  %s\n", s.NotBefore.Format(time.RFC3339))
+	}
+	if s.NotAfter != nil {
+		fmt.Fprintf(out, "not after:   %s\n", s.NotAfter.Format(time.RFC3339))
+	}
+	if s.Authority != "" {
+		signature := "right"
+		if !*s.SignatureOK {
+			signature = "WRONG: changed since it was signed, or signed with another key"
+		}
+		fmt.Fprintf(out, "authority:   %s\n", s.Authority)
+		fmt.Fprintf(out, "signature:   %s\n", signature)
+	}
+	printMetadata(out, s.Metadata)
+}
+
+// shownAuthority is an authority as show prints it.
+type shownAuthority struct {
+	Name      string          `json:"name,omitempty"`
+	Authority string          `json:"authority"`
+	HasSecret bool            `json:"has_secret"`
+	Locked    string          `json:"locked,omitempty"`
+	Metadata  []shownProperty `json:"metadata"`
+}
+
+func newShownAuthority(a *cert.Authority) *shownAuthority {
+	s := &shownAuthority{
+		Name:      a.Name(),
+		Authority: a.Key.String(),
+		HasSecret: a.HasSecret() || a.Locked != nil,
+		Metadata:  shownMetadata(a.Metadata),
+	}
+	if a.Locked != nil {
+		s.Locked = a.Locked.Scheme()
+	}
+	return s
+}
+
+func (s *shownAuthority) print(out io.Writer) {
+	kind := "public"
+	if s.HasSecret {
+		kind = "secret"
+	}
+	fmt.Fprintf(out, "authority:   %s\n", kind)
+	fmt.Fprintf(out, "key:         %s\n", s.Authority)
+	if s.Locked != "" {
+		fmt.Fprintf(out, "secret key:  locked with a passphrase (%s)\n", s.Locked)
+	}
+	printMetadata(out, s.Metadata)
+}
+
+// shownRevocations is a revocation list as show prints it.
+type shownRevocations struct {
+	Authority string            `json:"authority"`
+	Issued    time.Time         `json:"issued"`
+	Expires   time.Time         `json:"expires"`
+	Revoked   []shownRevocation `json:"revoked"`
+}
+
+// shownRevocation is a revocation in JSON.
+type shownRevocation struct {
+	PublicKey string    `json:"public_key,omitempty"`
+	Serial    string    `json:"serial,omitempty"`
+	Time      time.Time `json:"time"`
+	Reason    string    `json:"reason,omitempty"`
+}
+
+func newShownRevocations(l *cert.RevocationList) *shownRevocations {
+	s := &shownRevocations{Authority: l.Authority.String(), Issued: l.Issued, Expires: l.Expires, Revoked: []shownRevocation{}}
+	for r := range l.All() {
+		shown := shownRevocation{Time: r.Time, Reason: r.Reason}
+		if r.Serial != 0 {
+			shown.Serial = strconv.FormatUint(r.Serial, 10)
+		} else {
+			shown.PublicKey = r.Key.String()
+		}
+		s.Revoked = append(s.Revoked, shown)
+	}
+	return s
+}
+
+func (s *shownRevocations) print(out io.Writer) {
+	fmt.Fprintf(out, "revocations: %d\n", len(s.Revoked))
+	fmt.Fprintf(out, "authority:   %s\n", s.Authority)
+	fmt.Fprintf(out, "signature:   right\n") // or it would not have been read
+	fmt.Fprintf(out, "issued:      %s\n", s.Issued.Format(time.RFC3339))
+	fmt.Fprintf(out, "expires:     %s\n", s.Expires.Format(time.RFC3339))
+	for _, r := range s.Revoked {
+		what := "key " + r.PublicKey
+		if r.Serial != "" {
+			what = "serial " + r.Serial
+		}
+		fmt.Fprintf(out, "%s  %s", r.Time.Format(time.RFC3339), what)
+		if r.Reason != "" {
+			fmt.Fprintf(out, "  %q", r.Reason)
+		}
+		fmt.Fprintln(out)
+	}
 }

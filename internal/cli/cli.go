@@ -14,9 +14,9 @@ import (
 
 // Exit codes.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	ExitDone   = 0
+	ExitFailed = 1
+	ExitUsage  = 2
 )
 
 // usageError is a wrong use of the command line.
@@ -77,7 +77,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exitDone
+		return ExitDone
 	}
 	fmt.Fprintf(stderr, "%s: error: %v\n", root.Name(), err)
 	var hint hintError
@@ -86,9 +86,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		return exitUsage
+		return ExitUsage
 	}
-	return exitFailed
+	return ExitFailed
 }
 
 // NoArgs wants no arguments.
@@ -104,6 +104,16 @@ func OneArg(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return Usagef("want one %s, got %d: try \"%s --help\"", name, len(args), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// SomeArgs wants one argument or more, which the usage calls name.
+func SomeArgs(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return Usagef("want at least one %s: try \"%s --help\"", name, cmd.CommandPath())
 		}
 		return nil
 	}

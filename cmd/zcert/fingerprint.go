@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+func newFingerprint() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "fingerprint FILE|-",
+		Short: "Print what to compare with the owner of a key",
+		Long: `Fingerprint prints the SHA-256 of a certificate's public key in two forms: a
+line to copy, and 16 numbered groups of digits to read aloud. Call the owner,
+and ask for any four or more groups by their numbers, of your own choice: "what
+are 3, 9, 12 and 14?" If they are the same, so is the key.`,
+		Args: cli.OneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := load(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			f := cert.FingerprintOf(c.Public)
+			groups := f.Groups()
+			if asJSON {
+				return writeJSON(cmd, struct {
+					Fingerprint string   `json:"fingerprint"`
+					Groups      []string `json:"groups"`
+				}{f.String(), groups[:]})
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintln(out, f)
+			for i, group := range groups {
+				end := "   "
+				if i%4 == 3 {
+					end = "\n"
+				}
+				fmt.Fprintf(out, "%2d: %s%s", i+1, group, end)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return cmd
+}
+
+func newPubkey() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pubkey FILE|-",
+		Short: "Print the public key of a secret, on one line",
+		Long: `Pubkey prints the public key of a certificate as 40 characters of Z85, or that of
+an authority. FILE - is stdin, which can also be a bare secret key in Z85, base64
+or hexadecimal.`,
+		Args: cli.OneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			key, err := in.publicKey(cmd)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), key)
+			return nil
+		},
+	}
+}
+
+// publicKey reads the public key of a certificate, an authority or a bare secret
+// key.
+func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
+	c, err := in.certificate(cmd)
+	if err == nil {
+		return c.Public, nil
+	}
+	if a, authorityErr := in.authority(cmd); authorityErr == nil {
+		return a.Key, nil
+	} else if !errors.Is(err, cert.ErrNoPublicKey) || !errors.Is(authorityErr, cert.ErrNoAuthority) {
+		return nil, err
+	}
+	return nil, err
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+// addModeFlags adds what says how strict to be with secrets that others can
+// read.
+func addModeFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.Bool("strict", false, "refuse a secret file that other users can read, instead of warning")
+	flags.Bool("allow-group", false, "let the group of a secret file read it")
+}
+
+// stdinName is what messages call stdin.
+const stdinName = "stdin"
+
+// input is a file, or stdin, that can be read as more than one thing.
+type input struct {
+	path   string
+	text   []byte // what came from stdin
+	isRead bool   // from stdin
+}
+
+// open takes a file or, for "-", all of stdin.
+func open(cmd *cobra.Command, path string) (input, error) {
+	if path != "-" {
+		return input{path: path}, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), cert.MaxRevocationList+1))
+	if err != nil {
+		return input{}, fmt.Errorf("reading %s failed: %w", stdinName, err)
+	}
+	return input{path: stdinName, text: text, isRead: true}, nil
+}
+
+// certificate reads it as a certificate. Warnings go to stderr, as with all that
+// is read here.
+func (in input) certificate(cmd *cobra.Command) (*cert.Certificate, error) {
+	return readAs(cmd, in, cert.Load, cert.Read)
+}
+
+// authority reads it as an authority.
+func (in input) authority(cmd *cobra.Command) (*cert.Authority, error) {
+	return readAs(cmd, in, cert.LoadAuthority, cert.ReadAuthority)
+}
+
+// revocations reads it as a revocation list of an authority that is trusted.
+func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
+	return readAs(cmd, in, func(path string) (*cert.RevocationList, []cert.Warning, error) {
+		return cert.LoadRevocations(path, isAuthority)
+	}, func(r io.Reader, name string) (*cert.RevocationList, []cert.Warning, error) {
+		return cert.ReadRevocations(r, name, isAuthority)
+	})
+}
+
+// readAs reads the input as a T.
+func readAs[T any](cmd *cobra.Command, in input,
+	load func(path string) (*T, []cert.Warning, error),
+	read func(r io.Reader, name string) (*T, []cert.Warning, error),
+) (*T, error) {
+	var t *T
+	var warnings []cert.Warning
+	var err error
+	if in.isRead {
+		t, warnings, err = read(bytes.NewReader(in.text), in.path)
+	} else {
+		t, warnings, err = load(in.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		if err := tell(cmd, in.path, w); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// load reads a certificate from a file or, for "-", stdin.
+func load(cmd *cobra.Command, path string) (*cert.Certificate, error) {
+	in, err := open(cmd, path)
+	if err != nil {
+		return nil, err
+	}
+	return in.certificate(cmd)
+}
+
+// tell tells a warning about what was read from path. A secret that others can
+// read is refused if it should be. The group may read it with --allow-group, and
+// where Kubernetes mounted it: there the group is that of the pod.
+func tell(cmd *cobra.Command, path string, w cert.Warning) error {
+	if w.Mode != 0 {
+		allowGroup, _ := cmd.Flags().GetBool("allow-group")
+		if w.Mode.Perm()&0o037 == 0 && (allowGroup || isKubernetesMount(path)) {
+			return nil
+		}
+		if strict, _ := cmd.Flags().GetBool("strict"); strict {
+			return cli.Hint(fmt.Errorf("%s: mode %04o: other users can read this secret", path, w.Mode.Perm()), "chmod 600 "+path)
+		}
+	}
+	place := path
+	if w.Line > 0 {
+		place = fmt.Sprintf("%s:%d", path, w.Line)
+	}
+	warn(cmd, "%s: %s", place, w.Text)
+	return nil
+}
+
+// isKubernetesMount reports whether path is a file of a volume that Kubernetes
+// mounted: a link through a directory ..data, which it exchanges as a whole.
+func isKubernetesMount(path string) bool {
+	target, err := os.Readlink(path)
+	return err == nil && strings.HasPrefix(target, "..data/")
+}
+
+// warn writes a warning to stderr.
+func warn(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "zcert: warning: "+format+"\n", args...)
+}
+
+// note writes a line for people to stderr.
+func note(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+// unlockWith unlocks the secret key in path.
+func unlockWith(cmd *cobra.Command, path, passphraseFile string, unlock func([]byte) error) error {
+	p, err := passphrase(cmd, path, passphraseFile)
+	if err != nil {
+		return err
+	}
+	defer clear(p)
+	if err := unlock(p); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// metadataFlag adds --meta to a command.
+func metadataFlag(cmd *cobra.Command, meta *[]string) {
+	cmd.Flags().StringArrayVar(meta, "meta", nil, "`name=value` to say of the owner; repeatable")
+}
+
+// parseMetadata reads what --meta gave.
+func parseMetadata(meta []string) (cert.Metadata, error) {
+	var metadata cert.Metadata
+	for _, m := range meta {
+		name, value, ok := strings.Cut(m, "=")
+		if !ok {
+			return nil, cli.Usagef("--meta %q: want name=value", m)
+		}
+		metadata = append(metadata, cert.Property{Name: name, Value: value})
+	}
+	return metadata, nil
+}

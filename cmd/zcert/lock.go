@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+// lockable is what has a secret key that can be locked: a certificate or an
+// authority.
+type lockable interface {
+	Lock(passphrase []byte) error
+	Unlock(passphrase []byte) error
+	SaveSecret(path string, overwrite bool) error
+}
+
+// loadLockable reads the file of either, and tells whether it is locked.
+func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err error) {
+	in := input{path: path}
+	c, err := in.certificate(cmd)
+	if err == nil {
+		return c, c.Locked != nil, nil
+	}
+	if !errors.Is(err, cert.ErrNoPublicKey) {
+		return nil, false, err
+	}
+	a, authorityErr := in.authority(cmd)
+	if errors.Is(authorityErr, cert.ErrNoAuthority) {
+		return nil, false, err
+	}
+	if authorityErr != nil {
+		return nil, false, authorityErr
+	}
+	return a, a.Locked != nil, nil
+}
+
+func newLock() *cobra.Command {
+	var passphraseFile string
+	cmd := &cobra.Command{
+		Use:   "lock FILE",
+		Short: "Lock a secret key with a passphrase",
+		Long: `Lock puts the secret key of a certificate, or of an authority, under a
+passphrase, in place. The file still shows name, public key and validity. Nothing
+in it can be changed until it is unlocked. Programs other than these can't use
+the key meanwhile.`,
+		Example: `  zcert lock alice.key_secret
+  zcert lock acme.authority_secret --passphrase-file passphrase.txt`,
+		Args: cli.OneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := args[0]
+			secret, locked, err := loadLockable(cmd, path)
+			if err != nil {
+				return err
+			}
+			if locked {
+				return cli.Hint(fmt.Errorf("%s: %w already", path, cert.ErrLocked), "zcert unlock "+path)
+			}
+			// What can't be locked needs no passphrase.
+			if err := secret.Lock(nil); !errors.Is(err, cert.ErrNoPassphrase) {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			p, err := newPassphrase(cmd, passphraseFile)
+			if err != nil {
+				return err
+			}
+			defer clear(p)
+			if err := secret.Lock(p); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if err := saveInPlace(path, secret.SaveSecret); err != nil {
+				return err
+			}
+			note(cmd, "locked: %s", path)
+			return nil
+		},
+	}
+	passphraseFlag(cmd, &passphraseFile)
+	return cmd
+}
+
+func newUnlock() *cobra.Command {
+	var passphraseFile string
+	cmd := &cobra.Command{
+		Use:   "unlock FILE",
+		Short: "Unlock a secret key, which then lies in clear",
+		Args:  cli.OneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := args[0]
+			secret, locked, err := loadLockable(cmd, path)
+			if err != nil {
+				return err
+			}
+			if !locked {
+				return fmt.Errorf("%s: the secret key isn't locked", path)
+			}
+			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
+				return err
+			}
+			if err := saveInPlace(path, secret.SaveSecret); err != nil {
+				return err
+			}
+			note(cmd, "unlocked: %s (who can read it can use the key)", path)
+			return nil
+		},
+	}
+	passphraseFlag(cmd, &passphraseFile)
+	return cmd
+}
+
+// saveInPlace replaces a file. A link stays one: what it leads to is replaced.
+func saveInPlace(path string, save func(path string, overwrite bool) error) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("writing %s failed: %w", path, err)
+	}
+	return save(target, true)
+}
