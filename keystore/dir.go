@@ -224,7 +224,7 @@ func (d *Dir) readLocked(name string) {
 	for _, w := range warnings {
 		d.log.Warn("certificate: "+w.Text, "file", fmt.Sprintf("%s:%d", path, w.Line))
 	}
-	if !c.Secret.IsZero() {
+	if !c.Secret.IsZero() || c.Locked != nil {
 		c.Secret.Wipe()
 		d.log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
 	}

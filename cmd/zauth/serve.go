@@ -178,6 +178,10 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 	for _, w := range warnings {
 		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
 	}
+	if c.Locked != nil {
+		return zmtp.Config{}, cli.Hint(fmt.Errorf("%s: %w", f.cert, cert.ErrLocked),
+			"a daemon has nobody to ask for the passphrase: zcert unlock "+f.cert)
+	}
 	if c.Secret.IsZero() {
 		return zmtp.Config{}, cli.Hint(
 			fmt.Errorf("%s holds no secret key", f.cert),
