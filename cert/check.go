@@ -73,13 +73,8 @@ func (ch *Checker) Check(c *Certificate) error {
 		now = ch.Clock
 	}
 	at := now()
-	if err := c.Validity.check(); err != nil {
-		return fmt.Errorf("cert: %w", err)
-	}
-	if v := c.Validity; at.Before(v.NotBefore) {
-		return fmt.Errorf("cert: %w: not before %s", ErrNotYetValid, formatTime(v.NotBefore))
-	} else if !v.NotAfter.IsZero() && !at.Before(v.NotAfter) {
-		return fmt.Errorf("cert: %w: not after %s", ErrExpired, formatTime(v.NotAfter))
+	if err := c.Validity.Check(at); err != nil {
+		return err
 	}
 	if ch.Revoked != nil {
 		return ch.Revoked(c, at)

@@ -16,6 +16,17 @@ type Validity struct {
 	NotBefore, NotAfter time.Time
 }
 
+// Check returns ErrNotYetValid or ErrExpired if a time is outside.
+func (v Validity) Check(now time.Time) error {
+	if now.Before(v.NotBefore) {
+		return fmt.Errorf("cert: %w: not before %s", ErrNotYetValid, formatTime(v.NotBefore))
+	}
+	if !v.NotAfter.IsZero() && !now.Before(v.NotAfter) {
+		return fmt.Errorf("cert: %w: not after %s", ErrExpired, formatTime(v.NotAfter))
+	}
+	return nil
+}
+
 // check refuses times that can't be written.
 func (v Validity) check() error {
 	for _, t := range []time.Time{v.NotBefore, v.NotAfter} {

@@ -29,6 +29,7 @@ type Identity struct {
 	Name     string // what its metadata calls it, else its file's name without ".key"
 	Key      curve.PublicKey
 	Metadata cert.Metadata
+	Validity cert.Validity
 	File     string // where it was read
 }
 
@@ -228,7 +229,11 @@ func (d *Dir) readLocked(name string) {
 		c.Secret.Wipe()
 		d.log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
 	}
-	id := &Identity{Name: c.Name(), Key: c.Public, Metadata: c.Metadata, File: path}
+	if err := c.VerifySignature(); err != nil && !errors.Is(err, cert.ErrUnsigned) {
+		d.files[name] = old.broken(sum, fmt.Errorf("%s: %w", path, err))
+		return
+	}
+	id := &Identity{Name: c.Name(), Key: c.Public, Metadata: c.Metadata, Validity: c.Validity, File: path}
 	if id.Name == "" {
 		id.Name = strings.TrimSuffix(name, ".key")
 	}

@@ -136,6 +136,33 @@ func TestWhatCounts(t *testing.T) {
 	}
 }
 
+// TestSignature: what was changed since an authority signed it doesn't count.
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	must(t, cert.GenerateAuthority().Sign(c))
+	text, err := c.AppendPublic(nil)
+	must(t, err)
+	dir := t.TempDir()
+	write(t, dir, "alice.key", string(text))
+	d, err := keystore.Open(dir, nil)
+	must(t, err)
+	if _, ok := d.Lookup(c.Public); !ok {
+		t.Error("a signed certificate doesn't count")
+	}
+	dir = t.TempDir()
+	write(t, dir, "alice.key", strings.Replace(string(text), "alice", "admin", 1))
+	var log testlog.Buffer
+	d, err = keystore.Open(dir, log.Logger())
+	must(t, err)
+	if _, ok := d.Lookup(c.Public); ok {
+		t.Error("a changed certificate counts")
+	}
+	if log.Count("level=ERROR", "alice.key", "wrong signature") != 1 {
+		t.Errorf("log:\n%s", log.String())
+	}
+}
+
 // TestBroken: a broken file is reported with its place, and harms no other.
 func TestBroken(t *testing.T) {
 	t.Parallel()

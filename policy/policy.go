@@ -11,9 +11,12 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
@@ -23,7 +26,8 @@ import (
 // is no file.
 const defaultRule = "default policy"
 
-// Default returns the default policy over a keystore. A client that is let in
+// Default returns the default policy over a keystore: CURVE clients whose
+// certificate is in it and valid now. A client that is let in
 // has as user id the name of its identity, and as metadata what its certificate
 // says. The handler is safe for concurrent use.
 func Default(store *keystore.Dir) zap.Handler {
@@ -35,6 +39,13 @@ func Default(store *keystore.Dir) zap.Handler {
 		id, ok := store.Lookup(curve.PublicKey(key))
 		if !ok {
 			return zap.Reply{Status: zap.StatusRefused, Text: "unknown key", Rule: defaultRule}
+		}
+		if err := id.Validity.Check(time.Now()); err != nil {
+			text := "certificate expired"
+			if errors.Is(err, cert.ErrNotYetValid) {
+				text = "certificate not valid yet"
+			}
+			return zap.Reply{Status: zap.StatusRefused, Text: text, Rule: id.File}
 		}
 		return zap.Reply{
 			Status:   zap.StatusOK,

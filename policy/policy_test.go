@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -42,6 +43,32 @@ func store(t testing.TB, certificates ...*cert.Certificate) *keystore.Dir {
 // request is one by CURVE.
 func request(key curve.PublicKey) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
+}
+
+// TestValidity: a certificate counts while it is valid.
+func TestValidity(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	expired := cert.Generate(cert.Property{Name: "name", Value: "expired"})
+	expired.Validity.NotAfter = now
+	future := cert.Generate(cert.Property{Name: "name", Value: "future"})
+	future.Validity.NotBefore = now.Add(time.Hour)
+	valid := cert.Generate(cert.Property{Name: "name", Value: "valid"})
+	valid.Validity = cert.Validity{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	handler := policy.Default(store(t, expired, future, valid))
+	for _, tt := range []struct {
+		c    *cert.Certificate
+		want string
+	}{
+		{expired, "certificate expired"},
+		{future, "certificate not valid yet"},
+		{valid, "OK"},
+	} {
+		got := handler.Handle(t.Context(), request(tt.c.Public))
+		if got.Text != tt.want || (got.Status == zap.StatusOK) != (tt.c == valid) {
+			t.Errorf("%s: got %d %q, want %q", tt.c.Name(), got.Status, got.Text, tt.want)
+		}
+	}
 }
 
 func TestDefault(t *testing.T) {
