@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -84,11 +85,19 @@ func seen(c *Certificate) map[string]string {
 	return m
 }
 
-// saveInterop saves a certificate as alice.key and returns the path.
+// saveInterop saves a signed certificate as alice.key and returns the path.
 func saveInterop(t *testing.T) (*Certificate, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "alice.key")
 	c := Generate(interopMetadata...)
+	c.Serial = 1<<64 - 1
+	c.Validity = Validity{
+		NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:  time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	}
+	if err := GenerateAuthority().Sign(c); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Save(path, false); err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +128,20 @@ func TestCZMQ(t *testing.T) {
 		stranger := exec.CommandContext(t.Context(), czmq, "lookup", filepath.Dir(path), Generate().Public.String())
 		if err := stranger.Run(); stranger.ProcessState == nil || stranger.ProcessState.ExitCode() != 1 {
 			t.Errorf("zcertstore knows a stranger: %v", err)
+		}
+	})
+	t.Run("reads ours locked, as public", func(t *testing.T) {
+		t.Parallel()
+		c := Generate(interopMetadata...)
+		if err := c.lock([]byte("passphrase"), argonParameters{memory: 8, passes: 1, lanes: 1}); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "alice.key")
+		if err := c.Save(path, false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(seen(c), lines(output(t, czmq, "load", path))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 	t.Run("reads the longest line and unknown sections", func(t *testing.T) {
