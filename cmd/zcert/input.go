@@ -36,11 +36,35 @@ func open(cmd *cobra.Command, path string) (input, error) {
 	if path != "-" {
 		return input{path: path}, nil
 	}
-	text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), cert.MaxRevocationList+1))
+	text, err := readAll(cmd.InOrStdin(), stdinName)
+	return input{path: stdinName, text: text, isRead: true}, err
+}
+
+// maxText is the size in octets of the longest text that is read.
+const maxText = 64 << 20
+
+func readAll(r io.Reader, name string) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
 	if err != nil {
-		return input{}, fmt.Errorf("reading %s failed: %w", stdinName, err)
+		return nil, fmt.Errorf("reading %s failed: %w", name, err)
 	}
-	return input{path: stdinName, text: text, isRead: true}, nil
+	if len(text) > maxText {
+		return nil, fmt.Errorf("%s: larger than %d octets", name, maxText)
+	}
+	return text, nil
+}
+
+// read returns the whole text.
+func (in input) read() ([]byte, error) {
+	if in.isRead {
+		return in.text, nil
+	}
+	f, err := os.Open(in.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, in.path)
 }
 
 // certificate reads it as a certificate. Warnings go to stderr, as with all that
@@ -52,6 +76,11 @@ func (in input) certificate(cmd *cobra.Command) (*cert.Certificate, error) {
 // authority reads it as an authority.
 func (in input) authority(cmd *cobra.Command) (*cert.Authority, error) {
 	return readAs(cmd, in, cert.LoadAuthority, cert.ReadAuthority)
+}
+
+// plain reads it as credentials of PLAIN.
+func (in input) plain(cmd *cobra.Command) (*cert.Plain, error) {
+	return readAs(cmd, in, cert.LoadPlain, cert.ReadPlain)
 }
 
 // revocations reads it as a revocation list of an authority that is trusted.

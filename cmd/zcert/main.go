@@ -35,6 +35,7 @@ the terminal. Nothing is overwritten without --force.`,
 	root.AddCommand(
 		newGen(), newShow(), newFingerprint(), newPubkey(),
 		newLock(), newUnlock(),
+		newArmor(), newExtract(), newSeal(), newOpen(),
 		newAuthority(), newSign(), newVerify(), newRevoke(),
 		cli.Man(root),
 	)

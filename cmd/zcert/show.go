@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +32,9 @@ trusted: that is what zcert verify tells.`,
 			}
 			s, err := in.shown(cmd)
 			if err != nil {
+				if text, readErr := in.read(); readErr == nil && len(cert.Extract(text)) > 0 {
+					err = cli.Hint(err, "it holds an armored certificate: zcert extract "+args[0])
+				}
 				return err
 			}
 			if asJSON {
@@ -71,9 +73,6 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	}
 	if !errors.Is(listErr, cert.ErrNoRevocations) {
 		return nil, listErr
-	}
-	if bytes.Contains(in.text, []byte("BEGIN ZEROMQ CERTIFICATE")) {
-		err = cli.Hint(err, "it holds an armored certificate: zcert extract "+in.path)
 	}
 	return nil, err
 }

@@ -1,0 +1,38 @@
+package cert
+
+import (
+	"fmt"
+	"io"
+)
+
+// LoadPlain reads credentials of PLAIN from a file, as Load does a certificate.
+func LoadPlain(path string) (*Plain, []Warning, error) {
+	return load(path, MaxFile, readPlain, func(*Plain) bool { return true })
+}
+
+// ReadPlain reads credentials of PLAIN from r, which error messages call name.
+func ReadPlain(r io.Reader, name string) (*Plain, []Warning, error) {
+	return read(r, name, MaxFile, readPlain)
+}
+
+func readPlain(text []byte) (*Plain, []Warning, error) {
+	p, err := parsePlain(text)
+	return p, nil, err
+}
+
+// Append appends the text of the credentials to dst. The error is ErrProperty or
+// ErrMetadata for what can't be written; dst then comes back unchanged.
+func (p *Plain) Append(dst []byte) ([]byte, error) {
+	text, err := p.text()
+	if err != nil {
+		return dst, fmt.Errorf("cert: %w", err)
+	}
+	defer clear(text)
+	return append(dst, text...), nil
+}
+
+// Save writes the credentials to path, readable by their owner alone, and else as
+// Certificate.SaveSecret does.
+func (p *Plain) Save(path string, overwrite bool) error {
+	return saveOne(path, secretMode, overwrite, p.Append)
+}
