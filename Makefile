@@ -19,7 +19,7 @@ PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 FUZZTIME ?= 1m
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps build test lint unit cross demo bench fuzz clean
+.PHONY: all deps build man test lint unit cross demo bench fuzz clean
 
 all: build
 
@@ -34,6 +34,10 @@ deps:
 
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
+
+man: build
+	bin/zcert man bin/man
+	bin/zauth man bin/man
 
 test: deps lint cross unit
 
