@@ -202,6 +202,7 @@ func (d *dearmorer) setBox(e *Envelope, content []byte, parseKey func(string) (c
 		return d.headerError(toHeader, ErrHeader, "missing")
 	}
 	if len(content) < nonceSize+box.Overhead {
+		d.fault = d.headers.known[securityHeader].line
 		return fmt.Errorf("%w: it is too short for one", ErrSeal)
 	}
 	e.box = content

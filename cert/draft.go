@@ -73,6 +73,7 @@ func (e *Envelope) setDraftText(text []byte) error {
 
 // frames reads the lines that are left.
 func (d *dearmorer) frames() (frames []string, err error) {
+	d.fault = d.lines.line
 	for line := d.lines.next(); line != nil; line = d.lines.next() {
 		d.fault = d.lines.line
 		if len(frames) == 3 {

@@ -35,8 +35,9 @@ var (
 // nonceSize is the size in octets of the nonce in front of a box.
 const nonceSize = 24
 
-// sealOverhead is what sealing adds to a content, in octets, at most.
-const sealOverhead = sha256.Size + nonceSize + box.Overhead
+// sealOverhead is what sealing adds to a content, in octets, at most: without a
+// sender, as that takes 8 octets more.
+const sealOverhead = sha256.Size + box.AnonymousOverhead
 
 // Seal encrypts an envelope to the owner of a key, who alone can open it. The
 // headers stay in clear, and can't be changed without the recipient seeing it.
