@@ -124,6 +124,9 @@ func (e *Envelope) setContent(content []byte) error {
 	if errors.As(err, &syntax) {
 		syntax.File = "content"
 	}
+	if errors.Is(err, ErrNoPublicKey) {
+		err = fmt.Errorf("%w: %w", ErrMechanism, err)
+	}
 	return err
 }
 
@@ -135,9 +138,6 @@ func (e *Envelope) parseContent(content []byte) error {
 	switch e.Mechanism {
 	case MechanismCurve:
 		c, _, err := Parse(content)
-		if errors.Is(err, ErrNoPublicKey) {
-			err = fmt.Errorf("%w: %w", ErrMechanism, err)
-		}
 		if err != nil {
 			return err
 		}

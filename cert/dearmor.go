@@ -22,7 +22,7 @@ func (b block) parse() (*Envelope, error) {
 	if b.fault != "" {
 		return nil, &ArmorError{b.line, fmt.Errorf("%w: %s", errTransit, b.fault)}
 	}
-	d := dearmorer{begin: b.line, lines: b.lines}
+	d := dearmorer{lines: b.lines}
 	e, err := d.parse()
 	if err != nil {
 		return nil, &ArmorError{max(d.fault, b.line), err}
@@ -32,10 +32,9 @@ func (b block) parse() (*Envelope, error) {
 
 // dearmorer is the state within a block.
 type dearmorer struct {
-	begin   int        // line of BEGIN
 	lines   lineReader // still to be read
 	headers headers
-	fault   int // line of the fault, if there is one
+	fault   int // line of the fault, if there is one; 0 stands for BEGIN
 }
 
 func (d *dearmorer) parse() (*Envelope, error) {

@@ -168,7 +168,13 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		f.Add(head, content)
 	}
-	f.Add(strings.TrimPrefix(strings.TrimSuffix(draftClear, endMarker+"\n"), beginMarker+"\n"), []byte(nil))
+	for _, draft := range []string{
+		draftClear,
+		draftHead(MechanismPlain, "Content-security: clear\ngroup=traders\nalice\nopen sesame\n") + endMarker + "\n",
+		draftHead(MechanismCurve, draftKeys) + draftSeal(f, "-\n"+alicePublic+"\n") + endMarker + "\n",
+	} {
+		f.Add(strings.TrimPrefix(strings.TrimSuffix(draft, endMarker+"\n"), beginMarker+"\n"), []byte(nil))
+	}
 	f.Add("Version: 1.0\nMechanism: CURVE\nContent-security: clear\nComment: a\\\n b\nx-a: 1\nX-A: 2\n", []byte(publicText("")))
 	f.Fuzz(func(t *testing.T, head string, content []byte) {
 		text := fmt.Sprintf("%s\n%s%s\n%s\n", beginMarker, head, encoding.EncodeToString(content), endMarker)
@@ -177,7 +183,7 @@ func FuzzEnvelope(f *testing.F) {
 			sum := d.headers.checksum(content)
 			text = fmt.Sprintf("%s\n%sChecksum: %s\n%s\n%s\n", beginMarker, head, sum, encoding.EncodeToString(content), endMarker)
 		}
-		for _, text := range []string{text, head} {
+		for _, text := range []string{text, beginMarker + "\n" + head + endMarker + "\n"} {
 			checkEnvelope(t, text)
 		}
 	})
