@@ -1,7 +1,6 @@
 package keystore
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,135 +12,146 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 )
 
-// ErrURL means that a text names no kind of store.
-var ErrURL = errors.New("keystore: unknown kind of store: want dir:PATH")
-
-// Identity is one certificate in a store. It must not be changed.
-type Identity struct {
-	Name     string // what its metadata calls it, else its file's name without ".key"
-	Key      curve.PublicKey
-	Metadata cert.Metadata
-	Validity cert.Validity
-	File     string // where it was read
-}
-
-// Dir is a directory of certificate files. A file counts if it is regular or a
-// link to a regular file, isn't hidden, and its name doesn't end as those of
-// secret certificates ("_secret") and of editors' leftovers do. Its methods
-// are safe for concurrent use.
-type Dir struct {
+// dir is a store of the kind dir:, a directory of certificate files. A file
+// counts if it is regular or a link to a regular file, isn't hidden, and its name
+// doesn't end as those of secret certificates ("_secret") and of editors'
+// leftovers do. The names of the directories in it are groups.
+type dir struct {
+	memory
 	path string
 	log  *slog.Logger
 
-	identities atomic.Pointer[map[curve.PublicKey]*Identity]
-
-	mu         sync.Mutex // held to change what follows
-	files      map[string]file
-	duplicates map[string]bool // files whose key another file has, as reported
+	// All of this is changed with memory.mu held.
+	files      map[string]*file             // by their names within path
+	holders    map[curve.PublicKey][]string // the files that hold a key, in the order of their names
+	duplicates map[string]bool              // files whose key an earlier one holds, as reported
 }
 
 // file is what is known of a file.
 type file struct {
-	sum      [sha256.Size]byte // of the content that was read last
+	stamp    stamp             // of the file that was read last
+	sum      [sha256.Size]byte // of its content
 	identity *Identity         // its last good version; nil if there was none
 	err      error             // what is wrong with the content
 	since    time.Time         // when err was found
 	reported bool              // err is in the log
 }
 
-// Open reads a store. The error is ErrURL, or tells why the directory can't be
-// read. Files in it that are no certificates are in the log, with file and
-// line; they don't keep the others from being known. A nil log is none.
-func Open(url string, log *slog.Logger) (*Dir, error) {
-	path := url
-	if kind, rest, ok := strings.Cut(url, ":"); ok && !strings.ContainsAny(kind, `/\.`) && len(kind) > 1 {
-		if kind != "dir" {
-			return nil, fmt.Errorf("%w: %q", ErrURL, url)
-		}
-		path = rest
+// openDir reads a directory.
+func openDir(path string, log *slog.Logger) (*dir, error) {
+	d := &dir{path: filepath.Clean(path), log: log, files: map[string]*file{},
+		holders: map[curve.PublicKey][]string{}, duplicates: map[string]bool{}}
+	if _, err := os.ReadDir(d.path); err != nil {
+		return nil, fmt.Errorf("keystore: %w", err)
 	}
-	if path == "" {
-		return nil, fmt.Errorf("%w: %q", ErrURL, url)
-	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	d := &Dir{path: filepath.Clean(path), log: log, files: map[string]file{}, duplicates: map[string]bool{}}
-	d.identities.Store(&map[curve.PublicKey]*Identity{})
 	names, err := d.list()
 	if err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, name := range names {
-		d.readLocked(name)
+	for _, r := range d.readAll(names) {
+		d.settleLocked(r.name, r.file, false)
 	}
-	d.publishLocked()
 	d.reportLocked(time.Now())
 	log.Info("keystore read", "keystore", d.path, "identities", d.Len())
 	return d, nil
 }
 
-// Lookup returns the identity that has this key.
-func (d *Dir) Lookup(key curve.PublicKey) (id *Identity, ok bool) {
-	id, ok = (*d.identities.Load())[key]
-	return id, ok
-}
-
-// Len returns how many identities there are.
-func (d *Dir) Len() int { return len(*d.identities.Load()) }
-
-// Reload reads the whole directory again. If it can't be read everything stays
-// as it was.
-func (d *Dir) Reload() error {
-	if err := d.updateAll(); err != nil {
+// Reload reads the whole directory again.
+func (d *dir) Reload() error {
+	if err := d.updateAll(true); err != nil {
 		return err
 	}
 	d.report(time.Now())
 	return nil
 }
 
-// updateAll is update for all files that are there, or were.
-func (d *Dir) updateAll() error {
+// updateAll brings what is known of all files up to date: of those that don't
+// look as when they were read last, or of each if it is thorough.
+func (d *dir) updateAll(thorough bool) error {
 	names, err := d.list()
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := maps.Clone(d.files)
+	there := make(map[string]bool, len(names))
+	var changed []string
 	for _, name := range names {
-		all[name] = file{}
+		there[name] = true
+		f := d.files[name]
+		if thorough || f == nil || !f.stamp.isSettled() || !f.stamp.same(d.stampOf(name)) {
+			changed = append(changed, name)
+		}
 	}
-	d.updateLocked(slices.Sorted(maps.Keys(all)))
+	for name := range d.files {
+		if !there[name] {
+			changed = append(changed, name)
+		}
+	}
+	d.updateLocked(changed)
 	return nil
 }
 
-// list returns the names of the files that count.
-func (d *Dir) list() ([]string, error) {
-	entries, err := os.ReadDir(d.path)
+// update reads files again and puts in force what has changed.
+func (d *dir) update(names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.updateLocked(names)
+}
+
+func (d *dir) updateLocked(names []string) {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, r := range d.readAll(names) {
+		d.settleLocked(r.name, r.file, true)
+	}
+}
+
+// list returns the names of the files that count, within path.
+func (d *dir) list() ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
+		if path == d.path {
+			return err
+		}
+		name := e.Name()
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // it has just gone
+			}
+			return err
+		}
+		if e.IsDir() {
+			if strings.HasPrefix(name, ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if counts(name) {
+			rel, err := filepath.Rel(d.path, path)
+			if err != nil {
+				return err
+			}
+			names = append(names, rel)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keystore: %w", err)
-	}
-	var names []string
-	for _, e := range entries {
-		if counts(e.Name()) && !e.IsDir() {
-			names = append(names, e.Name())
-		}
 	}
 	return names, nil
 }
 
-// counts reports whether a file of that name is to be a public certificate.
+// counts reports whether a file of that name is to be a public certificate, or
+// a revoked one.
 func counts(name string) bool {
 	if strings.HasPrefix(name, ".") {
 		return false
@@ -154,102 +164,169 @@ func counts(name string) bool {
 	return true
 }
 
-// update reads files again and puts in force what has changed.
-func (d *Dir) update(names []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.updateLocked(names)
-}
-
-func (d *Dir) updateLocked(names []string) {
-	changed := false
-	for _, name := range names {
-		before := d.files[name].identity
-		d.readLocked(name)
-		after := d.files[name].identity
-		if before == after {
-			continue
-		}
-		changed = true
-		switch {
-		case before == nil:
-			d.log.Info("identity added", "name", after.Name, "key", after.Key, "file", after.File)
-		case after == nil:
-			d.log.Info("identity removed", "name", before.Name, "key", before.Key, "file", before.File)
-		default:
-			d.log.Info("identity changed", "name", after.Name, "key", after.Key, "file", after.File)
+// groupsOf returns the groups that a file is in by its place: for a/b/x.key they
+// are a and a/b.
+func groupsOf(name string) (groups []string) {
+	name = filepath.ToSlash(name)
+	for i, c := range name {
+		if c == '/' {
+			groups = append(groups, name[:i])
 		}
 	}
-	if changed {
-		d.publishLocked()
-	}
+	return groups
 }
 
-// broken is the file with another content, or none, that is no certificate.
-func (f file) broken(sum [sha256.Size]byte, err error) file {
-	now := file{sum: sum, identity: f.identity, err: err, since: time.Now()}
-	if f.err != nil && f.err.Error() == err.Error() {
-		now.since, now.reported = f.since, f.reported
+// result is what a file is now: nil if it is gone or doesn't count.
+type result struct {
+	name string
+	file *file
+}
+
+// readAll reads files, several at a time.
+func (d *dir) readAll(names []string) []result {
+	return parallel(names, func(name string) result { return result{name, d.read(name, d.files[name])} })
+}
+
+// read returns what a file is now, of which something is known already, or nil.
+func (d *dir) read(name string, old *file) *file {
+	path := filepath.Join(d.path, name)
+	at := d.stampOf(name)
+	if !at.exists {
+		return nil
+	}
+	text, err := readBounded(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	sum := sha256.Sum256(text)
+	if err == nil && old != nil && sum == old.sum {
+		same := *old
+		same.stamp = at
+		return &same
+	}
+	now := &file{stamp: at, sum: sum}
+	if err == nil {
+		now.identity, err = d.parse(name, path, text)
+		clear(text)
+	}
+	if err != nil {
+		now.err, now.since = err, time.Now()
+		if old != nil {
+			now.identity = old.identity
+			now.reported = old.reported && old.err != nil && old.err.Error() == err.Error()
+		}
 	}
 	return now
 }
 
-// readLocked brings what is known of a file up to date.
-func (d *Dir) readLocked(name string) {
-	path := filepath.Join(d.path, name)
-	old := d.files[name]
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-		delete(d.files, name)
-		return
+// parse reads the identity in a file.
+func (d *dir) parse(name, path string, text []byte) (*Identity, error) {
+	var revoked *Revocation
+	if strings.HasSuffix(name, revokedSuffix) {
+		var err error
+		if revoked, text, err = parseRevoked(path, text); err != nil {
+			return nil, err
+		}
+		name = strings.TrimSuffix(name, revokedSuffix)
 	}
-	text, err := readBounded(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		delete(d.files, name)
-		return
-	}
+	c, err := readCertificate(text, path, d.log)
 	if err != nil {
-		d.files[name] = old.broken(old.sum, err)
+		return nil, err
+	}
+	id := newIdentity(c, strings.TrimSuffix(filepath.Base(name), publicSuffix), path, groupsOf(name))
+	id.Revoked = revoked
+	return id, nil
+}
+
+// settleLocked puts in force what a file is now.
+func (d *dir) settleLocked(name string, now *file, log bool) {
+	var before, after *Identity
+	if old := d.files[name]; old != nil {
+		before = old.identity
+	}
+	if now != nil {
+		d.files[name], after = now, now.identity
+	} else {
+		delete(d.files, name)
+	}
+	if before == after {
 		return
 	}
-	sum := sha256.Sum256(text)
-	if sum == old.sum {
+	if before != nil && (after == nil || before.Key() != after.Key()) {
+		d.holdLocked(before.Key(), name, false)
+	}
+	if after != nil {
+		d.holdLocked(after.Key(), name, true)
+	}
+	if log {
+		switch {
+		case before == nil:
+			d.log.Info("identity "+verb(after, "added"), "name", after.Name, "key", after.Key(), "file", after.Source)
+		case after == nil:
+			d.log.Info("identity removed", "name", before.Name, "key", before.Key(), "file", before.Source)
+		default:
+			d.log.Info("identity "+verb(after, "changed"), "name", after.Name, "key", after.Key(), "file", after.Source)
+		}
+	}
+}
+
+// verb says what became of an identity.
+func verb(id *Identity, what string) string {
+	if id.Revoked != nil {
+		return "revoked"
+	}
+	return what
+}
+
+// holdLocked notes that a file holds a key, or no longer does, and puts in force
+// which identity the key has: a revoked one before all others, else that in the
+// first file by name.
+func (d *dir) holdLocked(key curve.PublicKey, name string, holds bool) {
+	names := d.holders[key]
+	i, found := slices.BinarySearch(names, name)
+	switch {
+	case holds && !found:
+		names = slices.Insert(slices.Clone(names), i, name)
+	case !holds && found:
+		names = slices.Delete(slices.Clone(names), i, i+1)
+		delete(d.duplicates, name)
+	}
+	if len(names) == 0 {
+		delete(d.holders, key)
+		d.index.set(key, nil)
 		return
 	}
-	c, warnings, err := cert.Read(bytes.NewReader(text), path)
-	clear(text)
-	if err != nil {
-		d.files[name] = old.broken(sum, err)
-		return
+	d.holders[key] = names
+	first := d.files[names[0]].identity
+	for _, other := range names[1:] {
+		id := d.files[other].identity
+		if id.Revoked != nil && first.Revoked == nil {
+			first = id
+		}
 	}
-	for _, w := range warnings {
-		d.log.Warn("certificate: "+w.Text, "file", fmt.Sprintf("%s:%d", path, w.Line))
+	for _, n := range names {
+		id := d.files[n].identity
+		if id == first || first.Revoked != nil {
+			delete(d.duplicates, n)
+		} else if !d.duplicates[n] {
+			d.duplicates[n] = true
+			d.log.Warn("two certificates have one key: the first counts", "key", key, "first", first.Source, "other", id.Source)
+		}
 	}
-	if !c.Secret.IsZero() || c.Locked != nil {
-		c.Secret.Wipe()
-		d.log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
-	}
-	if err := c.VerifySignature(); err != nil && !errors.Is(err, cert.ErrUnsigned) {
-		d.files[name] = old.broken(sum, fmt.Errorf("%s: %w", path, err))
-		return
-	}
-	id := &Identity{Name: c.Name(), Key: c.Public, Metadata: c.Metadata, Validity: c.Validity, File: path}
-	if id.Name == "" {
-		id.Name = strings.TrimSuffix(name, ".key")
-	}
-	d.files[name] = file{sum: sum, identity: id}
+	d.index.set(key, first)
 }
 
 // report logs what is wrong with files since before a time, once. It tells
 // whether there is more to report later.
-func (d *Dir) report(before time.Time) (more bool) {
+func (d *dir) report(before time.Time) (more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.reportLocked(before)
 }
 
-func (d *Dir) reportLocked(before time.Time) (more bool) {
-	for name, f := range d.files {
+func (d *dir) reportLocked(before time.Time) (more bool) {
+	for _, name := range slices.Sorted(maps.Keys(d.files)) {
+		f := d.files[name]
 		if f.err == nil || f.reported {
 			continue
 		}
@@ -258,7 +335,6 @@ func (d *Dir) reportLocked(before time.Time) (more bool) {
 			continue
 		}
 		f.reported = true
-		d.files[name] = f
 		if f.identity != nil {
 			d.log.Error("broken certificate: its last good version stays in force", "err", f.err, "name", f.identity.Name)
 		} else {
@@ -266,31 +342,6 @@ func (d *Dir) reportLocked(before time.Time) (more bool) {
 		}
 	}
 	return more
-}
-
-// publishLocked puts the known identities in force. Of several files with one
-// key the first by name counts.
-func (d *Dir) publishLocked() {
-	identities := make(map[curve.PublicKey]*Identity, len(d.files))
-	duplicates := map[string]bool{}
-	for _, f := range d.files {
-		if f.identity == nil {
-			continue
-		}
-		first, other := f.identity, identities[f.identity.Key]
-		if other != nil {
-			if other.File < first.File {
-				first, other = other, first
-			}
-			duplicates[other.File] = true
-			if !d.duplicates[other.File] {
-				d.log.Warn("two certificates have one key: the first counts", "key", first.Key, "first", first.File, "other", other.File)
-			}
-		}
-		identities[first.Key] = first
-	}
-	d.duplicates = duplicates
-	d.identities.Store(&identities)
 }
 
 // readBounded reads a file that is not larger than a certificate can be. One

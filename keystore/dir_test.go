@@ -54,7 +54,7 @@ func add(t testing.TB, dir, name string) curve.PublicKey {
 }
 
 // open opens a store with a log.
-func open(t testing.TB, url string) (*keystore.Dir, *testlog.Buffer) {
+func open(t testing.TB, url string) (keystore.Store, *testlog.Buffer) {
 	t.Helper()
 	log := new(testlog.Buffer)
 	d, err := keystore.Open(url, log.Logger())
@@ -62,7 +62,7 @@ func open(t testing.TB, url string) (*keystore.Dir, *testlog.Buffer) {
 	return d, log
 }
 
-func knows(d *keystore.Dir, key curve.PublicKey) bool {
+func knows(d keystore.Store, key curve.PublicKey) bool {
 	_, ok := d.Lookup(key)
 	return ok
 }
@@ -74,7 +74,7 @@ func TestOpen(t *testing.T) {
 	for _, url := range []string{dir, "dir:" + dir, "dir:" + dir + "/"} {
 		d, _ := open(t, url)
 		id, ok := d.Lookup(alice)
-		if !ok || id.Name != "alice" || id.Key != alice || id.File != filepath.Join(dir, "alice.key") {
+		if !ok || id.Name != "alice" || id.Key() != alice || id.Source != filepath.Join(dir, "alice.key") {
 			t.Errorf("%s: %+v, %v", url, id, ok)
 		}
 	}
@@ -82,7 +82,8 @@ func TestOpen(t *testing.T) {
 		"":                            keystore.ErrURL,
 		"dir:":                        keystore.ErrURL,
 		"etcd://host":                 keystore.ErrURL,
-		"bolt:clients.db":             keystore.ErrURL,
+		"mem:clients":                 keystore.ErrURL,
+		"clients:":                    keystore.ErrURL,
 		filepath.Join(dir, "missing"): fs.ErrNotExist,
 	} {
 		if _, err := keystore.Open(url, nil); !errors.Is(err, want) {
@@ -254,7 +255,7 @@ func TestReload(t *testing.T) {
 }
 
 // watched opens a store and follows it until the test ends.
-func watched(t *testing.T, dir string) (*keystore.Dir, *testlog.Buffer) {
+func watched(t *testing.T, dir string) (keystore.Store, *testlog.Buffer) {
 	t.Helper()
 	d, log := open(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())

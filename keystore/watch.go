@@ -2,10 +2,10 @@ package keystore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,24 +22,24 @@ const (
 	stillness = 250 * time.Millisecond
 	// comeback is how often a directory that is gone is looked for.
 	comeback = 200 * time.Millisecond
+	// pollEvery is how often all files are looked at, for file systems that tell
+	// nothing of changes: NFS, and some mounts of containers. Where looking takes
+	// long, it is less often: pollShare of the time at most.
+	pollEvery = 2 * time.Second
+	pollShare = 100
 )
 
-// Watch follows the directory until ctx is done: a file that is added, changed
-// or removed takes effect within a fraction of a second, and only that file is
-// read. It first reads everything again, for what has changed since Open. The
-// error is nil when ctx is done, or says why the directory can't be watched.
-func (d *Dir) Watch(ctx context.Context) error {
+// Watch follows the directory until ctx is done: a file that is added, changed or
+// removed takes effect within a fraction of a second, and only that file is
+// read. Where the file system doesn't tell of changes, it is looked for them
+// every two seconds. It first reads what has changed since Open.
+func (d *dir) Watch(ctx context.Context) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("keystore: watching %s failed: %w", d.path, err)
 	}
 	defer watcher.Close()
-	err = watcher.Add(d.path)
-	gone := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !gone {
-		return fmt.Errorf("keystore: watching %s failed: %w", d.path, err)
-	}
-	w := watch{dir: d, watcher: watcher, names: map[string]bool{}, all: true, gone: gone}
+	w := watch{dir: d, watcher: watcher, names: map[string]bool{}, all: true, gone: true}
 	w.apply()
 	for {
 		select {
@@ -48,9 +48,12 @@ func (d *Dir) Watch(ctx context.Context) error {
 		case event := <-watcher.Events:
 			w.note(event)
 		case err := <-watcher.Errors:
-			d.log.Warn("watching the keystore: reading all of it again", "keystore", d.path, "err", err)
+			d.log.Warn("watching the keystore: looking at all of it again", "keystore", d.path, "err", err)
 			w.all = true
 			w.changes = after(w.changes, gather)
+		case <-w.poll:
+			w.all = true
+			w.apply()
 		case <-w.changes:
 			w.changes = nil
 			w.apply()
@@ -65,7 +68,7 @@ func (d *Dir) Watch(ctx context.Context) error {
 
 // watch is what Watch knows.
 type watch struct {
-	dir     *Dir
+	dir     *dir
 	watcher *fsnotify.Watcher
 
 	names   map[string]bool  // files that have changed
@@ -74,6 +77,7 @@ type watch struct {
 	lost    bool             // it couldn't be read the last time
 	changes <-chan time.Time // when to apply
 	still   <-chan time.Time // when to report
+	poll    <-chan time.Time // when to look at everything
 }
 
 // after starts a timer, unless one runs.
@@ -86,32 +90,61 @@ func after(running <-chan time.Time, d time.Duration) <-chan time.Time {
 
 // note takes an event in.
 func (w *watch) note(event fsnotify.Event) {
-	name := filepath.Base(event.Name)
+	base := filepath.Base(event.Name)
+	name, err := filepath.Rel(w.dir.path, event.Name)
 	switch {
 	case event.Name == w.dir.path:
 		if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
 			w.gone, w.all = true, true
 		}
-	case strings.HasPrefix(name, ".."):
+	case strings.HasPrefix(base, ".."):
 		w.all = true // Kubernetes swaps a link of such a name under all files
-	case !counts(name):
+	case err != nil || !counts(base):
 		return
 	default:
+		if info, err := os.Stat(event.Name); err == nil && info.IsDir() || w.isWatched(event.Name) {
+			w.all = true // a group has come, or gone
+		}
 		w.names[name] = true
 	}
 	w.changes = after(w.changes, gather)
 }
 
+// isWatched reports whether a directory is watched, which may be gone by now.
+func (w *watch) isWatched(path string) bool { return slices.Contains(w.watcher.WatchList(), path) }
+
+// watchAll watches the directory and those in it, and reports whether it is there.
+func (w *watch) watchAll() (there bool) {
+	filepath.WalkDir(w.dir.path, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil || !e.IsDir():
+			return nil
+		case path != w.dir.path && strings.HasPrefix(e.Name(), "."):
+			return fs.SkipDir
+		}
+		// What can't be watched is polled.
+		if w.watcher.Add(path) == nil && path == w.dir.path {
+			there = true
+		}
+		return nil
+	})
+	return there
+}
+
 // apply puts in force what has changed.
 func (w *watch) apply() {
+	start := time.Now()
 	if w.gone {
 		w.watcher.Remove(w.dir.path) // what the directory is now called isn't ours
-		w.gone = w.watcher.Add(w.dir.path) != nil
 	}
+	if w.gone || w.all {
+		w.gone = !w.watchAll()
+	}
+	names := slices.Collect(maps.Keys(w.names))
+	clear(w.names)
+	w.dir.update(names) // at once, and thoroughly: these are known to have changed
 	if w.all {
-		if err := w.dir.updateAll(); err != nil {
-			w.dir.update(slices.Collect(maps.Keys(w.names))) // what is known to have gone
-			clear(w.names)
+		if err := w.dir.updateAll(false); err != nil {
 			if !w.lost {
 				w.dir.log.Error("keystore can't be read: what was known stays in force", "err", err)
 			}
@@ -123,12 +156,10 @@ func (w *watch) apply() {
 			w.dir.log.Info("keystore can be read again", "keystore", w.dir.path)
 		}
 		w.all, w.lost = w.gone, false
-	} else {
-		w.dir.update(slices.Collect(maps.Keys(w.names)))
 	}
-	clear(w.names)
 	if w.gone {
 		w.changes = time.After(comeback)
 	}
 	w.still = after(w.still, stillness)
+	w.poll = time.After(max(pollEvery, pollShare*time.Since(start)))
 }

@@ -30,7 +30,7 @@ const defaultRule = "default policy"
 // certificate is in it and valid now. A client that is let in
 // has as user id the name of its identity, and as metadata what its certificate
 // says. The handler is safe for concurrent use.
-func Default(store *keystore.Dir) zap.Handler {
+func Default(store keystore.Store) zap.Handler {
 	return zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		key, ok := req.CurveKey()
 		if !ok {
@@ -40,19 +40,22 @@ func Default(store *keystore.Dir) zap.Handler {
 		if !ok {
 			return zap.Reply{Status: zap.StatusRefused, Text: "unknown key", Rule: defaultRule}
 		}
-		if err := id.Validity.Check(time.Now()); err != nil {
+		if id.Revoked != nil {
+			return zap.Reply{Status: zap.StatusRefused, Text: "certificate revoked", Rule: id.Source}
+		}
+		if err := id.Certificate.Validity.Check(time.Now()); err != nil {
 			text := "certificate expired"
 			if errors.Is(err, cert.ErrNotYetValid) {
 				text = "certificate not valid yet"
 			}
-			return zap.Reply{Status: zap.StatusRefused, Text: text, Rule: id.File}
+			return zap.Reply{Status: zap.StatusRefused, Text: text, Rule: id.Source}
 		}
 		return zap.Reply{
 			Status:   zap.StatusOK,
 			Text:     "OK",
 			UserID:   userID(id),
 			Metadata: metadata(id),
-			Rule:     id.File,
+			Rule:     id.Source,
 		}
 	})
 }
@@ -61,11 +64,11 @@ func Default(store *keystore.Dir) zap.Handler {
 // user id (RFC 27: at most 255 octets of ASCII).
 func userID(id *keystore.Identity) string {
 	if len(id.Name) > 255 {
-		return id.Key.String()
+		return id.Key().String()
 	}
 	for i := range len(id.Name) {
 		if id.Name[i] < ' ' || id.Name[i] > '~' {
-			return id.Key.String()
+			return id.Key().String()
 		}
 	}
 	return id.Name
@@ -79,8 +82,8 @@ var reserved = []string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "R
 // metadata is what the certificate says, as far as it can travel as ZMTP
 // properties.
 func metadata(id *keystore.Identity) zap.Metadata {
-	m := make(zap.Metadata, 0, len(id.Metadata))
-	for _, p := range id.Metadata {
+	m := make(zap.Metadata, 0, len(id.Certificate.Metadata))
+	for _, p := range id.Certificate.Metadata {
 		if slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, p.Name) }) {
 			continue
 		}

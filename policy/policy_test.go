@@ -27,7 +27,7 @@ func must(t testing.TB, err error) {
 }
 
 // store is a keystore with these certificates, in files client-0.key and so on.
-func store(t testing.TB, certificates ...*cert.Certificate) *keystore.Dir {
+func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
 	t.Helper()
 	dir := t.TempDir()
 	for i, c := range certificates {

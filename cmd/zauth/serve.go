@@ -140,7 +140,7 @@ func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.
 }
 
 // reloadOn reads the keystore again at each signal, until ctx is done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, store *keystore.Dir, log *slog.Logger) {
+func reloadOn(ctx context.Context, signals <-chan os.Signal, store keystore.Store, log *slog.Logger) {
 	for {
 		select {
 		case <-signals:

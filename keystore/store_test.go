@@ -1,0 +1,251 @@
+package keystore_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+var at = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
+
+// eachKind runs a test on an empty store of each kind that can be written. again
+// opens the same store once more, as another process would; nil for mem:.
+func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func() keystore.Store)) {
+	t.Helper()
+	for _, kind := range []string{"mem", "dir", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := urlOf(t, kind)
+			s, _ := open(t, url)
+			again := func() keystore.Store {
+				must(t, s.Close())
+				s, _ = open(t, url)
+				return s
+			}
+			if kind == "mem" {
+				again = nil
+			}
+			test(t, s, again)
+			must(t, s.Close())
+		})
+	}
+}
+
+// urlOf is that of a new store.
+func urlOf(t testing.TB, kind string) string {
+	t.Helper()
+	switch kind {
+	case "dir":
+		return "dir:" + t.TempDir()
+	case "bolt":
+		return "bolt:" + filepath.Join(t.TempDir(), "clients.db")
+	}
+	return kind + ":"
+}
+
+func generate(t testing.TB, name string, more ...cert.Property) *cert.Certificate {
+	t.Helper()
+	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, more...)...)
+}
+
+// canonical is what a certificate says.
+func canonical(t testing.TB, c *cert.Certificate) string {
+	t.Helper()
+	text, err := c.AppendCanonical(nil)
+	must(t, err)
+	return string(text)
+}
+
+// TestStore: what is put, changed, revoked and removed, in each kind, is there at
+// once and after it was opened again.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		alice, bob, carol := generate(t, "alice", cert.Property{Name: "group", Value: "traders"}), generate(t, "bob"), generate(t, "carol")
+		must(t, cert.GenerateAuthority().Sign(alice))
+		must(t, s.Put(alice))
+		must(t, s.Put(bob, "fx", "fx/desk"))
+		must(t, s.Put(carol))
+		must(t, s.Revoke(carol.Public, at.Add(time.Nanosecond), "laptop stolen"))
+		must(t, s.Revoke(carol.Public, at.Add(time.Hour), "another reason"))
+		check := func(when string) {
+			t.Helper()
+			for _, want := range []struct {
+				c       *cert.Certificate
+				groups  []string
+				revoked *keystore.Revocation
+			}{
+				{alice, []string{"traders"}, nil},
+				{bob, []string{"fx", "fx/desk"}, nil},
+				{carol, nil, &keystore.Revocation{Time: at, Reason: "laptop stolen"}},
+			} {
+				id, ok := s.Lookup(want.c.Public)
+				if !ok {
+					t.Fatalf("%s: %s isn't known", when, want.c.Name())
+				}
+				if id.Name != want.c.Name() || canonical(t, id.Certificate) != canonical(t, want.c) || !id.Certificate.Secret.IsZero() {
+					t.Errorf("%s: got %+v", when, id)
+				}
+				if diff := cmp.Diff(want.groups, id.Groups); diff != "" {
+					t.Errorf("%s: groups of %s (-want +got):\n%s", when, id.Name, diff)
+				}
+				if diff := cmp.Diff(want.revoked, id.Revoked); diff != "" {
+					t.Errorf("%s: %s (-want +got):\n%s", when, id.Name, diff)
+				}
+			}
+			if n := len(slices.Collect(s.All())); n != 3 || s.Len() != 3 {
+				t.Errorf("%s: %d of %d identities", when, n, s.Len())
+			}
+			if _, ok := s.Lookup(generate(t, "stranger").Public); ok {
+				t.Errorf("%s: a stranger is known", when)
+			}
+		}
+		check("at once")
+		if again != nil {
+			s = again()
+			check("again")
+		}
+
+		must(t, s.Remove(alice.Public))
+		if err := s.Remove(alice.Public); !errors.Is(err, keystore.ErrNotFound) {
+			t.Errorf("removed twice: %v", err)
+		}
+		if err := s.Revoke(alice.Public, at, ""); !errors.Is(err, keystore.ErrNotFound) {
+			t.Errorf("revoked what isn't there: %v", err)
+		}
+		// Putting again replaces: groups, metadata, and a revocation.
+		bob.Metadata.Set("name", "robert")
+		must(t, s.Put(bob, "fx"))
+		must(t, s.Put(carol))
+		check = func(when string) {
+			t.Helper()
+			if id, ok := s.Lookup(bob.Public); !ok || id.Name != "robert" || !slices.Equal(id.Groups, []string{"fx"}) {
+				t.Errorf("%s: %+v", when, id)
+			}
+			if id, ok := s.Lookup(carol.Public); !ok || id.Revoked != nil {
+				t.Errorf("%s: %+v", when, id)
+			}
+			if s.Len() != 2 {
+				t.Errorf("%s: %d identities", when, s.Len())
+			}
+		}
+		check("changed")
+		if again != nil {
+			s = again()
+			check("changed, again")
+		}
+	})
+}
+
+// TestStoreRefuses: what can't be written isn't, and changes nothing.
+func TestStoreRefuses(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {
+		alice := generate(t, "alice")
+		for _, group := range []string{"", "..", "../x", ".hidden", "a\x00", "a\nb", "a\"b"} {
+			if err := s.Put(alice, group); !errors.Is(err, keystore.ErrGroup) {
+				t.Errorf("group %q: %v", group, err)
+			}
+		}
+		if err := s.Put(generate(t, "a\nb")); !errors.Is(err, cert.ErrMetadata) {
+			t.Errorf("metadata: %v", err)
+		}
+		if err := s.Put(new(cert.Certificate)); !errors.Is(err, curve.ErrPublicKey) {
+			t.Errorf("no key: %v", err)
+		}
+		if s.Len() != 0 {
+			t.Errorf("%d identities", s.Len())
+		}
+		must(t, s.Put(alice))
+		if err := s.Revoke(alice.Public, at, `it's "both"`); !errors.Is(err, cert.ErrProperty) {
+			t.Errorf("reason: %v", err)
+		}
+		if id, _ := s.Lookup(alice.Public); id.Revoked != nil {
+			t.Error("revoked all the same")
+		}
+	})
+}
+
+// TestLookupAllocations: no kind of store allocates to look up.
+func TestLookupAllocations(t *testing.T) {
+	for _, kind := range []string{"mem", "dir", "bolt"} {
+		s, _ := open(t, urlOf(t, kind))
+		alice := generate(t, "alice")
+		must(t, s.Put(alice))
+		stranger := generate(t, "stranger").Public
+		if n := testing.AllocsPerRun(100, func() {
+			s.Lookup(alice.Public)
+			s.Lookup(stranger)
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", kind, n)
+		}
+		must(t, s.Close())
+	}
+}
+
+// TestSources: armored certificates in a file and in the environment.
+func TestSources(t *testing.T) {
+	alice, bob := generate(t, "alice"), generate(t, "bob", cert.Property{Name: "group", Value: "traders"})
+	text := "Hello,\n"
+	for _, c := range []*cert.Certificate{alice, bob, alice} {
+		e, err := cert.Armor(c, c == bob)
+		must(t, err)
+		armored, err := e.Append(nil)
+		must(t, err)
+		text += string(armored) + "and\n"
+	}
+	path := filepath.Join(t.TempDir(), "clients.txt")
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+	t.Setenv("ZCURVE_TEST_CLIENTS", text)
+	for _, url := range []string{"file:" + path, "env:ZCURVE_TEST_CLIENTS"} {
+		s, log := open(t, url)
+		if s.Len() != 2 || !knows(s, alice.Public) || log.Count("level=WARN", "two certificates have one key") != 1 {
+			t.Errorf("%s: %d identities, log:\n%s", url, s.Len(), log)
+		}
+		if id, ok := s.Lookup(bob.Public); !ok || !id.InGroup("traders") || !id.Certificate.Secret.IsZero() {
+			t.Errorf("%s: %+v", url, id)
+		}
+		for _, err := range []error{s.Put(alice), s.Remove(alice.Public), s.Revoke(alice.Public, at, "")} {
+			if !errors.Is(err, keystore.ErrReadOnly) {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+		must(t, s.Close())
+	}
+	must(t, os.WriteFile(path, []byte(strings.Replace(text, "CURVE", "PLAIN", 1)), 0o600))
+	if _, err := keystore.Open("file:"+path, nil); !errors.Is(err, cert.ErrDamaged) {
+		t.Errorf("damaged: %v", err)
+	}
+	if _, err := keystore.Open("file:"+path+".missing", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing: %v", err)
+	}
+	for _, url := range []string{"file:" + filepath.Dir(path), "env:ZCURVE_TEST_NOTHING"} {
+		if _, err := keystore.Open(url, nil); err == nil {
+			t.Errorf("%s: opened", url)
+		}
+	}
+}
+
+// TestBoltInUse: a second process is told why it can't have the file.
+func TestBoltInUse(t *testing.T) {
+	t.Parallel()
+	url := "bolt:" + filepath.Join(t.TempDir(), "clients.db")
+	s, _ := open(t, url)
+	if _, err := keystore.Open(url, nil); !errors.Is(err, keystore.ErrInUse) {
+		t.Errorf("got %v, want %v", err, keystore.ErrInUse)
+	}
+	must(t, s.Close())
+	s, _ = open(t, url)
+	must(t, s.Close())
+}
