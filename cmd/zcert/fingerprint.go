@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -75,14 +75,23 @@ or hexadecimal.`,
 // publicKey reads the public key of a certificate, an authority or a bare secret
 // key.
 func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
+	text, err := in.read()
+	if err != nil {
+		return nil, err
+	}
+	if key := bytes.TrimSpace(text); len(key) > 0 && !bytes.ContainsAny(key, " \t\r\n") {
+		c, err := parseBareKey(string(key), true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", in.path, err)
+		}
+		return c.Public, nil
+	}
 	c, err := in.certificate(cmd)
 	if err == nil {
 		return c.Public, nil
 	}
 	if a, authorityErr := in.authority(cmd); authorityErr == nil {
 		return a.Key, nil
-	} else if !errors.Is(err, cert.ErrNoPublicKey) || !errors.Is(authorityErr, cert.ErrNoAuthority) {
-		return nil, err
 	}
 	return nil, err
 }

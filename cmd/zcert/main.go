@@ -33,7 +33,7 @@ the terminal. Nothing is overwritten without --force.`,
 	}, "zcert gen NAME")
 	addModeFlags(root)
 	root.AddCommand(
-		newGen(), newShow(), newFingerprint(), newPubkey(),
+		newGen(), newShow(), newFingerprint(), newPubkey(), newConvert(),
 		newLock(), newUnlock(),
 		newArmor(), newExtract(), newSeal(), newOpen(),
 		newAuthority(), newSign(), newVerify(), newRevoke(),

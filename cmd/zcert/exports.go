@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+)
+
+// Names of the variables: libzmq's options of the same name.
+const (
+	publicVariable = "ZMQ_CURVE_PUBLICKEY"
+	secretVariable = "ZMQ_CURVE_SECRETKEY"
+)
+
+// exports are the forms that a certificate can be written in: with its secret
+// key, if it has one.
+var exports = func() map[string]func(*cert.Certificate) ([]byte, error) {
+	m := map[string]func(*cert.Certificate) ([]byte, error){
+		"czmq":       exportFile,
+		"pyzmq":      exportFile,
+		"json":       exportJSON,
+		"env":        eachVariable("", "%s=%s\n", nil),
+		"shell":      eachVariable("", "export %s='%s'\n", nil), // Z85 has no single quote
+		"systemd":    eachVariable("[Service]\n", "Environment=\"%s=%s\"\n", strings.NewReplacer("%", "%%")),
+		"compose":    exportCompose,
+		"kubernetes": exportKubernetes,
+	}
+	for _, form := range keyForms {
+		m[form.name] = func(c *cert.Certificate) ([]byte, error) {
+			return []byte(form.encode(keyOctets(c)) + "\n"), nil
+		}
+	}
+	return m
+}()
+
+// exportNames are the forms, in order.
+func exportNames() []string { return slices.Sorted(maps.Keys(exports)) }
+
+// keyOctets are those of the secret key, or else of the public one.
+func keyOctets(c *cert.Certificate) []byte {
+	if c.Secret.IsZero() {
+		return c.Public[:]
+	}
+	octets, _ := curve.AppendZ85Decoded(nil, c.Secret.Z85()) // its own text always can be
+	return octets
+}
+
+func exportFile(c *cert.Certificate) ([]byte, error) {
+	if c.Secret.IsZero() {
+		return c.AppendPublic(nil)
+	}
+	return c.AppendSecret(nil)
+}
+
+func exportJSON(c *cert.Certificate) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(keyJSON{Name: c.Name(), PublicKey: c.Public.String(), SecretKey: c.Secret.Z85(), Metadata: shownMetadata(c.Metadata)})
+	return out.Bytes(), err
+}
+
+// variable is one of the environment.
+type variable struct{ name, value string }
+
+// variables are what a program needs in its environment.
+func variables(c *cert.Certificate) []variable {
+	v := []variable{{publicVariable, c.Public.String()}}
+	if !c.Secret.IsZero() {
+		v = append(v, variable{secretVariable, c.Secret.Z85()})
+	}
+	return v
+}
+
+// eachVariable makes a form of a head and a line for each variable, whose value
+// is quoted.
+func eachVariable(head, line string, quote *strings.Replacer) func(*cert.Certificate) ([]byte, error) {
+	return func(c *cert.Certificate) ([]byte, error) {
+		out := []byte(head)
+		for _, v := range variables(c) {
+			if quote != nil {
+				v.value = quote.Replace(v.value)
+			}
+			out = fmt.Appendf(out, line, v.name, v.value)
+		}
+		return out, nil
+	}
+}
+
+// exportCompose writes what goes into a compose file. Compose puts variables of
+// its own in the place of $NAME, even within quotes.
+func exportCompose(c *cert.Certificate) ([]byte, error) {
+	type service struct {
+		Environment map[string]string `yaml:"environment"`
+	}
+	environment := map[string]string{}
+	for _, v := range variables(c) {
+		environment[v.name] = strings.ReplaceAll(v.value, "$", "$$")
+	}
+	return yaml.Marshal(map[string]any{
+		"services": map[string]service{labelOf(c.Name(), "service"): {environment}},
+	})
+}
+
+// exportKubernetes writes a Secret.
+func exportKubernetes(c *cert.Certificate) ([]byte, error) {
+	type metadata struct {
+		Name string `yaml:"name"`
+	}
+	secret := struct {
+		APIVersion string            `yaml:"apiVersion"`
+		Kind       string            `yaml:"kind"`
+		Metadata   metadata          `yaml:"metadata"`
+		Type       string            `yaml:"type"`
+		Data       map[string]string `yaml:"data"`
+	}{"v1", "Secret", metadata{labelOf(c.Name(), "zmq-curve")}, "Opaque", map[string]string{}}
+	for _, v := range variables(c) {
+		secret.Data[v.name] = base64.StdEncoding.EncodeToString([]byte(v.value))
+	}
+	return yaml.Marshal(secret)
+}
+
+// maxLabel is the length of the longest DNS label (RFC 1123).
+const maxLabel = 63
+
+// labelOf makes a DNS label of a name, which Kubernetes and Compose both take, or
+// returns fallback if nothing is left of it.
+func labelOf(name, fallback string) string {
+	label := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
+	label = strings.Trim(label[:min(len(label), maxLabel)], "-")
+	if label == "" {
+		return fallback
+	}
+	return label
+}
