@@ -14,6 +14,9 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf" + publicText("\tname = a=b\r\n")))
 	f.Add([]byte("a\n  b = 1\n    c\n" + publicText("") + "    until = 1\n"))
 	f.Add([]byte("public-key = x\nmetadata\n"))
+	f.Add([]byte(public(f, signed(f, Property{"note", "it's"}))))
+	_, text := locked(f, "passphrase")
+	f.Add([]byte(text))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, warnings, err := Parse(text)
 		if err != nil {
@@ -29,7 +32,7 @@ func FuzzCertificate(f *testing.F) {
 			}
 		}
 		write := c.AppendPublic
-		if !c.Secret.IsZero() {
+		if !c.Secret.IsZero() || c.Locked != nil {
 			write = c.AppendSecret
 		}
 		written, err := write(nil)
@@ -50,6 +53,96 @@ func FuzzCertificate(f *testing.F) {
 		again, err := write(nil)
 		if err != nil || string(again) != string(written) {
 			t.Errorf("written twice: %v\n%s\nand\n%s", err, written, again)
+		}
+	})
+}
+
+// FuzzAuthority holds that an authority that can be read can be written, and reads
+// back as the same.
+func FuzzAuthority(f *testing.F) {
+	a := authority(f, "acme")
+	for _, write := range []func([]byte) ([]byte, error){a.AppendPublic, a.AppendSecret} {
+		text, err := write(nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	if err := a.lock([]byte("passphrase"), quick); err != nil {
+		f.Fatal(err)
+	}
+	text, err := a.AppendSecret(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("authority\n    key = \"ed25519:\"\n    seed\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, _, err := ParseAuthority(text)
+		if err != nil {
+			var place *SyntaxError
+			if !errors.As(err, &place) || place.Line < 1 || a != nil {
+				t.Fatalf("got %v, %v", a, err)
+			}
+			return
+		}
+		write := a.AppendPublic
+		if a.HasSecret() || a.Locked != nil {
+			write = a.AppendSecret
+		}
+		written, err := write(nil)
+		if errors.Is(err, ErrMetadata) || errors.Is(err, ErrLine) || errors.Is(err, ErrFile) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, _, err := ParseAuthority(written)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, written)
+		}
+		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, Locked{}, argonParameters{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// FuzzRevocations holds that a list that can be read reads back as the same. The
+// signature is made right, or nothing would be read.
+func FuzzRevocations(f *testing.F) {
+	a := authority(f, "acme")
+	text, err := revocations(f, a).Append(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("revocations\n    serial = 1\n        time = 2026-01-01T00:00:00Z\nauthority\n    key = x\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		l, _, err := parseText(text, parseRevocations)
+		if err != nil {
+			var place *SyntaxError
+			if !errors.As(err, &place) || place.Line < 1 || l != nil {
+				t.Fatalf("got %v, %v", l, err)
+			}
+			return
+		}
+		err = a.SignRevocations(l, l.Issued, l.Expires)
+		if errors.Is(err, ErrLine) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := l.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, _, err := ParseRevocations(written, func(k AuthorityKey) bool { return k == a.Key })
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, written)
+		}
+		if diff := cmp.Diff(l, back, cmp.AllowUnexported(RevocationList{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }

@@ -1,0 +1,457 @@
+package cert
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// day is midnight of a day in 2026, in UTC.
+func day(month time.Month, day int) time.Time {
+	return time.Date(2026, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// authority is one whose key is always the same.
+func authority(t testing.TB, name string) *Authority {
+	t.Helper()
+	seed := sha256.Sum256([]byte(name))
+	a := &Authority{Metadata: Metadata{{"name", name}}, seed: &seed}
+	a.Key = a.public()
+	return a
+}
+
+// signed is alice's certificate, signed for the year 2026.
+func signed(t testing.TB, metadata ...Property) *Certificate {
+	t.Helper()
+	c := alice(t, append([]Property{{"name", "alice"}}, metadata...)...)
+	c.Serial = 42
+	c.Validity = Validity{NotBefore: day(1, 1), NotAfter: day(12, 31)}
+	if err := authority(t, "acme").Sign(c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// canonical is the one form of what is public.
+func canonical(t testing.TB, c *Certificate) string {
+	t.Helper()
+	text, err := c.AppendCanonical(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func public(t testing.TB, c *Certificate) string {
+	t.Helper()
+	text, err := c.AppendPublic(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestSignedText holds what is signed, octet for octet.
+func TestSignedText(t *testing.T) {
+	t.Parallel()
+	c := signed(t, Property{"Zeta", `say "hi"`}, Property{"beta", "# ="})
+	const want = `certificate
+    version = "1"
+    serial = "42"
+metadata
+    beta = "# ="
+    name = "alice"
+    zeta = 'say "hi"'
+curve
+    public-key = "` + alicePublic + `"
+validity
+    not-before = "2026-01-01T00:00:00Z"
+    not-after = "2026-12-31T00:00:00Z"
+authority
+    key = "ed25519:`
+	got := canonical(t, c)
+	if !strings.HasPrefix(got, want) || len(got) != len(want)+len("\"\n")+43 {
+		t.Errorf("got\n%s\nwant\n%s…", got, want)
+	}
+	// With nothing of ours.
+	key := c.Authority
+	if !ed25519.Verify(key[:], []byte("zeromq-certificate-1\n"+got), c.Signature[:]) {
+		t.Error("it isn't what is signed")
+	}
+}
+
+// TestCanonical: whatever the order and spacing, it is the same certificate with
+// the same octets, and its signature is right.
+func TestCanonical(t *testing.T) {
+	t.Parallel()
+	c := signed(t, Property{"note", "a b"}, Property{"Group", "traders"})
+	want := canonical(t, c)
+	text := public(t, c)
+	sections := strings.SplitAfter(text, "\n")
+	head, metadata, keys, rest := sections[2:5], sections[5:9], sections[9:11], sections[11:]
+	join := func(parts ...[]string) string {
+		var all string
+		for _, p := range parts {
+			all += strings.Join(p, "")
+		}
+		return all
+	}
+	for name, other := range map[string]string{
+		"as written":            text,
+		"sections reversed":     join(rest, keys, metadata, head),
+		"metadata reversed":     join(head, []string{metadata[0], metadata[3], metadata[2], metadata[1]}, keys, rest),
+		"CR LF":                 strings.ReplaceAll(text, "\n", "\r\n"),
+		"tabs":                  strings.ReplaceAll(text, "    ", "\t"),
+		"two blanks":            strings.ReplaceAll(text, "    ", "  "),
+		"without quotes":        strings.Replace(text, `"traders"`, "traders", 1),
+		"with single quotes":    strings.Replace(text, `"traders"`, "'traders'", 1),
+		"with comments":         strings.ReplaceAll(text, "\n", "   # comment\n"),
+		"with empty lines":      strings.ReplaceAll(text, "\n", "\n\n   \n"),
+		"names in another case": strings.Replace(text, "Group", "gROUP", 1),
+		"much space":            strings.ReplaceAll(text, " = ", "  =   "),
+	} {
+		got, _, err := Parse([]byte(other))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, canonical(t, got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if err := got.VerifySignature(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCanonicalDiffers: two certificates that aren't the same have other octets.
+func TestCanonicalDiffers(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*Certificate)) *Certificate {
+		c := signed(t)
+		change(c)
+		return c
+	}
+	parsed := func(more string) *Certificate {
+		c, _, err := Parse([]byte(public(t, signed(t)) + more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	all := []*Certificate{
+		signed(t),
+		with(func(c *Certificate) { c.Public = signed(t).Public; c.Public[0] ^= 1; c.Secret = curve.SecretKey{} }),
+		with(func(c *Certificate) { c.Serial = 0 }),
+		with(func(c *Certificate) { c.Serial = 43 }),
+		with(func(c *Certificate) { c.Validity.NotBefore = time.Time{} }),
+		with(func(c *Certificate) { c.Validity.NotAfter = time.Time{} }),
+		with(func(c *Certificate) { c.Validity = Validity{} }),
+		with(func(c *Certificate) { c.Authority = AuthorityKey{} }),
+		with(func(c *Certificate) { c.Authority[5] ^= 1 }),
+		with(func(c *Certificate) { c.Metadata = nil }),
+		with(func(c *Certificate) { c.Metadata.Set("name", "Alice") }),
+		with(func(c *Certificate) { c.Metadata.Set("name", `alice" x`) }),
+		with(func(c *Certificate) { c.Metadata.Set("name", `alice' x`) }),
+		with(func(c *Certificate) { c.Metadata.Set("x", "") }),
+		with(func(c *Certificate) { c.Metadata.Set("x", "#") }),
+		parsed("purpose\n"),
+		parsed("purpose =\n"),
+		parsed("purpose = x\n"),
+		parsed("purpose\n    x\n"),
+		parsed("purpose\n    x =\n"),
+		parsed("purpose\n    x\n    y\n"),
+		parsed("purpose\n    y\n    x\n"),
+		parsed("purpose\n    x\n        y\n"),
+		parsed("purpose\npurpose\n"),
+		parsed("Purpose\n"),
+	}
+	seen := map[string]int{}
+	for i, c := range all {
+		text := canonical(t, c)
+		if j, ok := seen[text]; ok {
+			t.Errorf("%d and %d have the same octets:\n%s", i, j, text)
+		}
+		seen[text] = i
+		if err := c.VerifySignature(); (err == nil) != (i == 0) {
+			t.Errorf("%d: signature: %v\n%s", i, err, text)
+		}
+	}
+}
+
+// flips are other octets that may stand in the place of one.
+func flips(c byte) []byte {
+	return []byte{c ^ 1, c ^ 0x20, ' ', '"', '#', '\n', 'A', '=', 0xff}
+}
+
+// tamper changes every octet of a text to some others, one after the other.
+func tamper(text string, check func(place int, changed string)) {
+	for i := range len(text) {
+		for _, c := range flips(text[i]) {
+			if c != text[i] {
+				check(i, text[:i]+string([]byte{c})+text[i+1:])
+			}
+		}
+	}
+}
+
+// known are the errors that a changed text may give.
+func checkKnown(t *testing.T, place int, err error, known ...error) {
+	t.Helper()
+	for _, k := range known {
+		if errors.Is(err, k) {
+			return
+		}
+	}
+	var syntax *SyntaxError
+	if !errors.As(err, &syntax) {
+		t.Errorf("octet %d: %v", place, err)
+	}
+}
+
+// TestTamperSigned: a signed certificate that was changed anywhere is refused, or
+// says the same.
+func TestTamperSigned(t *testing.T) {
+	t.Parallel()
+	c := signed(t, Property{"note", "it's # = x"})
+	want := canonical(t, c)
+	unsigned := 0
+	tamper(public(t, c), func(place int, changed string) {
+		got, _, err := Parse([]byte(changed))
+		if err != nil {
+			checkKnown(t, place, err)
+			return
+		}
+		switch err := got.VerifySignature(); {
+		case err == nil:
+			if text := canonical(t, got); text != want {
+				t.Errorf("octet %d: another certificate is taken for signed:\n%s", place, text)
+			}
+		case errors.Is(err, ErrUnsigned):
+			unsigned++ // the section authority is called something else now
+		default:
+			checkKnown(t, place, err, ErrSignature, ErrMetadata)
+		}
+	})
+	if unsigned == 0 {
+		t.Error("the name of the section was not changed")
+	}
+}
+
+// quick is Argon2id that takes no time.
+var quick = argonParameters{memory: 8, passes: 1, lanes: 1}
+
+// locked is a text of alice's secret certificate, locked.
+func locked(t testing.TB, passphrase string) (c *Certificate, text string) {
+	t.Helper()
+	c = signed(t, Property{"note", "it's # = x"})
+	if err := c.lock([]byte(passphrase), quick); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, string(out)
+}
+
+// TestTamperLocked: a locked secret that was changed anywhere isn't unlocked, or
+// is the same. What is damaged isn't called a wrong passphrase.
+func TestTamperLocked(t *testing.T) {
+	t.Parallel()
+	c, text := locked(t, "passphrase")
+	want := canonical(t, c)
+	from := strings.Index(text, "locked\n")
+	to := strings.Index(text, "validity\n")
+	tamper(text, func(place int, changed string) {
+		got, _, err := Parse([]byte(changed))
+		if err != nil {
+			checkKnown(t, place, err)
+			return
+		}
+		switch err := got.Unlock([]byte("passphrase")); {
+		case err != nil:
+			checkKnown(t, place, err, ErrLockedChanged, ErrMetadata)
+		case got.Secret.IsZero():
+			if place < from-1 || place > to {
+				t.Errorf("octet %d: no secret key any more", place)
+			}
+		case canonical(t, got) != want || got.Signature != c.Signature || got.Secret.Z85() != aliceSecret:
+			t.Errorf("octet %d: another certificate was unlocked:\n%s", place, changed)
+		}
+	})
+	damaged := 0
+	octets := strings.Index(text, "box = ")
+	for i := octets + len(`box = "`); text[i] != '"'; i++ {
+		other := byte('A')
+		if text[i] == 'A' {
+			other = 'B'
+		}
+		_, _, err := Parse([]byte(text[:i] + string([]byte{other}) + text[i+1:]))
+		if errors.Is(err, ErrDamaged) {
+			damaged++
+		} else if !errors.Is(err, ErrProperty) { // bits behind the last octet
+			t.Errorf("octet %d: %v", i, err)
+		}
+	}
+	if damaged < 110 {
+		t.Errorf("damage was told %d times", damaged)
+	}
+}
+
+// TestTamperAuthority: an authority's secret file that was changed anywhere isn't
+// read, or is the same but for its metadata, which nothing protects.
+func TestTamperAuthority(t *testing.T) {
+	t.Parallel()
+	a := authority(t, "acme")
+	text, err := a.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tamper(string(text), func(place int, changed string) {
+		got, _, err := ParseAuthority([]byte(changed))
+		if err != nil {
+			checkKnown(t, place, err)
+		} else if got.Key != a.Key || got.seed != nil && *got.seed != *a.seed {
+			t.Errorf("octet %d: another authority:\n%s", place, changed)
+		}
+	})
+}
+
+// TestTamperRevocations: a revocation list that was changed anywhere is refused,
+// or takes back the same.
+func TestTamperRevocations(t *testing.T) {
+	t.Parallel()
+	a := authority(t, "acme")
+	l := revocations(t, a)
+	text, err := l.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := l.signedText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := func(k AuthorityKey) bool { return k == a.Key }
+	tamper(string(text), func(place int, changed string) {
+		got, _, err := ParseRevocations([]byte(changed), trust)
+		if err != nil {
+			checkKnown(t, place, err, ErrSignature, ErrUnknownAuthority)
+			return
+		}
+		if text, err := got.signedText(); err != nil || string(text) != string(want) {
+			t.Errorf("octet %d: another list: %v\n%s", place, err, text)
+		}
+	})
+}
+
+// revocations is a list of an authority with alice's key and a serial number.
+func revocations(t testing.TB, a *Authority) *RevocationList {
+	t.Helper()
+	l := new(RevocationList)
+	for _, r := range []Revocation{
+		{Key: alice(t).Public, Time: day(2, 1), Reason: "laptop stolen"},
+		{Serial: 7, Time: day(2, 2)},
+	} {
+		if added, err := l.Revoke(r); !added || err != nil {
+			t.Fatal(added, err)
+		}
+	}
+	if err := a.SignRevocations(l, day(3, 1), day(4, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestSign: what can't be signed isn't.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	a := authority(t, "acme")
+	text, err := a.AppendPublic(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicOnly, _, err := ParseAuthority(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lockedAuthority := authority(t, "vault")
+	if err := lockedAuthority.lock([]byte("x"), quick); err != nil {
+		t.Fatal(err)
+	}
+	lockedCertificate, _ := locked(t, "x")
+	for name, tt := range map[string]struct {
+		by   *Authority
+		c    *Certificate
+		want error
+	}{
+		"public authority":   {publicOnly, alice(t), ErrNoSeed},
+		"locked authority":   {lockedAuthority, alice(t), ErrLocked},
+		"locked certificate": {a, lockedCertificate, ErrLocked},
+		"metadata":           {a, alice(t, Property{"a", "\n"}), ErrMetadata},
+		"validity":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{day(2, 1), day(1, 1)}}, ErrProperty},
+		"fraction":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{NotAfter: day(1, 1).Add(1)}}, ErrProperty},
+		"no key":             {a, new(Certificate), curve.ErrPublicKey},
+	} {
+		before := tt.c.Signature
+		if err := tt.by.Sign(tt.c); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+		if tt.c.Signature != before {
+			t.Errorf("%s: the certificate has changed", name)
+		}
+	}
+	c := alice(t)
+	if err := c.VerifySignature(); !errors.Is(err, ErrUnsigned) {
+		t.Errorf("unsigned: %v", err)
+	}
+}
+
+// TestAuthorityRoundTrip: files of an authority are read as they were written.
+func TestAuthorityRoundTrip(t *testing.T) {
+	t.Parallel()
+	a := authority(t, "acme")
+	a.Metadata.Set("note", `say "hi"`)
+	for _, lock := range []bool{false, true} {
+		if lock {
+			if err := a.lock([]byte("passphrase"), quick); err != nil {
+				t.Fatal(err)
+			}
+			if a.HasSecret() {
+				t.Error("locked, and still there")
+			}
+		}
+		for secret, write := range map[bool]func([]byte) ([]byte, error){false: a.AppendPublic, true: a.AppendSecret} {
+			text, err := write(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, warnings, err := ParseAuthority(text)
+			if err != nil || len(warnings) > 0 {
+				t.Fatal(warnings, err)
+			}
+			if got.Key != a.Key || cmp.Diff(a.Metadata, got.Metadata) != "" || got.HasSecret() != (secret && !lock) || (got.Locked != nil) != (secret && lock) {
+				t.Errorf("secret %v, locked %v: %+v", secret, lock, got)
+			}
+			if strings.Contains(fmt.Sprintf("%v %+v %#v", got, *got, *got), "seed:[") {
+				t.Error("the seed prints")
+			}
+			if secret && lock {
+				if err := got.Unlock([]byte("wrong")); !errors.Is(err, ErrPassphrase) {
+					t.Errorf("got %v, want %v", err, ErrPassphrase)
+				}
+				if err := got.Unlock([]byte("passphrase")); err != nil || *got.seed != sha256.Sum256([]byte("acme")) {
+					t.Errorf("unlocked: %v", err)
+				}
+			}
+		}
+	}
+}
