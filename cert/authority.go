@@ -27,11 +27,10 @@ type AuthorityKey [ed25519.PublicKeySize]byte
 // ParseAuthorityKey reads what String writes. The error is ErrAuthorityKey.
 func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
 	text, ok := strings.CutPrefix(s, authorityPrefix)
-	octets, err := encoding.DecodeString(text)
-	if !ok || err != nil || len(octets) != len(k) || AuthorityKey(octets) == k {
-		return k, fmt.Errorf("%w: %d characters, expected %s and 43 of base64", ErrAuthorityKey, len(s), authorityPrefix)
+	if !ok || !decode(k[:], text) || k.IsZero() {
+		return AuthorityKey{}, fmt.Errorf("%w: %d characters, expected %s and 43 of base64", ErrAuthorityKey, len(s), authorityPrefix)
 	}
-	return AuthorityKey(octets), nil
+	return k, nil
 }
 
 // IsZero reports whether there is no key.

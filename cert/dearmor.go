@@ -210,10 +210,8 @@ func (d *dearmorer) setBox(e *Envelope, content []byte, parseKey func(string) (c
 
 // encodedKey reads a public key as it stands in headers.
 func encodedKey(value string) (key curve.PublicKey, err error) {
-	octets, err := encoding.DecodeString(value)
-	if err != nil || len(octets) != len(key) {
-		return key, fmt.Errorf("want %d characters of base64", encoding.EncodedLen(len(key)))
+	if !decode(key[:], value) {
+		return curve.PublicKey{}, fmt.Errorf("want %d characters of base64", encoding.EncodedLen(len(key)))
 	}
-	copy(key[:], octets)
 	return key, key.Check()
 }

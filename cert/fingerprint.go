@@ -29,11 +29,10 @@ func (f Fingerprint) String() string { return fingerprintPrefix + encoding.Encod
 // ParseFingerprint reads what String writes. The error is ErrFingerprint.
 func ParseFingerprint(s string) (f Fingerprint, err error) {
 	text, ok := strings.CutPrefix(s, fingerprintPrefix)
-	octets, err := encoding.DecodeString(text)
-	if !ok || err != nil || len(octets) != len(f) {
-		return f, fmt.Errorf("cert: %w: want %s and 43 characters of base64", ErrFingerprint, fingerprintPrefix)
+	if !ok || !decode(f[:], text) {
+		return Fingerprint{}, fmt.Errorf("cert: %w: want %s and 43 characters of base64", ErrFingerprint, fingerprintPrefix)
 	}
-	return Fingerprint(octets), nil
+	return f, nil
 }
 
 // Groups returns the form to read aloud: 16 groups of five digits, each of which

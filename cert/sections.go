@@ -98,14 +98,21 @@ func parseSerial(n *zpl.Node) (uint64, error) {
 // encoding is how octets stand in files.
 var encoding = base64.RawStdEncoding.Strict()
 
+// decode fills dst from its one text, and reports whether it was that.
+func decode(dst []byte, text string) bool {
+	if len(text) != encoding.EncodedLen(len(dst)) {
+		return false // for one because of line ends, which are passed over
+	}
+	n, err := encoding.Decode(dst, []byte(text))
+	return err == nil && n == len(dst)
+}
+
 // parseOctets fills dst from a property.
 func parseOctets(dst []byte, n *zpl.Node) error {
-	octets, err := encoding.DecodeString(n.Value)
-	if err != nil || len(octets) != len(dst) {
+	if !decode(dst, n.Value) {
 		return n.ValueError(fmt.Errorf("%w: %s: want %d characters of base64 without padding",
 			ErrProperty, n.Name, encoding.EncodedLen(len(dst))))
 	}
-	copy(dst, octets)
 	return nil
 }
 
