@@ -6,8 +6,9 @@
 GO ?= go
 
 # Debian packages: libzmq and a C compiler for what is tested against libzmq,
-# czmq and pyzmq for their side of the tests.
-PACKAGES = libzmq3-dev libczmq-dev python3-zmq pkg-config gcc libc6-dev
+# czmq and pyzmq for their side of the tests, and what the other implementation
+# of certificates stands on.
+PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
 # A folder with nothing but tests is no package to build.

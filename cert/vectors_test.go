@@ -1,0 +1,344 @@
+package cert
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+const vectors = "../docs/spec/certificate-vectors"
+
+func vector(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(vectors, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// vectorCertificate reads one that must be written as it was read.
+func vectorCertificate(t testing.TB, name string) *Certificate {
+	t.Helper()
+	c, warnings, err := Parse(vector(t, name))
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(name, warnings, err)
+	}
+	write := c.AppendPublic
+	if strings.HasSuffix(name, SecretSuffix) {
+		write = c.AppendSecret
+	}
+	same(t, name, vector(t, name), write)
+	return c
+}
+
+func same(t testing.TB, name string, want []byte, write func([]byte) ([]byte, error)) {
+	t.Helper()
+	got, err := write(nil)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// vectorSecret is the secret key of an identity in the vectors.
+func vectorSecret(t testing.TB, name string) curve.SecretKey {
+	t.Helper()
+	octets := sha256.Sum256([]byte("certificate test vector: " + name))
+	key, err := curve.NewSecretKey(octets[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func passphrase(t testing.TB, name string) []byte {
+	t.Helper()
+	for line := range strings.Lines(string(vector(t, "passphrases"))) {
+		if p, ok := strings.CutPrefix(line, name+" "); ok {
+			return []byte(strings.TrimSuffix(p, "\n"))
+		}
+	}
+	t.Fatal("no passphrase for", name)
+	return nil
+}
+
+func TestVectorsKeys(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"alice", "bob"} {
+		public, secret := vectorCertificate(t, name+".key"), vectorCertificate(t, name+".key_secret")
+		if !secret.Secret.Equal(vectorSecret(t, name)) || public.Public != secret.Public || public.Name() != name {
+			t.Errorf("%s: %v, %v", name, public, secret)
+		}
+	}
+	alice := vectorCertificate(t, "alice.key")
+	want := Metadata{{"name", "alice"}, {"email", "alice@example.org"}, {"Note", `say "hi" # = it`}, {"city", "Zürich"}}
+	if diff := cmp.Diff(want, alice.Metadata); diff != "" {
+		t.Errorf("metadata (-want +got):\n%s", diff)
+	}
+	f := FingerprintOf(alice.Public)
+	text := f.String() + "\n"
+	for i, group := range f.Groups() {
+		text += fmt.Sprintf("%d %s\n", i+1, group)
+	}
+	if diff := cmp.Diff(string(vector(t, "alice.fingerprint")), text); diff != "" {
+		t.Errorf("fingerprint (-want +got):\n%s", diff)
+	}
+}
+
+func vectorAuthority(t testing.TB, name string) *Authority {
+	t.Helper()
+	a, warnings, err := ParseAuthority(vector(t, name))
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(name, warnings, err)
+	}
+	write := a.AppendPublic
+	if strings.HasSuffix(name, SecretSuffix) {
+		write = a.AppendSecret
+	}
+	same(t, name, vector(t, name), write)
+	return a
+}
+
+func TestVectorsAuthority(t *testing.T) {
+	t.Parallel()
+	public, secret := vectorAuthority(t, "acme.authority"), vectorAuthority(t, "acme.authority_secret")
+	locked := vectorAuthority(t, "acme-locked.authority_secret")
+	if err := locked.Unlock(passphrase(t, "acme-locked.authority_secret")); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []*Authority{secret, locked} {
+		if a.Key != public.Key || *a.seed != sha256.Sum256([]byte("certificate test vector: acme")) {
+			t.Error("another authority")
+		}
+	}
+
+	c := vectorCertificate(t, "signed.key")
+	if diff := cmp.Diff(string(vector(t, "signed.canonical")), canonical(t, c)); diff != "" {
+		t.Errorf("canonical form (-want +got):\n%s", diff)
+	}
+	l, _, err := ParseRevocations(vector(t, "acme.revoked"), func(k AuthorityKey) bool { return k == public.Key })
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "acme.revoked", vector(t, "acme.revoked"), l.Append)
+	checker := Checker{
+		IsAuthority: func(k AuthorityKey) bool { return k == public.Key },
+		Revoked:     l.Check,
+		Clock:       func() time.Time { return day(3, 1) },
+	}
+	if err := checker.Check(c); err != nil {
+		t.Error(err)
+	}
+	if err := l.Check(vectorCertificate(t, "bob.key"), day(3, 1)); !errors.Is(err, ErrRevoked) {
+		t.Errorf("bob: %v", err)
+	}
+
+	// Ours over the same are the same octets.
+	again := *c
+	again.Signature = Signature{}
+	if err := secret.Sign(&again); err != nil || again.Signature != c.Signature {
+		t.Errorf("signed again: %v", err)
+	}
+	list := *l
+	if err := secret.SignRevocations(&list, l.Issued, l.Expires); err != nil || list.Signature != l.Signature {
+		t.Errorf("the list signed again: %v", err)
+	}
+}
+
+func TestVectorsLocked(t *testing.T) {
+	t.Parallel()
+	for file, name := range map[string]string{"locked.key_secret": "alice", "locked-small.key_secret": "bob"} {
+		c := vectorCertificate(t, file)
+		if err := c.Unlock([]byte("wrong")); !errors.Is(err, ErrPassphrase) {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := c.Unlock(passphrase(t, file)); err != nil || !c.Secret.Equal(vectorSecret(t, name)) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestVectorsArmor(t *testing.T) {
+	t.Parallel()
+	bob := vectorCertificate(t, "bob.key_secret").KeyPair()
+	alice := vectorCertificate(t, "alice.key").Public
+	read := func(name string) *Envelope {
+		e, err := ParseEnvelope(vector(t, name))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		return e
+	}
+	content := func(name string, e *Envelope, want string) {
+		if diff := cmp.Diff(string(vector(t, want)), string(e.content.reveal())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for name, want := range map[string]string{"alice.armor": "alice.key", "locked.armor": "locked-small.key_secret"} {
+		e := read(name)
+		same(t, name, vector(t, name), e.Append)
+		content(name, e, want)
+	}
+	guest := read("guest.armor")
+	same(t, "guest.armor", vector(t, "guest.armor"), guest.Append)
+	if p, err := guest.Plain(); err != nil || p.Username != "guest" || p.Password.Text() != "it's # me" {
+		t.Errorf("guest.armor: %v, %v", p, err)
+	}
+	for name, want := range map[string]string{"sealed.armor": "alice.key_secret", "anonymous.armor": "alice.key"} {
+		e := read(name)
+		same(t, name, vector(t, name), e.Append)
+		opened, by, err := e.Open(bob)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		content(name, opened, want)
+		if (by == alice) != (name == "sealed.armor") {
+			t.Errorf("%s: sealed by %v", name, by)
+		}
+	}
+	var found []string
+	for _, x := range Extract(vector(t, "mail.txt")) {
+		if x.Err != nil {
+			t.Fatal(x.Err)
+		}
+		text, err := x.Envelope.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, string(text))
+	}
+	want := []string{string(vector(t, "alice.armor")), string(vector(t, "guest.armor")), string(vector(t, "locked.armor"))}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("mail.txt (-want +got):\n%s", diff)
+	}
+	draft := read("draft-clear.armor")
+	signed, by, err := read("draft-signed.armor").Open(bob)
+	if err != nil || by != alice {
+		t.Fatal(by, err)
+	}
+	for _, e := range []*Envelope{draft, signed} {
+		c, _, err := e.Certificate()
+		if err != nil || c.Public != alice || !c.Secret.Equal(vectorSecret(t, "alice")) || e.Version != "0.1" {
+			t.Errorf("version %s: %v, %v", e.Version, c, err)
+		}
+	}
+}
+
+// TestIndependent: what is written here the other implementation reads, and
+// refuses when it was changed.
+func TestIndependent(t *testing.T) {
+	needTools(t)
+	dir := t.TempDir()
+	save := func(name string, write func([]byte) ([]byte, error)) {
+		text, err := write(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := GenerateAuthority(Property{"Name", "acme"}, Property{"a", `"`})
+	save("acme.authority", a.AppendPublic)
+	save("acme.authority_secret", a.AppendSecret)
+	c := Generate(interopMetadata...)
+	c.Serial, c.Validity = 7, Validity{NotAfter: day(1, 1)}
+	if err := a.Sign(c); err != nil {
+		t.Fatal(err)
+	}
+	save("signed.key", c.AppendPublic)
+	save("signed.key_secret", c.AppendSecret)
+	bob := Generate(Property{"name", "bob"})
+	save("bob.key_secret", bob.AppendSecret)
+	e, err := Armor(c, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Comment = strings.Repeat("long comment ", 20) + "end"
+	e.Extensions = []Property{{"X-One", "1"}, {"x-TWO", "2"}}
+	save("clear.armor", e.Append)
+	keys := c.KeyPair()
+	for name, from := range map[string]*curve.KeyPair{"sealed.armor": &keys, "anonymous.armor": nil} {
+		sealed, err := e.Seal(bob.Public, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		save(name, sealed.Append)
+	}
+	l := new(RevocationList)
+	for _, r := range []Revocation{{Serial: 10, Time: day(1, 1)}, {Key: c.Public, Time: day(1, 1), Reason: "it's"}, {Key: bob.Public, Time: day(1, 1)}, {Serial: 9, Time: day(1, 1)}} {
+		if _, err := l.Revoke(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.SignRevocations(l, day(1, 1), day(2, 1)); err != nil {
+		t.Fatal(err)
+	}
+	save("acme.revoked", l.Append)
+	if err := c.Lock([]byte("correct horse")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Lock([]byte("pässword")); err != nil {
+		t.Fatal(err)
+	}
+	save("locked.key_secret", c.AppendSecret)
+	save("locked.authority_secret", a.AppendSecret)
+	save("passphrases", func([]byte) ([]byte, error) {
+		return []byte("locked.key_secret correct horse\nlocked.authority_secret pässword\n"), nil
+	})
+	check := func() (string, error) {
+		out, err := exec.CommandContext(t.Context(), python, "../docs/spec/certificate.py", "check", dir).CombinedOutput()
+		return string(out), err
+	}
+	out, err := check()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	for _, name := range []string{"acme.authority", "acme.authority_secret", "acme.revoked", "anonymous.armor", "bob.key_secret", "clear.armor",
+		"locked.authority_secret", "locked.key_secret", "sealed.armor", "signed.key", "signed.key_secret"} {
+		if !strings.Contains(out, name+": good\n") {
+			t.Errorf("%s isn't good:\n%s", name, out)
+		}
+	}
+	for file, change := range map[string][2]string{
+		"signed.key":              {"note = ", "nose = "},
+		"acme.revoked":            {"it's", "its "},
+		"locked.key_secret":       {"name = \"alice\"", "name = \"Alice\""},
+		"locked.authority_secret": {"acme", "Acme"},
+		"clear.armor":             {"comment", "Comment"},
+		"sealed.armor":            {"X-One: 1", "X-One: 2"},
+	} {
+		path := filepath.Join(dir, file)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(changed, text) {
+			t.Fatalf("%s has no %s", file, change[0])
+		}
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := check(); err == nil || !strings.Contains(out, file+": refused") {
+			t.Errorf("%s changed: %v\n%s", file, err, out)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
