@@ -1,9 +1,11 @@
 package cert_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/zcurve/zcurve/cert"
 )
@@ -51,4 +53,47 @@ func ExampleParse() {
 	fmt.Println(err)
 	// Output:
 	// cert: line 2, column 19: not a key: 44 characters: base64? expected 40 characters of Z85
+}
+
+func ExampleChecker() {
+	acme := cert.GenerateAuthority(cert.Property{Name: "name", Value: "acme"})
+	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	now := time.Now().Truncate(time.Second)
+	alice.Validity = cert.Validity{NotBefore: now, NotAfter: now.Add(90 * 24 * time.Hour)}
+	if err := acme.Sign(alice); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// Whoever trusts acme needs its public file.
+	checker := cert.Checker{
+		IsAuthority: func(k cert.AuthorityKey) bool { return k == acme.Key },
+	}
+	fmt.Println("as signed:", checker.Check(alice))
+
+	alice.Metadata.Set("name", "admin")
+	fmt.Println("changed:", checker.Check(alice))
+
+	checker.Clock = func() time.Time { return now.Add(91 * 24 * time.Hour) }
+	alice.Metadata.Set("name", "alice")
+	fmt.Println("later:", errors.Is(checker.Check(alice), cert.ErrExpired))
+	// Output:
+	// as signed: <nil>
+	// changed: cert: wrong signature: changed since it was signed, or signed with another key
+	// later: true
+}
+
+func ExampleCertificate_Lock() {
+	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	if err := alice.Lock([]byte("correct horse battery staple")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("locked by", alice.Locked.Scheme())
+	fmt.Println(alice.Unlock([]byte("guess")))
+	fmt.Println(alice.Unlock([]byte("correct horse battery staple")))
+	// Output:
+	// locked by argon2id m=65536 t=3 p=4
+	// cert: unlocking failed: wrong passphrase
+	// <nil>
 }
