@@ -84,9 +84,8 @@ func (m *memory) revoked(key curve.PublicKey, at time.Time, reason string) (*Ide
 	if id.Revoked != nil {
 		return id, nil
 	}
-	revoked := *id
-	revoked.Revoked = &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}
-	return &revoked, nil
+	return &Identity{Name: id.Name, Certificate: id.Certificate, Groups: id.Groups, Source: id.Source,
+		Revoked: &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}}, nil
 }
 
 func notFound(key curve.PublicKey) error { return fmt.Errorf("keystore: %v: %w", key, ErrNotFound) }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
@@ -67,6 +68,8 @@ type Identity struct {
 	Groups      []string          // by where it is, and by the metadata's property group
 	Revoked     *Revocation       // nil if it is active
 	Source      string            // where it was read: a file, say
+
+	memo atomic.Pointer[any] // see Memo
 }
 
 // Revocation is when and why an identity was revoked.
@@ -80,6 +83,18 @@ func (id *Identity) Key() curve.PublicKey { return id.Certificate.Public }
 
 // InGroup reports whether the identity is in a group.
 func (id *Identity) InGroup(group string) bool { return slices.Contains(id.Groups, group) }
+
+// Memo returns what make returned when it was first called for this identity. It
+// is for what one user of a store makes of an identity, and wants often; it goes
+// with the identity.
+func (id *Identity) Memo(make func(*Identity) any) any {
+	if v := id.memo.Load(); v != nil {
+		return *v
+	}
+	v := make(id)
+	id.memo.CompareAndSwap(nil, &v)
+	return *id.memo.Load()
+}
 
 // Open opens a store. The error is ErrURL, or tells why it can't be read. What in
 // it is no certificate is in the log, with file and line, and doesn't keep the

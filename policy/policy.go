@@ -7,6 +7,19 @@
 //	store, err := keystore.Open("dir:clients", log)
 //	…
 //	handler := policy.Default(store)
+//
+// [Load] reads one from a file, which says for each domain who may come in. The
+// file is specified in docs/spec/policy.md:
+//
+//	security
+//	    domain = payments
+//	    allow = 10.0.0.0/8
+//	    curve = 1
+//	        keystore = dir:clients
+//	        group = traders
+//
+// Nothing is allowed that no line allows. Every decision names the line that it
+// was taken by.
 package policy
 
 import (
@@ -27,51 +40,69 @@ import (
 const defaultRule = "default policy"
 
 // Default returns the default policy over a keystore: CURVE clients whose
-// certificate is in it and valid now. A client that is let in
-// has as user id the name of its identity, and as metadata what its certificate
-// says. The handler is safe for concurrent use.
+// certificate is in it and valid now. A client that is let in has as user id the
+// name of its identity, and as metadata what its certificate says. The handler is
+// safe for concurrent use.
 func Default(store keystore.Store) zap.Handler {
 	return zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		key, ok := req.CurveKey()
 		if !ok {
-			return zap.Reply{Status: zap.StatusRefused, Text: "only CURVE is allowed", Rule: defaultRule}
+			return refuse("only CURVE is allowed", defaultRule)
 		}
 		id, ok := store.Lookup(curve.PublicKey(key))
 		if !ok {
-			return zap.Reply{Status: zap.StatusRefused, Text: "unknown key", Rule: defaultRule}
+			return refuse("unknown key", defaultRule)
 		}
-		if id.Revoked != nil {
-			return zap.Reply{Status: zap.StatusRefused, Text: "certificate revoked", Rule: id.Source}
+		if reason := invalid(id, time.Now()); reason != "" {
+			return refuse(reason, id.Source)
 		}
-		if err := id.Certificate.Validity.Check(time.Now()); err != nil {
-			text := "certificate expired"
-			if errors.Is(err, cert.ErrNotYetValid) {
-				text = "certificate not valid yet"
-			}
-			return zap.Reply{Status: zap.StatusRefused, Text: text, Rule: id.Source}
-		}
-		return zap.Reply{
-			Status:   zap.StatusOK,
-			Text:     "OK",
-			UserID:   userID(id),
-			Metadata: metadata(id),
-			Rule:     id.Source,
-		}
+		return grant(id, id.Source)
 	})
 }
+
+// refuse makes a refusal by a rule.
+func refuse(reason, rule string) zap.Reply {
+	return zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule}
+}
+
+// invalid says why an identity can't come in now, or "".
+func invalid(id *keystore.Identity, now time.Time) string {
+	if id.Revoked != nil {
+		return "certificate revoked"
+	}
+	if err := id.Certificate.Validity.Check(now); errors.Is(err, cert.ErrNotYetValid) {
+		return "certificate not valid yet"
+	} else if err != nil {
+		return "certificate expired"
+	}
+	return ""
+}
+
+// granted is what an identity comes in with.
+type granted struct {
+	userID   string
+	metadata zap.Metadata
+}
+
+// grant lets an identity in, by a rule.
+func grant(id *keystore.Identity, rule string) zap.Reply {
+	g := id.Memo(newGranted).(*granted)
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: g.userID, Metadata: g.metadata, Rule: rule}
+}
+
+func newGranted(id *keystore.Identity) any { return &granted{userID(id), metadata(id)} }
 
 // userID is the identity's name, or its key where the name can't travel as a
 // user id (RFC 27: at most 255 octets of ASCII).
 func userID(id *keystore.Identity) string {
-	if len(id.Name) > 255 {
-		return id.Key().String()
+	if isUserID(id.Name) {
+		return id.Name
 	}
-	for i := range len(id.Name) {
-		if id.Name[i] < ' ' || id.Name[i] > '~' {
-			return id.Key().String()
-		}
-	}
-	return id.Name
+	return id.Key().String()
+}
+
+func isUserID(name string) bool {
+	return len(name) <= 255 && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // reserved are the names of properties that come from elsewhere than a

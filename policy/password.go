@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// ErrPassword means that a text looks like a hash of a password and isn't one
+// that is known here.
+var ErrPassword = errors.New("not a hash that is known: want $argon2id$… or $2b$…, as zauth hash prints it")
+
+// Bounds of what a hash may ask for at every attempt.
+const (
+	maxPasswordMemory = 1 << 20 // KiB
+	maxPasswordPasses = 16
+	maxPasswordLanes  = 16
+	maxBcryptCost     = 16
+)
+
+// password is what an account's password is compared with: one of these.
+type password struct {
+	argon2 *argon2Hash
+	bcrypt []byte
+	clear  *[sha256.Size]byte // of the password; nothing longer is kept
+}
+
+// argon2Hash is a hash by Argon2id (RFC 9106).
+type argon2Hash struct {
+	memory, passes uint32 // memory in KiB
+	lanes          uint8
+	salt, hash     []byte
+}
+
+// encoding is that of salts and hashes in text.
+var encoding = base64.RawStdEncoding.Strict()
+
+// HashPassword makes of a password what stands in a policy file: its hash by
+// Argon2id with the second recommended option of RFC 9106.
+func HashPassword(text []byte) string {
+	h := argon2Hash{memory: 64 << 10, passes: 3, lanes: 4, salt: make([]byte, 16)}
+	rand.Read(h.salt)
+	h.hash = h.of(text, 32)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
+		encoding.EncodeToString(h.salt), encoding.EncodeToString(h.hash))
+}
+
+func (h *argon2Hash) of(text []byte, size uint32) []byte {
+	return argon2.IDKey(text, h.salt, h.passes, h.memory, h.lanes, size)
+}
+
+// parsePassword reads a hash, or a password in clear.
+func parsePassword(s string) (p password, err error) {
+	switch {
+	case strings.HasPrefix(s, "$argon2id$"):
+		p.argon2, err = parseArgon2(s)
+	case strings.HasPrefix(s, "$2a$"), strings.HasPrefix(s, "$2b$"), strings.HasPrefix(s, "$2y$"):
+		cost, costErr := bcrypt.Cost([]byte(s))
+		if costErr != nil || len(s) != 60 {
+			return p, ErrPassword
+		}
+		if cost > maxBcryptCost {
+			return p, fmt.Errorf("%w: the hash asks for too much work", ErrValue)
+		}
+		p.bcrypt = []byte(s)
+	case strings.HasPrefix(s, "$"):
+		return p, ErrPassword
+	case s == "":
+		return p, fmt.Errorf("%w: empty password", ErrValue)
+	default:
+		sum := sha256.Sum256([]byte(s))
+		p.clear = &sum
+	}
+	return p, err
+}
+
+// parseArgon2 reads a hash in the usual form of strings.
+func parseArgon2(s string) (*argon2Hash, error) {
+	fields := strings.Split(s, "$")
+	h := new(argon2Hash)
+	if len(fields) != 6 || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return nil, ErrPassword
+	}
+	if n, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes); n != 3 || err != nil ||
+		fields[3] != fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.passes, h.lanes) {
+		return nil, ErrPassword
+	}
+	if h.passes < 1 || h.lanes < 1 || h.memory < 8*uint32(h.lanes) {
+		return nil, ErrPassword
+	}
+	if h.memory > maxPasswordMemory || h.passes > maxPasswordPasses || h.lanes > maxPasswordLanes {
+		return nil, fmt.Errorf("%w: the hash asks for too much work", ErrValue)
+	}
+	var err1, err2 error
+	h.salt, err1 = encoding.DecodeString(fields[4])
+	h.hash, err2 = encoding.DecodeString(fields[5])
+	if err1 != nil || err2 != nil || len(h.salt) < 8 || len(h.salt) > 64 || len(h.hash) < 16 || len(h.hash) > 64 {
+		return nil, ErrPassword
+	}
+	return h, nil
+}
+
+func (p *password) isClear() bool { return p.clear != nil }
+
+// matches compares a password, in a time that doesn't depend on it.
+func (p *password) matches(text []byte) bool {
+	switch {
+	case p.argon2 != nil:
+		return subtle.ConstantTimeCompare(p.argon2.of(text, uint32(len(p.argon2.hash))), p.argon2.hash) == 1
+	case p.bcrypt != nil:
+		return bcrypt.CompareHashAndPassword(p.bcrypt, text) == nil
+	case p.clear != nil:
+		sum := sha256.Sum256(text)
+		return subtle.ConstantTimeCompare(sum[:], p.clear[:]) == 1
+	}
+	return false
+}
+
+// work orders passwords by how long comparing takes.
+func (p *password) work() uint64 {
+	switch {
+	case p.argon2 != nil:
+		return uint64(p.argon2.memory) * uint64(p.argon2.passes)
+	case p.bcrypt != nil:
+		cost, _ := bcrypt.Cost(p.bcrypt)
+		return 8 << cost
+	}
+	return 0
+}

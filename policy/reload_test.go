@@ -1,0 +1,183 @@
+package policy_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// within waits for what must happen.
+func within(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: it doesn't happen", what)
+		}
+	}
+}
+
+// watch follows a policy until the test ends.
+func watch(t testing.TB, p *policy.Policy) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := p.Watch(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		done.Wait()
+	})
+}
+
+// TestWatch: a change of the file, or of a keystore, is put in force; one that is
+// wrong is told and changes nothing.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice, bob := named("alice"), named("bob")
+	put(t, filepath.Join(dir, "clients"), alice)
+	put(t, filepath.Join(dir, "others"), bob)
+	text := "security\n    curve = 1\n        keystore = dir:clients\n"
+	p, log := load(t, dir, text)
+	watch(t, p)
+	comesIn := func(key curve.PublicKey) bool {
+		return p.Handle(t.Context(), ask("", "", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
+	}
+	if !comesIn(alice.Public) || comesIn(bob.Public) {
+		t.Fatal("the wrong one comes in")
+	}
+	carol := named("carol")
+	put(t, filepath.Join(dir, "clients"), carol)
+	within(t, "the keystore", func() bool { return comesIn(carol.Public) })
+
+	file := filepath.Join(dir, "policy.zpl")
+	write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write("security\n    curve = 1\n        keystore = dir:others\n")
+	within(t, "another keystore", func() bool { return comesIn(bob.Public) && !comesIn(alice.Public) })
+	dave := named("dave")
+	put(t, filepath.Join(dir, "others"), dave)
+	within(t, "a change of it", func() bool { return comesIn(dave.Public) })
+
+	write("security\n    curve = 1\n        keystor = dir:clients\n")
+	within(t, "the fault", func() bool {
+		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "what was in force stays") == 1
+	})
+	if !comesIn(bob.Public) {
+		t.Error("a fault has changed the policy")
+	}
+	must(t, os.Remove(file))
+	within(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
+	if !comesIn(bob.Public) {
+		t.Error("a missing file has changed the policy")
+	}
+	write(text)
+	within(t, "mended", func() bool { return comesIn(alice.Public) && !comesIn(bob.Public) })
+}
+
+// TestReloadUnderLoad: while a policy changes, each decision is that of the old
+// one or the new one.
+func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	policies := make([]string, 2)
+	for i, domain := range []string{"red", "blue"} {
+		policies[i] = fmt.Sprintf(`security
+    domain = %[1]s
+    gssapi = 1
+        principal = %[1]s
+security
+    gssapi = 1
+        principal = %[1]s
+`, domain)
+	}
+	p, _ := load(t, dir, policies[0])
+	var work sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		work.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				// In the domain of the one, the other has its rules for every other one.
+				for _, who := range []string{"red", "blue"} {
+					reply := p.Handle(t.Context(), ask("red", "", zap.MechanismGSSAPI, who))
+					if reply.Status == zap.StatusOK && reply.UserID != who || reply.Rule == "" {
+						t.Errorf("%s: %+v", who, reply)
+					}
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		must(t, os.WriteFile(filepath.Join(dir, "policy.zpl"), []byte(policies[i%2]), 0o600))
+		must(t, p.Reload())
+		want := []string{"red", "blue"}[i%2]
+		if reply := p.Handle(t.Context(), ask("x", "", zap.MechanismGSSAPI, want)); reply.Status != zap.StatusOK {
+			t.Fatalf("%d: %+v", i, reply)
+		}
+	}
+	close(stop)
+	work.Wait()
+}
+
+// TestAllocations: a decision about a key, or about an address alone, allocates
+// nothing.
+func TestAllocations(t *testing.T) {
+	dir := t.TempDir()
+	alice := named("alice")
+	put(t, filepath.Join(dir, "clients"), alice)
+	p, _ := load(t, dir, "security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    curve = 1\n        keystore = dir:clients\n")
+	ctx := t.Context()
+	for name, req := range map[string]*zap.Request{
+		"CURVE":    ask("", "10.1.2.3", zap.MechanismCurve, string(alice.Public[:])),
+		"stranger": ask("", "10.1.2.3", zap.MechanismCurve, string(make([]byte, 32))),
+		"NULL":     ask("", "10.1.2.3", zap.MechanismNull),
+		"outside":  ask("", "192.0.2.1", zap.MechanismNull),
+	} {
+		if n := testing.AllocsPerRun(1000, func() { p.Handle(ctx, req) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// BenchmarkDecide decides about a known key, an address, and a password that is
+// remembered.
+func BenchmarkDecide(b *testing.B) {
+	dir := b.TempDir()
+	alice := named("alice")
+	put(b, filepath.Join(dir, "clients"), alice)
+	p, _ := load(b, dir, fmt.Sprintf("security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = \"%s\"\n    curve = 1\n        keystore = dir:clients\n", bcryptOf(b, "x")))
+	ctx := b.Context()
+	for name, req := range map[string]*zap.Request{
+		"CURVE": ask("", "10.1.2.3", zap.MechanismCurve, string(alice.Public[:])),
+		"NULL":  ask("", "10.1.2.3", zap.MechanismNull),
+		"PLAIN": ask("", "10.1.2.3", zap.MechanismPlain, "a", "x"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if reply := p.Handle(ctx, req); reply.Status != zap.StatusOK {
+					b.Fatal(reply)
+				}
+			}
+		})
+	}
+}
