@@ -70,6 +70,7 @@ func (d *dir) Reload() error {
 		return err
 	}
 	d.report(time.Now())
+	d.log.Info("keystore read again", "keystore", d.path, "identities", d.Len())
 	return nil
 }
 

@@ -28,6 +28,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", clitest.WithoutSleep)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": clitest.Status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"mode":   clitest.Mode,
+			"status": clitest.Status,
+		},
 	})
 }

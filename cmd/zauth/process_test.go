@@ -49,7 +49,7 @@ func startZauth(t *testing.T, args ...string) *zauth {
 	t.Helper()
 	exe, err := os.Executable()
 	must(t, err)
-	z := &zauth{cmd: exec.Command(exe, append([]string{"serve"}, args...)...), read: make(chan struct{})}
+	z := &zauth{cmd: exec.Command(exe, append([]string{"serve", "--log-format", "text"}, args...)...), read: make(chan struct{})}
 	z.cmd.Env = append(os.Environ(), asZauth+"=1", "GORACE="+clitest.WithoutSleep)
 	stderr, err := z.cmd.StderrPipe()
 	must(t, err)

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
@@ -35,9 +34,13 @@ const linkDomain = "zauth"
 
 // serveFlags is what the command line says.
 type serveFlags struct {
-	listen   []string
-	keystore string
-	cert     string
+	listen    []string
+	policy    string
+	keystore  string
+	cert      string
+	audit     string
+	logLevel  string
+	logFormat string
 }
 
 func newServe() *cobra.Command {
@@ -46,41 +49,81 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Answer ZAP requests",
 		Long: `Serve answers ZAP requests (RFC 27) from any number of services: libzmq proxies,
-and the clients of package zap/remote. It lets in CURVE clients whose
+and the clients of package zap/remote. With --policy, a file says who may come
+in; zauth check tells what is wrong with one. Without, CURVE clients come in whose
 certificate is in the keystore, and nobody else.
 
-Changes in the keystore take effect by themselves; SIGHUP reads all of it again.
-SIGTERM ends zauth.
+Changes in the policy and the keystores take effect by themselves; SIGHUP reads
+all of it again, and opens the audit anew. SIGTERM ends zauth.
 
 With --cert the services' connections to zauth are CURVE themselves: zauth is
 the server with that secret certificate, and a service must have a certificate
 in the keystore too. Without, zauth listens on loopback and ipc only.`,
 		Example: `  zauth serve --keystore dir:clients
+  zauth serve --policy /etc/zauth/policy.zpl --audit /var/log/zauth.audit
   zauth serve --listen ipc:///run/zauth.sock --keystore dir:/etc/zauth/clients
   zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), f, cmd.ErrOrStderr())
+			if f.policy != "" && cmd.Flags().Changed("keystore") {
+				return cli.Usagef("--keystore is for serving without --policy: a policy names its own keystores")
+			}
+			return serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "`endpoint` to listen on, tcp://HOST:PORT or ipc://PATH; repeatable")
-	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "`URL` of the keystore, dir:PATH")
+	flags.StringVar(&f.policy, "policy", "", "`file` that says who may come in")
+	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore: dir:PATH, bolt:FILE, file:FILE or env:NAME")
 	flags.StringVar(&f.cert, "cert", "", "secret certificate `file` of zauth, for connections by CURVE")
+	flags.StringVar(&f.audit, "audit", "", "`file` to write a line of JSON to for each decision, or - for stdout")
+	flags.StringVar(&f.logLevel, "log-level", "info", "least `level` to log: debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal and json elsewhere")
 	return cmd
 }
 
-// serve runs the daemon until ctx is done.
-func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+// rules is who may come in, in force until it is closed.
+type rules interface {
+	Reload() error
+	Watch(context.Context) error
+	Close() error
+}
+
+// openRules reads the policy, or the keystore of the default one.
+func openRules(f serveFlags, log *slog.Logger) (zap.Handler, rules, error) {
+	if f.policy != "" {
+		p, err := policy.Load(f.policy, log)
+		return p, p, err
+	}
 	store, err := keystore.Open(f.keystore, log)
 	if errors.Is(err, fs.ErrNotExist) {
-		return cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
+		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return policy.Default(store), store, nil
+}
+
+// serve runs the daemon until ctx is done.
+func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
+	log, err := newLog(stderr, f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
-	decide := logged(policy.Default(store), log)
+	handler, rules, err := openRules(f, log)
+	if err != nil {
+		return err
+	}
+	defer rules.Close()
+	var record *audit
+	if f.audit != "" {
+		if record, err = openAudit(f.audit, stdout); err != nil {
+			return err
+		}
+		defer record.close()
+	}
+	decide := newDecisions(handler, log, record)
 	link, err := linkConfig(f, decide, log)
 	if err != nil {
 		return err
@@ -98,29 +141,16 @@ func serve(ctx context.Context, f serveFlags, stderr io.Writer) error {
 		fmt.Fprintf(stderr, "listening on %s\n", ln.Endpoint())
 		group.Go(func() error { return remote.Serve(ctx, ln, decide, log) })
 	}
-	group.Go(func() error { return store.Watch(ctx) })
+	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
-		reloadOn(ctx, hangup, store, log)
+		decide.tellRepeats(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		reloadOn(ctx, hangup, rules, record, log)
 		return nil
 	})
 	return group.Wait()
-}
-
-// logged is a handler whose decisions are in the log, never with a password.
-func logged(handler zap.Handler, log *slog.Logger) zap.Handler {
-	return zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
-		reply := handler.Handle(ctx, req)
-		args := []any{"status", int(reply.Status), "domain", req.Domain, "address", req.Address, "mechanism", req.Mechanism}
-		if key, ok := req.CurveKey(); ok {
-			args = append(args, "key", curve.PublicKey(key))
-		}
-		if reply.Status == zap.StatusOK {
-			log.Info("let in", append(args, "user", reply.UserID, "rule", reply.Rule)...)
-		} else {
-			log.Warn("refused", append(args, "reason", reply.Text, "rule", reply.Rule)...)
-		}
-		return reply
-	})
 }
 
 // listen listens on all endpoints, or none.
@@ -139,15 +169,20 @@ func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.
 	return listeners, nil
 }
 
-// reloadOn reads the keystore again at each signal, until ctx is done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, store keystore.Store, log *slog.Logger) {
+// reloadOn reads everything again at each signal, until ctx is done.
+func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, record *audit, log *slog.Logger) {
 	for {
 		select {
 		case <-signals:
-			if err := store.Reload(); err != nil {
+			if err := rules.Reload(); err != nil {
 				log.Error("reload failed: everything stays as it was", "err", err)
 			} else {
-				log.Info("reloaded", "identities", store.Len())
+				log.Info("reloaded")
+			}
+			if record != nil {
+				if err := record.reopen(); err != nil {
+					log.Error("the audit goes on into the old file", "err", err)
+				}
 			}
 		case <-ctx.Done():
 			return

@@ -222,7 +222,7 @@ func TestSignals(t *testing.T) {
 	dir, _ := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
 	must(t, z.cmd.Process.Signal(syscall.SIGHUP))
-	z.waitFor(t, "reloaded", "identities=1")
+	z.waitFor(t, "keystore read again", "identities=1")
 	must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	<-z.read
 	if err := z.cmd.Wait(); err != nil {

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,22 +28,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mode":   mode,
+			"mode":   clitest.Mode,
 			"status": clitest.Status,
 		},
 	})
-}
-
-// mode is "mode FILE 0600".
-func mode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: mode file octal")
-	}
-	want, err := strconv.ParseUint(args[1], 8, 32)
-	ts.Check(err)
-	info, err := os.Stat(ts.MkAbs(args[0]))
-	ts.Check(err)
-	if info.Mode() != fs.FileMode(want) {
-		ts.Fatalf("%s has mode %v, want %v", args[0], info.Mode(), fs.FileMode(want))
-	}
 }

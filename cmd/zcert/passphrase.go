@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/sethvargo/go-diceware/diceware"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
@@ -39,12 +37,12 @@ func passphrase(cmd *cobra.Command, path, file string) ([]byte, error) {
 	if file != "" {
 		return readPassphrase(cmd, file)
 	}
-	tty, err := openTerminal(cmd)
+	tty, err := cli.OpenTerminal(cmd, "a passphrase", "--passphrase-file FILE")
 	if err != nil {
 		return nil, err
 	}
-	defer tty.close()
-	return tty.ask(cmd.Context(), fmt.Sprintf("Passphrase for %s: ", path))
+	defer tty.Close()
+	return tty.Ask(cmd.Context(), fmt.Sprintf("Passphrase for %s: ", path))
 }
 
 // newPassphrase gets a passphrase to lock with: from a file if one is given, else
@@ -53,12 +51,12 @@ func newPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	if file != "" {
 		return readPassphrase(cmd, file)
 	}
-	tty, err := openTerminal(cmd)
+	tty, err := cli.OpenTerminal(cmd, "a passphrase", "--passphrase-file FILE")
 	if err != nil {
 		return nil, err
 	}
-	defer tty.close()
-	first, err := tty.ask(cmd.Context(), "New passphrase (leave empty to have one made): ")
+	defer tty.Close()
+	first, err := tty.Ask(cmd.Context(), "New passphrase (leave empty to have one made): ")
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +66,10 @@ func newPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 			return nil, fmt.Errorf("making a passphrase failed: %w", err)
 		}
 		made := strings.Join(words, "-")
-		fmt.Fprintf(tty.out, "Your passphrase is: %s\nWrite it down: it is shown this once.\n", made)
+		tty.Printf("Your passphrase is: %s\nWrite it down: it is shown this once.\n", made)
 		return []byte(made), nil
 	}
-	again, err := tty.ask(cmd.Context(), "The same again: ")
+	again, err := tty.Ask(cmd.Context(), "The same again: ")
 	if err != nil {
 		return nil, err
 	}
@@ -111,61 +109,6 @@ func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	}
 	if len(p) == 0 {
 		return nil, fmt.Errorf("%s: %w", file, cert.ErrNoPassphrase)
-	}
-	return p, nil
-}
-
-// terminal is where the user sits, whatever stdin and stdout are.
-type terminal struct{ in, out *os.File }
-
-// openTerminal opens the terminal of the process.
-func openTerminal(cmd *cobra.Command) (terminal, error) {
-	var t terminal
-	var err error
-	if runtime.GOOS == "windows" {
-		if t.in, err = os.OpenFile("CONIN$", os.O_RDWR, 0); err == nil {
-			t.out, err = os.OpenFile("CONOUT$", os.O_WRONLY, 0)
-		}
-	} else {
-		t.in, err = os.OpenFile("/dev/tty", os.O_RDWR, 0)
-		t.out = t.in
-	}
-	if err != nil {
-		return t, cli.Hint(errors.New("a passphrase is wanted, and there is no terminal to ask for it"),
-			"give it with --passphrase-file FILE: "+cmd.CommandPath()+" --help")
-	}
-	return t, nil
-}
-
-func (t terminal) close() {
-	t.in.Close()
-	if t.out != t.in {
-		t.out.Close()
-	}
-}
-
-// ask asks for a secret, which isn't echoed.
-func (t terminal) ask(ctx context.Context, prompt string) ([]byte, error) {
-	fd := int(t.in.Fd())
-	state, err := term.GetState(fd)
-	if err != nil {
-		return nil, fmt.Errorf("asking for a passphrase failed: %w", err)
-	}
-	// Whoever interrupts wants the echo back. The read can't be ended; it ends
-	// with the program.
-	defer context.AfterFunc(ctx, func() {
-		term.Restore(fd, state)
-		fmt.Fprintln(t.out)
-		os.Exit(cli.ExitFailed)
-	})()
-	fmt.Fprint(t.out, prompt)
-	p, err := term.ReadPassword(fd)
-	fmt.Fprintln(t.out)
-	if err != nil {
-		return nil, fmt.Errorf("asking for a passphrase failed: %w", err)
-	}
-	if len(p) > maxPassphrase {
-		return nil, fmt.Errorf("the passphrase has more than %d octets", maxPassphrase)
 	}
 	return p, nil
 }

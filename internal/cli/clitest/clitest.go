@@ -2,6 +2,8 @@
 package clitest
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
 	"strconv"
 
@@ -30,5 +32,19 @@ func Status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// Mode is the script command "mode FILE 0600": the file must have that mode.
+func Mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode file octal")
+	}
+	want, err := strconv.ParseUint(args[1], 8, 32)
+	ts.Check(err)
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Mode() != fs.FileMode(want) {
+		ts.Fatalf("%s has mode %v, want %v", args[0], info.Mode(), fs.FileMode(want))
 	}
 }

@@ -1,0 +1,92 @@
+//go:build cgo && unix
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+)
+
+// TestAudit: each decision is a line of JSON, without a password; SIGHUP goes on in
+// a new file; a refusal that comes again and again is logged once.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.zpl")
+	must(t, os.WriteFile(file, []byte("security\n    failures = 1000\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"), 0o600))
+	audit := filepath.Join(dir, "audit.json")
+	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file, "--audit", audit)
+	client, err := remote.NewClient(remote.ClientConfig{Endpoint: z.endpoint})
+	must(t, err)
+	defer client.Close()
+	ask := func(password string) zap.Reply {
+		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+			Credentials: [][]byte{[]byte("guest"), []byte(password)}})
+	}
+	if reply := ask("hunter2"); reply.Status != zap.StatusOK || reply.UserID != "guest" {
+		t.Fatalf("%+v\n%s", reply, z.said())
+	}
+	for range 20 {
+		if reply := ask("s3cret"); reply.Status != zap.StatusRefused {
+			t.Fatalf("%+v", reply)
+		}
+	}
+	var lines []string
+	for deadline := time.Now().Add(10 * time.Second); len(lines) < 21 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(audit)
+		must(t, err)
+		lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	}
+	for i, line := range lines {
+		var got map[string]any
+		must(t, json.Unmarshal([]byte(line), &got))
+		status, rule := 400.0, fmt.Sprint(file, ":3")
+		if i == 0 {
+			status, rule = 200.0, fmt.Sprint(file, ":4")
+		}
+		if got["status"] != status || got["rule"] != rule || got["login"] != "guest" || got["domain"] != "test" || got["address"] != "192.0.2.1" || got["mechanism"] != "PLAIN" {
+			t.Errorf("line %d: %s", i, line)
+		}
+	}
+	if len(lines) != 21 {
+		t.Errorf("%d lines", len(lines))
+	}
+	if n := strings.Count(z.said(), "msg=refused"); n != 1 {
+		t.Errorf("%d refusals in the log:\n%s", n, z.said())
+	}
+
+	must(t, os.Rename(audit, audit+".1"))
+	must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+	z.waitFor(t, "msg=reloaded")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		ask("hunter2")
+		if text, err := os.ReadFile(audit); err == nil && strings.Contains(string(text), `"status":200`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing in the new file:\n%s", z.said())
+		}
+	}
+	must(t, z.cmd.Process.Signal(syscall.SIGTERM))
+	<-z.read
+	must(t, z.cmd.Wait())
+	if !strings.Contains(z.said(), `msg="refused again" count=19`) {
+		t.Errorf("log:\n%s", z.said())
+	}
+	old, err := os.ReadFile(audit + ".1")
+	must(t, err)
+	for _, text := range []string{z.said(), string(old)} {
+		if strings.Contains(text, "hunter2") || strings.Contains(text, "s3cret") {
+			t.Errorf("a password in\n%s", text)
+		}
+	}
+}
