@@ -77,6 +77,8 @@ func steps(t *testing.T, transcript string) (steps []step) {
 		switch {
 		case isCommand:
 			steps = append(steps, step{command: command})
+		case strings.HasPrefix(line, "> ") && len(steps) > 0 && strings.Contains(steps[len(steps)-1].command, "<<"):
+			steps[len(steps)-1].command += "\n" + strings.TrimPrefix(line, "> ")
 		case len(steps) == 0:
 			t.Fatalf("output without a command: %q", line)
 		case exitCode.MatchString(line):
