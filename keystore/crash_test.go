@@ -1,0 +1,143 @@
+package keystore_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// asWriter in the environment makes the test's binary write into the store of that
+// URL until it is killed.
+const asWriter = "KEYSTORE_TEST_WRITER"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(asWriter); url != "" {
+		if err := writeForEver(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// identitiesWritten is how many identities a writer writes.
+const identitiesWritten = 8
+
+// writtenKey is the key of one of them.
+func writtenKey(i int) curve.PublicKey {
+	octets := sha256.Sum256(fmt.Append(nil, "identity ", i))
+	secret, err := curve.NewSecretKey(octets[:])
+	if err != nil {
+		panic(err)
+	}
+	return secret.Public()
+}
+
+// written is an identity as it is written: every property says the same, so that
+// one that is half of this and half of that shows.
+func written(i, version int) *cert.Certificate {
+	c := &cert.Certificate{Public: writtenKey(i), Metadata: cert.Metadata{{Name: "name", Value: fmt.Sprint("identity-", i)}}}
+	for n := range 5 {
+		c.Metadata = append(c.Metadata, cert.Property{Name: fmt.Sprint("version-", n), Value: fmt.Sprint(version)})
+	}
+	return c
+}
+
+// writeForEver puts, revokes and removes.
+func writeForEver(url string) error {
+	s, err := keystore.Open(url, nil)
+	if err != nil {
+		return err
+	}
+	for version := 1; ; version++ {
+		for i := range identitiesWritten {
+			if err := s.Put(written(i, version)); err != nil {
+				return err
+			}
+			if version%4 == 2 {
+				if err := s.Revoke(writtenKey(i), time.Now(), fmt.Sprint("version ", version)); err != nil {
+					return err
+				}
+			}
+			if version%4 == 3 && i%2 == 0 {
+				if err := s.Remove(writtenKey(i)); err != nil {
+					return err
+				}
+			}
+		}
+		if version == 1 {
+			fmt.Println("all are written")
+		}
+	}
+}
+
+// TestCrash: a process that writes is killed at any instant. Then each identity is
+// whole, as it was before or after; and the store can be read and written.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills a few hundred processes")
+	}
+	exe, err := os.Executable()
+	must(t, err)
+	for _, kind := range []string{"dir", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := urlOf(t, kind)
+			for round := range 200 {
+				cmd := exec.CommandContext(t.Context(), exe)
+				cmd.Env = append(os.Environ(), asWriter+"="+url, "GORACE=atexit_sleep_ms=0")
+				out, err := cmd.StdoutPipe()
+				must(t, err, cmd.Start())
+				if round == 0 {
+					if _, err := out.Read(make([]byte, 1)); err != nil { // until all are there once
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Duration(rand.Int64N(int64(25 * time.Millisecond))))
+				must(t, cmd.Process.Kill())
+				cmd.Wait()
+				checkWritten(t, url, round)
+			}
+		})
+	}
+}
+
+// checkWritten checks what a writer has left.
+func checkWritten(t *testing.T, url string, round int) {
+	t.Helper()
+	s, log := open(t, url)
+	defer s.Close()
+	if n := log.Count("level=ERROR"); n > 0 {
+		t.Fatalf("round %d:\n%s", round, log)
+	}
+	for i := range identitiesWritten {
+		id, ok := s.Lookup(writtenKey(i))
+		if !ok {
+			if i%2 != 0 {
+				t.Fatalf("round %d: identity %d was lost", round, i)
+			}
+			continue
+		}
+		version, _ := id.Certificate.Metadata.Get("version-0")
+		for n := range 5 {
+			if v, _ := id.Certificate.Metadata.Get(fmt.Sprint("version-", n)); v != version || id.Name != fmt.Sprint("identity-", i) {
+				t.Fatalf("round %d: identity %d is of two versions: %v", round, i, id.Certificate.Metadata)
+			}
+		}
+	}
+	if n := len(slices.Collect(s.All())); n != s.Len() || n > identitiesWritten {
+		t.Fatalf("round %d: %d of %d identities", round, n, s.Len())
+	}
+}
