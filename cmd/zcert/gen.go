@@ -12,10 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
@@ -156,10 +154,7 @@ next: zcert show %[1]s
 // many makes count identities, or none.
 func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool) error {
 	start := time.Now()
-	bar := progressbar.DefaultSilent(int64(count))
-	if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		bar = progressbar.Default(int64(count), "making identities")
-	}
+	bar := progress(cmd, count, "making identities")
 	made := make([]generated, count)
 	var mu sync.Mutex // for next
 	next := 0

@@ -36,7 +36,7 @@ the terminal. Nothing is overwritten without --force.`,
 		newGen(), newShow(), newFingerprint(), newPubkey(), newConvert(),
 		newLock(), newUnlock(),
 		newArmor(), newExtract(), newSeal(), newOpen(),
-		newAuthority(), newSign(), newVerify(), newRevoke(),
+		newAuthority(), newSign(), newVerify(), newRevoke(), newStore(),
 		cli.Man(root),
 	)
 	return root
