@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// FuzzPolicy holds that every text is a policy or has faults with places, and that
+// a policy allows nothing that no line of it allows.
+func FuzzPolicy(f *testing.F) {
+	f.Add("security\n    domain = a\n    allow = 10.0.0.0/8\n    deny = ::1\n    anonymous = 1\n")
+	f.Add("security\n    plain = 1\n        account\n            login = a\n            password = b\n            group = c\n    failures = 3\n")
+	f.Add("security\n    curve = 1\n        keystore = mem:\n        group = x\n        revoked = y\n        authority = \"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"\n")
+	f.Add("security\n    curve = 1\n        any = 1\nsecurity\n    gssapi = 1\n        principal = p\n    echo = x\nserver\n")
+	f.Add("security\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n")
+	f.Add("securty\n    alow = 1\n")
+	key := string(make([]byte, 31)) + "\x09"
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig("policy", []byte(text))
+		if err != nil {
+			var faults Errors
+			if !errors.As(err, &faults) || len(faults) == 0 {
+				t.Fatalf("%v", err)
+			}
+			for _, fault := range faults {
+				if fault.Line < 1 || fault.Column < 1 || fault.Err == nil || fault.File != "policy" {
+					t.Errorf("%+v", fault)
+				}
+			}
+			return
+		}
+		for _, s := range c.sections {
+			if s.curve != nil {
+				s.curve.revoked = nil // files
+			}
+			if s.plain != nil {
+				for _, a := range s.plain.accounts {
+					if a.password.argon2 != nil || a.password.bcrypt != nil {
+						return // which takes time
+					}
+				}
+			}
+		}
+		s, err := newSnapshot(c, func(string) (keystore.Store, error) { return keystore.Open("mem:", nil) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.summary()
+		domains := []string{"", "other"}
+		for name := range s.domains {
+			domains = append(domains, name)
+		}
+		for _, domain := range domains {
+			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "nowhere"} {
+				for mechanism, credentials := range map[string][][]byte{
+					zap.MechanismNull:   nil,
+					zap.MechanismPlain:  {[]byte("a"), []byte("b")},
+					zap.MechanismCurve:  {[]byte(key)},
+					zap.MechanismGSSAPI: {[]byte("p")},
+					"OTHER":             nil,
+				} {
+					req := &zap.Request{Domain: domain, Address: address, Mechanism: mechanism, Credentials: credentials}
+					reply := s.decide(context.Background(), req, time.Unix(0, 0))
+					if reply.Rule == "" || reply.Status != zap.StatusOK && reply.Text == "" {
+						t.Errorf("%+v: %+v", req, reply)
+					}
+					word := map[string]string{zap.MechanismNull: "anonymous", zap.MechanismPlain: "plain", zap.MechanismCurve: "curve", zap.MechanismGSSAPI: "gssapi"}[mechanism]
+					if reply.Status == zap.StatusOK && (word == "" || !strings.Contains(text, word)) {
+						t.Errorf("%s was let in by\n%s", mechanism, text)
+					}
+				}
+			}
+		}
+	})
+}
+
+// FuzzPassword holds that what looks like a hash is one that is bounded, or an
+// error.
+func FuzzPassword(f *testing.F) {
+	f.Add("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("hunter2")
+	f.Add("$6$x")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePassword(text)
+		if err != nil {
+			if !errors.Is(err, ErrPassword) && !errors.Is(err, ErrValue) {
+				t.Error(err)
+			}
+			return
+		}
+		if a := p.argon2; a != nil && (a.memory > maxPasswordMemory || a.passes > maxPasswordPasses || a.lanes > maxPasswordLanes || len(a.hash) > 64) {
+			t.Errorf("%q asks for %+v", text, a)
+		}
+		if strings.HasPrefix(text, "$") == p.isClear() {
+			t.Errorf("%q: in clear: %v", text, p.isClear())
+		}
+	})
+}
+
+// BenchmarkRefusePlain shows that it takes the same time to refuse a user who isn't
+// known and a wrong password.
+func BenchmarkRefusePlain(b *testing.B) {
+	c, err := parseConfig("policy", []byte("security\n    failures = 1000000000\n    plain = 1\n        account\n            login = known\n            password = \""+
+		HashPassword([]byte("hunter2"))+"\"\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := newSnapshot(c, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, login := range []string{"known", "unknown"} {
+		b.Run(login, func(b *testing.B) {
+			req := &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(login), []byte("wrong")}}
+			for b.Loop() {
+				if reply := s.decide(b.Context(), req, time.Now()); reply.Status != zap.StatusRefused {
+					b.Fatal(reply)
+				}
+			}
+		})
+	}
+}
