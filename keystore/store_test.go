@@ -2,11 +2,14 @@ package keystore_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,7 +226,17 @@ func TestSources(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
+	// SIGHUP reads it again; what is damaged changes nothing.
+	s, _ := open(t, "file:"+path)
+	must(t, os.WriteFile(path, []byte(text[:strings.Index(text, "and\n")]), 0o600))
+	must(t, s.Reload())
+	if s.Len() != 1 || !knows(s, alice.Public) || knows(s, bob.Public) {
+		t.Errorf("read again: %d identities", s.Len())
+	}
 	must(t, os.WriteFile(path, []byte(strings.Replace(text, "CURVE", "PLAIN", 1)), 0o600))
+	if err := s.Reload(); !errors.Is(err, cert.ErrDamaged) || s.Len() != 1 {
+		t.Errorf("damaged: %v, %d identities", err, s.Len())
+	}
 	if _, err := keystore.Open("file:"+path, nil); !errors.Is(err, cert.ErrDamaged) {
 		t.Errorf("damaged: %v", err)
 	}
@@ -233,6 +246,73 @@ func TestSources(t *testing.T) {
 	for _, url := range []string{"file:" + filepath.Dir(path), "env:ZCURVE_TEST_NOTHING"} {
 		if _, err := keystore.Open(url, nil); err == nil {
 			t.Errorf("%s: opened", url)
+		}
+	}
+}
+
+// TestTwoWriters: two that write the same directory lose nothing.
+func TestTwoWriters(t *testing.T) {
+	t.Parallel()
+	url := urlOf(t, "dir")
+	const each = 50
+	var work sync.WaitGroup
+	keys := make([][]curve.PublicKey, 2)
+	for w := range keys {
+		s, _ := open(t, url) // of its own, as another process would have it
+		work.Go(func() {
+			for i := range each {
+				// The names are the same in both: neither may take the other's file.
+				c := generate(t, fmt.Sprint("identity-", i))
+				if err := s.Put(c); err != nil {
+					t.Error(err)
+				}
+				if i%5 == 4 {
+					if err := s.Revoke(c.Public, at, ""); err != nil {
+						t.Error(err)
+					}
+				}
+				keys[w] = append(keys[w], c.Public)
+			}
+		})
+	}
+	work.Wait()
+	s, log := open(t, url)
+	for _, key := range slices.Concat(keys...) {
+		if !knows(s, key) {
+			t.Error("an identity was lost")
+		}
+	}
+	if s.Len() != 2*each || log.Count("level=ERROR")+log.Count("level=WARN") > 0 {
+		t.Errorf("%d identities, log:\n%s", s.Len(), log)
+	}
+}
+
+// BenchmarkLoad opens a store of this many identities.
+func BenchmarkLoad(b *testing.B) {
+	for _, kind := range []string{"dir", "bolt"} {
+		for _, count := range []int{1_000, 10_000} {
+			b.Run(fmt.Sprintf("%s-%d", kind, count), func(b *testing.B) {
+				url := urlOf(b, kind)
+				s, err := keystore.Open(url, nil)
+				must(b, err)
+				for i := range count {
+					must(b, s.Put(generate(b, fmt.Sprint("identity-", i), cert.Property{Name: "group", Value: "traders"})))
+				}
+				must(b, s.Close())
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				for b.Loop() {
+					s, err := keystore.Open(url, nil)
+					must(b, err)
+					b.StopTimer()
+					runtime.GC()
+					runtime.ReadMemStats(&after)
+					must(b, s.Close())
+					b.StartTimer()
+				}
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(count), "B/identity")
+			})
 		}
 	}
 }
