@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,10 @@ const (
 	defaultListen   = "tcp://127.0.0.1:9127"
 	defaultKeystore = "dir:clients"
 )
+
+// certVariable is the environment variable that can hold zauth's own secret
+// certificate, for containers.
+const certVariable = "ZAUTH_CERT"
 
 // linkDomain is the ZAP domain in which zauth decides who may ask it.
 const linkDomain = "zauth"
@@ -58,7 +63,9 @@ all of it again, and opens the audit anew. SIGTERM ends zauth.
 
 With --cert the services' connections to zauth are CURVE themselves: zauth is
 the server with that secret certificate, and a service must have a certificate
-in the keystore too. Without, zauth listens on loopback and ipc only.`,
+in the keystore too, or come in to the domain "zauth" by the policy. The
+certificate's text can be in the environment variable ZAUTH_CERT instead. Without,
+zauth listens on loopback and ipc only.`,
 		Example: `  zauth serve --keystore dir:clients
   zauth serve --policy /etc/zauth/policy.zpl --audit /var/log/zauth.audit
   zauth serve --listen ipc:///run/zauth.sock --keystore dir:/etc/zauth/clients
@@ -193,7 +200,12 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, record
 // linkConfig says how the connections to zauth are secured: by CURVE with a
 // certificate, in clear without.
 func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config, error) {
-	if f.cert == "" {
+	inEnvironment, isSet := os.LookupEnv(certVariable)
+	if isSet && f.cert != "" {
+		return zmtp.Config{}, cli.Hint(fmt.Errorf("zauth's own certificate comes from two places: --cert %s and %s", f.cert, certVariable),
+			"which of them is it? unset the other")
+	}
+	if !isSet && f.cert == "" {
 		for _, endpoint := range f.listen {
 			if err := zmtp.CheckEndpoint(endpoint); err != nil {
 				return zmtp.Config{}, cli.Usage(err)
@@ -206,7 +218,15 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 		}
 		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
 	}
-	c, warnings, err := cert.Load(f.cert)
+	var c *cert.Certificate
+	var warnings []cert.Warning
+	var err error
+	if isSet {
+		f.cert = certVariable
+		c, warnings, err = cert.Read(strings.NewReader(inEnvironment), certVariable)
+	} else {
+		c, warnings, err = cert.Load(f.cert)
+	}
 	if err != nil {
 		return zmtp.Config{}, err
 	}
