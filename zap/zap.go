@@ -104,6 +104,15 @@ type Handler interface {
 	Handle(ctx context.Context, req *Request) Reply
 }
 
+// PromptHandler is a Handler that can decide about some requests at once: without
+// waiting for anything, and in microseconds. Whoever asks it then needs no
+// goroutine for the answer. ok is false for a request that may take longer, which
+// is for Handle.
+type PromptHandler interface {
+	Handler
+	HandleAtOnce(req *Request) (reply Reply, ok bool)
+}
+
 // HandlerFunc is a function as a Handler.
 type HandlerFunc func(ctx context.Context, req *Request) Reply
 

@@ -39,6 +39,7 @@ var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 // terminated; nothing else ends it.
 type Authenticator struct {
 	handler zap.Handler
+	prompt  zap.PromptHandler // the handler, if it is one
 	log     *slog.Logger
 	router  *zmq4.Socket // used by serve only
 	woken   *zmq4.Socket // used by serve only; readable when there is something else to do
@@ -62,6 +63,7 @@ func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *sl
 		log = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{handler: handler, log: log, asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
+	a.prompt, _ = handler.(zap.PromptHandler)
 	if err := a.open(zctx); err != nil {
 		a.closeSockets()
 		return nil, err
@@ -238,6 +240,12 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 		}
 		return
 	}
+	if a.prompt != nil {
+		if reply, ok := a.decideAtOnce(req); ok {
+			a.sendReply(env, req, reply)
+			return
+		}
+	}
 	select {
 	case a.slots <- struct{}{}:
 	default:
@@ -252,23 +260,45 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 			// the client tries again; after a refusal it doesn't.
 			return
 		}
-		if err := a.reply(env, reply); err != nil {
-			a.log.Error("the ZAP handler's reply was sent as an error", "request", req.String(), "err", err)
-		}
+		a.tellFault(req, a.reply(env, reply))
 	})
 }
 
-// decide asks the handler, and gives the slot back. A handler that panics has
-// failed on this request only.
+// decideAtOnce asks a handler that may have the answer at hand.
+func (a *Authenticator) decideAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
+	defer a.recovered(req, &reply)
+	ok = true // also if it panics
+	return a.prompt.HandleAtOnce(req)
+}
+
+// decide asks the handler, and gives the slot back.
 func (a *Authenticator) decide(ctx context.Context, req *zap.Request) (reply zap.Reply) {
-	defer func() {
-		<-a.slots
-		if p := recover(); p != nil {
-			a.log.Error("the ZAP handler panicked", "request", req.String(), "panic", p, "stack", string(debug.Stack()))
-			reply = zap.Reply{Status: zap.StatusError, Text: "internal error"}
-		}
-	}()
+	defer func() { <-a.slots }()
+	defer a.recovered(req, &reply)
 	return a.handler.Handle(ctx, req)
+}
+
+// recovered makes an error of a panic. A handler that panics has failed on this
+// request only.
+func (a *Authenticator) recovered(req *zap.Request, reply *zap.Reply) {
+	if p := recover(); p != nil {
+		a.log.Error("the ZAP handler panicked", "request", req.String(), "panic", p, "stack", string(debug.Stack()))
+		*reply = zap.Reply{Status: zap.StatusError, Text: "internal error"}
+	}
+}
+
+// tellFault tells that a reply couldn't be sent as the handler gave it.
+func (a *Authenticator) tellFault(req *zap.Request, err error) {
+	if err != nil {
+		a.log.Error("the ZAP handler's reply was sent as an error", "request", req.String(), "err", err)
+	}
+}
+
+// sendReply sends a reply at once.
+func (a *Authenticator) sendReply(env zap.Envelope, req *zap.Request, reply zap.Reply) {
+	frames, err := zap.AppendReply(nil, env, reply)
+	a.tellFault(req, err)
+	a.send(frames)
 }
 
 // reply puts a reply on its way. The error is that of zap.AppendReply.

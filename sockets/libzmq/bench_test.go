@@ -2,11 +2,15 @@ package libzmq_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -19,6 +23,22 @@ func BenchmarkRequests(b *testing.B) {
 		name  string
 		start func(b *testing.B) *zmq4.Socket // connected to the handler
 	}{
+		{"policy", func(b *testing.B) *zmq4.Socket {
+			zctx := newContext(b)
+			dir := b.TempDir()
+			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}, {Name: "group", Value: "traders"}}}
+			file := filepath.Join(dir, "policy")
+			must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = file:alice.txt\n        group = traders\n"), 0o600))
+			e, err := cert.Armor(alice, false)
+			must(b, err)
+			text, err := e.Append(nil)
+			must(b, err, os.WriteFile(filepath.Join(dir, "alice.txt"), text, 0o600))
+			p, err := policy.Load(file, nil)
+			must(b, err)
+			b.Cleanup(func() { p.Close() })
+			start(b, zctx, p, nil)
+			return asker(b, zctx, zmq4.DEALER)
+		}},
 		{"zcurve", func(b *testing.B) *zmq4.Socket {
 			zctx := newContext(b)
 			known := map[curve.PublicKey]bool{keys.Public: true}
