@@ -38,11 +38,12 @@ var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 // the context that Start was given is done, or the libzmq context is
 // terminated; nothing else ends it.
 type Authenticator struct {
-	handler zap.Handler
-	prompt  zap.PromptHandler // the handler, if it is one
-	log     *slog.Logger
-	router  *zmq4.Socket // used by serve only
-	woken   *zmq4.Socket // used by serve only; readable when there is something else to do
+	handler  zap.Handler
+	prompt   zap.PromptHandler // the handler, if it is one
+	log      *slog.Logger
+	router   *zmq4.Socket // used by serve only
+	messages *messenger   // of router
+	woken    *zmq4.Socket // used by serve only; readable when there is something else to do
 
 	mu      sync.Mutex
 	wake    *zmq4.Socket // the other end of woken
@@ -105,6 +106,9 @@ func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 			return fmt.Errorf("libzmq: %w", err)
 		}
 	}
+	if a.messages, err = newMessenger(a.router); err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
 	if err := a.router.Bind(Endpoint); err != nil {
 		if zmq4.AsErrno(err) == zmq4.EADDRINUSE {
 			return ErrInUse
@@ -161,7 +165,7 @@ func (a *Authenticator) serve(ctx context.Context) {
 		a.mu.Unlock()
 		for _, polled := range ready {
 			if polled.Socket == a.woken {
-				receive(a.woken)
+				a.woken.RecvBytes(zmq4.DONTWAIT)
 			} else if err := a.takeAll(ctx); err != nil && !a.survives(err) {
 				return
 			}
@@ -175,9 +179,14 @@ func (a *Authenticator) serve(ctx context.Context) {
 // before replies.
 func (a *Authenticator) takeAll(ctx context.Context) error {
 	for range batch {
-		frames, err := receive(a.router)
+		frames, err := a.messages.receive()
 		if isEmpty(err) {
 			return nil
+		}
+		if errors.Is(err, errTooLarge) {
+			env, _, answer, parseErr := zap.ParseRequest(frames)
+			a.refuseMalformed(env, answer || parseErr == nil, err)
+			continue
 		}
 		if err != nil {
 			return err
@@ -208,36 +217,11 @@ func isEmpty(err error) bool {
 	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
 }
 
-// receive takes one whole message that is there already. What interrupts it
-// between two parts doesn't tear it.
-func receive(sock *zmq4.Socket) (frames [][]byte, err error) {
-	for {
-		part, err := sock.RecvBytes(zmq4.DONTWAIT)
-		if isInterrupted(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		frames = append(frames, part)
-		more, err := sock.GetRcvmore()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return frames, nil
-		}
-	}
-}
-
 // take starts the decision of one request.
 func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	env, req, answer, err := zap.ParseRequest(frames)
 	if err != nil {
-		a.log.Warn("malformed ZAP request", "err", err)
-		if answer {
-			a.reply(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"})
-		}
+		a.refuseMalformed(env, answer, err)
 		return
 	}
 	if a.prompt != nil {
@@ -262,6 +246,14 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 		}
 		a.tellFault(req, a.reply(env, reply))
 	})
+}
+
+// refuseMalformed answers a request that isn't one, if it can be answered.
+func (a *Authenticator) refuseMalformed(env zap.Envelope, answer bool, err error) {
+	a.log.Warn("malformed ZAP request", "err", err)
+	if answer {
+		a.reply(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"})
+	}
 }
 
 // decideAtOnce asks a handler that may have the answer at hand.
@@ -331,16 +323,7 @@ func (a *Authenticator) sendReplies() {
 
 // send sends one reply. If the socket that asked is gone it goes nowhere.
 func (a *Authenticator) send(frames [][]byte) {
-	for i := 0; i < len(frames); {
-		flags := zmq4.DONTWAIT
-		if i < len(frames)-1 {
-			flags |= zmq4.SNDMORE
-		}
-		if _, err := a.router.SendBytes(frames[i], flags); err == nil {
-			i++
-		} else if !isInterrupted(err) {
-			a.log.Warn("a ZAP reply was not sent", "err", err)
-			return
-		}
+	if err := a.messages.send(frames); err != nil {
+		a.log.Warn("a ZAP reply was not sent", "err", err)
 	}
 }

@@ -12,8 +12,6 @@ package libzmq
 import "C"
 
 import (
-	"errors"
-	"reflect"
 	"unsafe"
 
 	"github.com/pebbe/zmq4"
@@ -27,13 +25,9 @@ import (
 // zmq4 has no call for this option, so libzmq's socket is read out of zmq4's. If
 // that is no longer possible, it is an error; nothing goes on unprotected.
 func enforceDomain(sock *zmq4.Socket) error {
-	field := reflect.ValueOf(sock).Elem().FieldByName("soc")
-	if field.Kind() != reflect.UnsafePointer {
-		return errors.New("this version of zmq4 hides libzmq's socket")
-	}
-	raw := field.UnsafePointer()
-	if raw == nil {
-		return zmq4.ErrorSocketClosed
+	raw, err := rawSocket(sock)
+	if err != nil {
+		return err
 	}
 	on := C.int(1)
 	if rc, err := C.zmq_setsockopt(raw, C.ZMQ_ZAP_ENFORCE_DOMAIN, unsafe.Pointer(&on), C.size_t(unsafe.Sizeof(on))); rc != 0 {

@@ -210,7 +210,8 @@ func TestPlain(t *testing.T) {
 		if got := outcomes.next(t); got != tt.outcome {
 			t.Errorf("%s, %q: got %s, want %s", tt.name, tt.password, got, tt.outcome)
 		}
-		if _, err := client.Send(tt.name, zmq4.DONTWAIT); err != nil {
+		// One that was refused may have lost its connection already.
+		if _, err := client.Send(tt.name, zmq4.DONTWAIT); err != nil && tt.outcome == "succeeded" {
 			t.Error(err)
 		}
 	}
