@@ -45,7 +45,7 @@ type zauth struct {
 }
 
 // startZauth runs zauth serve until the test ends.
-func startZauth(t *testing.T, args ...string) *zauth {
+func startZauth(t testing.TB, args ...string) *zauth {
 	t.Helper()
 	exe, err := os.Executable()
 	must(t, err)
