@@ -201,16 +201,23 @@ func (c *Client) run(ctx context.Context) {
 	}
 }
 
-// serve sends what waits, then hands out replies until the connection ends.
+// serve sends what waits, and hands out replies until the connection ends. It
+// takes replies from the start: a server that can't get rid of them takes no more
+// requests.
 func (c *Client) serve(ctx context.Context, conn *zmtp.Conn) error {
+	var sending sync.WaitGroup
+	defer sending.Wait()
 	defer conn.Close()
-	for _, q := range c.attach(conn) {
-		if err := conn.Send(ctx, q.frames...); err != nil {
-			c.detach()
-			return err
-		}
-	}
+	questions := c.attach(conn)
 	defer c.detach()
+	sending.Go(func() {
+		for _, q := range questions {
+			if err := conn.Send(ctx, q.frames...); err != nil {
+				conn.Close() // which ends the receiving too
+				return
+			}
+		}
+	})
 	for {
 		frames, err := conn.Recv(ctx)
 		if err != nil {

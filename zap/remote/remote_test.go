@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +266,36 @@ func TestServerRestarts(t *testing.T) {
 			t.Errorf("%q is logged %d times", want, n)
 		}
 	}
+}
+
+// TestStorm: when the server comes, all who have waited for it are answered, though
+// they are more than both ends can hold on their way.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	endpoint := "ipc://" + filepath.Join(t.TempDir(), "zauth")
+	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 9 * time.Second})
+	var wg sync.WaitGroup
+	var waiting atomic.Int32
+	for range 4000 {
+		wg.Go(func() {
+			waiting.Add(1)
+			// A large reply fills what is between the two.
+			if reply := client.Handle(context.Background(), login("alice")); reply.UserID != "alice" {
+				t.Errorf("got %+v", reply)
+			}
+		})
+	}
+	for waiting.Load() < 4000 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond)
+	large := zap.Metadata{{Name: "large", Value: make([]byte, 4096)}}
+	serve(t, endpoint, null, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		reply := byName(ctx, req)
+		reply.Metadata = large
+		return reply
+	}), nil)
+	wg.Wait()
 }
 
 // TestNoServer: a client of a server that was never there ends when it should.
