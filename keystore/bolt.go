@@ -129,27 +129,53 @@ func (b *bolt) update(change func(*bbolt.Bucket) error) error {
 }
 
 func (b *bolt) Put(c *cert.Certificate, groups ...string) error {
-	id, err := prepare(c, groups)
-	if err != nil {
-		return err
-	}
-	id.Source = b.path
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.putLocked(id)
+	return b.PutAll([]*cert.Certificate{c}, groups...)
 }
 
-// putLocked writes an identity to the disk, and then puts it in force.
-func (b *bolt) putLocked(id *Identity) error {
-	v, err := value(id)
+// PutAll writes them in one transaction: all are there in the end, or none.
+func (b *bolt) PutAll(certificates []*cert.Certificate, groups ...string) error {
+	type prepared struct {
+		id  *Identity
+		err error
+	}
+	all := parallel(certificates, func(c *cert.Certificate) prepared {
+		id, err := prepare(c, groups)
+		return prepared{id, err}
+	})
+	identities := make([]*Identity, len(all))
+	for i, p := range all {
+		if p.err != nil {
+			return p.err
+		}
+		p.id.Source = b.path
+		identities[i] = p.id
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.putLocked(identities...)
+}
+
+// putLocked writes identities to the disk, and then puts them in force.
+func (b *bolt) putLocked(identities ...*Identity) error {
+	err := b.update(func(bucket *bbolt.Bucket) error {
+		for _, id := range identities {
+			v, err := value(id)
+			if err != nil {
+				return err
+			}
+			key := id.Key()
+			if err := bucket.Put(key[:], v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	key := id.Key()
-	if err := b.update(func(bucket *bbolt.Bucket) error { return bucket.Put(key[:], v) }); err != nil {
-		return err
+	for _, id := range identities {
+		b.index.set(id.Key(), id)
 	}
-	b.index.set(key, id)
 	return nil
 }
 

@@ -77,6 +77,10 @@ func (d *dir) Put(c *cert.Certificate, groups ...string) error {
 	})
 }
 
+func (d *dir) PutAll(certificates []*cert.Certificate, groups ...string) error {
+	return putEach(d, certificates, groups)
+}
+
 // candidates are the names that an identity's file can have: for its own name,
 // and if another has that, with its key.
 func candidates(place string, id *Identity) (names []string) {

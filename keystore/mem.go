@@ -36,6 +36,20 @@ func (m *memory) Put(c *cert.Certificate, groups ...string) error {
 	return nil
 }
 
+func (m *memory) PutAll(certificates []*cert.Certificate, groups ...string) error {
+	return putEach(m, certificates, groups)
+}
+
+// putEach is PutAll where there is nothing to be gained.
+func putEach(s Store, certificates []*cert.Certificate, groups []string) error {
+	for _, c := range certificates {
+		if err := s.Put(c, groups...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // prepare makes an identity of a certificate that shall be put into a store.
 func prepare(c *cert.Certificate, groups []string) (*Identity, error) {
 	if err := checkGroups(groups); err != nil {

@@ -102,7 +102,10 @@ func (s *source) Reload() error {
 }
 
 func (s *source) Put(*cert.Certificate, ...string) error { return s.readOnly() }
-func (s *source) Remove(curve.PublicKey) error           { return s.readOnly() }
+func (s *source) PutAll([]*cert.Certificate, ...string) error {
+	return s.readOnly()
+}
+func (s *source) Remove(curve.PublicKey) error { return s.readOnly() }
 func (s *source) Revoke(curve.PublicKey, time.Time, string) error {
 	return s.readOnly()
 }

@@ -46,6 +46,9 @@ type Store interface {
 	// what ErrGroup allows; those in the metadata needn't be given. The error is
 	// ErrReadOnly, ErrGroup, or that of cert.Certificate.AppendPublic.
 	Put(c *cert.Certificate, groups ...string) error
+	// PutAll is Put for many, which is faster than one by one. If it fails, some may
+	// have been put.
+	PutAll(certificates []*cert.Certificate, groups ...string) error
 	// Remove forgets an identity. The error is ErrNotFound or ErrReadOnly.
 	Remove(key curve.PublicKey) error
 	// Revoke marks an identity as revoked at a time, for a reason in words, which

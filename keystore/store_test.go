@@ -1,6 +1,7 @@
 package keystore_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -289,32 +290,80 @@ func TestTwoWriters(t *testing.T) {
 
 // BenchmarkLoad opens a store of this many identities.
 func BenchmarkLoad(b *testing.B) {
-	for _, kind := range []string{"dir", "bolt"} {
-		for _, count := range []int{1_000, 10_000} {
-			b.Run(fmt.Sprintf("%s-%d", kind, count), func(b *testing.B) {
-				url := urlOf(b, kind)
+	for _, bb := range []struct {
+		kind  string
+		count int
+	}{{"dir", 1_000}, {"dir", 100_000}, {"bolt", 1_000}, {"bolt", 100_000}, {"bolt", 1_000_000}} {
+		b.Run(fmt.Sprintf("%s-%d", bb.kind, bb.count), func(b *testing.B) {
+			if testing.Short() && bb.count > 1_000 {
+				b.Skip("makes that many")
+			}
+			url := urlOf(b, bb.kind)
+			s, err := keystore.Open(url, nil)
+			must(b, err)
+			key := curve.GenerateKeyPair().Public
+			var part []*cert.Certificate
+			for i := range bb.count {
+				// Any octets are a key; to make a pair for each takes too long.
+				binary.LittleEndian.PutUint64(key[:], uint64(i)*0x9e3779b97f4a7c15)
+				part = append(part, &cert.Certificate{Public: key, Metadata: cert.Metadata{
+					{Name: "name", Value: fmt.Sprint("identity-", i)}, {Name: "group", Value: "traders"}}})
+				if len(part) == 10_000 || i == bb.count-1 {
+					must(b, s.PutAll(part))
+					part = part[:0]
+				}
+			}
+			must(b, s.Close())
+			s = nil
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for b.Loop() {
 				s, err := keystore.Open(url, nil)
 				must(b, err)
-				for i := range count {
-					must(b, s.Put(generate(b, fmt.Sprint("identity-", i), cert.Property{Name: "group", Value: "traders"})))
+				b.StopTimer()
+				if s.Len() != bb.count {
+					b.Fatalf("%d identities", s.Len())
 				}
-				must(b, s.Close())
-				var before, after runtime.MemStats
 				runtime.GC()
-				runtime.ReadMemStats(&before)
-				for b.Loop() {
-					s, err := keystore.Open(url, nil)
-					must(b, err)
-					b.StopTimer()
-					runtime.GC()
-					runtime.ReadMemStats(&after)
-					must(b, s.Close())
-					b.StartTimer()
-				}
-				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(count), "B/identity")
-			})
-		}
+				runtime.ReadMemStats(&after)
+				must(b, s.Close())
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(bb.count), "B/identity")
+		})
 	}
+}
+
+// TestPutAll: many at once are there, at once and again; in a bolt: store all or
+// none.
+func TestPutAll(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		var many []*cert.Certificate
+		for i := range 50 {
+			many = append(many, generate(t, fmt.Sprint("identity-", i)))
+		}
+		err := s.PutAll(append(slices.Clone(many), new(cert.Certificate)))
+		if !errors.Is(err, curve.ErrPublicKey) {
+			t.Errorf("with a broken one: %v", err)
+		}
+		if strings.Contains(t.Name(), "bolt") && s.Len() != 0 {
+			t.Errorf("%d were put with a broken one", s.Len())
+		}
+		must(t, s.PutAll(many, "group"))
+		if again != nil {
+			s = again()
+		}
+		for _, c := range many {
+			if id, ok := s.Lookup(c.Public); !ok || !id.InGroup("group") {
+				t.Fatalf("%s: %+v", c.Name(), id)
+			}
+		}
+		if s.Len() != len(many) {
+			t.Errorf("%d identities", s.Len())
+		}
+	})
 }
 
 // TestBoltInUse: a second process is told why it can't have the file.

@@ -182,6 +182,9 @@ func newStoreAdd() *cobra.Command {
 	return cmd
 }
 
+// storePart is how many certificates are added at a time.
+const storePart = 1000
+
 // putAll puts certificates into a store.
 func putAll(cmd *cobra.Command, url string, certificates []*cert.Certificate, groups []string) error {
 	s, err := openStore(cmd, url)
@@ -190,14 +193,17 @@ func putAll(cmd *cobra.Command, url string, certificates []*cert.Certificate, gr
 	}
 	defer s.Close()
 	bar := progress(cmd, len(certificates), "adding identities")
-	for i, c := range certificates {
-		if err := cmd.Context().Err(); err != nil {
-			return fmt.Errorf("%d of %d were added: %w", i, len(certificates), err)
+	added := 0
+	for part := range slices.Chunk(certificates, storePart) {
+		err := cmd.Context().Err()
+		if err == nil {
+			err = s.PutAll(part, groups...)
 		}
-		if err := s.Put(c, groups...); err != nil {
-			return fmt.Errorf("%s: %d of %d were added: %w", c.Name(), i, len(certificates), err)
+		if err != nil {
+			return fmt.Errorf("at least %d of %d were added: %w", added, len(certificates), err)
 		}
-		bar.Add(1)
+		added += len(part)
+		bar.Add(len(part))
 	}
 	bar.Finish()
 	note(cmd, "added: %d", len(certificates))
