@@ -155,9 +155,9 @@ func subject(req *zap.Request) (kind, who string) {
 	}
 	switch req.Mechanism {
 	case zap.MechanismPlain:
-		return "login", fmt.Sprintf("%.64q", req.Credentials[0])
+		return "login", fmt.Sprintf("%.64s", req.Credentials[0])
 	case zap.MechanismGSSAPI:
-		return "principal", fmt.Sprintf("%.64q", req.Credentials[0])
+		return "principal", fmt.Sprintf("%.64s", req.Credentials[0])
 	}
 	return "", ""
 }
