@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestLimiterIsBounded: however many addresses fail, the table stays small; and who
+// has failed is let try again with time.
+func TestLimiterIsBounded(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(2)
+	now := time.Now()
+	for i := range 2 * maxAddresses {
+		l.fail(fmt.Sprint("address-", i), now)
+	}
+	if n := len(l.addresses); n > maxAddresses {
+		t.Errorf("%d addresses", n)
+	}
+	for range 2 {
+		if !l.allows("x", now) {
+			t.Fatal("refused too early")
+		}
+		l.fail("x", now)
+	}
+	if l.allows("x", now) || !l.allows("y", now) {
+		t.Error("the wrong one is refused")
+	}
+	if !l.allows("x", now.Add(31*time.Second)) {
+		t.Error("refused for ever")
+	}
+}
+
+// TestRemembered: a password that was right isn't hashed again for a while, and is
+// after it; what is remembered is bounded, and isn't the password.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("policy", []byte("security\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlainRules(c.sections[0].plain)
+	now := time.Now()
+	ask := func(password string, now time.Time) zap.Status {
+		return p.decide(t.Context(), &zap.Request{Credentials: [][]byte{[]byte("guest"), []byte(password)}}, now).Status
+	}
+	if ask("hunter2", now) != zap.StatusOK {
+		t.Fatal("refused")
+	}
+	// From now on another password would be right: only what is remembered isn't.
+	other := sha256.Sum256([]byte("hunter3"))
+	p.accounts["guest"].password.clear = &other
+	for _, tt := range []struct {
+		password string
+		after    time.Duration
+		want     zap.Status
+	}{
+		{"hunter2", remembered - time.Second, zap.StatusOK},
+		{"hunter2", remembered, zap.StatusRefused},
+		{"hunter3", 0, zap.StatusOK},
+	} {
+		if got := ask(tt.password, now.Add(tt.after)); got != tt.want {
+			t.Errorf("%s after %v: %d, want %d", tt.password, tt.after, got, tt.want)
+		}
+	}
+	for i := range 2 * maxRemembered {
+		p.cache.add(p.cache.sum([]byte("x"), binary.BigEndian.AppendUint32(nil, uint32(i))), now)
+	}
+	if n := len(p.cache.at); n > maxRemembered {
+		t.Errorf("%d are remembered", n)
+	}
+	one, two := newCache(), newCache() // as two processes have them
+	if one.sum([]byte("a"), []byte("b")) == two.sum([]byte("a"), []byte("b")) {
+		t.Error("two processes keep the same of a password")
+	}
+}
