@@ -315,6 +315,37 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchGroups: directories that come and go within the store are followed too;
+// their names are groups.
+func TestWatchGroups(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d, log := watched(t, dir)
+	desk := filepath.Join(dir, "traders", "desk")
+	must(t, os.MkdirAll(desk, 0o755))
+	alice := add(t, desk, "alice")
+	within(t, "a new group", log, func() bool { return knows(d, alice) })
+	id, _ := d.Lookup(alice)
+	if !id.InGroup("traders") || !id.InGroup("traders/desk") || id.InGroup("desk") || id.Source != filepath.Join(desk, "alice.key") {
+		t.Errorf("%+v", id)
+	}
+	bob := add(t, desk, "bob")
+	within(t, "another in it", log, func() bool { return knows(d, bob) })
+	must(t, os.Rename(desk, filepath.Join(dir, "admins")))
+	within(t, "renamed", log, func() bool {
+		id, ok := d.Lookup(bob)
+		return ok && id.InGroup("admins") && !id.InGroup("traders")
+	})
+	hidden := filepath.Join(dir, ".hidden")
+	must(t, os.Mkdir(hidden, 0o755))
+	carol := add(t, hidden, "carol")
+	must(t, os.RemoveAll(filepath.Join(dir, "admins")))
+	within(t, "removed", log, func() bool { return d.Len() == 0 })
+	if knows(d, carol) {
+		t.Error("a hidden directory is read")
+	}
+}
+
 // TestWatchBroken: what is half written isn't reported, what stays broken is,
 // and the last good version stays in force.
 func TestWatchBroken(t *testing.T) {
