@@ -48,8 +48,11 @@ func (k *AuthorityKey) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Signature is an Ed25519 signature (RFC 8032).
+// Signature is an Ed25519 signature (RFC 8032). The zero value is none.
 type Signature [ed25519.SignatureSize]byte
+
+// IsZero reports whether there is no signature.
+func (s Signature) IsZero() bool { return s == Signature{} }
 
 // String returns 86 characters of base64.
 func (s Signature) String() string { return encoding.EncodeToString(s[:]) }
@@ -64,20 +67,24 @@ type Authority struct {
 	Locked   *Locked // the secret key under a passphrase, or nil
 	Metadata Metadata
 
-	seed *[ed25519.SeedSize]byte // a pointer, which doesn't print; nil in a public or locked one
+	seed *hidden // nil in a public or locked one
 }
 
 // GenerateAuthority makes a new authority with this metadata.
 func GenerateAuthority(metadata ...Property) *Authority {
-	a := &Authority{Metadata: metadata, seed: new([ed25519.SeedSize]byte)}
-	rand.Read(a.seed[:])
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed)
+	a := &Authority{Metadata: metadata, seed: hide(seed)}
 	a.Key = a.public()
 	return a
 }
 
-// public computes the key that belongs to the seed.
+// private is the key that belongs to the seed.
+func (a *Authority) private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(a.seed.reveal()) }
+
+// public is the public half of private.
 func (a *Authority) public() AuthorityKey {
-	return AuthorityKey(ed25519.NewKeyFromSeed(a.seed[:]).Public().(ed25519.PublicKey))
+	return AuthorityKey(a.private().Public().(ed25519.PublicKey))
 }
 
 // Name is what the metadata calls the authority, or "".
@@ -93,7 +100,7 @@ func (a *Authority) HasSecret() bool { return a.seed != nil }
 func (a *Authority) sign(text []byte) (Signature, error) {
 	switch {
 	case a.seed != nil:
-		return Signature(ed25519.Sign(ed25519.NewKeyFromSeed(a.seed[:]), text)), nil
+		return Signature(ed25519.Sign(a.private(), text)), nil
 	case a.Locked != nil:
 		return Signature{}, ErrLocked
 	}
@@ -151,7 +158,7 @@ func (c *Certificate) signedText() ([]byte, error) {
 }
 
 // Lock puts the secret key under a passphrase and wipes it. The error is
-// ErrNoPassphrase, ErrNoSeed or ErrLocked.
+// ErrNoPassphrase, ErrNoSeed, ErrLocked, or that of AppendPublic.
 func (a *Authority) Lock(passphrase []byte) error { return a.lock(passphrase, recommended) }
 
 func (a *Authority) lock(passphrase []byte, p argonParameters) error {
@@ -165,16 +172,16 @@ func (a *Authority) lock(passphrase []byte, p argonParameters) error {
 	if err != nil {
 		return err
 	}
-	if a.Locked, err = lock(a.seed, text, passphrase, p); err != nil {
+	if a.Locked, err = lock((*[lockedSecretSize]byte)(a.seed.reveal()), text, passphrase, p); err != nil {
 		return fmt.Errorf("cert: locking failed: %w", err)
 	}
-	clear(a.seed[:])
+	clear(a.seed.reveal())
 	a.seed = nil
 	return nil
 }
 
 // Unlock gets the secret key back. The error is ErrPassphrase, ErrLockedChanged,
-// or ErrSeed. If the authority isn't locked it does nothing.
+// ErrSeed, or that of AppendPublic. If the authority isn't locked it does nothing.
 func (a *Authority) Unlock(passphrase []byte) error {
 	if a.Locked == nil {
 		return nil
@@ -187,7 +194,7 @@ func (a *Authority) Unlock(passphrase []byte) error {
 	if err != nil {
 		return fmt.Errorf("cert: unlocking failed: %w", err)
 	}
-	unlocked := Authority{Key: a.Key, Metadata: a.Metadata, seed: seed}
+	unlocked := Authority{Key: a.Key, Metadata: a.Metadata, seed: hide(seed[:])}
 	if unlocked.public() != a.Key {
 		clear(seed[:])
 		return fmt.Errorf("cert: unlocking failed: %w", ErrSeed)

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +9,8 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// ErrNoAuthority means that a text has no section authority with a key.
+// ErrNoAuthority means that a text has no section authority with a key, or an
+// Authority no key.
 var ErrNoAuthority = errors.New("no key in a section authority")
 
 // Comments on top of an authority's files.
@@ -91,12 +93,13 @@ func (a *Authority) parseKeys(section *zpl.Node) error {
 	if a.Locked != nil {
 		return seed.Error(fmt.Errorf("%w: seed beside a section locked", ErrProperty))
 	}
-	a.seed = new([32]byte)
-	if err := parseOctets(a.seed[:], seed); err != nil {
+	octets := make([]byte, ed25519.SeedSize)
+	if err := parseOctets(octets, seed); err != nil {
 		return err
 	}
+	a.seed = hide(octets)
 	if a.public() != a.Key {
-		clear(a.seed[:])
+		clear(octets)
 		return seed.ValueError(ErrSeed)
 	}
 	return nil
@@ -108,17 +111,29 @@ func (a *Authority) nodes() []*zpl.Node {
 		{Name: authoritySection, Children: []*zpl.Node{property("key", a.Key.String())}}}
 }
 
+// check refuses what can't be written.
+func (a *Authority) check() error {
+	if a.Key.IsZero() {
+		return ErrNoAuthority
+	}
+	return a.Metadata.check()
+}
+
 // publicText is what is fixed when the secret key is locked.
 func (a *Authority) publicText() ([]byte, error) {
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("cert: %w", err)
+	}
 	canonical := *a
 	canonical.Metadata = a.Metadata.canonical()
 	return appendText(nil, nil, canonical.nodes(), MaxFile)
 }
 
 // AppendPublic appends the text of the public file to dst. The error is
-// ErrMetadata, ErrLine or ErrFile; dst then comes back unchanged.
+// ErrNoAuthority if there is no Key, ErrMetadata, ErrLine or ErrFile; dst then
+// comes back unchanged.
 func (a *Authority) AppendPublic(dst []byte) ([]byte, error) {
-	if err := a.Metadata.check(); err != nil {
+	if err := a.check(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
 	return appendText(dst, authorityComments, a.nodes(), MaxFile)
@@ -127,7 +142,7 @@ func (a *Authority) AppendPublic(dst []byte) ([]byte, error) {
 // AppendSecret appends the text of the secret file to dst, locked or not, as
 // AppendPublic does. Without a secret key it is ErrNoSeed.
 func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
-	if err := a.Metadata.check(); err != nil {
+	if err := a.check(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
 	nodes := a.nodes()
@@ -136,7 +151,7 @@ func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
 		nodes = append(nodes, a.Locked.node())
 	case a.seed != nil:
 		keys := nodes[len(nodes)-1]
-		keys.Children = append(keys.Children, property("seed", encoding.EncodeToString(a.seed[:])))
+		keys.Children = append(keys.Children, property("seed", encoding.EncodeToString(a.seed.reveal())))
 	default:
 		return dst, fmt.Errorf("cert: %w", ErrNoSeed)
 	}

@@ -171,6 +171,14 @@ func (c *Certificate) check() error {
 	return c.Metadata.check()
 }
 
+// checkWhole is check of what isn't about to be signed.
+func (c *Certificate) checkWhole() error {
+	if !c.Authority.IsZero() && c.Signature.IsZero() {
+		return ErrUnsigned
+	}
+	return c.check()
+}
+
 // check refuses metadata that can't be written.
 func (m Metadata) check() error {
 	seen := map[string]bool{}

@@ -85,6 +85,8 @@ func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
 		syntax.File = name
+	} else if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return parsed, warnings, err
 }
@@ -103,10 +105,10 @@ func modeWarnings(path string, mode fs.FileMode) []Warning {
 
 // AppendPublic appends the text of the public certificate to dst. The error is
 // ErrMetadata, ErrProperty for a Validity that can't be, ErrLine, ErrFile for
-// more than MaxFile octets, or one of package curve for what can't be written;
-// dst then comes back unchanged.
+// more than MaxFile octets, ErrUnsigned for an Authority without a Signature, or
+// one of package curve for what can't be written; dst then comes back unchanged.
 func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
-	if err := c.check(); err != nil {
+	if err := c.checkWhole(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
 	return appendText(dst, publicComments, c.nodes(), MaxFile)
@@ -116,7 +118,7 @@ func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
 // as AppendPublic does. A certificate without a secret key is an error:
 // curve.ErrNoSecretKey.
 func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
-	if err := c.check(); err != nil {
+	if err := c.checkWhole(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
 	nodes := c.nodes()
@@ -135,7 +137,7 @@ func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 // AppendCanonical appends to dst what is public of the certificate, in its one
 // form: whatever the order and spacing in which it was read, and whoever wrote
 // it. It is what an authority signs, and has everything but the signature
-// itself. The error is that of AppendPublic.
+// itself. The error is that of AppendPublic but ErrUnsigned.
 func (c *Certificate) AppendCanonical(dst []byte) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
@@ -161,8 +163,9 @@ func (c *Certificate) nodes() []*zpl.Node {
 	return append(nodes, c.extra...)
 }
 
-// appendText appends a text of at most limit octets to dst. The error is
-// ErrMetadata, ErrLine or ErrFile; dst then comes back unchanged.
+// appendText appends a text of at most limit octets to dst, which can be read
+// again. The error is ErrMetadata, ErrLine or ErrFile; dst then comes back
+// unchanged.
 func appendText(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]byte, error) {
 	out, err := zpl.Append(dst, comments, nodes)
 	if err != nil { // the place in it is that of another text
@@ -171,6 +174,9 @@ func appendText(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]
 	text := out[len(dst):]
 	if len(text) > limit {
 		return dst, fmt.Errorf("%w: larger than %d octets", ErrFile, limit)
+	}
+	if n := bytes.Count(text, []byte("\n")) - len(comments); n > zpl.MaxCount {
+		return dst, fmt.Errorf("%w: more than %d properties", ErrFile, zpl.MaxCount)
 	}
 	for line := range bytes.Lines(text) {
 		if len(line)-len("\n") > maxLine {

@@ -101,7 +101,7 @@ func FuzzAuthority(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
-		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, Locked{}, argonParameters{})); diff != "" {
+		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, hidden{}, Locked{}, argonParameters{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

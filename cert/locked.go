@@ -69,16 +69,22 @@ func parseScheme(s string) (p argonParameters, err error) {
 	if n != 3 || err != nil || p.String() != s {
 		return p, fmt.Errorf("%w: want %q and the like", ErrScheme, recommended)
 	}
-	if p.passes < 1 || p.lanes < 1 || p.memory < 8*uint32(p.lanes) {
-		return p, fmt.Errorf("%w: less than Argon2 needs", ErrScheme)
-	}
-	if p.memory > maxLockMemory || p.lanes > maxLockLanes || uint64(p.memory)*uint64(p.passes) > maxLockWork {
-		return p, ErrLockLimit
-	}
-	return p, nil
+	return p, p.check()
 }
 
-// Locked is a secret key under a passphrase.
+// check refuses what Argon2 can't do, and what it would do for too long.
+func (p argonParameters) check() error {
+	if p.passes < 1 || p.lanes < 1 || p.memory < 8*uint32(p.lanes) {
+		return fmt.Errorf("%w: less than Argon2 needs", ErrScheme)
+	}
+	if p.memory > maxLockMemory || p.lanes > maxLockLanes || uint64(p.memory)*uint64(p.passes) > maxLockWork {
+		return ErrLockLimit
+	}
+	return nil
+}
+
+// Locked is a secret key under a passphrase, made by Lock or read from a file.
+// To unlock the zero value is ErrScheme.
 type Locked struct {
 	parameters argonParameters
 	salt       [lockSaltSize]byte
@@ -123,6 +129,9 @@ func lock(secret *[lockedSecretSize]byte, clearText, passphrase []byte, p argonP
 
 // unlock returns the secret, which the caller clears.
 func (l *Locked) unlock(clearText, passphrase []byte) (*[lockedSecretSize]byte, error) {
+	if err := l.parameters.check(); err != nil { // of one that was never read
+		return nil, err
+	}
 	key := l.key(passphrase)
 	defer clear(key[:])
 	plain, ok := secretbox.Open(nil, l.box[:], new([24]byte), key)

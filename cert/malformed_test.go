@@ -10,7 +10,7 @@ import (
 
 const (
 	acmeKey   = "ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
-	signature = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	signature = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ"
 )
 
 // malformed is a text, what is wrong with it, and where.
@@ -51,7 +51,7 @@ func TestMalformedSections(t *testing.T) {
 		{"serial with a sign", "certificate\n    serial = +1\n", ErrProperty, 2, 14},
 		{"serial with zeros", "certificate\n    serial = 01\n", ErrProperty, 2, 14},
 		{"serial too large", "certificate\n    serial = 18446744073709551616\n", ErrProperty, 2, 14},
-		{"serial empty", "certificate\n    serial\n", ErrProperty, 2, 0},
+		{"serial empty", "certificate\n    serial\n", ErrProperty, 2, 5},
 		{"a public key", "certificate\n    public-keys = 1\n", ErrAmbiguous, 2, 5},
 		{"a secret key", "validity\n    not-before = 2026-01-01T00:00:00Z\n        secret-key = x\n", ErrAmbiguous, 3, 9},
 		{"time zone", "validity\n    not-before = 2026-01-01T00:00:00+00:00\n", ErrProperty, 2, 18},

@@ -226,9 +226,6 @@ func keyError(n *zpl.Node, err error) error {
 	} else if !errors.Is(err, curve.ErrPublicKey) {
 		err = fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	if !n.HasValue {
-		return n.Error(err)
-	}
 	return n.ValueError(err)
 }
 

@@ -222,8 +222,12 @@ var keyValue = regexp.MustCompile(`(?i)(?:public|secret)-key[: =]+["']?([^"'\n]+
 func checkNoKey(t *testing.T, text string, err error) {
 	t.Helper()
 	keys := []string{aliceSecret, bobSecret}
-	for _, m := range keyValue.FindAllStringSubmatch(text, -1) {
-		keys = append(keys, m[1])
+	for line := range strings.Lines(text) {
+		if strings.Contains(strings.ToLower(line), "-key") { // the expression alone takes its time
+			for _, m := range keyValue.FindAllStringSubmatch(line, -1) {
+				keys = append(keys, m[1])
+			}
+		}
 	}
 	for _, key := range keys {
 		for i := 0; i+8 <= len(key); i++ {

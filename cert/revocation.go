@@ -17,6 +17,9 @@ import (
 // read or written.
 const MaxRevocationList = zpl.MaxSize
 
+// maxReason is what a line has left for a reason, in octets.
+const maxReason = maxLine - len(`        reason = ""`)
+
 var (
 	// ErrNoRevocations means that a text has no section revocations.
 	ErrNoRevocations = errors.New("no section revocations")
@@ -64,7 +67,7 @@ func (l *RevocationList) All() iter.Seq[Revocation] { return slices.Values(l.rev
 // Revoke adds a revocation, and reports whether it was new. Sign the list
 // afterwards. The error is ErrProperty if it can't be written: neither or both
 // of Key and Serial, a Time that a file can't carry, a Reason that isn't UTF-8,
-// has both kinds of quotes, or control characters.
+// has both kinds of quotes, control characters, or more than 1005 octets.
 func (l *RevocationList) Revoke(r Revocation) (added bool, err error) {
 	if (r.Key == curve.PublicKey{}) == (r.Serial == 0) {
 		return false, fmt.Errorf("cert: revoking failed: %w: want either a key or a serial number", ErrProperty)
@@ -77,6 +80,9 @@ func (l *RevocationList) Revoke(r Revocation) (added bool, err error) {
 	}
 	if err := zpl.CheckValue(r.Reason); err != nil {
 		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", ErrProperty, err)
+	}
+	if len(r.Reason) > maxReason {
+		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", ErrProperty, ErrLine)
 	}
 	return l.add(r), nil
 }
@@ -146,7 +152,7 @@ func (l *RevocationList) CheckTime(now time.Time) error {
 
 // SignRevocations signs a list, to be relied on from issued until expires. The
 // error is ErrProperty for times that can't be, ErrNoSeed or ErrLocked, or
-// ErrFile for more than MaxRevocationList octets.
+// ErrFile for more than MaxRevocationList octets or 524,288 lines.
 func (a *Authority) SignRevocations(l *RevocationList, issued, expires time.Time) error {
 	signed := *l
 	signed.Authority, signed.Issued, signed.Expires = a.Key, issued, expires
@@ -162,8 +168,9 @@ func (a *Authority) SignRevocations(l *RevocationList, issued, expires time.Time
 }
 
 // ParseRevocations reads a revocation list whose authority isAuthority trusts.
-// The error is a *SyntaxError, ErrUnknownAuthority, or ErrSignature. Whether it
-// has expired is asked when it is used.
+// The error is a *SyntaxError, ErrUnknownAuthority, ErrSignature, or ErrFile for
+// one that would be too large as this package writes it. Whether it has expired is
+// asked when it is used.
 func ParseRevocations(text []byte, isAuthority func(AuthorityKey) bool) (*RevocationList, []Warning, error) {
 	l, warnings, err := parseText(text, parseRevocations)
 	if err != nil {
@@ -233,7 +240,8 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 // parseRevocations reads the section revocations: the times first, then what is
 // revoked.
 func (l *RevocationList) parseRevocations(section *zpl.Node) error {
-	times := &zpl.Node{Name: section.Name, Value: section.Value, HasValue: section.HasValue, Line: section.Line, Column: section.Column}
+	times := &zpl.Node{Name: section.Name, Value: section.Value, HasValue: section.HasValue,
+		Line: section.Line, Column: section.Column, ValueColumn: section.ValueColumn}
 	for _, n := range section.Children {
 		if n.Name == "key" || n.Name == "serial" {
 			if err := l.parseRevocation(n); err != nil {
@@ -310,9 +318,9 @@ func (l *RevocationList) checkTimes() error {
 }
 
 // Append appends the text of a signed list to dst. The error is ErrUnsigned, or
-// ErrFile for more than MaxRevocationList octets.
+// ErrFile as of SignRevocations; dst then comes back unchanged.
 func (l *RevocationList) Append(dst []byte) ([]byte, error) {
-	if l.Signature == (Signature{}) {
+	if l.Signature.IsZero() {
 		return dst, fmt.Errorf("cert: revocation list: %w", ErrUnsigned)
 	}
 	return appendText(dst, revocationComments, l.nodes(l.revocations), MaxRevocationList)

@@ -164,7 +164,7 @@ func metadataNode(m Metadata) *zpl.Node {
 // signed, which has no signature.
 func signatureNode(k AuthorityKey, s Signature) *zpl.Node {
 	section := &zpl.Node{Name: authoritySection, Children: []*zpl.Node{property("key", k.String())}}
-	if s != (Signature{}) {
+	if !s.IsZero() {
 		section.Children = append(section.Children, property("signature", s.String()))
 	}
 	return section
@@ -179,5 +179,8 @@ func parseSignature(section *zpl.Node) (k AuthorityKey, s Signature, err error) 
 	if k, err = ParseAuthorityKey(values[0].Value); err != nil {
 		return k, s, values[0].ValueError(err)
 	}
-	return k, s, parseOctets(s[:], values[1])
+	if err = parseOctets(s[:], values[1]); err == nil && s.IsZero() {
+		err = values[1].ValueError(fmt.Errorf("%w: %s: all zero", ErrProperty, values[1].Name))
+	}
+	return k, s, err
 }

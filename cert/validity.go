@@ -42,7 +42,7 @@ func (v Validity) check() error {
 
 // node is the section validity, or nil.
 func (v Validity) node() *zpl.Node {
-	if v == (Validity{}) {
+	if v.NotBefore.IsZero() && v.NotAfter.IsZero() { // in whatever time zone
 		return nil
 	}
 	section := &zpl.Node{Name: validitySection}

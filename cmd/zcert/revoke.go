@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ key in use. Renew it in time with zcert revoke and no FILE.`,
 			if errors.Is(err, fs.ErrNotExist) {
 				l, isNew = new(cert.RevocationList), true
 			} else if err != nil {
-				return fmt.Errorf("%s: %w", listFile, err)
+				return err
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			added, err := addRevocations(cmd, l, args, serials, reason, now)

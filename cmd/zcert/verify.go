@@ -106,7 +106,7 @@ func (v *verifier) loadTrust(cmd *cobra.Command, authorityFiles, revokedFiles []
 	for _, path := range revokedFiles {
 		l, err := input{path: path}.revocations(cmd, v.checker.IsAuthority)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 		// That one expired is told whatever certificate is asked about.
 		if err := l.CheckTime(time.Now()); err != nil {

@@ -79,8 +79,12 @@ func (n *Node) Child(name string) *Node {
 // Error makes an Error at the place of the name.
 func (n *Node) Error(err error) *Error { return &Error{Line: n.Line, Column: n.Column, Err: err} }
 
-// ValueError makes an Error at the place of the value.
+// ValueError makes an Error at the place of the value, or of the name if there is
+// none.
 func (n *Node) ValueError(err error) *Error {
+	if !n.HasValue {
+		return n.Error(err)
+	}
 	return &Error{Line: n.Line, Column: n.ValueColumn, Err: err}
 }
 
