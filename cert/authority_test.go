@@ -1,0 +1,284 @@
+package cert
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAuthorityKey: a key has one text.
+func TestAuthorityKey(t *testing.T) {
+	t.Parallel()
+	key := GenerateAuthority().Key
+	text := key.String()
+	if want := "ed25519:" + base64.RawStdEncoding.EncodeToString(key[:]); text != want {
+		t.Errorf("got %s, want %s", text, want)
+	}
+	if got, err := ParseAuthorityKey(text); err != nil || got != key {
+		t.Errorf("read back: %v, %v", got, err)
+	}
+	out, err := json.Marshal(map[AuthorityKey]AuthorityKey{key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back map[AuthorityKey]AuthorityKey
+	if err := json.Unmarshal(out, &back); err != nil || back[key] != key {
+		t.Errorf("read back from %s: %v", out, err)
+	}
+	for _, wrong := range []string{
+		"", "ed25519:", "ed25519", key.String()[len("ed25519:"):], "Ed25519:" + text[8:], " " + text, text + " ", text + "=", text + "A",
+		text[:len(text)-1], text[:len(text)-1] + "B", text[:len(text)-1] + "\n", text[:20] + "\n" + text[21:], text[:20] + "\r" + text[21:],
+		text[:20] + "-" + text[21:], text[:20] + "\x00" + text[21:], "ed25519:" + strings.Repeat("A", 43), alicePublic,
+	} {
+		if k, err := ParseAuthorityKey(wrong); !errors.Is(err, ErrAuthorityKey) || !k.IsZero() {
+			t.Errorf("%q: %v, %v", wrong, k, err)
+		}
+		if err := new(AuthorityKey).UnmarshalText([]byte(wrong)); !errors.Is(err, ErrAuthorityKey) {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+}
+
+// TestGenerateAuthority: each is another, and signs what others verify.
+func TestGenerateAuthority(t *testing.T) {
+	t.Parallel()
+	a, b := GenerateAuthority(Property{"Name", "acme"}), GenerateAuthority()
+	if a.Key == b.Key || a.Key.IsZero() || !a.HasSecret() || a.Name() != "acme" || b.Name() != "" {
+		t.Errorf("got %+v and %+v", a, b)
+	}
+	c := Generate()
+	if err := a.Sign(c); err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.AppendCanonical([]byte("zeromq-certificate-1\n"))
+	if err != nil || !ed25519.Verify(a.Key[:], text, c.Signature[:]) {
+		t.Errorf("signed otherwise: %v", err)
+	}
+	again := c.Signature
+	if err := a.Sign(c); err != nil || c.Signature != again {
+		t.Errorf("signed again: %v", err)
+	}
+}
+
+// TestAuthorityLock: what can't be locked or unlocked stays as it is, and after a
+// lock the seed is no more.
+func TestAuthorityLock(t *testing.T) {
+	t.Parallel()
+	public := &Authority{Key: authority(t, "acme").Key}
+	double := authority(t, "acme")
+	double.Metadata = Metadata{{"a", "1"}, {"A", "2"}}
+	noKey := authority(t, "acme")
+	noKey.Key = AuthorityKey{}
+	alreadyLocked, _ := lockedAuthority(t, "x")
+	for name, tt := range map[string]struct {
+		a          *Authority
+		passphrase string
+		want       error
+	}{
+		"no passphrase": {authority(t, "acme"), "", ErrNoPassphrase},
+		"public":        {public, "x", ErrNoSeed},
+		"locked":        {alreadyLocked, "x", ErrLocked},
+		"metadata":      {double, "x", ErrMetadata},
+		"no key":        {noKey, "x", ErrNoAuthority},
+	} {
+		before := *tt.a
+		if err := tt.a.lock([]byte(tt.passphrase), quick); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+		if tt.a.HasSecret() != before.HasSecret() || tt.a.Locked != before.Locked {
+			t.Errorf("%s: has changed", name)
+		}
+	}
+
+	a := authority(t, "acme")
+	seed := a.seed.reveal()
+	if err := a.Unlock([]byte("anything")); err != nil || !a.HasSecret() {
+		t.Errorf("not locked: %v", err)
+	}
+	if err := a.lock([]byte("passphrase"), quick); err != nil {
+		t.Fatal(err)
+	}
+	if a.HasSecret() || !bytes.Equal(seed, make([]byte, len(seed))) {
+		t.Error("the seed is still in memory")
+	}
+	if err := a.SignRevocations(new(RevocationList), day(1, 1), day(2, 1)); !errors.Is(err, ErrLocked) {
+		t.Errorf("signed: %v", err)
+	}
+	for name, change := range map[string]func(*Authority){
+		"metadata":     func(a *Authority) { a.Metadata.Set("name", "Acme") },
+		"more of it":   func(a *Authority) { a.Metadata.Set("note", "") },
+		"key":          func(a *Authority) { a.Key = GenerateAuthority().Key },
+		"a wrong text": func(a *Authority) { a.Metadata.Set("note", "a\nb") },
+	} {
+		changed := *a
+		changed.Metadata = append(Metadata(nil), a.Metadata...)
+		change(&changed)
+		want := ErrLockedChanged
+		if name == "a wrong text" {
+			want = ErrMetadata
+		}
+		if err := changed.Unlock([]byte("passphrase")); !errors.Is(err, want) || changed.HasSecret() {
+			t.Errorf("%s: got %v, want %v", name, err, want)
+		}
+	}
+	if err := a.Unlock([]byte("Passphrase")); !errors.Is(err, ErrPassphrase) || a.HasSecret() {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	if err := a.Unlock([]byte("passphrase")); err != nil || !bytes.Equal(a.seed.reveal(), authority(t, "acme").seed.reveal()) || a.Locked != nil {
+		t.Errorf("unlocked: %v", err)
+	}
+
+	// Somebody locked another seed beside this key.
+	text, err := a.publicText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := &Authority{Key: a.Key, Metadata: a.Metadata}
+	if forged.Locked, err = lock((*[32]byte)(authority(t, "mallory").seed.reveal()), text, []byte("x"), quick); err != nil {
+		t.Fatal(err)
+	}
+	if err := forged.Unlock([]byte("x")); !errors.Is(err, ErrSeed) || forged.HasSecret() {
+		t.Errorf("another seed: %v", err)
+	}
+}
+
+// TestAuthorityPrintsNoSeed: not even where fmt follows pointers.
+func TestAuthorityPrintsNoSeed(t *testing.T) {
+	t.Parallel()
+	a := authority(t, "acme")
+	seed := a.seed.reveal()
+	type inside struct {
+		a *Authority
+		v Authority
+	}
+	for _, v := range []any{a, *a, []*Authority{a}, []Authority{*a}, inside{a, *a}, map[string]any{"a": *a}} {
+		checkHidden(t, v, string(seed), fmt.Sprint(seed[:8])[1:24], encoding.EncodeToString(seed)[:20])
+	}
+	for _, write := range []func([]byte) ([]byte, error){a.AppendPublic, func(dst []byte) ([]byte, error) {
+		if err := a.lock([]byte("x"), quick); err != nil {
+			return nil, err
+		}
+		return a.AppendSecret(dst)
+	}} {
+		text, err := write(nil)
+		if err != nil || strings.Contains(string(text), encoding.EncodeToString(authority(t, "acme").seed.reveal())) {
+			t.Errorf("the seed is in\n%s: %v", text, err)
+		}
+	}
+}
+
+// TestAuthoritySave: both files are written or neither, and read back.
+func TestAuthoritySave(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "acme.authority")
+	a := authority(t, "acme")
+	if err := a.Save(path, false); err != nil {
+		t.Fatal(err)
+	}
+	public, err := a.AppendPublic(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := a.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"acme.authority": string(public), "acme.authority_secret": string(secret)}
+	checkFiles(t, path, want)
+	for file, hasSecret := range map[string]bool{path: false, path + SecretSuffix: true} {
+		got, warnings, err := LoadAuthority(file)
+		if err != nil || len(warnings) > 0 {
+			t.Fatal(warnings, err)
+		}
+		if got.Key != a.Key || got.HasSecret() != hasSecret || cmp.Diff(a.Metadata, got.Metadata) != "" {
+			t.Errorf("%s: %+v", file, got)
+		}
+	}
+	if runtime.GOOS != "windows" {
+		if info, err := os.Stat(path + SecretSuffix); err != nil || info.Mode() != secretMode {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	}
+
+	// What can't be saved leaves nothing behind.
+	other := authority(t, "other")
+	if err := other.Save(path, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over another: %v", err)
+	}
+	if err := other.SaveSecret(path+SecretSuffix, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over another: %v", err)
+	}
+	if err := (&Authority{Key: a.Key}).Save(path, true); !errors.Is(err, ErrNoSeed) {
+		t.Errorf("public: %v", err)
+	}
+	if err := (&Authority{Key: a.Key}).SaveSecret(path, true); !errors.Is(err, ErrNoSeed) {
+		t.Errorf("public: %v", err)
+	}
+	other.Metadata.Set("note", "a\nb")
+	if err := other.Save(path, true); !errors.Is(err, ErrMetadata) {
+		t.Errorf("metadata: %v", err)
+	}
+	if err := other.SaveSecret(path, true); !errors.Is(err, ErrMetadata) {
+		t.Errorf("metadata: %v", err)
+	}
+	for _, write := range []func([]byte) ([]byte, error){new(Authority).AppendPublic, new(Authority).AppendSecret} {
+		if text, err := write([]byte("before")); !errors.Is(err, ErrNoAuthority) || string(text) != "before" {
+			t.Errorf("no key: %q, %v", text, err)
+		}
+	}
+	checkFiles(t, path, want)
+
+	// Locked in place.
+	if err := a.lock([]byte("passphrase"), quick); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.SaveSecret(path+SecretSuffix, true); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := LoadAuthority(path + SecretSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := got.Unlock([]byte("passphrase")); err != nil || got.Key != a.Key {
+		t.Errorf("unlocked: %v", err)
+	}
+}
+
+// TestLoadAuthorityRefuses: an error says which file it is.
+func TestLoadAuthorityRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("authority\n    key = x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(dir, "large")
+	if err := os.WriteFile(large, bytes.Repeat([]byte("#\n"), MaxFile/2+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{
+		text:                       ErrAuthorityKey,
+		large:                      ErrFile,
+		dir:                        ErrFile,
+		filepath.Join(dir, "none"): fs.ErrNotExist,
+	} {
+		if a, _, err := LoadAuthority(path); a != nil || !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v, want %v", path, err, want)
+		}
+	}
+	_, _, err := ReadAuthority(strings.NewReader("authority\n    key = x\n"), "stdin")
+	if err == nil || !strings.HasPrefix(err.Error(), "stdin:2:11: ") {
+		t.Errorf("got %v", err)
+	}
+}

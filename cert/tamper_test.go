@@ -1,0 +1,261 @@
+package cert
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// restructure takes octets and lines out of a text, repeats them, swaps lines and
+// cuts the text off.
+func restructure(text string, check func(changed string)) {
+	for i := range len(text) {
+		check(text[:i])
+		check(text[:i] + text[i+1:])
+		check(text[:i] + text[i:i+1] + text[i:])
+	}
+	lines := strings.SplitAfter(text, "\n")
+	for i := range lines {
+		check(strings.Join(lines[:i], "") + strings.Join(lines[i+1:], ""))
+		check(strings.Join(lines[:i+1], "") + strings.Join(lines[i:], ""))
+		for j := range i {
+			lines[i], lines[j] = lines[j], lines[i]
+			check(strings.Join(lines, ""))
+			lines[i], lines[j] = lines[j], lines[i]
+		}
+	}
+}
+
+// TestRestructureSigned: what is left of a signed certificate is refused, or says
+// the same.
+func TestRestructureSigned(t *testing.T) {
+	t.Parallel()
+	c := signed(t)
+	want := canonical(t, c)
+	verified := 0
+	restructure(public(t, c), func(changed string) {
+		got, _, err := Parse([]byte(changed))
+		if err == nil {
+			err = got.VerifySignature()
+		}
+		if err != nil {
+			checkKnown(t, 0, err, ErrSignature, ErrUnsigned, ErrMetadata)
+			return
+		}
+		verified++
+		if text := canonical(t, got); text != want {
+			t.Errorf("another certificate is taken for signed:\n%s", text)
+		}
+	})
+	if verified == 0 {
+		t.Error("comments can't be changed")
+	}
+}
+
+// TestRestructureLocked: of what is left of a locked secret nothing is unlocked,
+// or the same is.
+func TestRestructureLocked(t *testing.T) {
+	t.Parallel()
+	c, text := locked(t, "passphrase")
+	want := canonical(t, c)
+	unlocked := 0
+	restructure(text, func(changed string) {
+		got, _, err := Parse([]byte(changed))
+		if err == nil {
+			err = got.Unlock([]byte("passphrase"))
+		}
+		if err != nil {
+			checkKnown(t, 0, err, ErrLockedChanged, ErrMetadata)
+			return
+		}
+		if got.Secret.IsZero() {
+			return // without its section
+		}
+		unlocked++
+		if canonical(t, got) != want || got.Signature != c.Signature || got.Secret.Z85() != aliceSecret {
+			t.Errorf("another certificate was unlocked:\n%s", changed)
+		}
+	})
+	if unlocked == 0 {
+		t.Error("comments can't be changed")
+	}
+}
+
+// lockedAuthority is an authority and the text of its secret file, locked.
+func lockedAuthority(t testing.TB, passphrase string) (a *Authority, text string) {
+	t.Helper()
+	a = authority(t, "acme")
+	a.Metadata.Set("note", "it's # = x")
+	if err := a.lock([]byte(passphrase), quick); err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, string(out)
+}
+
+// TestTamperLockedAuthority: an authority's locked file that was changed anywhere
+// isn't unlocked, or is the same, with its metadata.
+func TestTamperLockedAuthority(t *testing.T) {
+	t.Parallel()
+	a, text := lockedAuthority(t, "passphrase")
+	want, err := a.publicText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := authority(t, "acme").seed.reveal()
+	unlocked := 0
+	check := func(place int, changed string) {
+		got, _, err := ParseAuthority([]byte(changed))
+		if err == nil {
+			err = got.Unlock([]byte("passphrase"))
+		}
+		if err != nil {
+			checkKnown(t, place, err, ErrLockedChanged, ErrMetadata)
+			return
+		}
+		if !got.HasSecret() {
+			return // without its section
+		}
+		unlocked++
+		public, err := got.publicText()
+		if err != nil || !bytes.Equal(public, want) || !bytes.Equal(got.seed.reveal(), seed) {
+			t.Errorf("octet %d: another authority was unlocked: %v\n%s", place, err, changed)
+		}
+	}
+	tamper(text, check)
+	restructure(text, func(changed string) { check(0, changed) })
+	if unlocked == 0 {
+		t.Error("comments can't be changed")
+	}
+}
+
+// TestTamperedValue: a value that was replaced by another of its kind is told by
+// the one error that it should be.
+func TestTamperedValue(t *testing.T) {
+	t.Parallel()
+	c := signed(t)
+	c.Metadata.Set("note", "Some words")
+	if err := authority(t, "acme").Sign(c); err != nil {
+		t.Fatal(err)
+	}
+	inClear := public(t, c)
+	if err := c.lock([]byte("passphrase"), quick); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := c.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(text string) error {
+		c, _, err := Parse([]byte(text))
+		if err == nil {
+			err = c.VerifySignature()
+		}
+		return err
+	}
+	unlock := func(text string) error {
+		c, _, err := Parse([]byte(text))
+		if err == nil {
+			err = c.Unlock([]byte("passphrase"))
+		}
+		return err
+	}
+	for _, tt := range []struct {
+		text, before string // what stands before the value
+		read         func(text string) error
+		want         error   // must come once at least
+		or           []error // may come too
+	}{
+		{inClear, `name = "`, verify, ErrSignature, nil},
+		{inClear, `note = "`, verify, ErrSignature, nil},
+		{inClear, `serial = "`, verify, ErrSignature, []error{ErrProperty}},
+		{inClear, `not-before = "`, verify, ErrSignature, []error{ErrProperty}},
+		{inClear, `not-after = "`, verify, ErrSignature, []error{ErrProperty}},
+		{inClear, `public-key = "`, verify, ErrSignature, []error{ErrKey, curve.ErrPublicKey}},
+		{inClear, `version = "`, verify, ErrVersion, nil},
+		{inClear, `"ed25519:`, verify, ErrSignature, []error{ErrAuthorityKey}},
+		{inClear, `signature = "`, verify, ErrSignature, []error{ErrProperty}},
+		{string(secret), `name = "`, unlock, ErrLockedChanged, nil},
+		{string(secret), `note = "`, unlock, ErrLockedChanged, nil},
+		{string(secret), `serial = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
+		{string(secret), `not-after = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
+		{string(secret), `public-key = "`, unlock, ErrLockedChanged, []error{ErrKey, curve.ErrPublicKey}},
+		{string(secret), `"ed25519:`, unlock, ErrLockedChanged, []error{ErrAuthorityKey}},
+		{string(secret), `signature = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
+		{string(secret), `scheme = "`, unlock, ErrScheme, []error{ErrDamaged}},
+		{string(secret), ` m=`, unlock, ErrDamaged, []error{ErrScheme}},
+		{string(secret), ` t=`, unlock, ErrDamaged, []error{ErrScheme}},
+		{string(secret), `salt = "`, unlock, ErrDamaged, []error{ErrProperty}},
+		{string(secret), `box = "`, unlock, ErrDamaged, []error{ErrProperty}},
+	} {
+		if err := tt.read(tt.text); err != nil {
+			t.Fatal(err)
+		}
+		told := false
+		from := strings.Index(tt.text, tt.before) + len(tt.before)
+		for i := from; tt.text[i] != '"' && tt.text[i] != '\n'; i++ {
+			for _, other := range "0129ABQaxz" {
+				if byte(other) == tt.text[i] {
+					continue
+				}
+				err := tt.read(tt.text[:i] + string(other) + tt.text[i+1:])
+				known := errors.Is(err, tt.want)
+				told = told || known
+				for _, or := range tt.or {
+					known = known || errors.Is(err, or)
+				}
+				if !known {
+					t.Errorf("%s octet %d as %c: got %v, want %v", tt.before, i-from, other, err, tt.want)
+				}
+			}
+		}
+		if !told {
+			t.Errorf("%s never gave %v", tt.before, tt.want)
+		}
+	}
+}
+
+// TestSignatureOfOther: a signature is right for its own certificate and
+// authority, and for its own kind of text.
+func TestSignatureOfOther(t *testing.T) {
+	t.Parallel()
+	c, other := signed(t), signed(t, Property{"group", "traders"})
+	other.Signature = c.Signature
+	if err := other.VerifySignature(); !errors.Is(err, ErrSignature) {
+		t.Errorf("of another certificate: %v", err)
+	}
+	mallory := authority(t, "mallory")
+	if err := mallory.Sign(other); err != nil {
+		t.Fatal(err)
+	}
+	other.Authority = c.Authority
+	if err := other.VerifySignature(); !errors.Is(err, ErrSignature) {
+		t.Errorf("of another authority: %v", err)
+	}
+	if err := mallory.Sign(other); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.VerifySignature(); err != nil || other.Authority != mallory.Key {
+		t.Errorf("signed again: %v", err)
+	}
+	// What an authority signs of a list is no certificate, whatever is in it.
+	acme := authority(t, "acme")
+	text, err := revocations(t, acme).signedText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := c.signedText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	if second, _, _ := bytes.Cut(signed, []byte("\n")); bytes.Equal(first, second) {
+		t.Errorf("lists and certificates both begin with %q", first)
+	}
+}
