@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,9 +26,11 @@ func newConvert() *cobra.Command {
 		Use:   "convert FILE|- --to FORM",
 		Short: "Write a key or certificate in another form",
 		Long: `Convert reads a key or a certificate and prints it in another form. It reads the
-files of zcert, czmq, pyzmq, goczmq and JeroMQ, JSON as it writes it itself, and a
-bare key in Z85, hexadecimal, base64 or base64url; which it is, it sees by itself.
-A bare key is taken for a public one, unless --from is secret-key.
+files of zcert, czmq, pyzmq, goczmq and JeroMQ, JSON as it writes it itself, and
+bare keys in Z85, hexadecimal, base64 or base64url; which it is, it sees by itself.
+A bare key is taken for a public one, unless --from is secret-key; of two, on a
+line each, the second is the secret key of the first. In JSON, metadata can also be
+an object of names and values.
 
 Only what is public is printed, unless --secret is given.
 
@@ -41,8 +44,10 @@ Only what is public is printed, unless --secret is given.
   kubernetes                    a Secret
 
 The variables are ZMQ_CURVE_PUBLICKEY and ZMQ_CURVE_SECRETKEY, after libzmq's
-options. Each form has the quoting that its reader wants.`,
+options. Each form has the quoting that its reader wants, which may be wrong for
+another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 		Example: `  zcert convert alice.key --to hex
+  zcert convert alice.key_secret --to shell --secret > alice.sh
   zcert convert service.key_secret --to kubernetes --secret | kubectl apply -f -
   echo "$KEY" | zcert convert - --from secret-key --to czmq --secret > old.key_secret`,
 		Args: cli.OneArg("FILE"),
@@ -98,13 +103,21 @@ func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, erro
 	if err != nil {
 		return nil, err
 	}
-	trimmed := bytes.TrimSpace(text)
+	if len(text) > cert.MaxFile {
+		return nil, fmt.Errorf("%s: larger than %d octets", in.path, cert.MaxFile)
+	}
+	text = bytes.TrimSpace(text)
+	lines := bytes.Split(text, []byte("\n"))
 	var c *cert.Certificate
 	switch {
-	case bytes.HasPrefix(trimmed, []byte("{")):
-		c, err = parseJSON(trimmed)
-	case from != "auto" || !bytes.ContainsAny(trimmed, " \t\r\n"):
-		c, err = parseBareKey(string(trimmed), from == "secret-key")
+	// A key in Z85 can begin with a brace, and has no quote.
+	case bytes.HasPrefix(text, []byte("{")) && bytes.ContainsRune(text, '"'):
+		c, err = parseJSON(text)
+	case from != "auto" || len(lines) == 1:
+		c, err = parseBareKey(string(text), from == "secret-key")
+	// The second line of a certificate is indented, or the third.
+	case len(lines) == 2 && !bytes.ContainsAny(lines[1], " \t"):
+		c, err = parseKeyPair(string(bytes.TrimSpace(lines[0])), string(lines[1]))
 	default:
 		return in.certificate(cmd)
 	}
@@ -129,49 +142,82 @@ func parseBareKey(text string, secret bool) (*cert.Certificate, error) {
 	return c, c.Public.Check()
 }
 
+// parseKeyPair makes a certificate without metadata of two keys, which must
+// belong together.
+func parseKeyPair(public, secret string) (*cert.Certificate, error) {
+	p, err := parseBareKey(public, false)
+	if err != nil {
+		return nil, fmt.Errorf("public key: %w", err)
+	}
+	s, err := parseBareKey(secret, true)
+	if err != nil {
+		return nil, fmt.Errorf("secret key: %w", err)
+	}
+	p.Secret = s.Secret
+	return p, p.KeyPair().Check()
+}
+
 // keyJSON is a certificate in JSON.
 type keyJSON struct {
-	Name      string          `json:"name,omitempty"`
-	PublicKey string          `json:"public_key,omitempty"`
-	SecretKey string          `json:"secret_key,omitempty"`
-	Metadata  []shownProperty `json:"metadata,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	PublicKey string       `json:"public_key,omitempty"`
+	SecretKey string       `json:"secret_key,omitempty"`
+	Metadata  metadataJSON `json:"metadata,omitempty"`
+}
+
+// metadataJSON is a list of name and value. It is also read from an object, and
+// then sorted by name.
+type metadataJSON []shownProperty
+
+// UnmarshalJSON reads a list or an object.
+func (m *metadataJSON) UnmarshalJSON(text []byte) error {
+	if !bytes.HasPrefix(text, []byte("{")) {
+		return json.Unmarshal(text, (*[]shownProperty)(m))
+	}
+	var object map[string]string
+	if err := json.Unmarshal(text, &object); err != nil {
+		return err
+	}
+	*m = nil
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		*m = append(*m, shownProperty{Name: name, Value: object[name]})
+	}
+	return nil
 }
 
 // parseJSON reads what the form json is, and what zcert show --json prints.
 func parseJSON(text []byte) (*cert.Certificate, error) {
 	var j keyJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		var syntax *json.SyntaxError // other errors could quote a value
+		// The errors of package json quote what they found, which may be a secret.
+		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("%w: at offset %d: %v", errJSON, syntax.Offset, syntax)
+			return nil, fmt.Errorf("%w: wrong or cut off at offset %d", errJSON, syntax.Offset)
 		}
-		return nil, fmt.Errorf("%w: want text in public_key and secret_key, and a list of name and value in metadata", errJSON)
+		return nil, fmt.Errorf("%w: want text in public_key and secret_key, and in metadata a list of name and value, or an object", errJSON)
 	}
-	key := j.SecretKey
-	if key == "" {
-		key = j.PublicKey
-	}
-	c, err := parseBareKey(key, j.SecretKey != "")
+	c, err := j.keys()
 	if err != nil {
 		return nil, err
-	}
-	if j.PublicKey != "" {
-		public, err := parseBareKey(j.PublicKey, false)
-		if err != nil {
-			return nil, err
-		}
-		c.Public = public.Public
-		if !c.Secret.IsZero() {
-			if err := c.KeyPair().Check(); err != nil {
-				return nil, err
-			}
-		}
 	}
 	for _, p := range j.Metadata {
 		c.Metadata = append(c.Metadata, cert.Property(p))
 	}
-	if len(j.Metadata) == 0 && j.Name != "" {
+	if _, ok := c.Metadata.Get("name"); !ok && j.Name != "" {
 		c.Metadata.Set("name", j.Name)
 	}
 	return c, nil
+}
+
+// keys makes a certificate without metadata.
+func (j *keyJSON) keys() (*cert.Certificate, error) {
+	switch {
+	case j.PublicKey != "" && j.SecretKey != "":
+		return parseKeyPair(j.PublicKey, j.SecretKey)
+	case j.SecretKey != "":
+		return parseBareKey(j.SecretKey, true)
+	case j.PublicKey != "":
+		return parseBareKey(j.PublicKey, false)
+	}
+	return nil, fmt.Errorf("%w: neither public_key nor secret_key", errJSON)
 }

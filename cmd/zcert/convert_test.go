@@ -15,22 +15,38 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/cli"
 )
 
 const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
-// awkwardKeys are texts of keys in which every character of Z85 comes first, last,
-// and doubled within, and some that are random. Z85 of all of one character would
-// be too much for 32 bits, so zeros stand around.
+// awkwardKeys are texts of keys in which every character of Z85 comes first, if it
+// can, last, and doubled within; some that look like something else in YAML or
+// JSON; and some that are random. Z85 of all of one character would be too much for
+// 32 bits, so zeros stand around.
 func awkwardKeys(t testing.TB) (texts []string) {
 	t.Helper()
 	for _, c := range z85Alphabet {
-		texts = append(texts, "0000"+string(c)+strings.Repeat("00"+string(c)+string(c)+"0", 7))
+		texts = append(texts,
+			"0000"+string(c)+strings.Repeat("00"+string(c)+string(c)+"0", 7),
+			strings.Repeat("0", 39)+string(c))
 		// Five characters that begin with the last two are more than 32 bits.
 		if c != '$' && c != '#' {
 			texts = append(texts, string(c)+strings.Repeat("0", 38)+string(c))
 		}
 	}
+	texts = append(texts,
+		"2001-01-01t00:00:00.00000000000000000000",
+		"2001-1-1t1:00:00.000000000000000000000+5",
+		strings.Repeat("1", 40),
+		"0x"+strings.Repeat("a", 38),
+		"0b"+strings.Repeat("1", 38),
+		"1:01:01."+strings.Repeat("0", 32),
+		"1.5"+strings.Repeat("0", 34)+"e+3",
+		strings.Repeat("=", 40),
+		strings.Repeat("-", 40),
+		strings.Repeat("{}", 20),
+	)
 	for range 100 {
 		texts = append(texts, curve.GenerateKeyPair().Secret.Z85())
 	}
@@ -85,30 +101,24 @@ func TestShells(t *testing.T) {
 func TestQuoting(t *testing.T) {
 	t.Parallel()
 	for _, key := range awkwardKeys(t) {
-		// docker run --env-file: all behind the first = is the value.
-		if got := lineValue(t, export(t, "env", key), "ZMQ_CURVE_SECRETKEY="); got != key {
+		// docker run --env-file: all behind the first = is the value. For systemd's
+		// EnvironmentFile too, if there is no backslash, quote or blank.
+		if got := lineValue(t, export(t, "env", key), "ZMQ_CURVE_SECRETKEY="); got != key || strings.ContainsAny(got, "\\\"' \t") {
 			t.Errorf("env: got %q, want %q", got, key)
 		}
 
-		// systemd: within double quotes only \ and " mean something, neither of which
-		// Z85 has; %% is a percent sign, and another % a specifier.
+		// systemd: within double quotes only \ and " mean something, and %% is a percent
+		// sign, any other % a specifier.
 		got := lineValue(t, export(t, "systemd", key), `Environment="ZMQ_CURVE_SECRETKEY=`)
-		got, ok := strings.CutSuffix(got, `"`)
-		single := strings.ReplaceAll(got, "%%", "")
-		if got = strings.ReplaceAll(got, "%%", "%"); !ok || got != key || strings.Contains(single, "%") {
+		got, closed := strings.CutSuffix(got, `"`)
+		plain, ok := halve(got, '%')
+		if !closed || !ok || strings.ContainsAny(got, "\\\"") || plain != key {
 			t.Errorf("systemd: got %q, want %q", got, key)
 		}
 
-		// Compose: YAML, and then $$ is a dollar sign, and another $ a variable.
-		var compose struct {
-			Services map[string]struct{ Environment map[string]string }
-		}
-		if err := yaml.Unmarshal([]byte(export(t, "compose", key)), &compose); err != nil {
-			t.Fatal(err)
-		}
-		got = compose.Services["zo--s--service"].Environment["ZMQ_CURVE_SECRETKEY"]
-		single = strings.ReplaceAll(got, "$$", "")
-		if got = strings.ReplaceAll(got, "$$", "$"); got != key || strings.Contains(single, "$") {
+		// Compose: YAML, and then $$ is a dollar sign, any other $ a variable.
+		got = composeSecret(t, export(t, "compose", key))
+		if plain, ok := halve(got, '$'); !ok || plain != key {
 			t.Errorf("compose: got %q, want %q", got, key)
 		}
 
@@ -127,6 +137,64 @@ func TestQuoting(t *testing.T) {
 	}
 }
 
+// halve makes one of each two of a character, and reports whether there was no
+// single one.
+func halve(text string, c byte) (string, bool) {
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == c {
+			if i++; i == len(text) || text[i] != c {
+				return "", false
+			}
+		}
+		out.WriteByte(text[i])
+	}
+	return out.String(), true
+}
+
+// composeSecret returns the secret key in a compose file, with each $ doubled.
+func composeSecret(t testing.TB, text string) string {
+	t.Helper()
+	var file struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Services["zo--s--service"].Environment["ZMQ_CURVE_SECRETKEY"]
+}
+
+// TestPythonYAML: another reader of YAML reads the same, whatever a key looks like.
+func TestPythonYAML(t *testing.T) {
+	t.Parallel()
+	const python = "/usr/bin/python3" // Debian's, which has the module
+	if err := exec.CommandContext(t.Context(), python, "-c", "import yaml").Run(); err != nil {
+		t.Skipf("no Python with yaml: %v", err)
+	}
+	var in, want strings.Builder
+	for _, key := range awkwardKeys(t) {
+		fmt.Fprintf(&in, "---\n%s---\n%s", export(t, "compose", key), export(t, "kubernetes", key))
+		fmt.Fprintf(&want, "%s\n%s\n", strings.ReplaceAll(key, "$", "$$"), key)
+	}
+	const script = `
+import base64, sys, yaml
+for d in yaml.safe_load_all(sys.stdin):
+    if "services" in d:
+        print(d["services"]["zo--s--service"]["environment"]["ZMQ_CURVE_SECRETKEY"])
+    else:
+        print(base64.b64decode(d["data"]["ZMQ_CURVE_SECRETKEY"]).decode())
+`
+	cmd := exec.CommandContext(t.Context(), python, "-c", script)
+	cmd.Stdin = strings.NewReader(in.String())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(out)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // lineValue returns what is behind a prefix on its line.
 func lineValue(t testing.TB, text, prefix string) string {
 	t.Helper()
@@ -139,26 +207,153 @@ func lineValue(t testing.TB, text, prefix string) string {
 	return ""
 }
 
-// TestKeyForms: each form of a key is read back.
-func TestKeyForms(t *testing.T) {
+// convert runs zcert convert on stdin.
+func convert(t testing.TB, stdin string, args ...string) string {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	args = append([]string{"convert", "-"}, args...)
+	code := cli.Run(t.Context(), newRoot(), args, strings.NewReader(stdin), &stdout, &stderr)
+	if code != cli.ExitDone || stderr.String() != "" {
+		t.Fatalf("zcert %q: exit code %d: %s", args, code, stderr.String())
+	}
+	return stdout.String()
+}
+
+// TestRoundTrip: what is written in one form is recognised, and read as the same
+// keys.
+func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, key := range awkwardKeys(t) {
+		public := convert(t, key, "--from", "secret-key", "--to", "z85")
 		for _, form := range keyForms {
-			text := strings.TrimSuffix(export(t, form.name, key), "\n")
-			c, err := parseBareKey(text, true)
-			if err != nil || c.Secret.Z85() != key {
-				t.Fatalf("%s %q: %v", form.name, text, err)
+			secretText := convert(t, key+"\n", "--from", "secret-key", "--to", form.name, "--secret")
+			if got := convert(t, secretText, "--from", "secret-key", "--to", "z85", "--secret"); got != key+"\n" {
+				t.Errorf("%s: got %q, want %q", form.name, got, key)
+			}
+			publicText := convert(t, public, "--to", form.name)
+			if got := convert(t, publicText, "--to", "z85"); got != public {
+				t.Errorf("%s: got %q, want %q", form.name, got, public)
+			}
+			if got := convert(t, publicText+secretText, "--to", "z85", "--secret"); got != key+"\n" {
+				t.Errorf("two lines of %s: got %q, want %q", form.name, got, key)
 			}
 		}
-		c, err := parseJSON([]byte(export(t, "json", key)))
-		if err != nil || c.Secret.Z85() != key || c.Name() != "Zoë's $service" {
-			t.Errorf("json: %v, %v", c, err)
-		}
-		for _, form := range []string{"czmq", "pyzmq"} {
-			c, warnings, err := cert.Parse([]byte(export(t, form, key)))
-			if err != nil || len(warnings) > 0 || c.Secret.Z85() != key {
-				t.Errorf("%s: %v, %v, %v", form, c, warnings, err)
+		for _, form := range []string{"json", "czmq", "pyzmq"} {
+			text := export(t, form, key)
+			if got := convert(t, text, "--to", "z85", "--secret"); got != key+"\n" {
+				t.Errorf("%s: got %q, want %q", form, got, key)
 			}
+			if diff := cmp.Diff(export(t, "czmq", key), convert(t, text, "--to", "czmq", "--secret")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", form, diff)
+			}
+		}
+	}
+}
+
+// TestPublicOnly: without --secret no form has the secret key in any form.
+func TestPublicOnly(t *testing.T) {
+	t.Parallel()
+	c := &cert.Certificate{Metadata: cert.Metadata{{Name: "name", Value: "manual"}}}
+	pair := curve.GenerateKeyPair()
+	c.Public, c.Secret = pair.Public, pair.Secret
+	octets := keyOctets(c)
+	file, err := c.AppendSecret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range exportNames() {
+		text := convert(t, string(file), "--to", name)
+		if strings.Contains(strings.ToLower(text), "secret_key") || strings.Contains(text, secretVariable) {
+			t.Errorf("%s names the secret key:\n%s", name, text)
+		}
+		for _, form := range keyForms {
+			secret := form.encode(octets)
+			inData := base64.StdEncoding.EncodeToString([]byte(secret))
+			if strings.Contains(text, secret) || strings.Contains(text, inData) {
+				t.Errorf("%s holds the secret key as %s", name, form.name)
+			}
+		}
+	}
+}
+
+// TestLabel: Kubernetes and Compose take what names are made into.
+func TestLabel(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, want string }{
+		{"", "fallback"},
+		{"manual", "manual"},
+		{"Zoë's $service", "zo--s--service"},
+		{"--a--", "a"},
+		{"żółw", "w"},
+		{"日本", "fallback"},
+		{"a\n b", "a--b"},
+		{strings.Repeat("a", 64), strings.Repeat("a", 63)},
+		{strings.Repeat("a", 62) + "-b", strings.Repeat("a", 62)},
+	} {
+		if got := labelOf(tt.name, "fallback"); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestJSONMetadata: metadata in each way to write it.
+func TestJSONMetadata(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		want cert.Metadata
+	}{
+		{``, nil},
+		{`, "metadata": null`, nil},
+		{`, "metadata": []`, nil},
+		{`, "name": "alice"`, cert.Metadata{{Name: "name", Value: "alice"}}},
+		{`, "name": "alice", "metadata": {"Name": "bob"}`, cert.Metadata{{Name: "Name", Value: "bob"}}},
+		{`, "name": "alice", "metadata": {"group": "fx"}`, cert.Metadata{{Name: "group", Value: "fx"}, {Name: "name", Value: "alice"}}},
+		{`, "metadata": {"b": "2", "a": "1"}`, cert.Metadata{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}}},
+		{`, "metadata": [{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]`, cert.Metadata{{Name: "b", Value: "2"}, {Name: "a", Value: "1"}}},
+	} {
+		c, err := parseJSON([]byte(`{"public_key": "` + curve.GenerateKeyPair().Public.String() + `"` + tt.text + `}`))
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, c.Metadata); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.text, diff)
+		}
+	}
+}
+
+// TestBadJSON: what can't be read has its error, which quotes nothing.
+func TestBadJSON(t *testing.T) {
+	t.Parallel()
+	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+	const public = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+	const other = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+	for _, tt := range []struct {
+		text string
+		want error
+	}{
+		{`{"secret_key": "` + secret, errJSON},
+		{`{"secret_key": "` + secret[:9] + `\[` + secret[9:] + `"}`, errJSON},
+		{`{"secret_key": "` + secret + `"} and more`, errJSON},
+		{`{"secret_key": ["` + secret + `"]}`, errJSON},
+		{`{"secret_key": 12345678}`, errJSON},
+		{`{"name": "` + secret + `"}`, errJSON},
+		{`{"public_key": "` + public + `", "metadata": ["` + secret + `"]}`, errJSON},
+		{`{"public_key": "` + public + `", "metadata": {"a": 12345678}}`, errJSON},
+		{`{"public_key": "` + public + `", "metadata": "` + secret + `"}`, errJSON},
+		{`{"public_key": "` + public[1:] + `"}`, errKeyText},
+		{`{"secret_key": "` + secret[1:] + `"}`, errKeyText},
+		{`{"public_key": "` + public + `", "secret_key": "` + secret[1:] + `"}`, errKeyText},
+		{`{"public_key": "` + other + `", "secret_key": "` + secret + `"}`, curve.ErrKeyPair},
+		{`{"public_key": "` + strings.Repeat("0", 40) + `"}`, curve.ErrPublicKey},
+	} {
+		_, err := parseJSON([]byte(tt.text))
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.text, err, tt.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), secret[1:9]) || strings.Contains(err.Error(), "'") || strings.Contains(err.Error(), "12345678")) {
+			t.Errorf("%s is quoted: %v", tt.text, err)
 		}
 	}
 }
@@ -178,9 +373,9 @@ func TestBadKeyText(t *testing.T) {
 		{strings.Repeat("ab", 32) + "a", "65 characters: hexadecimal, 1 too many?"},
 		{strings.Repeat("ab", 31) + "gg", "64 characters: hexadecimal? some are none of its digits"},
 		{strings.Repeat("a", 41) + "=", "42 characters: base64, 2 missing?"},
-		{strings.Repeat("a", 42) + "+", "43 characters: base64?"},      // stray bits in the last
-		{strings.Repeat("+_", 21) + "A", "43 characters: base64?"},     // both alphabets
-		{strings.Repeat("a", 20) + "\n" + strings.Repeat("A", 22), ""}, // which a decoder passes over
+		{strings.Repeat("a", 42) + "+", "43 characters: base64?"},                        // stray bits in the last
+		{strings.Repeat("+_", 21) + "A", "43 characters: base64?"},                       // both alphabets
+		{strings.Repeat("a", 20) + "\n" + strings.Repeat("A", 22), "more than one line"}, // which a decoder passes over
 		{strings.Repeat("a", 50), "50 characters: base64, 7 too many?"},
 	} {
 		_, err := parseKeyText(tt.text)
@@ -219,5 +414,41 @@ func FuzzKeyText(f *testing.F) {
 			}
 		}
 		t.Errorf("%q is read as %x, which isn't written so", text, octets)
+	})
+}
+
+func FuzzKeyJSON(f *testing.F) {
+	const public = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+	f.Add([]byte(`{"public_key": "` + public + `", "metadata": {"name": "manual"}}`))
+	f.Add([]byte(`{"name": "manual", "secret_key": "` + secret + `", "metadata": [{"name": "group", "value": "fx"}]}`))
+	f.Add([]byte(`{"public_key": "` + public + `", "secret_key": "` + secret + `"}`))
+	f.Add([]byte(`{"public_key": 1}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := parseJSON(text)
+		if err != nil {
+			return
+		}
+		if err := c.Public.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if !c.Secret.IsZero() {
+			if err := c.KeyPair().Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// It is written as what is read as the same.
+		written, err := exportJSON(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseJSON(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Public != c.Public || again.Secret.Z85() != c.Secret.Z85() || !cmp.Equal(again.Metadata, c.Metadata) {
+			t.Errorf("%s is written as %s", text, written)
+		}
 	})
 }

@@ -97,35 +97,44 @@ func eachVariable(head, line string, quote *strings.Replacer) func(*cert.Certifi
 	}
 }
 
+// quoted is a text that YAML has between single quotes. Without them some would be
+// a time or a number for one of its readers and not for another.
+type quoted string
+
+// MarshalYAML returns a quoted scalar.
+func (q quoted) MarshalYAML() (any, error) {
+	return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.SingleQuotedStyle, Value: string(q)}, nil
+}
+
 // exportCompose writes what goes into a compose file. Compose puts variables of
 // its own in the place of $NAME, even within quotes.
 func exportCompose(c *cert.Certificate) ([]byte, error) {
 	type service struct {
-		Environment map[string]string `yaml:"environment"`
+		Environment map[string]quoted `yaml:"environment"`
 	}
-	environment := map[string]string{}
+	environment := map[string]quoted{}
 	for _, v := range variables(c) {
-		environment[v.name] = strings.ReplaceAll(v.value, "$", "$$")
+		environment[v.name] = quoted(strings.ReplaceAll(v.value, "$", "$$"))
 	}
 	return yaml.Marshal(map[string]any{
-		"services": map[string]service{labelOf(c.Name(), "service"): {environment}},
+		"services": map[quoted]service{quoted(labelOf(c.Name(), "service")): {environment}},
 	})
 }
 
 // exportKubernetes writes a Secret.
 func exportKubernetes(c *cert.Certificate) ([]byte, error) {
 	type metadata struct {
-		Name string `yaml:"name"`
+		Name quoted `yaml:"name"`
 	}
 	secret := struct {
 		APIVersion string            `yaml:"apiVersion"`
 		Kind       string            `yaml:"kind"`
 		Metadata   metadata          `yaml:"metadata"`
 		Type       string            `yaml:"type"`
-		Data       map[string]string `yaml:"data"`
-	}{"v1", "Secret", metadata{labelOf(c.Name(), "zmq-curve")}, "Opaque", map[string]string{}}
+		Data       map[string]quoted `yaml:"data"`
+	}{"v1", "Secret", metadata{quoted(labelOf(c.Name(), "zmq-curve"))}, "Opaque", map[string]quoted{}}
 	for _, v := range variables(c) {
-		secret.Data[v.name] = base64.StdEncoding.EncodeToString([]byte(v.value))
+		secret.Data[v.name] = quoted(base64.StdEncoding.EncodeToString([]byte(v.value)))
 	}
 	return yaml.Marshal(secret)
 }
