@@ -18,7 +18,7 @@ func boxSizes() []int {
 	for n := range 201 {
 		sizes = append(sizes, n)
 	}
-	for _, n := range []int{223, 255, 256, 257, 511, 512, 1023, 4096, 64 << 10} {
+	for _, n := range []int{223, 255, 256, 257, 479, 511, 512, 1023, 4096, share, 2 * share, 2*share + stretch, 1 << 20} {
 		sizes = append(sizes, n-1, n, n+1)
 	}
 	for range 50 {
@@ -109,11 +109,17 @@ func TestCipherAppends(t *testing.T) {
 			})
 		}
 	}
-	// A payload may lie where the message goes.
-	buf := append(make([]byte, 0, 500), "the payload, in the place of its own message"...)
-	want := c.seal(nil, 8, 0, buf)
-	if got := c.seal(buf[:0], 8, 0, buf); !bytes.Equal(got, want) {
-		t.Errorf("sealed in place: %x, want %x", got, want)
+	// A message may be opened where it lies.
+	for _, n := range boxSizes() {
+		payload := randomOctets(n)
+		message := c.seal(nil, 8, FlagMore, payload)
+		opened, _, err := c.open(message[MessageOverhead:MessageOverhead], message[16:], 8)
+		if err != nil || !bytes.Equal(opened, payload) {
+			t.Fatalf("%d octets opened in place as %x, %v", n, opened, err)
+		}
+		if n > 0 && &opened[0] != &message[MessageOverhead] {
+			t.Fatalf("%d octets: opened elsewhere", n)
+		}
 	}
 }
 
