@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
-	"github.com/cloudflare/circl/dh/x25519"
+	"filippo.io/edwards25519"
 )
 
 // KeySize is the size in octets of a public, a secret and a shared key.
@@ -142,13 +143,16 @@ func (s secret) wipe() { clear(s.octets[:]) }
 // "[secret]" under every verb, in JSON and in slog, and as an address where it
 // is an unexported field of something else. Copies share the key: Wipe wipes
 // it for all of them.
-type SecretKey struct{ key *secret }
+type SecretKey struct{ key *secretKey }
+
+// secretKey is what all copies of a SecretKey share.
+type secretKey struct {
+	secret
+	public atomic.Pointer[PublicKey] // nil until somebody has asked for it
+}
 
 // makeSecretKey makes a key of zeros, to be filled.
-func makeSecretKey() SecretKey {
-	k := newSecret()
-	return SecretKey{&k}
-}
+func makeSecretKey() SecretKey { return SecretKey{&secretKey{secret: newSecret()}} }
 
 // ParseSecretKey reads the 40 characters of Z85 that Z85 gives. It returns
 // ErrKeySize or a *Z85Error.
@@ -182,13 +186,18 @@ func (s SecretKey) Equal(t SecretKey) bool {
 	return subtle.ConstantTimeCompare(s.key.octets[:], t.key.octets[:]) == 1
 }
 
-// Public computes the public key. It returns the zero PublicKey if there is
-// no secret key.
+// Public returns the public key, which it computes the first time. It returns
+// the zero PublicKey if there is no secret key.
 func (s SecretKey) Public() PublicKey {
 	if s.key == nil {
 		return PublicKey{}
 	}
-	return basepointMult(s.key.octets)
+	if known := s.key.public.Load(); known != nil {
+		return *known
+	}
+	public := basepointMult(s.key.octets)
+	s.key.public.Store(&public)
+	return public
 }
 
 // Z85 returns the secret as 40 characters of Z85, and "" if there is none. It
@@ -205,6 +214,7 @@ func (s SecretKey) Z85() string {
 func (s SecretKey) Wipe() {
 	if s.key != nil {
 		s.key.wipe()
+		s.key.public.Store(nil)
 	}
 }
 
@@ -265,9 +275,14 @@ func (p KeyPair) Check() error {
 	return nil
 }
 
-// basepointMult computes the public key of a secret key.
+// basepointMult computes the public key of a secret key. It goes by way of
+// Edwards25519, which is the same curve in another form, since there are tables
+// of its base point's multiples: that takes three quarters of the time.
 func basepointMult(secret *[KeySize]byte) PublicKey {
-	var public x25519.Key
-	x25519.KeyGen(&public, (*x25519.Key)(secret))
-	return PublicKey(public)
+	scalar, err := edwards25519.NewScalar().SetBytesWithClamping(secret[:])
+	if err != nil {
+		panic("curve: " + err.Error()) // for another size only
+	}
+	defer scalar.Set(edwards25519.NewScalar()) // zero
+	return PublicKey(new(edwards25519.Point).ScalarBaseMult(scalar).BytesMontgomery())
 }

@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/curve25519"
 )
 
 // lowOrderEncodings returns all encodings of points of low order: the 12 known
@@ -218,5 +220,36 @@ func TestSecretKey(t *testing.T) {
 		if _, err := NewSecretKey(make([]byte, n)); !errors.Is(err, ErrKeySize) {
 			t.Errorf("%d octets: got %v", n, err)
 		}
+	}
+}
+
+// TestPublicOfSecret: public keys are those of x/crypto's X25519, and the same
+// when asked for again.
+func TestPublicOfSecret(t *testing.T) {
+	t.Parallel()
+	secrets := [][]byte{make([]byte, KeySize), bytes.Repeat([]byte{0xff}, KeySize), append([]byte{7}, make([]byte, KeySize-1)...)}
+	for range 500 {
+		secrets = append(secrets, randomOctets(KeySize))
+	}
+	for _, octets := range secrets {
+		want, err := curve25519.X25519(octets, curve25519.Basepoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := NewSecretKey(octets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := secret.Public(); !bytes.Equal(got[:], want) {
+				t.Errorf("secret %x: got %x, want %x", octets, got, want)
+			}
+		}
+	}
+	secret, _ := NewSecretKey(secrets[1])
+	before := secret.Public()
+	secret.Wipe()
+	if secret.Public() == before {
+		t.Error("a wiped key still has its public key")
 	}
 }
