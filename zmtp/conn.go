@@ -1,13 +1,11 @@
 package zmtp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
@@ -31,7 +29,8 @@ type User struct {
 // keep a goroutine in it, even where few messages arrive. Sockets that never
 // receive (PUSH) do that by themselves.
 //
-// Send and Recv may be called from any goroutines at the same time.
+// All methods may be called from any goroutines at the same time; but what
+// RecvBatch returns is valid only until the next call that receives.
 type Conn struct {
 	nc     net.Conn
 	cfg    *Config
@@ -44,18 +43,8 @@ type Conn struct {
 
 	closeOnce  sync.Once
 	closed     chan struct{}  // closed by Close
-	background sync.WaitGroup // heartbeats and drain
-}
-
-// rxState belongs to the one who receives.
-type rxState struct {
-	mu      sync.Mutex
-	frames  *frameReader
-	session *curve.Session // nil without CURVE
-	parts   [][]byte       // of a message that isn't whole yet
-	size    int            // octets in parts
-	ttl     time.Duration  // how long the peer may be silent, by its last PING
-	err     error          // what ended the receiving
+	background sync.WaitGroup // drain, and a heartbeat that is due
+	heartbeat  heartbeat
 }
 
 // startConn makes the connection of a finished handshake.
@@ -68,11 +57,14 @@ func startConn(h *handshake) *Conn {
 		user:   h.user,
 		closed: make(chan struct{}),
 	}
+	h.in.release()
 	c.rx.frames = h.in
 	c.rx.session = h.session
+	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.session = h.session
+	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
 	if c.cfg.HeartbeatInterval > 0 {
-		c.background.Go(c.sendHeartbeats)
+		c.startHeartbeats()
 	}
 	if onlySends(c.cfg.SocketType) {
 		c.background.Go(c.drain)
@@ -100,44 +92,19 @@ func (c *Conn) Close() error {
 	c.closeOnce.Do(func() {
 		close(c.closed)
 		err = c.nc.Close()
+		c.stopHeartbeats()
 		c.background.Wait()
 		c.rx.mu.Lock()
 		defer c.rx.mu.Unlock()
 		c.tx.mu.Lock()
 		defer c.tx.mu.Unlock()
+		c.rx.interrupt.close()
+		c.tx.interrupt.close()
 		if c.rx.session != nil {
 			c.rx.session.Close()
 		}
 	})
 	return err
-}
-
-// Recv returns the next message, which belongs to the caller. When ctx is done
-// it returns ctx's error, nothing is lost, and Recv may be called again. After
-// any other error the connection is of no use: io.EOF means that the peer has
-// closed it between messages.
-func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
-	c.rx.mu.Lock()
-	defer c.rx.mu.Unlock()
-	for {
-		if c.rx.err != nil {
-			return nil, c.rx.err
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		arrived := c.rx.frames.arrived
-		message, err := c.recvFrameLocked(ctx)
-		if message != nil {
-			return message, nil
-		}
-		// Any octet is a sign of life, a whole frame isn't needed.
-		if err == nil || isTimeout(err) && (ctx.Err() != nil || c.rx.frames.arrived != arrived) {
-			continue
-		}
-		c.rx.err = c.fail(err)
-		return nil, c.rx.err
-	}
 }
 
 // fail closes the network connection after err and returns what to tell.
@@ -160,99 +127,5 @@ func (c *Conn) isClosed() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// recvFrameLocked reads one frame and returns the message that it completes,
-// if it does.
-func (c *Conn) recvFrameLocked(ctx context.Context) (message [][]byte, err error) {
-	limit := c.cfg.MaxMessageSize - c.rx.size
-	if c.rx.session != nil {
-		limit += curve.MessageOverhead
-	}
-	flags, body, err := c.nextFrameLocked(ctx, limit)
-	if err != nil {
-		if err == io.EOF && len(c.rx.parts) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, err
-	}
-	more, command := flags&flagMore != 0, flags&flagCommand != 0
-	var part []byte
-	if c.rx.session == nil {
-		part = append(make([]byte, 0, len(body)), body...)
-	} else {
-		// The true flags are in the box. In the clear ones outside anybody on
-		// the path can change a bit, so they must not matter.
-		if more || command {
-			return nil, fmt.Errorf("%w: flags %#02x outside the box of a CURVE message", ErrFrame, flags)
-		}
-		var inner byte
-		if part, inner, err = c.rx.session.Open(make([]byte, 0, max(len(body)-curve.MessageOverhead, 0)), body); err != nil {
-			return nil, err
-		}
-		more, command = inner&curve.FlagMore != 0, inner&curve.FlagCommand != 0
-		if more && command {
-			return nil, fmt.Errorf("%w: a command with MORE", ErrFrame)
-		}
-	}
-	if command {
-		return c.handleCommandLocked(part)
-	}
-	if len(c.rx.parts) >= c.cfg.MaxParts {
-		return nil, fmt.Errorf("%w: more than %d", ErrParts, c.cfg.MaxParts)
-	}
-	c.rx.parts = append(c.rx.parts, part)
-	c.rx.size += len(part)
-	if more {
-		return nil, nil
-	}
-	message = c.rx.parts
-	c.rx.parts, c.rx.size = nil, 0
-	return message, nil
-}
-
-// nextFrameLocked reads a frame, but no longer than ctx and the heartbeats
-// allow.
-func (c *Conn) nextFrameLocked(ctx context.Context, limit int) (flags byte, body []byte, err error) {
-	if idle := c.idleLimitLocked(); idle > 0 {
-		c.nc.SetReadDeadline(time.Now().Add(idle))
-		defer c.nc.SetReadDeadline(time.Time{})
-	}
-	defer onDone(ctx, c.nc.SetReadDeadline)()
-	return c.rx.frames.next(limit)
-}
-
-// handleCommandLocked takes a command after the handshake. A subscription
-// becomes a message.
-func (c *Conn) handleCommandLocked(body []byte) (message [][]byte, err error) {
-	name, data, err := parseCommand(body)
-	if err != nil {
-		return nil, err
-	}
-	switch name {
-	case cmdPing:
-		return nil, c.handlePingLocked(data)
-	case cmdSubscribe, cmdCancel:
-		if !publishes(c.cfg.SocketType) {
-			return nil, fmt.Errorf("%w: %s to a %s", ErrCommand, name, c.cfg.SocketType)
-		}
-		first := byte(0)
-		if name == cmdSubscribe {
-			first = 1
-		}
-		return [][]byte{append([]byte{first}, data...)}, nil
-	case cmdError:
-		return nil, parseRefusal(body)
-	}
-	return nil, nil // PONG, and what later versions of ZMTP may bring
-}
-
-// drain receives on a socket at which no messages arrive.
-func (c *Conn) drain() {
-	for {
-		if _, err := c.Recv(context.Background()); err != nil {
-			return
-		}
 	}
 }

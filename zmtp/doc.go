@@ -40,6 +40,29 @@
 // What the handler answers is in [Conn.User]; what the client merely says of
 // itself is in [Conn.Claims].
 //
+// # Many messages
+//
+// [Conn.Send] and [Conn.Recv] are for one message at a time: nothing waits for
+// another. Who has many at a time saves most of what they cost with
+// [Conn.Queue], [Conn.Flush] and [Conn.RecvBatch], which write and read them
+// together and allocate nothing. A server that answers what has come, and lets
+// nothing wait longer than that:
+//
+//	for {
+//		batch, err := conn.RecvBatch(ctx)
+//		if err != nil {
+//			return err
+//		}
+//		for _, message := range batch {
+//			if err := conn.Queue(ctx, answer(message)...); err != nil {
+//				return err
+//			}
+//		}
+//		if err := conn.Flush(ctx); err != nil {
+//			return err
+//		}
+//	}
+//
 // # Roles
 //
 // Who is client and who is server in the mechanism doesn't depend on who
@@ -49,6 +72,7 @@
 // # Hostile peers
 //
 // Memory grows with the octets that have arrived, never with the size that a
-// peer announces, and up to the limits in [Config]. A handshake must end within
-// Config.HandshakeTimeout, whatever the peer does.
+// peer announces, and up to the limits in [Config]. While nothing arrives a
+// connection has no buffer, and no goroutine but the one that waits in Recv. A
+// handshake must end within Config.HandshakeTimeout, whatever the peer does.
 package zmtp

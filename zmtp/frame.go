@@ -18,9 +18,14 @@ const (
 // longHeader is the size of a long frame's flags and size octets.
 const longHeader = 9
 
-// readBuffer is the size of a connection's read buffer. Frames that fit are
-// handed out as a part of it.
-const readBuffer = 8 << 10
+const (
+	// idleBuffer is what a connection has to read into while nothing arrives.
+	// Most single messages fit.
+	idleBuffer = 256
+	// readSize is how much is read at a time, where so much has come at once
+	// before.
+	readSize = 64 << 10
+)
 
 // maxEmptyReads is how often a source may give neither octets nor an error.
 const maxEmptyReads = 100
@@ -36,56 +41,42 @@ func appendFrameHeader(dst []byte, flags byte, size int) []byte {
 
 // frameReader takes frames out of a stream. What has arrived stays with it
 // when a read is interrupted, so the next call goes on where the last stopped.
-// Memory grows with the octets that arrive, never with the size announced.
+//
+// It reads all that has come at once, and finds the frames in there. Its memory
+// grows with the octets that arrive, or have arrived before, never with the size
+// announced; while there is nothing it has idleBuffer.
 type frameReader struct {
-	src   io.Reader
-	buf   []byte // what has been read: buf[r:w]
-	r, w  int
-	large []byte // body of a frame that doesn't fit in buf, as far as it has arrived
+	src  io.Reader
+	buf  *buffer // &idle, or one from the pool
+	keep int     // octets before this one are no longer needed
+	r, w int     // what has been read and not yet taken: buf.octets[r:w]
+	more bool    // the last read had no room for more, so there may be
+	most int     // the most octets that have been held
 
-	arrived uint64 // octets read from src
+	idle   buffer
+	octets [idleBuffer]byte // of idle
 }
 
 func newFrameReader(src io.Reader) *frameReader {
-	return &frameReader{src: src, buf: make([]byte, readBuffer)}
+	fr := &frameReader{src: src}
+	fr.idle.octets = fr.octets[:]
+	fr.buf = &fr.idle
+	return fr
 }
 
-// fill reads more octets into the buffer. There is room unless it holds
-// len(buf) unread ones.
-func (fr *frameReader) fill() error {
-	if fr.r > 0 {
-		copy(fr.buf, fr.buf[fr.r:fr.w])
-		fr.w -= fr.r
-		fr.r = 0
-	}
-	n, err := fr.read(fr.buf[fr.w:])
-	fr.w += n
-	if err == io.EOF && fr.w > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+// span is where something lies in what a frameReader holds: the octets from
+// begin to end, counted from keep.
+type span struct{ begin, end int }
+
+// at returns the octets of a span. They are valid until the next fill.
+func (fr *frameReader) at(s span) []byte {
+	return fr.buf.octets[fr.keep+s.begin : fr.keep+s.end : fr.keep+s.end]
 }
 
-// read reads at least one octet, or says why not. An error that comes with
-// octets comes again at the next read.
-func (fr *frameReader) read(p []byte) (int, error) {
-	for range maxEmptyReads {
-		n, err := fr.src.Read(p)
-		fr.arrived += uint64(n)
-		if n > 0 {
-			return n, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return 0, io.ErrNoProgress
-}
-
-// header returns flags, size and header length of the next frame, once they
-// have arrived whole.
+// header returns flags, body size and header size of the next frame. The
+// header's size is zero if it hasn't arrived whole.
 func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
-	b := fr.buf[fr.r:fr.w]
+	b := fr.buf.octets[fr.r:fr.w]
 	if len(b) == 0 {
 		return 0, 0, 0, nil
 	}
@@ -112,60 +103,115 @@ func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	return flags, size, longHeader, nil
 }
 
-// next returns the next frame. A body of more than limit octets is refused as
-// soon as its size is seen. The body is valid until the next call.
+// take returns the next frame, if it has arrived whole. A body of more than
+// limit octets is refused as soon as its size is seen.
+func (fr *frameReader) take(limit int) (flags byte, body span, ok bool, err error) {
+	flags, size, n, err := fr.header()
+	if err != nil || n == 0 {
+		return 0, span{}, false, err
+	}
+	if size > uint64(limit) {
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
+	}
+	if size > uint64(fr.w-fr.r-n) {
+		return 0, span{}, false, nil
+	}
+	begin := fr.r + n
+	fr.r = begin + int(size)
+	return flags, span{begin - fr.keep, fr.r - fr.keep}, true, nil
+}
+
+// release says that what has been taken is no longer needed after the next
+// fill.
+func (fr *frameReader) release() { fr.keep = fr.r }
+
+// next returns the next frame, for which it reads as long as it has to. The
+// body is valid until the next call.
 func (fr *frameReader) next(limit int) (flags byte, body []byte, err error) {
+	fr.release()
 	for {
-		flags, size, n, err := fr.header()
+		flags, body, ok, err := fr.take(limit)
 		if err != nil {
 			return 0, nil, err
 		}
-		switch {
-		case n == 0:
-			err = fr.fill()
-		case size > uint64(limit):
-			return 0, nil, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
-		case n+int(size) <= fr.w-fr.r:
-			body := fr.buf[fr.r+n : fr.r+n+int(size)]
-			fr.r += n + int(size)
-			return flags, body, nil
-		case n+int(size) <= len(fr.buf):
-			err = fr.fill()
-		default:
-			body, err := fr.nextLarge(n, int(size))
-			return flags, body, err
+		if ok {
+			return flags, fr.at(body), nil
 		}
-		if err != nil {
+		if err := fr.fill(); err != nil {
 			return 0, nil, err
 		}
 	}
 }
 
-// nextLarge returns the body of a frame that is larger than the buffer. The
-// header stays in the buffer until the body is whole, for the case that a read
-// is interrupted.
-func (fr *frameReader) nextLarge(header, size int) ([]byte, error) {
-	if fr.large == nil {
-		fr.large = append(make([]byte, 0, len(fr.buf)*2), fr.buf[fr.r+header:fr.w]...)
-		fr.w = fr.r + header
-	}
-	for len(fr.large) < size {
-		if len(fr.large) == cap(fr.large) {
-			grown := make([]byte, len(fr.large), min(2*cap(fr.large), size))
-			copy(grown, fr.large)
-			fr.large = grown
+// fill reads once, at least one octet, or says why not. An error that comes
+// with octets comes again at the next read.
+func (fr *frameReader) fill() error {
+	fr.makeRoom()
+	room := fr.buf.octets[fr.w:]
+	for range maxEmptyReads {
+		n, err := fr.src.Read(room)
+		if n > 0 {
+			fr.w += n
+			fr.more = n == len(room)
+			fr.most = max(fr.most, fr.w-fr.keep)
+			return nil
 		}
-		n, err := fr.read(fr.large[len(fr.large):min(cap(fr.large), size)])
-		fr.large = fr.large[:len(fr.large)+n]
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+		if err == io.EOF && fr.w > fr.keep {
+			return io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	body := fr.large
-	fr.large = nil
-	fr.r += header
-	return body, nil
+	return io.ErrNoProgress
+}
+
+// makeRoom moves what is held to where there is room for more: to the front, to
+// a larger buffer, or out of one where nothing is held and nothing more is
+// expected.
+func (fr *frameReader) makeRoom() {
+	fr.buf.forget()
+	have, held := len(fr.buf.octets), fr.w-fr.keep
+	if held == 0 && !fr.more && fr.buf != &fr.idle {
+		fr.moveTo(&fr.idle)
+		return
+	}
+	grown := max(2*have, fr.most)
+	if fr.more && have < readSize {
+		fr.moveTo(getBuffer(min(grown, readSize)))
+		return
+	}
+	if held <= have/4 {
+		fr.moveTo(fr.buf)
+	}
+	need := longHeader // from r on
+	if _, size, n, _ := fr.header(); n > 0 {
+		need = n + int(min(size, math.MaxInt/2))
+	}
+	if fr.r+need <= have {
+		return
+	}
+	need += fr.r - fr.keep
+	switch {
+	case need > have && (held == have || need <= fr.most):
+		fr.moveTo(getBuffer(min(need, grown)))
+	default:
+		fr.moveTo(fr.buf)
+	}
+}
+
+// moveTo moves what is held to the front of a buffer, which may be the present
+// one, and gives the present one back if it isn't.
+func (fr *frameReader) moveTo(b *buffer) {
+	from := fr.buf
+	if from == b && fr.keep == 0 {
+		return
+	}
+	n := copy(b.octets, from.octets[fr.keep:fr.w])
+	fr.r -= fr.keep
+	fr.keep, fr.w = 0, n
+	fr.buf = b
+	if from != b && from != &fr.idle {
+		putBuffer(from)
+	}
 }

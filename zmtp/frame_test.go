@@ -24,7 +24,7 @@ func readFrames(src io.Reader, limit int) (frames [][]byte, flags []byte, err er
 
 func TestFrames(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{0, 1, 254, 255, 256, 257, readBuffer - longHeader - 1, readBuffer - longHeader, readBuffer - longHeader + 1, readBuffer, 100_000} {
+	for _, size := range []int{0, 1, 254, 255, 256, 257, idleBuffer - 2, idleBuffer - 1, minBuffer - longHeader, readSize - longHeader - 1, readSize - longHeader, readSize - longHeader + 1, readSize, 100_000} {
 		body := bytes.Repeat([]byte("0123456789abcde"), size/15+1)[:size]
 		var stream []byte
 		for _, flags := range []byte{flagMore, flagCommand, 0} {
@@ -152,4 +152,43 @@ func FuzzGreeting(f *testing.F) {
 			t.Fatalf("%+v written again is %+v, %v", g, again, err)
 		}
 	})
+}
+
+// TestIdleBuffer: a reader gives its buffer back when it waits with nothing in
+// it, and not while a part of a frame is there.
+func TestIdleBuffer(t *testing.T) {
+	t.Parallel()
+	frame := append(appendFrameHeader(nil, 0, 1000), make([]byte, 1000)...)
+	chunks := [][]byte{bytes.Repeat(frame, 100), frame[:600], frame[600:]}
+	var fr *frameReader
+	waits := 0
+	fr = newFrameReader(readerFunc(func(p []byte) (int, error) {
+		if len(chunks) == 0 {
+			if fr.buf != &fr.idle {
+				t.Error("waits for nothing with a buffer from the pool")
+			}
+			return 0, io.EOF
+		}
+		if waits == 0 && len(p) != idleBuffer {
+			t.Errorf("began with room for %d octets", len(p))
+		}
+		waits++
+		n := copy(p, chunks[0])
+		if chunks[0] = chunks[0][n:]; len(chunks[0]) == 0 {
+			chunks = chunks[1:]
+		}
+		return n, nil
+	}))
+	for n := 0; ; n++ {
+		_, body, err := fr.next(1000)
+		if err != nil {
+			if err != io.EOF || n != 101 {
+				t.Errorf("%d frames, then %v", n, err)
+			}
+			return
+		}
+		if len(body) != 1000 {
+			t.Fatalf("frame %d has %d octets", n, len(body))
+		}
+	}
 }

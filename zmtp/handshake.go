@@ -16,9 +16,6 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// aLongTimeAgo as a deadline interrupts what a net.Conn is doing.
-var aLongTimeAgo = time.Unix(1, 0)
-
 // greetingPatience is how long the rest of our greeting waits for the first
 // part of the peer's, in case that waits for the whole of ours.
 const greetingPatience = 2 * time.Second
@@ -31,6 +28,7 @@ type handshake struct {
 	asServer bool
 	in       *frameReader
 	peer     greeting
+	unsent   []byte // what precedes the next command
 
 	// What the mechanism finds out.
 	claims  zap.Metadata
@@ -43,10 +41,12 @@ func newConn(ctx context.Context, nc net.Conn, cfg *Config, asServer bool) (*Con
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, cfg.HandshakeTimeout)
 	defer cancel()
-	release := onDone(ctx, nc.SetDeadline)
+	interrupt := interrupter{setDeadline: nc.SetDeadline}
+	defer interrupt.close()
+	interrupt.begin(ctx)
 	h := &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
 	err := h.run(ctx)
-	release()
+	interrupt.end()
 	if err != nil {
 		nc.Close()
 		if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err())) {
@@ -58,25 +58,6 @@ func newConn(ctx context.Context, nc net.Conn, cfg *Config, asServer bool) (*Con
 		return nil, &HandshakeError{Peer: peerName(nc), Err: err}
 	}
 	return startConn(h), nil
-}
-
-// onDone sets a deadline in the past when ctx is done. The function that it
-// returns ends that, and takes the deadline back.
-func onDone(ctx context.Context, setDeadline func(time.Time) error) (release func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		setDeadline(aLongTimeAgo)
-		close(done)
-	})
-	return func() {
-		if !stop() {
-			<-done
-			setDeadline(time.Time{})
-		}
-	}
 }
 
 func isTimeout(err error) bool {
@@ -118,37 +99,11 @@ func (h *handshake) run(ctx context.Context) error {
 // sides can tell their users which two met.
 func (h *handshake) exchangeGreetings() error {
 	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
-	versionSeen := make(chan struct{})
-	write := func() error {
-		if _, err := h.nc.Write(ours[:versionEnd]); err != nil {
-			return err
-		}
-		select {
-		case <-versionSeen:
-		case <-time.After(greetingPatience):
-		}
-		_, err := h.nc.Write(ours[versionEnd:])
-		return err
+	greet := h.greetAtOnce
+	if isBuffered(h.nc) {
+		greet = h.greetInTurn
 	}
-	read := func() (err error) {
-		signal := sync.OnceFunc(func() { close(versionSeen) })
-		defer signal()
-		for h.in.w < greetingSize {
-			if err = h.in.fill(); err == nil {
-				err = checkSignature(h.in.buf[:min(h.in.w, greetingSize)])
-			}
-			if err != nil {
-				return err
-			}
-			if h.in.w >= versionEnd {
-				signal()
-			}
-		}
-		h.in.r = greetingSize
-		h.peer, err = parseGreeting(h.in.buf[:greetingSize])
-		return err
-	}
-	if err := h.exchange(write, read); err != nil {
+	if err := greet(ours); err != nil {
 		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
 			return &MechanismError{Ours: h.cfg.Mechanism}
 		}
@@ -167,10 +122,94 @@ func (h *handshake) exchangeGreetings() error {
 	return nil
 }
 
+// isBuffered reports whether the operating system takes what little a handshake
+// writes at a time, whether or not the peer reads. It spares a goroutine.
+func isBuffered(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// greetInTurn exchanges greetings where no write has to wait. A client sends the
+// rest of its own with its first command, for which it needs the server's whole
+// greeting: that spares both a system call.
+func (h *handshake) greetInTurn(ours []byte) error {
+	rest := ours[versionEnd:]
+	writeRest := sync.OnceValue(func() error { return h.write(rest) })
+	impatient := time.AfterFunc(greetingPatience, func() { writeRest() })
+	writeErr := h.write(ours[:versionEnd])
+	readErr := h.readGreeting(func() {
+		if h.asServer {
+			writeRest()
+		}
+	})
+	switch {
+	case !impatient.Stop():
+		writeErr = errors.Join(writeErr, writeRest()) // waits for the one under way
+	case readErr != nil:
+	case h.asServer || h.peer.mechanism != h.cfg.Mechanism:
+		writeErr = errors.Join(writeErr, writeRest())
+	default:
+		h.unsent = rest
+	}
+	if readErr != nil {
+		return readErr
+	}
+	return writeErr
+}
+
+// greetAtOnce exchanges greetings where two peers who both write would wait for
+// each other.
+func (h *handshake) greetAtOnce(ours []byte) error {
+	versionSeen := make(chan struct{})
+	write := func() error {
+		if err := h.write(ours[:versionEnd]); err != nil {
+			return err
+		}
+		select {
+		case <-versionSeen:
+		case <-time.After(greetingPatience):
+		}
+		return h.write(ours[versionEnd:])
+	}
+	return h.exchange(write, func() error {
+		signal := sync.OnceFunc(func() { close(versionSeen) })
+		defer signal()
+		return h.readGreeting(signal)
+	})
+}
+
+// readGreeting reads the peer's greeting, and says when its version has come.
+func (h *handshake) readGreeting(versionSeen func()) (err error) {
+	for h.in.w < greetingSize {
+		if err = h.in.fill(); err == nil {
+			err = checkSignature(h.in.buf.octets[:min(h.in.w, greetingSize)])
+		}
+		if err != nil {
+			return err
+		}
+		if h.in.w >= versionEnd {
+			versionSeen()
+		}
+	}
+	h.in.r = greetingSize
+	h.peer, err = parseGreeting(h.in.buf.octets[:greetingSize])
+	return err
+}
+
 // exchange runs write while read runs, so that two peers who both speak first
 // never wait for each other, however little the transport buffers. What read
 // finds wrong matters more than a failed write.
 func (h *handshake) exchange(write, read func() error) error {
+	if isBuffered(h.nc) {
+		writeErr := write()
+		if err := read(); err != nil {
+			return err
+		}
+		return writeErr
+	}
 	written := make(chan error, 1)
 	go func() { written <- write() }()
 	err := read()
@@ -182,11 +221,17 @@ func (h *handshake) exchange(write, read func() error) error {
 	return <-written
 }
 
+func (h *handshake) write(octets []byte) error {
+	_, err := h.nc.Write(octets)
+	return err
+}
+
 // send writes one handshake command.
 func (h *handshake) send(command []byte) error {
-	frame := appendFrameHeader(make([]byte, 0, longHeader+len(command)), flagCommand, len(command))
-	_, err := h.nc.Write(append(frame, command...))
-	return err
+	octets := make([]byte, 0, len(h.unsent)+longHeader+len(command))
+	octets = appendFrameHeader(append(octets, h.unsent...), flagCommand, len(command))
+	h.unsent = nil
+	return h.write(append(octets, command...))
 }
 
 // receive reads one handshake command.

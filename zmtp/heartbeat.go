@@ -1,9 +1,11 @@
 package zmtp
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 )
 
@@ -19,32 +21,62 @@ const (
 // waits to be written.
 const pongPatience = 30 * time.Second
 
-// sendHeartbeats sends a PING in every interval until the connection ends.
-func (c *Conn) sendHeartbeats() {
+// heartbeat is the timer of a connection's PINGs. There is no goroutine between
+// two of them. Conn.background counts it while the next PING is due.
+type heartbeat struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil when there are no more PINGs
+}
+
+// startHeartbeats sends a PING in every interval until the connection ends.
+func (c *Conn) startHeartbeats() {
+	c.background.Add(1)
+	c.heartbeat.mu.Lock()
+	defer c.heartbeat.mu.Unlock()
+	c.heartbeat.timer = time.AfterFunc(c.cfg.HeartbeatInterval, c.beat)
+}
+
+// beat sends a PING and starts the timer for the next one.
+func (c *Conn) beat() {
+	err := c.sendPing()
+	c.heartbeat.mu.Lock()
+	defer c.heartbeat.mu.Unlock()
+	if err != nil || c.heartbeat.timer == nil {
+		c.heartbeat.timer = nil
+		c.background.Done()
+		return
+	}
+	c.heartbeat.timer.Reset(c.cfg.HeartbeatInterval)
+}
+
+// stopHeartbeats lets no further PING begin. One that is on its way out ends
+// before Conn.background is done.
+func (c *Conn) stopHeartbeats() {
+	c.heartbeat.mu.Lock()
+	defer c.heartbeat.mu.Unlock()
+	if c.heartbeat.timer != nil && c.heartbeat.timer.Stop() {
+		c.background.Done()
+	}
+	c.heartbeat.timer = nil
+}
+
+// sendPing sends a PING, unless a message is on its way out, which is a sign of
+// life too.
+func (c *Conn) sendPing() error {
+	if !c.tx.mu.TryLock() {
+		return nil
+	}
 	// Our next PING is due an interval from now: the peer shall wait that long
 	// and the timeout on top.
 	ttl := min((c.cfg.HeartbeatInterval+c.cfg.HeartbeatTimeout)/pingTTLUnit, math.MaxUint16)
-	ping := binary.BigEndian.AppendUint16(nil, uint16(ttl))
-	ticker := time.NewTicker(c.cfg.HeartbeatInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-c.closed:
-			return
-		case <-ticker.C:
-		}
-		// While a message is on its way out, that is the sign of life.
-		if !c.tx.mu.TryLock() {
-			continue
-		}
-		c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
-		err := c.sendCommandLocked(cmdPing, ping)
-		c.nc.SetWriteDeadline(time.Time{})
-		c.tx.mu.Unlock()
-		if err != nil || c.flushPong() != nil {
-			return
-		}
+	c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
+	err := c.sendCommandLocked(context.Background(), cmdPing, binary.BigEndian.AppendUint16(nil, uint16(ttl)))
+	c.nc.SetWriteDeadline(time.Time{})
+	c.tx.mu.Unlock()
+	if err != nil {
+		return err
 	}
+	return c.flushPong()
 }
 
 // idleLimitLocked is how long Recv may wait for an octet, zero for ever: the
@@ -68,9 +100,8 @@ func (c *Conn) handlePingLocked(data []byte) error {
 		return fmt.Errorf("%w: PING of %d octets", ErrCommand, len(data))
 	}
 	c.rx.ttl = time.Duration(binary.BigEndian.Uint16(data)) * pingTTLUnit
-	c.tx.pongMu.Lock()
-	c.tx.pong = append(make([]byte, 0, maxPingContext), data[pingTTLSize:]...)
-	c.tx.pongMu.Unlock()
+	echo := append(make([]byte, 0, maxPingContext), data[pingTTLSize:]...)
+	c.tx.pong.Store(&echo)
 	return c.flushPong()
 }
 
@@ -79,15 +110,11 @@ func (c *Conn) handlePingLocked(data []byte) error {
 // peer may not let go on before we receive. A PING that finds another
 // unanswered replaces it: one answer is a sign of life for both.
 func (c *Conn) flushPong() error {
-	for c.pongDue() && c.tx.mu.TryLock() {
-		c.tx.pongMu.Lock()
-		pong := c.tx.pong
-		c.tx.pong = nil
-		c.tx.pongMu.Unlock()
+	for c.tx.pong.Load() != nil && c.tx.mu.TryLock() {
 		var err error
-		if pong != nil {
+		if echo := c.tx.pong.Swap(nil); echo != nil {
 			c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
-			err = c.sendCommandLocked(cmdPong, pong)
+			err = c.sendCommandLocked(context.Background(), cmdPong, *echo)
 			c.nc.SetWriteDeadline(time.Time{})
 		}
 		c.tx.mu.Unlock()
@@ -96,10 +123,4 @@ func (c *Conn) flushPong() error {
 		}
 	}
 	return nil
-}
-
-func (c *Conn) pongDue() bool {
-	c.tx.pongMu.Lock()
-	defer c.tx.pongMu.Unlock()
-	return c.tx.pong != nil
 }

@@ -5,38 +5,53 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zcurve/zcurve/curve"
 )
 
 // txState belongs to the one who sends.
 type txState struct {
-	mu      sync.Mutex
-	session *curve.Session // nil without CURVE
-	buf     []byte         // frames on their way out
-	err     error          // what ended the sending
+	mu        sync.Mutex
+	interrupt interrupter
+	session   *curve.Session // nil without CURVE
+	buf       *buffer        // with frames on their way out; nil if there are none
+	queued    int            // octets in buf
+	most      int            // the most octets that were in buf, up to writeSize
+	err       error          // what ended the sending
 
-	pongMu sync.Mutex
-	pong   []byte // context of a PONG that is due; nil if none is
+	pong atomic.Pointer[[]byte] // context of a PONG that is due; nil if none is
 }
 
-// flushSize is how much a message may gather in the buffer before a part of it
-// is written, and the largest buffer that is kept.
-const flushSize = 64 << 10
+// writeSize is how many octets gather before they are written.
+const writeSize = 64 << 10
 
 // ErrNoParts means that a message to be sent has no parts.
 var ErrNoParts = errors.New("zmtp: message without parts")
 
-// Send sends one message, whole. Its parts may be used again when Send
-// returns. Send returns once the operating system has taken the message; if
-// ctx is done before that, the connection is closed, since a part of the
-// message may have gone out.
+// Send sends one message, whole, behind those that are queued. Its parts may be
+// used again when Send returns. Send returns once the operating system has taken
+// the message; if ctx is done before that, the connection is closed, since a part
+// of the message may have gone out.
 func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
+	return c.send(ctx, true, parts)
+}
+
+// Queue is Send for those who have more to send: messages gather in a buffer
+// of the connection, 64 KiB at most, which goes out when it is full, when Flush
+// or Send is called, and with the next heartbeat. Each message is sealed at once;
+// its parts may be used again when Queue returns. Who has nothing more to queue
+// should Flush, or the last messages may wait for long.
+func (c *Conn) Queue(ctx context.Context, parts ...[]byte) error {
+	return c.send(ctx, false, parts)
+}
+
+func (c *Conn) send(ctx context.Context, flush bool, parts [][]byte) error {
 	if len(parts) == 0 {
 		return ErrNoParts
 	}
 	c.tx.mu.Lock()
-	err := c.sendLocked(ctx, parts)
+	err := c.sendLocked(ctx, flush, parts)
 	c.tx.mu.Unlock()
 	if err != nil {
 		return err
@@ -44,29 +59,117 @@ func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
 	return c.flushPong()
 }
 
-// sendLocked writes the frames of a message.
-func (c *Conn) sendLocked(ctx context.Context, parts [][]byte) error {
+// sendLocked puts the frames of a message into the buffer, and writes it when it
+// is full or flush says so.
+func (c *Conn) sendLocked(ctx context.Context, flush bool, parts [][]byte) error {
 	if c.tx.err != nil {
 		return c.tx.err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	defer onDone(ctx, c.nc.SetWriteDeadline)()
 	for i, part := range parts {
 		flags := byte(0)
 		if i < len(parts)-1 {
 			flags = flagMore
 		}
-		if err := c.appendFrameLocked(flags, part); err != nil {
+		if err := c.appendFrameLocked(ctx, flags, part); err != nil {
+			return err
+		}
+	}
+	if flush {
+		return c.flushLocked(ctx)
+	}
+	return nil
+}
+
+// Flush sends what is queued. It returns once the operating system has taken
+// it; if ctx is done before that, the connection is closed.
+func (c *Conn) Flush(ctx context.Context) error {
+	c.tx.mu.Lock()
+	err := c.tx.err
+	if err == nil {
+		err = c.flushLocked(ctx)
+	}
+	c.tx.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.flushPong()
+}
+
+// appendFrameLocked puts a frame into the buffer, which it writes before if the
+// frame has no room there, and after if it is larger than a buffer should be.
+// With CURVE the flags go into the box, where COMMAND is another bit.
+func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte) error {
+	size := len(payload)
+	if c.tx.session != nil {
+		size += curve.MessageOverhead
+	}
+	if c.tx.queued > 0 && c.tx.queued+longHeader+size > writeSize {
+		if err := c.writeLocked(ctx); err != nil {
+			return err
+		}
+	}
+	c.makeRoomLocked(longHeader + size)
+	out := c.tx.buf.octets[:c.tx.queued]
+	if c.tx.session == nil {
+		out = append(appendFrameHeader(out, flags, size), payload...)
+	} else {
+		inner := byte(0)
+		if flags&flagMore != 0 {
+			inner |= curve.FlagMore
+		}
+		if flags&flagCommand != 0 {
+			inner |= curve.FlagCommand
+		}
+		var err error
+		if out, err = c.tx.session.Seal(appendFrameHeader(out, 0, size), inner, payload); err != nil {
 			return c.failSendLocked(ctx, err)
 		}
-		if len(c.tx.buf) < flushSize && i < len(parts)-1 {
-			continue
-		}
-		if err := c.flushLocked(); err != nil {
-			return c.failSendLocked(ctx, err)
-		}
+	}
+	c.tx.queued = len(out)
+	if c.tx.queued > writeSize {
+		return c.flushLocked(ctx)
+	}
+	return nil
+}
+
+// makeRoomLocked sees to it that the buffer has room for n octets more.
+func (c *Conn) makeRoomLocked(n int) {
+	need := c.tx.queued + n
+	if c.tx.buf == nil {
+		c.tx.buf = getBuffer(max(need, c.tx.most))
+		return
+	}
+	if need > len(c.tx.buf.octets) {
+		larger := getBuffer(need)
+		copy(larger.octets, c.tx.buf.octets[:c.tx.queued])
+		putBuffer(c.tx.buf)
+		c.tx.buf = larger
+	}
+}
+
+// flushLocked writes the buffer and gives it back.
+func (c *Conn) flushLocked(ctx context.Context) error {
+	if c.tx.buf == nil {
+		return nil
+	}
+	err := c.writeLocked(ctx)
+	putBuffer(c.tx.buf)
+	c.tx.buf = nil
+	return err
+}
+
+// writeLocked writes what is queued.
+func (c *Conn) writeLocked(ctx context.Context) error {
+	c.tx.interrupt.begin(ctx)
+	_, err := c.nc.Write(c.tx.buf.octets[:c.tx.queued])
+	c.tx.interrupt.end()
+	c.tx.most = max(c.tx.most, min(c.tx.queued, writeSize))
+	c.tx.queued = 0
+	if err != nil {
+		return c.failSendLocked(ctx, err)
 	}
 	return nil
 }
@@ -82,50 +185,15 @@ func (c *Conn) failSendLocked(ctx context.Context, err error) error {
 	return c.tx.err
 }
 
-// appendFrameLocked puts a frame into the buffer. With CURVE the flags go into
-// the box, where COMMAND is another bit.
-func (c *Conn) appendFrameLocked(flags byte, payload []byte) error {
-	if c.tx.session == nil {
-		c.tx.buf = appendFrameHeader(c.tx.buf, flags, len(payload))
-		c.tx.buf = append(c.tx.buf, payload...)
-		return nil
-	}
-	inner := byte(0)
-	if flags&flagMore != 0 {
-		inner |= curve.FlagMore
-	}
-	if flags&flagCommand != 0 {
-		inner |= curve.FlagCommand
-	}
-	c.tx.buf = appendFrameHeader(c.tx.buf, 0, len(payload)+curve.MessageOverhead)
-	var err error
-	c.tx.buf, err = c.tx.session.Seal(c.tx.buf, inner, payload)
-	return err
-}
-
-// flushLocked writes the buffer.
-func (c *Conn) flushLocked() error {
-	_, err := c.nc.Write(c.tx.buf)
-	c.tx.buf = c.tx.buf[:0]
-	if cap(c.tx.buf) > flushSize {
-		c.tx.buf = nil
-	}
-	return err
-}
-
-// sendCommandLocked writes one command.
-func (c *Conn) sendCommandLocked(name string, data []byte) error {
+// sendCommandLocked writes one command, and what is queued before it.
+func (c *Conn) sendCommandLocked(ctx context.Context, name string, data []byte) error {
 	if c.tx.err != nil {
 		return c.tx.err
 	}
-	err := c.appendFrameLocked(flagCommand, append(appendName(nil, name), data...))
-	if err == nil {
-		err = c.flushLocked()
+	if err := c.appendFrameLocked(ctx, flagCommand, append(appendName(nil, name), data...)); err != nil {
+		return err
 	}
-	if err != nil {
-		c.tx.err = c.fail(err)
-	}
-	return c.tx.err
+	return c.flushLocked(ctx)
 }
 
 // Subscribe asks a PUB or XPUB for the messages that begin with topic.
@@ -152,9 +220,7 @@ func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, to
 	c.tx.mu.Lock()
 	err := ctx.Err()
 	if err == nil {
-		release := onDone(ctx, c.nc.SetWriteDeadline)
-		err = c.sendCommandLocked(name, topic)
-		release()
+		err = c.sendCommandLocked(ctx, name, topic)
 	}
 	c.tx.mu.Unlock()
 	if err != nil {

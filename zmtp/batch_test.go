@@ -1,0 +1,236 @@
+package zmtp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestQueue: what is queued stays here until Flush or Send; what is larger than
+// the buffer doesn't.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(mechanism, "DEALER", "DEALER")
+			a, b := tcpPair(t)
+			cr, sr := shake(testContext(t), a, b, client, server)
+			if cr.err != nil || sr.err != nil {
+				t.Fatal(cr.err, sr.err)
+			}
+			c, s := cr.conn, sr.conn
+			defer c.Close()
+			defer s.Close()
+			ctx := testContext(t)
+			nothing := func(after string) {
+				t.Helper()
+				short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+				defer cancel()
+				if batch, err := s.RecvBatch(short); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("after %s: %d messages, %v", after, len(batch), err)
+				}
+			}
+			receive := func(want ...[][]byte) {
+				t.Helper()
+				for len(want) > 0 {
+					batch, err := s.RecvBatch(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, got := range batch {
+						if len(want) == 0 || !same(got, want[0]) {
+							t.Fatal("another message arrived")
+						}
+						want = want[1:]
+					}
+				}
+			}
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			part := []byte("first")
+			must(c.Queue(ctx, part, []byte("with a second part")))
+			copy(part, "XXXXX") // it may be used again
+			nothing("Queue")
+			must(c.Flush(ctx))
+			receive([][]byte{[]byte("first"), []byte("with a second part")})
+			must(c.Queue(ctx, []byte("queued")))
+			must(c.Send(ctx, []byte("sent")))
+			receive([][]byte{[]byte("queued")}, [][]byte{[]byte("sent")})
+			large := pattern(100_000)
+			must(c.Queue(ctx, []byte("before a large one")))
+			must(c.Queue(ctx, large))
+			receive([][]byte{[]byte("before a large one")}, [][]byte{large})
+			must(c.Flush(ctx))
+			nothing("Flush of nothing")
+			if err := c.Queue(ctx); !errors.Is(err, zmtp.ErrNoParts) {
+				t.Errorf("a message without parts: %v", err)
+			}
+		})
+	}
+}
+
+// TestBatchThenError: what arrived before a fault is delivered, then the fault.
+func TestBatchThenError(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		send []byte
+		want error
+	}{
+		{"malformed", []byte{8, 0}, zmtp.ErrFrame},
+		{"too large", []byte{0, 200}, zmtp.ErrMessageSize},
+		{"end", nil, io.EOF},
+		{"end in a message", []byte{1, 1, 'x'}, io.ErrUnexpectedEOF},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", MaxMessageSize: 100})
+			go func() {
+				raw.Write(append([]byte{0, 1, 'a', 1, 1, 'b', 0, 1, 'c'}, tt.send...))
+				raw.Close()
+			}()
+			var got [][][]byte
+			for len(got) < 2 {
+				batch, err := s.RecvBatch(testContext(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, message := range batch {
+					var clone [][]byte
+					for _, part := range message {
+						clone = append(clone, bytes.Clone(part))
+					}
+					got = append(got, clone)
+				}
+			}
+			if !same(got[0], [][]byte{[]byte("a")}) || !same(got[1], [][]byte{[]byte("b"), []byte("c")}) {
+				t.Errorf("got %q", got)
+			}
+			for range 2 {
+				if batch, err := s.RecvBatch(testContext(t)); !errors.Is(err, tt.want) {
+					t.Errorf("got %q, %v, want %v", batch, err, tt.want)
+				}
+			}
+			if _, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
+				t.Errorf("Recv: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestBatchClosed: Close ends a RecvBatch that waits.
+func TestBatchClosed(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	c, _ := connect(t, client, server)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.RecvBatch(context.Background())
+		ended <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+	c.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTrafficAllocs: a message costs no allocation, neither sending nor
+// receiving, whatever its size, in batches and alone, with a context that can be
+// cancelled.
+func TestTrafficAllocs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector a sync.Pool forgets what it gets at random")
+	}
+	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
+		for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
+			client, server := configs(mechanism, "DEALER", "DEALER")
+			a, b := tcpPair(t)
+			cr, sr := shake(testContext(t), a, b, client, server)
+			if cr.err != nil || sr.err != nil {
+				t.Fatal(cr.err, sr.err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			const batch = 10
+			received := make(chan error)
+			go func() {
+				for {
+					for n := 0; n < batch; {
+						messages, err := sr.conn.RecvBatch(ctx)
+						if err != nil {
+							received <- err
+							return
+						}
+						n += len(messages)
+					}
+					received <- nil
+				}
+			}()
+			payload := pattern(size)
+			round := func() {
+				for range batch - 1 {
+					if err := cr.conn.Queue(ctx, payload); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := cr.conn.Send(ctx, payload); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-received; err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 5 { // until the buffers have their size
+				round()
+			}
+			// A collection in between empties the pools: a few are forgiven.
+			if n := testing.AllocsPerRun(max(10, min(100, 4<<20/size)), round) / batch; n > 0.1 {
+				t.Errorf("%s, %d octets: %v allocations for a message", mechanism, size, n)
+			}
+			cancel()
+			if err := <-received; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			cr.conn.Close()
+			sr.conn.Close()
+		}
+	}
+}
+
+// TestIdleGoroutines: a connection has no goroutine of its own, heartbeats or
+// not; one that only sends has one.
+func TestIdleGoroutines(t *testing.T) {
+	for socketType, want := range map[string]int{"DEALER": 0, "PUSH": 1} {
+		client, server := configs(zap.MechanismCurve, socketType, map[string]string{"DEALER": "ROUTER", "PUSH": "PULL"}[socketType])
+		client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
+		before := runtime.NumGoroutine()
+		const n = 20
+		for range n {
+			connect(t, client, server)
+		}
+		var grown int
+		for range 100 { // those of the handshakes may still be ending
+			if grown = runtime.NumGoroutine() - before; grown <= n*want {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if grown > n*want {
+			t.Errorf("%d connections of a %s have %d goroutines, want %d", n, socketType, grown, n*want)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package zmtp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// rxState belongs to the one who receives.
+type rxState struct {
+	mu        sync.Mutex
+	interrupt interrupter
+	frames    *frameReader
+	session   *curve.Session // nil without CURVE
+	parts     []span         // of a message that isn't whole yet
+	size      int            // octets in parts
+	ttl       time.Duration  // how long the peer may be silent, by its last PING
+	err       error          // what ended the receiving
+}
+
+// Recv returns the next message, which belongs to the caller. When ctx is done
+// it returns ctx's error, nothing is lost, and Recv may be called again. After
+// any other error the connection is of no use: io.EOF means that the peer has
+// closed it between messages.
+func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
+	c.rx.mu.Lock()
+	defer c.rx.mu.Unlock()
+	for ctx.Err() == nil {
+		message, err := c.nextLocked()
+		if err != nil {
+			return nil, c.failReceiveLocked(err)
+		}
+		if message != nil {
+			return cloneMessage(message), nil
+		}
+		if err := c.fillLocked(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// cloneMessage copies a message.
+func cloneMessage(message [][]byte) [][]byte {
+	size := 0
+	for _, part := range message {
+		size += len(part)
+	}
+	octets := make([]byte, 0, size)
+	clone := make([][]byte, len(message))
+	for i, part := range message {
+		begin := len(octets)
+		octets = append(octets, part...)
+		clone[i] = octets[begin:len(octets):len(octets)]
+	}
+	return clone
+}
+
+// RecvBatch returns all messages that have arrived, and waits for one if none
+// has. They are not copied: messages and parts are valid until the next call of
+// RecvBatch or Recv, and their memory then serves other messages, perhaps of
+// other connections. Clone what you keep. RecvBatch allocates nothing for a
+// message. Its errors are those of Recv; one that follows good messages is
+// returned by the next call.
+func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
+	c.rx.mu.Lock()
+	defer c.rx.mu.Unlock()
+	for ctx.Err() == nil {
+		buf := c.rx.frames.buf
+		buf.batch = buf.batch[:0]
+		for {
+			message, err := c.nextLocked()
+			if err != nil {
+				err = c.failReceiveLocked(err)
+				if len(buf.batch) == 0 {
+					return nil, err
+				}
+			}
+			if message == nil {
+				break
+			}
+			buf.batch = append(buf.batch, message)
+		}
+		if len(buf.batch) > 0 {
+			return buf.batch, nil
+		}
+		if err := c.fillLocked(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// fillLocked reads what has arrived, or waits until something does, but no
+// longer than ctx and the heartbeats allow.
+func (c *Conn) fillLocked(ctx context.Context) error {
+	// Any octet is a sign of life, a whole frame isn't needed.
+	if idle := c.idleLimitLocked(); idle > 0 {
+		c.nc.SetReadDeadline(time.Now().Add(idle))
+		defer c.nc.SetReadDeadline(time.Time{})
+	}
+	c.rx.interrupt.begin(ctx)
+	defer c.rx.interrupt.end()
+	err := c.rx.frames.fill()
+	if err != nil && isTimeout(err) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return c.failReceiveLocked(err)
+	}
+	return nil
+}
+
+// failReceiveLocked ends the receiving after err and returns what to tell from
+// then on.
+func (c *Conn) failReceiveLocked(err error) error {
+	if c.rx.err == nil {
+		c.rx.err = c.fail(err)
+	}
+	return c.rx.err
+}
+
+// nextLocked returns the next message, if it has arrived whole, and nil if it
+// hasn't. It is opened where it lies, and valid until the next fill.
+func (c *Conn) nextLocked() (message [][]byte, err error) {
+	if c.rx.err != nil {
+		return nil, c.rx.err
+	}
+	for {
+		flags, body, ok, err := c.rx.frames.take(c.frameLimitLocked())
+		if err != nil || !ok {
+			return nil, err
+		}
+		if c.rx.session != nil {
+			if flags, body, err = c.openLocked(flags, body); err != nil {
+				return nil, err
+			}
+		}
+		if flags&flagCommand != 0 {
+			message, err := c.handleCommandLocked(body)
+			if message != nil || err != nil {
+				return message, err
+			}
+			continue
+		}
+		if len(c.rx.parts) >= c.cfg.MaxParts {
+			return nil, fmt.Errorf("%w: more than %d", ErrParts, c.cfg.MaxParts)
+		}
+		c.rx.parts = append(c.rx.parts, body)
+		c.rx.size += body.end - body.begin
+		if flags&flagMore == 0 {
+			message = c.viewLocked(c.rx.parts...)
+			c.rx.parts, c.rx.size = c.rx.parts[:0], 0
+			if cap(c.rx.parts) > keptParts {
+				c.rx.parts = nil
+			}
+			return message, nil
+		}
+	}
+}
+
+// keptParts is for how many parts a connection keeps room while nothing
+// arrives.
+const keptParts = 16
+
+// frameLimitLocked is how large the next frame may be.
+func (c *Conn) frameLimitLocked() int {
+	limit := c.cfg.MaxMessageSize - c.rx.size
+	if c.rx.session != nil {
+		limit += curve.MessageOverhead
+	}
+	return limit
+}
+
+// openLocked opens a CURVE message where it lies, and returns its true flags
+// and where the payload is.
+func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err error) {
+	// The true flags are in the box. In the clear ones outside anybody on the
+	// path can change a bit, so they must not matter.
+	if outer&(flagMore|flagCommand) != 0 {
+		return 0, span{}, fmt.Errorf("%w: flags %#02x outside the box of a CURVE message", ErrFrame, outer)
+	}
+	message := c.rx.frames.at(body)
+	payload = span{min(body.begin+curve.MessageOverhead, body.end), body.end}
+	_, inner, err := c.rx.session.Open(c.rx.frames.at(payload)[:0], message)
+	if err != nil {
+		return 0, span{}, err
+	}
+	if inner&curve.FlagMore != 0 {
+		flags |= flagMore
+	}
+	if inner&curve.FlagCommand != 0 {
+		flags |= flagCommand
+	}
+	if flags == flagMore|flagCommand {
+		return 0, span{}, fmt.Errorf("%w: a command with MORE", ErrFrame)
+	}
+	return flags, payload, nil
+}
+
+// viewLocked returns the parts that lie there as a message, and needs what has
+// been taken no longer than the message is valid.
+func (c *Conn) viewLocked(parts ...span) [][]byte {
+	buf := c.rx.frames.buf
+	first := len(buf.parts)
+	for _, part := range parts {
+		buf.parts = append(buf.parts, c.rx.frames.at(part))
+	}
+	c.rx.frames.release()
+	return buf.parts[first:len(buf.parts):len(buf.parts)]
+}
+
+// handleCommandLocked takes a command after the handshake. A subscription
+// becomes a message.
+func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
+	octets := c.rx.frames.at(body)
+	name, data, err := parseCommand(octets)
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case cmdPing:
+		err = c.handlePingLocked(data)
+	case cmdSubscribe, cmdCancel:
+		if !publishes(c.cfg.SocketType) {
+			return nil, fmt.Errorf("%w: %s to a %s", ErrCommand, name, c.cfg.SocketType)
+		}
+		octets[len(name)] = 0 // in front of the topic
+		if name == cmdSubscribe {
+			octets[len(name)] = 1
+		}
+		return c.viewLocked(span{body.begin + len(name), body.end}), nil
+	case cmdError:
+		err = parseRefusal(octets)
+	default: // PONG, and what later versions of ZMTP may bring
+	}
+	if len(c.rx.parts) == 0 {
+		c.rx.frames.release()
+	}
+	return nil, err
+}
+
+// drain receives on a socket at which no messages arrive.
+func (c *Conn) drain() {
+	for {
+		if _, err := c.RecvBatch(context.Background()); err != nil {
+			return
+		}
+	}
+}
