@@ -50,7 +50,7 @@ lint:
 # The race detector makes pools forget, so allocations are counted without it.
 unit:
 	$(GO) test -race ./...
-	$(GO) test -run Allocs ./curve ./zmtp
+	$(GO) test -run Alloc ./curve ./zmtp
 
 # Vet compiles the tests too.
 cross:

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-var benchmarkSizes = []int{64, 1 << 10, 64 << 10}
+var benchmarkSizes = []int{64, 1 << 10, 64 << 10, 128 << 10, 256 << 10, 1 << 20}
 
 // BenchmarkSeal compares a session with nacl/box, which derives the subkey for
 // every message.

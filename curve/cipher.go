@@ -19,8 +19,12 @@ func newMessageCipher(shared *sharedKey, prefix string) *messageCipher {
 	return &messageCipher{streamKey(shared, prefix)}
 }
 
-// wipe overwrites the subkey.
-func (c *messageCipher) wipe() { c.subkey.wipe() }
+// wipe overwrites the subkey; c may be nil.
+func (c *messageCipher) wipe() {
+	if c != nil {
+		c.subkey.wipe()
+	}
+}
 
 // A MESSAGE is name, counter, tag and encrypted text. What precedes the text
 // is as long as the Poly1305 key that Salsa20's first 32 octets are. So the
@@ -30,6 +34,11 @@ const messageHead = len(messageName) + counterSize + boxOverhead
 
 var _ [messageHead]byte = [KeySize]byte{} // the two are equal
 
+// copied is how much of a payload is at most copied to its place and encrypted
+// there, together with what precedes it. From then on it takes less time to
+// encrypt into the place.
+const copied = 8 * stretch
+
 // seal appends a MESSAGE command with this counter to dst. payload must not
 // overlap dst's spare capacity.
 func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []byte) []byte {
@@ -38,17 +47,26 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 	message := out[len(dst):]
 
 	s := stream{key: c.subkey.octets, nonce: counter}
-	var first [stretch]byte
-	first[messageHead] = flags
-	n := copy(first[MessageOverhead:], payload)
-	s.xorStretch(&first, MessageOverhead+n, 0)
-	copy(message[messageHead:], first[messageHead:MessageOverhead+n])
-	if n < len(payload) {
-		s.xor(message[stretch:], payload[n:], 1)
+	var macKey [KeySize]byte
+	if size < stretch {
+		var all [stretch]byte
+		all[messageHead] = flags
+		copy(all[MessageOverhead:], payload)
+		s.xorStretch(&all, size, 0)
+		macKey = [KeySize]byte(all[:])
+		copy(message[messageHead:], all[messageHead:])
+	} else {
+		front := min(size/stretch*stretch, copied)
+		clear(message[:messageHead])
+		message[messageHead] = flags
+		copy(message[MessageOverhead:front], payload)
+		s.xor(message[:front], message[:front], 0)
+		macKey = [KeySize]byte(message)
+		s.xor(message[front:], payload[front-MessageOverhead:], uint64(front/stretch))
 	}
 
 	var tag [poly1305.TagSize]byte
-	poly1305.Sum(&tag, message[messageHead:], (*[KeySize]byte)(first[:]))
+	poly1305.Sum(&tag, message[messageHead:], &macKey)
 	copy(message, messageName)
 	binary.BigEndian.PutUint64(message[len(messageName):], counter)
 	copy(message[len(messageName)+counterSize:], tag[:])

@@ -129,5 +129,5 @@ func (k *sharedKey) clone() *sharedKey {
 func (s *Session) receiver(last uint64) *Session {
 	cipher := &messageCipher{newSecret()}
 	*cipher.subkey.octets = *s.receive.cipher.subkey.octets
-	return &Session{receive: direction{cipher: cipher, last: last}}
+	return &Session{receive: Opener{cipher: cipher, last: last}}
 }

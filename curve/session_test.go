@@ -276,7 +276,7 @@ func TestSessionConcurrent(t *testing.T) {
 // TestSessionAllocations: none, when dst has room.
 func TestSessionAllocations(t *testing.T) {
 	client, server := newSessions(t)
-	for _, n := range []int{0, 64, 64 << 10} {
+	for _, n := range []int{0, 64, 64 << 10, 1 << 20} {
 		payload := randomOctets(n)
 		message := make([]byte, 0, n+MessageOverhead)
 		opened := make([]byte, 0, n)
@@ -296,4 +296,46 @@ func TestSessionAllocations(t *testing.T) {
 			t.Errorf("%d octets: opened as something else", n)
 		}
 	}
+}
+
+// TestSplit: the halves go on where the session was, and it is closed.
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	client, server := newSessions(t)
+	first, err := client.Seal(nil, 0, []byte("first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, _ := client.Split()
+	second, err := sealer.Seal(nil, FlagMore, []byte("second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := server.Open(nil, first); err != nil || string(out) != "first" {
+		t.Errorf("got %q, %v", out, err)
+	}
+	_, opener := server.Split()
+	if out, flags, err := opener.Open(nil, second); err != nil || flags != FlagMore || string(out) != "second" {
+		t.Errorf("got %q, flags %d, %v", out, flags, err)
+	}
+	_, _, err = opener.Open(nil, first)
+	wantRefusal(t, err, "MESSAGE", ErrNonce)
+	for _, ended := range []*Session{client, server} {
+		_, err := ended.Seal(nil, 0, nil)
+		wantRefusal(t, err, "MESSAGE", ErrClosed)
+		_, _, err = ended.Open(nil, second)
+		wantRefusal(t, err, "MESSAGE", ErrClosed)
+		ended.Close()
+	}
+	key := sealer.cipher.subkey.octets
+	sealer.Close()
+	sealer.Close()
+	opener.Close()
+	if !isZero(key[:]) {
+		t.Error("Close leaves the key")
+	}
+	_, err = sealer.Seal(nil, 0, nil)
+	wantRefusal(t, err, "MESSAGE", ErrClosed)
+	_, _, err = opener.Open(nil, second)
+	wantRefusal(t, err, "MESSAGE", ErrClosed)
 }

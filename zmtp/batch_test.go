@@ -69,7 +69,7 @@ func TestQueue(t *testing.T) {
 			must(c.Queue(ctx, []byte("queued")))
 			must(c.Send(ctx, []byte("sent")))
 			receive([][]byte{[]byte("queued")}, [][]byte{[]byte("sent")})
-			large := pattern(100_000)
+			large := pattern(200_000)
 			must(c.Queue(ctx, []byte("before a large one")))
 			must(c.Queue(ctx, large))
 			receive([][]byte{[]byte("before a large one")}, [][]byte{large})

@@ -59,10 +59,11 @@ func startConn(h *handshake) *Conn {
 	}
 	h.in.release()
 	c.rx.frames = h.in
-	c.rx.session = h.session
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
-	c.tx.session = h.session
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
+	if h.session != nil {
+		c.tx.sealer, c.rx.opener = h.session.Split()
+	}
 	if c.cfg.HeartbeatInterval > 0 {
 		c.startHeartbeats()
 	}
@@ -100,8 +101,9 @@ func (c *Conn) Close() error {
 		defer c.tx.mu.Unlock()
 		c.rx.interrupt.close()
 		c.tx.interrupt.close()
-		if c.rx.session != nil {
-			c.rx.session.Close()
+		if c.rx.opener != nil {
+			c.rx.opener.Close()
+			c.tx.sealer.Close()
 		}
 	})
 	return err

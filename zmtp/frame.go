@@ -24,7 +24,7 @@ const (
 	idleBuffer = 256
 	// readSize is how much is read at a time, where so much has come at once
 	// before.
-	readSize = 64 << 10
+	readSize = 128 << 10
 )
 
 // maxEmptyReads is how often a source may give neither octets nor an error.

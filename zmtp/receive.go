@@ -14,11 +14,11 @@ type rxState struct {
 	mu        sync.Mutex
 	interrupt interrupter
 	frames    *frameReader
-	session   *curve.Session // nil without CURVE
-	parts     []span         // of a message that isn't whole yet
-	size      int            // octets in parts
-	ttl       time.Duration  // how long the peer may be silent, by its last PING
-	err       error          // what ended the receiving
+	opener    *curve.Opener // nil without CURVE
+	parts     []span        // of a message that isn't whole yet
+	size      int           // octets in parts
+	ttl       time.Duration // how long the peer may be silent, by its last PING
+	err       error         // what ended the receiving
 }
 
 // Recv returns the next message, which belongs to the caller. When ctx is done
@@ -134,7 +134,7 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 		if err != nil || !ok {
 			return nil, err
 		}
-		if c.rx.session != nil {
+		if c.rx.opener != nil {
 			if flags, body, err = c.openLocked(flags, body); err != nil {
 				return nil, err
 			}
@@ -169,7 +169,7 @@ const keptParts = 16
 // frameLimitLocked is how large the next frame may be.
 func (c *Conn) frameLimitLocked() int {
 	limit := c.cfg.MaxMessageSize - c.rx.size
-	if c.rx.session != nil {
+	if c.rx.opener != nil {
 		limit += curve.MessageOverhead
 	}
 	return limit
@@ -185,7 +185,7 @@ func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err 
 	}
 	message := c.rx.frames.at(body)
 	payload = span{min(body.begin+curve.MessageOverhead, body.end), body.end}
-	_, inner, err := c.rx.session.Open(c.rx.frames.at(payload)[:0], message)
+	_, inner, err := c.rx.opener.Open(c.rx.frames.at(payload)[:0], message)
 	if err != nil {
 		return 0, span{}, err
 	}

@@ -14,17 +14,17 @@ import (
 type txState struct {
 	mu        sync.Mutex
 	interrupt interrupter
-	session   *curve.Session // nil without CURVE
-	buf       *buffer        // with frames on their way out; nil if there are none
-	queued    int            // octets in buf
-	most      int            // the most octets that were in buf, up to writeSize
-	err       error          // what ended the sending
+	sealer    *curve.Sealer // nil without CURVE
+	buf       *buffer       // with frames on their way out; nil if there are none
+	queued    int           // octets in buf
+	most      int           // the most octets that were in buf, up to writeSize
+	err       error         // what ended the sending
 
 	pong atomic.Pointer[[]byte] // context of a PONG that is due; nil if none is
 }
 
 // writeSize is how many octets gather before they are written.
-const writeSize = 64 << 10
+const writeSize = 128 << 10
 
 // ErrNoParts means that a message to be sent has no parts.
 var ErrNoParts = errors.New("zmtp: message without parts")
@@ -38,7 +38,7 @@ func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
 }
 
 // Queue is Send for those who have more to send: messages gather in a buffer
-// of the connection, 64 KiB at most, which goes out when it is full, when Flush
+// of the connection, 128 KiB at most, which goes out when it is full, when Flush
 // or Send is called, and with the next heartbeat. Each message is sealed at once;
 // its parts may be used again when Queue returns. Who has nothing more to queue
 // should Flush, or the last messages may wait for long.
@@ -103,7 +103,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // With CURVE the flags go into the box, where COMMAND is another bit.
 func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte) error {
 	size := len(payload)
-	if c.tx.session != nil {
+	if c.tx.sealer != nil {
 		size += curve.MessageOverhead
 	}
 	if c.tx.queued > 0 && c.tx.queued+longHeader+size > writeSize {
@@ -113,7 +113,7 @@ func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte
 	}
 	c.makeRoomLocked(longHeader + size)
 	out := c.tx.buf.octets[:c.tx.queued]
-	if c.tx.session == nil {
+	if c.tx.sealer == nil {
 		out = append(appendFrameHeader(out, flags, size), payload...)
 	} else {
 		inner := byte(0)
@@ -124,7 +124,7 @@ func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte
 			inner |= curve.FlagCommand
 		}
 		var err error
-		if out, err = c.tx.session.Seal(appendFrameHeader(out, 0, size), inner, payload); err != nil {
+		if out, err = c.tx.sealer.Seal(appendFrameHeader(out, 0, size), inner, payload); err != nil {
 			return c.failSendLocked(ctx, err)
 		}
 	}
