@@ -6,9 +6,9 @@
 GO ?= go
 
 # Debian packages: libzmq and a C compiler for what is tested against libzmq,
-# czmq and pyzmq for their side of the tests, and what the other implementation
-# of certificates stands on.
-PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 pkg-config gcc libc6-dev
+# czmq and pyzmq for their side of the tests, what the other implementation of
+# certificates stands on, and libsodium to be measured beside.
+PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 libsodium-dev pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
 # A folder with nothing but tests is no package to build.
@@ -20,7 +20,7 @@ PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 FUZZTIME ?= 1m
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps build man test lint unit cross demo bench fuzz clean
+.PHONY: all deps build man test lint unit cross demo bench bench-short fuzz clean
 
 all: build
 
@@ -64,8 +64,12 @@ cross:
 demo: deps build
 	@$(GO) run ./examples/demo
 
+# Measures beside libzmq and writes docs/performance.md; the short one prints.
 bench: deps
-	$(GO) test -run '^$$' -bench . ./...
+	$(GO) run ./bench
+
+bench-short: deps
+	$(GO) run ./bench -short -o -
 
 fuzz:
 	@set -e; packages=$$($(GO) list ./...); for package in $$packages; do \

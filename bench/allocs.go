@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// allocs is what is allocated for a message.
+func (l *lab) allocs() *section {
+	s := &section{
+		name: "allocations",
+		note: "For each message, over CURVE, between two of the same kind, once buffers have their size. " +
+			"For libzmq calls of malloc and its like are counted, for ours the objects and octets that Go's runtime counts.",
+		columns: []column{{name: "allocations", spread: true}, {name: "octets", spread: true}},
+	}
+	for _, size := range []size{sizes[0], sizes[4]} {
+		for _, role := range []string{"push", "pull"} {
+			r := row{name: role + " " + size.name}
+			for _, kind := range []side{counting, zcurve} {
+				measure := func(ctx context.Context) (sample, error) {
+					pushed, pulled, err := l.flow(ctx, kind, kind, zap.MechanismCurve, size.octets, 5*size.pilot)
+					f := pulled
+					if role == "push" {
+						f = pushed
+					}
+					return sample{f.Allocs / f.AllocMessages, f.AllocBytes / f.AllocMessages}, err
+				}
+				r.variants = append(r.variants, variant{string(kind), measure})
+			}
+			s.rows = append(s.rows, r)
+		}
+	}
+	return s
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// built returns the programs.
+func built(t *testing.T) *peers {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds programs in C and Go")
+	}
+	p, err := buildPeers(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestPeers plays each role once, with each other side.
+func TestPeers(t *testing.T) {
+	p := built(t)
+	ctx := t.Context()
+
+	t.Run("roles", func(t *testing.T) { // returns when the parallel ones have
+		parallel := func(name string, check func(t *testing.T)) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				check(t)
+			})
+		}
+		for _, pair := range pairs {
+			from, to := pair[0], pair[1]
+			arrow := fmt.Sprintf("%s → %s", from, to)
+			parallel("throughput "+arrow, func(t *testing.T) {
+				pushed, pulled, err := p.flow(ctx, from, to, zap.MechanismCurve, 64, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range []flow{pushed, pulled} {
+					if f.Messages != 100 || f.NS <= 0 || f.AllocMessages != 50 {
+						t.Errorf("result %+v", f)
+					}
+				}
+			})
+			parallel("round trips "+arrow, func(t *testing.T) {
+				result, err := p.trips(ctx, from, to, zap.MechanismNull, 64, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Median <= 0 || result.P99 < result.Median {
+					t.Errorf("result %+v", result)
+				}
+			})
+			parallel("handshakes "+arrow, func(t *testing.T) {
+				result, err := p.connects(ctx, from, to, zap.MechanismCurve, true, 2, 5)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Connections != 10 || result.NS <= 0 || result.serverCPU <= 0 {
+					t.Errorf("result %+v", result)
+				}
+			})
+		}
+		for _, server := range []side{libzmq, zcurve} {
+			parallel("idle "+string(server), func(t *testing.T) {
+				octets, err := p.heldOctets(ctx, server, 100, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if octets <= 0 {
+					t.Errorf("%v octets for a connection", octets)
+				}
+			})
+			parallel("active "+string(server), func(t *testing.T) {
+				result, err := p.shares(ctx, server, 10, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.Min <= 0 || result.Max < result.Median || result.Jain <= 0 || result.Jain > 1 {
+					t.Errorf("result %+v", result)
+				}
+			})
+		}
+		parallel("allocations libzmq", func(t *testing.T) {
+			pushed, _, err := p.flow(ctx, counting, counting, zap.MechanismCurve, 64, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pushed.Allocs <= 0 || pushed.AllocBytes <= pushed.Allocs {
+				t.Errorf("result %+v", pushed)
+			}
+		})
+	})
+}
+
+// TestFailedChild sees that a child's failure ends the others, and is told.
+func TestFailedChild(t *testing.T) {
+	p := built(t)
+	g := p.newGroup(t.Context())
+	defer g.end()
+	waiting, _, err := g.serve(libzmq, "pull", "NULL", 64, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.run(zcurve, nil, "push", "NULL", "nowhere", 64, 1); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("a client of no server: %v", err)
+	}
+	if err := waiting.result(nil); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("the other child: %v", err)
+	}
+}
+
+// TestPrimitives sees that the operations in C and in Go are the same ones.
+func TestPrimitives(t *testing.T) {
+	p := built(t)
+	s := (&lab{peers: p, short: true}).primitives()
+	rows, err := s.measure(t.Context(), 1, regexp.MustCompile("64 B|x25519"), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 4 {
+		t.Errorf("%d rows, want 4", len(rows))
+	}
+	for _, r := range rows {
+		for i, samples := range r.samples {
+			if samples[0][0] <= 0 {
+				t.Errorf("%s, %s: %v ns", r.name, r.variants[i].name, samples[0][0])
+			}
+		}
+	}
+}
+
+// TestProfile sees that what costs time and memory has a name in the profiles.
+func TestProfile(t *testing.T) {
+	l := &lab{peers: built(t), dir: t.TempDir(), short: true}
+	for want, p := range map[string]profile{
+		"salsa2020XORKeyStream": {kind: cpuProfile, run: l.profiledFlow("push", 8<<10, 20_000)},
+		"poly1305":              {kind: cpuProfile, run: l.profiledFlow("pull", 8<<10, 20_000)},
+		"zmtp":                  {kind: memoryProfile, run: l.profiledConnects},
+	} {
+		top, err := l.profile(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(top, want) {
+			t.Errorf("no %s in\n%s", want, top)
+		}
+	}
+}
+
+// TestCommand runs the whole for a few rows, into a document.
+func TestCommand(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and measures")
+	}
+	path := filepath.Join(t.TempDir(), "performance.md")
+	if err := os.WriteFile(path, []byte("# Title\n"+beginMarker+"\n"+endMarker+"\nThe end.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", ".", "-short", "-rounds", "1", "-o", path,
+		"-run", "^(throughput NULL 64 B|limit 64 B|profile sending 64 B)$")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	document, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"# Title\n", "Measured on ", "| NULL 64 B | libzmq → libzmq |", "zcurve → libzmq |", "### Limit", "Sending 64 B:", "\nThe end.\n"} {
+		if !strings.Contains(string(document), want) {
+			t.Errorf("no %q in\n%s", want, document)
+		}
+	}
+}
+
+func TestTimed(t *testing.T) {
+	prepared, calls := 0, 0
+	ns := timed(10*time.Millisecond, 2, operation{
+		prepare: func() { prepared++ },
+		once:    func(int) { calls++; time.Sleep(time.Millisecond) },
+	})
+	if ns < 1e6 || calls != 2*prepared {
+		t.Errorf("%v ns, %d calls in %d batches of 2", ns, calls, prepared)
+	}
+}
+
+// TestMeasure looks at the order of measurements and the table made of them.
+func TestMeasure(t *testing.T) {
+	var order []string
+	ours := 0.0
+	s := &section{
+		name: "things", note: "Of no use.",
+		columns: []column{{name: "a", spread: true, ratio: true}, {name: "b"}},
+		rows: []row{{"one", []variant{
+			{"base", func(context.Context) (sample, error) {
+				order = append(order, "base")
+				return sample{10, 1234567}, nil
+			}},
+			{"ours", func(context.Context) (sample, error) {
+				order = append(order, "ours")
+				ours += 10
+				return sample{ours, 0.5}, nil
+			}},
+		}}, {"two", nil}},
+	}
+	rows, err := s.measure(t.Context(), 3, regexp.MustCompile("things o"), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "base ours base ours base ours" {
+		t.Errorf("order %s", got)
+	}
+	want := `### Things
+
+Of no use.
+
+| | | a | min–max | ratio | b |
+|---|---|--:|--:|--:|--:|
+| one | base | 10.0 | 10.0–10.0 | 1.00 | 1,230,000 |
+|  | ours | 20.0 | 10.0–30.0 | 2.00 | 0.500 |
+`
+	if got := s.markdown(rows); got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
+	}
+
+	s.rows[0].variants[1].measure = func(context.Context) (sample, error) { return nil, errors.New("broken") }
+	if _, err := s.measure(t.Context(), 1, regexp.MustCompile(""), t.Output()); err == nil || err.Error() != "things one, ours: broken" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// sources are the programs in C, so that the benchmarks run from any folder of
+// the module.
+//
+//go:embed peers
+var sources embed.FS
+
+// side is an implementation that is measured.
+type side string
+
+const (
+	libzmq side = "libzmq"
+	zcurve side = "zcurve"
+	// counting is libzmq with its allocations counted, which makes it slower.
+	counting side = "libzmq, counting"
+)
+
+// peers are the programs that are measured.
+type peers struct {
+	path   map[side]string
+	sodium string
+	env    []string // with the keys
+}
+
+// buildPeers builds the programs in a folder.
+func buildPeers(ctx context.Context, dir string) (*peers, error) {
+	p := &peers{
+		path: map[side]string{
+			libzmq:   filepath.Join(dir, "zmqpeer"),
+			counting: filepath.Join(dir, "zmqpeer-counting"),
+			zcurve:   filepath.Join(dir, "peer"),
+		},
+		sodium: filepath.Join(dir, "sodium"),
+	}
+	if err := os.CopyFS(dir, sources); err != nil {
+		return nil, fmt.Errorf("bench: writing the sources: %w", err)
+	}
+	zmqSource, sodiumSource := filepath.Join(dir, "peers", "zmqpeer.c"), filepath.Join(dir, "peers", "sodium.c")
+	for _, args := range [][]string{
+		{"gcc", "-O2", "-Wall", "-o", p.path[libzmq], zmqSource, "-lzmq", "-lpthread"},
+		{"gcc", "-O2", "-Wall", "-DCOUNT_ALLOCS", "-o", p.path[counting], zmqSource, "-lzmq", "-lpthread"},
+		{"gcc", "-O2", "-Wall", "-o", p.sodium, sodiumSource, "-lsodium"},
+		{"go", "build", "-o", p.path[zcurve], "github.com/zcurve/zcurve/bench/peer"},
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("bench: building with %s: %w\n%s", args[0], err, out)
+		}
+	}
+	server, client := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	p.env = append(os.Environ(),
+		"BENCH_SERVER_PUBLIC="+server.Public.String(), "BENCH_SERVER_SECRET="+server.Secret.Z85(),
+		"BENCH_CLIENT_PUBLIC="+client.Public.String(), "BENCH_CLIENT_SECRET="+client.Secret.Z85())
+	return p, nil
+}

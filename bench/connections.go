@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// idleTime is how long many connections are idle before the server's memory is
+// looked at.
+const idleTime = 3 * time.Second
+
+// heldOctets is how much memory a connection takes in a server, by n of them.
+func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
+	g := p.newGroup(ctx)
+	defer g.end()
+	s, endpoint, err := g.serve(server, "echo", zap.MechanismCurve)
+	if err != nil {
+		return 0, err
+	}
+	before, err := s.stat("settle")
+	if err != nil {
+		return 0, err
+	}
+	client, err := g.peer(zcurve, "hold", zap.MechanismCurve, endpoint, n)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := client.line("holding "); err != nil {
+		return 0, err
+	}
+	time.Sleep(idle)
+	after, err := s.stat("settle")
+	return float64(after.RSS-before.RSS) / float64(n), err
+}
+
+// idle is what connections cost on which nothing happens.
+func (l *lab) idle() *section {
+	n := 10_000
+	if l.short {
+		n = 2_000
+	}
+	r := row{name: fmt.Sprintf("%d connections", n)}
+	for _, server := range []side{libzmq, zcurve} {
+		measure := func(ctx context.Context) (sample, error) {
+			octets, err := l.heldOctets(ctx, server, n, idleTime)
+			return sample{octets}, err
+		}
+		r.variants = append(r.variants, variant{string(server), measure})
+	}
+	return &section{
+		name: "idle connections",
+		note: "Resident memory of a server for each idle CURVE connection: what it has grown by, divided by their number. " +
+			"Ours collects its garbage before it is looked at, and gives what it doesn't need back to the system.",
+		columns: []column{{name: "octets", spread: true, ratio: true}},
+		rows:    []row{r},
+	}
+}
+
+// shares is the result of active.
+type shares struct {
+	Messages float64 `json:"messages"`
+	NS       float64 `json:"ns"`
+	Min      float64 `json:"min"`
+	Median   float64 `json:"median"`
+	Max      float64 `json:"max"`
+	Jain     float64 `json:"jain"`
+}
+
+// shares lets n connections ask a server for some seconds.
+func (p *peers) shares(ctx context.Context, server side, n, seconds int) (result shares, err error) {
+	g := p.newGroup(ctx)
+	defer g.end()
+	_, endpoint, err := g.serve(server, "echo", zap.MechanismCurve)
+	if err != nil {
+		return result, err
+	}
+	return result, g.run(zcurve, &result, "active", zap.MechanismCurve, endpoint, n, seconds)
+}
+
+// active is how many connections are served that all want something.
+func (l *lab) active() *section {
+	n, seconds := 1_000, 3
+	if l.short {
+		n = 200
+	}
+	r := row{name: fmt.Sprintf("%d connections", n)}
+	for _, server := range []side{libzmq, zcurve} {
+		measure := func(ctx context.Context) (sample, error) {
+			s, err := l.shares(ctx, server, n, seconds)
+			return sample{s.Messages / s.NS * 1e9, s.Min, s.Median, s.Max, s.Jain}, err
+		}
+		r.variants = append(r.variants, variant{string(server), measure})
+	}
+	return &section{
+		name: "active connections",
+		note: fmt.Sprintf("CURVE connections of our clients, each with round trips of 64 octets one after the other for %d s. ", seconds) +
+			"The least and the most that one connection got say how fair the server is, and so does Jain's index, which is 1 if all got the same.",
+		columns: []column{
+			{name: "round trips/s", spread: true, ratio: true},
+			{name: "least"}, {name: "median"}, {name: "most"}, {name: "Jain's index"},
+		},
+		rows: []row{r},
+	}
+}

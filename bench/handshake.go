@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// settleTime is what a server gets to close the connections of clients that are
+// gone.
+const settleTime = 50 * time.Millisecond
+
+// connected is the result of connect, and what it cost the server.
+type connected struct {
+	Connections float64 `json:"connections"`
+	NS          float64 `json:"ns"`
+	serverCPU   float64 // nanoseconds
+}
+
+// connects lets clients of one side connect to a server of the other.
+func (p *peers) connects(ctx context.Context, client, server side, mechanism string, withZAP bool, clients, count int) (result connected, err error) {
+	g := p.newGroup(ctx)
+	defer g.end()
+	args := []any{"echo", mechanism}
+	if withZAP {
+		args = append(args, "zap")
+	}
+	s, endpoint, err := g.serve(server, args...)
+	if err != nil {
+		return result, err
+	}
+	// A few that don't count: what is only done once is done then.
+	if err := g.run(client, &result, "connect", mechanism, endpoint, clients, 20); err != nil {
+		return result, err
+	}
+	time.Sleep(settleTime)
+	before, err := s.stat("stat")
+	if err != nil {
+		return result, err
+	}
+	if err := g.run(client, &result, "connect", mechanism, endpoint, clients, count); err != nil {
+		return result, err
+	}
+	time.Sleep(settleTime)
+	after, err := s.stat("stat")
+	result.serverCPU = float64(after.CPU - before.CPU)
+	return result, err
+}
+
+// handshakes is what connections cost that carry next to nothing.
+func (l *lab) handshakes() *section {
+	s := &section{
+		name: "handshakes",
+		note: "Clients (the first named) connect, send one octet, await its echo and close. " +
+			"The processor time is that of the server, for all of this. " +
+			"With ZAP the server asks about each client: libzmq a thread of its process that compares the key, ours the default policy over a keystore.",
+		columns: []column{
+			{name: "server CPU µs", spread: true, ratio: true},
+			{name: "connections/s", spread: true, ratio: true},
+		},
+	}
+	for _, kind := range []struct {
+		name, mechanism string
+		withZAP         bool
+	}{
+		{"NULL", zap.MechanismNull, false},
+		{"CURVE", zap.MechanismCurve, false},
+		{"CURVE with ZAP", zap.MechanismCurve, true},
+	} {
+		for _, clients := range []int{1, 8} {
+			count := 1500
+			if clients > 1 {
+				count = 400
+			}
+			if l.short {
+				count /= 4
+			}
+			s.rows = append(s.rows, row{name: fmt.Sprintf("%s, %d at a time", kind.name, clients), variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
+				c, err := l.connects(ctx, from, to, kind.mechanism, kind.withZAP, clients, count)
+				return sample{c.serverCPU / c.Connections / 1e3, c.Connections / c.NS * 1e9}, err
+			})})
+		}
+	}
+	return s
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	//lint:ignore SA1019 NaCl's box is made of this
+	"golang.org/x/crypto/poly1305"
+	//lint:ignore SA1019 and of this
+	"golang.org/x/crypto/salsa20/salsa"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// limit is how near the throughput is to what the primitives of x/crypto allow.
+func (l *lab) limit() *section {
+	s := &section{
+		name: "limit",
+		note: "Both ends have to do Salsa20 and Poly1305 over each message, each on a core of its own. " +
+			"What that takes by x/crypto is the least time for a message between two of ours.",
+		columns: []column{
+			{name: "Salsa20 + Poly1305 ns", spread: true},
+			{name: "message ns", spread: true},
+			{name: "share", spread: true},
+		},
+	}
+	duration := 200 * time.Millisecond
+	if l.short {
+		duration = 50 * time.Millisecond
+	}
+	for _, size := range sizes {
+		text := size.octets + 1 // with the flags
+		buf := make([]byte, 32+text)
+		var key [32]byte
+		var nonce, tag [16]byte
+		both := operation{once: func(int) {
+			// 32 octets of the stream are Poly1305's key.
+			salsa.XORKeyStream(buf, buf, &nonce, &key)
+			poly1305.Sum(&tag, buf[32:], &key)
+		}}
+		s.rows = append(s.rows, row{name: size.name, variants: []variant{{"zcurve → zcurve", func(ctx context.Context) (sample, error) {
+			primitives := timed(duration, max(1, batchOctets/(size.octets+curve.MessageOverhead)), both)
+			rate, err := l.rate(ctx, zcurve, zcurve, zap.MechanismCurve, size)
+			return sample{primitives, 1e9 / rate, primitives * rate / 1e9}, err
+		}}}})
+	}
+	return s
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// warmUp is how many round trips aren't measured.
+const warmUp = 1000
+
+// ask measures round trips, one after the other.
+func ask(ctx context.Context, mechanism, endpoint string, size, count int) error {
+	cfg, err := clientConfig("DEALER", mechanism)
+	if err != nil {
+		return err
+	}
+	conn, err := zmtp.Dial(ctx, endpoint, cfg)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	body := make([]byte, size)
+	took := make([]time.Duration, 0, count)
+	for i := range warmUp + count {
+		start := time.Now()
+		if err := roundTrip(ctx, conn, body); err != nil {
+			return err
+		}
+		if i >= warmUp {
+			took = append(took, time.Since(start))
+		}
+	}
+	slices.Sort(took)
+	return report(struct {
+		Median   int64 `json:"median_ns"`
+		P99      int64 `json:"p99_ns"`
+		Messages int   `json:"messages"`
+	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds(), count})
+}
+
+// roundTrip sends a message and awaits its echo.
+func roundTrip(ctx context.Context, conn *zmtp.Conn, body []byte) error {
+	if err := conn.Send(ctx, body); err != nil {
+		return err
+	}
+	answer, err := conn.Recv(ctx)
+	if err != nil {
+		return err
+	}
+	if len(answer) != 1 || len(answer[0]) != len(body) {
+		return fmt.Errorf("an echo of %d parts, want one part of %d octets", len(answer), len(body))
+	}
+	return nil
+}
+
+// connect makes connections that carry one small round trip each.
+func connect(ctx context.Context, mechanism, endpoint string, clients, count int) error {
+	cfg, err := clientConfig("DEALER", mechanism)
+	if err != nil {
+		return err
+	}
+	start, cpu := time.Now(), cpuTime()
+	group, ctx := errgroup.WithContext(ctx)
+	for range clients {
+		group.Go(func() error {
+			for range count {
+				if err := connectOnce(ctx, endpoint, cfg); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return report(struct {
+		Connections int   `json:"connections"`
+		NS          int64 `json:"ns"`
+		CPU         int64 `json:"cpu_ns"`
+	}{clients * count, time.Since(start).Nanoseconds(), (cpuTime() - cpu).Nanoseconds()})
+}
+
+func connectOnce(ctx context.Context, endpoint string, cfg zmtp.Config) error {
+	conn, err := zmtp.Dial(ctx, endpoint, cfg)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return roundTrip(ctx, conn, []byte{'x'})
+}

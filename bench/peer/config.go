@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// listen listens as server and says where.
+func listen(ctx context.Context, socketType, mechanism string, handler zap.Handler) (*zmtp.Listener, error) {
+	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism, Handler: handler}
+	if mechanism == zap.MechanismCurve {
+		var err error
+		if cfg.Keys, err = keyPair("BENCH_SERVER"); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", cfg)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Println("listening", ln.Endpoint())
+	return ln, nil
+}
+
+// letIn is the handler for a server that is measured without one.
+func letIn(context.Context, *zap.Request) zap.Reply {
+	return zap.Reply{Status: zap.StatusOK}
+}
+
+// clientConfig is the configuration of a client.
+func clientConfig(socketType, mechanism string) (zmtp.Config, error) {
+	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism}
+	if mechanism != zap.MechanismCurve {
+		return cfg, nil
+	}
+	var err error
+	if cfg.Keys, err = keyPair("BENCH_CLIENT"); err != nil {
+		return cfg, err
+	}
+	cfg.ServerKey, err = publicKey("BENCH_SERVER_PUBLIC")
+	return cfg, err
+}
+
+// keyPair reads the two keys of one side from the environment.
+func keyPair(side string) (pair curve.KeyPair, err error) {
+	if pair.Public, err = publicKey(side + "_PUBLIC"); err != nil {
+		return pair, err
+	}
+	if pair.Secret, err = curve.ParseSecretKey(os.Getenv(side + "_SECRET")); err != nil {
+		return pair, fmt.Errorf("%s_SECRET: %w", side, err)
+	}
+	return pair, nil
+}
+
+func publicKey(name string) (curve.PublicKey, error) {
+	key, err := curve.ParsePublicKey(os.Getenv(name))
+	if err != nil {
+		return key, fmt.Errorf("%s: %w", name, err)
+	}
+	return key, nil
+}

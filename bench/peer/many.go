@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// dialsAtOnce is how many of many connections are made at the same time: fewer
+// than libzmq has wait in the operating system's queue.
+const dialsAtOnce = 64
+
+// dialMany makes n connections.
+func dialMany(ctx context.Context, mechanism, endpoint string, n int) ([]*zmtp.Conn, error) {
+	cfg, err := clientConfig("DEALER", mechanism)
+	if err != nil {
+		return nil, err
+	}
+	conns := make([]*zmtp.Conn, n)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(dialsAtOnce)
+	for i := range conns {
+		group.Go(func() (err error) {
+			conns[i], err = zmtp.Dial(ctx, endpoint, cfg)
+			return err
+		})
+	}
+	return conns, group.Wait()
+}
+
+// hold keeps n idle connections until the input ends.
+func hold(ctx context.Context, mechanism, endpoint string, n int) error {
+	conns, err := dialMany(ctx, mechanism, endpoint, n)
+	if err != nil {
+		return err
+	}
+	fmt.Println("holding", n)
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	return nil
+}
+
+// active keeps n connections asking, each for itself, and reports how evenly
+// they were served.
+func active(ctx context.Context, mechanism, endpoint string, n, seconds int) error {
+	conns, err := dialMany(ctx, mechanism, endpoint, n)
+	if err != nil {
+		return err
+	}
+	served := make([]int, n)
+	start := time.Now()
+	end := start.Add(time.Duration(seconds) * time.Second)
+	var group errgroup.Group
+	for i, conn := range conns {
+		group.Go(func() error {
+			body := make([]byte, 64)
+			for time.Now().Before(end) {
+				if err := roundTrip(ctx, conn, body); err != nil {
+					return err
+				}
+				served[i]++
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	for _, conn := range conns {
+		conn.Close()
+	}
+	slices.Sort(served)
+	total, jain := fairness(served)
+	return report(struct {
+		Messages int     `json:"messages"`
+		NS       int64   `json:"ns"`
+		Min      int     `json:"min"`
+		Median   int     `json:"median"`
+		Max      int     `json:"max"`
+		Jain     float64 `json:"jain"`
+	}{total, took.Nanoseconds(), served[0], served[n/2], served[n-1], jain})
+}
+
+// fairness returns the sum of the numbers and Jain's index: 1 if all are the
+// same, 1/n if one has everything.
+func fairness(served []int) (total int, jain float64) {
+	squares := 0
+	for _, n := range served {
+		total += n
+		squares += n * n
+	}
+	if squares == 0 {
+		return 0, 0
+	}
+	return total, float64(total) * float64(total) / (float64(len(served)) * float64(squares))
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/cloudflare/circl/dh/x25519"
+	"golang.org/x/crypto/nacl/box"
+	//lint:ignore SA1019 NaCl's box is made of this
+	"golang.org/x/crypto/poly1305"
+	//lint:ignore SA1019 and of this
+	"golang.org/x/crypto/salsa20/salsa"
+)
+
+// libsodium asks the program in C for one operation, by name.
+func (p *peers) libsodium(ctx context.Context, name string, duration time.Duration) (ns float64, err error) {
+	g := p.newGroup(ctx)
+	defer g.end()
+	c, err := g.start(p.sodium, strconv.FormatInt(duration.Milliseconds(), 10), name)
+	if err != nil {
+		return 0, err
+	}
+	var result struct{ NS float64 }
+	err = c.result(&result)
+	return result.NS, err
+}
+
+// operation is one that is timed, a batch of it at a time.
+type operation struct {
+	name    string
+	prepare func() // what each batch needs, not timed; may be nil
+	once    func(i int)
+}
+
+// batchOctets is how much a batch works on: little enough for the processor's
+// cache, enough for the clock not to count.
+const batchOctets = 32 << 10
+
+// timed repeats an operation for about as long as said, after a tenth of that
+// to warm up, and returns the nanoseconds that each took.
+func timed(duration time.Duration, batch int, op operation) float64 {
+	var total, spent time.Duration
+	done := 0
+	for start := time.Now(); spent < duration; {
+		if op.prepare != nil {
+			op.prepare()
+		}
+		began := time.Now()
+		for i := range batch {
+			op.once(i)
+		}
+		took := time.Since(began)
+		if time.Since(start) < duration/10 {
+			continue
+		}
+		total += took
+		done += batch
+		spent = time.Since(start)
+	}
+	return float64(total.Nanoseconds()) / float64(done)
+}
+
+// primitives is what the cryptography itself costs.
+func (l *lab) primitives() *section {
+	duration := 300 * time.Millisecond
+	if l.short {
+		duration = 50 * time.Millisecond
+	}
+	s := &section{
+		name:    "primitives",
+		note:    "Nanoseconds for one operation, beside libsodium's, which libzmq uses. curve.Session seals and opens whole MESSAGE commands.",
+		columns: []column{{name: "ns", spread: true, ratio: true}},
+	}
+	add := func(name string, batch int, operations ...operation) {
+		r := row{name: name, variants: []variant{{"libsodium", func(ctx context.Context) (sample, error) {
+			ns, err := l.libsodium(ctx, name, duration)
+			return sample{ns}, err
+		}}}}
+		for _, op := range operations {
+			r.variants = append(r.variants, variant{op.name, func(context.Context) (sample, error) {
+				return sample{timed(duration, batch, op)}, nil
+			}})
+		}
+		s.rows = append(s.rows, r)
+	}
+	for _, size := range []size{sizes[0], sizes[2], sizes[4], sizes[5]} {
+		batch := max(1, batchOctets/size.octets)
+		session, nacl := newSessionBench(size.octets, batch), newBoxBench(size.octets)
+		add("seal "+size.name, batch,
+			operation{name: "curve.Session", once: session.seal}, operation{name: "nacl/box", once: nacl.seal})
+		add("open "+size.name, batch,
+			operation{name: "curve.Session", prepare: session.sealAll, once: session.open}, operation{name: "nacl/box", once: nacl.open})
+	}
+
+	in, out := make([]byte, 64<<10), make([]byte, 64<<10)
+	var key [32]byte
+	var nonce, tag [16]byte
+	rand.Read(key[:])
+	add("salsa20 64 KiB", 1, operation{name: "x/crypto", once: func(int) { salsa.XORKeyStream(out, in, &nonce, &key) }})
+	add("poly1305 64 KiB", 1, operation{name: "x/crypto", once: func(int) { poly1305.Sum(&tag, in, &key) }})
+
+	var public, secret, shared x25519.Key
+	copy(secret[:], key[:])
+	x25519.KeyGen(&public, &secret)
+	standard := ecdh.X25519()
+	standardSecret, err1 := standard.NewPrivateKey(key[:])
+	standardPublic, err2 := standard.NewPublicKey(public[:])
+	must(err1)
+	must(err2)
+	add("x25519 shared secret", 16,
+		operation{name: "circl", once: func(int) { x25519.Shared(&shared, &secret, &public) }},
+		operation{name: "crypto/ecdh", once: func(int) {
+			_, err := standardSecret.ECDH(standardPublic)
+			must(err)
+		}})
+	add("x25519 public key", 16,
+		operation{name: "circl", once: func(int) { x25519.KeyGen(&public, &secret) }},
+		operation{name: "crypto/ecdh", once: func(int) {
+			secret, err := standard.NewPrivateKey(key[:])
+			must(err)
+			secret.PublicKey()
+		}})
+	return s
+}
+
+// boxBench seals and opens with nacl/box.
+type boxBench struct {
+	payload, sealed, buf []byte
+	nonce                [24]byte
+	key                  [32]byte
+}
+
+func newBoxBench(octets int) *boxBench {
+	b := &boxBench{payload: make([]byte, octets), buf: make([]byte, 0, octets+box.Overhead)}
+	b.sealed = box.SealAfterPrecomputation(nil, b.payload, &b.nonce, &b.key)
+	return b
+}
+
+func (b *boxBench) seal(int) { box.SealAfterPrecomputation(b.buf, b.payload, &b.nonce, &b.key) }
+
+func (b *boxBench) open(int) {
+	if _, ok := box.OpenAfterPrecomputation(b.buf, b.sealed, &b.nonce, &b.key); !ok {
+		panic("bench: nacl/box: the box doesn't open")
+	}
+}
+
+// must is for what can't fail with the inputs that are used here.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Errorf("bench: primitives: %w", err))
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// What peer/profile.go reads in the environment.
+const (
+	cpuProfile    = "BENCH_CPUPROFILE"
+	memoryProfile = "BENCH_MEMPROFILE"
+)
+
+// profile is a profile of one of our processes.
+type profile struct {
+	name string
+	kind string // cpuProfile or memoryProfile
+	run  func(ctx context.Context, g *group) error
+}
+
+// profiles says where our time goes, and for what memory is allocated.
+func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Writer) (string, error) {
+	all := []profile{
+		{"sending 64 B", cpuProfile, l.profiledFlow("push", 64, 3_000_000)},
+		{"receiving 64 B", cpuProfile, l.profiledFlow("pull", 64, 3_000_000)},
+		{"sending 8 KiB", cpuProfile, l.profiledFlow("push", 8<<10, 150_000)},
+		{"receiving 8 KiB", cpuProfile, l.profiledFlow("pull", 8<<10, 150_000)},
+		{"accepting connections", cpuProfile, l.profiledConnects},
+		{"accepting connections, memory", memoryProfile, l.profiledConnects},
+	}
+	var b strings.Builder
+	for _, p := range all {
+		if !match.MatchString("profile " + p.name) {
+			continue
+		}
+		start := time.Now()
+		top, err := l.profile(ctx, p)
+		if err != nil {
+			return "", fmt.Errorf("profile %s: %w", p.name, err)
+		}
+		if b.Len() == 0 {
+			b.WriteString("\n### Profiles\n\nOver CURVE, between two of ours, by `go tool pprof -top`. Time in the system is that of `Syscall6`.\n")
+		}
+		fmt.Fprintf(&b, "\n%s:\n\n```text\n%s```\n", strings.ToUpper(p.name[:1])+p.name[1:], top)
+		fmt.Fprintf(progress, "%-45s %5.1f s\n", "profile "+p.name, time.Since(start).Seconds())
+	}
+	return b.String(), nil
+}
+
+// profile runs what is profiled and returns the top of the profile.
+func (l *lab) profile(ctx context.Context, p profile) (string, error) {
+	file := filepath.Join(l.dir, "profile")
+	g := l.newGroup(ctx)
+	defer g.end()
+	g.env = []string{p.kind + "=" + file}
+	if err := p.run(ctx, g); err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=12", file).Output()
+	if err != nil {
+		return "", fmt.Errorf("bench: go tool pprof: %w", err)
+	}
+	_, top, ok := strings.Cut(string(out), "flat  flat%")
+	if !ok {
+		return "", fmt.Errorf("bench: go tool pprof: printed %q", out)
+	}
+	return "      flat  flat%" + top, nil
+}
+
+// profiledFlow lets two of ours talk, of which one is profiled.
+func (l *lab) profiledFlow(role string, octets, count int) func(context.Context, *group) error {
+	return func(ctx context.Context, profiled *group) error {
+		plain := l.newGroup(ctx)
+		defer plain.end()
+		pull, push := profiled, plain
+		if role == "push" {
+			pull, push = plain, profiled
+		}
+		puller, endpoint, err := pull.serve(zcurve, "pull", zap.MechanismCurve, octets, count)
+		if err != nil {
+			return err
+		}
+		var pushed, pulled flow
+		pusher, err := push.peer(zcurve, "push", zap.MechanismCurve, endpoint, octets, count)
+		if err != nil {
+			return err
+		}
+		for c, result := range map[*child]*flow{puller: &pulled, pusher: &pushed} {
+			if err := c.result(result); err != nil {
+				return err
+			}
+			if err := c.finish(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// profiledConnects lets clients connect to a server that is profiled.
+func (l *lab) profiledConnects(ctx context.Context, g *group) error {
+	server, endpoint, err := g.serve(zcurve, "echo", zap.MechanismCurve)
+	if err != nil {
+		return err
+	}
+	clients := l.newGroup(ctx)
+	defer clients.end()
+	var result connected
+	if err := clients.run(zcurve, &result, "connect", zap.MechanismCurve, endpoint, 8, 500); err != nil {
+		return err
+	}
+	return server.finish()
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// size is a size of messages.
+type size struct {
+	name   string
+	octets int
+	pilot  int // how many messages tell how many a second there will be
+}
+
+var sizes = []size{
+	{"64 B", 64, 200_000},
+	{"256 B", 256, 100_000},
+	{"1 KiB", 1 << 10, 50_000},
+	{"8 KiB", 8 << 10, 10_000},
+	{"64 KiB", 64 << 10, 1_000},
+	{"1 MiB", 1 << 20, 60},
+}
+
+// flow is the result of pull and push.
+type flow struct {
+	Messages      int     `json:"messages"`
+	NS            float64 `json:"ns"`
+	Allocs        float64 `json:"allocs"`
+	AllocBytes    float64 `json:"alloc_bytes"`
+	AllocMessages float64 `json:"alloc_messages"`
+}
+
+// flow lets one side push messages to the other.
+func (p *peers) flow(ctx context.Context, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
+	g := p.newGroup(ctx)
+	defer g.end()
+	puller, endpoint, err := g.serve(to, "pull", mechanism, octets, count)
+	if err != nil {
+		return pushed, pulled, err
+	}
+	if err := g.run(from, &pushed, "push", mechanism, endpoint, octets, count); err != nil {
+		return pushed, pulled, err
+	}
+	return pushed, pulled, puller.result(&pulled)
+}
+
+// rate is how many messages a second one side takes from the other, in a run
+// of about a second.
+func (l *lab) rate(ctx context.Context, from, to side, mechanism string, size size) (float64, error) {
+	kind := fmt.Sprint(from, to, mechanism, size)
+	if l.counts[kind] == 0 {
+		pilot, err := l.rateOf(ctx, from, to, mechanism, size.octets, size.pilot)
+		if err != nil {
+			return 0, err
+		}
+		seconds := 1.0
+		if l.short {
+			seconds = 0.3
+		}
+		l.counts[kind] = max(size.pilot, int(pilot*seconds))
+	}
+	return l.rateOf(ctx, from, to, mechanism, size.octets, l.counts[kind])
+}
+
+// rateOf is rate for so many messages.
+func (p *peers) rateOf(ctx context.Context, from, to side, mechanism string, octets, count int) (float64, error) {
+	_, pulled, err := p.flow(ctx, from, to, mechanism, octets, count)
+	return float64(pulled.Messages) / pulled.NS * 1e9, err
+}
+
+// throughput is how many messages a second go one way.
+func (l *lab) throughput() *section {
+	s := &section{
+		name: "throughput",
+		note: "One connection, one way, as fast as it goes. The time is the receiver's, from the first message to the last.",
+		columns: []column{
+			{name: "messages/s", spread: true, ratio: true},
+			{name: "MB/s"},
+		},
+	}
+	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
+		for _, size := range sizes {
+			s.rows = append(s.rows, row{name: mechanism + " " + size.name, variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
+				rate, err := l.rate(ctx, from, to, mechanism, size)
+				return sample{rate, rate * float64(size.octets) / 1e6}, err
+			})})
+		}
+	}
+	return s
+}
