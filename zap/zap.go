@@ -106,8 +106,9 @@ type Handler interface {
 
 // PromptHandler is a Handler that can decide about some requests at once: without
 // waiting for anything, and in microseconds. Whoever asks it then needs no
-// goroutine for the answer. ok is false for a request that may take longer, which
-// is for Handle.
+// goroutine for the answer, and no copy of the request: what that consists of
+// is valid until HandleAtOnce returns. ok is false for a request that may take
+// longer, which is for Handle.
 type PromptHandler interface {
 	Handler
 	HandleAtOnce(req *Request) (reply Reply, ok bool)

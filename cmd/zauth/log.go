@@ -68,6 +68,24 @@ func newDecisions(handler zap.Handler, log *slog.Logger, audit *audit) *decision
 
 func (d *decisions) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	reply := d.handler.Handle(ctx, req)
+	d.tell(req, reply)
+	return reply
+}
+
+// HandleAtOnce decides if the handler can do that at once.
+func (d *decisions) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
+	prompt, ok := d.handler.(zap.PromptHandler)
+	if !ok {
+		return zap.Reply{}, false
+	}
+	if reply, ok = prompt.HandleAtOnce(req); ok {
+		d.tell(req, reply)
+	}
+	return reply, ok
+}
+
+// tell puts a decision into the log and the audit.
+func (d *decisions) tell(req *zap.Request, reply zap.Reply) {
 	now := time.Now()
 	if d.audit != nil {
 		if err := d.audit.write(now, req, reply); err != nil {
@@ -81,7 +99,7 @@ func (d *decisions) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	}
 	if reply.Status == zap.StatusOK {
 		d.log.Info("let in", append(args, "user", reply.UserID, "rule", reply.Rule)...)
-		return reply
+		return
 	}
 	count, isNew := d.count(refusal{req.Domain, req.Address, req.Mechanism, who, reply.Text, reply.Rule}, now)
 	if isNew {
@@ -91,7 +109,6 @@ func (d *decisions) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 		}
 		d.log.Warn("refused", args...)
 	}
-	return reply
 }
 
 // count reports whether a refusal is to be logged, and how many like it weren't.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -123,7 +124,10 @@ func (c *Client) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 		// on the next one. It isn't bound to ctx: who gives up in the middle of a
 		// message would take the connection from all others.
 		sendCtx, cancel := context.WithTimeout(context.Background(), c.cfg.Wait)
-		conn.Send(sendCtx, q.frames...)
+		if conn.Queue(sendCtx, q.frames...) == nil {
+			runtime.Gosched() // others may have questions for the same write
+			conn.Flush(sendCtx)
+		}
 		cancel()
 	}
 	select {
@@ -212,10 +216,13 @@ func (c *Client) serve(ctx context.Context, conn *zmtp.Conn) error {
 	defer c.detach()
 	sending.Go(func() {
 		for _, q := range questions {
-			if err := conn.Send(ctx, q.frames...); err != nil {
+			if err := conn.Queue(ctx, q.frames...); err != nil {
 				conn.Close() // which ends the receiving too
 				return
 			}
+		}
+		if err := conn.Flush(ctx); err != nil {
+			conn.Close()
 		}
 	})
 	for {

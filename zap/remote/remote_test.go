@@ -139,6 +139,44 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
+// halfPrompt decides about every other user at once, and about the others only
+// after a while.
+type halfPrompt struct{}
+
+func (halfPrompt) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	name, _, _ := req.PlainLogin()
+	if name[len(name)-1]%2 == 0 {
+		return zap.Reply{Status: zap.StatusError, Text: "this is to be decided at once"}
+	}
+	time.Sleep(time.Millisecond)
+	return byName(ctx, req)
+}
+
+func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
+	if name, _, _ := req.PlainLogin(); name[len(name)-1]%2 == 0 {
+		return byName(context.Background(), req), true
+	}
+	return zap.Reply{}, false
+}
+
+// TestPrompt: what can be decided at once and what can't are both answered, each
+// request with what was in it, however many come together.
+func TestPrompt(t *testing.T) {
+	t.Parallel()
+	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, halfPrompt{}, nil)
+	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second})
+	var wg sync.WaitGroup
+	for i := range 2000 {
+		wg.Go(func() {
+			name := fmt.Sprint("user-", i)
+			if got := client.Handle(context.Background(), login(name)); got.Status != zap.StatusOK || got.UserID != name {
+				t.Errorf("%s: %+v", name, got)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // peerOf dials the server as a plain ZMTP peer.
 func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 	t.Helper()

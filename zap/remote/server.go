@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +62,8 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			return fmt.Errorf("remote: serving failed: %w", err)
 		}
 		conns.Go(func() {
-			p := &peer{conn: conn, handler: handler, log: log.With("peer", peerName(conn))}
+			prompt, _ := handler.(zap.PromptHandler)
+			p := &peer{conn: conn, handler: handler, prompt: prompt, log: log.With("peer", peerName(conn))}
 			p.serve(ctx)
 		})
 	}
@@ -80,10 +82,12 @@ func peerName(conn *zmtp.Conn) string {
 type peer struct {
 	conn    *zmtp.Conn
 	handler zap.Handler
+	prompt  zap.PromptHandler // the handler, if it is one
 	log     *slog.Logger
 }
 
-// serve answers requests until the connection ends.
+// serve answers requests until the connection ends. It answers those itself that
+// can be answered at once, a batch at a time; the others get a goroutine each.
 func (p *peer) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var requests sync.WaitGroup
@@ -92,49 +96,96 @@ func (p *peer) serve(ctx context.Context) {
 	defer cancel()
 	slots := make(chan struct{}, maxInFlight)
 	for {
-		frames, err := p.conn.Recv(ctx)
+		batch, err := p.conn.RecvBatch(ctx)
 		if err != nil {
 			if ctx.Err() == nil && err != io.EOF {
 				p.log.Warn("connection lost", "err", err)
 			}
 			return
 		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
+		var slow [][][]byte
+		sending, sent := context.WithTimeout(ctx, sendPatience)
+		for _, frames := range batch {
+			if !p.answerAtOnce(sending, frames) {
+				slow = append(slow, clone(frames))
+			}
 		}
-		requests.Go(func() {
-			p.answer(ctx, frames)
-			<-slots
-		})
+		p.tell(p.conn.Flush(sending))
+		sent()
+		for _, frames := range slow {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			requests.Go(func() {
+				p.answer(ctx, frames)
+				<-slots
+			})
+		}
 	}
 }
 
-// answer decides one request and sends the reply.
-func (p *peer) answer(ctx context.Context, frames [][]byte) {
+// clone copies a request, for one who needs it for longer.
+func clone(frames [][]byte) [][]byte {
+	frames = slices.Clone(frames)
+	for i, frame := range frames {
+		frames[i] = slices.Clone(frame)
+	}
+	return frames
+}
+
+// answerAtOnce queues the reply to a request, if it has one at hand.
+func (p *peer) answerAtOnce(ctx context.Context, frames [][]byte) bool {
 	env, req, canAnswer, err := zap.ParseRequest(frames)
 	var reply zap.Reply
 	switch {
+	case err == nil && p.prompt == nil:
+		return false
 	case err == nil:
-		reply = p.handler.Handle(ctx, req)
+		var ok bool
+		if reply, ok = p.prompt.HandleAtOnce(req); !ok {
+			return false
+		}
 	case canAnswer:
 		p.log.Warn("bad request", "err", err)
 		reply = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
 	default:
 		p.log.Warn("bad request: there is nobody to answer", "err", err)
+		return true
+	}
+	p.tell(p.conn.Queue(ctx, p.frames(env, reply)...))
+	return true
+}
+
+// answer decides one request, which is known to be well-formed, and sends the
+// reply.
+func (p *peer) answer(ctx context.Context, frames [][]byte) {
+	env, req, _, err := zap.ParseRequest(frames)
+	if err != nil {
 		return
 	}
+	reply := p.handler.Handle(ctx, req)
 	if ctx.Err() != nil {
 		return
 	}
-	frames, err = zap.AppendReply(nil, env, reply)
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	p.tell(p.conn.Send(ctx, p.frames(env, reply)...))
+}
+
+// frames are those of a reply, or of an error in its place.
+func (p *peer) frames(env zap.Envelope, reply zap.Reply) [][]byte {
+	frames, err := zap.AppendReply(nil, env, reply)
 	if err != nil {
 		p.log.Error("the handler's reply can't be sent", "err", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendPatience)
-	defer cancel()
-	if err := p.conn.Send(ctx, frames...); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
+	return frames
+}
+
+// tell tells that replies couldn't be sent, if that isn't the end of us.
+func (p *peer) tell(err error) {
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
 		p.log.Warn("reply not sent", "err", err)
 	}
 }
