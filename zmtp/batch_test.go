@@ -132,6 +132,54 @@ func TestBatchThenError(t *testing.T) {
 	}
 }
 
+// TestCommandsBetweenParts: a message whose parts have commands between them
+// arrives whole, and so do the subscriptions.
+func TestCommandsBetweenParts(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, 100, 10_000} {
+		for _, batches := range []bool{false, true} {
+			raw, s := rawServer(t, zmtp.Config{SocketType: "XPUB"})
+			part := pattern(size)
+			var stream []byte
+			for range 3 {
+				stream = append(stream, frame(1, part)...)
+				stream = append(stream, frame(4, []byte("\x09SUBSCRIBEtopic"))...)
+				stream = append(stream, frame(4, []byte("\x04PONG"))...)
+				stream = append(stream, frame(1, part)...)
+				stream = append(stream, frame(4, []byte("\x06CANCELtopic"))...)
+				stream = append(stream, frame(0, []byte("last"))...)
+			}
+			go func() {
+				for len(stream) > 0 {
+					n := min(len(stream), 77)
+					raw.Write(stream[:n])
+					stream = stream[n:]
+				}
+			}()
+			want := [][][]byte{{[]byte("\x01topic")}, {[]byte("\x00topic")}, {part, part, []byte("last")}}
+			for i := 0; i < 9; {
+				var got [][][]byte
+				var err error
+				if batches {
+					got, err = s.RecvBatch(testContext(t))
+				} else {
+					got = make([][][]byte, 1)
+					got[0], err = s.Recv(testContext(t))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, message := range got {
+					if !same(message, want[i%3]) {
+						t.Fatalf("size %d, message %d is %d parts, the first %.20q", size, i, len(message), message[0])
+					}
+					i++
+				}
+			}
+		}
+	}
+}
+
 // TestBatchClosed: Close ends a RecvBatch that waits.
 func TestBatchClosed(t *testing.T) {
 	t.Parallel()

@@ -177,7 +177,7 @@ func (fr *frameReader) makeRoom() {
 		return
 	}
 	grown := max(2*have, fr.most)
-	if fr.more && have < readSize {
+	if fr.more && held > 0 && have < readSize {
 		fr.moveTo(getBuffer(min(grown, readSize)))
 		return
 	}

@@ -13,7 +13,7 @@ import (
 
 // feed lets a peer say all of data and then hang up, to a connection made by
 // open, and receives until it ends.
-func feed(data []byte, open func(net.Conn) (*zmtp.Conn, error)) {
+func feed(data []byte, batches bool, open func(net.Conn) (*zmtp.Conn, error)) {
 	a, b := net.Pipe()
 	go func() {
 		go io.Copy(io.Discard, b)
@@ -27,7 +27,12 @@ func feed(data []byte, open func(net.Conn) (*zmtp.Conn, error)) {
 	}
 	defer conn.Close()
 	for {
-		if _, err := conn.Recv(context.Background()); err != nil {
+		if batches {
+			_, err = conn.RecvBatch(context.Background())
+		} else {
+			_, err = conn.Recv(context.Background())
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -43,6 +48,7 @@ func FuzzConn(f *testing.F) {
 	f.Add(byte(0), null)
 	f.Add(byte(0), append(null, frame(1, []byte("a"))...))
 	f.Add(byte(0), append(null, frame(4, []byte("\x04PING\x00\x0actx"))...))
+	f.Add(byte(11), append(null, 1, 1, 'a', 4, 10, 9, 'S', 'U', 'B', 'S', 'C', 'R', 'I', 'B', 'E', 0, 1, 'b'))
 	f.Add(byte(0), append(null, 2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
 	f.Add(byte(1), append(plain, frame(0, pattern(300))...))
 	f.Add(byte(1), append(greetingOf("NULL"), frame(4, []byte("\x05ERROR\x03400"))...))
@@ -68,7 +74,7 @@ func FuzzConn(f *testing.F) {
 		cfg.MaxMessageSize = 1 << 20
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		feed(data, func(nc net.Conn) (*zmtp.Conn, error) { return open(ctx, nc, cfg) })
+		feed(data, kind/6%2 == 1, func(nc net.Conn) (*zmtp.Conn, error) { return open(ctx, nc, cfg) })
 		if ctx.Err() != nil {
 			t.Error("a peer that hung up held the connection")
 		}

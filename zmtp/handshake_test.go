@@ -399,3 +399,27 @@ func TestHandshakeCancelled(t *testing.T) {
 		b.Close()
 	}
 }
+
+// TestPatience: a peer that says nothing before it has seen the whole of our
+// greeting is waited for, though not for ever.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(context.Context, net.Conn, zmtp.Config) (*zmtp.Conn, error){"client": zmtp.Client, "server": zmtp.Server} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := tcpPair(t)
+			defer a.Close()
+			go func() {
+				if _, err := io.ReadFull(a, make([]byte, 64)); err != nil {
+					t.Error(err)
+				}
+				a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
+			}()
+			conn, err := open(testContext(t), b, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+		})
+	}
+}

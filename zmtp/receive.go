@@ -157,6 +157,7 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 			if cap(c.rx.parts) > keptParts {
 				c.rx.parts = nil
 			}
+			c.releaseLocked()
 			return message, nil
 		}
 	}
@@ -201,16 +202,22 @@ func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err 
 	return flags, payload, nil
 }
 
-// viewLocked returns the parts that lie there as a message, and needs what has
-// been taken no longer than the message is valid.
+// viewLocked returns the parts that lie there as a message.
 func (c *Conn) viewLocked(parts ...span) [][]byte {
 	buf := c.rx.frames.buf
 	first := len(buf.parts)
 	for _, part := range parts {
 		buf.parts = append(buf.parts, c.rx.frames.at(part))
 	}
-	c.rx.frames.release()
 	return buf.parts[first:len(buf.parts):len(buf.parts)]
+}
+
+// releaseLocked gives up what has been taken, unless it is a part of a message
+// that isn't whole yet.
+func (c *Conn) releaseLocked() {
+	if len(c.rx.parts) == 0 {
+		c.rx.frames.release()
+	}
 }
 
 // handleCommandLocked takes a command after the handshake. A subscription
@@ -232,14 +239,14 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		if name == cmdSubscribe {
 			octets[len(name)] = 1
 		}
-		return c.viewLocked(span{body.begin + len(name), body.end}), nil
+		message = c.viewLocked(span{body.begin + len(name), body.end})
+		c.releaseLocked()
+		return message, nil
 	case cmdError:
 		err = parseRefusal(octets)
 	default: // PONG, and what later versions of ZMTP may bring
 	}
-	if len(c.rx.parts) == 0 {
-		c.rx.frames.release()
-	}
+	c.releaseLocked()
 	return nil, err
 }
 
