@@ -16,11 +16,7 @@ const warmUp = 1000
 
 // ask measures round trips, one after the other.
 func ask(ctx context.Context, mechanism, endpoint string, size, count int) error {
-	cfg, err := clientConfig("DEALER", mechanism)
-	if err != nil {
-		return err
-	}
-	conn, err := zmtp.Dial(ctx, endpoint, cfg)
+	conn, err := dial(ctx, "DEALER", mechanism, endpoint)
 	if err != nil {
 		return err
 	}

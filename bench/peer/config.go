@@ -46,6 +46,15 @@ func clientConfig(socketType, mechanism string) (zmtp.Config, error) {
 	return cfg, err
 }
 
+// dial makes one connection.
+func dial(ctx context.Context, socketType, mechanism, endpoint string) (*zmtp.Conn, error) {
+	cfg, err := clientConfig(socketType, mechanism)
+	if err != nil {
+		return nil, err
+	}
+	return zmtp.Dial(ctx, endpoint, cfg)
+}
+
 // keyPair reads the two keys of one side from the environment.
 func keyPair(side string) (pair curve.KeyPair, err error) {
 	if pair.Public, err = publicKey(side + "_PUBLIC"); err != nil {

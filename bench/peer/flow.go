@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/zcurve/zcurve/zap"
-	"github.com/zcurve/zcurve/zmtp"
 )
 
 // pull receives count messages after a first one, which isn't measured: it
@@ -48,11 +47,7 @@ func pull(ctx context.Context, mechanism string, size, count int) error {
 // push sends count messages after a first one, and stays until the other side
 // has them all.
 func push(ctx context.Context, mechanism, endpoint string, size, count int) error {
-	cfg, err := clientConfig("PUSH", mechanism)
-	if err != nil {
-		return err
-	}
-	conn, err := zmtp.Dial(ctx, endpoint, cfg)
+	conn, err := dial(ctx, "PUSH", mechanism, endpoint)
 	if err != nil {
 		return err
 	}
