@@ -58,7 +58,7 @@ func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
 		var err error
 		switch n.Name {
 		case headSection:
-			_, err = parseHead(n)
+			_, err = headProperties(n)
 		case metadataSection:
 			a.Metadata, warnings, err = parseMetadata(n)
 		case authoritySection: // last: it must fit the others

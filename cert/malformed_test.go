@@ -104,6 +104,7 @@ func TestMalformedAuthority(t *testing.T) {
 		{"unknown section", key + "more\n", ErrProperty, 3, 1},
 		{"twice", key + key, ErrSection, 3, 1},
 		{"version", "certificate\n    version = 2\n" + key, ErrVersion, 2, 15},
+		{"serial", "certificate\n    version = 1\n    serial = 7\n" + key, ErrProperty, 3, 5},
 		{"metadata", key + "metadata\n    secret-key = x\n", ErrAmbiguous, 4, 5},
 	} {
 		got, _, err := ParseAuthority([]byte(tt.text))
@@ -136,6 +137,7 @@ func TestMalformedRevocations(t *testing.T) {
 		{"twice", times + "    serial = 1\n" + at + "    serial = 1\n" + at + by, ErrProperty, 6, 5},
 		{"reason", times + "    serial = 1\n" + at + "        reason = it's \"both\"\n" + by, ErrProperty, 4, 5},
 		{"unknown of one", times + "    serial = 1\n" + at + "        by = me\n" + by, ErrProperty, 6, 9},
+		{"serial of the list", times + by + "certificate\n    serial = 7\n", ErrProperty, 8, 5},
 		{"unknown section", times + by + "metadata\n", ErrProperty, 7, 1},
 		{"section twice", times + by + by, ErrSection, 7, 1},
 		{"version", "certificate\n    version = 2\n" + times + by, ErrVersion, 2, 15},

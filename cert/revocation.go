@@ -220,7 +220,7 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 		var err error
 		switch n.Name {
 		case headSection:
-			_, err = parseHead(n)
+			_, err = headProperties(n)
 		case revocationsSection, authoritySection:
 		default:
 			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))

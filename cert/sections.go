@@ -72,18 +72,25 @@ func head(serial uint64) *zpl.Node {
 	return section
 }
 
-// parseHead reads the section that says what version a file is. Files of other
-// programs have none, which is version 1.
-func parseHead(section *zpl.Node) (serial uint64, err error) {
+// headProperties returns properties of the section that says what version a file
+// is, which must have no others. Files of other programs have no such section,
+// which is version 1; an authority and a revocation list have only the version in
+// it.
+func headProperties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
 	// Of another version nothing else is known.
 	if v := section.Child("version"); v != nil && v.Value != version {
-		return 0, v.ValueError(fmt.Errorf("%w: %q, want %q", ErrVersion, v.Value, version))
+		return nil, v.ValueError(fmt.Errorf("%w: %q, want %q", ErrVersion, v.Value, version))
 	}
-	values, err := properties(section, "version", "serial")
-	if err != nil || values[1] == nil {
+	return properties(section, append(names, "version")...)
+}
+
+// parseHead reads the section certificate of a certificate.
+func parseHead(section *zpl.Node) (serial uint64, err error) {
+	values, err := headProperties(section, "serial")
+	if err != nil || values[0] == nil {
 		return 0, err
 	}
-	return parseSerial(values[1])
+	return parseSerial(values[0])
 }
 
 // parseSerial reads a serial number.

@@ -450,6 +450,7 @@ def check_certificate(nodes, passphrase):
 
 
 def check_authority(nodes, passphrase):
+    require(list(values(nodes, "certificate")) in ([], ["version"]), "unknown property")
     a = values(nodes, "authority")
     seed = unb64(a["seed"], 32) if "seed" in a else None
     if find(nodes, "locked"):
