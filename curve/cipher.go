@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"crypto/subtle"
 	"encoding/binary"
 	"slices"
 
@@ -81,21 +82,19 @@ func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags
 	s := stream{key: c.subkey.octets, nonce: counter}
 	tag := [poly1305.TagSize]byte(box)
 	text := box[poly1305.TagSize:]
-	var first [stretch]byte
-	n := copy(first[messageHead:], text) - 1 // of the payload
-	s.xorStretch(&first, MessageOverhead+n, 0)
+	var first [stretch]byte // of the stream: the Poly1305 key, and what encrypts the beginning
+	s.xorStretch(&first, messageHead+len(text), 0)
 	if !poly1305.Verify(&tag, text, (*[KeySize]byte)(first[:])) {
-		clear(first[:]) // of what isn't authentic nothing may be read
 		return dst, 0, ErrBox
 	}
-	flags = first[messageHead]
+	flags = text[0] ^ first[messageHead]
 	if flags&^(FlagMore|FlagCommand) != 0 {
 		return dst, 0, ErrFlags
 	}
 	text = text[1:]
 	out = slices.Grow(dst, len(text))[:len(dst)+len(text)]
 	payload := out[len(dst):]
-	copy(payload, first[MessageOverhead:MessageOverhead+n])
+	n := subtle.XORBytes(payload, text, first[MessageOverhead:])
 	if n < len(text) {
 		s.xor(payload[n:], text[n:], 1)
 	}
