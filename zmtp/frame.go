@@ -172,30 +172,21 @@ func (fr *frameReader) fill() error {
 func (fr *frameReader) makeRoom() {
 	fr.buf.forget()
 	have, held := len(fr.buf.octets), fr.w-fr.keep
-	if held == 0 && !fr.more && fr.buf != &fr.idle {
-		fr.moveTo(&fr.idle)
-		return
+	need := fr.r - fr.keep // for the next frame and what is kept before it
+	if _, size, n, _ := fr.header(); n > 0 {
+		need += n + int(min(size, math.MaxInt/2))
+	} else {
+		need += longHeader
 	}
 	grown := max(2*have, fr.most)
-	if fr.more && held > 0 && have < readSize {
-		fr.moveTo(getBuffer(min(grown, readSize)))
-		return
-	}
-	if held <= have/4 {
-		fr.moveTo(fr.buf)
-	}
-	need := longHeader // from r on
-	if _, size, n, _ := fr.header(); n > 0 {
-		need = n + int(min(size, math.MaxInt/2))
-	}
-	if fr.r+need <= have {
-		return
-	}
-	need += fr.r - fr.keep
 	switch {
+	case held == 0 && !fr.more && fr.buf != &fr.idle:
+		fr.moveTo(&fr.idle)
 	case need > have && (held == have || need <= fr.most):
 		fr.moveTo(getBuffer(min(need, grown)))
-	default:
+	case fr.more && held > 0 && have < readSize:
+		fr.moveTo(getBuffer(min(grown, readSize)))
+	case fr.keep+need > have || held <= have/4:
 		fr.moveTo(fr.buf)
 	}
 }

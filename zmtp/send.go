@@ -107,9 +107,17 @@ func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte
 		size += curve.MessageOverhead
 	}
 	if c.tx.queued > 0 && c.tx.queued+longHeader+size > writeSize {
-		if err := c.writeLocked(ctx); err != nil {
+		if err := c.writeQueuedLocked(ctx); err != nil {
 			return err
 		}
+	}
+	if c.tx.sealer == nil && size > writeSize {
+		c.makeRoomLocked(longHeader)
+		c.tx.queued = len(appendFrameHeader(c.tx.buf.octets[:c.tx.queued], flags, size))
+		if err := c.flushLocked(ctx); err != nil {
+			return err
+		}
+		return c.writeLocked(ctx, payload) // from where it is
 	}
 	c.makeRoomLocked(longHeader + size)
 	out := c.tx.buf.octets[:c.tx.queued]
@@ -155,19 +163,25 @@ func (c *Conn) flushLocked(ctx context.Context) error {
 	if c.tx.buf == nil {
 		return nil
 	}
-	err := c.writeLocked(ctx)
+	err := c.writeQueuedLocked(ctx)
 	putBuffer(c.tx.buf)
 	c.tx.buf = nil
 	return err
 }
 
-// writeLocked writes what is queued.
-func (c *Conn) writeLocked(ctx context.Context) error {
-	c.tx.interrupt.begin(ctx)
-	_, err := c.nc.Write(c.tx.buf.octets[:c.tx.queued])
-	c.tx.interrupt.end()
-	c.tx.most = max(c.tx.most, min(c.tx.queued, writeSize))
+// writeQueuedLocked writes what is queued.
+func (c *Conn) writeQueuedLocked(ctx context.Context) error {
+	queued := c.tx.buf.octets[:c.tx.queued]
+	c.tx.most = max(c.tx.most, min(len(queued), writeSize))
 	c.tx.queued = 0
+	return c.writeLocked(ctx, queued)
+}
+
+// writeLocked writes octets, unless ctx is done before.
+func (c *Conn) writeLocked(ctx context.Context, octets []byte) error {
+	c.tx.interrupt.begin(ctx)
+	_, err := c.nc.Write(octets)
+	c.tx.interrupt.end()
 	if err != nil {
 		return c.failSendLocked(ctx, err)
 	}
