@@ -51,11 +51,10 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 	var macKey [KeySize]byte
 	if size < stretch {
 		var all [stretch]byte
-		all[messageHead] = flags
-		copy(all[MessageOverhead:], payload)
-		s.xorStretch(&all, size, 0)
+		s.fill(&all, size, 0)
 		macKey = [KeySize]byte(all[:])
-		copy(message[messageHead:], all[messageHead:])
+		message[messageHead] = flags ^ all[messageHead]
+		subtle.XORBytes(message[MessageOverhead:], payload, all[MessageOverhead:])
 	} else {
 		front := min(size/stretch*stretch, copied)
 		clear(message[:messageHead])
@@ -83,7 +82,7 @@ func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags
 	tag := [poly1305.TagSize]byte(box)
 	text := box[poly1305.TagSize:]
 	var first [stretch]byte // of the stream: the Poly1305 key, and what encrypts the beginning
-	s.xorStretch(&first, messageHead+len(text), 0)
+	s.fill(&first, messageHead+len(text), 0)
 	if !poly1305.Verify(&tag, text, (*[KeySize]byte)(first[:])) {
 		return dst, 0, ErrBox
 	}

@@ -1,6 +1,7 @@
 package curve
 
 import (
+	"crypto/subtle"
 	"encoding/binary"
 	"runtime"
 	"sync"
@@ -43,9 +44,9 @@ func (s stream) input(at uint64) (in [16]byte) {
 	return in
 }
 
-// xorStretch encrypts or decrypts the first n octets of buf, which begin at this
-// stretch. What follows them in buf may change too.
-func (s stream) xorStretch(buf *[stretch]byte, n int, at uint64) {
+// fill puts the octets of the stream from this stretch on into buf, which is all
+// zero: n of them, and maybe more.
+func (s stream) fill(buf *[stretch]byte, n int, at uint64) {
 	switch {
 	case n <= block:
 		n = block
@@ -67,9 +68,8 @@ func (s stream) xor(dst, src []byte, at uint64) {
 	}
 	if whole < len(src) {
 		var last [stretch]byte
-		n := copy(last[:], src[whole:])
-		s.xorStretch(&last, n, at+uint64(whole/stretch))
-		copy(dst[whole:], last[:n])
+		s.fill(&last, len(src)-whole, at+uint64(whole/stretch))
+		subtle.XORBytes(dst[whole:], src[whole:], last[:])
 	}
 }
 
