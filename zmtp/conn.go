@@ -58,6 +58,7 @@ func startConn(h *handshake) *Conn {
 		closed: make(chan struct{}),
 	}
 	h.in.release()
+	h.in.makeRoom() // or what the handshake needed would stay until something comes
 	c.rx.frames = h.in
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline

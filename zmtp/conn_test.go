@@ -141,6 +141,7 @@ func TestHostileTraffic(t *testing.T) {
 		{"subscription to a DEALER", frame(4, []byte("\x09SUBSCRIBEx")), zmtp.ErrCommand},
 		{"malformed ERROR", frame(4, []byte("\x05ERROR\x09x")), zmtp.ErrCommand},
 		{"too many parts", bytes.Repeat([]byte{1, 0}, 11), zmtp.ErrParts},
+		{"commands without end in a message", append([]byte{1, 0}, bytes.Repeat(frame(4, []byte("\x04PONG")), 2000)...), zmtp.ErrCommand},
 		{"end in a header", []byte{2, 0, 0}, io.ErrUnexpectedEOF},
 		{"end in a body", []byte{0, 5, 1}, io.ErrUnexpectedEOF},
 		{"end in a message", []byte{1, 1, 1}, io.ErrUnexpectedEOF},

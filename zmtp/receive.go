@@ -17,6 +17,7 @@ type rxState struct {
 	opener    *curve.Opener // nil without CURVE
 	parts     []span        // of a message that isn't whole yet
 	size      int           // octets in parts
+	between   int           // octets of the commands between them
 	ttl       time.Duration // how long the peer may be silent, by its last PING
 	err       error         // what ended the receiving
 }
@@ -153,7 +154,7 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 		c.rx.size += body.end - body.begin
 		if flags&flagMore == 0 {
 			message = c.viewLocked(c.rx.parts...)
-			c.rx.parts, c.rx.size = c.rx.parts[:0], 0
+			c.rx.parts, c.rx.size, c.rx.between = c.rx.parts[:0], 0, 0
 			if cap(c.rx.parts) > keptParts {
 				c.rx.parts = nil
 			}
@@ -220,10 +221,20 @@ func (c *Conn) releaseLocked() {
 	}
 }
 
+// maxBetween bounds the octets of commands between the parts of a message. They
+// stay in memory until it is whole.
+const maxBetween = 64 << 10
+
 // handleCommandLocked takes a command after the handshake. A subscription
 // becomes a message.
 func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 	octets := c.rx.frames.at(body)
+	if len(c.rx.parts) > 0 {
+		c.rx.between += longHeader + curve.MessageOverhead + len(octets)
+		if c.rx.between > maxBetween {
+			return nil, fmt.Errorf("%w: too many between the parts of a message", ErrCommand)
+		}
+	}
 	name, data, err := parseCommand(octets)
 	if err != nil {
 		return nil, err

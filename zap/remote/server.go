@@ -103,16 +103,7 @@ func (p *peer) serve(ctx context.Context) {
 			}
 			return
 		}
-		var slow [][][]byte
-		sending, sent := context.WithTimeout(ctx, sendPatience)
-		for _, frames := range batch {
-			if !p.answerAtOnce(sending, frames) {
-				slow = append(slow, clone(frames))
-			}
-		}
-		p.tell(p.conn.Flush(sending))
-		sent()
-		for _, frames := range slow {
+		for _, frames := range p.answerBatch(ctx, batch) {
 			select {
 			case slots <- struct{}{}:
 			case <-ctx.Done():
@@ -126,6 +117,26 @@ func (p *peer) serve(ctx context.Context) {
 	}
 }
 
+// answerBatch answers the requests to which it has the replies at hand, and
+// returns the others.
+func (p *peer) answerBatch(ctx context.Context, batch [][][]byte) (slow [][][]byte) {
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	for _, frames := range batch {
+		reply, ok := p.replyAtOnce(frames)
+		if !ok {
+			slow = append(slow, clone(frames))
+		} else if reply != nil {
+			if err := p.conn.Queue(ctx, reply...); err != nil {
+				p.tell(err)
+				return slow
+			}
+		}
+	}
+	p.tell(p.conn.Flush(ctx))
+	return slow
+}
+
 // clone copies a request, for one who needs it for longer.
 func clone(frames [][]byte) [][]byte {
 	frames = slices.Clone(frames)
@@ -135,27 +146,26 @@ func clone(frames [][]byte) [][]byte {
 	return frames
 }
 
-// answerAtOnce queues the reply to a request, if it has one at hand.
-func (p *peer) answerAtOnce(ctx context.Context, frames [][]byte) bool {
+// replyAtOnce returns the reply to a request, if there is one at hand. It is nil
+// where there is nobody to answer.
+func (p *peer) replyAtOnce(frames [][]byte) (reply [][]byte, ok bool) {
 	env, req, canAnswer, err := zap.ParseRequest(frames)
-	var reply zap.Reply
 	switch {
 	case err == nil && p.prompt == nil:
-		return false
+		return nil, false
 	case err == nil:
-		var ok bool
-		if reply, ok = p.prompt.HandleAtOnce(req); !ok {
-			return false
+		decision, ok := p.prompt.HandleAtOnce(req)
+		if !ok {
+			return nil, false
 		}
+		return p.frames(env, decision), true
 	case canAnswer:
 		p.log.Warn("bad request", "err", err)
-		reply = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
+		return p.frames(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"}), true
 	default:
 		p.log.Warn("bad request: there is nobody to answer", "err", err)
-		return true
+		return nil, true
 	}
-	p.tell(p.conn.Queue(ctx, p.frames(env, reply)...))
-	return true
 }
 
 // answer decides one request, which is known to be well-formed, and sends the
