@@ -35,9 +35,9 @@ const messageHead = len(messageName) + counterSize + boxOverhead
 
 var _ [messageHead]byte = [KeySize]byte{} // the two are equal
 
-// copied is how much of a payload is at most copied to its place and encrypted
-// there, together with what precedes it. From then on it takes less time to
-// encrypt into the place.
+// copied is up to what size a message is put together in its place and encrypted
+// there in one go. Of a larger one that is done with the first stretch only, and
+// the rest is encrypted into its place.
 const copied = 8 * stretch
 
 // seal appends a MESSAGE command with this counter to dst. payload must not
@@ -56,7 +56,10 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 		message[messageHead] = flags ^ all[messageHead]
 		subtle.XORBytes(message[MessageOverhead:], payload, all[MessageOverhead:])
 	} else {
-		front := min(size/stretch*stretch, copied)
+		front := size / stretch * stretch
+		if front > copied {
+			front = stretch
+		}
 		clear(message[:messageHead])
 		message[messageHead] = flags
 		copy(message[MessageOverhead:front], payload)
