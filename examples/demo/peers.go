@@ -82,17 +82,17 @@ var monitors atomic.Int64
 // askLibzmq asks the service with a libzmq REQ socket. A refusal is in the
 // socket's monitor: to its application libzmq says nothing.
 func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
-	sock, err := zmq4.NewSocket(zmq4.REQ)
-	if err != nil {
-		return "", err
-	}
-	defer sock.Close()
 	addr := fmt.Sprintf("inproc://demo-monitor-%d", monitors.Add(1))
 	monitor, err := zmq4.NewSocket(zmq4.PAIR)
 	if err != nil {
 		return "", err
 	}
-	defer monitor.Close()
+	defer monitor.Close() // after sock: libzmq waits until somebody takes an event
+	sock, err := zmq4.NewSocket(zmq4.REQ)
+	if err != nil {
+		return "", err
+	}
+	defer sock.Close()
 	if err := errors.Join(
 		sock.SetLinger(0),
 		monitor.SetLinger(0),

@@ -143,14 +143,24 @@ type events struct{ sock *zmq4.Socket }
 var monitors atomic.Int64
 
 // monitor tells the outcomes of a socket's handshakes. Call it before the
-// socket connects.
+// socket connects. At the end of the test it closes the socket: libzmq's I/O
+// thread, which is that of the whole context, waits until somebody takes an event,
+// and so they are read until none can come any more.
 func monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) events {
 	t.Helper()
 	endpoint := fmt.Sprintf("inproc://monitor-%d", monitors.Add(1))
 	must(t, sock.Monitor(endpoint, zmq4.EVENT_HANDSHAKE_SUCCEEDED|zmq4.EVENT_HANDSHAKE_FAILED_AUTH|
-		zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL))
+		zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_MONITOR_STOPPED))
 	m := newSocket(t, zctx, zmq4.PAIR)
 	must(t, m.Connect(endpoint))
+	t.Cleanup(func() {
+		sock.Close()
+		for event := zmq4.Event(0); event != zmq4.EVENT_MONITOR_STOPPED; {
+			var err error
+			event, _, _, err = m.RecvEvent(0)
+			must(t, err)
+		}
+	})
 	return events{m}
 }
 
