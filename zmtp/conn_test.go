@@ -395,14 +395,25 @@ func TestClose(t *testing.T) {
 func TestSendGivenUp(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
-	c, _ := connect(t, client, server)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	a, b := net.Pipe()
+	shaken, peer := shake(testContext(t), a, b, client, server)
+	must(t, errors.Join(shaken.err, peer.err))
+	c := shaken.conn
+	defer c.Close()
+	defer peer.conn.Close()
+
+	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
-	if err := c.Send(ctx, pattern(1<<20)); !errors.Is(err, context.DeadlineExceeded) {
+	sent := make(chan error, 1)
+	go func() { sent <- c.Send(ctx, pattern(1<<20)) }()
+	_, err := io.ReadFull(b, make([]byte, 100)) // under way
+	must(t, err)
+	cancel()
+	if err := <-sent; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.Send(testContext(t), nil); err == nil {
-		t.Error("the connection can still be used")
+	if err := c.Send(testContext(t), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("the next message: %v", err)
 	}
 	if err := c.Send(testContext(t)); !errors.Is(err, zmtp.ErrNoParts) {
 		t.Errorf("a message without parts: %v", err)

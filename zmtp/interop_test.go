@@ -28,14 +28,6 @@ var libzmqTypes = map[string]zmq4.Type{
 	"PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PUB": zmq4.PUB, "SUB": zmq4.SUB, "PAIR": zmq4.PAIR,
 }
 
-// must fails the test on an error of libzmq.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // libzmqSocket makes a socket of libzmq in a context of its own, secured to be
 // the peer of ours: client or server of the pair (client, server).
 func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, isServer bool) *zmq4.Socket {

@@ -22,6 +22,14 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
+// must ends the test on an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // allow lets everybody in, as user "anybody".
 var allow = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 	return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
