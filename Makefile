@@ -64,12 +64,12 @@ cross:
 demo: deps build
 	@$(GO) run ./examples/demo
 
-# Measures beside libzmq and writes docs/performance.md; the short one prints.
+# Both measure beside libzmq and print; the long one writes docs/performance.md.
 bench: deps
 	$(GO) run ./bench
 
 bench-short: deps
-	$(GO) run ./bench -short -o -
+	$(GO) run ./bench -short -o ""
 
 fuzz:
 	@set -e; packages=$$($(GO) list ./...); for package in $$packages; do \

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -171,12 +172,17 @@ func TestCommand(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "run", ".", "-short", "-rounds", "1", "-o", path,
 		"-run", "^(throughput NULL 64 B|limit 64 B|profile sending 64 B)$")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var printed, progress bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &progress
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
 	}
 	document, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if text := strings.TrimSpace(printed.String()); text == "" || !strings.Contains(string(document), text) {
+		t.Errorf("printed\n%s\nand wrote\n%s", text, document)
 	}
 	for _, want := range []string{"# Title\n", "Measured on ", "| NULL 64 B | libzmq → libzmq |", "zcurve → libzmq |", "### Limit", "Sending 64 B:", "\nThe end.\n"} {
 		if !strings.Contains(string(document), want) {

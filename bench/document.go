@@ -31,30 +31,30 @@ func replaceGenerated(document, text string) (string, error) {
 	return before + beginMarker + "\n\n" + strings.TrimSpace(text) + "\n\n" + endMarker + "\n" + after, nil
 }
 
-// output is where the results go: into a document, or to standard output.
-type output struct{ path string }
+// output is the path of the document that keeps the results; "" is none.
+type output string
 
 // check finds out before the long run whether there is a place for its results.
 func (o output) check() error { return o.write("") }
 
 // write writes the results; none is a check and changes nothing.
 func (o output) write(text string) error {
-	if o.path == "-" {
-		_, err := os.Stdout.WriteString(text)
-		return err
+	if o == "" {
+		return nil
 	}
-	document, err := os.ReadFile(o.path)
+	path := string(o)
+	document, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("bench: document: %w", err)
 	}
 	changed, err := replaceGenerated(string(document), text)
 	if err != nil {
-		return fmt.Errorf("bench: document %s: %w", o.path, err)
+		return fmt.Errorf("bench: document %s: %w", path, err)
 	}
 	if text == "" {
 		return nil
 	}
-	if err := os.WriteFile(o.path, []byte(changed), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
 		return fmt.Errorf("bench: document: %w", err)
 	}
 	return nil

@@ -1,5 +1,5 @@
-// Bench measures package zmtp beside libzmq, over TCP on one machine, and
-// writes what comes out into docs/performance.md:
+// Bench measures package zmtp beside libzmq, over TCP on one machine, prints
+// what comes out and writes it into docs/performance.md:
 //
 //	go run ./bench
 //
@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ func run(ctx context.Context) error {
 	short := flag.Bool("short", false, "fewer and shorter measurements, in 3 rounds unless told")
 	rounds := flag.Int("rounds", 0, "how often each is measured (default 5)")
 	match := flag.String("run", "", "only the rows whose name matches this regular expression")
-	out := flag.String("o", "docs/performance.md", "the document to write into, or - for standard output")
+	out := flag.String("o", "docs/performance.md", "the document to write into too, \"\" for none")
 	flag.Parse()
 	if *rounds <= 0 {
 		*rounds = 5
@@ -43,7 +44,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bench: -run: %w", err)
 	}
-	destination := output{*out}
+	destination := output(*out)
 	if err := destination.check(); err != nil {
 		return err
 	}
@@ -61,7 +62,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return destination.write(text)
+	_, err = os.Stdout.WriteString(text)
+	return errors.Join(err, destination.write(text))
 }
 
 // measure measures everything that matches and returns it as Markdown.

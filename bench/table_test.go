@@ -63,7 +63,7 @@ func TestReplaceGenerated(t *testing.T) {
 
 func TestOutput(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "performance.md")
-	destination := output{path}
+	destination := output(path)
 	if err := destination.check(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no document: %v", err)
 	}
