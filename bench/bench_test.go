@@ -126,7 +126,10 @@ func TestFailedChild(t *testing.T) {
 // TestPrimitives sees that the operations in C and in Go are the same ones.
 func TestPrimitives(t *testing.T) {
 	p := built(t)
-	s := (&lab{peers: p, short: true}).primitives()
+	s, err := (&lab{peers: p, short: true}).primitives()
+	if err != nil {
+		t.Fatal(err)
+	}
 	rows, err := s.measure(t.Context(), 1, regexp.MustCompile("64 B|x25519"), t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -193,12 +196,22 @@ func TestCommand(t *testing.T) {
 
 func TestTimed(t *testing.T) {
 	prepared, calls := 0, 0
-	ns := timed(10*time.Millisecond, 2, operation{
-		prepare: func() { prepared++ },
-		once:    func(int) { calls++; time.Sleep(time.Millisecond) },
-	})
-	if ns < 1e6 || calls != 2*prepared {
-		t.Errorf("%v ns, %d calls in %d batches of 2", ns, calls, prepared)
+	works := operation{
+		prepare: func() error { prepared++; return nil },
+		once:    func(int) error { calls++; time.Sleep(time.Millisecond); return nil },
+	}
+	ns, err := timed(10*time.Millisecond, 2, works)
+	if err != nil || ns < 1e6 || calls != 2*prepared {
+		t.Errorf("%v ns, %v, %d calls in %d batches of 2", ns, err, calls, prepared)
+	}
+	broken := errors.New("broken")
+	for _, op := range []operation{
+		{prepare: func() error { return broken }, once: works.once},
+		{prepare: works.prepare, once: func(int) error { return broken }},
+	} {
+		if _, err := timed(time.Minute, 2, op); err != broken {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 

@@ -34,13 +34,17 @@ func (l *lab) limit() *section {
 		buf := make([]byte, 32+text)
 		var key [32]byte
 		var nonce, tag [16]byte
-		both := operation{once: func(int) {
+		both := operation{once: func(int) error {
 			// 32 octets of the stream are Poly1305's key.
 			salsa.XORKeyStream(buf, buf, &nonce, &key)
 			poly1305.Sum(&tag, buf[32:], &key)
+			return nil
 		}}
 		s.rows = append(s.rows, row{name: size.name, variants: []variant{{"zcurve → zcurve", func(ctx context.Context) (sample, error) {
-			primitives := timed(duration, max(1, batchOctets/(size.octets+curve.MessageOverhead)), both)
+			primitives, err := timed(duration, max(1, batchOctets/(size.octets+curve.MessageOverhead)), both)
+			if err != nil {
+				return nil, err
+			}
 			rate, err := l.rate(ctx, zcurve, zcurve, zap.MechanismCurve, size)
 			return sample{primitives, 1e9 / rate, primitives * rate / 1e9}, err
 		}}}})

@@ -74,8 +74,12 @@ func (l *lab) measure(ctx context.Context, rounds int, match *regexp.Regexp) (st
 		return "", err
 	}
 	b.WriteString(header)
+	primitives, err := l.primitives()
+	if err != nil {
+		return "", err
+	}
 	for _, s := range []*section{
-		l.throughput(), l.limit(), l.latency(), l.handshakes(), l.idle(), l.active(), l.allocs(), l.primitives(),
+		l.throughput(), l.limit(), l.latency(), l.handshakes(), l.idle(), l.active(), l.allocs(), primitives,
 	} {
 		rows, err := s.measure(ctx, rounds, match, os.Stderr)
 		if err != nil {

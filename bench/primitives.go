@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
-	"fmt"
+	"errors"
 	"strconv"
 	"time"
 
@@ -32,8 +32,8 @@ func (p *peers) libsodium(ctx context.Context, name string, duration time.Durati
 // operation is one that is timed, a batch of it at a time.
 type operation struct {
 	name    string
-	prepare func() // what each batch needs, not timed; may be nil
-	once    func(i int)
+	prepare func() error // what each batch needs, not timed; may be nil
+	once    func(i int) error
 }
 
 // batchOctets is how much a batch works on: little enough for the processor's
@@ -42,16 +42,20 @@ const batchOctets = 32 << 10
 
 // timed repeats an operation for about as long as said, after a tenth of that
 // to warm up, and returns the nanoseconds that each took.
-func timed(duration time.Duration, batch int, op operation) float64 {
+func timed(duration time.Duration, batch int, op operation) (ns float64, err error) {
 	var total, spent time.Duration
 	done := 0
 	for start := time.Now(); spent < duration; {
 		if op.prepare != nil {
-			op.prepare()
+			if err := op.prepare(); err != nil {
+				return 0, err
+			}
 		}
 		began := time.Now()
 		for i := range batch {
-			op.once(i)
+			if err := op.once(i); err != nil {
+				return 0, err
+			}
 		}
 		took := time.Since(began)
 		if time.Since(start) < duration/10 {
@@ -61,11 +65,11 @@ func timed(duration time.Duration, batch int, op operation) float64 {
 		done += batch
 		spent = time.Since(start)
 	}
-	return float64(total.Nanoseconds()) / float64(done)
+	return float64(total.Nanoseconds()) / float64(done), nil
 }
 
 // primitives is what the cryptography itself costs.
-func (l *lab) primitives() *section {
+func (l *lab) primitives() (*section, error) {
 	duration := 300 * time.Millisecond
 	if l.short {
 		duration = 50 * time.Millisecond
@@ -82,14 +86,19 @@ func (l *lab) primitives() *section {
 		}}}}
 		for _, op := range operations {
 			r.variants = append(r.variants, variant{op.name, func(context.Context) (sample, error) {
-				return sample{timed(duration, batch, op)}, nil
+				ns, err := timed(duration, batch, op)
+				return sample{ns}, err
 			}})
 		}
 		s.rows = append(s.rows, r)
 	}
 	for _, size := range []size{sizes[0], sizes[2], sizes[4], sizes[5]} {
 		batch := max(1, batchOctets/size.octets)
-		session, nacl := newSessionBench(size.octets, batch), newBoxBench(size.octets)
+		session, err := newSessionBench(size.octets, batch)
+		if err != nil {
+			return nil, err
+		}
+		nacl := newBoxBench(size.octets)
 		add("seal "+size.name, batch,
 			operation{name: "curve.Session", once: session.seal}, operation{name: "nacl/box", once: nacl.seal})
 		add("open "+size.name, batch,
@@ -100,8 +109,14 @@ func (l *lab) primitives() *section {
 	var key [32]byte
 	var nonce, tag [16]byte
 	rand.Read(key[:])
-	add("salsa20 64 KiB", 1, operation{name: "x/crypto", once: func(int) { salsa.XORKeyStream(out, in, &nonce, &key) }})
-	add("poly1305 64 KiB", 1, operation{name: "x/crypto", once: func(int) { poly1305.Sum(&tag, in, &key) }})
+	add("salsa20 64 KiB", 1, operation{name: "x/crypto", once: func(int) error {
+		salsa.XORKeyStream(out, in, &nonce, &key)
+		return nil
+	}})
+	add("poly1305 64 KiB", 1, operation{name: "x/crypto", once: func(int) error {
+		poly1305.Sum(&tag, in, &key)
+		return nil
+	}})
 
 	var public, secret, shared x25519.Key
 	copy(secret[:], key[:])
@@ -109,22 +124,32 @@ func (l *lab) primitives() *section {
 	standard := ecdh.X25519()
 	standardSecret, err1 := standard.NewPrivateKey(key[:])
 	standardPublic, err2 := standard.NewPublicKey(public[:])
-	must(err1)
-	must(err2)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
 	add("x25519 shared secret", 16,
-		operation{name: "circl", once: func(int) { x25519.Shared(&shared, &secret, &public) }},
-		operation{name: "crypto/ecdh", once: func(int) {
+		operation{name: "circl", once: func(int) error {
+			x25519.Shared(&shared, &secret, &public)
+			return nil
+		}},
+		operation{name: "crypto/ecdh", once: func(int) error {
 			_, err := standardSecret.ECDH(standardPublic)
-			must(err)
+			return err
 		}})
 	add("x25519 public key", 16,
-		operation{name: "circl", once: func(int) { x25519.KeyGen(&public, &secret) }},
-		operation{name: "crypto/ecdh", once: func(int) {
+		operation{name: "circl", once: func(int) error {
+			x25519.KeyGen(&public, &secret)
+			return nil
+		}},
+		operation{name: "crypto/ecdh", once: func(int) error {
 			secret, err := standard.NewPrivateKey(key[:])
-			must(err)
+			if err != nil {
+				return err
+			}
 			secret.PublicKey()
+			return nil
 		}})
-	return s
+	return s, nil
 }
 
 // boxBench seals and opens with nacl/box.
@@ -140,17 +165,14 @@ func newBoxBench(octets int) *boxBench {
 	return b
 }
 
-func (b *boxBench) seal(int) { box.SealAfterPrecomputation(b.buf, b.payload, &b.nonce, &b.key) }
-
-func (b *boxBench) open(int) {
-	if _, ok := box.OpenAfterPrecomputation(b.buf, b.sealed, &b.nonce, &b.key); !ok {
-		panic("bench: nacl/box: the box doesn't open")
-	}
+func (b *boxBench) seal(int) error {
+	box.SealAfterPrecomputation(b.buf, b.payload, &b.nonce, &b.key)
+	return nil
 }
 
-// must is for what can't fail with the inputs that are used here.
-func must(err error) {
-	if err != nil {
-		panic(fmt.Errorf("bench: primitives: %w", err))
+func (b *boxBench) open(int) error {
+	if _, ok := box.OpenAfterPrecomputation(b.buf, b.sealed, &b.nonce, &b.key); !ok {
+		return errors.New("bench: nacl/box: the box doesn't open")
 	}
+	return nil
 }

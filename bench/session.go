@@ -10,54 +10,68 @@ type sessionBench struct {
 	buf            []byte
 }
 
-func newSessionBench(octets, batch int) *sessionBench {
-	b := &sessionBench{
+func newSessionBench(octets, batch int) (b *sessionBench, err error) {
+	b = &sessionBench{
 		payload: make([]byte, octets),
 		sealed:  make([][]byte, batch),
 		buf:     make([]byte, 0, octets+curve.MessageOverhead),
 	}
-	b.client, b.server = shakeHands()
-	return b
+	b.client, b.server, err = shakeHands()
+	return b, err
 }
 
-func (b *sessionBench) seal(int) {
+func (b *sessionBench) seal(int) error {
 	_, err := b.client.Seal(b.buf, 0, b.payload)
-	must(err)
+	return err
 }
 
 // sealAll makes a batch to open.
-func (b *sessionBench) sealAll() {
+func (b *sessionBench) sealAll() (err error) {
 	for i := range b.sealed {
-		var err error
-		b.sealed[i], err = b.client.Seal(b.sealed[i][:0], 0, b.payload)
-		must(err)
+		if b.sealed[i], err = b.client.Seal(b.sealed[i][:0], 0, b.payload); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (b *sessionBench) open(i int) {
+func (b *sessionBench) open(i int) error {
 	_, _, err := b.server.Open(b.buf, b.sealed[i])
-	must(err)
+	return err
 }
 
 // shakeHands makes a session.
-func shakeHands() (client, server *curve.Session) {
+func shakeHands() (client, server *curve.Session, err error) {
 	keys := curve.GenerateKeyPair()
 	s, err := curve.NewServer(keys)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	defer s.Close()
 	c, err := curve.NewClient(curve.GenerateKeyPair(), keys.Public)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	hello, err := c.Hello(nil)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	welcome, counter, err := s.Welcome(nil, hello)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	initiate, err := c.HandleWelcome(nil, welcome, nil)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	peer, err := s.Initiate(counter, initiate)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	ready, server, err := peer.Ready(nil, nil)
-	must(err)
+	if err != nil {
+		return nil, nil, err
+	}
 	_, client, err = c.HandleReady(ready)
-	must(err)
-	return client, server
+	return client, server, err
 }
