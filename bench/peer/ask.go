@@ -35,10 +35,9 @@ func ask(ctx context.Context, mechanism, endpoint string, size, count int) error
 	}
 	slices.Sort(took)
 	return report(struct {
-		Median   int64 `json:"median_ns"`
-		P99      int64 `json:"p99_ns"`
-		Messages int   `json:"messages"`
-	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds(), count})
+		Median int64 `json:"median_ns"`
+		P99    int64 `json:"p99_ns"`
+	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds()})
 }
 
 // roundTrip sends a message and awaits its echo.
@@ -62,7 +61,7 @@ func connect(ctx context.Context, mechanism, endpoint string, clients, count int
 	if err != nil {
 		return err
 	}
-	start, cpu := time.Now(), cpuTime()
+	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	for range clients {
 		group.Go(func() error {
@@ -80,8 +79,7 @@ func connect(ctx context.Context, mechanism, endpoint string, clients, count int
 	return report(struct {
 		Connections int   `json:"connections"`
 		NS          int64 `json:"ns"`
-		CPU         int64 `json:"cpu_ns"`
-	}{clients * count, time.Since(start).Nanoseconds(), (cpuTime() - cpu).Nanoseconds()})
+	}{clients * count, time.Since(start).Nanoseconds()})
 }
 
 func connectOnce(ctx context.Context, endpoint string, cfg zmtp.Config) error {

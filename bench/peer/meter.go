@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// meter measures a run of messages: time and processor time over all of them,
-// allocations over the second half, when all buffers have their size.
+// meter measures a run of messages: the time of all of them, and the allocations
+// of the second half, when all buffers have their size.
 type meter struct {
 	start    time.Time
-	cpu      time.Duration
 	messages int
 	done     int
 	halfway  allocations
@@ -22,14 +21,13 @@ type allocations struct{ count, bytes uint64 }
 type meterReport struct {
 	Messages      int    `json:"messages"`
 	NS            int64  `json:"ns"`
-	CPU           int64  `json:"cpu_ns"`
 	Allocs        uint64 `json:"allocs"`
 	AllocBytes    uint64 `json:"alloc_bytes"`
 	AllocMessages int    `json:"alloc_messages"`
 }
 
 func startMeter(messages int) *meter {
-	return &meter{start: time.Now(), cpu: cpuTime(), messages: messages, halfway: readAllocations()}
+	return &meter{start: time.Now(), messages: messages, halfway: readAllocations()}
 }
 
 // tick counts messages that are through.
@@ -43,11 +41,10 @@ func (m *meter) tick(n int) {
 
 // finish returns the result.
 func (m *meter) finish() meterReport {
-	ns, cpu, now := time.Since(m.start), cpuTime()-m.cpu, readAllocations()
+	ns, now := time.Since(m.start), readAllocations()
 	return meterReport{
 		Messages:      m.messages,
 		NS:            ns.Nanoseconds(),
-		CPU:           cpu.Nanoseconds(),
 		Allocs:        now.count - m.halfway.count,
 		AllocBytes:    now.bytes - m.halfway.bytes,
 		AllocMessages: m.messages - m.messages/2,
