@@ -16,19 +16,14 @@ func (l *lab) allocs() *section {
 	}
 	for _, size := range []size{sizes[0], sizes[4]} {
 		for _, role := range []string{"push", "pull"} {
-			r := row{name: role + " " + size.name}
-			for _, kind := range []side{counting, zcurve} {
-				measure := func(ctx context.Context) (sample, error) {
-					pushed, pulled, err := l.flow(ctx, kind, kind, zap.MechanismCurve, size.octets, 5*size.pilot)
-					f := pulled
-					if role == "push" {
-						f = pushed
-					}
-					return sample{f.Allocs / f.AllocMessages, f.AllocBytes / f.AllocMessages}, err
+			s.rows = append(s.rows, row{role + " " + size.name, ofSides([]side{counting, zcurve}, func(ctx context.Context, both side) (sample, error) {
+				pushed, pulled, err := l.flow(ctx, both, both, zap.MechanismCurve, size.octets, 5*size.pilot)
+				f := pulled
+				if role == "push" {
+					f = pushed
 				}
-				r.variants = append(r.variants, variant{string(kind), measure})
-			}
-			s.rows = append(s.rows, r)
+				return sample{f.Allocs / f.AllocMessages, f.AllocBytes / f.AllocMessages}, err
+			})})
 		}
 	}
 	return s

@@ -74,7 +74,7 @@ func TestPeers(t *testing.T) {
 				}
 			})
 		}
-		for _, server := range []side{libzmq, zcurve} {
+		for _, server := range servers {
 			parallel("idle "+string(server), func(t *testing.T) {
 				octets, err := p.heldOctets(ctx, server, 100, 0)
 				if err != nil {

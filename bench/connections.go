@@ -12,6 +12,9 @@ import (
 // looked at.
 const idleTime = 3 * time.Second
 
+// servers are those that many of our clients connect to.
+var servers = []side{libzmq, zcurve}
+
 // heldOctets is how much memory a connection takes in a server, by n of them.
 func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
 	g := p.newGroup(ctx)
@@ -42,20 +45,15 @@ func (l *lab) idle() *section {
 	if l.short {
 		n = 2_000
 	}
-	r := row{name: fmt.Sprintf("%d connections", n)}
-	for _, server := range []side{libzmq, zcurve} {
-		measure := func(ctx context.Context) (sample, error) {
-			octets, err := l.heldOctets(ctx, server, n, idleTime)
-			return sample{octets}, err
-		}
-		r.variants = append(r.variants, variant{string(server), measure})
-	}
 	return &section{
 		name: "idle connections",
 		note: "Resident memory of a server for each idle CURVE connection: what it has grown by, divided by their number. " +
 			"Ours collects its garbage before it is looked at, and gives what it doesn't need back to the system.",
 		columns: []column{{name: "octets", spread: true, ratio: true}},
-		rows:    []row{r},
+		rows: []row{{fmt.Sprintf("%d connections", n), ofSides(servers, func(ctx context.Context, server side) (sample, error) {
+			octets, err := l.heldOctets(ctx, server, n, idleTime)
+			return sample{octets}, err
+		})}},
 	}
 }
 
@@ -86,14 +84,6 @@ func (l *lab) active() *section {
 	if l.short {
 		n = 200
 	}
-	r := row{name: fmt.Sprintf("%d connections", n)}
-	for _, server := range []side{libzmq, zcurve} {
-		measure := func(ctx context.Context) (sample, error) {
-			s, err := l.shares(ctx, server, n, seconds)
-			return sample{s.Messages / s.NS * 1e9, s.Min, s.Median, s.Max, s.Jain}, err
-		}
-		r.variants = append(r.variants, variant{string(server), measure})
-	}
 	return &section{
 		name: "active connections",
 		note: fmt.Sprintf("CURVE connections of our clients, each with round trips of 64 octets one after the other for %d s. ", seconds) +
@@ -102,6 +92,9 @@ func (l *lab) active() *section {
 			{name: "round trips/s", spread: true, ratio: true},
 			{name: "least"}, {name: "median"}, {name: "most"}, {name: "Jain's index"},
 		},
-		rows: []row{r},
+		rows: []row{{fmt.Sprintf("%d connections", n), ofSides(servers, func(ctx context.Context, server side) (sample, error) {
+			s, err := l.shares(ctx, server, n, seconds)
+			return sample{s.Messages / s.NS * 1e9, s.Min, s.Median, s.Max, s.Jain}, err
+		})}},
 	}
 }

@@ -80,28 +80,12 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 	return func(ctx context.Context, profiled *group) error {
 		plain := l.newGroup(ctx)
 		defer plain.end()
-		pull, push := profiled, plain
+		pushing, pulling := plain, profiled
 		if role == "push" {
-			pull, push = plain, profiled
+			pushing, pulling = profiled, plain
 		}
-		puller, endpoint, err := pull.serve(zcurve, "pull", zap.MechanismCurve, octets, count)
-		if err != nil {
-			return err
-		}
-		var pushed, pulled flow
-		pusher, err := push.peer(zcurve, "push", zap.MechanismCurve, endpoint, octets, count)
-		if err != nil {
-			return err
-		}
-		for c, result := range map[*child]*flow{puller: &pulled, pusher: &pushed} {
-			if err := c.result(result); err != nil {
-				return err
-			}
-			if err := c.finish(); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, _, err := flowBetween(pushing, pulling, zcurve, zcurve, zap.MechanismCurve, octets, count)
+		return err
 	}
 }
 

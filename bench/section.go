@@ -59,6 +59,18 @@ func ofPairs(measure func(ctx context.Context, from, to side) (sample, error)) [
 	return all
 }
 
+// ofSides makes a variant of each side.
+func ofSides(sides []side, measure func(ctx context.Context, s side) (sample, error)) []variant {
+	var all []variant
+	for _, s := range sides {
+		all = append(all, variant{
+			name:    string(s),
+			measure: func(ctx context.Context) (sample, error) { return measure(ctx, s) },
+		})
+	}
+	return all
+}
+
 // sample is what one measurement gave: a figure for each column.
 type sample []float64
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/zcurve/zcurve/zap"
@@ -36,14 +37,27 @@ type flow struct {
 func (p *peers) flow(ctx context.Context, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
-	puller, endpoint, err := g.serve(to, "pull", mechanism, octets, count)
+	return flowBetween(g, g, from, to, mechanism, octets, count)
+}
+
+// flowBetween is flow with each side in a group. Both have ended when it returns
+// without an error.
+func flowBetween(pushing, pulling *group, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
+	puller, endpoint, err := pulling.serve(to, "pull", mechanism, octets, count)
 	if err != nil {
 		return pushed, pulled, err
 	}
-	if err := g.run(from, &pushed, "push", mechanism, endpoint, octets, count); err != nil {
+	pusher, err := pushing.peer(from, "push", mechanism, endpoint, octets, count)
+	if err != nil {
 		return pushed, pulled, err
 	}
-	return pushed, pulled, puller.result(&pulled)
+	if err := pusher.result(&pushed); err != nil {
+		return pushed, pulled, err
+	}
+	if err := puller.result(&pulled); err != nil {
+		return pushed, pulled, err
+	}
+	return pushed, pulled, errors.Join(pusher.finish(), puller.finish())
 }
 
 // rate is how many messages a second one side takes from the other, in a run
