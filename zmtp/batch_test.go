@@ -1,7 +1,6 @@
 package zmtp_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -62,7 +61,7 @@ func TestQueue(t *testing.T) {
 			}
 			part := []byte("first")
 			must(c.Queue(ctx, part, []byte("with a second part")))
-			copy(part, "XXXXX") // it may be used again
+			copy(part, "other") // it may be used again
 			nothing("Queue")
 			must(c.Flush(ctx))
 			receive([][]byte{[]byte("first"), []byte("with a second part")})
@@ -110,11 +109,7 @@ func TestBatchThenError(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, message := range batch {
-					var clone [][]byte
-					for _, part := range message {
-						clone = append(clone, bytes.Clone(part))
-					}
-					got = append(got, clone)
+					got = append(got, zmtp.CloneMessage(message))
 				}
 			}
 			if !same(got[0], [][]byte{[]byte("a")}) || !same(got[1], [][]byte{[]byte("b"), []byte("c")}) {

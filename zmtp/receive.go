@@ -35,7 +35,7 @@ func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 			return nil, c.failReceiveLocked(err)
 		}
 		if message != nil {
-			return cloneMessage(message), nil
+			return CloneMessage(message), nil
 		}
 		if err := c.fillLocked(ctx); err != nil {
 			return nil, err
@@ -44,8 +44,9 @@ func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 	return nil, ctx.Err()
 }
 
-// cloneMessage copies a message.
-func cloneMessage(message [][]byte) [][]byte {
+// CloneMessage copies a message, such as one of RecvBatch that is needed for
+// longer. It allocates twice, however many parts there are.
+func CloneMessage(message [][]byte) [][]byte {
 	size := 0
 	for _, part := range message {
 		size += len(part)
@@ -63,9 +64,9 @@ func cloneMessage(message [][]byte) [][]byte {
 // RecvBatch returns all messages that have arrived, and waits for one if none
 // has. They are not copied: messages and parts are valid until the next call of
 // RecvBatch or Recv, and their memory then serves other messages, perhaps of
-// other connections. Clone what you keep. RecvBatch allocates nothing for a
-// message. Its errors are those of Recv; one that follows good messages is
-// returned by the next call.
+// other connections; CloneMessage copies one that is to be kept. RecvBatch
+// allocates nothing for a message. Its errors are those of Recv; one that follows
+// good messages is returned by the next call.
 func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 	c.rx.mu.Lock()
 	defer c.rx.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +47,7 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	prompt, _ := handler.(zap.PromptHandler)
 	ctx, cancel := context.WithCancel(ctx)
 	var conns sync.WaitGroup
 	defer conns.Wait()
@@ -62,7 +62,6 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			return fmt.Errorf("remote: serving failed: %w", err)
 		}
 		conns.Go(func() {
-			prompt, _ := handler.(zap.PromptHandler)
 			p := &peer{conn: conn, handler: handler, prompt: prompt, log: log.With("peer", peerName(conn))}
 			p.serve(ctx)
 		})
@@ -125,7 +124,7 @@ func (p *peer) answerBatch(ctx context.Context, batch [][][]byte) (slow [][][]by
 	for _, frames := range batch {
 		reply, ok := p.replyAtOnce(frames)
 		if !ok {
-			slow = append(slow, clone(frames))
+			slow = append(slow, zmtp.CloneMessage(frames))
 		} else if reply != nil {
 			if err := p.conn.Queue(ctx, reply...); err != nil {
 				p.tell(err)
@@ -135,15 +134,6 @@ func (p *peer) answerBatch(ctx context.Context, batch [][][]byte) (slow [][][]by
 	}
 	p.tell(p.conn.Flush(ctx))
 	return slow
-}
-
-// clone copies a request, for one who needs it for longer.
-func clone(frames [][]byte) [][]byte {
-	frames = slices.Clone(frames)
-	for i, frame := range frames {
-		frames[i] = slices.Clone(frame)
-	}
-	return frames
 }
 
 // replyAtOnce returns the reply to a request, if there is one at hand. It is nil
