@@ -22,13 +22,7 @@ func TestQueue(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			a, b := tcpPair(t)
-			cr, sr := shake(testContext(t), a, b, client, server)
-			if cr.err != nil || sr.err != nil {
-				t.Fatal(cr.err, sr.err)
-			}
-			c, s := cr.conn, sr.conn
-			defer c.Close()
-			defer s.Close()
+			c, s := connectOver(t, a, b, client, server)
 			ctx := testContext(t)
 			nothing := func(after string) {
 				t.Helper()
@@ -53,26 +47,20 @@ func TestQueue(t *testing.T) {
 					}
 				}
 			}
-			must := func(err error) {
-				t.Helper()
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
 			part := []byte("first")
-			must(c.Queue(ctx, part, []byte("with a second part")))
+			must(t, c.Queue(ctx, part, []byte("with a second part")))
 			copy(part, "other") // it may be used again
 			nothing("Queue")
-			must(c.Flush(ctx))
+			must(t, c.Flush(ctx))
 			receive([][]byte{[]byte("first"), []byte("with a second part")})
-			must(c.Queue(ctx, []byte("queued")))
-			must(c.Send(ctx, []byte("sent")))
+			must(t, c.Queue(ctx, []byte("queued")))
+			must(t, c.Send(ctx, []byte("sent")))
 			receive([][]byte{[]byte("queued")}, [][]byte{[]byte("sent")})
 			large := pattern(200_000)
-			must(c.Queue(ctx, []byte("before a large one")))
-			must(c.Queue(ctx, large))
+			must(t, c.Queue(ctx, []byte("before a large one")))
+			must(t, c.Queue(ctx, large))
 			receive([][]byte{[]byte("before a large one")}, [][]byte{large})
-			must(c.Flush(ctx))
+			must(t, c.Flush(ctx))
 			nothing("Flush of nothing")
 			if err := c.Queue(ctx); !errors.Is(err, zmtp.ErrNoParts) {
 				t.Errorf("a message without parts: %v", err)
@@ -203,17 +191,14 @@ func TestTrafficAllocs(t *testing.T) {
 		for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			a, b := tcpPair(t)
-			cr, sr := shake(testContext(t), a, b, client, server)
-			if cr.err != nil || sr.err != nil {
-				t.Fatal(cr.err, sr.err)
-			}
+			c, s := connectOver(t, a, b, client, server)
 			ctx, cancel := context.WithCancel(context.Background())
 			const batch = 10
 			received := make(chan error)
 			go func() {
 				for {
 					for n := 0; n < batch; {
-						messages, err := sr.conn.RecvBatch(ctx)
+						messages, err := s.RecvBatch(ctx)
 						if err != nil {
 							received <- err
 							return
@@ -226,11 +211,11 @@ func TestTrafficAllocs(t *testing.T) {
 			payload := pattern(size)
 			round := func() {
 				for range batch - 1 {
-					if err := cr.conn.Queue(ctx, payload); err != nil {
+					if err := c.Queue(ctx, payload); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if err := cr.conn.Send(ctx, payload); err != nil {
+				if err := c.Send(ctx, payload); err != nil {
 					t.Fatal(err)
 				}
 				if err := <-received; err != nil {
@@ -248,8 +233,8 @@ func TestTrafficAllocs(t *testing.T) {
 			if err := <-received; !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
-			cr.conn.Close()
-			sr.conn.Close()
+			c.Close()
+			s.Close()
 		}
 	}
 }

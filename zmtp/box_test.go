@@ -214,23 +214,6 @@ func connectBox(t *testing.T, network string) (*boxPeer, *zmtp.Conn) {
 	return p, s
 }
 
-// tcpPair is a connection over loopback.
-func tcpPair(t testing.TB) (a, b net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if a, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}
-
 func toBoxPeer(t *testing.T, rnd *mathrand.Rand, p *boxPeer, s *zmtp.Conn) {
 	messages := randomMessages(rnd)
 	send := make([]bool, len(messages))

@@ -263,15 +263,10 @@ func TestTamperedTraffic(t *testing.T) {
 					middleB.Write(buf[:n])
 				}
 			}()
-			c, s := shake(testContext(t), clientEnd, serverEnd, client, server)
-			if c.err != nil || s.err != nil {
-				t.Fatal(c.err, s.err)
-			}
-			defer c.conn.Close()
-			defer s.conn.Close()
+			c, s := connectOver(t, clientEnd, serverEnd, client, server)
 			close(tampering)
-			go c.conn.Send(testContext(t), []byte("pay 100 to bob"))
-			if m, err := s.conn.Recv(testContext(t)); !errors.Is(err, tt.want) {
+			go c.Send(testContext(t), []byte("pay 100 to bob"))
+			if m, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
 				t.Errorf("got message %q, error %v, want %v", m, err, tt.want)
 			}
 		})
@@ -396,12 +391,7 @@ func TestSendGivenUp(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
 	a, b := net.Pipe()
-	shaken, peer := shake(testContext(t), a, b, client, server)
-	must(t, errors.Join(shaken.err, peer.err))
-	c := shaken.conn
-	defer c.Close()
-	defer peer.conn.Close()
-
+	c, _ := connectOver(t, a, b, client, server)
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	sent := make(chan error, 1)

@@ -194,19 +194,7 @@ func TestHandshakeMismatch(t *testing.T) {
 			t.Parallel()
 			client, server := configs(zap.MechanismCurve, "REQ", "REP")
 			tt.client(&client, &server)
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ln.Close()
-			a, err := net.Dial("tcp", ln.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := ln.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
+			a, b := tcpPair(t)
 			c, s := shake(testContext(t), a, b, client, server)
 			tt.check(t, c.err, s.err)
 		})

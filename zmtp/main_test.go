@@ -75,10 +75,29 @@ func shake(ctx context.Context, a, b net.Conn, client, server zmtp.Config) (c, s
 	return result{conn, err}, <-done
 }
 
+// tcpPair is a connection over loopback.
+func tcpPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer ln.Close()
+	a, err = net.Dial("tcp", ln.Addr().String())
+	must(t, err)
+	b, err = ln.Accept()
+	must(t, err)
+	return a, b
+}
+
 // connect gives two connected peers over net.Pipe, which buffers nothing.
 func connect(t testing.TB, client, server zmtp.Config) (c, s *zmtp.Conn) {
 	t.Helper()
 	a, b := net.Pipe()
+	return connectOver(t, a, b, client, server)
+}
+
+// connectOver is connect for a pair of net.Conns.
+func connectOver(t testing.TB, a, b net.Conn, client, server zmtp.Config) (c, s *zmtp.Conn) {
+	t.Helper()
 	cr, sr := shake(testContext(t), a, b, client, server)
 	if cr.err != nil || sr.err != nil {
 		t.Fatalf("handshake: client: %v, server: %v", cr.err, sr.err)
