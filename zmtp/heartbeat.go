@@ -69,14 +69,20 @@ func (c *Conn) sendPing() error {
 	// Our next PING is due an interval from now: the peer shall wait that long
 	// and the timeout on top.
 	ttl := min((c.cfg.HeartbeatInterval+c.cfg.HeartbeatTimeout)/pingTTLUnit, math.MaxUint16)
-	c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
-	err := c.sendCommandLocked(context.Background(), cmdPing, binary.BigEndian.AppendUint16(nil, uint16(ttl)))
-	c.nc.SetWriteDeadline(time.Time{})
+	err := c.sendHeartbeatLocked(cmdPing, binary.BigEndian.AppendUint16(nil, uint16(ttl)))
 	c.tx.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return c.flushPong()
+}
+
+// sendHeartbeatLocked sends a PING or PONG, for which no caller's context says how
+// long to wait.
+func (c *Conn) sendHeartbeatLocked(name string, data []byte) error {
+	c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
+	defer c.nc.SetWriteDeadline(time.Time{})
+	return c.sendCommandLocked(context.Background(), name, data)
 }
 
 // idleLimitLocked is how long Recv may wait for an octet, zero for ever: the
@@ -113,9 +119,7 @@ func (c *Conn) flushPong() error {
 	for c.tx.pong.Load() != nil && c.tx.mu.TryLock() {
 		var err error
 		if echo := c.tx.pong.Swap(nil); echo != nil {
-			c.nc.SetWriteDeadline(time.Now().Add(pongPatience))
-			err = c.sendCommandLocked(context.Background(), cmdPong, *echo)
-			c.nc.SetWriteDeadline(time.Time{})
+			err = c.sendHeartbeatLocked(cmdPong, *echo)
 		}
 		c.tx.mu.Unlock()
 		if err != nil {
