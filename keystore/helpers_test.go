@@ -1,0 +1,58 @@
+package keystore_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// text is a new public certificate of that name, and its key. Names of the
+// same length give texts of the same length.
+func text(t testing.TB, name string) (string, curve.PublicKey) {
+	t.Helper()
+	c := cert.Generate(cert.Property{Name: "name", Value: name})
+	out, err := c.AppendPublic(nil)
+	must(t, err)
+	return string(out), c.Public
+}
+
+func write(t testing.TB, dir, file, text string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+}
+
+// add writes a new certificate as NAME.key.
+func add(t testing.TB, dir, name string) curve.PublicKey {
+	t.Helper()
+	text, key := text(t, name)
+	write(t, dir, name+".key", text)
+	return key
+}
+
+// open opens a store with a log.
+func open(t testing.TB, url string) (keystore.Store, *testlog.Buffer) {
+	t.Helper()
+	log := new(testlog.Buffer)
+	d, err := keystore.Open(url, log.Logger())
+	must(t, err)
+	return d, log
+}
+
+func knows(d keystore.Store, key curve.PublicKey) bool {
+	_, ok := d.Lookup(key)
+	return ok
+}
