@@ -281,7 +281,7 @@ func (p KeyPair) Check() error {
 func basepointMult(secret *[KeySize]byte) PublicKey {
 	scalar, err := edwards25519.NewScalar().SetBytesWithClamping(secret[:])
 	if err != nil {
-		panic("curve: " + err.Error()) // for another size only
+		panic("curve: " + err.Error()) // never: it refuses nothing but another size
 	}
 	defer scalar.Set(edwards25519.NewScalar()) // zero
 	return PublicKey(new(edwards25519.Point).ScalarBaseMult(scalar).BytesMontgomery())
