@@ -14,6 +14,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -90,7 +91,7 @@ func TestCrash(t *testing.T) {
 		t.Skip("kills a few hundred processes")
 	}
 	exe, err := os.Executable()
-	must(t, err)
+	ztest.Must(t, err)
 	for _, kind := range []string{"dir", "bolt"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -99,14 +100,14 @@ func TestCrash(t *testing.T) {
 				cmd := exec.CommandContext(t.Context(), exe)
 				cmd.Env = append(os.Environ(), asWriter+"="+url, "GORACE=atexit_sleep_ms=0")
 				out, err := cmd.StdoutPipe()
-				must(t, err, cmd.Start())
+				ztest.Must(t, err, cmd.Start())
 				if round == 0 {
 					if _, err := out.Read(make([]byte, 1)); err != nil { // until all are there once
 						t.Fatal(err)
 					}
 				}
 				time.Sleep(time.Duration(rand.Int64N(int64(25 * time.Millisecond))))
-				must(t, cmd.Process.Kill())
+				ztest.Must(t, cmd.Process.Kill())
 				cmd.Wait()
 				checkWritten(t, url, round)
 			}

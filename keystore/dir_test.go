@@ -13,7 +13,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -54,22 +54,22 @@ func TestWhatCounts(t *testing.T) {
 	write(t, dir, "named.key", named)
 	nameless := cert.Generate()
 	out, err := nameless.AppendPublic(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	write(t, dir, "nameless.key", string(out))
 	other := cert.Generate()
 	out, err = other.AppendPublic(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	write(t, dir, "czmq.txt", string(out))
 	linked := add(t, elsewhere, "linked")
-	must(t, os.Symlink(filepath.Join(elsewhere, "linked.key"), filepath.Join(dir, "link.key")))
+	ztest.Must(t, os.Symlink(filepath.Join(elsewhere, "linked.key"), filepath.Join(dir, "link.key")))
 	var ignored []curve.PublicKey
 	for _, file := range []string{".hidden.key", "mallory.key_secret", "backup.key~", ".backup.key.swp", "half.key.tmp"} {
 		text, key := text(t, "ignored")
 		write(t, dir, file, text)
 		ignored = append(ignored, key)
 	}
-	must(t, os.Mkdir(filepath.Join(dir, "sub.key"), 0o755))
-	must(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.key")))
+	ztest.Must(t, os.Mkdir(filepath.Join(dir, "sub.key"), 0o755))
+	ztest.Must(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.key")))
 
 	d, log := open(t, dir)
 	for key, name := range map[curve.PublicKey]string{namedKey: "in the file", nameless.Public: "nameless", other.Public: "czmq.txt", linked: "linked"} {
@@ -91,21 +91,21 @@ func TestWhatCounts(t *testing.T) {
 func TestSignature(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
-	must(t, cert.GenerateAuthority().Sign(c))
+	ztest.Must(t, cert.GenerateAuthority().Sign(c))
 	text, err := c.AppendPublic(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	dir := t.TempDir()
 	write(t, dir, "alice.key", string(text))
 	d, err := keystore.Open(dir, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	if _, ok := d.Lookup(c.Public); !ok {
 		t.Error("a signed certificate doesn't count")
 	}
 	dir = t.TempDir()
 	write(t, dir, "alice.key", strings.Replace(string(text), "alice", "admin", 1))
-	var log testlog.Buffer
+	var log ztest.Log
 	d, err = keystore.Open(dir, log.Logger())
-	must(t, err)
+	ztest.Must(t, err)
 	if _, ok := d.Lookup(c.Public); ok {
 		t.Error("a changed certificate counts")
 	}
@@ -135,7 +135,7 @@ func TestBroken(t *testing.T) {
 			t.Errorf("no line with %q in:\n%s", words, log)
 		}
 	}
-	must(t, d.Reload())
+	ztest.Must(t, d.Reload())
 	if n := log.Count("level=ERROR"); n != 3 {
 		t.Errorf("%d errors after a reload, want no new ones:\n%s", n, log)
 	}
@@ -147,7 +147,7 @@ func TestSecretInTheStore(t *testing.T) {
 	dir := t.TempDir()
 	c := cert.Generate(cert.Property{Name: "name", Value: "careless"})
 	text, err := c.AppendSecret(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	write(t, dir, "careless.key", string(text))
 	d, log := open(t, dir)
 	if !knows(d, c.Public) || log.Count("level=WARN", "careless.key", "secret key") != 1 {
@@ -171,12 +171,12 @@ func TestDuplicates(t *testing.T) {
 		t.Errorf("%+v", id)
 	}
 	add(t, dir, "another")
-	must(t, d.Reload())
+	ztest.Must(t, d.Reload())
 	if n := log.Count("level=WARN", "one key", "a.key", "b.key"); n != 1 {
 		t.Errorf("reported %d times:\n%s", n, log)
 	}
-	must(t, os.Remove(filepath.Join(dir, "a.key")))
-	must(t, d.Reload())
+	ztest.Must(t, os.Remove(filepath.Join(dir, "a.key")))
+	ztest.Must(t, d.Reload())
 	if id, ok := d.Lookup(key); !ok || id.Name != "second" {
 		t.Errorf("%+v", id)
 	}
@@ -186,16 +186,16 @@ func TestDuplicates(t *testing.T) {
 func TestReload(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "clients")
-	must(t, os.Mkdir(dir, 0o755))
+	ztest.Must(t, os.Mkdir(dir, 0o755))
 	alice := add(t, dir, "alice")
 	d, _ := open(t, dir)
 	bob := add(t, dir, "bob")
-	must(t, os.Remove(filepath.Join(dir, "alice.key")))
-	must(t, d.Reload())
+	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
+	ztest.Must(t, d.Reload())
 	if knows(d, alice) || !knows(d, bob) {
 		t.Error("the change is not in force")
 	}
-	must(t, os.RemoveAll(dir))
+	ztest.Must(t, os.RemoveAll(dir))
 	if err := d.Reload(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -230,7 +230,7 @@ func TestLookupUnderChange(t *testing.T) {
 		} else {
 			add(t, dir, name)
 		}
-		must(t, d.Reload())
+		ztest.Must(t, d.Reload())
 	}
 	cancel()
 	wg.Wait()
@@ -264,7 +264,7 @@ func BenchmarkOpen10000(b *testing.B) {
 	dir, _ := many(b, 10_000)
 	for b.Loop() {
 		d, err := keystore.Open(dir, nil)
-		must(b, err)
+		ztest.Must(b, err)
 		if d.Len() != 10_000 {
 			b.Fatal(d.Len())
 		}
@@ -274,7 +274,7 @@ func BenchmarkOpen10000(b *testing.B) {
 func BenchmarkLookup10000(b *testing.B) {
 	dir, keys := many(b, 10_000)
 	d, err := keystore.Open(dir, nil)
-	must(b, err)
+	ztest.Must(b, err)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

@@ -7,18 +7,9 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
-
-func must(t testing.TB, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // text is a new public certificate of that name, and its key. Names of the
 // same length give texts of the same length.
@@ -26,13 +17,13 @@ func text(t testing.TB, name string) (string, curve.PublicKey) {
 	t.Helper()
 	c := cert.Generate(cert.Property{Name: "name", Value: name})
 	out, err := c.AppendPublic(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	return string(out), c.Public
 }
 
 func write(t testing.TB, dir, file, text string) {
 	t.Helper()
-	must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+	ztest.Must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
 }
 
 // add writes a new certificate as NAME.key.
@@ -44,11 +35,11 @@ func add(t testing.TB, dir, name string) curve.PublicKey {
 }
 
 // open opens a store with a log.
-func open(t testing.TB, url string) (keystore.Store, *testlog.Buffer) {
+func open(t testing.TB, url string) (keystore.Store, *ztest.Log) {
 	t.Helper()
-	log := new(testlog.Buffer)
+	log := new(ztest.Log)
 	d, err := keystore.Open(url, log.Logger())
-	must(t, err)
+	ztest.Must(t, err)
 	return d, log
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -33,7 +34,7 @@ func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func
 			url := urlOf(t, kind)
 			s, _ := open(t, url)
 			again := func() keystore.Store {
-				must(t, s.Close())
+				ztest.Must(t, s.Close())
 				s, _ = open(t, url)
 				return s
 			}
@@ -41,7 +42,7 @@ func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func
 				again = nil
 			}
 			test(t, s, again)
-			must(t, s.Close())
+			ztest.Must(t, s.Close())
 		})
 	}
 }
@@ -67,7 +68,7 @@ func generate(t testing.TB, name string, more ...cert.Property) *cert.Certificat
 func canonical(t testing.TB, c *cert.Certificate) string {
 	t.Helper()
 	text, err := c.AppendCanonical(nil)
-	must(t, err)
+	ztest.Must(t, err)
 	return string(text)
 }
 
@@ -77,12 +78,12 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
 		alice, bob, carol := generate(t, "alice", cert.Property{Name: "group", Value: "traders"}), generate(t, "bob"), generate(t, "carol")
-		must(t, cert.GenerateAuthority().Sign(alice))
-		must(t, s.Put(alice))
-		must(t, s.Put(bob, "fx", "fx/desk"))
-		must(t, s.Put(carol))
-		must(t, s.Revoke(carol.Public, at.Add(time.Nanosecond), "laptop stolen"))
-		must(t, s.Revoke(carol.Public, at.Add(time.Hour), "another reason"))
+		ztest.Must(t, cert.GenerateAuthority().Sign(alice))
+		ztest.Must(t, s.Put(alice))
+		ztest.Must(t, s.Put(bob, "fx", "fx/desk"))
+		ztest.Must(t, s.Put(carol))
+		ztest.Must(t, s.Revoke(carol.Public, at.Add(time.Nanosecond), "laptop stolen"))
+		ztest.Must(t, s.Revoke(carol.Public, at.Add(time.Hour), "another reason"))
 		check := func(when string) {
 			t.Helper()
 			for _, want := range []struct {
@@ -121,7 +122,7 @@ func TestStore(t *testing.T) {
 			check("again")
 		}
 
-		must(t, s.Remove(alice.Public))
+		ztest.Must(t, s.Remove(alice.Public))
 		if err := s.Remove(alice.Public); !errors.Is(err, keystore.ErrNotFound) {
 			t.Errorf("removed twice: %v", err)
 		}
@@ -130,8 +131,8 @@ func TestStore(t *testing.T) {
 		}
 		// Putting again replaces: groups, metadata, and a revocation.
 		bob.Metadata.Set("name", "robert")
-		must(t, s.Put(bob, "fx"))
-		must(t, s.Put(carol))
+		ztest.Must(t, s.Put(bob, "fx"))
+		ztest.Must(t, s.Put(carol))
 		check = func(when string) {
 			t.Helper()
 			if id, ok := s.Lookup(bob.Public); !ok || id.Name != "robert" || !slices.Equal(id.Groups, []string{"fx"}) {
@@ -171,7 +172,7 @@ func TestStoreRefuses(t *testing.T) {
 		if s.Len() != 0 {
 			t.Errorf("%d identities", s.Len())
 		}
-		must(t, s.Put(alice))
+		ztest.Must(t, s.Put(alice))
 		if err := s.Revoke(alice.Public, at, `it's "both"`); !errors.Is(err, cert.ErrProperty) {
 			t.Errorf("reason: %v", err)
 		}
@@ -186,7 +187,7 @@ func TestLookupAllocations(t *testing.T) {
 	for _, kind := range []string{"mem", "dir", "bolt"} {
 		s, _ := open(t, urlOf(t, kind))
 		alice := generate(t, "alice")
-		must(t, s.Put(alice))
+		ztest.Must(t, s.Put(alice))
 		stranger := generate(t, "stranger").Public
 		if n := testing.AllocsPerRun(100, func() {
 			s.Lookup(alice.Public)
@@ -194,7 +195,7 @@ func TestLookupAllocations(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", kind, n)
 		}
-		must(t, s.Close())
+		ztest.Must(t, s.Close())
 	}
 }
 
@@ -204,13 +205,13 @@ func TestSources(t *testing.T) {
 	text := "Hello,\n"
 	for _, c := range []*cert.Certificate{alice, bob, alice} {
 		e, err := cert.Armor(c, c == bob)
-		must(t, err)
+		ztest.Must(t, err)
 		armored, err := e.Append(nil)
-		must(t, err)
+		ztest.Must(t, err)
 		text += string(armored) + "and\n"
 	}
 	path := filepath.Join(t.TempDir(), "clients.txt")
-	must(t, os.WriteFile(path, []byte(text), 0o600))
+	ztest.Must(t, os.WriteFile(path, []byte(text), 0o600))
 	t.Setenv("ZCURVE_TEST_CLIENTS", text)
 	for _, url := range []string{"file:" + path, "env:ZCURVE_TEST_CLIENTS"} {
 		s, log := open(t, url)
@@ -225,16 +226,16 @@ func TestSources(t *testing.T) {
 				t.Errorf("%s: %v", url, err)
 			}
 		}
-		must(t, s.Close())
+		ztest.Must(t, s.Close())
 	}
 	// SIGHUP reads it again; what is damaged changes nothing.
 	s, _ := open(t, "file:"+path)
-	must(t, os.WriteFile(path, []byte(text[:strings.Index(text, "and\n")]), 0o600))
-	must(t, s.Reload())
+	ztest.Must(t, os.WriteFile(path, []byte(text[:strings.Index(text, "and\n")]), 0o600))
+	ztest.Must(t, s.Reload())
 	if s.Len() != 1 || !knows(s, alice.Public) || knows(s, bob.Public) {
 		t.Errorf("read again: %d identities", s.Len())
 	}
-	must(t, os.WriteFile(path, []byte(strings.Replace(text, "CURVE", "PLAIN", 1)), 0o600))
+	ztest.Must(t, os.WriteFile(path, []byte(strings.Replace(text, "CURVE", "PLAIN", 1)), 0o600))
 	if err := s.Reload(); !errors.Is(err, cert.ErrDamaged) || s.Len() != 1 {
 		t.Errorf("damaged: %v, %d identities", err, s.Len())
 	}
@@ -300,7 +301,7 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			url := urlOf(b, bb.kind)
 			s, err := keystore.Open(url, nil)
-			must(b, err)
+			ztest.Must(b, err)
 			start := time.Now()
 			key := curve.GenerateKeyPair().Public
 			var part []*cert.Certificate
@@ -310,7 +311,7 @@ func BenchmarkLoad(b *testing.B) {
 				part = append(part, &cert.Certificate{Public: key, Metadata: cert.Metadata{
 					{Name: "name", Value: fmt.Sprint("identity-", i)}, {Name: "group", Value: "traders"}}})
 				if len(part) == 10_000 || i == bb.count-1 {
-					must(b, s.PutAll(part))
+					ztest.Must(b, s.PutAll(part))
 					part = part[:0]
 				}
 			}
@@ -320,7 +321,7 @@ func BenchmarkLoad(b *testing.B) {
 				runtime.ReadMemStats(&before)
 				took := time.Since(start)
 				known := s.Len()
-				must(b, s.Close())
+				ztest.Must(b, s.Close())
 				s = nil
 				runtime.GC()
 				runtime.ReadMemStats(&after)
@@ -330,20 +331,20 @@ func BenchmarkLoad(b *testing.B) {
 				b.ReportMetric(float64(before.HeapAlloc-after.HeapAlloc)/float64(known), "B/identity")
 				return
 			}
-			must(b, s.Close())
+			ztest.Must(b, s.Close())
 			s = nil
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			for b.Loop() {
 				s, err := keystore.Open(url, nil)
-				must(b, err)
+				ztest.Must(b, err)
 				b.StopTimer()
 				if s.Len() != bb.count {
 					b.Fatalf("%d identities", s.Len())
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)
-				must(b, s.Close())
+				ztest.Must(b, s.Close())
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(bb.count), "B/identity")
@@ -367,7 +368,7 @@ func TestPutAll(t *testing.T) {
 		if strings.Contains(t.Name(), "bolt") && s.Len() != 0 {
 			t.Errorf("%d were put with a broken one", s.Len())
 		}
-		must(t, s.PutAll(many, "group"))
+		ztest.Must(t, s.PutAll(many, "group"))
 		if again != nil {
 			s = again()
 		}
@@ -390,7 +391,7 @@ func TestBoltInUse(t *testing.T) {
 	if _, err := keystore.Open(url, nil); !errors.Is(err, keystore.ErrInUse) {
 		t.Errorf("got %v, want %v", err, keystore.ErrInUse)
 	}
-	must(t, s.Close())
+	ztest.Must(t, s.Close())
 	s, _ = open(t, url)
-	must(t, s.Close())
+	ztest.Must(t, s.Close())
 }

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
 
 // watched opens a store and follows it until the test ends.
-func watched(t *testing.T, dir string) (keystore.Store, *testlog.Buffer) {
+func watched(t *testing.T, dir string) (keystore.Store, *ztest.Log) {
 	t.Helper()
 	d, log := open(t, dir)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -22,14 +22,14 @@ func watched(t *testing.T, dir string) (keystore.Store, *testlog.Buffer) {
 	go func() { done <- d.Watch(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		must(t, <-done)
+		ztest.Must(t, <-done)
 	})
 	return d, log
 }
 
 // within waits until something holds: a second is what is promised, and more is
 // allowed for a machine under load.
-func within(t *testing.T, what string, log *testlog.Buffer, ok func() bool) {
+func within(t *testing.T, what string, log *ztest.Log, ok func() bool) {
 	t.Helper()
 	start := time.Now()
 	for !ok() {
@@ -51,23 +51,23 @@ func TestWatch(t *testing.T) {
 
 	bob := add(t, dir, "bob")
 	within(t, "added", log, func() bool { return knows(d, bob) })
-	must(t, os.Remove(filepath.Join(dir, "bob.key")))
+	ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
 	within(t, "removed", log, func() bool { return !knows(d, bob) })
 
 	// Another content of the same size, at the same time as far as the file says.
 	path := filepath.Join(dir, "alice.key")
 	info, err := os.Stat(path)
-	must(t, err)
+	ztest.Must(t, err)
 	alice2 := add(t, dir, "alice")
-	must(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	ztest.Must(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
 	within(t, "changed", log, func() bool { return knows(d, alice2) && !knows(d, alice) })
 
 	replacement, alice3 := text(t, "alice")
 	write(t, dir, ".alice.new", replacement)
-	must(t, os.Rename(filepath.Join(dir, ".alice.new"), path))
+	ztest.Must(t, os.Rename(filepath.Join(dir, ".alice.new"), path))
 	within(t, "replaced", log, func() bool { return knows(d, alice3) && !knows(d, alice2) })
 
-	must(t, os.Rename(path, filepath.Join(dir, ".alice.away")))
+	ztest.Must(t, os.Rename(path, filepath.Join(dir, ".alice.away")))
 	within(t, "renamed away", log, func() bool { return !knows(d, alice3) })
 	for _, word := range []string{"added", "changed", "removed"} {
 		if log.Count("identity "+word) == 0 {
@@ -83,7 +83,7 @@ func TestWatchGroups(t *testing.T) {
 	dir := t.TempDir()
 	d, log := watched(t, dir)
 	desk := filepath.Join(dir, "traders", "desk")
-	must(t, os.MkdirAll(desk, 0o755))
+	ztest.Must(t, os.MkdirAll(desk, 0o755))
 	alice := add(t, desk, "alice")
 	within(t, "a new group", log, func() bool { return knows(d, alice) })
 	id, _ := d.Lookup(alice)
@@ -92,15 +92,15 @@ func TestWatchGroups(t *testing.T) {
 	}
 	bob := add(t, desk, "bob")
 	within(t, "another in it", log, func() bool { return knows(d, bob) })
-	must(t, os.Rename(desk, filepath.Join(dir, "admins")))
+	ztest.Must(t, os.Rename(desk, filepath.Join(dir, "admins")))
 	within(t, "renamed", log, func() bool {
 		id, ok := d.Lookup(bob)
 		return ok && id.InGroup("admins") && !id.InGroup("traders")
 	})
 	hidden := filepath.Join(dir, ".hidden")
-	must(t, os.Mkdir(hidden, 0o755))
+	ztest.Must(t, os.Mkdir(hidden, 0o755))
 	carol := add(t, hidden, "carol")
-	must(t, os.RemoveAll(filepath.Join(dir, "admins")))
+	ztest.Must(t, os.RemoveAll(filepath.Join(dir, "admins")))
 	within(t, "removed", log, func() bool { return d.Len() == 0 })
 	if knows(d, carol) {
 		t.Error("a hidden directory is read")
@@ -117,15 +117,15 @@ func TestWatchBroken(t *testing.T) {
 
 	whole, bob := text(t, "bob")
 	f, err := os.Create(filepath.Join(dir, "bob.key"))
-	must(t, err)
+	ztest.Must(t, err)
 	for i := range whole {
 		_, err := f.WriteString(whole[i : i+1])
-		must(t, err)
+		ztest.Must(t, err)
 		if i%20 == 0 {
 			time.Sleep(15 * time.Millisecond)
 		}
 	}
-	must(t, f.Close())
+	ztest.Must(t, f.Close())
 	within(t, "written slowly", log, func() bool { return knows(d, bob) })
 
 	write(t, dir, "alice.key", "oops\n")
@@ -139,7 +139,7 @@ func TestWatchBroken(t *testing.T) {
 	alice2 := add(t, dir, "alice")
 	within(t, "mended", log, func() bool { return knows(d, alice2) && !knows(d, alice) })
 	write(t, dir, "alice.key", "oops\n")
-	must(t, os.Remove(filepath.Join(dir, "alice.key")))
+	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
 	within(t, "removed", log, func() bool { return !knows(d, alice2) })
 }
 
@@ -148,15 +148,15 @@ func TestWatchDirectory(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "clients")
-	must(t, os.Mkdir(dir, 0o755))
+	ztest.Must(t, os.Mkdir(dir, 0o755))
 	alice := add(t, dir, "alice")
 	d, log := watched(t, dir)
 	zoe := add(t, dir, "zoe")
 	within(t, "followed", log, func() bool { return knows(d, zoe) })
 
-	must(t, os.RemoveAll(dir))
+	ztest.Must(t, os.RemoveAll(dir))
 	within(t, "removed with all in it", log, func() bool { return !knows(d, alice) && !knows(d, zoe) })
-	must(t, os.Mkdir(dir, 0o755))
+	ztest.Must(t, os.Mkdir(dir, 0o755))
 	bob := add(t, dir, "bob")
 	within(t, "made again", log, func() bool { return knows(d, bob) })
 	carol := add(t, dir, "carol")
@@ -166,10 +166,10 @@ func TestWatchDirectory(t *testing.T) {
 		return // a directory that is watched can't be renamed there
 	}
 	next := filepath.Join(parent, "next")
-	must(t, os.Mkdir(next, 0o755))
+	ztest.Must(t, os.Mkdir(next, 0o755))
 	dave := add(t, next, "dave")
-	must(t, os.Rename(dir, filepath.Join(parent, "old")))
-	must(t, os.Rename(next, dir))
+	ztest.Must(t, os.Rename(dir, filepath.Join(parent, "old")))
+	ztest.Must(t, os.Rename(next, dir))
 	within(t, "another in its place", log, func() bool { return knows(d, dave) && !knows(d, bob) })
 	erin := add(t, dir, "erin")
 	within(t, "followed again", log, func() bool { return knows(d, erin) })
@@ -180,18 +180,18 @@ func TestWatchKubernetes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	version := func(n string, name string) curve.PublicKey {
-		must(t, os.Mkdir(filepath.Join(dir, n), 0o755))
+		ztest.Must(t, os.Mkdir(filepath.Join(dir, n), 0o755))
 		text, key := text(t, name)
 		write(t, filepath.Join(dir, n), "client.key", text)
 		return key
 	}
 	first := version("..v1", "first")
-	must(t, os.Symlink("..v1", filepath.Join(dir, "..data")))
-	must(t, os.Symlink(filepath.Join("..data", "client.key"), filepath.Join(dir, "client.key")))
+	ztest.Must(t, os.Symlink("..v1", filepath.Join(dir, "..data")))
+	ztest.Must(t, os.Symlink(filepath.Join("..data", "client.key"), filepath.Join(dir, "client.key")))
 	d, log := watched(t, dir)
 	within(t, "first", log, func() bool { return knows(d, first) })
 	second := version("..v2", "second")
-	must(t, os.Symlink("..v2", filepath.Join(dir, "..data_tmp")))
-	must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	ztest.Must(t, os.Symlink("..v2", filepath.Join(dir, "..data_tmp")))
+	ztest.Must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 	within(t, "swapped", log, func() bool { return knows(d, second) && !knows(d, first) })
 }

@@ -14,20 +14,20 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
 
 // load writes a policy into a directory and loads it.
-func load(t testing.TB, dir, text string) (*policy.Policy, *testlog.Buffer) {
+func load(t testing.TB, dir, text string) (*policy.Policy, *ztest.Log) {
 	t.Helper()
 	file := filepath.Join(dir, "policy.zpl")
-	must(t, os.WriteFile(file, []byte(text), 0o600))
-	log := new(testlog.Buffer)
+	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	log := new(ztest.Log)
 	p, err := policy.Load(file, log.Logger())
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { p.Close() })
 	return p, log
 }
@@ -154,7 +154,7 @@ func TestGSSAPI(t *testing.T) {
 func bcryptOf(t testing.TB, password string) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	must(t, err)
+	ztest.Must(t, err)
 	return string(hash)
 }
 
@@ -238,8 +238,8 @@ func TestFailures(t *testing.T) {
 // put writes a certificate into a directory as NAME.key.
 func put(t testing.TB, dir string, c *cert.Certificate) {
 	t.Helper()
-	must(t, os.MkdirAll(dir, 0o755))
-	must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), true))
+	ztest.Must(t, os.MkdirAll(dir, 0o755))
+	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), true))
 }
 
 func named(name string, more ...cert.Property) *cert.Certificate {
@@ -260,23 +260,23 @@ func TestCurve(t *testing.T) {
 	}
 	put(t, filepath.Join(dir, "clients", "admins"), inDirectory)
 	s, err := keystore.Open(filepath.Join(dir, "clients"), nil)
-	must(t, err)
-	must(t, s.Revoke(revoked.Public, now, "gone"))
+	ztest.Must(t, err)
+	ztest.Must(t, s.Revoke(revoked.Public, now, "gone"))
 	signed, signedByOther, takenBack := named("signed"), named("signedByOther"), named("takenBack")
 	for _, c := range []*cert.Certificate{signed, takenBack} {
-		must(t, acme.Sign(c))
+		ztest.Must(t, acme.Sign(c))
 	}
-	must(t, other.Sign(signedByOther))
+	ztest.Must(t, other.Sign(signedByOther))
 	for _, c := range []*cert.Certificate{signed, signedByOther, takenBack, nobody} {
 		put(t, filepath.Join(dir, "staff"), c)
 	}
 	list := new(cert.RevocationList)
 	_, err = list.Revoke(cert.Revocation{Key: takenBack.Public, Time: now})
-	must(t, err)
-	must(t, acme.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
-	must(t, list.Save(filepath.Join(dir, "acme.revoked"), false))
-	must(t, acme.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
-	must(t, list.Save(filepath.Join(dir, "old.revoked"), false))
+	ztest.Must(t, err)
+	ztest.Must(t, acme.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
+	ztest.Must(t, list.Save(filepath.Join(dir, "acme.revoked"), false))
+	ztest.Must(t, acme.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	ztest.Must(t, list.Save(filepath.Join(dir, "old.revoked"), false))
 
 	p, _ := load(t, dir, fmt.Sprintf(`security
     domain = known
@@ -425,7 +425,7 @@ security
     curve = 1
         keystore = etcd://host
 `
-	must(t, os.WriteFile(file, []byte(text), 0o600))
+	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	_, err := policy.Check(file)
 	want := []string{
 		"1:1: unknown name securty: did you mean security?",
@@ -468,7 +468,7 @@ security
 		"security\n    curve = 1\n        keystore = etcd:x\n":            "3:20: keystore: \"etcd:x\": unknown kind",
 		"security\n    curve = 1\n        any = 1\n        revoked = x\n": "2:5: curve: missing: authority",
 	} {
-		must(t, os.WriteFile(file, []byte(text), 0o600))
+		ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 		if _, err := policy.Load(file, nil); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}

@@ -14,17 +14,11 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // store is a keystore with these certificates, in files client-0.key and so on.
 func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
@@ -32,11 +26,11 @@ func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
 	dir := t.TempDir()
 	for i, c := range certificates {
 		text, err := c.AppendPublic(nil)
-		must(t, err)
-		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("client-%d.key", i)), text, 0o644))
+		ztest.Must(t, err)
+		ztest.Must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("client-%d.key", i)), text, 0o644))
 	}
 	d, err := keystore.Open(dir, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	return d
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -66,7 +67,7 @@ func TestWatch(t *testing.T) {
 	within(t, "the keystore", func() bool { return comesIn(carol.Public) })
 
 	file := filepath.Join(dir, "policy.zpl")
-	write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write := func(text string) { ztest.Must(t, os.WriteFile(file, []byte(text), 0o600)) }
 	write("security\n    curve = 1\n        keystore = dir:others\n")
 	within(t, "another keystore", func() bool { return comesIn(bob.Public) && !comesIn(alice.Public) })
 	dave := named("dave")
@@ -80,7 +81,7 @@ func TestWatch(t *testing.T) {
 	if !comesIn(bob.Public) {
 		t.Error("a fault has changed the policy")
 	}
-	must(t, os.Remove(file))
+	ztest.Must(t, os.Remove(file))
 	within(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
 	if !comesIn(bob.Public) {
 		t.Error("a missing file has changed the policy")
@@ -127,8 +128,8 @@ security
 		})
 	}
 	for i := range 200 {
-		must(t, os.WriteFile(filepath.Join(dir, "policy.zpl"), []byte(policies[i%2]), 0o600))
-		must(t, p.Reload())
+		ztest.Must(t, os.WriteFile(filepath.Join(dir, "policy.zpl"), []byte(policies[i%2]), 0o600))
+		ztest.Must(t, p.Reload())
 		want := []string{"red", "blue"}[i%2]
 		if reply := p.Handle(t.Context(), ask("x", "", zap.MechanismGSSAPI, want)); reply.Status != zap.StatusOK {
 			t.Fatalf("%d: %+v", i, reply)

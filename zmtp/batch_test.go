@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -48,19 +49,19 @@ func TestQueue(t *testing.T) {
 				}
 			}
 			part := []byte("first")
-			must(t, c.Queue(ctx, part, []byte("with a second part")))
+			ztest.Must(t, c.Queue(ctx, part, []byte("with a second part")))
 			copy(part, "other") // it may be used again
 			nothing("Queue")
-			must(t, c.Flush(ctx))
+			ztest.Must(t, c.Flush(ctx))
 			receive([][]byte{[]byte("first"), []byte("with a second part")})
-			must(t, c.Queue(ctx, []byte("queued")))
-			must(t, c.Send(ctx, []byte("sent")))
+			ztest.Must(t, c.Queue(ctx, []byte("queued")))
+			ztest.Must(t, c.Send(ctx, []byte("sent")))
 			receive([][]byte{[]byte("queued")}, [][]byte{[]byte("sent")})
 			large := pattern(200_000)
-			must(t, c.Queue(ctx, []byte("before a large one")))
-			must(t, c.Queue(ctx, large))
+			ztest.Must(t, c.Queue(ctx, []byte("before a large one")))
+			ztest.Must(t, c.Queue(ctx, large))
 			receive([][]byte{[]byte("before a large one")}, [][]byte{large})
-			must(t, c.Flush(ctx))
+			ztest.Must(t, c.Flush(ctx))
 			nothing("Flush of nothing")
 			if err := c.Queue(ctx); !errors.Is(err, zmtp.ErrNoParts) {
 				t.Errorf("a message without parts: %v", err)

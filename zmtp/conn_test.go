@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -397,7 +398,7 @@ func TestSendGivenUp(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- c.Send(ctx, pattern(1<<20)) }()
 	_, err := io.ReadFull(b, make([]byte, 100)) // under way
-	must(t, err)
+	ztest.Must(t, err)
 	cancel()
 	if err := <-sent; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -291,7 +291,7 @@ func TestSlowPeer(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
 	server.HandshakeTimeout = 500 * time.Millisecond
-	log := new(testlog.Buffer)
+	log := new(ztest.Log)
 	server.Log = log.Logger()
 	ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -33,40 +33,40 @@ var libzmqTypes = map[string]zmq4.Type{
 func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, isServer bool) *zmq4.Socket {
 	t.Helper()
 	zctx, err := zmq4.NewContext()
-	must(t, err)
+	ztest.Must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var authenticator *libzmq.Authenticator
 	if isServer {
 		authenticator, err = libzmq.Start(ctx, zctx, server.Handler, nil)
-		must(t, err)
+		ztest.Must(t, err)
 	}
 	sock, err := zctx.NewSocket(libzmqTypes[socketType])
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() {
 		sock.Close()
 		cancel()
 		if authenticator != nil {
 			authenticator.Wait()
 		}
-		must(t, zctx.Term())
+		ztest.Must(t, zctx.Term())
 	})
-	must(t, sock.SetLinger(0))
-	must(t, sock.SetRcvtimeo(20*time.Second))
-	must(t, sock.SetSndtimeo(20*time.Second))
-	must(t, sock.SetRcvhwm(0))
-	must(t, sock.SetSndhwm(0))
+	ztest.Must(t, sock.SetLinger(0))
+	ztest.Must(t, sock.SetRcvtimeo(20*time.Second))
+	ztest.Must(t, sock.SetSndtimeo(20*time.Second))
+	ztest.Must(t, sock.SetRcvhwm(0))
+	ztest.Must(t, sock.SetSndhwm(0))
 	switch {
 	case client.Mechanism == zap.MechanismNull && isServer:
-		must(t, sock.SetZapDomain("global"))
+		ztest.Must(t, sock.SetZapDomain("global"))
 	case client.Mechanism == zap.MechanismPlain && isServer:
-		must(t, sock.SetPlainServer(1))
+		ztest.Must(t, sock.SetPlainServer(1))
 	case client.Mechanism == zap.MechanismPlain:
-		must(t, sock.SetPlainUsername(client.Username))
-		must(t, sock.SetPlainPassword(client.Password))
+		ztest.Must(t, sock.SetPlainUsername(client.Username))
+		ztest.Must(t, sock.SetPlainPassword(client.Password))
 	case client.Mechanism == zap.MechanismCurve && isServer:
-		must(t, libzmq.Server(sock, server.Keys, "global"))
+		ztest.Must(t, libzmq.Server(sock, server.Keys, "global"))
 	case client.Mechanism == zap.MechanismCurve:
-		must(t, libzmq.Client(sock, client.Keys, client.ServerKey))
+		ztest.Must(t, libzmq.Client(sock, client.Keys, client.ServerKey))
 	}
 	return sock
 }
@@ -86,22 +86,22 @@ func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp
 	ctx := testContext(t)
 	var nc net.Conn
 	if weDial {
-		must(t, sock.Bind(newEndpoint(t, transport)))
+		ztest.Must(t, sock.Bind(newEndpoint(t, transport)))
 		endpoint, err := sock.GetLastEndpoint()
-		must(t, err)
+		ztest.Must(t, err)
 		nc, err = zmtp.DialNet(ctx, endpoint)
-		must(t, err)
+		ztest.Must(t, err)
 	} else {
 		endpoint := newEndpoint(t, transport)
 		ln, err := zmtp.ListenNet(ctx, endpoint)
-		must(t, err)
+		ztest.Must(t, err)
 		defer ln.Close()
 		if transport == "tcp" {
 			endpoint = "tcp://" + ln.Addr().String()
 		}
-		must(t, sock.Connect(endpoint))
+		ztest.Must(t, sock.Connect(endpoint))
 		nc, err = ln.Accept()
-		must(t, err)
+		ztest.Must(t, err)
 	}
 	var conn *zmtp.Conn
 	var err error
@@ -110,7 +110,7 @@ func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp
 	} else {
 		conn, err = zmtp.Client(ctx, nc, client)
 	}
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -159,16 +159,16 @@ var pairs = []struct {
 	}},
 	{ours: "PUB", theirs: "SUB",
 		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
-			must(t, sock.SetSubscribe("weather"))
+			ztest.Must(t, sock.SetSubscribe("weather"))
 			// libzmq notices on the next call that we are connected.
 			for deadline := time.Now().Add(200 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 				_, err := sock.GetEvents()
-				must(t, err)
+				ztest.Must(t, err)
 			}
 			wantOurs(t, conn, [][]byte{[]byte("\x01weather")})
-			must(t, sock.SetUnsubscribe("weather"))
+			ztest.Must(t, sock.SetUnsubscribe("weather"))
 			wantOurs(t, conn, [][]byte{[]byte("\x00weather")})
-			must(t, sock.SetSubscribe(""))
+			ztest.Must(t, sock.SetSubscribe(""))
 			wantOurs(t, conn, [][]byte{[]byte("\x01")})
 		},
 		roundTrip: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket, m [][]byte) {
@@ -177,9 +177,9 @@ var pairs = []struct {
 		}},
 	{ours: "SUB", theirs: "PUB",
 		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
-			must(t, conn.Subscribe(testContext(t), []byte("cancelled")))
-			must(t, conn.Cancel(testContext(t), []byte("cancelled")))
-			must(t, conn.Subscribe(testContext(t), nil))
+			ztest.Must(t, conn.Subscribe(testContext(t), []byte("cancelled")))
+			ztest.Must(t, conn.Cancel(testContext(t), []byte("cancelled")))
+			ztest.Must(t, conn.Subscribe(testContext(t), nil))
 			// libzmq drops what it sends before it has seen the subscription.
 			arrived := make(chan error, 1)
 			go func() {
@@ -190,11 +190,11 @@ var pairs = []struct {
 				sendTheirs(t, sock, [][]byte{[]byte("sync")})
 				select {
 				case err := <-arrived:
-					must(t, err)
+					ztest.Must(t, err)
 					sendTheirs(t, sock, [][]byte{[]byte("end")})
 					for {
 						m, err := conn.Recv(testContext(t))
-						must(t, err)
+						ztest.Must(t, err)
 						if string(m[0]) == "end" {
 							return
 						}
@@ -214,13 +214,13 @@ func delimited(m [][]byte) [][]byte { return append([][]byte{{}}, m...) }
 
 func sendOurs(t *testing.T, conn *zmtp.Conn, m [][]byte) {
 	t.Helper()
-	must(t, conn.Send(testContext(t), m...))
+	ztest.Must(t, conn.Send(testContext(t), m...))
 }
 
 func wantOurs(t *testing.T, conn *zmtp.Conn, want [][]byte) {
 	t.Helper()
 	got, err := conn.Recv(testContext(t))
-	must(t, err)
+	ztest.Must(t, err)
 	if !same(want, got) {
 		t.Errorf("we got another message: %d parts, want %d", len(got), len(want))
 	}
@@ -229,13 +229,13 @@ func wantOurs(t *testing.T, conn *zmtp.Conn, want [][]byte) {
 func sendTheirs(t *testing.T, sock *zmq4.Socket, m [][]byte) {
 	t.Helper()
 	_, err := sock.SendMessage(m)
-	must(t, err)
+	ztest.Must(t, err)
 }
 
 func recvTheirs(t *testing.T, sock *zmq4.Socket) [][]byte {
 	t.Helper()
 	m, err := sock.RecvMessageBytes(0)
-	must(t, err)
+	ztest.Must(t, err)
 	return m
 }
 
@@ -337,7 +337,7 @@ func TestInteropMany(t *testing.T) {
 					wantTheirs(t, sock, number(n))
 				}
 				for range 2 {
-					must(t, <-done)
+					ztest.Must(t, <-done)
 				}
 			})
 		}
@@ -354,9 +354,9 @@ func TestInteropHeartbeat(t *testing.T) {
 			client, server := configs(mechanism, "PUSH", "PULL")
 			client.HeartbeatInterval, client.HeartbeatTimeout = 100*time.Millisecond, time.Second
 			sock := libzmqSocket(t, "PULL", client, server, true)
-			must(t, sock.SetHeartbeatIvl(100*time.Millisecond))
-			must(t, sock.SetHeartbeatTimeout(time.Second))
-			must(t, sock.SetHeartbeatTtl(time.Second))
+			ztest.Must(t, sock.SetHeartbeatIvl(100*time.Millisecond))
+			ztest.Must(t, sock.SetHeartbeatTimeout(time.Second))
+			ztest.Must(t, sock.SetHeartbeatTtl(time.Second))
 			conn := join(t, "tcp", sock, client, server, false, true)
 			time.Sleep(2500 * time.Millisecond)
 			sendOurs(t, conn, [][]byte{[]byte("still here")})
@@ -369,19 +369,19 @@ func TestInteropHeartbeat(t *testing.T) {
 func monitored(t *testing.T, sock *zmq4.Socket) (next func() (zmq4.Event, int)) {
 	t.Helper()
 	zctx, err := sock.Context()
-	must(t, err)
+	ztest.Must(t, err)
 	addr := "inproc://monitor-" + strings.ReplaceAll(t.Name(), "/", "-")
-	must(t, sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
+	ztest.Must(t, sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|
 		zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_HANDSHAKE_SUCCEEDED))
 	monitor, err := zctx.NewSocket(zmq4.PAIR)
-	must(t, err)
-	must(t, monitor.SetRcvtimeo(20*time.Second))
-	must(t, monitor.SetLinger(0))
-	must(t, monitor.Connect(addr))
+	ztest.Must(t, err)
+	ztest.Must(t, monitor.SetRcvtimeo(20*time.Second))
+	ztest.Must(t, monitor.SetLinger(0))
+	ztest.Must(t, monitor.Connect(addr))
 	t.Cleanup(func() { monitor.Close() })
 	return func() (zmq4.Event, int) {
 		event, _, value, err := monitor.RecvEvent(0)
-		must(t, err)
+		ztest.Must(t, err)
 		return event, value
 	}
 }
@@ -411,14 +411,14 @@ func TestInteropRefusedByUs(t *testing.T) {
 			t.Parallel()
 			client, server := configs(zap.MechanismCurve, "REQ", "REP")
 			tt.change(&client, &server)
-			log := new(testlog.Buffer)
+			log := new(ztest.Log)
 			server.Log = log.Logger()
 			ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
-			must(t, err)
+			ztest.Must(t, err)
 			defer ln.Close()
 			sock := libzmqSocket(t, "REQ", client, server, false)
 			next := monitored(t, sock)
-			must(t, sock.Connect(ln.Endpoint()))
+			ztest.Must(t, sock.Connect(ln.Endpoint()))
 			if event, value := next(); event != tt.event || tt.value >= 0 && value != tt.value {
 				t.Errorf("libzmq's monitor says %v %#x, want %v %#x", event, value, tt.event, tt.value)
 			}
@@ -484,9 +484,9 @@ func dialLibzmq(t *testing.T, client, server zmtp.Config) (*zmtp.Conn, error) {
 func dialLibzmqAs(t *testing.T, cfg, client, server zmtp.Config) (*zmtp.Conn, error) {
 	t.Helper()
 	sock := libzmqSocket(t, server.SocketType, client, server, true)
-	must(t, sock.Bind("tcp://127.0.0.1:*"))
+	ztest.Must(t, sock.Bind("tcp://127.0.0.1:*"))
 	endpoint, err := sock.GetLastEndpoint()
-	must(t, err)
+	ztest.Must(t, err)
 	conn, err := zmtp.Dial(testContext(t), endpoint, cfg)
 	if err == nil {
 		conn.Close()

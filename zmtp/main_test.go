@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -20,14 +21,6 @@ func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// must ends the test on an error.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // allow lets everybody in, as user "anybody".
@@ -79,12 +72,12 @@ func shake(ctx context.Context, a, b net.Conn, client, server zmtp.Config) (c, s
 func tcpPair(t testing.TB) (a, b net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	ztest.Must(t, err)
 	defer ln.Close()
 	a, err = net.Dial("tcp", ln.Addr().String())
-	must(t, err)
+	ztest.Must(t, err)
 	b, err = ln.Accept()
-	must(t, err)
+	ztest.Must(t, err)
 	return a, b
 }
 

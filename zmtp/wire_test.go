@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // greetingOf writes a client's greeting by hand.
@@ -30,7 +30,7 @@ func frame(flags byte, body []byte) []byte {
 func same(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
 
 // waitFor waits until the log says what it should.
-func waitFor(t *testing.T, ok func() bool, log *testlog.Buffer) {
+func waitFor(t *testing.T, ok func() bool, log *ztest.Log) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -22,11 +23,11 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "policy.zpl")
-	must(t, os.WriteFile(file, []byte("security\n    failures = 1000\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"), 0o600))
+	ztest.Must(t, os.WriteFile(file, []byte("security\n    failures = 1000\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"), 0o600))
 	audit := filepath.Join(dir, "audit.json")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file, "--audit", audit)
 	client, err := remote.NewClient(remote.ClientConfig{Endpoint: z.endpoint})
-	must(t, err)
+	ztest.Must(t, err)
 	defer client.Close()
 	ask := func(password string) zap.Reply {
 		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
@@ -43,12 +44,12 @@ func TestAudit(t *testing.T) {
 	var lines []string
 	for deadline := time.Now().Add(10 * time.Second); len(lines) < 21 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		text, err := os.ReadFile(audit)
-		must(t, err)
+		ztest.Must(t, err)
 		lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	}
 	for i, line := range lines {
 		var got map[string]any
-		must(t, json.Unmarshal([]byte(line), &got))
+		ztest.Must(t, json.Unmarshal([]byte(line), &got))
 		status, rule := 400.0, fmt.Sprint(file, ":3")
 		if i == 0 {
 			status, rule = 200.0, fmt.Sprint(file, ":4")
@@ -64,8 +65,8 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%d refusals in the log:\n%s", n, z.said())
 	}
 
-	must(t, os.Rename(audit, audit+".1"))
-	must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+	ztest.Must(t, os.Rename(audit, audit+".1"))
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
 	z.waitFor(t, "msg=reloaded")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		ask("hunter2")
@@ -76,14 +77,14 @@ func TestAudit(t *testing.T) {
 			t.Fatalf("nothing in the new file:\n%s", z.said())
 		}
 	}
-	must(t, z.cmd.Process.Signal(syscall.SIGTERM))
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	<-z.read
-	must(t, z.cmd.Wait())
+	ztest.Must(t, z.cmd.Wait())
 	if !strings.Contains(z.said(), `msg="refused again" count=19`) {
 		t.Errorf("log:\n%s", z.said())
 	}
 	old, err := os.ReadFile(audit + ".1")
-	must(t, err)
+	ztest.Must(t, err)
 	for _, text := range []string{z.said(), string(old)} {
 		if strings.Contains(text, "hunter2") || strings.Contains(text, "s3cret") {
 			t.Errorf("a password in\n%s", text)

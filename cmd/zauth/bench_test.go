@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -29,7 +30,7 @@ const benchTime = "2"
 func BenchmarkPeers(b *testing.B) {
 	czmq := filepath.Join(b.TempDir(), "czmq")
 	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "libczmq", "libzmq").Output()
-	must(b, err)
+	ztest.Must(b, err)
 	if out, err := exec.Command("gcc", append([]string{"-O2", "-o", czmq, "testdata/peers/czmq.c"}, strings.Fields(string(flags))...)...).CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
@@ -38,7 +39,7 @@ func BenchmarkPeers(b *testing.B) {
 		var known *cert.Certificate
 		for i := range count {
 			c := cert.Generate(cert.Property{Name: "name", Value: fmt.Sprint("client-", i)}, cert.Property{Name: "group", Value: "traders"})
-			must(b, c.SavePublic(filepath.Join(dir, fmt.Sprintf("client-%05d.key", i)), false))
+			ztest.Must(b, c.SavePublic(filepath.Join(dir, fmt.Sprintf("client-%05d.key", i)), false))
 			if i == 0 {
 				known = c
 			}
@@ -60,9 +61,9 @@ func BenchmarkPeers(b *testing.B) {
 				}
 				b.ReportMetric(0, "ns/op")
 				out, err := exec.Command(command[0], command[1:]...).Output()
-				must(b, err)
+				ztest.Must(b, err)
 				rate, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-				must(b, err)
+				ztest.Must(b, err)
 				b.ReportMetric(rate, "requests/s")
 			})
 		}
@@ -72,14 +73,14 @@ func BenchmarkPeers(b *testing.B) {
 // benchServe asks a zauth of its own.
 func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inFlight int) {
 	file := filepath.Join(b.TempDir(), "policy")
-	must(b, os.WriteFile(file, fmt.Appendf(nil, "security\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:%s\n        group = traders\n", dir), 0o600))
+	ztest.Must(b, os.WriteFile(file, fmt.Appendf(nil, "security\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:%s\n        group = traders\n", dir), 0o600))
 	z := startZauth(b, "--listen", endpoint, "--policy", file, "--log-level", "warn")
 	defer z.kill()
 	// A client has 4,096 requests under way at most.
 	clients := make([]*remote.Client, 1+inFlight/4096)
 	for i := range clients {
 		client, err := remote.NewClient(remote.ClientConfig{Endpoint: z.endpoint, Wait: 20 * time.Second})
-		must(b, err)
+		ztest.Must(b, err)
 		defer client.Close()
 		clients[i] = client
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/zcurve/zcurve/internal/cli/clitest"
+	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
 // asZauth in the environment makes the test's binary be zauth.
@@ -25,12 +25,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", clitest.WithoutSleep)
+			env.Setenv("GORACE", script.WithoutSleep)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mode":   clitest.Mode,
-			"status": clitest.Status,
+			"mode":   script.Mode,
+			"status": script.Status,
 		},
 	})
 }

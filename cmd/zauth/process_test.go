@@ -20,20 +20,13 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/cli/clitest"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/script"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
 )
-
-// must fails the test on an error.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // zauth is a running process.
 type zauth struct {
@@ -48,12 +41,12 @@ type zauth struct {
 func startZauth(t testing.TB, args ...string) *zauth {
 	t.Helper()
 	exe, err := os.Executable()
-	must(t, err)
+	ztest.Must(t, err)
 	z := &zauth{cmd: exec.Command(exe, append([]string{"serve", "--log-format", "text"}, args...)...), read: make(chan struct{})}
-	z.cmd.Env = append(os.Environ(), asZauth+"=1", "GORACE="+clitest.WithoutSleep)
+	z.cmd.Env = append(os.Environ(), asZauth+"=1", "GORACE="+script.WithoutSleep)
 	stderr, err := z.cmd.StderrPipe()
-	must(t, err)
-	must(t, z.cmd.Start())
+	ztest.Must(t, err)
+	ztest.Must(t, z.cmd.Start())
 	t.Cleanup(z.kill)
 	listening := make(chan string, 1)
 	go func() {
@@ -120,7 +113,7 @@ func (z *zauth) resident(t *testing.T) int {
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			kib, err := strconv.Atoi(strings.Fields(rest)[0])
-			must(t, err)
+			ztest.Must(t, err)
 			return kib << 10
 		}
 	}
@@ -139,22 +132,22 @@ type service struct {
 func startService(t *testing.T, link remote.ClientConfig) *service {
 	t.Helper()
 	zctx, err := zmq4.NewContext()
-	must(t, err)
+	ztest.Must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	client, err := remote.NewClient(link)
-	must(t, err)
+	ztest.Must(t, err)
 	authenticator, err := libzmq.Start(ctx, zctx, client, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	sock, err := zctx.NewSocket(zmq4.REP)
-	must(t, err)
+	ztest.Must(t, err)
 	s := &service{keys: curve.GenerateKeyPair()}
-	must(t, sock.SetLinger(0))
-	must(t, sock.SetRcvtimeo(50*time.Millisecond))
-	must(t, sock.SetHandshakeIvl(2*time.Second))
-	must(t, libzmq.Server(sock, s.keys, "test"))
-	must(t, sock.Bind("tcp://127.0.0.1:*"))
+	ztest.Must(t, sock.SetLinger(0))
+	ztest.Must(t, sock.SetRcvtimeo(50*time.Millisecond))
+	ztest.Must(t, sock.SetHandshakeIvl(2*time.Second))
+	ztest.Must(t, libzmq.Server(sock, s.keys, "test"))
+	ztest.Must(t, sock.Bind("tcp://127.0.0.1:*"))
 	s.endpoint, err = sock.GetLastEndpoint()
-	must(t, err)
+	ztest.Must(t, err)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -170,7 +163,7 @@ func startService(t *testing.T, link remote.ClientConfig) *service {
 		sock.Close()
 		authenticator.Wait()
 		client.Close()
-		must(t, zctx.Term())
+		ztest.Must(t, zctx.Term())
 	})
 	return s
 }
@@ -233,8 +226,8 @@ func addTo(t *testing.T, dir, name string) curve.KeyPair {
 	t.Helper()
 	c := cert.Generate(cert.Property{Name: "name", Value: name})
 	text, err := c.AppendPublic(nil)
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, name+".key"), text, 0o644))
+	ztest.Must(t, err)
+	ztest.Must(t, os.WriteFile(filepath.Join(dir, name+".key"), text, 0o644))
 	return c.KeyPair()
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -25,11 +26,11 @@ func TestPyzmq(t *testing.T) {
 	}
 	dir := t.TempDir()
 	clients := filepath.Join(dir, "clients")
-	must(t, os.Mkdir(clients, 0o755))
+	ztest.Must(t, os.Mkdir(clients, 0o755))
 	acme := cert.GenerateAuthority()
 	now := time.Now().UTC().Truncate(time.Second)
 	store, err := keystore.Open(clients, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	for _, name := range []string{"trader", "guest", "signed", "expired", "revoked", "stranger"} {
 		c := cert.Generate(cert.Property{Name: "name", Value: name})
 		switch name {
@@ -37,21 +38,21 @@ func TestPyzmq(t *testing.T) {
 			c.Metadata.Set("group", "traders")
 			c.Metadata.Set("desk", "7")
 		case "signed":
-			must(t, acme.Sign(c))
+			ztest.Must(t, acme.Sign(c))
 		}
 		if name == "expired" {
 			c.Validity.NotAfter = now
 		}
-		must(t, c.Save(filepath.Join(dir, name+".key"), false))
+		ztest.Must(t, c.Save(filepath.Join(dir, name+".key"), false))
 		if name != "stranger" {
-			must(t, store.Put(c))
+			ztest.Must(t, store.Put(c))
 		}
 		if name == "revoked" {
-			must(t, store.Revoke(c.Public, now, ""))
+			ztest.Must(t, store.Revoke(c.Public, now, ""))
 		}
 	}
 	file := filepath.Join(dir, "policy.zpl")
-	must(t, os.WriteFile(file, fmt.Appendf(nil, `security
+	ztest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `security
     domain = lan
     allow = 127.0.0.1
     anonymous = 1

@@ -18,6 +18,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -112,7 +113,7 @@ func TestDirectoryFollowed(t *testing.T) {
 	within("alice is there", keys[0], true)
 	bob := addTo(t, dir, "bob")
 	within("bob is added", bob, true)
-	must(t, os.Remove(filepath.Join(dir, "alice.key")))
+	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
 	within("alice is removed", keys[0], false)
 	within("bob stays", bob, true)
 }
@@ -135,16 +136,16 @@ func TestBadInput(t *testing.T) {
 	good("before")
 	before := z.resident(t)
 
-	must(t, os.WriteFile(filepath.Join(dir, "broken.key"), []byte("metadata\n    name = \"bob\"\ncurve\n    public-key = \"tooshort\"\n"), 0o644))
+	ztest.Must(t, os.WriteFile(filepath.Join(dir, "broken.key"), []byte("metadata\n    name = \"bob\"\ncurve\n    public-key = \"tooshort\"\n"), 0o644))
 	z.waitFor(t, "level=ERROR", filepath.Join(dir, "broken.key")+":4:19", "8 characters")
 	good("a broken certificate")
 
 	peer, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
-	must(t, err)
+	ztest.Must(t, err)
 	defer peer.Close()
-	must(t, peer.Send(ctx, nil, []byte("1.0"), []byte("1"), []byte("domain")))
+	ztest.Must(t, peer.Send(ctx, nil, []byte("1.0"), []byte("1"), []byte("domain")))
 	frames, err := peer.Recv(ctx)
-	must(t, err)
+	ztest.Must(t, err)
 	if _, reply, err := zap.ParseReply(frames); err != nil || reply.Status != zap.StatusError {
 		t.Errorf("a malformed request is answered %+v, %v", reply, err)
 	}
@@ -157,7 +158,7 @@ func TestBadInput(t *testing.T) {
 	var idle []net.Conn
 	for i := range 200 {
 		nc, err := net.Dial("tcp", address)
-		must(t, err)
+		ztest.Must(t, err)
 		defer nc.Close()
 		if i%2 == 0 {
 			nc.Write([]byte{0xFF})
@@ -166,7 +167,7 @@ func TestBadInput(t *testing.T) {
 	}
 	good("two hundred peers that wait")
 	hostile, err := net.Dial("tcp", address)
-	must(t, err)
+	ztest.Must(t, err)
 	defer hostile.Close()
 	greeting := make([]byte, 64)
 	copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x00\x7f\x03\x01NULL")
@@ -197,7 +198,7 @@ func TestCurveLink(t *testing.T) {
 	dir, keys := keystoreOf(t, "alice", "service")
 	own := cert.Generate(cert.Property{Name: "name", Value: "zauth"})
 	path := filepath.Join(t.TempDir(), "zauth.key")
-	must(t, own.Save(path, false))
+	ztest.Must(t, own.Save(path, false))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--cert", path+cert.SecretSuffix)
 	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys[1], ServerKey: own.Public}
 	s := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: link})
@@ -221,9 +222,9 @@ func TestSignals(t *testing.T) {
 	t.Parallel()
 	dir, _ := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
-	must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
 	z.waitFor(t, "keystore read again", "identities=1")
-	must(t, z.cmd.Process.Signal(syscall.SIGTERM))
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	<-z.read
 	if err := z.cmd.Wait(); err != nil {
 		t.Errorf("SIGTERM: %v\n%s", err, z.said())

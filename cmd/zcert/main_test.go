@@ -6,7 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/zcurve/zcurve/internal/cli/clitest"
+	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
 func TestMain(m *testing.M) {
@@ -24,12 +24,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CZMQ_C", source)
-			env.Setenv("GORACE", clitest.WithoutSleep)
+			env.Setenv("GORACE", script.WithoutSleep)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"mode":   clitest.Mode,
-			"status": clitest.Status,
+			"mode":   script.Mode,
+			"status": script.Status,
 		},
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -31,7 +31,7 @@ var byDomain = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Rep
 func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
 	sock := newSocket(t, zctx, kind)
-	must(t, sock.SetSndhwm(0), sock.SetRcvhwm(0), sock.Connect(libzmq.Endpoint))
+	ztest.Must(t, sock.SetSndhwm(0), sock.SetRcvhwm(0), sock.Connect(libzmq.Endpoint))
 	return sock
 }
 
@@ -47,7 +47,7 @@ func ask(t testing.TB, sock *zmq4.Socket, id, domain string) {
 func answer(t testing.TB, sock *zmq4.Socket) (zap.Envelope, zap.Reply) {
 	t.Helper()
 	frames, err := sock.RecvMessageBytes(0)
-	must(t, err)
+	ztest.Must(t, err)
 	env, reply, err := zap.ParseReply(frames)
 	if err != nil {
 		t.Fatalf("%q: %v", frames, err)
@@ -90,7 +90,7 @@ func TestEnvelopes(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	zctx := newContext(t)
-	var log testlog.Buffer
+	var log ztest.Log
 	start(t, zctx, byDomain, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	long := strings.Repeat("x", 256)
@@ -188,7 +188,7 @@ func TestTooMany(t *testing.T) {
 	t.Parallel()
 	zctx := newContext(t)
 	h := newHeld()
-	var log testlog.Buffer
+	var log ztest.Log
 	start(t, zctx, h, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	for i := range maxInFlight {
@@ -283,9 +283,9 @@ func TestDefaultContext(t *testing.T) {
 	t.Parallel()
 	start(t, nil, byDomain, nil)
 	sock, err := zmq4.NewSocket(zmq4.DEALER)
-	must(t, err)
+	ztest.Must(t, err)
 	defer sock.Close()
-	must(t, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect(libzmq.Endpoint))
+	ztest.Must(t, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect(libzmq.Endpoint))
 	ask(t, sock, "1", "payments")
 	if _, reply := answer(t, sock); reply.UserID != "payments" {
 		t.Errorf("got %+v", reply)
@@ -299,7 +299,7 @@ func TestStartStop(t *testing.T) {
 	zctx := newContext(t)
 	// Each takes three. A closed one counts until libzmq has cleared it away in
 	// the background.
-	must(t, zctx.SetMaxSockets(150))
+	ztest.Must(t, zctx.SetMaxSockets(150))
 	for i := range 200 {
 		stop := start(t, zctx, byDomain, nil)
 		if i%20 == 0 {
@@ -308,7 +308,7 @@ func TestStartStop(t *testing.T) {
 			if _, reply := answer(t, dealer); reply.UserID != "payments" {
 				t.Errorf("%d: got %+v", i, reply)
 			}
-			must(t, dealer.Close())
+			ztest.Must(t, dealer.Close())
 		}
 		stop()
 	}
@@ -321,7 +321,7 @@ func TestStoppedBefore(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	a, err := libzmq.Start(ctx, zctx, byDomain, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	a.Wait()
 	start(t, zctx, byDomain, nil)
 }
@@ -333,11 +333,11 @@ func TestTerm(t *testing.T) {
 	zctx := newContext(t)
 	h := newHeld()
 	a, err := libzmq.Start(context.Background(), zctx, h, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "slow")
 	<-h.entered
-	must(t, dealer.Close())
+	ztest.Must(t, dealer.Close())
 	term(t, zctx)
 	a.Wait()
 }
@@ -354,11 +354,11 @@ func TestStopRefusesNobody(t *testing.T) {
 			stop := start(t, zctx, h, nil)
 			keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 			server := newSocket(t, zctx, zmq4.PULL)
-			must(t, libzmq.Server(server, serverKeys, "slow"))
+			ztest.Must(t, libzmq.Server(server, serverKeys, "slow"))
 			client := newSocket(t, zctx, zmq4.PUSH)
-			must(t, libzmq.Client(client, keys, serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
 			outcomes := monitor(t, zctx, client)
-			must(t, client.Connect(bind(t, server, "tcp")))
+			ztest.Must(t, client.Connect(bind(t, server, "tcp")))
 			<-h.entered
 			stop() // the handler says 500
 			start(t, zctx, only(keys), nil)
@@ -378,7 +378,7 @@ func TestRestart(t *testing.T) {
 	zctx, clients := newContext(t), newContext(t)
 	friend, stranger, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	server, endpoint := newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
-	must(t, server.SetRcvtimeo(20*time.Millisecond))
+	ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -454,7 +454,7 @@ func TestHandlerContext(t *testing.T) {
 		close(left)
 		return zap.Refuse("too late")
 	}), nil)
-	must(t, err)
+	ztest.Must(t, err)
 	ask(t, asker(t, zctx, zmq4.DEALER), "1", "payments")
 	if diff := cmp.Diff("value", <-entered); diff != "" {
 		t.Errorf("context (-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -28,13 +29,13 @@ func BenchmarkRequests(b *testing.B) {
 			dir := b.TempDir()
 			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}, {Name: "group", Value: "traders"}}}
 			file := filepath.Join(dir, "policy")
-			must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = file:alice.txt\n        group = traders\n"), 0o600))
+			ztest.Must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = file:alice.txt\n        group = traders\n"), 0o600))
 			e, err := cert.Armor(alice, false)
-			must(b, err)
+			ztest.Must(b, err)
 			text, err := e.Append(nil)
-			must(b, err, os.WriteFile(filepath.Join(dir, "alice.txt"), text, 0o600))
+			ztest.Must(b, err, os.WriteFile(filepath.Join(dir, "alice.txt"), text, 0o600))
 			p, err := policy.Load(file, nil)
-			must(b, err)
+			ztest.Must(b, err)
 			b.Cleanup(func() { p.Close() })
 			start(b, zctx, p, nil)
 			return asker(b, zctx, zmq4.DEALER)
@@ -52,12 +53,12 @@ func BenchmarkRequests(b *testing.B) {
 		}},
 		{"zmq4", func(b *testing.B) *zmq4.Socket {
 			zmq4.AuthCurveAdd("payments", keys.Public.String())
-			must(b, zmq4.AuthStart())
+			ztest.Must(b, zmq4.AuthStart())
 			b.Cleanup(zmq4.AuthStop)
 			sock, err := zmq4.NewSocket(zmq4.DEALER)
-			must(b, err)
+			ztest.Must(b, err)
 			b.Cleanup(func() { sock.Close() })
-			must(b, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect("inproc://zeromq.zap.01"))
+			ztest.Must(b, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect("inproc://zeromq.zap.01"))
 			return sock
 		}},
 	} {
@@ -70,7 +71,7 @@ func BenchmarkRequests(b *testing.B) {
 			}
 			receive := func() {
 				frames, err := sock.RecvMessage(0)
-				must(b, err)
+				ztest.Must(b, err)
 				if frames[3] != "200" {
 					b.Fatalf("got %q", frames)
 				}

@@ -11,7 +11,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -34,16 +34,16 @@ func TestAdmitted(t *testing.T) {
 					return only(keys)(ctx, req)
 				}), nil)
 				server := newSocket(t, zctx, pattern.server)
-				must(t, libzmq.Server(server, serverKeys, "payments"), server.SetIdentity("till-1"))
+				ztest.Must(t, libzmq.Server(server, serverKeys, "payments"), server.SetIdentity("till-1"))
 				client := newSocket(t, zctx, pattern.client)
-				must(t, libzmq.Client(client, keys, serverKeys.Public))
+				ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
 				outcomes := monitor(t, zctx, client)
-				must(t, client.Connect(bind(t, server, transport)))
+				ztest.Must(t, client.Connect(bind(t, server, transport)))
 				if _, err := client.SendMessage("first", "second"); err != nil {
 					t.Fatal(err)
 				}
 				frames, properties, err := server.RecvMessageWithMetadata(0, "User-Id", "X-Domain", "X-Address")
-				must(t, err)
+				ztest.Must(t, err)
 				if got := strings.Join(frames[len(frames)-2:], " "); got != "first second" {
 					t.Errorf("got %q", frames)
 				}
@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 			t.Parallel()
 			zctx := newContext(t)
 			var asked atomic.Int32
-			var log testlog.Buffer
+			var log ztest.Log
 			start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 				if key, _ := req.CurveKey(); key == friend.Public {
 					return only(friend)(ctx, req)
@@ -127,9 +127,9 @@ func TestRefused(t *testing.T) {
 			serverKeys := curve.GenerateKeyPair()
 			server, endpoint := newServer(t, zctx, zmq4.REP, serverKeys, "payments")
 			client := newSocket(t, zctx, zmq4.REQ)
-			must(t, libzmq.Client(client, curve.GenerateKeyPair(), serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, curve.GenerateKeyPair(), serverKeys.Public))
 			outcomes := monitor(t, zctx, client)
-			must(t, client.Connect(endpoint))
+			ztest.Must(t, client.Connect(endpoint))
 			if got := outcomes.next(t); got != tt.outcome {
 				t.Errorf("got %s, want %s", got, tt.outcome)
 			}
@@ -162,12 +162,12 @@ func TestWrongServerKey(t *testing.T) {
 		return zap.Reply{Status: zap.StatusOK}
 	}), nil)
 	server := newSocket(t, zctx, zmq4.REP)
-	must(t, libzmq.Server(server, curve.GenerateKeyPair(), "payments"))
+	ztest.Must(t, libzmq.Server(server, curve.GenerateKeyPair(), "payments"))
 	atServer := monitor(t, zctx, server)
 	client := newSocket(t, zctx, zmq4.REQ)
-	must(t, libzmq.Client(client, keys, curve.GenerateKeyPair().Public))
+	ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKeyPair().Public))
 	atClient := monitor(t, zctx, client)
-	must(t, client.Connect(bind(t, server, "tcp")))
+	ztest.Must(t, client.Connect(bind(t, server, "tcp")))
 	for range 2 {
 		if got := atClient.next(t); got != "no detail" {
 			t.Errorf("client: got %s", got)
@@ -182,7 +182,7 @@ func TestWrongServerKey(t *testing.T) {
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	zctx := newContext(t)
-	var log testlog.Buffer
+	var log ztest.Log
 	start(t, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		name, password, ok := req.PlainLogin()
 		if !ok || name != "alice" || string(password) != "wonderland" {
@@ -191,7 +191,7 @@ func TestPlain(t *testing.T) {
 		return zap.Reply{Status: zap.StatusOK, UserID: name}
 	}), log.Logger())
 	server := newSocket(t, zctx, zmq4.PULL)
-	must(t, server.SetPlainServer(1))
+	ztest.Must(t, server.SetPlainServer(1))
 	endpoint := bind(t, server, "tcp")
 	for _, tt := range []struct{ name, password, outcome string }{
 		{"alice", "wonderland", "succeeded"},
@@ -201,12 +201,12 @@ func TestPlain(t *testing.T) {
 		{"mallory", "wonderland", "refused: 400"},
 	} {
 		client := newSocket(t, zctx, zmq4.PUSH)
-		must(t, client.SetPlainUsername(tt.name))
+		ztest.Must(t, client.SetPlainUsername(tt.name))
 		if tt.password != "" { // which a socket has anyway; told so, it would speak NULL
-			must(t, client.SetPlainPassword(tt.password))
+			ztest.Must(t, client.SetPlainPassword(tt.password))
 		}
 		outcomes := monitor(t, zctx, client)
-		must(t, client.Connect(endpoint))
+		ztest.Must(t, client.Connect(endpoint))
 		if got := outcomes.next(t); got != tt.outcome {
 			t.Errorf("%s, %q: got %s, want %s", tt.name, tt.password, got, tt.outcome)
 		}
@@ -218,7 +218,7 @@ func TestPlain(t *testing.T) {
 	if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != "alice" || properties["User-Id"] != "alice" {
 		t.Errorf("got %q from %q, %v", got, properties, err)
 	}
-	must(t, server.SetRcvtimeo(handshake))
+	ztest.Must(t, server.SetRcvtimeo(handshake))
 	if got, err := server.Recv(0); err == nil {
 		t.Errorf("got %q from one who was refused", got)
 	}
@@ -242,10 +242,10 @@ func TestNull(t *testing.T) {
 	}), nil)
 	for domain, outcome := range map[string]string{"open": "succeeded", "closed": "refused: 400"} {
 		server := newSocket(t, zctx, zmq4.PULL)
-		must(t, server.SetZapDomain(domain))
+		ztest.Must(t, server.SetZapDomain(domain))
 		atServer := monitor(t, zctx, server)
 		client := newSocket(t, zctx, zmq4.PUSH)
-		must(t, client.Connect(bind(t, server, "tcp")))
+		ztest.Must(t, client.Connect(bind(t, server, "tcp")))
 		if got := atServer.next(t); got != outcome {
 			t.Errorf("%s: got %s, want %s", domain, got, outcome)
 		}
@@ -253,7 +253,7 @@ func TestNull(t *testing.T) {
 			t.Fatal(err)
 		}
 		if domain == "closed" {
-			must(t, server.SetRcvtimeo(handshake))
+			ztest.Must(t, server.SetRcvtimeo(handshake))
 			if got, err := server.Recv(0); err == nil {
 				t.Errorf("closed: got %q", got)
 			}
@@ -284,9 +284,9 @@ func TestContexts(t *testing.T) {
 	for i := range n {
 		for j := range n {
 			client := newSocket(t, clients, zmq4.PUSH)
-			must(t, libzmq.Client(client, users[j], serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, users[j], serverKeys.Public))
 			outcomes := monitor(t, clients, client)
-			must(t, client.Connect(endpoints[i]))
+			ztest.Must(t, client.Connect(endpoints[i]))
 			want := "refused: 400"
 			if i == j {
 				want = "succeeded"
@@ -294,7 +294,7 @@ func TestContexts(t *testing.T) {
 			if got := outcomes.next(t); got != want {
 				t.Errorf("user %d in context %d: got %s, want %s", j, i, got, want)
 			}
-			must(t, client.Close())
+			ztest.Must(t, client.Close())
 		}
 	}
 }

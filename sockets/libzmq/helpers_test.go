@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -27,20 +28,11 @@ const patience = 20 * time.Second
 // again.
 const handshake = 300 * time.Millisecond
 
-func must(t testing.TB, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // newContext makes a context that must come to its end when the test does.
 func newContext(t testing.TB) *zmq4.Context {
 	t.Helper()
 	zctx, err := zmq4.NewContext()
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { term(t, zctx) })
 	return zctx
 }
@@ -52,7 +44,7 @@ func term(t testing.TB, zctx *zmq4.Context) {
 	go func() { done <- zctx.Term() }()
 	select {
 	case err := <-done:
-		must(t, err)
+		ztest.Must(t, err)
 	case <-time.After(patience):
 		t.Error("Term hangs: a socket is open")
 	}
@@ -62,9 +54,9 @@ func term(t testing.TB, zctx *zmq4.Context) {
 func newSocket(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
 	sock, err := zctx.NewSocket(kind)
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { sock.Close() })
-	must(t,
+	ztest.Must(t,
 		sock.SetLinger(0),
 		sock.SetRcvtimeo(patience),
 		sock.SetSndtimeo(patience),
@@ -80,9 +72,9 @@ func bind(t testing.TB, sock *zmq4.Socket, transport string) string {
 	if transport == "ipc" {
 		endpoint = "ipc://" + filepath.Join(t.TempDir(), "s")
 	}
-	must(t, sock.Bind(endpoint))
+	ztest.Must(t, sock.Bind(endpoint))
 	bound, err := sock.GetLastEndpoint()
-	must(t, err)
+	ztest.Must(t, err)
 	return bound
 }
 
@@ -90,7 +82,7 @@ func bind(t testing.TB, sock *zmq4.Socket, transport string) string {
 func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, domain string) (sock *zmq4.Socket, endpoint string) {
 	t.Helper()
 	sock = newSocket(t, zctx, kind)
-	must(t, libzmq.Server(sock, keys, domain))
+	ztest.Must(t, libzmq.Server(sock, keys, domain))
 	return sock, bind(t, sock, "tcp")
 }
 
@@ -98,7 +90,7 @@ func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyP
 func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, server curve.PublicKey, endpoint string) *zmq4.Socket {
 	t.Helper()
 	sock := newSocket(t, zctx, kind)
-	must(t, libzmq.Client(sock, keys, server), sock.Connect(endpoint))
+	ztest.Must(t, libzmq.Client(sock, keys, server), sock.Connect(endpoint))
 	return sock
 }
 
@@ -107,7 +99,7 @@ func start(t testing.TB, zctx *zmq4.Context, handler zap.Handler, log *slog.Logg
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	authenticator, err := libzmq.Start(ctx, zctx, handler, log)
-	must(t, err)
+	ztest.Must(t, err)
 	stop = sync.OnceFunc(func() {
 		cancel()
 		authenticator.Wait()
@@ -149,16 +141,16 @@ var monitors atomic.Int64
 func monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) events {
 	t.Helper()
 	endpoint := fmt.Sprintf("inproc://monitor-%d", monitors.Add(1))
-	must(t, sock.Monitor(endpoint, zmq4.EVENT_HANDSHAKE_SUCCEEDED|zmq4.EVENT_HANDSHAKE_FAILED_AUTH|
+	ztest.Must(t, sock.Monitor(endpoint, zmq4.EVENT_HANDSHAKE_SUCCEEDED|zmq4.EVENT_HANDSHAKE_FAILED_AUTH|
 		zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_MONITOR_STOPPED))
 	m := newSocket(t, zctx, zmq4.PAIR)
-	must(t, m.Connect(endpoint))
+	ztest.Must(t, m.Connect(endpoint))
 	t.Cleanup(func() {
 		sock.Close()
 		for event := zmq4.Event(0); event != zmq4.EVENT_MONITOR_STOPPED; {
 			var err error
 			event, _, _, err = m.RecvEvent(0)
-			must(t, err)
+			ztest.Must(t, err)
 		}
 	})
 	return events{m}
@@ -168,7 +160,7 @@ func monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) events {
 func (e events) next(t testing.TB) string {
 	t.Helper()
 	event, _, value, err := e.sock.RecvEvent(0)
-	must(t, err)
+	ztest.Must(t, err)
 	switch event {
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:
 		return "succeeded"
@@ -183,7 +175,7 @@ func (e events) next(t testing.TB) string {
 // none fails the test if there is an outcome within d.
 func (e events) none(t testing.TB, d time.Duration) {
 	t.Helper()
-	must(t, e.sock.SetRcvtimeo(d))
+	ztest.Must(t, e.sock.SetRcvtimeo(d))
 	defer e.sock.SetRcvtimeo(patience)
 	if event, _, value, err := e.sock.RecvEvent(0); err == nil {
 		t.Errorf("unexpected %v %d", event, value)

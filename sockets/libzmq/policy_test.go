@@ -13,6 +13,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/sockets/libzmq"
@@ -30,21 +31,21 @@ func TestPolicy(t *testing.T) {
 		if change != nil {
 			change(c)
 		}
-		must(t, c.SavePublic(filepath.Join(dir, "clients", name+".key"), false))
+		ztest.Must(t, c.SavePublic(filepath.Join(dir, "clients", name+".key"), false))
 		return c
 	}
-	must(t, os.Mkdir(filepath.Join(dir, "clients"), 0o755))
+	ztest.Must(t, os.Mkdir(filepath.Join(dir, "clients"), 0o755))
 	trader, guest := identity("trader", "traders", nil), identity("guest", "guests", nil)
-	signed := identity("signed", "guests", func(c *cert.Certificate) { must(t, acme.Sign(c)) })
+	signed := identity("signed", "guests", func(c *cert.Certificate) { ztest.Must(t, acme.Sign(c)) })
 	expired := identity("expired", "traders", func(c *cert.Certificate) { c.Validity.NotAfter = now })
 	revoked := identity("revoked", "traders", nil)
 	store, err := keystore.Open(filepath.Join(dir, "clients"), nil)
-	must(t, err, store.Revoke(revoked.Public, now, "laptop stolen"))
+	ztest.Must(t, err, store.Revoke(revoked.Public, now, "laptop stolen"))
 	// One that costs little: a client that gets no answer in time tries again.
 	hash, err := bcrypt.GenerateFromPassword([]byte("hunter2"), bcrypt.MinCost)
-	must(t, err)
+	ztest.Must(t, err)
 	file := filepath.Join(dir, "policy.zpl")
-	must(t, os.WriteFile(file, fmt.Appendf(nil, `security
+	ztest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `security
     domain = open
     allow = 127.0.0.0/8
     anonymous = 1
@@ -75,7 +76,7 @@ security
         any = 1
 `, hash, acme.Key), 0o600))
 	p, err := policy.Load(file, nil)
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { p.Close() })
 	zctx := newContext(t)
 	start(t, zctx, p, nil)
@@ -119,17 +120,17 @@ security
 			server := newSocket(t, zctx, zmq4.PULL)
 			switch tt.domain {
 			case "open", "closed", "unknown":
-				must(t, server.SetZapDomain(tt.domain))
+				ztest.Must(t, server.SetZapDomain(tt.domain))
 			case "passwords":
-				must(t, server.SetZapDomain(tt.domain), server.SetPlainServer(1))
+				ztest.Must(t, server.SetZapDomain(tt.domain), server.SetPlainServer(1))
 			default:
-				must(t, libzmq.Server(server, serverKeys, tt.domain))
+				ztest.Must(t, libzmq.Server(server, serverKeys, tt.domain))
 			}
 			client := newSocket(t, zctx, zmq4.PUSH)
-			must(t, tt.client(client))
+			ztest.Must(t, tt.client(client))
 			outcomes := monitor(t, zctx, client)
 			atServer := monitor(t, zctx, server)
-			must(t, client.Connect(bind(t, server, "tcp")))
+			ztest.Must(t, client.Connect(bind(t, server, "tcp")))
 			if tt.want == nil {
 				got := atServer.next(t)
 				if tt.domain == "passwords" {
@@ -149,7 +150,7 @@ security
 				t.Fatal(err)
 			}
 			_, got, err := server.RecvWithMetadata(0, "User-Id", "name", "group")
-			must(t, err)
+			ztest.Must(t, err)
 			for name := range tt.want {
 				if _, ok := got[name]; !ok {
 					got[name] = ""

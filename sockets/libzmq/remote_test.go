@@ -9,6 +9,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
@@ -20,12 +21,12 @@ func daemon(t *testing.T, endpoint string, handler zap.Handler) (at string, stop
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ln, err := remote.Listen(ctx, endpoint, zmtp.Config{Mechanism: zap.MechanismNull})
-	must(t, err)
+	ztest.Must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- remote.Serve(ctx, ln, handler, nil) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
-		must(t, <-served)
+		ztest.Must(t, <-served)
 	})
 	t.Cleanup(stop)
 	return ln.Endpoint(), stop
@@ -40,11 +41,11 @@ func TestForward(t *testing.T) {
 	friend, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	at, stop := daemon(t, "tcp://127.0.0.1:*", only(friend))
 	link, err := remote.NewClient(remote.ClientConfig{Endpoint: at, Wait: 200 * time.Millisecond})
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { link.Close() })
 	start(t, zctx, link, nil)
 	server := newSocket(t, zctx, zmq4.REP)
-	must(t, libzmq.Server(server, serverKeys, "payments"))
+	ztest.Must(t, libzmq.Server(server, serverKeys, "payments"))
 	atServer := monitor(t, zctx, server)
 	endpoint := bind(t, server, "tcp")
 	// comesIn says hello with a new socket. It returns what settled it, and how
@@ -99,7 +100,7 @@ func TestForwardWaits(t *testing.T) {
 	at, stop := daemon(t, "tcp://127.0.0.1:*", only(friend))
 	stop()
 	link, err := remote.NewClient(remote.ClientConfig{Endpoint: at, Wait: patience})
-	must(t, err)
+	ztest.Must(t, err)
 	t.Cleanup(func() { link.Close() })
 	asked := make(chan struct{}, 10)
 	start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
@@ -107,12 +108,12 @@ func TestForwardWaits(t *testing.T) {
 		return link.Handle(ctx, req)
 	}), nil)
 	server := newSocket(t, zctx, zmq4.PULL)
-	must(t, server.SetHandshakeIvl(patience))
-	must(t, libzmq.Server(server, serverKeys, "payments"))
+	ztest.Must(t, server.SetHandshakeIvl(patience))
+	ztest.Must(t, libzmq.Server(server, serverKeys, "payments"))
 	client := newSocket(t, zctx, zmq4.PUSH)
-	must(t, client.SetHandshakeIvl(patience))
-	must(t, libzmq.Client(client, friend, serverKeys.Public))
-	must(t, client.Connect(bind(t, server, "tcp")))
+	ztest.Must(t, client.SetHandshakeIvl(patience))
+	ztest.Must(t, libzmq.Client(client, friend, serverKeys.Public))
+	ztest.Must(t, client.Connect(bind(t, server, "tcp")))
 	<-asked
 	daemon(t, at, only(friend))
 	if _, err := client.Send("hello", 0); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // signalThreads sends SIGURG, which Go itself uses and ignores, to each thread
@@ -38,7 +38,7 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	zctx := newContext(t)
 	zctx.SetRetryAfterEINTR(false)
-	var log testlog.Buffer
+	var log ztest.Log
 	stop := start(t, zctx, byDomain, log.Logger())
 
 	// This one does what an authenticator does, and counts.
@@ -46,7 +46,7 @@ func TestInterrupted(t *testing.T) {
 	var wg sync.WaitGroup
 	interrupted := 0
 	canary := newSocket(t, zctx, zmq4.PAIR)
-	must(t, canary.Bind("inproc://canary"))
+	ztest.Must(t, canary.Bind("inproc://canary"))
 	wg.Go(func() {
 		poller := zmq4.NewPoller()
 		poller.Add(canary, zmq4.POLLIN)
@@ -94,7 +94,7 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("%s got the answer to %s: %+v", id, env.RequestID, reply)
 		}
 	}
-	must(t, req.Close())
+	ztest.Must(t, req.Close())
 	for range 20 {
 		stop()
 		stop = start(t, zctx, byDomain, log.Logger())

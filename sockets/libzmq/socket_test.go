@@ -8,6 +8,7 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 )
 
@@ -15,9 +16,9 @@ import (
 func untouched(t *testing.T, name string, sock *zmq4.Socket) {
 	t.Helper()
 	mechanism, err := sock.GetMechanism()
-	must(t, err)
+	ztest.Must(t, err)
 	domain, err := sock.GetZapDomain()
-	must(t, err)
+	ztest.Must(t, err)
 	if mechanism != zmq4.NULL || domain != "" {
 		t.Errorf("%s: the socket is %v in domain %q", name, mechanism, domain)
 	}
@@ -69,13 +70,13 @@ func TestOptions(t *testing.T) {
 	keys, server := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	get := func(option string, err error) string {
 		t.Helper()
-		must(t, err)
+		ztest.Must(t, err)
 		return option
 	}
 	longest := strings.Repeat("d", 255)
 	for _, domain := range []string{"", "payments", "a b~", longest} {
 		sock := newSocket(t, zctx, zmq4.DEALER)
-		must(t, libzmq.Server(sock, server, domain))
+		ztest.Must(t, libzmq.Server(sock, server, domain))
 		if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 			t.Errorf("domain %q: got %v, %v", domain, mechanism, err)
 		}
@@ -87,7 +88,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	sock := newSocket(t, zctx, zmq4.DEALER)
-	must(t, libzmq.Client(sock, keys, server.Public))
+	ztest.Must(t, libzmq.Client(sock, keys, server.Public))
 	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 		t.Errorf("client: got %v, %v", mechanism, err)
 	}
@@ -106,7 +107,7 @@ func TestClosedSocket(t *testing.T) {
 	t.Parallel()
 	keys := curve.GenerateKeyPair()
 	sock := newSocket(t, newContext(t), zmq4.DEALER)
-	must(t, sock.Close())
+	ztest.Must(t, sock.Close())
 	for _, err := range []error{
 		libzmq.Client(sock, keys, keys.Public),
 		libzmq.Server(sock, keys, ""),
@@ -125,7 +126,7 @@ func TestNoHandler(t *testing.T) {
 	zctx := newContext(t)
 	serverKeys, keys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	server := newSocket(t, zctx, zmq4.REP)
-	must(t, libzmq.Server(server, serverKeys, "payments"))
+	ztest.Must(t, libzmq.Server(server, serverKeys, "payments"))
 	outcomes := monitor(t, zctx, server)
 	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, bind(t, server, "tcp"))
 	if _, err := client.Send("hello", 0); err != nil {

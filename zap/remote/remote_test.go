@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/testlog"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -231,7 +231,7 @@ func TestEnvelopes(t *testing.T) {
 // else notices.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
-	log := new(testlog.Buffer)
+	log := new(ztest.Log)
 	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, log.Logger())
 	client := newClient(t, remote.ClientConfig{Endpoint: endpoint})
 	conn := peerOf(t, endpoint, "DEALER")
@@ -278,7 +278,7 @@ func TestMalformed(t *testing.T) {
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
-	log := new(testlog.Buffer)
+	log := new(ztest.Log)
 	patient := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second, Log: log.Logger()})
 	hasty := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {

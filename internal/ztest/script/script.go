@@ -1,5 +1,5 @@
-// Package clitest is what the tests of the command lines have in common.
-package clitest
+// Package script holds what the testscript files of both command lines need.
+package script
 
 import (
 	"io/fs"

@@ -1,0 +1,66 @@
+// Package scenario makes the certificates and the keystore that tests of policies
+// have in common: some who are let in, and some who are refused, each for a reason
+// of its own.
+package scenario
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// Scenario is a keystore and the certificates of who could connect. The name of
+// each is that of its field in lower case. All but the stranger are in the keystore.
+type Scenario struct {
+	Dir     string // has both files of each certificate, and Clients
+	Clients string // the keystore, the folder "clients" in Dir
+
+	Authority *cert.Authority
+
+	Trader   *cert.Certificate // in group traders, with the metadata desk = 7
+	Guest    *cert.Certificate // in group guests
+	Signed   *cert.Certificate // in group guests, signed by the authority
+	Expired  *cert.Certificate // as the trader, but no longer valid
+	Revoked  *cert.Certificate // as the trader, but revoked in the keystore
+	Stranger *cert.Certificate // in no group
+}
+
+// New makes the scenario in a folder of the test's.
+func New(t testing.TB) *Scenario {
+	t.Helper()
+	s := &Scenario{Dir: t.TempDir(), Authority: cert.GenerateAuthority()}
+	s.Clients = filepath.Join(s.Dir, "clients")
+	ztest.Must(t, os.Mkdir(s.Clients, 0o755))
+	now := time.Now().UTC().Truncate(time.Second)
+
+	traders := []cert.Property{{Name: "group", Value: "traders"}, {Name: "desk", Value: "7"}}
+	guests := cert.Property{Name: "group", Value: "guests"}
+	s.Trader = named("trader", traders...)
+	s.Guest = named("guest", guests)
+	s.Signed = named("signed", guests)
+	s.Expired = named("expired", traders...)
+	s.Revoked = named("revoked", traders...)
+	s.Stranger = named("stranger")
+
+	ztest.Must(t, s.Authority.Sign(s.Signed))
+	s.Expired.Validity.NotAfter = now
+	store, err := keystore.Open(s.Clients, nil)
+	ztest.Must(t, err)
+	for _, c := range []*cert.Certificate{s.Trader, s.Guest, s.Signed, s.Expired, s.Revoked, s.Stranger} {
+		ztest.Must(t, c.Save(filepath.Join(s.Dir, c.Name()+".key"), false))
+		if c != s.Stranger {
+			ztest.Must(t, store.Put(c))
+		}
+	}
+	ztest.Must(t, store.Revoke(s.Revoked.Public, now, "laptop stolen"))
+	return s
+}
+
+func named(name string, metadata ...cert.Property) *cert.Certificate {
+	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, metadata...)...)
+}

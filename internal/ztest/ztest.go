@@ -1,0 +1,94 @@
+// Package ztest holds what the tests of several packages share: ending a test on
+// an error, waiting for an event, a log that can be read while it is written, and
+// the programs that tests run. Its subpackages hold the rest:
+//
+//   - scenario: a keystore with a trader, a guest and those to be refused,
+//   - script: commands and set-up for testscript files,
+//   - zmqtest: sockets of libzmq, their peers' keys and their monitors.
+//
+// A test waits for an event, never for a time. Where it has to give up, it does so
+// after [Patience], which a busy machine doesn't reach.
+package ztest
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what must happen. It bounds only how long
+// a failure takes: no test passes because of it.
+const Patience = time.Minute
+
+// Must ends the test at the first error that isn't nil.
+func Must(t testing.TB, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Context returns a context that is done after [Patience], or when the test ends.
+func Context(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Wait waits until happened reports true. After [Patience] it ends the test, which
+// then says that what didn't happen.
+func Wait(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !happened(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", Patience, what)
+		}
+	}
+}
+
+// Receive waits for a value, or for the channel to be closed. After [Patience] it
+// ends the test, which then says that what didn't come.
+func Receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(Patience):
+		t.Fatalf("waited %v in vain: %s", Patience, what)
+		panic("unreachable")
+	}
+}
+
+// Unraced skips a test under the race detector, which makes it slow or its counts
+// of allocations wrong. make test runs such tests once more without: all whose
+// names contain Alloc or Unraced, as the name of this one must.
+func Unraced(t testing.TB) {
+	t.Helper()
+	if !strings.Contains(t.Name(), "Alloc") && !strings.Contains(t.Name(), "Unraced") {
+		t.Fatal("make test would never run this: its name contains neither Alloc nor Unraced")
+	}
+	if Race {
+		t.Skip("runs without the race detector only")
+	}
+}
+
+// NeedPeers skips a test that needs libzmq, czmq, pyzmq or a C compiler where
+// make test has found that there are none.
+func NeedPeers(t testing.TB) {
+	t.Helper()
+	if os.Getenv("ZCURVE_TEST_PEERS") == "none" {
+		t.Skip("needs libzmq, czmq, pyzmq and gcc from Debian's packages")
+	}
+}
+
+// Python returns the path of Debian's Python, which has the modules of Debian's
+// packages: pyzmq, PyNaCl and argon2-cffi.
+func Python(t testing.TB) string {
+	t.Helper()
+	NeedPeers(t)
+	return "/usr/bin/python3"
+}
