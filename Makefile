@@ -2,8 +2,17 @@
 # make test   tests everything
 #
 # Both install what is missing: Debian packages with apt-get, Go modules with go.
+# On a system without apt-get, make test tests what needs no libzmq.
 
 GO ?= go
+
+ifeq ($(shell command -v $(GO) 2>/dev/null),)
+$(error needs Go 1.26 or later, see https://go.dev/doc/install)
+endif
+
+# Paths that differ make Go compile anew what another copy of this repository, such
+# as the one in which the documented commands are tested, has compiled already.
+export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
 # Debian packages: libzmq and a C compiler for what is tested against libzmq,
 # czmq and pyzmq for their side of the tests, what the other implementation of
@@ -11,26 +20,50 @@ GO ?= go
 PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 libsodium-dev pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
-# A folder with nothing but tests is no package to build.
-PURE = $(shell $(GO) list -f '{{if .GoFiles}}{{.ImportPath}} {{join .Deps ","}}{{end}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
+PURE = $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
 
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
+
+# Without apt-get there is no telling where libzmq and the other peers are.
+ifeq ($(shell command -v apt-get 2>/dev/null),)
+export CGO_ENABLED = 0
+export ZCURVE_TEST_PEERS = none
+TESTED = $(PURE)
+RACE =
+else
+TESTED = ./...
+RACE = -race
+endif
+
+# Packages with tests that run without the race detector only. See ztest.Unraced.
+UNRACED = $(shell grep -rl --include='*_test.go' 'ztest[.]Unraced' . | xargs -n 1 dirname | sort -u)
 
 # Each fuzz target runs this long under make fuzz.
 FUZZTIME ?= 1m
 
+# make stress starts runs for this long.
+STRESSTIME ?= 30m
+
+START := $(shell date +%s)
+
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps build man test lint unit cross demo bench bench-short fuzz clean
+.PHONY: all deps build man test lint unit cross stress demo bench bench-short fuzz clean
 
 all: build
 
 deps:
+ifeq ($(TESTED),./...)
 	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
 		awk '$$2 == "installed" {have[$$1]} END {split("$(PACKAGES)", want); for (i in want) if (!(want[i] in have)) print want[i]}'); \
 	if [ -n "$$missing" ]; then \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		[ -z "$$sudo" ] || command -v sudo >/dev/null || \
+			{ echo "needs these Debian packages, which only root can install:" $$missing; exit 1; }; \
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+else
+	@echo "no apt-get here to install libzmq, czmq, pyzmq and gcc, so what needs them is left out"
+endif
 	@$(GO) mod download
 
 build:
@@ -44,22 +77,31 @@ test: deps lint cross unit
 
 lint:
 	@echo "gofmt"; unformatted=$$(gofmt -l .) || exit 1; [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet $(TESTED)
+	$(GO) tool staticcheck $(TESTED)
 
-# The race detector makes pools forget, so allocations are counted without it.
+# Always runs the tests: Go can't see that a program changed which they start, or a
+# Debian package. The programs that they build are shared by all packages.
 unit:
-	$(GO) test -race ./...
-	$(GO) test -run Alloc ./curve ./zmtp
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export ZCURVE_TEST_PROGRAMS="$$dir/programs" && \
+	{ $(GO) test $(RACE) -count=1 -parallel 8 -timeout 20m $(TESTED) || touch "$$dir/failed"; \
+	  $(GO) test -count=1 -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed"; } 2>&1 | \
+		grep -v 'no test files' | tee "$$dir/log"; \
+	echo; awk -F '\t' '$$1 ~ /^(ok|FAIL)/ && $$2 { printf "%7.1f s  %-4s %s\n", $$3, $$1, $$2 }' "$$dir/log" | sort -n; \
+	echo "$$(($$(date +%s) - $(START))) s in all"; \
+	[ ! -e "$$dir/failed" ]
 
-# Vet compiles the tests too.
+# Vet compiles the tests too. What is linked is what people install.
 cross:
-	CGO_ENABLED=0 $(GO) vet $(PURE)
-	@export CGO_ENABLED=0; for platform in $(PLATFORMS); do \
-		echo "building for $$platform"; \
+	@export CGO_ENABLED=0; for platform in $$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH) $(PLATFORMS); do \
+		echo "checking for $$platform without C"; \
 		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
-		$(GO) build $(PURE) && $(GO) vet $(PURE) || exit 1; \
+		$(GO) vet $(PURE) && $(GO) build -ldflags=-w -o /dev/null ./cmd/... || exit 1; \
 	done
+
+# Looks for tests that fail by chance.
+stress: deps
+	$(GO) run ./internal/stress -for $(STRESSTIME) ./...
 
 demo: deps build
 	@$(GO) run ./examples/demo

@@ -1,0 +1,67 @@
+// Stress runs the tests of this module's packages again and again on a machine
+// that it keeps busy, and lists which failed and how often.
+//
+//	go run ./internal/stress -for 30m [packages]
+//
+// The tests run in a random order, under the race detector, with one and with four
+// processors in turn; those that need it run without the race detector too. As many
+// packages as there are processors run at a time, beside as many busy loops. The
+// package that has had the least time comes next, so that fast tests run often. The
+// output of each run that fails is kept in a file.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	duration := flag.Duration("for", 10*time.Minute, "how long to start new runs")
+	busy := flag.Int("busy", runtime.NumCPU(), "number of busy loops")
+	out := flag.String("o", "stress", "folder for the output of runs that fail")
+	flag.Parse()
+	patterns := flag.Args()
+	if len(patterns) == 0 {
+		patterns = []string{"./..."}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	failed, err := stress(ctx, *duration, *busy, *out, patterns)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stress:", err)
+	}
+	if err != nil || failed {
+		os.Exit(1)
+	}
+}
+
+// stress builds the tests, runs them for a while and prints what failed.
+func stress(ctx context.Context, duration time.Duration, busy int, out string, patterns []string) (failed bool, err error) {
+	dir, err := os.MkdirTemp("", "zcurve-stress-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	suites, err := build(ctx, dir, patterns)
+	if err != nil {
+		return false, err
+	}
+	load, stop := context.WithCancel(ctx)
+	defer stop()
+	for range busy {
+		go func() {
+			for load.Err() == nil {
+			}
+		}()
+	}
+	s := &schedule{suites: suites, deadline: time.Now().Add(duration), out: out}
+	s.run(ctx, runtime.NumCPU())
+	stop()
+	return s.report(os.Stdout), ctx.Err()
+}

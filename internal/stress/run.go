@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// schedule decides what runs next and remembers what failed.
+type schedule struct {
+	deadline time.Time // no run starts after it, but each suite runs once
+	out      string
+
+	mu     sync.Mutex // guards what follows
+	suites []*suite
+	kept   int // outputs in files
+}
+
+// run keeps some runs going at a time until the deadline.
+func (s *schedule) run(ctx context.Context, workers int) {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for next := s.next(ctx); next != nil; next = s.next(ctx) {
+				start := time.Now()
+				out, err := next.run(ctx)
+				s.done(ctx, next, time.Since(start), out, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// next returns the suite that has had the least time, or nil at the end.
+func (s *schedule) next(ctx context.Context) *suite {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var least *suite
+	for _, c := range s.suites {
+		if !c.running && (least == nil || c.spent < least.spent) {
+			least = c
+		}
+	}
+	if ctx.Err() != nil || least == nil || least.runs > 0 && time.Now().After(s.deadline) {
+		return nil
+	}
+	least.running = true
+	return least
+}
+
+// run runs a suite once.
+func (c *suite) run(ctx context.Context) (out []byte, err error) {
+	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), c.env...)
+	// A child that outlives its test may not keep this one waiting for its output.
+	cmd.WaitDelay = time.Minute
+	var buf bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &buf, &buf
+	err = cmd.Run()
+	return buf.Bytes(), err
+}
+
+// done counts a run and keeps its output if it failed. What an interrupt has ended
+// doesn't count.
+func (s *schedule) done(ctx context.Context, c *suite, took time.Duration, out []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.running = false
+	if ctx.Err() != nil {
+		return
+	}
+	c.runs++
+	c.spent += took
+	if err == nil {
+		return
+	}
+	c.failed++
+	if c.tests == nil {
+		c.tests = map[string]int{}
+	}
+	names := failures(string(out))
+	for _, name := range names {
+		c.tests[name]++
+	}
+	s.kept++
+	file := filepath.Join(s.out, fmt.Sprintf("%d.log", s.kept))
+	if err := os.MkdirAll(s.out, 0o755); err != nil {
+		file = err.Error()
+	} else if err := os.WriteFile(file, fmt.Appendf(nil, "%s: %v\n%s", c.name, err, out), 0o644); err != nil {
+		file = err.Error()
+	}
+	fmt.Printf("FAIL %s: %s (%s)\n", c.name, strings.Join(names, ", "), file)
+}
+
+var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// failures returns the names of the tests that failed, without those that failed
+// because of a subtest. Where no test is named, it returns the first line that says
+// what happened.
+func failures(out string) (names []string) {
+	var all []string
+	for _, m := range failed.FindAllStringSubmatch(out, -1) {
+		all = append(all, m[1])
+	}
+	for _, name := range all {
+		if !slices.ContainsFunc(all, func(other string) bool { return strings.HasPrefix(other, name+"/") }) {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	for line := range strings.Lines(out) {
+		for _, start := range []string{"panic:", "fatal error:", "goleak:", "WARNING: DATA RACE", "exec:"} {
+			if strings.HasPrefix(line, start) {
+				return []string{strings.TrimSpace(line)}
+			}
+		}
+	}
+	return []string{"no test, see the output"}
+}
+
+// report prints how often each suite ran and what failed, worst last.
+func (s *schedule) report(w io.Writer) (anyFailed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(s.suites, func(a, b *suite) int { return cmp.Compare(a.failed, b.failed) })
+	runs, bad := 0, 0
+	for _, c := range s.suites {
+		runs, bad = runs+c.runs, bad+c.failed
+		fmt.Fprintf(w, "%4d of %4d failed, %5.0f s: %s\n", c.failed, c.runs, c.spent.Seconds(), c.name)
+		for _, name := range slices.SortedFunc(maps.Keys(c.tests), func(a, b string) int {
+			return cmp.Or(cmp.Compare(c.tests[a], c.tests[b]), cmp.Compare(a, b))
+		}) {
+			fmt.Fprintf(w, "%12d %s\n", c.tests[name], name)
+		}
+	}
+	fmt.Fprintf(w, "%d of %d runs failed\n", bad, runs)
+	return bad > 0
+}

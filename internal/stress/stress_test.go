@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+)
+
+// TestFailures: the tests that failed have names; otherwise there is a line that
+// says what happened.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, out string
+		want      []string
+	}{
+		{"tests", "--- FAIL: TestA (0.00s)\n    a_test.go:1: no\n--- FAIL: TestAB (0.1s)\nFAIL\n", []string{"TestA", "TestAB"}},
+		{"subtests", "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x (0.00s)\n    --- FAIL: TestA/y (0.00s)\n", []string{"TestA/x", "TestA/y"}},
+		{"panic", "=== RUN TestA\npanic: test timed out after 20m0s\n\ngoroutine 1:\n", []string{"panic: test timed out after 20m0s"}},
+		{"leak", "PASS\ngoleak: Errors on successful test run: found unexpected goroutines:\n", []string{"goleak: Errors on successful test run: found unexpected goroutines:"}},
+		{"nothing", "PASS\n", []string{"no test, see the output"}},
+	} {
+		if diff := cmp.Diff(tt.want, failures(tt.out)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestStress finds the test that fails in one way of running it only, and keeps
+// its output.
+func TestStress(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds tests")
+	}
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/m\n\ngo 1.26\n",
+		"a/a_test.go": `package a
+import ("runtime"; "testing")
+func TestFour(t *testing.T) { if runtime.GOMAXPROCS(0) == 4 { t.Error("four is too many") } }
+func TestAllocs(t *testing.T) {}
+func TestGood(t *testing.T) {}
+`,
+		"b/b.go": "package b\n",
+	} {
+		path := filepath.Join(dir, name)
+		ztest.Must(t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
+	}
+	t.Chdir(dir)
+	suites, err := build(t.Context(), t.TempDir(), []string{"./..."})
+	ztest.Must(t, err)
+	s := &schedule{suites: suites, deadline: time.Now(), out: out}
+	s.run(t.Context(), 2)
+	var report strings.Builder
+	if !s.report(&report) {
+		t.Error("nothing failed")
+	}
+	for _, want := range []string{
+		"   0 of    1 failed, ",
+		"s: example.com/m/a, processors: 1\n",
+		"s: example.com/m/a, without the race detector\n",
+		"s: example.com/m/a, processors: 4\n           1 TestFour\n1 of 3 runs failed\n",
+	} {
+		if !strings.Contains(report.String(), want) {
+			t.Errorf("no %q in\n%s", want, &report)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(out, "1.log"))
+	if err != nil || !strings.Contains(string(text), "four is too many") {
+		t.Errorf("kept %q, %v", text, err)
+	}
+}
