@@ -87,7 +87,8 @@ unit:
 	{ $(GO) test $(RACE) -count=1 -parallel 8 -timeout 20m $(TESTED) || touch "$$dir/failed"; \
 	  $(GO) test -count=1 -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed"; } 2>&1 | \
 		grep -v 'no test files' | tee "$$dir/log"; \
-	echo; awk -F '\t' '$$1 ~ /^(ok|FAIL)/ && $$2 { printf "%7.1f s  %-4s %s\n", $$3, $$1, $$2 }' "$$dir/log" | sort -n; \
+	echo; awk -F '\t' '/^(ok|FAIL)/ && $$2 { time[$$2] += $$3; if (/^F/) result[$$2] = "FAIL" } \
+		END { for (p in time) printf "%7.1f s  %s %s\n", time[p], p, result[p] }' "$$dir/log" | sort -n; \
 	echo "$$(($$(date +%s) - $(START))) s in all"; \
 	[ ! -e "$$dir/failed" ]
 
