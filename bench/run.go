@@ -66,7 +66,6 @@ func (g *group) peer(s side, args ...any) (*child, error) {
 func (g *group) start(path string, args ...string) (*child, error) {
 	cmd := exec.CommandContext(g.ctx, path, args...)
 	cmd.Env = append(slices.Clip(g.peers.env), g.env...)
-	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, err1 := cmd.StdinPipe()
@@ -86,7 +85,10 @@ func (g *group) start(path string, args ...string) (*child, error) {
 	g.ended.Go(func() {
 		defer close(c.lines)
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
-			c.lines <- scanner.Text()
+			select {
+			case c.lines <- scanner.Text():
+			case <-g.ctx.Done(): // nobody may read any more
+			}
 		}
 		if err := cmd.Wait(); err != nil {
 			g.cancel(fmt.Errorf("bench: %s: %w\n%s", c.name, err, stderr.Bytes()))
