@@ -10,111 +10,134 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
+
+// asBench is the environment variable that makes the tests' executable bench.
+const asBench = "BENCH_TEST_AS_BENCH"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBench) != "" {
+		main()
+		return
+	}
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "zcurve-bench-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		build = sync.OnceValues(func() (*peers, error) { return buildPeers(context.Background(), dir) })
+		return m.Run()
+	}())
+}
+
+// build builds the programs, when it is first called.
+var build func() (*peers, error)
 
 // built returns the programs.
 func built(t *testing.T) *peers {
 	t.Helper()
+	ztest.NeedPeers(t)
 	if testing.Short() {
 		t.Skip("builds programs in C and Go")
 	}
-	p, err := buildPeers(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, err := build()
+	ztest.Must(t, err)
 	return p
+}
+
+// until measures with twice the count each time, until what is asked for shows:
+// systems count time and memory in pieces that few messages may not need.
+func until(t *testing.T, what string, count int, shows func(count int) bool) {
+	t.Helper()
+	ztest.Wait(t, what, func() bool {
+		ok := shows(count)
+		count *= 2
+		return ok
+	})
 }
 
 // TestPeers plays each role once, with each other side.
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	p := built(t)
-	ctx := t.Context()
-
-	t.Run("roles", func(t *testing.T) { // returns when the parallel ones have
-		parallel := func(name string, check func(t *testing.T)) {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				check(t)
-			})
-		}
-		for _, pair := range pairs {
-			from, to := pair[0], pair[1]
-			arrow := fmt.Sprintf("%s → %s", from, to)
-			parallel("throughput "+arrow, func(t *testing.T) {
-				pushed, pulled, err := p.flow(ctx, from, to, zap.MechanismCurve, 64, 100)
-				if err != nil {
-					t.Fatal(err)
+	parallel := func(name string, check func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check(t)
+		})
+	}
+	for _, pair := range pairs {
+		from, to := pair[0], pair[1]
+		arrow := fmt.Sprintf("%s → %s", from, to)
+		parallel("throughput "+arrow, func(t *testing.T) {
+			pushed, pulled, err := p.flow(t.Context(), from, to, zap.MechanismCurve, 64, 100)
+			ztest.Must(t, err)
+			for _, f := range []flow{pushed, pulled} {
+				if f.Messages != 100 || f.NS <= 0 || f.AllocMessages != 50 {
+					t.Errorf("result %+v", f)
 				}
-				for _, f := range []flow{pushed, pulled} {
-					if f.Messages != 100 || f.NS <= 0 || f.AllocMessages != 50 {
-						t.Errorf("result %+v", f)
-					}
-				}
-			})
-			parallel("round trips "+arrow, func(t *testing.T) {
-				result, err := p.trips(ctx, from, to, zap.MechanismNull, 64, 100)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if result.Median <= 0 || result.P99 < result.Median {
-					t.Errorf("result %+v", result)
-				}
-			})
-			parallel("handshakes "+arrow, func(t *testing.T) {
-				result, err := p.connects(ctx, from, to, zap.MechanismCurve, true, 2, 5)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if result.Connections != 10 || result.NS <= 0 || result.serverCPU <= 0 {
-					t.Errorf("result %+v", result)
-				}
-			})
-		}
-		for _, server := range servers {
-			parallel("idle "+string(server), func(t *testing.T) {
-				octets, err := p.heldOctets(ctx, server, 100, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if octets <= 0 {
-					t.Errorf("%v octets for a connection", octets)
-				}
-			})
-			parallel("active "+string(server), func(t *testing.T) {
-				result, err := p.shares(ctx, server, 10, 1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if result.Min <= 0 || result.Max < result.Median || result.Jain <= 0 || result.Jain > 1 {
-					t.Errorf("result %+v", result)
-				}
-			})
-		}
-		parallel("allocations libzmq", func(t *testing.T) {
-			pushed, _, err := p.flow(ctx, counting, counting, zap.MechanismCurve, 64, 1000)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if pushed.Allocs <= 0 || pushed.AllocBytes <= pushed.Allocs {
-				t.Errorf("result %+v", pushed)
 			}
 		})
+		parallel("round trips "+arrow, func(t *testing.T) {
+			result, err := p.trips(t.Context(), from, to, zap.MechanismNull, 64, 100)
+			ztest.Must(t, err)
+			if result.Median <= 0 || result.P99 < result.Median {
+				t.Errorf("result %+v", result)
+			}
+		})
+		parallel("handshakes "+arrow, func(t *testing.T) {
+			until(t, "processor time of the server", 5, func(count int) bool {
+				result, err := p.connects(t.Context(), from, to, zap.MechanismCurve, true, 2, count)
+				ztest.Must(t, err)
+				if result.Connections != float64(2*count) || result.NS <= 0 {
+					t.Fatalf("result %+v", result)
+				}
+				return result.serverCPU > 0
+			})
+		})
+	}
+	for _, server := range servers {
+		parallel("idle "+string(server), func(t *testing.T) {
+			until(t, "memory of the server", 100, func(count int) bool {
+				octets, err := p.heldOctets(t.Context(), server, count, 0)
+				ztest.Must(t, err)
+				return octets > 0
+			})
+		})
+		parallel("active "+string(server), func(t *testing.T) {
+			result, err := p.shares(t.Context(), server, 10, 50*time.Millisecond)
+			ztest.Must(t, err)
+			if result.Min <= 0 || result.Max < result.Median || result.Jain <= 0 || result.Jain > 1 {
+				t.Errorf("result %+v", result)
+			}
+		})
+	}
+	parallel("allocations libzmq", func(t *testing.T) {
+		pushed, _, err := p.flow(t.Context(), counting, counting, zap.MechanismCurve, 64, 1000)
+		ztest.Must(t, err)
+		if pushed.Allocs <= 0 || pushed.AllocBytes <= pushed.Allocs {
+			t.Errorf("result %+v", pushed)
+		}
 	})
 }
 
 // TestFailedChild sees that a child's failure ends the others, and is told.
 func TestFailedChild(t *testing.T) {
+	t.Parallel()
 	p := built(t)
 	g := p.newGroup(t.Context())
 	defer g.end()
 	waiting, _, err := g.serve(libzmq, "pull", "NULL", 64, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	if err := g.run(zcurve, nil, "push", "NULL", "nowhere", 64, 1); err == nil || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a client of no server: %v", err)
 	}
@@ -125,15 +148,11 @@ func TestFailedChild(t *testing.T) {
 
 // TestPrimitives sees that the operations in C and in Go are the same ones.
 func TestPrimitives(t *testing.T) {
-	p := built(t)
-	s, err := (&lab{peers: p, short: true}).primitives()
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	s, err := (&lab{peers: built(t), short: true}).primitives()
+	ztest.Must(t, err)
 	rows, err := s.measure(t.Context(), 1, regexp.MustCompile("64 B|x25519"), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	if len(rows) != 4 {
 		t.Errorf("%d rows, want 4", len(rows))
 	}
@@ -148,42 +167,54 @@ func TestPrimitives(t *testing.T) {
 
 // TestProfile sees that what costs time and memory has a name in the profiles.
 func TestProfile(t *testing.T) {
-	l := &lab{peers: built(t), dir: t.TempDir(), short: true}
-	for want, p := range map[string]profile{
-		"salsa2020XORKeyStream": {kind: cpuProfile, run: l.profiledFlow("push", 8<<10, 20_000)},
-		"poly1305":              {kind: cpuProfile, run: l.profiledFlow("pull", 8<<10, 20_000)},
-		"zmtp":                  {kind: memoryProfile, run: l.profiledConnects},
+	t.Parallel()
+	p := built(t)
+	for _, tt := range []struct {
+		want, kind string
+		count      int
+		run        func(l *lab, count int) func(context.Context, *group) error
+	}{
+		{"XORKeyStream", cpuProfile, 5_000, func(l *lab, count int) func(context.Context, *group) error {
+			return l.profiledFlow("push", 8<<10, count)
+		}},
+		{"poly1305", cpuProfile, 5_000, func(l *lab, count int) func(context.Context, *group) error {
+			return l.profiledFlow("pull", 8<<10, count)
+		}},
+		{"zmtp", memoryProfile, 20, (*lab).profiledConnects},
 	} {
-		top, err := l.profile(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(top, want) {
-			t.Errorf("no %s in\n%s", want, top)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			l := &lab{peers: p, dir: t.TempDir(), short: true}
+			until(t, tt.want+" in a profile", tt.count, func(count int) bool {
+				top, err := l.profile(t.Context(), profile{kind: tt.kind, run: tt.run(l, count)})
+				ztest.Must(t, err)
+				return strings.Contains(top, tt.want)
+			})
+		})
 	}
 }
 
 // TestCommand runs the whole for a few rows, into a document.
 func TestCommand(t *testing.T) {
+	t.Parallel()
+	ztest.NeedPeers(t)
 	if testing.Short() {
 		t.Skip("builds and measures")
 	}
 	path := filepath.Join(t.TempDir(), "performance.md")
-	if err := os.WriteFile(path, []byte("# Title\n"+beginMarker+"\n"+endMarker+"\nThe end.\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".", "-short", "-rounds", "1", "-o", path,
+	ztest.Must(t, os.WriteFile(path, []byte("# Title\n"+beginMarker+"\n"+endMarker+"\nThe end.\n"), 0o644))
+	bench, err := os.Executable()
+	ztest.Must(t, err)
+	cmd := exec.CommandContext(t.Context(), bench, "-short", "-rounds", "1", "-o", path,
 		"-run", "^(throughput NULL 64 B|limit 64 B|profile sending 64 B)$")
+	cmd.Env = append(os.Environ(), asBench+"=1")
 	var printed, progress bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &progress
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, progress.String())
 	}
 	document, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	if text := strings.TrimSpace(printed.String()); text == "" || !strings.Contains(string(document), text) {
 		t.Errorf("printed\n%s\nand wrote\n%s", text, document)
 	}
@@ -195,28 +226,32 @@ func TestCommand(t *testing.T) {
 }
 
 func TestTimed(t *testing.T) {
-	prepared, calls := 0, 0
-	works := operation{
-		prepare: func() error { prepared++; return nil },
-		once:    func(int) error { calls++; time.Sleep(time.Millisecond); return nil },
-	}
-	ns, err := timed(10*time.Millisecond, 2, works)
-	if err != nil || ns < 1e6 || calls != 2*prepared {
-		t.Errorf("%v ns, %v, %d calls in %d batches of 2", ns, err, calls, prepared)
-	}
-	broken := errors.New("broken")
-	for _, op := range []operation{
-		{prepare: func() error { return broken }, once: works.once},
-		{prepare: works.prepare, once: func(int) error { return broken }},
-	} {
-		if _, err := timed(time.Minute, 2, op); err != broken {
-			t.Errorf("error %v", err)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // with a clock of its own
+		prepared, calls := 0, 0
+		works := operation{
+			prepare: func() error { prepared++; return nil },
+			once:    func(int) error { calls++; time.Sleep(time.Millisecond); return nil },
 		}
-	}
+		ns, err := timed(10*time.Millisecond, 2, works)
+		if err != nil || ns != 1e6 || calls != 10 || prepared != 5 {
+			t.Errorf("%v ns, %v, %d calls in %d batches of 2", ns, err, calls, prepared)
+		}
+		broken := errors.New("broken")
+		for _, op := range []operation{
+			{prepare: func() error { return broken }, once: works.once},
+			{prepare: works.prepare, once: func(int) error { return broken }},
+		} {
+			if _, err := timed(time.Minute, 2, op); err != broken {
+				t.Errorf("error %v", err)
+			}
+		}
+	})
 }
 
 // TestMeasure looks at the order of measurements and the table made of them.
 func TestMeasure(t *testing.T) {
+	t.Parallel()
 	var order []string
 	ours := 0.0
 	s := &section{
@@ -235,9 +270,7 @@ func TestMeasure(t *testing.T) {
 		}}, {"two", nil}},
 	}
 	rows, err := s.measure(t.Context(), 3, regexp.MustCompile("things o"), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	if got := strings.Join(order, " "); got != "base ours base ours base ours" {
 		t.Errorf("order %s", got)
 	}

@@ -67,33 +67,33 @@ type shares struct {
 	Jain     float64 `json:"jain"`
 }
 
-// shares lets n connections ask a server for some seconds.
-func (p *peers) shares(ctx context.Context, server side, n, seconds int) (result shares, err error) {
+// shares lets n connections ask a server for some time.
+func (p *peers) shares(ctx context.Context, server side, n int, duration time.Duration) (result shares, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
 	_, endpoint, err := g.serve(server, "echo", zap.MechanismCurve)
 	if err != nil {
 		return result, err
 	}
-	return result, g.run(zcurve, &result, "active", zap.MechanismCurve, endpoint, n, seconds)
+	return result, g.run(zcurve, &result, "active", zap.MechanismCurve, endpoint, n, duration.Milliseconds())
 }
 
 // active is how many connections are served that all want something.
 func (l *lab) active() *section {
-	n, seconds := 1_000, 3
+	n, duration := 1_000, 3*time.Second
 	if l.short {
 		n = 200
 	}
 	return &section{
 		name: "active connections",
-		note: fmt.Sprintf("CURVE connections of our clients, each with round trips of 64 octets one after the other for %d s. ", seconds) +
+		note: fmt.Sprintf("CURVE connections of our clients, each with round trips of 64 octets one after the other for %.0f s. ", duration.Seconds()) +
 			"The least and the most that one connection got say how fair the server is, and so does Jain's index, which is 1 if all got the same.",
 		columns: []column{
 			{name: "round trips/s", spread: true, ratio: true},
 			{name: "least"}, {name: "median"}, {name: "most"}, {name: "Jain's index"},
 		},
 		rows: []row{{fmt.Sprintf("%d connections", n), ofSides(servers, func(ctx context.Context, server side) (sample, error) {
-			s, err := l.shares(ctx, server, n, seconds)
+			s, err := l.shares(ctx, server, n, duration)
 			return sample{s.Messages / s.NS * 1e9, s.Min, s.Median, s.Max, s.Jain}, err
 		})}},
 	}

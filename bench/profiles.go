@@ -33,8 +33,8 @@ func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Wr
 		{"receiving 64 B", cpuProfile, l.profiledFlow("pull", 64, 3_000_000)},
 		{"sending 8 KiB", cpuProfile, l.profiledFlow("push", 8<<10, 150_000)},
 		{"receiving 8 KiB", cpuProfile, l.profiledFlow("pull", 8<<10, 150_000)},
-		{"accepting connections", cpuProfile, l.profiledConnects},
-		{"accepting connections, memory", memoryProfile, l.profiledConnects},
+		{"accepting connections", cpuProfile, l.profiledConnects(500)},
+		{"accepting connections, memory", memoryProfile, l.profiledConnects(500)},
 	}
 	var b strings.Builder
 	for _, p := range all {
@@ -89,17 +89,20 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 	}
 }
 
-// profiledConnects lets clients connect to a server that is profiled.
-func (l *lab) profiledConnects(ctx context.Context, g *group) error {
-	server, endpoint, err := g.serve(zcurve, "echo", zap.MechanismCurve)
-	if err != nil {
-		return err
+// profiledConnects lets eight clients connect to a server that is profiled, so
+// often each.
+func (l *lab) profiledConnects(count int) func(context.Context, *group) error {
+	return func(ctx context.Context, profiled *group) error {
+		server, endpoint, err := profiled.serve(zcurve, "echo", zap.MechanismCurve)
+		if err != nil {
+			return err
+		}
+		clients := l.newGroup(ctx)
+		defer clients.end()
+		var result connected
+		if err := clients.run(zcurve, &result, "connect", zap.MechanismCurve, endpoint, 8, count); err != nil {
+			return err
+		}
+		return server.finish()
 	}
-	clients := l.newGroup(ctx)
-	defer clients.end()
-	var result connected
-	if err := clients.run(zcurve, &result, "connect", zap.MechanismCurve, endpoint, 8, 500); err != nil {
-		return err
-	}
-	return server.finish()
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestMedian(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		values []float64
 		want   float64
@@ -24,12 +25,14 @@ func TestMedian(t *testing.T) {
 
 // The machine was twice as slow in the second round; that must not show.
 func TestRatio(t *testing.T) {
+	t.Parallel()
 	if got := ratio([]float64{30, 15, 33}, []float64{10, 5, 10}); got != 3 {
 		t.Errorf("ratio %v, want 3", got)
 	}
 }
 
 func TestNumber(t *testing.T) {
+	t.Parallel()
 	for v, want := range map[float64]string{
 		0: "0", 0.0004: "0", 0.12345: "0.123", 1.005: "1.00", 9.876: "9.88", 12.34: "12.3",
 		100: "100", 999.4: "999", 1000: "1,000", 1234: "1,230", 45678: "45,700", 1234567: "1,230,000", -5: "-5.000",
@@ -41,6 +44,7 @@ func TestNumber(t *testing.T) {
 }
 
 func TestReplaceGenerated(t *testing.T) {
+	t.Parallel()
 	got, err := replaceGenerated("# A\n<!-- bench: begin -->\nold\n<!-- bench: end -->\n# B\n", "\nnew\n")
 	want := "# A\n<!-- bench: begin -->\n\nnew\n\n<!-- bench: end -->\n# B\n"
 	if err != nil || got != want {
@@ -62,6 +66,7 @@ func TestReplaceGenerated(t *testing.T) {
 }
 
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "performance.md")
 	destination := output(path)
 	if err := destination.check(); !errors.Is(err, os.ErrNotExist) {

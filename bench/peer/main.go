@@ -7,7 +7,7 @@
 //	ask MECH ENDPOINT SIZE COUNT       COUNT round trips, after 1000 others
 //	connect MECH ENDPOINT N COUNT      N goroutines, each COUNT connections
 //	hold MECH ENDPOINT N               N idle connections
-//	active MECH ENDPOINT N SECONDS     N connections, each asking all the time
+//	active MECH ENDPOINT N MS          N connections, each asking for so many milliseconds
 //
 // The keys are in the environment, in Z85. pull and echo print "listening
 // ENDPOINT" first; echo prints its processor time and memory for each line

@@ -51,27 +51,29 @@ func hold(ctx context.Context, mechanism, endpoint string, n int) error {
 	return nil
 }
 
-// active keeps n connections asking, each for itself, and reports how evenly
-// they were served.
-func active(ctx context.Context, mechanism, endpoint string, n, seconds int) error {
+// active keeps n connections asking, each for itself and at least once, and
+// reports how evenly they were served.
+func active(ctx context.Context, mechanism, endpoint string, n, milliseconds int) error {
 	conns, err := dialMany(ctx, mechanism, endpoint, n)
 	if err != nil {
 		return err
 	}
 	served := make([]int, n)
 	start := time.Now()
-	end := start.Add(time.Duration(seconds) * time.Second)
+	end := start.Add(time.Duration(milliseconds) * time.Millisecond)
 	var group errgroup.Group
 	for i, conn := range conns {
 		group.Go(func() error {
 			body := make([]byte, 64)
-			for time.Now().Before(end) {
+			for {
 				if err := roundTrip(ctx, conn, body); err != nil {
 					return err
 				}
 				served[i]++
+				if !time.Now().Before(end) {
+					return nil
+				}
 			}
-			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
