@@ -137,15 +137,16 @@ func expectRefusal(want string) func(reply string, err error) error {
 	}
 }
 
-// untilLetIn asks again until the change in the directory is in force.
-func untilLetIn(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (reply string, err error) {
-	for range 20 {
-		if reply, err = askGo(ctx, endpoint, who, server); err == nil {
-			break
+// untilLetIn asks again until the change in the directory is in force, or ctx is
+// done.
+func untilLetIn(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
+	for {
+		reply, err := askGo(ctx, endpoint, who, server)
+		if err == nil || ctx.Err() != nil {
+			return reply, err
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return reply, err
 }
 
 // stage is where the demo plays: a directory with its files.

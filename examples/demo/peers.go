@@ -108,12 +108,12 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 	poller := zmq4.NewPoller()
 	poller.Add(sock, zmq4.POLLIN)
 	poller.Add(monitor, zmq4.POLLIN)
-	ready, err := poller.Poll(10 * time.Second)
+	ready, err := poller.Poll(time.Minute)
 	if err != nil {
 		return "", err
 	}
 	if len(ready) == 0 {
-		return "", errors.New("no answer in 10 seconds")
+		return "", errors.New("no answer in a minute")
 	}
 	if ready[0].Socket == sock {
 		return sock.Recv(0)
