@@ -4,29 +4,47 @@ package examples_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // elsewhere are the commands that run this, or that a test runs a part of: a
 // quarter of an hour is too long here.
 var elsewhere = map[string]bool{"make test": true, "make bench": true}
 
+// needPeers matches what needs libzmq, pyzmq or a C compiler.
+var needPeers = regexp.MustCompile(`make demo|examples/go/server|python3|gcc`)
+
+// asleep matches the waiting that is shown to readers.
+var asleep = regexp.MustCompile(`^sleep \d+$`)
+
 // TestDocumentedCommands runs what the README and the guide show: the console
 // blocks of a file, from the first to the last, in one shell in a copy of the
-// repository. What they show of the output must come in that order; other lines
-// may stand between, and "…" is any text in a line. A command succeeds unless
-// "(exit code 1)" or the like follows.
+// repository. What they show of a command's output must come from it, in that
+// order; other lines may stand between, and "…" is any text in a line. A command
+// succeeds unless "(exit code 1)" or the like follows.
+//
+// The test doesn't sleep where readers are told to. Lines below "sleep 1" are
+// awaited from the last command in the background. Where there are none, each
+// command in the rest of the block is run again until it does what is shown, so
+// it must be one that may run more than once.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	for _, file := range documents(t) {
@@ -36,10 +54,26 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
+			all := strings.Join(blocks, "")
+			if needPeers.MatchString(all) {
+				ztest.NeedPeers(t)
+			}
+			addresses := otherAddresses(t, all)
 			sh := newShell(t, copyRepository(t))
-			for _, s := range steps(t, otherPorts(t, strings.Join(blocks, ""))) {
-				if !elsewhere[s.command] {
-					sh.run(t, s)
+			for _, block := range blocks {
+				slept := false
+				for _, s := range steps(t, addresses.Replace(block)) {
+					switch {
+					case elsewhere[s.command]:
+					case asleep.MatchString(s.command) && len(s.want) == 0:
+						slept = true
+					case asleep.MatchString(s.command):
+						sh.await(t, s)
+					case strings.HasSuffix(s.command, "&"):
+						sh.background(t, s)
+					default:
+						sh.run(t, s, slept)
+					}
 				}
 			}
 		})
@@ -56,8 +90,8 @@ func TestDocumentedUnits(t *testing.T) {
 		t.Fatalf("%d units start zauth %d times", len(units), len(lines))
 	}
 	for _, line := range lines {
-		words := append(strings.Fields("zauth "+line[1]), "--help")
-		if out, err := command(t.Context(), words...).CombinedOutput(); err != nil {
+		words := slices.Concat([]string{tool(t, "zauth")}, strings.Fields(line[1]), []string{"--help"})
+		if out, err := output(t, words...); err != nil {
 			t.Errorf("%v: %v\n%s", words, err, out)
 		}
 	}
@@ -95,8 +129,30 @@ func steps(t *testing.T, transcript string) (steps []step) {
 	return steps
 }
 
-// otherPorts replaces the ports in a text by some that are free here.
-func otherPorts(t *testing.T, text string) string {
+// otherAddresses replaces the addresses in a document by some that nothing else
+// on this machine uses.
+func otherAddresses(t *testing.T, text string) *strings.Replacer {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return otherPorts(t, text)
+	}
+	// Linux has all of 127.0.0.0/8. Other programs take their ports on 127.0.0.1,
+	// other documents and tests find that an address is taken.
+	for {
+		address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		ln, err := net.Listen("tcp", address+":1024")
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		ztest.Must(t, err)
+		t.Cleanup(func() { ln.Close() })
+		return strings.NewReplacer("127.0.0.1:", address+":")
+	}
+}
+
+// otherPorts replaces the ports in a text by some that are free. Others may take
+// them until they are used.
+func otherPorts(t *testing.T, text string) *strings.Replacer {
 	t.Helper()
 	var pairs []string
 	for _, address := range regexp.MustCompile(`127\.0\.0\.1:\d+`).FindAllString(text, -1) {
@@ -104,13 +160,11 @@ func otherPorts(t *testing.T, text string) string {
 			continue
 		}
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		ztest.Must(t, err)
 		defer ln.Close() // when all are chosen, lest one is chosen twice
 		pairs = append(pairs, address, ln.Addr().String())
 	}
-	return strings.NewReplacer(pairs...).Replace(text)
+	return strings.NewReplacer(pairs...)
 }
 
 // copyRepository copies what a clone holds, and returns where to.
@@ -118,73 +172,77 @@ func copyRepository(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	entries, err := os.ReadDir("..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	for _, e := range entries {
 		if e.Name() == ".git" || e.Name() == "bin" {
 			continue
 		}
 		from, to := filepath.Join("..", e.Name()), filepath.Join(dir, e.Name())
 		if e.IsDir() {
-			err = os.CopyFS(to, os.DirFS(from))
-		} else {
-			var text []byte
-			if text, err = os.ReadFile(from); err == nil {
-				err = os.WriteFile(to, text, 0o644)
-			}
+			ztest.Must(t, os.CopyFS(to, os.DirFS(from)))
+			continue
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		text, err := os.ReadFile(from)
+		ztest.Must(t, err, os.WriteFile(to, text, 0o644))
 	}
 	return dir
 }
 
 // shell is a bash that runs until the test ends, with all that it has started.
+// Each command writes to a file of its own.
 type shell struct {
-	stdin *os.File
-	lines chan string // of stdout and stderr of everything
+	stdin   io.Writer
+	status  *os.File // what the shell itself writes
+	lines   *bufio.Reader
+	dir     string // of the files
+	files   int
+	last    string // the file of the last command in the background
+	awaited int    // how much of it has been looked at
 }
+
+// patience is how long a command may take. A few compile the module, which has
+// nothing of it in the build cache at first.
+func patience(command string) time.Duration {
+	if strings.HasPrefix(command, "make ") || strings.HasPrefix(command, "go ") {
+		return 8 * ztest.Patience
+	}
+	return ztest.Patience
+}
+
+// prologue ends the shell and all that it has started when descriptor 3 is closed
+// at its other end: by the test, or by the end of the test's process, whatever
+// that is. Everything started inherits descriptor 4, which tells when all is gone.
+const prologue = `{ read -r line <&3; kill -KILL 0; } 2>/dev/null &
+exec 3<&- 4>&1
+`
 
 // newShell starts a shell in dir. It finds zcert and zauth.
 func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
-	inR, inW, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	outR, outW, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	alive, end, err1 := os.Pipe()
+	status, statusW, err2 := os.Pipe()
 	cmd := exec.Command("bash")
+	stdin, err3 := cmd.StdinPipe()
+	ztest.Must(t, err1, err2, err3)
 	cmd.Dir = dir
-	// Unbuffered, Python would write its lines in pieces, with those of others
-	// between.
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PYTHONUNBUFFERED=")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, outW
+	// The make that runs the tests is no parent of one in a document.
+	cmd.Env = append(os.Environ(), "PATH="+tools(t)+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=")
+	cmd.Stdout, cmd.Stderr = statusW, statusW
+	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	inR.Close()
-	outW.Close()
-	sh := &shell{stdin: inW, lines: make(chan string, 1000)}
-	go func() {
-		defer close(sh.lines)
-		for in := bufio.NewScanner(outR); in.Scan(); {
-			sh.lines <- in.Text()
-		}
-	}()
+	sh := &shell{stdin: stdin, status: status, lines: bufio.NewReader(status), dir: t.TempDir()}
+	ztest.Must(t, cmd.Start(), alive.Close(), statusW.Close())
 	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		end.Close()
 		cmd.Wait()
-		for range sh.lines { // until everything that could write is gone
+		status.SetReadDeadline(time.Now().Add(ztest.Patience))
+		if _, err := io.Copy(io.Discard, status); err != nil {
+			t.Errorf("something goes on after the shell: %v", err)
 		}
-		inW.Close()
-		outR.Close()
+		status.Close()
 	})
+	_, err := io.WriteString(stdin, prologue)
+	ztest.Must(t, err)
 	return sh
 }
 
@@ -194,39 +252,98 @@ func matches(line, shown string) bool {
 	return regexp.MustCompile("^" + pattern + "$").MatchString(line)
 }
 
+// inOrder reports whether all lines that are shown are in a text, in that order,
+// and how long the text is up to the last of them.
+func inOrder(text string, shown []string) (length int, ok bool) {
+	if len(shown) == 0 {
+		return 0, true
+	}
+	for line := range strings.Lines(text) {
+		length += len(line)
+		if matches(strings.TrimSuffix(line, "\n"), shown[0]) {
+			if shown = shown[1:]; len(shown) == 0 {
+				return length, true
+			}
+		}
+	}
+	return 0, false
+}
+
 // ended is what the shell says after a command, with its exit code.
 const ended = "--- ended: "
 
-// run runs a command and waits for its output, and for its end where it isn't
-// in the background.
-func (sh *shell) run(t *testing.T, s step) {
+// execute runs a command, or starts it where it goes to the background. It returns
+// the exit code, and the file of the output.
+func (sh *shell) execute(t *testing.T, command string) (code int, file string) {
 	t.Helper()
-	if _, err := fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null\necho '%s'$?\n", s.command, ended); err != nil {
-		t.Fatal(err)
+	sh.files++
+	file = filepath.Join(sh.dir, strconv.Itoa(sh.files))
+	_, err := fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null >'%s' 2>&1\necho '%s'$?\n", command, file, ended)
+	ztest.Must(t, err, sh.status.SetReadDeadline(time.Now().Add(patience(command))))
+	for complaints := ""; ; {
+		line, err := sh.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("$ %s\n%s%sno end of the command: %v", command, complaints, contents(t, file), err)
+		}
+		if n, ok := strings.CutPrefix(line, ended); ok {
+			code, err = strconv.Atoi(strings.TrimSuffix(n, "\n"))
+			ztest.Must(t, err)
+			return code, file
+		}
+		complaints += line
 	}
-	background := strings.HasSuffix(s.command, "&")
-	want, code := s.want, -1
-	var out strings.Builder
-	timeout := time.After(2 * time.Minute)
-	for code == -1 || len(want) > 0 && background {
-		select {
-		case line, ok := <-sh.lines:
-			if !ok {
-				t.Fatalf("$ %s\n%sand the shell ended", s.command, out.String())
-			}
-			if n, ok := strings.CutPrefix(line, ended); ok {
-				code, _ = strconv.Atoi(n)
-				continue
-			}
-			fmt.Fprintln(&out, line)
-			if len(want) > 0 && matches(line, want[0]) {
-				want = want[1:]
-			}
-		case <-timeout:
-			t.Fatalf("$ %s\n%sand no more in two minutes; want %q", s.command, out.String(), want)
+}
+
+// contents is what is in a file, if it is there yet.
+func contents(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		ztest.Must(t, err)
+	}
+	return string(text)
+}
+
+// run runs a command that must do what is shown: at once, or eventually.
+func (sh *shell) run(t *testing.T, s step, eventually bool) {
+	t.Helper()
+	for deadline := time.Now().Add(ztest.Patience); ; {
+		code, file := sh.execute(t, s.command)
+		text := contents(t, file)
+		_, ok := inOrder(text, s.want)
+		if ok && code == s.code {
+			return
+		}
+		if !eventually || time.Now().After(deadline) {
+			t.Fatalf("$ %s\n%sexit code %d; want %d, and %q", s.command, text, code, s.code, s.want)
 		}
 	}
-	if len(want) > 0 || code != s.code {
-		t.Fatalf("$ %s\n%sexit code %d; want %d, and %q", s.command, out.String(), code, s.code, want)
+}
+
+// background starts a command and waits for the output that is shown.
+func (sh *shell) background(t *testing.T, s step) {
+	t.Helper()
+	code, file := sh.execute(t, s.command)
+	if code != s.code {
+		t.Fatalf("$ %s\nexit code %d; want %d", s.command, code, s.code)
+	}
+	sh.last, sh.awaited = file, 0
+	sh.await(t, s)
+}
+
+// await waits for output of the last command in the background: lines that come
+// after those awaited before.
+func (sh *shell) await(t *testing.T, s step) {
+	t.Helper()
+	for deadline := time.Now().Add(patience(s.command)); ; time.Sleep(2 * time.Millisecond) {
+		text := contents(t, sh.last)
+		whole := text[:strings.LastIndexByte(text, '\n')+1]
+		if n, ok := inOrder(whole[sh.awaited:], s.want); ok {
+			sh.awaited += n
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("$ %s\n%sand no more in %v; want %q", s.command, text, patience(s.command), s.want)
+		}
 	}
 }

@@ -1,114 +1,111 @@
 package examples_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// bin is where TestMain puts the programs.
-var bin string
+func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if bin, err = os.MkdirTemp("", "zcurve-examples-"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(bin)
-		for _, build := range [][]string{
-			{"CGO_ENABLED=0", "go", "build", "-o", bin + "/", "../cmd/zcert", "../cmd/zauth"},
-			{"CGO_ENABLED=0", "go", "build", "-o", filepath.Join(bin, "go-client"), "./go/client"},
-			{"CGO_ENABLED=1", "go", "build", "-o", filepath.Join(bin, "go-server"), "./go/server"},
-			{"CGO_ENABLED=1", "go", "build", "-o", filepath.Join(bin, "demo"), "./demo"},
-			{"LC_ALL=C", "gcc", "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(bin, "c-server"), "c/server.c", "-lzmq", "-lpthread"},
-			{"LC_ALL=C", "gcc", "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(bin, "c-client"), "c/client.c", "-lzmq"},
-		} {
-			cmd := exec.Command(build[1], build[2:]...)
-			cmd.Env = append(os.Environ(), build[0])
-			if out, err := cmd.CombinedOutput(); err != nil {
-				fmt.Fprintf(os.Stderr, "%v: %v\n%s", build, err, out)
-				return 1
-			}
-		}
-		return m.Run()
-	}())
+// tool builds zcert or zauth and returns its path.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	return ztest.GoProgram(t, "cmd/"+name, "CGO_ENABLED=0")
 }
 
-// python is a Python that has pyzmq from Debian's package.
-const python = "/usr/bin/python3"
+// tools returns a folder with zcert and zauth.
+func tools(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{"zcert", "zauth"} {
+		ztest.Must(t, os.Symlink(tool(t, name), filepath.Join(dir, name)))
+	}
+	return dir
+}
 
 // service is how to run an example's server and client.
 type service struct{ server, client []string }
 
-var services = map[string]service{
-	"python": {[]string{python, "python/server.py"}, []string{python, "python/client.py"}},
-	"c":      {[]string{"c-server"}, []string{"c-client"}},
-	"go":     {[]string{"go-server"}, []string{"go-client"}},
+// services builds the examples.
+func services(t *testing.T) map[string]service {
+	t.Helper()
+	python := ztest.Python(t)
+	return map[string]service{
+		"python": {
+			server: []string{python, "python/server.py"},
+			client: []string{python, "python/client.py"},
+		},
+		"c": {
+			server: []string{ztest.CProgram(t, "examples/c/server.c", "-lzmq", "-lpthread")},
+			client: []string{ztest.CProgram(t, "examples/c/client.c", "-lzmq")},
+		},
+		"go": {
+			server: []string{ztest.GoProgram(t, "examples/go/server", "CGO_ENABLED=1")},
+			client: []string{ztest.GoProgram(t, "examples/go/client", "CGO_ENABLED=0")},
+		},
+	}
 }
 
-// command makes a command of a program in bin, or of Python and a file here.
-func command(ctx context.Context, words ...string) *exec.Cmd {
-	if words[0] != python {
-		words[0] = filepath.Join(bin, words[0])
-	}
-	return exec.CommandContext(ctx, words[0], words[1:]...)
+// output runs a command and returns its output. The programs here give up by
+// themselves, after a minute; what doesn't is killed later.
+func output(t *testing.T, words ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*ztest.Patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+	return string(out), err
 }
+
+// underShell runs its arguments as a command until its input ends. So the command
+// ends with the test, and also with a test that is killed.
+const underShell = `"$@" & exec >/dev/null 2>&1; read -r line; kill -KILL $!; wait`
 
 // start runs a program until the test ends, and returns what follows prefix in
 // the line of stdout or stderr that begins so.
 func start(t *testing.T, prefix string, words ...string) (after string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	cmd := command(ctx, words...)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = w, w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
+	var log ztest.Log
+	cmd := exec.Command("sh", append([]string{"-c", underShell, "sh"}, words...)...)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	stdin, err := cmd.StdinPipe()
+	ztest.Must(t, err, cmd.Start())
 	t.Cleanup(func() {
-		cancel()
+		stdin.Close()
 		cmd.Wait()
-		r.Close()
-	})
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), prefix); ok {
-			go func() {
-				for lines.Scan() { // lest it blocks
-				}
-			}()
-			return rest
+		if t.Failed() {
+			t.Logf("%q said\n%s", words, log.String())
 		}
-		t.Log(lines.Text())
-	}
-	t.Fatalf("%v ended without %q", words, prefix)
-	return ""
+	})
+	ztest.Wait(t, strings.Join(words, " ")+": "+prefix, func() bool {
+		for line := range strings.Lines(log.String()) {
+			if rest, ok := strings.CutPrefix(line, prefix); ok && strings.HasSuffix(rest, "\n") {
+				after = strings.TrimSuffix(rest, "\n")
+				return true
+			}
+		}
+		return false
+	})
+	return after
 }
 
 // gen makes certificates in dir.
 func gen(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if out, err := command(context.Background(), "zcert", "gen", filepath.Join(dir, name)).CombinedOutput(); err != nil {
+		if out, err := output(t, tool(t, "zcert"), "gen", filepath.Join(dir, name)); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
@@ -119,18 +116,16 @@ func gen(t *testing.T, dir string, names ...string) {
 // wrong server key are told why not.
 func TestServices(t *testing.T) {
 	t.Parallel()
+	services := services(t)
 	dir := t.TempDir()
 	gen(t, dir, "server", "alice", "stranger")
 	clients := filepath.Join(dir, "clients")
-	if err := os.Mkdir(clients, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(filepath.Join(dir, "alice.key"), filepath.Join(clients, "alice.key")); err != nil {
-		t.Fatal(err)
-	}
-	zauth := start(t, "listening on ", "zauth", "serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
+	ztest.Must(t,
+		os.Mkdir(clients, 0o755),
+		os.Rename(filepath.Join(dir, "alice.key"), filepath.Join(clients, "alice.key")))
+	zauth := start(t, "listening on ", tool(t, "zauth"), "serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
 	for serverName, s := range services {
-		endpoint := start(t, "serving on ", append(s.server, "tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth)...)
+		endpoint := start(t, "serving on ", slices.Concat(s.server, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
 		t.Run(serverName+" server, several parts", func(t *testing.T) {
 			t.Parallel()
 			sendSeveralParts(t, endpoint, filepath.Join(dir, "alice.key_secret"), filepath.Join(dir, "server.key"))
@@ -147,15 +142,14 @@ func TestServices(t *testing.T) {
 			} {
 				t.Run(serverName+" server, "+clientName+" client, "+tt.name, func(t *testing.T) {
 					t.Parallel()
-					ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-					defer cancel()
-					out, err := command(ctx, append(append([]string{}, c.client...), endpoint,
-						filepath.Join(dir, tt.certificate+".key_secret"), filepath.Join(dir, tt.server+".key"))...).CombinedOutput()
+					out, err := output(t, slices.Concat(c.client, []string{
+						endpoint, filepath.Join(dir, tt.certificate+".key_secret"), filepath.Join(dir, tt.server+".key"),
+					})...)
 					if (err != nil) != tt.fails {
 						t.Errorf("%v: %s", err, out)
 					}
 					for _, want := range tt.want {
-						if strings.Contains(string(out), want) {
+						if strings.Contains(out, want) {
 							return
 						}
 					}
@@ -170,33 +164,22 @@ func TestServices(t *testing.T) {
 // nevertheless, and goes on.
 func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate string) {
 	me, _, err := cert.Load(certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	server, _, err := cert.Load(serverCertificate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
+	ztest.Must(t, err)
+	ctx := ztest.Context(t)
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
 		Mechanism:  zap.MechanismCurve,
 		Keys:       me.KeyPair(),
 		ServerKey:  server.Public,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	defer conn.Close()
 	for range 2 {
-		if err := conn.Send(ctx, nil, []byte("good"), []byte("morning")); err != nil {
-			t.Fatal(err)
-		}
+		ztest.Must(t, conn.Send(ctx, nil, []byte("good"), []byte("morning")))
 		reply, err := conn.Recv(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ztest.Must(t, err)
 		want := [][]byte{{}, []byte("hello alice")}
 		if diff := cmp.Diff(want, reply, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("reply (-want +got):\n%s", diff)
@@ -207,14 +190,13 @@ func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate str
 // TestDemo: everything goes as the story tells.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := command(ctx, "demo", "-bin", bin).CombinedOutput()
+	ztest.NeedPeers(t)
+	out, err := output(t, ztest.GoProgram(t, "examples/demo", "CGO_ENABLED=1"), "-bin", tools(t))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{"hello alice", "refused by server: 400", "HANDSHAKE_FAILED_AUTH 400", "server key is probably wrong"} {
-		if !strings.Contains(string(out), want) {
+		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
 	}

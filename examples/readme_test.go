@@ -6,15 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // documents are the README and the pages of the guide.
 func documents(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	return append(files, "../README.md")
 }
 
@@ -22,9 +22,7 @@ func documents(t *testing.T) []string {
 func snippets(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ztest.Must(t, err)
 	found := map[string][]string{}
 	for _, m := range regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
 		found[m[1]] = append(found[m[1]], m[2])
@@ -39,14 +37,10 @@ func TestDocumentedCode(t *testing.T) {
 	for language, pattern := range map[string]string{"go": "go/*/*.go", "python": "python/*.py", "c": "c/*.c"} {
 		var code []string
 		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ztest.Must(t, err)
 		for _, f := range files {
 			text, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ztest.Must(t, err)
 			code = append(code, string(text))
 		}
 		if len(snippets(t, "../README.md")[language]) == 0 {
