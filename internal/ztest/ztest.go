@@ -76,11 +76,14 @@ func Unraced(t testing.TB) {
 	}
 }
 
-// NeedPeers skips a test that needs libzmq, czmq, pyzmq or a C compiler where
-// make test has found that there are none.
+// Peers reports whether there are libzmq, czmq, pyzmq and a C compiler to test
+// with. It is so unless make test has found that there are none.
+func Peers() bool { return os.Getenv("ZCURVE_TEST_PEERS") != "none" }
+
+// NeedPeers skips a test that needs any of [Peers] where there are none.
 func NeedPeers(t testing.TB) {
 	t.Helper()
-	if os.Getenv("ZCURVE_TEST_PEERS") == "none" {
+	if !Peers() {
 		t.Skip("needs libzmq, czmq, pyzmq and gcc from Debian's packages")
 	}
 }

@@ -2,17 +2,51 @@
 package script
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // WithoutSleep, as GORACE in the environment, keeps the race detector from
 // sleeping for a second at the end of each program.
 const WithoutSleep = "atexit_sleep_ms=0"
+
+// Run runs the testscript files in the folder testdata. Beside what testscript has
+// they can use the commands status and mode, the condition [peers], which is
+// [ztest.Peers], and in their environment these variables ("NAME=value") and, with
+// peers, PYTHON, the path of Debian's Python.
+func Run(t *testing.T, env ...string) {
+	t.Helper()
+	env = append([]string{"GORACE=" + WithoutSleep}, env...)
+	if ztest.Peers() {
+		env = append(env, "PYTHON="+ztest.Python(t))
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, env...)
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "peers" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return ztest.Peers(), nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"mode":   Mode,
+			"status": Status,
+		},
+	})
+}
 
 // Status is the script command "status 2 zcert …": the program must exit with
 // that code. Its output can be asked for with stdout and stderr afterwards.
