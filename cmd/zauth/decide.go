@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -104,33 +105,36 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 
 // print prints the answer.
 func (q *question) print(cmd *cobra.Command, reply zap.Reply) error {
-	out := cmd.OutOrStdout()
 	metadata := map[string]string{}
 	for _, p := range reply.Metadata {
 		metadata[p.Name] = string(p.Value)
 	}
+	var err error
 	if q.asJSON {
-		enc := json.NewEncoder(out)
+		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		if err := enc.Encode(struct {
+		err = enc.Encode(struct {
 			Status   int               `json:"status"`
 			Text     string            `json:"text"`
 			User     string            `json:"user,omitempty"`
 			Metadata map[string]string `json:"metadata,omitempty"`
 			Rule     string            `json:"rule"`
-		}{int(reply.Status), reply.Text, reply.UserID, metadata, reply.Rule}); err != nil {
-			return err
-		}
+		}{int(reply.Status), reply.Text, reply.UserID, metadata, reply.Rule})
 	} else {
-		fmt.Fprintf(out, "%d %s\n", reply.Status, reply.Text)
-		fmt.Fprintf(out, "rule: %s\n", reply.Rule)
-		if reply.UserID != "" {
-			fmt.Fprintf(out, "user: %s\n", reply.UserID)
-		}
-		for _, p := range reply.Metadata {
-			fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
-		}
+		err = cli.Print(cmd, func(out io.Writer) {
+			fmt.Fprintf(out, "%d %s\n", reply.Status, reply.Text)
+			fmt.Fprintf(out, "rule: %s\n", reply.Rule)
+			if reply.UserID != "" {
+				fmt.Fprintf(out, "user: %s\n", reply.UserID)
+			}
+			for _, p := range reply.Metadata {
+				fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
+			}
+		})
+	}
+	if err != nil {
+		return err
 	}
 	if reply.Status != zap.StatusOK {
 		return fmt.Errorf("%w: %s", errRefused, reply.Text)

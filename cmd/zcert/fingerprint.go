@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -33,16 +34,16 @@ are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 					Groups      []string `json:"groups"`
 				}{f.String(), groups[:]})
 			}
-			out := cmd.OutOrStdout()
-			fmt.Fprintln(out, f)
-			for i, group := range groups {
-				end := "   "
-				if i%4 == 3 {
-					end = "\n"
+			return cli.Print(cmd, func(out io.Writer) {
+				fmt.Fprintln(out, f)
+				for i, group := range groups {
+					end := "   "
+					if i%4 == 3 {
+						end = "\n"
+					}
+					fmt.Fprintf(out, "%2d: %s%s", i+1, group, end)
 				}
-				fmt.Fprintf(out, "%2d: %s%s", i+1, group, end)
-			}
-			return nil
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")

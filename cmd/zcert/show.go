@@ -40,8 +40,7 @@ trusted: that is what zcert verify tells.`,
 			if asJSON {
 				return writeJSON(cmd, s)
 			}
-			s.print(cmd.OutOrStdout())
-			return nil
+			return cli.Print(cmd, s.print)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -142,14 +143,15 @@ func newStoreLs() *cobra.Command {
 			if asJSON {
 				return writeJSON(cmd, list)
 			}
-			for _, l := range list {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s  %s", l.PublicKey, l.State, l.Name)
-				if len(l.Groups) > 0 {
-					fmt.Fprintf(cmd.OutOrStdout(), "  (%s)", strings.Join(l.Groups, ", "))
+			return cli.Print(cmd, func(out io.Writer) {
+				for _, l := range list {
+					fmt.Fprintf(out, "%s  %-8s  %s", l.PublicKey, l.State, l.Name)
+					if len(l.Groups) > 0 {
+						fmt.Fprintf(out, "  (%s)", strings.Join(l.Groups, ", "))
+					}
+					fmt.Fprintln(out)
 				}
-				fmt.Fprintln(cmd.OutOrStdout())
-			}
-			return nil
+			})
 		},
 	}
 	f.addFlags(cmd)
