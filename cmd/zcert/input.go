@@ -40,11 +40,12 @@ func open(cmd *cobra.Command, path string) (input, error) {
 	return input{path: stdinName, text: text, isRead: true}, err
 }
 
-// maxText is the size in octets of the longest text that is read.
-const maxText = 64 << 20
+// maxText is the size in octets of the longest text that is read. Only a test
+// changes it.
+var maxText = 64 << 20
 
 func readAll(r io.Reader, name string) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	text, err := io.ReadAll(io.LimitReader(r, int64(maxText)+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s failed: %w", name, err)
 	}
