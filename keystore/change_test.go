@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // BenchmarkChange puts one changed file of a directory in force: it costs the same
@@ -18,20 +19,14 @@ func BenchmarkChange(b *testing.B) {
 			path := b.TempDir()
 			write := func(name string) {
 				text, err := cert.Generate(cert.Property{Name: "name", Value: name}).AppendPublic(nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(path, name), text, 0o644); err != nil {
-					b.Fatal(err)
-				}
+				ztest.Must(b, err)
+				ztest.Must(b, os.WriteFile(filepath.Join(path, name), text, 0o644))
 			}
 			for i := range count {
 				write(fmt.Sprintf("client-%06d.key", i))
 			}
 			d, err := openDir(path, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
+			ztest.Must(b, err)
 			for b.Loop() {
 				b.StopTimer()
 				write("client-000005.key")

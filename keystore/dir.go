@@ -24,8 +24,9 @@ import (
 // leftovers do. The names of the directories in it are groups.
 type dir struct {
 	memory
-	path string
-	log  *slog.Logger
+	path      string
+	log       *slog.Logger
+	stillness time.Duration // defaultStillness, but in tests
 
 	// All of this is changed with memory.mu held.
 	files      map[string]*file             // by their names within path
@@ -45,7 +46,7 @@ type file struct {
 
 // openDir reads a directory.
 func openDir(path string, log *slog.Logger) (*dir, error) {
-	d := &dir{path: filepath.Clean(path), log: log, files: map[string]*file{},
+	d := &dir{path: filepath.Clean(path), log: log, stillness: defaultStillness, files: map[string]*file{},
 		holders: map[curve.PublicKey][]string{}, duplicates: map[string]bool{}}
 	if _, err := os.ReadDir(d.path); err != nil {
 		return nil, fmt.Errorf("keystore: %w", err)

@@ -17,9 +17,9 @@ import (
 const (
 	// gather is how long changes are gathered before they are put in force.
 	gather = 50 * time.Millisecond
-	// stillness is how long a file that is no certificate must stay so until
+	// defaultStillness is how long a file that is no certificate must stay so until
 	// it is reported: somebody may be writing it.
-	stillness = 250 * time.Millisecond
+	defaultStillness = 250 * time.Millisecond
 	// comeback is how often a directory that is gone is looked for.
 	comeback = 200 * time.Millisecond
 	// pollEvery is how often all files are looked at, for file systems that tell
@@ -59,8 +59,8 @@ func (d *dir) Watch(ctx context.Context) error {
 			w.apply()
 		case <-w.still:
 			w.still = nil
-			if d.report(time.Now().Add(-stillness)) {
-				w.still = time.After(stillness)
+			if d.report(time.Now().Add(-d.stillness)) {
+				w.still = time.After(d.stillness)
 			}
 		}
 	}
@@ -160,6 +160,6 @@ func (w *watch) apply() {
 	if w.gone {
 		w.changes = time.After(comeback)
 	}
-	w.still = after(w.still, stillness)
+	w.still = after(w.still, w.dir.stillness)
 	w.poll = time.After(max(pollEvery, pollShare*time.Since(start)))
 }

@@ -39,6 +39,20 @@ func Context(t testing.TB) context.Context {
 	return ctx
 }
 
+// Background runs a function until the test ends, which must then return without an
+// error.
+func Background(t testing.TB, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := Receive(t, "the end of what runs in the background", done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Wait waits until happened reports true. After [Patience] it ends the test, which
 // then says that what didn't happen.
 func Wait(t testing.TB, what string, happened func() bool) {
