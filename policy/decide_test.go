@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -158,6 +158,22 @@ func bcryptOf(t testing.TB, password string) string {
 	return string(hash)
 }
 
+// argon2Of is the hash of pässword by Argon2id, with what takes no time.
+const argon2Of = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$ybEN4716GDXeL9vt6isrDRxvfOA2BoWMJMwc34k3rz0"
+
+// TestHashPassword: what is made of a password by default is the second recommended
+// option of RFC 9106, and lets in who knows it.
+func TestHashPassword(t *testing.T) {
+	t.Parallel()
+	hash := policy.HashPassword([]byte("hunter2"))
+	if !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=4$") {
+		t.Errorf("the hash is %s", hash)
+	}
+	p, _ := load(t, t.TempDir(), fmt.Sprintf("security\n    plain = 1\n        account\n            login = a\n            password = %q\n", hash))
+	check(t, p, ask("", "", zap.MechanismPlain, "a", "hunter2"), decision{"OK", "a", 3})
+	check(t, p, ask("", "", zap.MechanismPlain, "a", "hunter3"), decision{"wrong user name or password", "", 2})
+}
+
 // TestPlain: passwords in each form; and none of the ways in that others leave
 // open.
 func TestPlain(t *testing.T) {
@@ -174,7 +190,7 @@ func TestPlain(t *testing.T) {
         account
             login = clear
             password = "it's # me"
-`, policy.HashPassword([]byte("pässword")), bcryptOf(t, "hunter2")))
+`, argon2Of, bcryptOf(t, "hunter2")))
 	if log.Count("level=WARN", "policy.zpl:12: password in clear", "zauth hash") != 1 || strings.Contains(log.String(), "it's") {
 		t.Errorf("log:\n%s", log)
 	}
@@ -248,37 +264,27 @@ func named(name string, more ...cert.Property) *cert.Certificate {
 
 func TestCurve(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	acme, other := cert.GenerateAuthority(), cert.GenerateAuthority()
+	s := scenario.New(t)
+	inDirectory, future := named("inDirectory"), named("future")
 	now := time.Now().UTC().Truncate(time.Second)
-	trader := named("trader", cert.Property{Name: "group", Value: "traders"})
-	inDirectory, nobody := named("inDirectory"), named("nobody")
-	expired, future, revoked := named("expired"), named("future"), named("revoked")
-	expired.Validity.NotAfter, future.Validity.NotBefore = now, now.Add(time.Hour)
-	for _, c := range []*cert.Certificate{trader, nobody, expired, future, revoked} {
-		put(t, filepath.Join(dir, "clients"), c)
-	}
-	put(t, filepath.Join(dir, "clients", "admins"), inDirectory)
-	s, err := keystore.Open(filepath.Join(dir, "clients"), nil)
-	ztest.Must(t, err)
-	ztest.Must(t, s.Revoke(revoked.Public, now, "gone"))
-	signed, signedByOther, takenBack := named("signed"), named("signedByOther"), named("takenBack")
-	for _, c := range []*cert.Certificate{signed, takenBack} {
-		ztest.Must(t, acme.Sign(c))
-	}
+	future.Validity.NotBefore = now.Add(time.Hour)
+	put(t, s.Clients, future)
+	put(t, filepath.Join(s.Clients, "admins"), inDirectory)
+	other, signedByOther, takenBack := cert.GenerateAuthority(), named("signedByOther"), named("takenBack")
+	ztest.Must(t, s.Authority.Sign(takenBack))
 	ztest.Must(t, other.Sign(signedByOther))
-	for _, c := range []*cert.Certificate{signed, signedByOther, takenBack, nobody} {
-		put(t, filepath.Join(dir, "staff"), c)
+	for _, c := range []*cert.Certificate{s.Signed, signedByOther, takenBack, s.Guest} {
+		put(t, filepath.Join(s.Dir, "staff"), c)
 	}
 	list := new(cert.RevocationList)
-	_, err = list.Revoke(cert.Revocation{Key: takenBack.Public, Time: now})
+	_, err := list.Revoke(cert.Revocation{Key: takenBack.Public, Time: now})
 	ztest.Must(t, err)
-	ztest.Must(t, acme.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
-	ztest.Must(t, list.Save(filepath.Join(dir, "acme.revoked"), false))
-	ztest.Must(t, acme.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
-	ztest.Must(t, list.Save(filepath.Join(dir, "old.revoked"), false))
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
+	ztest.Must(t, list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	ztest.Must(t, list.Save(filepath.Join(s.Dir, "old.revoked"), false))
 
-	p, _ := load(t, dir, fmt.Sprintf(`security
+	p, _ := load(t, s.Dir, fmt.Sprintf(`security
     domain = known
     curve = 1
         keystore = dir:clients
@@ -306,39 +312,39 @@ security
     curve = 1
         keystore = dir:clients
         any = 1
-`, acme.Key))
+`, s.Authority.Key))
 	unknown := decision{"unknown key", "", 0}
 	at := func(d decision, line int) decision { d.line = line; return d }
 	ok := func(name string, line int) decision { return decision{"OK", name, line} }
-	stranger := cert.Generate()
 	for _, tt := range []struct {
 		domain string
 		c      *cert.Certificate
 		want   decision
 	}{
-		{"known", trader, ok("trader", 4)},
+		{"known", s.Trader, ok("trader", 4)},
 		{"known", inDirectory, ok("inDirectory", 4)},
-		{"known", nobody, ok("nobody", 4)},
-		{"known", signed, ok("signed", 5)},
-		{"known", stranger, at(unknown, 3)},
-		{"known", expired, decision{"certificate expired", "", 4}},
+		{"known", s.Guest, ok("guest", 4)},
+		{"known", s.Signed, ok("signed", 4)},
+		{"known", signedByOther, ok("signedByOther", 5)},
+		{"known", s.Stranger, at(unknown, 3)},
+		{"known", s.Expired, decision{"certificate expired", "", 4}},
 		{"known", future, decision{"certificate not valid yet", "", 4}},
-		{"known", revoked, decision{"certificate revoked", "", 4}},
-		{"groups", trader, ok("trader", 9)},
+		{"known", s.Revoked, decision{"certificate revoked", "", 4}},
+		{"groups", s.Trader, ok("trader", 9)},
 		{"groups", inDirectory, ok("inDirectory", 9)},
-		{"groups", nobody, decision{"not in a group that is allowed", "", 9}},
-		{"groups", stranger, at(unknown, 8)},
-		{"signed", signed, ok("signed", 15)},
+		{"groups", s.Guest, decision{"not in a group that is allowed", "", 9}},
+		{"groups", s.Stranger, at(unknown, 8)},
+		{"signed", s.Signed, ok("signed", 15)},
 		{"signed", signedByOther, decision{"not signed by an authority that is trusted", "", 15}},
-		{"signed", nobody, decision{"not signed by an authority that is trusted", "", 15}},
+		{"signed", s.Guest, decision{"not signed by an authority that is trusted", "", 15}},
 		{"signed", takenBack, decision{"certificate revoked", "", 17}},
-		{"signed", trader, at(unknown, 14)},
-		{"old", signed, decision{"the revocation list can't be relied on", "", 23}},
+		{"signed", s.Trader, at(unknown, 14)},
+		{"old", s.Signed, decision{"the revocation list can't be relied on", "", 23}},
 		{"old", takenBack, decision{"certificate revoked", "", 23}},
-		{"any", stranger, ok(stranger.Public.String(), 28)},
-		{"any", trader, ok("trader", 27)},
-		{"any", revoked, decision{"certificate revoked", "", 27}},
-		{"any", expired, decision{"certificate expired", "", 27}},
+		{"any", s.Stranger, ok(s.Stranger.Public.String(), 28)},
+		{"any", s.Trader, ok("trader", 27)},
+		{"any", s.Revoked, decision{"certificate revoked", "", 27}},
+		{"any", s.Expired, decision{"certificate expired", "", 27}},
 		{"any", &cert.Certificate{Public: curve.PublicKey{1}}, at(unknown, 26)}, // low order
 	} {
 		t.Run(tt.domain+" "+tt.c.Name(), func(t *testing.T) {
@@ -346,8 +352,8 @@ security
 		})
 	}
 	check(t, p, ask("known", "", zap.MechanismCurve, "short"), decision{"want a key of 32 octets", "", 3})
-	reply := p.Handle(t.Context(), ask("known", "", zap.MechanismCurve, string(trader.Public[:])))
-	want := zap.Metadata{{Name: "name", Value: []byte("trader")}, {Name: "group", Value: []byte("traders")}}
+	reply := p.Handle(t.Context(), ask("known", "", zap.MechanismCurve, string(s.Trader.Public[:])))
+	want := zap.Metadata{{Name: "name", Value: []byte("trader")}, {Name: "group", Value: []byte("traders")}, {Name: "desk", Value: []byte("7")}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}

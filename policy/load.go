@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 type Policy struct {
 	file    string
 	log     *slog.Logger
+	loaded  fs.FileInfo // of the file before Load read it
 	current atomic.Pointer[snapshot]
 
 	mu     sync.Mutex
@@ -50,6 +52,7 @@ func Load(file string, log *slog.Logger) (*Policy, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	p := &Policy{file: file, log: log}
+	p.loaded = p.look()
 	if err := p.Reload(); err != nil {
 		return nil, err
 	}
@@ -150,8 +153,9 @@ const (
 	pollEvery = 2 * time.Second
 )
 
-// Watch follows the file and its keystores until ctx is done. A change that is
-// wrong is in the log, and changes nothing. Run it once at a time.
+// Watch follows the file and its keystores until ctx is done. It first reads what has
+// changed since Load. A change that is wrong is in the log, and changes nothing. Run
+// it once at a time.
 func (p *Policy) Watch(ctx context.Context) error {
 	var followers sync.WaitGroup
 	defer followers.Wait()
@@ -195,11 +199,15 @@ func (p *Policy) watchFile(ctx context.Context) error {
 	if err := watcher.Add(filepath.Dir(p.file)); err != nil {
 		p.log.Warn("policy: changes are looked for every two seconds", "err", err)
 	}
-	last := p.fileStamp()
+	last := p.loaded
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	var changed <-chan time.Time
 	for {
+		if now := p.look(); isChanged(last, now) {
+			last = now
+			changed = time.After(gather)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -210,25 +218,24 @@ func (p *Policy) watchFile(ctx context.Context) error {
 			changed = nil
 			p.tryReload()
 		}
-		if now := p.fileStamp(); now != last {
-			last = now
-			changed = time.After(gather)
-		}
 	}
 }
 
-// stamp is how the file looks from outside.
-type stamp struct {
-	size     int64
-	modified time.Time
-}
-
-func (p *Policy) fileStamp() stamp {
+// look returns how the file looks from outside, or nil if it can't be found.
+func (p *Policy) look() fs.FileInfo {
 	info, err := os.Stat(p.file)
 	if err != nil {
-		return stamp{}
+		return nil
 	}
-	return stamp{info.Size(), info.ModTime()}
+	return info
+}
+
+// isChanged reports whether a file was changed, replaced, removed or made.
+func isChanged(before, now fs.FileInfo) bool {
+	if before == nil || now == nil {
+		return before != now
+	}
+	return !os.SameFile(before, now) || before.Size() != now.Size() || !before.ModTime().Equal(now.ModTime())
 }
 
 func (p *Policy) tryReload() {

@@ -1,48 +1,27 @@
 package policy_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// within waits for what must happen.
-func within(t testing.TB, what string, happened func() bool) {
+// write puts a policy in the place of that in a directory: nobody reads half of it.
+func write(t testing.TB, dir, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: it doesn't happen", what)
-		}
-	}
-}
-
-// watch follows a policy until the test ends.
-func watch(t testing.TB, p *policy.Policy) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := p.Watch(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		done.Wait()
-	})
+	next := filepath.Join(dir, "next")
+	ztest.Must(t, os.WriteFile(next, []byte(text), 0o600))
+	ztest.Must(t, os.Rename(next, filepath.Join(dir, "policy.zpl")))
 }
 
 // TestWatch: a change of the file, or of a keystore, is put in force; one that is
@@ -55,7 +34,7 @@ func TestWatch(t *testing.T) {
 	put(t, filepath.Join(dir, "others"), bob)
 	text := "security\n    curve = 1\n        keystore = dir:clients\n"
 	p, log := load(t, dir, text)
-	watch(t, p)
+	ztest.Background(t, p.Watch)
 	comesIn := func(key curve.PublicKey) bool {
 		return p.Handle(t.Context(), ask("", "", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
 	}
@@ -64,30 +43,40 @@ func TestWatch(t *testing.T) {
 	}
 	carol := named("carol")
 	put(t, filepath.Join(dir, "clients"), carol)
-	within(t, "the keystore", func() bool { return comesIn(carol.Public) })
+	ztest.Wait(t, "the keystore", func() bool { return comesIn(carol.Public) })
 
-	file := filepath.Join(dir, "policy.zpl")
-	write := func(text string) { ztest.Must(t, os.WriteFile(file, []byte(text), 0o600)) }
-	write("security\n    curve = 1\n        keystore = dir:others\n")
-	within(t, "another keystore", func() bool { return comesIn(bob.Public) && !comesIn(alice.Public) })
+	write(t, dir, "security\n    curve = 1\n        keystore = dir:others\n")
+	ztest.Wait(t, "another keystore", func() bool { return comesIn(bob.Public) && !comesIn(alice.Public) })
 	dave := named("dave")
 	put(t, filepath.Join(dir, "others"), dave)
-	within(t, "a change of it", func() bool { return comesIn(dave.Public) })
+	ztest.Wait(t, "a change of it", func() bool { return comesIn(dave.Public) })
 
-	write("security\n    curve = 1\n        keystor = dir:clients\n")
-	within(t, "the fault", func() bool {
+	write(t, dir, "security\n    curve = 1\n        keystor = dir:clients\n")
+	ztest.Wait(t, "the fault", func() bool {
 		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "what was in force stays") == 1
 	})
 	if !comesIn(bob.Public) {
 		t.Error("a fault has changed the policy")
 	}
-	ztest.Must(t, os.Remove(file))
-	within(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
+	ztest.Must(t, os.Remove(filepath.Join(dir, "policy.zpl")))
+	ztest.Wait(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
 	if !comesIn(bob.Public) {
 		t.Error("a missing file has changed the policy")
 	}
-	write(text)
-	within(t, "mended", func() bool { return comesIn(alice.Public) && !comesIn(bob.Public) })
+	write(t, dir, text)
+	ztest.Wait(t, "mended", func() bool { return comesIn(alice.Public) && !comesIn(bob.Public) })
+}
+
+// TestChangedBeforeWatch: a change between Load and Watch is put in force too.
+func TestChangedBeforeWatch(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, _ := load(t, dir, "security\n    anonymous = 0\n")
+	write(t, dir, "security\n    anonymous = 1\n")
+	ztest.Background(t, p.Watch)
+	ztest.Wait(t, "the change", func() bool {
+		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
+	})
 }
 
 // TestReloadUnderLoad: while a policy changes, each decision is that of the old
@@ -128,7 +117,7 @@ security
 		})
 	}
 	for i := range 200 {
-		ztest.Must(t, os.WriteFile(filepath.Join(dir, "policy.zpl"), []byte(policies[i%2]), 0o600))
+		write(t, dir, policies[i%2])
 		ztest.Must(t, p.Reload())
 		want := []string{"red", "blue"}[i%2]
 		if reply := p.Handle(t.Context(), ask("x", "", zap.MechanismGSSAPI, want)); reply.Status != zap.StatusOK {
