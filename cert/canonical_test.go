@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // random makes certificates, and other texts of them.
@@ -125,11 +126,12 @@ func (r random) quoted(value string) string {
 // sameNodes compares sections but for where they stand.
 var sameNodes = cmp.Options{cmpopts.IgnoreFields(zpl.Node{}, "Line", "Column", "ValueColumn"), cmpopts.EquateEmpty()}
 
-// TestCanonicalOfAny: whatever stands in a certificate, and however it is
+// TestCanonicalOfAnyUnraced: whatever stands in a certificate, and however it is
 // written, it has one canonical form, from which all of it can be told: so no two
 // that differ share one.
-func TestCanonicalOfAny(t *testing.T) {
+func TestCanonicalOfAnyUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	for i := range uint64(300) {
 		r := random{rand.New(rand.NewPCG(1, i))}
 		c := r.certificate(t)

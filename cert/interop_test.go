@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// python has pyzmq; another one on the path may not.
-const python = "/usr/bin/python3"
+func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 
 // noSecret is how czmq shows that there is no secret key.
 var noSecret = strings.Repeat("0", 40)
@@ -31,14 +32,14 @@ var interopMetadata = Metadata{
 	{"$-_@.&/+", "signs"},
 }
 
-// needTools skips where tests are to be short. Elsewhere czmq and pyzmq must
-// be there.
+// needTools skips where tests are to be short.
 func needTools(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs czmq, pyzmq and a C compiler")
 	}
+	ztest.NeedPeers(t)
 }
 
 // output runs a program and returns what it prints.
@@ -51,16 +52,6 @@ func output(t *testing.T, name string, args ...string) string {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
 	return string(out)
-}
-
-// buildCZMQ compiles testdata/czmq.c and returns the program.
-func buildCZMQ(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "czmq")
-	args := []string{"-Wall", "-o", program, filepath.Join("testdata", "czmq.c")}
-	args = append(args, strings.Fields(output(t, "pkg-config", "--cflags", "--libs", "libczmq"))...)
-	output(t, "gcc", args...)
-	return program
 }
 
 // lines reads NAME=VALUE lines.
@@ -106,7 +97,7 @@ func saveInterop(t *testing.T) (*Certificate, string) {
 
 func TestCZMQ(t *testing.T) {
 	needTools(t)
-	czmq := buildCZMQ(t)
+	czmq := ztest.CProgram(t, "cert/testdata/czmq.c", "-lczmq")
 
 	t.Run("reads ours", func(t *testing.T) {
 		t.Parallel()
@@ -209,7 +200,7 @@ func TestPyzmq(t *testing.T) {
 	t.Run("reads ours", func(t *testing.T) {
 		t.Parallel()
 		c, path := saveInterop(t)
-		out := output(t, python, "-c", `
+		out := output(t, ztest.Python(t), "-c", `
 import json, os, sys, zmq.auth
 path = sys.argv[1]
 text = lambda keys: [k.decode() if k else None for k in keys]
@@ -237,7 +228,7 @@ print(json.dumps({
 		dir := t.TempDir()
 		// pyzmq writes values without quotes, and metadata into the secret
 		// file only.
-		keys := lines(output(t, python, "-c", `
+		keys := lines(output(t, ztest.Python(t), "-c", `
 import os, sys, zmq.auth
 os.umask(0o077)
 public, secret = zmq.auth.create_certificates(sys.argv[1], "theirs", {"name": "theirs", "note": "a=b it's Zoë"})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 func anyAuthority(AuthorityKey) bool { return true }
@@ -90,10 +91,11 @@ func TestRevokeRefuses(t *testing.T) {
 	}
 }
 
-// TestLargeRevocations: a list as long as one can be is read and written; a longer
-// one is refused.
-func TestLargeRevocations(t *testing.T) {
+// TestLargeRevocationsUnraced: a list as long as one can be is read and written; a
+// longer one is refused.
+func TestLargeRevocationsUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	if testing.Short() {
 		t.Skip("writes 16 MiB")
 	}

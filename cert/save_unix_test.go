@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 func TestSaveModes(t *testing.T) {
@@ -71,13 +72,8 @@ func TestLoadPipe(t *testing.T) {
 		_, _, err := Load(path)
 		done <- err
 	}()
-	select {
-	case err := <-done:
-		if !errors.Is(err, ErrFile) {
-			t.Errorf("got %v, want %v", err, ErrFile)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("blocked")
+	if err := ztest.Receive(t, "an error: it blocks", done); !errors.Is(err, ErrFile) {
+		t.Errorf("got %v, want %v", err, ErrFile)
 	}
 	if _, _, err := Load(os.DevNull); !errors.Is(err, ErrFile) {
 		t.Errorf("device: got %v, want %v", err, ErrFile)
