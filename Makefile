@@ -16,8 +16,9 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
 # Debian packages: libzmq and a C compiler for what is tested against libzmq,
 # czmq and pyzmq for their side of the tests, what the other implementation of
-# certificates stands on, and libsodium to be measured beside.
-PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 libsodium-dev pkg-config gcc libc6-dev
+# certificates stands on, another reader of YAML, and libsodium to be measured
+# beside.
+PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 python3-yaml libsodium-dev pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
 PURE = $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
