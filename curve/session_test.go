@@ -7,6 +7,8 @@ import (
 	"math"
 	"sync"
 	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // TestSession: messages go both ways, in order, with their flags.
@@ -275,6 +277,7 @@ func TestSessionConcurrent(t *testing.T) {
 
 // TestSessionAllocations: none, when dst has room.
 func TestSessionAllocations(t *testing.T) {
+	ztest.Unraced(t)
 	client, server := newSessions(t)
 	for _, n := range []int{0, 64, 64 << 10, 1 << 20} {
 		payload := randomOctets(n)
