@@ -24,7 +24,7 @@ func TestQueue(t *testing.T) {
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			a, b := tcpPair(t)
 			c, s := connectOver(t, a, b, client, server)
-			ctx := testContext(t)
+			ctx := ztest.Context(t)
 			nothing := func(after string) {
 				t.Helper()
 				short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
@@ -93,7 +93,7 @@ func TestBatchThenError(t *testing.T) {
 			}()
 			var got [][][]byte
 			for len(got) < 2 {
-				batch, err := s.RecvBatch(testContext(t))
+				batch, err := s.RecvBatch(ztest.Context(t))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -105,11 +105,11 @@ func TestBatchThenError(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			for range 2 {
-				if batch, err := s.RecvBatch(testContext(t)); !errors.Is(err, tt.want) {
+				if batch, err := s.RecvBatch(ztest.Context(t)); !errors.Is(err, tt.want) {
 					t.Errorf("got %q, %v, want %v", batch, err, tt.want)
 				}
 			}
-			if _, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
+			if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, tt.want) {
 				t.Errorf("Recv: %v, want %v", err, tt.want)
 			}
 		})
@@ -145,10 +145,10 @@ func TestCommandsBetweenParts(t *testing.T) {
 				var got [][][]byte
 				var err error
 				if batches {
-					got, err = s.RecvBatch(testContext(t))
+					got, err = s.RecvBatch(ztest.Context(t))
 				} else {
 					got = make([][][]byte, 1)
-					got[0], err = s.Recv(testContext(t))
+					got[0], err = s.Recv(ztest.Context(t))
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -185,9 +185,7 @@ func TestBatchClosed(t *testing.T) {
 // receiving, whatever its size, in batches and alone, with a context that can be
 // cancelled.
 func TestTrafficAllocs(t *testing.T) {
-	if raceEnabled {
-		t.Skip("under the race detector a sync.Pool forgets what it gets at random")
-	}
+	ztest.Unraced(t)
 	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
 		for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
 			client, server := configs(mechanism, "DEALER", "DEALER")

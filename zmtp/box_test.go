@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -205,7 +206,7 @@ func connectBox(t *testing.T, network string) (*boxPeer, *zmtp.Conn) {
 		}
 		peers <- p
 	}()
-	s, err := zmtp.Server(testContext(t), b, cfg)
+	s, err := zmtp.Server(ztest.Context(t), b, cfg)
 	p := <-peers
 	if err != nil || p == nil {
 		t.Fatal(err)

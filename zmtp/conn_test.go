@@ -38,7 +38,7 @@ func TestMessages(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			c, s := connect(t, client, server)
-			ctx := testContext(t)
+			ctx := ztest.Context(t)
 			for _, pair := range [][2]*zmtp.Conn{{c, s}, {s, c}} {
 				for _, size := range sizes {
 					for _, message := range [][][]byte{{pattern(size)}, {{}, pattern(size), []byte("last")}} {
@@ -65,7 +65,7 @@ func TestConcurrentUse(t *testing.T) {
 	client.HeartbeatInterval, server.HeartbeatInterval = time.Millisecond, time.Millisecond
 	client.HeartbeatTimeout, server.HeartbeatTimeout = time.Minute, time.Minute
 	c, s := connect(t, client, server)
-	ctx := testContext(t)
+	ctx := ztest.Context(t)
 	const senders, each = 4, 250
 	var wg sync.WaitGroup
 	for _, conn := range []*zmtp.Conn{c, s} {
@@ -111,7 +111,7 @@ func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 		io.ReadFull(a, start)
 		io.CopyN(io.Discard, a, int64(start[65]))
 	}()
-	s, err := zmtp.Server(testContext(t), b, cfg)
+	s, err := zmtp.Server(ztest.Context(t), b, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,11 +157,11 @@ func TestHostileTraffic(t *testing.T) {
 				raw.Close()
 			}()
 			for range 2 { // the error stays
-				if m, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
+				if m, err := s.Recv(ztest.Context(t)); !errors.Is(err, tt.want) {
 					t.Errorf("got message %q, error %v, want %v", m, err, tt.want)
 				}
 			}
-			if err := s.Send(testContext(t), nil); err == nil {
+			if err := s.Send(ztest.Context(t), nil); err == nil {
 				t.Error("Send on a dead connection succeeds")
 			}
 		})
@@ -175,7 +175,7 @@ func TestMemoryFollowsArrival(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	ctx, cancel := context.WithTimeout(testContext(t), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ztest.Context(t), 50*time.Millisecond)
 	defer cancel()
 	go func() {
 		raw.Write(append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<40)...))
@@ -266,8 +266,8 @@ func TestTamperedTraffic(t *testing.T) {
 			}()
 			c, s := connectOver(t, clientEnd, serverEnd, client, server)
 			close(tampering)
-			go c.Send(testContext(t), []byte("pay 100 to bob"))
-			if m, err := s.Recv(testContext(t)); !errors.Is(err, tt.want) {
+			go c.Send(ztest.Context(t), []byte("pay 100 to bob"))
+			if m, err := s.Recv(ztest.Context(t)); !errors.Is(err, tt.want) {
 				t.Errorf("got message %q, error %v, want %v", m, err, tt.want)
 			}
 		})
@@ -286,11 +286,11 @@ func TestHeartbeats(t *testing.T) {
 			c, s := connect(t, client, server)
 			received := make(chan error, 1)
 			go func() {
-				_, err := s.Recv(testContext(t))
+				_, err := s.Recv(ztest.Context(t))
 				received <- err
 			}()
 			time.Sleep(2500 * time.Millisecond)
-			if err := c.Send(testContext(t), []byte("still here")); err != nil {
+			if err := c.Send(ztest.Context(t), []byte("still here")); err != nil {
 				t.Error(err)
 			}
 			if err := <-received; err != nil {
@@ -308,7 +308,7 @@ func TestSilentPeer(t *testing.T) {
 		t.Parallel()
 		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: 50 * time.Millisecond})
 		go io.Copy(io.Discard, raw)
-		if _, err := s.Recv(testContext(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
+		if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -319,7 +319,7 @@ func TestSilentPeer(t *testing.T) {
 			raw.Write(frame(4, []byte("\x04PING\x00\x01ctx")))
 			io.Copy(io.Discard, raw)
 		}()
-		if _, err := s.Recv(testContext(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
+		if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -329,7 +329,7 @@ func TestSilentPeer(t *testing.T) {
 func TestPong(t *testing.T) {
 	t.Parallel()
 	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
-	go s.Recv(testContext(t))
+	go s.Recv(ztest.Context(t))
 	raw.Write(frame(4, []byte("\x04PING\x00\x00hello")))
 	got := make([]byte, 12)
 	if _, err := io.ReadFull(raw, got); err != nil || !bytes.Equal(got, frame(4, []byte("\x04PONGhello"))) {
@@ -343,7 +343,7 @@ func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismNull, "SUB", "PUB")
 	c, s := connect(t, client, server)
-	ctx := testContext(t)
+	ctx := ztest.Context(t)
 	go func() {
 		c.Subscribe(ctx, []byte("weather"))
 		c.Cancel(ctx, []byte("weather"))
@@ -382,7 +382,7 @@ func TestClose(t *testing.T) {
 	if err := c.Send(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Send after Close: %v", err)
 	}
-	if _, err := s.Recv(testContext(t)); err == nil {
+	if _, err := s.Recv(ztest.Context(t)); err == nil {
 		t.Error("the peer got a message that was cut off")
 	}
 }
@@ -393,7 +393,7 @@ func TestSendGivenUp(t *testing.T) {
 	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
 	a, b := net.Pipe()
 	c, _ := connectOver(t, a, b, client, server)
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(ztest.Context(t))
 	defer cancel()
 	sent := make(chan error, 1)
 	go func() { sent <- c.Send(ctx, pattern(1<<20)) }()
@@ -403,10 +403,10 @@ func TestSendGivenUp(t *testing.T) {
 	if err := <-sent; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.Send(testContext(t), nil); !errors.Is(err, context.Canceled) {
+	if err := c.Send(ztest.Context(t), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("the next message: %v", err)
 	}
-	if err := c.Send(testContext(t)); !errors.Is(err, zmtp.ErrNoParts) {
+	if err := c.Send(ztest.Context(t)); !errors.Is(err, zmtp.ErrNoParts) {
 		t.Errorf("a message without parts: %v", err)
 	}
 }

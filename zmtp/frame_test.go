@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // readFrames reads all frames of a stream, and what ended it.
@@ -77,6 +79,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // TestFrameReaderAllocs: frames that fit the buffer cost no allocation.
 func TestFrameReaderAllocs(t *testing.T) {
+	ztest.Unraced(t)
 	stream := bytes.NewReader(append([]byte{0, 200}, make([]byte, 200)...))
 	fr := newFrameReader(stream)
 	if n := testing.AllocsPerRun(1000, func() {

@@ -76,7 +76,7 @@ func TestClaimsAreNotTheUser(t *testing.T) {
 	}
 	go io.Copy(io.Discard, a)
 	go a.Write(append(greetingOf("NULL"), frame(4, append([]byte("\x05READY"), forged...))...))
-	conn, err := zmtp.Server(testContext(t), b, server)
+	conn, err := zmtp.Server(ztest.Context(t), b, server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestRefused(t *testing.T) {
 				client, server := configs(mechanism, "REQ", "REP")
 				server.Handler = tt.handler
 				a, b := net.Pipe()
-				c, s := shake(testContext(t), a, b, client, server)
+				c, s := shake(ztest.Context(t), a, b, client, server)
 				tt.client(t, mechanism, c.err)
 				var denied *zmtp.DeniedError
 				if !errors.As(s.err, &denied) {
@@ -195,7 +195,7 @@ func TestHandshakeMismatch(t *testing.T) {
 			client, server := configs(zap.MechanismCurve, "REQ", "REP")
 			tt.client(&client, &server)
 			a, b := tcpPair(t)
-			c, s := shake(testContext(t), a, b, client, server)
+			c, s := shake(ztest.Context(t), a, b, client, server)
 			tt.check(t, c.err, s.err)
 		})
 	}
@@ -209,10 +209,10 @@ func TestBothServers(t *testing.T) {
 	a, b := net.Pipe()
 	errs := make(chan error, 1)
 	go func() {
-		_, err := zmtp.Server(testContext(t), a, server)
+		_, err := zmtp.Server(ztest.Context(t), a, server)
 		errs <- err
 	}()
-	_, err := zmtp.Server(testContext(t), b, server)
+	_, err := zmtp.Server(ztest.Context(t), b, server)
 	if !errors.Is(err, zmtp.ErrRole) {
 		t.Errorf("got %v", err)
 	}
@@ -255,10 +255,10 @@ func TestConfig(t *testing.T) {
 			tt.change(&cfg)
 			var err error
 			if tt.server {
-				_, err = zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", cfg)
+				_, err = zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", cfg)
 			} else {
 				// Port 1 would give another error, had it been touched.
-				_, err = zmtp.Dial(testContext(t), "tcp://127.0.0.1:1", cfg)
+				_, err = zmtp.Dial(ztest.Context(t), "tcp://127.0.0.1:1", cfg)
 			}
 			if !errors.Is(err, tt.want) || !errors.Is(err, zmtp.ErrConfig) {
 				t.Errorf("got %v, want %v", err, tt.want)
@@ -293,7 +293,7 @@ func TestSlowPeer(t *testing.T) {
 	server.HandshakeTimeout = 500 * time.Millisecond
 	log := new(ztest.Log)
 	server.Log = log.Logger()
-	ln, err := zmtp.Listen(testContext(t), "tcp://127.0.0.1:*", server)
+	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,20 +316,18 @@ func TestSlowPeer(t *testing.T) {
 		}
 	}()
 	go func() {
-		conn, err := ln.Accept(testContext(t))
+		conn, err := ln.Accept(ztest.Context(t))
 		if err == nil {
 			conn.Close()
 		}
 	}()
-	conn, err := zmtp.Dial(testContext(t), ln.Endpoint(), client)
+	conn, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client)
 	if err != nil {
 		t.Fatalf("another client: %v", err)
 	}
 	conn.Close()
 	<-closed
-	waitFor(t, func() bool {
-		return strings.Contains(log.String(), "given up after") && strings.Contains(log.String(), "peer="+slow.LocalAddr().String())
-	}, log)
+	wantLogged(t, log, "given up after", "peer="+slow.LocalAddr().String())
 }
 
 // TestNotZMTP: what is no ZMTP is found at its first octets and called by its
@@ -360,7 +358,7 @@ func TestNotZMTP(t *testing.T) {
 				io.WriteString(b, tt.sends)
 				b.Close()
 			}()
-			_, err := zmtp.Client(testContext(t), a, client)
+			_, err := zmtp.Client(ztest.Context(t), a, client)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -378,7 +376,7 @@ func TestHandshakeCancelled(t *testing.T) {
 	for _, mechanism := range mechanisms {
 		client, _ := configs(mechanism, "DEALER", "ROUTER")
 		a, b := net.Pipe()
-		ctx, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(ztest.Context(t), 20*time.Millisecond)
 		_, err := zmtp.Client(ctx, a, client)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", mechanism, err)
@@ -403,7 +401,7 @@ func TestPatience(t *testing.T) {
 				}
 				a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
 			}()
-			conn, err := open(testContext(t), b, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
+			conn, err := open(ztest.Context(t), b, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
 			if err != nil {
 				t.Fatal(err)
 			}

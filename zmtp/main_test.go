@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -15,13 +14,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// testContext ends long after any test should.
-func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // allow lets everybody in, as user "anybody".
 var allow = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
@@ -35,10 +27,11 @@ func answer(status zap.Status, text string) zap.Handler {
 	})
 }
 
-// configs returns the two configurations of a pair of peers.
+// configs returns the two configurations of a pair of peers. They wait as long as
+// tests do.
 func configs(mechanism, clientType, serverType string) (client, server zmtp.Config) {
-	client = zmtp.Config{SocketType: clientType, Mechanism: mechanism}
-	server = zmtp.Config{SocketType: serverType, Mechanism: mechanism, Handler: allow}
+	client = zmtp.Config{SocketType: clientType, Mechanism: mechanism, HandshakeTimeout: ztest.Patience}
+	server = zmtp.Config{SocketType: serverType, Mechanism: mechanism, HandshakeTimeout: ztest.Patience, Handler: allow}
 	switch mechanism {
 	case zap.MechanismPlain:
 		client.Username, client.Password = "admin", "secret"
@@ -91,7 +84,7 @@ func connect(t testing.TB, client, server zmtp.Config) (c, s *zmtp.Conn) {
 // connectOver is connect for a pair of net.Conns.
 func connectOver(t testing.TB, a, b net.Conn, client, server zmtp.Config) (c, s *zmtp.Conn) {
 	t.Helper()
-	cr, sr := shake(testContext(t), a, b, client, server)
+	cr, sr := shake(ztest.Context(t), a, b, client, server)
 	if cr.err != nil || sr.err != nil {
 		t.Fatalf("handshake: client: %v, server: %v", cr.err, sr.err)
 	}

@@ -3,9 +3,9 @@ package zmtp_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
 )
@@ -29,12 +29,13 @@ func frame(flags byte, body []byte) []byte {
 // same reports whether two messages are equal. It is quick with large ones.
 func same(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
 
-// waitFor waits until the log says what it should.
-func waitFor(t *testing.T, ok func() bool, log *ztest.Log) {
+// wantLogged waits for a line of the log that holds all of these words.
+func wantLogged(t *testing.T, log *ztest.Log, words ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log is:\n%s", log)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log is:\n%s", log)
 		}
-	}
+	})
+	ztest.Wait(t, fmt.Sprintf("a line of the log with %q", words), func() bool { return log.Count(words...) > 0 })
 }
