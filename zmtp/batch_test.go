@@ -1,12 +1,16 @@
 package zmtp_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
-	"runtime"
+	"runtime/pprof"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -23,14 +27,15 @@ func TestQueue(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			a, b := tcpPair(t)
-			c, s := connectOver(t, a, b, client, server)
+			out := &counted{Conn: a}
+			c, s := connectOver(t, out, b, client, server)
 			ctx := ztest.Context(t)
-			nothing := func(after string) {
+			nothing := func(of string, call func() error) {
 				t.Helper()
-				short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-				defer cancel()
-				if batch, err := s.RecvBatch(short); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("after %s: %d messages, %v", after, len(batch), err)
+				before := out.writes.Load()
+				ztest.Must(t, call())
+				if n := out.writes.Load() - before; n != 0 {
+					t.Errorf("%s: %d writes", of, n)
 				}
 			}
 			receive := func(want ...[][]byte) {
@@ -49,9 +54,8 @@ func TestQueue(t *testing.T) {
 				}
 			}
 			part := []byte("first")
-			ztest.Must(t, c.Queue(ctx, part, []byte("with a second part")))
+			nothing("Queue", func() error { return c.Queue(ctx, part, []byte("with a second part")) })
 			copy(part, "other") // it may be used again
-			nothing("Queue")
 			ztest.Must(t, c.Flush(ctx))
 			receive([][]byte{[]byte("first"), []byte("with a second part")})
 			ztest.Must(t, c.Queue(ctx, []byte("queued")))
@@ -61,8 +65,7 @@ func TestQueue(t *testing.T) {
 			ztest.Must(t, c.Queue(ctx, []byte("before a large one")))
 			ztest.Must(t, c.Queue(ctx, large))
 			receive([][]byte{[]byte("before a large one")}, [][]byte{large})
-			ztest.Must(t, c.Flush(ctx))
-			nothing("Flush of nothing")
+			nothing("Flush of nothing", func() error { return c.Flush(ctx) })
 			if err := c.Queue(ctx); !errors.Is(err, zmtp.ErrNoParts) {
 				t.Errorf("a message without parts: %v", err)
 			}
@@ -167,18 +170,20 @@ func TestCommandsBetweenParts(t *testing.T) {
 // TestBatchClosed: Close ends a RecvBatch that waits.
 func TestBatchClosed(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
-	c, _ := connect(t, client, server)
-	ended := make(chan error, 1)
-	go func() {
-		_, err := c.RecvBatch(context.Background())
-		ended <- err
-	}()
-	time.Sleep(10 * time.Millisecond)
-	c.Close()
-	if err := <-ended; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+		c, _ := connect(t, client, server)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.RecvBatch(context.Background())
+			ended <- err
+		}()
+		synctest.Wait()
+		c.Close()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // TestTrafficAllocs: a message costs no allocation, neither sending nor
@@ -241,23 +246,40 @@ func TestTrafficAllocs(t *testing.T) {
 // TestIdleGoroutines: a connection has no goroutine of its own, heartbeats or
 // not; one that only sends has one.
 func TestIdleGoroutines(t *testing.T) {
-	for socketType, want := range map[string]int{"DEALER": 0, "PUSH": 1} {
-		client, server := configs(zap.MechanismCurve, socketType, map[string]string{"DEALER": "ROUTER", "PUSH": "PULL"}[socketType])
-		client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
-		before := runtime.NumGoroutine()
-		const n = 20
-		for range n {
-			connect(t, client, server)
-		}
-		var grown int
-		for range 100 { // those of the handshakes may still be ending
-			if grown = runtime.NumGoroutine() - before; grown <= n*want {
-				break
+	t.Parallel()
+	for _, tt := range []struct {
+		client, server string
+		want           int
+	}{{"DEALER", "ROUTER", 0}, {"PUSH", "PULL", 1}} {
+		t.Run(tt.client, func(t *testing.T) {
+			t.Parallel()
+			pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), pprof.Labels("test", t.Name())))
+			client, server := configs(zap.MechanismCurve, tt.client, tt.server)
+			client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
+			const n = 20
+			for range n {
+				connect(t, client, server)
 			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if grown > n*want {
-			t.Errorf("%d connections of a %s have %d goroutines, want %d", n, socketType, grown, n*want)
+			// Those of the handshakes may still be ending.
+			ztest.Wait(t, fmt.Sprintf("%d connections with %d goroutines each", n, tt.want), func() bool {
+				return labelled(t.Name()) == 1+n*tt.want // with this one
+			})
+		})
+	}
+}
+
+// labelled returns how many goroutines have a test's label, which all inherit that
+// it starts. What other tests start doesn't count.
+func labelled(test string) (n int) {
+	var profile bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&profile, 1)
+	_, stacks, _ := strings.Cut(profile.String(), "\n") // the sum of all
+	for stack := range strings.SplitSeq(stacks, "\n\n") {
+		if strings.Contains(stack, fmt.Sprintf("{%q:%q}", "test", test)) {
+			var same int
+			fmt.Sscan(stack, &same)
+			n += same
 		}
 	}
+	return n
 }

@@ -9,9 +9,11 @@ import (
 	"math"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
@@ -22,14 +24,17 @@ import (
 
 var sizes = []int{0, 1, 255, 256, 64 << 10, 8 << 20}
 
-// pattern is n octets that differ from place to place.
-func pattern(n int) []byte {
-	p := make([]byte, n)
+// pattern is n octets that differ from place to place, at most as many as the
+// largest of sizes has. All calls return the same ones: nobody may change them.
+func pattern(n int) []byte { return longest()[:n:n] }
+
+var longest = sync.OnceValue(func() []byte {
+	p := make([]byte, slices.Max(sizes))
 	for i := range p {
 		p[i] = byte(i ^ i>>8 ^ i>>16)
 	}
 	return p
-}
+})
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
@@ -58,13 +63,15 @@ func TestMessages(t *testing.T) {
 }
 
 // TestConcurrentUse: messages of several senders arrive whole and each sender's
-// in order, while heartbeats go on in both directions.
+// in order, while heartbeats go on in both directions. The connection holds what
+// arrives once a side has its messages and reads no more.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
 	client.HeartbeatInterval, server.HeartbeatInterval = time.Millisecond, time.Millisecond
 	client.HeartbeatTimeout, server.HeartbeatTimeout = time.Minute, time.Minute
-	c, s := connect(t, client, server)
+	a, b := tcpPair(t)
+	c, s := connectOver(t, a, b, client, server)
 	ctx := ztest.Context(t)
 	const senders, each = 4, 250
 	var wg sync.WaitGroup
@@ -202,35 +209,37 @@ func TestMemoryFollowsArrival(t *testing.T) {
 // stream it stops.
 func TestRecvInterrupted(t *testing.T) {
 	t.Parallel()
-	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
-	want := [][]byte{pattern(20000), []byte("second")}
-	stream := append(frame(1, want[0]), frame(0, want[1])...)
-	go func() {
-		for len(stream) > 0 {
-			n := min(len(stream), 977)
-			raw.Write(stream[:n])
-			stream = stream[n:]
-			time.Sleep(2 * time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		want := [][]byte{pattern(20000), []byte("second")}
+		stream := append(frame(1, want[0]), frame(0, want[1])...)
+		go func() {
+			for len(stream) > 0 {
+				time.Sleep(2 * time.Millisecond)
+				n := min(len(stream), 977)
+				raw.Write(stream[:n])
+				stream = stream[n:]
+			}
+		}()
+		for interrupted := 0; ; interrupted++ {
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+			got, err := s.Recv(ctx)
+			cancel()
+			if errors.Is(err, context.DeadlineExceeded) && interrupted < 1000 {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if interrupted < 10 {
+				t.Errorf("Recv was interrupted %d times: the test proves nothing", interrupted)
+			}
+			if !same(want, got) {
+				t.Error("another message arrived")
+			}
+			return
 		}
-	}()
-	for interrupted := 0; ; interrupted++ {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
-		got, err := s.Recv(ctx)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && interrupted < 1000 {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if interrupted == 0 {
-			t.Error("Recv was never interrupted: the test proves nothing")
-		}
-		if !same(want, got) {
-			t.Error("another message arrived")
-		}
-		return
-	}
+	})
 }
 
 // TestTamperedTraffic: one changed bit in a CURVE message ends the connection;
@@ -289,48 +298,59 @@ func TestHeartbeats(t *testing.T) {
 	for _, mechanism := range mechanisms {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
-			client, server := configs(mechanism, "PUSH", "PULL")
-			client.HeartbeatInterval, client.HeartbeatTimeout = 100*time.Millisecond, time.Second
-			c, s := connect(t, client, server)
-			received := make(chan error, 1)
-			go func() {
-				_, err := s.Recv(ztest.Context(t))
-				received <- err
-			}()
-			time.Sleep(2500 * time.Millisecond)
-			if err := c.Send(ztest.Context(t), []byte("still here")); err != nil {
-				t.Error(err)
-			}
-			if err := <-received; err != nil {
-				t.Error(err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				client, server := configs(mechanism, "PUSH", "PULL")
+				client.HeartbeatInterval, client.HeartbeatTimeout = 100*time.Millisecond, time.Second
+				c, s := connect(t, client, server)
+				received := make(chan error, 1)
+				go func() {
+					_, err := s.Recv(ztest.Context(t))
+					received <- err
+				}()
+				time.Sleep(2500 * time.Millisecond)
+				if err := c.Send(ztest.Context(t), []byte("still here")); err != nil {
+					t.Error(err)
+				}
+				if err := <-received; err != nil {
+					t.Error(err)
+				}
+			})
 		})
 	}
 }
 
 // TestSilentPeer: a peer that no longer answers is given up, the one we ping
-// and the one that said in its PING how long it may be silent.
+// and the one that said in its PING how long it may be silent; neither sooner nor
+// later.
 func TestSilentPeer(t *testing.T) {
 	t.Parallel()
-	t.Run("no answer to our PING", func(t *testing.T) {
-		t.Parallel()
-		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: 50 * time.Millisecond})
-		go io.Copy(io.Discard, raw)
-		if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
-			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("its own TTL", func(t *testing.T) {
-		t.Parallel()
-		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
-		go func() {
-			raw.Write(frame(4, []byte("\x04PING\x00\x01ctx")))
-			io.Copy(io.Discard, raw)
-		}()
-		if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
-			t.Errorf("got %v", err)
-		}
-	})
+	for _, tt := range []struct {
+		name     string
+		interval time.Duration // of our PINGs
+		sends    []byte
+		limit    time.Duration
+	}{
+		{"no answer to our PING", 50 * time.Millisecond, nil, 100 * time.Millisecond},
+		{"its own TTL", 0, frame(4, []byte("\x04PING\x00\x03ctx")), 300 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: tt.interval})
+				go func() {
+					raw.Write(tt.sends)
+					io.Copy(io.Discard, raw)
+				}()
+				start := time.Now()
+				if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
+					t.Errorf("got %v", err)
+				}
+				if waited := time.Since(start); waited != tt.limit {
+					t.Errorf("given up after %v, want %v", waited, tt.limit)
+				}
+			})
+		})
+	}
 }
 
 // TestPong: the answer to a PING echoes its context.
@@ -371,28 +391,30 @@ func TestSubscriptions(t *testing.T) {
 // TestClose interrupts what is under way, and may be called twice.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
-	c, s := connect(t, client, server)
-	errs := make(chan error, 2)
-	go func() {
-		_, err := c.Recv(context.Background())
-		errs <- err
-	}()
-	go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
-	time.Sleep(10 * time.Millisecond)
-	c.Close()
-	c.Close()
-	for range 2 {
-		if err := <-errs; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("got %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+		c, s := connect(t, client, server)
+		errs := make(chan error, 2)
+		go func() {
+			_, err := c.Recv(context.Background())
+			errs <- err
+		}()
+		go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
+		synctest.Wait()
+		c.Close()
+		c.Close()
+		for range 2 {
+			if err := <-errs; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
 		}
-	}
-	if err := c.Send(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Send after Close: %v", err)
-	}
-	if _, err := s.Recv(ztest.Context(t)); err == nil {
-		t.Error("the peer got a message that was cut off")
-	}
+		if err := c.Send(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after Close: %v", err)
+		}
+		if _, err := s.Recv(ztest.Context(t)); err == nil {
+			t.Error("the peer got a message that was cut off")
+		}
+	})
 }
 
 // TestSendGivenUp closes the connection, since half a message has gone out.

@@ -3,6 +3,7 @@ package zmtp_test
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -72,6 +73,28 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 	b, err = ln.Accept()
 	ztest.Must(t, err)
 	return a, b
+}
+
+// counted is a net.Conn that counts the calls that moved octets.
+type counted struct {
+	net.Conn
+	reads, writes atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.reads.Add(1)
+	}
+	return n, err
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.writes.Add(1)
+	}
+	return n, err
 }
 
 // connect gives two connected peers over net.Pipe, which buffers nothing.
