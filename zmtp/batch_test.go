@@ -63,8 +63,10 @@ func TestQueue(t *testing.T) {
 			receive([][]byte{[]byte("queued")}, [][]byte{[]byte("sent")})
 			large := pattern(200_000)
 			ztest.Must(t, c.Queue(ctx, []byte("before a large one")))
-			ztest.Must(t, c.Queue(ctx, large))
+			queued := make(chan error, 1)
+			go func() { queued <- c.Queue(ctx, large) }()
 			receive([][]byte{[]byte("before a large one")}, [][]byte{large})
+			ztest.Must(t, <-queued)
 			nothing("Flush of nothing", func() error { return c.Flush(ctx) })
 			if err := c.Queue(ctx); !errors.Is(err, zmtp.ErrNoParts) {
 				t.Errorf("a message without parts: %v", err)

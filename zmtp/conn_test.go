@@ -108,7 +108,7 @@ func TestConcurrentUse(t *testing.T) {
 // rawServer is a NULL server whose client is written by hand.
 func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 	t.Helper()
-	cfg.Mechanism = zap.MechanismNull
+	cfg.Mechanism, cfg.HandshakeTimeout = zap.MechanismNull, ztest.Patience
 	a, b := net.Pipe()
 	go a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
 	read := make(chan struct{})

@@ -5,19 +5,18 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
 // feed lets a peer say all of data and then hang up, to a connection made by
 // open, and receives until it ends.
-func feed(data []byte, batches bool, open func(net.Conn) (*zmtp.Conn, error)) {
+func feed(ctx context.Context, data []byte, batches bool, open func(net.Conn) (*zmtp.Conn, error)) {
 	a, b := net.Pipe()
 	go func() {
 		go io.Copy(io.Discard, b)
-		b.SetWriteDeadline(time.Now().Add(5 * time.Second))
 		b.Write(data)
 		b.Close()
 	}()
@@ -28,9 +27,9 @@ func feed(data []byte, batches bool, open func(net.Conn) (*zmtp.Conn, error)) {
 	defer conn.Close()
 	for {
 		if batches {
-			_, err = conn.RecvBatch(context.Background())
+			_, err = conn.RecvBatch(ctx)
 		} else {
-			_, err = conn.Recv(context.Background())
+			_, err = conn.Recv(ctx)
 		}
 		if err != nil {
 			return
@@ -72,9 +71,9 @@ func FuzzConn(f *testing.F) {
 			cfg.Mechanism, cfg.SocketType = zap.MechanismNull, "PUB"
 		}
 		cfg.MaxMessageSize = 1 << 20
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), ztest.Patience)
 		defer cancel()
-		feed(data, kind/6%2 == 1, func(nc net.Conn) (*zmtp.Conn, error) { return open(ctx, nc, cfg) })
+		feed(ctx, data, kind/6%2 == 1, func(nc net.Conn) (*zmtp.Conn, error) { return open(ctx, nc, cfg) })
 		if ctx.Err() != nil {
 			t.Error("a peer that hung up held the connection")
 		}

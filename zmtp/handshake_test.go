@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -284,50 +285,90 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// TestSlowPeer: neither a peer that says nothing nor one that sends an octet
-// now and then holds a handshake for longer than it may take, and the others
-// don't wait for it.
+// TestSlowPeer: neither a peer that says nothing nor one that sends an octet now
+// and then holds a handshake for longer than it may take.
 func TestSlowPeer(t *testing.T) {
 	t.Parallel()
+	const timeout = 500 * time.Millisecond
+	for name, pause := range map[string]time.Duration{"silent": time.Hour, "an octet now and then": timeout / 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				_, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+				server.HandshakeTimeout = timeout
+				slow, nc := net.Pipe()
+				go io.Copy(io.Discard, slow)
+				go func() {
+					for _, octet := range greetingOf("CURVE") {
+						select {
+						case <-time.After(pause):
+							slow.Write([]byte{octet})
+						case <-t.Context().Done():
+							return
+						}
+					}
+				}()
+				start := time.Now()
+				_, err := zmtp.Server(ztest.Context(t), nc, server)
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "given up after 500ms") {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(start); took != timeout {
+					t.Errorf("given up after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestListenerWithSlowPeer: others don't wait for a slow peer, and the log tells who
+// has been given up.
+func TestListenerWithSlowPeer(t *testing.T) {
+	t.Parallel()
 	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
-	server.HandshakeTimeout = 500 * time.Millisecond
 	log := new(ztest.Log)
 	server.Log = log.Logger()
-	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
-	if err != nil {
-		t.Fatal(err)
+	listen := func() (ln *zmtp.Listener, slow net.Conn) {
+		t.Helper()
+		ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+		ztest.Must(t, err)
+		t.Cleanup(func() { ln.Close() })
+		slow, err = net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
+		ztest.Must(t, err)
+		t.Cleanup(func() { slow.Close() })
+		ztest.Must(t, slow.SetDeadline(time.Now().Add(ztest.Patience)))
+		return ln, slow
 	}
-	defer ln.Close()
-	addr := strings.TrimPrefix(ln.Endpoint(), "tcp://")
-	slow, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer slow.Close()
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		greeting := greetingOf("CURVE")
-		for i := range greeting {
-			if _, err := slow.Write(greeting[i : i+1]); err != nil {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-	}()
+
+	ln, slow := listen()
+	_, err := io.ReadFull(slow, make([]byte, 11)) // its handshake is under way
+	ztest.Must(t, err)
+	_, err = slow.Write(greetingOf("CURVE")[:40])
+	ztest.Must(t, err)
+	accepted := make(chan error, 1)
 	go func() {
 		conn, err := ln.Accept(ztest.Context(t))
 		if err == nil {
 			conn.Close()
 		}
+		accepted <- err
 	}()
 	conn, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client)
 	if err != nil {
 		t.Fatalf("another client: %v", err)
 	}
 	conn.Close()
-	<-closed
+	ztest.Must(t, <-accepted)
+	if log.String() != "" {
+		t.Errorf("the slow peer was given up before its time: %s", log)
+	}
+
+	server.HandshakeTimeout = 10 * time.Millisecond
+	_, slow = listen()
 	wantLogged(t, log, "given up after", "peer="+slow.LocalAddr().String())
+	if _, err := io.Copy(io.Discard, slow); err != nil {
+		t.Errorf("its connection: %v", err)
+	}
 }
 
 // TestNotZMTP: what is no ZMTP is found at its first octets and called by its
@@ -374,38 +415,17 @@ func TestNotZMTP(t *testing.T) {
 func TestHandshakeCancelled(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
-		client, _ := configs(mechanism, "DEALER", "ROUTER")
-		a, b := net.Pipe()
-		ctx, cancel := context.WithTimeout(ztest.Context(t), 20*time.Millisecond)
-		_, err := zmtp.Client(ctx, a, client)
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: got %v", mechanism, err)
-		}
-		cancel()
-		b.Close()
-	}
-}
-
-// TestPatience: a peer that says nothing before it has seen the whole of our
-// greeting is waited for, though not for ever.
-func TestPatience(t *testing.T) {
-	t.Parallel()
-	for name, open := range map[string]func(context.Context, net.Conn, zmtp.Config) (*zmtp.Conn, error){"client": zmtp.Client, "server": zmtp.Server} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a, b := tcpPair(t)
-			defer a.Close()
-			go func() {
-				if _, err := io.ReadFull(a, make([]byte, 64)); err != nil {
-					t.Error(err)
-				}
-				a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
-			}()
-			conn, err := open(ztest.Context(t), b, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
-			if err != nil {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) {
+			client, _ := configs(mechanism, "DEALER", "ROUTER")
+			a, b := net.Pipe()
+			defer b.Close()
+			ctx, cancel := context.WithTimeout(ztest.Context(t), 20*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := zmtp.Client(ctx, a, client)
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 20*time.Millisecond {
+				t.Errorf("%s: got %v after %v", mechanism, err, took)
 			}
-			conn.Close()
 		})
 	}
 }

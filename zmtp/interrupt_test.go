@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -32,62 +33,64 @@ func (d *fakeDeadline) isPast() bool {
 // time it ends, and no other.
 func TestInterrupter(t *testing.T) {
 	t.Parallel()
-	d := &fakeDeadline{set: make(chan struct{}, 10)}
-	i := interrupter{setDeadline: d.setDeadline}
-	untouched := func(when string) {
-		t.Helper()
-		time.Sleep(5 * time.Millisecond)
-		if len(d.set) > 0 || d.isPast() {
-			t.Fatalf("%s: a deadline was set", when)
+	synctest.Test(t, func(t *testing.T) {
+		d := &fakeDeadline{set: make(chan struct{}, 10)}
+		i := interrupter{setDeadline: d.setDeadline}
+		untouched := func(when string) {
+			t.Helper()
+			synctest.Wait()
+			if len(d.set) > 0 || d.isPast() {
+				t.Fatalf("%s: a deadline was set", when)
+			}
 		}
-	}
-	interrupted := func(when string) {
-		t.Helper()
-		<-d.set
-		if !d.isPast() {
-			t.Fatalf("%s: not interrupted", when)
+		interrupted := func(when string) {
+			t.Helper()
+			<-d.set
+			if !d.isPast() {
+				t.Fatalf("%s: not interrupted", when)
+			}
+			i.end()
+			<-d.set
+			if d.isPast() {
+				t.Fatalf("%s: the deadline stays", when)
+			}
 		}
+
+		i.begin(context.Background())
 		i.end()
-		<-d.set
-		if d.isPast() {
-			t.Fatalf("%s: the deadline stays", when)
+		untouched("a context that never ends")
+
+		a, cancelA := context.WithCancel(context.Background())
+		for range 3 {
+			i.begin(a)
+			i.end()
 		}
-	}
-
-	i.begin(context.Background())
-	i.end()
-	untouched("a context that never ends")
-
-	a, cancelA := context.WithCancel(context.Background())
-	for range 3 {
 		i.begin(a)
+		cancelA()
+		interrupted("during the call")
+		i.begin(a)
+		interrupted("before the call, the same context as before")
+
+		b, cancelB := context.WithCancel(context.Background())
+		i.begin(b)
 		i.end()
-	}
-	i.begin(a)
-	cancelA()
-	interrupted("during the call")
-	i.begin(a)
-	interrupted("before the call, the same context as before")
+		cancelB()
+		untouched("between calls")
+		c, cancelC := context.WithCancel(context.Background())
+		defer cancelC()
+		i.begin(c)
+		untouched("another context's end")
+		i.end()
 
-	b, cancelB := context.WithCancel(context.Background())
-	i.begin(b)
-	i.end()
-	cancelB()
-	untouched("between calls")
-	c, cancelC := context.WithCancel(context.Background())
-	defer cancelC()
-	i.begin(c)
-	untouched("another context's end")
-	i.end()
-
-	e, cancelE := context.WithCancel(context.Background())
-	cancelE()
-	i.begin(e)
-	interrupted("before the call, another context")
-	f, cancelF := context.WithCancel(context.Background())
-	i.begin(f)
-	i.end()
-	i.close()
-	cancelF()
-	untouched("after close")
+		e, cancelE := context.WithCancel(context.Background())
+		cancelE()
+		i.begin(e)
+		interrupted("before the call, another context")
+		f, cancelF := context.WithCancel(context.Background())
+		i.begin(f)
+		i.end()
+		i.close()
+		cancelF()
+		untouched("after close")
+	})
 }
