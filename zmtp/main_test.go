@@ -80,16 +80,21 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 	}
 }
 
-// counted is a net.Conn that counts the calls that moved octets.
+// counted is a net.Conn that counts the calls that moved octets, and says whether
+// reading has come to an end.
 type counted struct {
 	net.Conn
 	reads, writes atomic.Int64
+	ended         atomic.Bool
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.reads.Add(1)
+	}
+	if err != nil {
+		c.ended.Store(true)
 	}
 	return n, err
 }
