@@ -110,6 +110,7 @@ func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 	t.Helper()
 	cfg.Mechanism, cfg.HandshakeTimeout = zap.MechanismNull, ztest.Patience
 	a, b := net.Pipe()
+	ztest.Must(t, a.SetDeadline(time.Now().Add(ztest.Patience)))
 	go a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
 	read := make(chan struct{})
 	go func() {
