@@ -127,6 +127,14 @@ func (e Events) Next(t testing.TB) string {
 	return outcome(event, value)
 }
 
+// None fails the test if there is an outcome that Next hasn't returned.
+func (e Events) None(t testing.TB) {
+	t.Helper()
+	if event, _, value, err := e.sock.RecvEvent(zmq4.DONTWAIT); err == nil {
+		t.Errorf("unexpected outcome: %s", outcome(event, value))
+	}
+}
+
 func outcome(event zmq4.Event, value int) string {
 	switch event {
 	case zmq4.EVENT_HANDSHAKE_SUCCEEDED:

@@ -1,0 +1,59 @@
+// Package zaptest runs servers of package zap/remote for tests.
+package zaptest
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// Serve answers ZAP requests until stop is called or the test ends. It returns the
+// endpoint where it does so. An empty Mechanism of link is NULL.
+func Serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler, log *slog.Logger) (at string, stop func()) {
+	t.Helper()
+	if link.Mechanism == "" {
+		link.Mechanism = zap.MechanismNull
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ln, err := remote.Listen(ctx, endpoint, link)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- remote.Serve(ctx, ln, handler, log) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := ztest.Receive(t, "the server's end", served); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return ln.Endpoint(), stop
+}
+
+// Endpoint returns an ipc endpoint of the test's own, where a server can come and go.
+func Endpoint(t testing.TB) string {
+	t.Helper()
+	return "ipc://" + filepath.Join(t.TempDir(), "zap")
+}
+
+// NewClient makes a client that is closed when the test ends. If the configuration
+// doesn't say how long it waits for an answer, it is [ztest.Patience].
+func NewClient(t testing.TB, cfg remote.ClientConfig) *remote.Client {
+	t.Helper()
+	if cfg.Wait == 0 {
+		cfg.Wait = ztest.Patience
+	}
+	client, err := remote.NewClient(cfg)
+	ztest.Must(t, err)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
