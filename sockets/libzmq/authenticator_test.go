@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -30,7 +33,7 @@ var byDomain = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Rep
 // asker connects a socket to the handler as libzmq does.
 func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
-	sock := newSocket(t, zctx, kind)
+	sock := zmqtest.NewSocket(t, zctx, kind)
 	ztest.Must(t, sock.SetSndhwm(0), sock.SetRcvhwm(0), sock.Connect(libzmq.Endpoint))
 	return sock
 }
@@ -59,8 +62,8 @@ func answer(t testing.TB, sock *zmq4.Socket) (zap.Envelope, zap.Reply) {
 // back, and no two get each other's.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
-	start(t, zctx, byDomain, nil)
+	zctx := zmqtest.NewContext(t)
+	zmqtest.Start(t, zctx, byDomain, nil)
 	req := asker(t, zctx, zmq4.REQ)
 	if _, err := req.SendMessage("1.0", "7", "payments", "192.0.2.1", "", "NULL"); err != nil {
 		t.Fatal(err)
@@ -89,9 +92,9 @@ func TestEnvelopes(t *testing.T) {
 // dropped; each is logged, and all that comes after is served.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	var log ztest.Log
-	start(t, zctx, byDomain, log.Logger())
+	zmqtest.Start(t, zctx, byDomain, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	long := strings.Repeat("x", 256)
 	for i, tt := range []struct {
@@ -163,12 +166,12 @@ func (h *held) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 // TestSlow: a decision that takes its time holds up no other.
 func TestSlow(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	h := newHeld()
-	start(t, zctx, h, nil)
+	zmqtest.Start(t, zctx, h, nil)
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "0", "slow")
-	<-h.entered
+	ztest.Receive(t, "the handler is asked", h.entered)
 	for i := range 200 {
 		id := fmt.Sprint("fast-", i)
 		ask(t, dealer, id, id)
@@ -186,16 +189,16 @@ func TestSlow(t *testing.T) {
 // once, with a line in the log; none of those that wait is lost.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	h := newHeld()
 	var log ztest.Log
-	start(t, zctx, h, log.Logger())
+	zmqtest.Start(t, zctx, h, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	for i := range maxInFlight {
 		ask(t, dealer, fmt.Sprint(i), "slow")
 	}
 	for range maxInFlight {
-		<-h.entered
+		ztest.Receive(t, "the handler is asked", h.entered)
 	}
 	if log.String() != "" {
 		t.Errorf("log:\n%s", &log)
@@ -228,8 +231,8 @@ func TestTooMany(t *testing.T) {
 // TestSlotsComeBack: however a decision ends, another can begin.
 func TestSlotsComeBack(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
-	start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+	zctx := zmqtest.NewContext(t)
+	zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		if req.Domain == "panic" {
 			panic("on purpose")
 		}
@@ -250,8 +253,8 @@ func TestSlotsComeBack(t *testing.T) {
 
 func TestInUse(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
-	stop := start(t, zctx, byDomain, nil)
+	zctx := zmqtest.NewContext(t)
+	stop := zmqtest.Start(t, zctx, byDomain, nil)
 	for range 3 {
 		a, err := libzmq.Start(context.Background(), zctx, byDomain, nil)
 		if !errors.Is(err, libzmq.ErrInUse) || a != nil {
@@ -265,14 +268,14 @@ func TestInUse(t *testing.T) {
 		t.Errorf("got %+v", reply)
 	}
 	stop()
-	start(t, zctx, byDomain, nil)
+	zmqtest.Start(t, zctx, byDomain, nil)
 }
 
 // TestEndedContext: in a context that has been terminated there is an error.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
-	term(t, zctx)
+	zctx := zmqtest.NewContext(t)
+	zmqtest.Term(t, zctx)
 	if _, err := libzmq.Start(context.Background(), zctx, byDomain, nil); !errors.Is(err, zmq4.ErrorContextClosed) {
 		t.Errorf("got %v, want %v", err, zmq4.ErrorContextClosed)
 	}
@@ -281,11 +284,11 @@ func TestEndedContext(t *testing.T) {
 // TestDefaultContext: a nil context is the one that zmq4.NewSocket uses.
 func TestDefaultContext(t *testing.T) {
 	t.Parallel()
-	start(t, nil, byDomain, nil)
+	zmqtest.Start(t, nil, byDomain, nil)
 	sock, err := zmq4.NewSocket(zmq4.DEALER)
 	ztest.Must(t, err)
 	defer sock.Close()
-	ztest.Must(t, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect(libzmq.Endpoint))
+	ztest.Must(t, sock.SetLinger(0), sock.SetRcvtimeo(ztest.Patience), sock.Connect(libzmq.Endpoint))
 	ask(t, sock, "1", "payments")
 	if _, reply := answer(t, sock); reply.UserID != "payments" {
 		t.Errorf("got %+v", reply)
@@ -296,14 +299,34 @@ func TestDefaultContext(t *testing.T) {
 // next one binds at once.
 func TestStartStop(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	// Each takes three. A closed one counts until libzmq has cleared it away in
 	// the background.
 	ztest.Must(t, zctx.SetMaxSockets(150))
+	patiently := func(what string, try func() error) {
+		t.Helper()
+		ztest.Wait(t, what, func() bool {
+			err := try()
+			if err != nil && !errors.Is(err, zmq4.Errno(syscall.EMFILE)) {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+	}
 	for i := range 200 {
-		stop := start(t, zctx, byDomain, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		var a *libzmq.Authenticator
+		patiently("sockets for an authenticator", func() (err error) {
+			a, err = libzmq.Start(ctx, zctx, byDomain, nil)
+			return err
+		})
 		if i%20 == 0 {
-			dealer := asker(t, zctx, zmq4.DEALER)
+			var dealer *zmq4.Socket
+			patiently("a socket to ask with", func() (err error) {
+				dealer, err = zctx.NewSocket(zmq4.DEALER)
+				return err
+			})
+			ztest.Must(t, dealer.SetLinger(0), dealer.SetRcvtimeo(ztest.Patience), dealer.Connect(libzmq.Endpoint))
 			ask(t, dealer, "1", "payments")
 			if _, reply := answer(t, dealer); reply.UserID != "payments" {
 				t.Errorf("%d: got %+v", i, reply)
@@ -311,34 +334,35 @@ func TestStartStop(t *testing.T) {
 			ztest.Must(t, dealer.Close())
 		}
 		stop()
+		a.Wait()
 	}
 }
 
 // TestStoppedBefore: a context that is done ends it at once.
 func TestStoppedBefore(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	a, err := libzmq.Start(ctx, zctx, byDomain, nil)
 	ztest.Must(t, err)
 	a.Wait()
-	start(t, zctx, byDomain, nil)
+	zmqtest.Start(t, zctx, byDomain, nil)
 }
 
 // TestTerm: terminating libzmq's context ends an authenticator too, together
 // with the decisions under way.
 func TestTerm(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	h := newHeld()
 	a, err := libzmq.Start(context.Background(), zctx, h, nil)
 	ztest.Must(t, err)
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "slow")
-	<-h.entered
+	ztest.Receive(t, "the handler is asked", h.entered)
 	ztest.Must(t, dealer.Close())
-	term(t, zctx)
+	zmqtest.Term(t, zctx)
 	a.Wait()
 }
 
@@ -349,21 +373,20 @@ func TestStopRefusesNobody(t *testing.T) {
 	for range 10 {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			zctx := newContext(t)
+			zctx := zmqtest.NewContext(t)
 			h := newHeld()
-			stop := start(t, zctx, h, nil)
+			stop := zmqtest.Start(t, zctx, h, nil)
 			keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
-			server := newSocket(t, zctx, zmq4.PULL)
-			ztest.Must(t, libzmq.Server(server, serverKeys, "slow"))
-			client := newSocket(t, zctx, zmq4.PUSH)
+			_, endpoint, _ := newImpatientServer(t, zctx, zmq4.PULL, serverKeys, "slow")
+			client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
-			outcomes := monitor(t, zctx, client)
-			ztest.Must(t, client.Connect(bind(t, server, "tcp")))
-			<-h.entered
+			outcomes := zmqtest.Monitor(t, zctx, client)
+			ztest.Must(t, client.Connect(endpoint))
+			ztest.Receive(t, "the handler is asked", h.entered)
 			stop() // the handler says 500
-			start(t, zctx, only(keys), nil)
+			zmqtest.Start(t, zctx, only(keys), nil)
 			for outcome := ""; outcome != "succeeded"; {
-				if outcome = outcomes.next(t); strings.HasPrefix(outcome, "refused") {
+				if outcome = outcomes.Next(t); strings.HasPrefix(outcome, "refused") {
 					t.Fatal(outcome)
 				}
 			}
@@ -371,71 +394,103 @@ func TestStopRefusesNobody(t *testing.T) {
 	}
 }
 
-// TestRestart: the handler comes and goes while clients keep trying. The friend
-// gets in each time, the stranger never.
+// TestRestart: the handler comes and goes while clients keep trying. A friend gets in
+// each time, and so does in the end one that has tried all the while; the stranger
+// never does.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	zctx, clients := newContext(t), newContext(t)
+	zctx, clients := zmqtest.NewContext(t), zmqtest.NewContext(t)
 	friend, stranger, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair(), curve.GenerateKeyPair()
-	server, endpoint := newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
-	ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
+	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
+	ztest.Must(t, server.SetHandshakeIvl(secondTry), libzmq.Server(server, serverKeys, "payments"))
+	endpoint := zmqtest.Bind(t, server, "tcp")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	for name, keys := range map[string]curve.KeyPair{"friend": friend, "stranger": stranger} {
-		wg.Go(func() {
-			// A new socket each time: a refused one gives up for good.
-			for ctx.Err() == nil {
-				sock, err := clients.NewSocket(zmq4.PUSH)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				err = errors.Join(
-					sock.SetLinger(0),
-					sock.SetSndtimeo(20*time.Millisecond),
-					sock.SetReconnectIvl(time.Millisecond),
-					libzmq.Client(sock, keys, serverKeys.Public),
-					sock.Connect(endpoint))
-				if err != nil {
-					t.Error(err)
-				}
-				for range 5 {
-					sock.Send(name, 0)
-					time.Sleep(2 * time.Millisecond)
-				}
-				sock.Close()
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := knock(ctx, clients, stranger, serverKeys.Public, endpoint); err != nil {
+				t.Error(err)
+				return
 			}
-		})
+		}
+	})
+	patient := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+	if _, err := patient.Send("patient", 0); err != nil {
+		t.Fatal(err)
+	}
+	patientIsIn := false
+	// receive returns the next message, or "" after the time limit.
+	receive := func() string {
+		t.Helper()
+		got, properties, err := server.RecvWithMetadata(0, "User-Id")
+		if err != nil {
+			return ""
+		}
+		if got == "stranger" || properties["User-Id"] != "user-0" {
+			t.Errorf("%q got in as %q", got, properties["User-Id"])
+		}
+		patientIsIn = patientIsIn || got == "patient"
+		return got
+	}
+	// comesIn waits until name has come in, and returns whether it has.
+	comesIn := func(name string) bool {
+		t.Helper()
+		ztest.Must(t, server.SetRcvtimeo(ztest.Patience))
+		for {
+			if got := receive(); got == name || got == "" {
+				return got == name
+			}
+		}
 	}
 	for round := range 20 {
-		stop := start(t, zctx, only(friend), nil)
-		for deadline := time.Now().Add(patience); ; {
-			got, properties, err := server.RecvWithMetadata(0, "User-Id")
-			if err == nil && (got != "friend" || properties["User-Id"] != "user-0") {
-				t.Errorf("round %d: %q got in as %q", round, got, properties["User-Id"])
-			}
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("round %d: the friend didn't get in", round)
-			}
+		stop := zmqtest.Start(t, zctx, only(friend), nil)
+		name := fmt.Sprint("friend ", round)
+		client := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+		if _, err := client.Send(name, 0); err != nil {
+			t.Fatal(err)
 		}
+		if !comesIn(name) {
+			t.Fatalf("%s didn't come in", name)
+		}
+		ztest.Must(t, client.Close())
 		stop()
-		// Those who are in stay in; nobody else comes in meanwhile.
-		for {
-			got, properties, err := server.RecvWithMetadata(0, "User-Id")
-			if err != nil {
-				break
-			}
-			if got != "friend" || properties["User-Id"] != "user-0" {
-				t.Errorf("after round %d: %q got in as %q", round, got, properties["User-Id"])
-			}
+		// Nobody comes in meanwhile: what comes in these moments is a friend's, who
+		// was in before. A stranger who takes longer would go unnoticed here.
+		ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
+		for receive() != "" {
 		}
 	}
+	zmqtest.Start(t, zctx, only(friend), nil)
+	if !patientIsIn && !comesIn("patient") {
+		t.Error("the one that has tried all the while didn't come in")
+	}
+}
+
+// knock says "stranger" with a new socket and waits until libzmq gives that one up for
+// good, which it does when it is refused.
+func knock(ctx context.Context, zctx *zmq4.Context, keys curve.KeyPair, server curve.PublicKey, endpoint string) error {
+	sock, err := zctx.NewSocket(zmq4.PUSH)
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	err = errors.Join(
+		sock.SetLinger(0),
+		sock.SetReconnectIvl(time.Millisecond),
+		libzmq.Client(sock, keys, server),
+		sock.Connect(endpoint))
+	sock.Send("stranger", zmq4.DONTWAIT)
+	for err == nil && ctx.Err() == nil {
+		var events zmq4.State
+		if events, err = sock.GetEvents(); events&zmq4.POLLOUT == 0 {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return err
 }
 
 // TestHandlerContext: the context that a handler gets ends with the authenticator,
@@ -443,27 +498,42 @@ func TestRestart(t *testing.T) {
 func TestHandlerContext(t *testing.T) {
 	t.Parallel()
 	type contextKey struct{}
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), contextKey{}, "value"))
 	defer cancel()
-	entered, left := make(chan any), make(chan struct{})
+	entered, release := make(chan any, 1), make(chan struct{})
+	var left atomic.Bool
 	a, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(ctx context.Context, _ *zap.Request) zap.Reply {
 		entered <- ctx.Value(contextKey{})
 		<-ctx.Done()
-		time.Sleep(50 * time.Millisecond)
-		close(left)
+		<-release
+		left.Store(true)
 		return zap.Refuse("too late")
 	}), nil)
 	ztest.Must(t, err)
 	ask(t, asker(t, zctx, zmq4.DEALER), "1", "payments")
-	if diff := cmp.Diff("value", <-entered); diff != "" {
+	if diff := cmp.Diff("value", ztest.Receive(t, "the handler is asked", entered)); diff != "" {
 		t.Errorf("context (-want +got):\n%s", diff)
 	}
 	cancel()
-	a.Wait()
-	select {
-	case <-left:
-	default:
+	waited := make(chan bool, 1)
+	go func() {
+		a.Wait()
+		waited <- left.Load()
+	}()
+	// When another one serves, this one has nothing else left to wait for.
+	ztest.Wait(t, "the endpoint is free", func() bool {
+		next, err := libzmq.Start(t.Context(), zctx, byDomain, nil)
+		if err == nil {
+			t.Cleanup(next.Wait)
+		}
+		return err == nil
+	})
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "1", "payments")
+	answer(t, dealer)
+	close(release)
+	if !ztest.Receive(t, "Wait returns", waited) {
 		t.Error("Wait didn't wait for the handler")
 	}
 }

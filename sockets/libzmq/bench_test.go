@@ -11,6 +11,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -25,7 +26,7 @@ func BenchmarkRequests(b *testing.B) {
 		start func(b *testing.B) *zmq4.Socket // connected to the handler
 	}{
 		{"policy", func(b *testing.B) *zmq4.Socket {
-			zctx := newContext(b)
+			zctx := zmqtest.NewContext(b)
 			dir := b.TempDir()
 			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}, {Name: "group", Value: "traders"}}}
 			file := filepath.Join(dir, "policy")
@@ -37,13 +38,13 @@ func BenchmarkRequests(b *testing.B) {
 			p, err := policy.Load(file, nil)
 			ztest.Must(b, err)
 			b.Cleanup(func() { p.Close() })
-			start(b, zctx, p, nil)
+			zmqtest.Start(b, zctx, p, nil)
 			return asker(b, zctx, zmq4.DEALER)
 		}},
 		{"zcurve", func(b *testing.B) *zmq4.Socket {
-			zctx := newContext(b)
+			zctx := zmqtest.NewContext(b)
 			known := map[curve.PublicKey]bool{keys.Public: true}
-			start(b, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+			zmqtest.Start(b, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 				if key, ok := req.CurveKey(); !ok || !known[key] {
 					return zap.Refuse("NO ACCESS")
 				}
@@ -58,7 +59,7 @@ func BenchmarkRequests(b *testing.B) {
 			sock, err := zmq4.NewSocket(zmq4.DEALER)
 			ztest.Must(b, err)
 			b.Cleanup(func() { sock.Close() })
-			ztest.Must(b, sock.SetLinger(0), sock.SetRcvtimeo(patience), sock.Connect("inproc://zeromq.zap.01"))
+			ztest.Must(b, sock.SetLinger(0), sock.SetRcvtimeo(ztest.Patience), sock.Connect("inproc://zeromq.zap.01"))
 			return sock
 		}},
 	} {

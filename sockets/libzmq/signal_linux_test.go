@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // signalThreads sends SIGURG, which Go itself uses and ignores, to each thread
@@ -36,17 +39,25 @@ func signalThreads() error {
 // nor cost it a request, nor keep it from stopping and starting.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	zctx.SetRetryAfterEINTR(false)
 	var log ztest.Log
-	stop := start(t, zctx, byDomain, log.Logger())
+	stop := zmqtest.Start(t, zctx, byDomain, log.Logger())
+
+	req := asker(t, zctx, zmq4.DEALER)
+	canary := zmqtest.NewSocket(t, zctx, zmq4.PAIR)
+	ztest.Must(t, canary.Bind("inproc://canary"))
 
 	// This one does what an authenticator does, and counts.
 	done := make(chan struct{})
 	var wg sync.WaitGroup
-	interrupted := 0
-	canary := newSocket(t, zctx, zmq4.PAIR)
-	ztest.Must(t, canary.Bind("inproc://canary"))
+	end := sync.OnceFunc(func() {
+		close(done)
+		wg.Wait()
+		zctx.SetRetryAfterEINTR(true) // for Term
+	})
+	t.Cleanup(end)
+	var interrupted atomic.Int64
 	wg.Go(func() {
 		poller := zmq4.NewPoller()
 		poller.Add(canary, zmq4.POLLIN)
@@ -56,8 +67,8 @@ func TestInterrupted(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := poller.Poll(time.Second); zmq4.AsErrno(err) == zmq4.Errno(syscall.EINTR) {
-				interrupted++
+			if _, err := poller.Poll(time.Second); isInterrupted(err) {
+				interrupted.Add(1)
 			}
 		}
 	})
@@ -74,39 +85,80 @@ func TestInterrupted(t *testing.T) {
 			}
 		}
 	})
+	ztest.Wait(t, "a call is interrupted", func() bool { return interrupted.Load() > 0 })
 
-	req := asker(t, zctx, zmq4.DEALER)
 	for i := range 300 {
 		id := fmt.Sprint(i)
-		ask(t, req, id, id)
-		poller := zmq4.NewPoller()
-		poller.Add(req, zmq4.POLLIN)
-		for deadline := time.Now().Add(patience); ; {
-			ready, err := poller.Poll(patience)
-			if len(ready) > 0 {
-				break
-			}
-			if zmq4.AsErrno(err) != zmq4.Errno(syscall.EINTR) || time.Now().After(deadline) {
-				t.Fatalf("%s: no answer: %v", id, err)
-			}
-		}
-		if env, reply := answer(t, req); string(env.RequestID) != id || reply.UserID != id {
-			t.Errorf("%s got the answer to %s: %+v", id, env.RequestID, reply)
+		askInterrupted(t, req, id)
+		if got := answerInterrupted(t, req); got != id {
+			t.Errorf("%s got the answer to %s", id, got)
 		}
 	}
 	ztest.Must(t, req.Close())
 	for range 20 {
 		stop()
-		stop = start(t, zctx, byDomain, log.Logger())
+		stop = zmqtest.Start(t, zctx, byDomain, log.Logger())
 	}
 	stop()
-	close(done)
-	wg.Wait()
-	zctx.SetRetryAfterEINTR(true) // for Term
-	if interrupted == 0 {
-		t.Error("no call was interrupted")
-	}
+	end()
 	if log.String() != "" {
 		t.Errorf("log:\n%s", &log)
 	}
+}
+
+func isInterrupted(err error) bool {
+	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EINTR)
+}
+
+// uninterrupted calls f until no signal interrupts it.
+func uninterrupted(t *testing.T, f func() error) {
+	t.Helper()
+	ztest.Wait(t, "a call that no signal interrupts", func() bool {
+		err := f()
+		if err != nil && !isInterrupted(err) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// askInterrupted sends a NULL request about the domain id.
+func askInterrupted(t *testing.T, sock *zmq4.Socket, id string) {
+	t.Helper()
+	for _, frame := range []string{"", "1.0", id, id, "192.0.2.1", ""} {
+		uninterrupted(t, func() error {
+			_, err := sock.Send(frame, zmq4.SNDMORE)
+			return err
+		})
+	}
+	uninterrupted(t, func() error {
+		_, err := sock.Send("NULL", 0)
+		return err
+	})
+}
+
+// answerInterrupted receives a reply, and returns the id and the domain that it is
+// to.
+func answerInterrupted(t *testing.T, sock *zmq4.Socket) string {
+	t.Helper()
+	var frames [][]byte
+	for more := true; more; {
+		uninterrupted(t, func() error {
+			frame, err := sock.RecvBytes(0)
+			if err == nil {
+				frames = append(frames, frame)
+			}
+			return err
+		})
+		uninterrupted(t, func() (err error) {
+			more, err = sock.GetRcvmore()
+			return err
+		})
+	}
+	env, reply, err := zap.ParseReply(frames)
+	ztest.Must(t, err)
+	if string(env.RequestID) != reply.UserID {
+		t.Errorf("the answer to %s is about %s", env.RequestID, reply.UserID)
+	}
+	return string(env.RequestID)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 )
 
@@ -27,7 +28,7 @@ func untouched(t *testing.T, name string, sock *zmq4.Socket) {
 // TestBadKeys: keys that can't work are refused before libzmq sees them.
 func TestBadKeys(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	good, other := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	for _, tt := range []struct {
 		name   string
@@ -46,7 +47,7 @@ func TestBadKeys(t *testing.T) {
 		{"domain beyond ASCII", good, curve.PublicKey{}, "für alle", libzmq.ErrDomain},
 		{"NUL in the domain", good, curve.PublicKey{}, "a\x00b", libzmq.ErrDomain},
 	} {
-		sock := newSocket(t, zctx, zmq4.DEALER)
+		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 		if tt.domain == "" {
 			if err := libzmq.Client(sock, tt.keys, tt.server); !errors.Is(err, tt.err) {
 				t.Errorf("%s: client: got %v, want %v", tt.name, err, tt.err)
@@ -66,7 +67,7 @@ func TestBadKeys(t *testing.T) {
 // TestOptions: libzmq has what it was given.
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	keys, server := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	get := func(option string, err error) string {
 		t.Helper()
@@ -75,7 +76,7 @@ func TestOptions(t *testing.T) {
 	}
 	longest := strings.Repeat("d", 255)
 	for _, domain := range []string{"", "payments", "a b~", longest} {
-		sock := newSocket(t, zctx, zmq4.DEALER)
+		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 		ztest.Must(t, libzmq.Server(sock, server, domain))
 		if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 			t.Errorf("domain %q: got %v, %v", domain, mechanism, err)
@@ -87,7 +88,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("domain %q: got %q", domain, got)
 		}
 	}
-	sock := newSocket(t, zctx, zmq4.DEALER)
+	sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 	ztest.Must(t, libzmq.Client(sock, keys, server.Public))
 	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 		t.Errorf("client: got %v, %v", mechanism, err)
@@ -106,7 +107,7 @@ func TestOptions(t *testing.T) {
 func TestClosedSocket(t *testing.T) {
 	t.Parallel()
 	keys := curve.GenerateKeyPair()
-	sock := newSocket(t, newContext(t), zmq4.DEALER)
+	sock := zmqtest.NewSocket(t, zmqtest.NewContext(t), zmq4.DEALER)
 	ztest.Must(t, sock.Close())
 	for _, err := range []error{
 		libzmq.Client(sock, keys, keys.Public),
@@ -123,27 +124,25 @@ func TestClosedSocket(t *testing.T) {
 // client that has waited gets in afterwards. Without a domain everybody does.
 func TestNoHandler(t *testing.T) {
 	t.Parallel()
-	zctx := newContext(t)
+	zctx := zmqtest.NewContext(t)
 	serverKeys, keys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
-	server := newSocket(t, zctx, zmq4.REP)
-	ztest.Must(t, libzmq.Server(server, serverKeys, "payments"))
-	outcomes := monitor(t, zctx, server)
-	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, bind(t, server, "tcp"))
+	server, endpoint, outcomes := newImpatientServer(t, zctx, zmq4.REP, serverKeys, "payments")
+	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if got := outcomes.next(t); got != "no detail" {
+		if got := outcomes.Next(t); got != "no detail" {
 			t.Errorf("without a handler: %s", got)
 		}
 	}
-	start(t, zctx, only(keys), nil)
+	zmqtest.Start(t, zctx, only(keys), nil)
 	if got, err := server.Recv(0); err != nil || got != "hello" {
 		t.Errorf("with a handler: got %q, %v", got, err)
 	}
 
-	open := newContext(t)
-	server, endpoint := newServer(t, open, zmq4.REP, serverKeys, "")
+	open := zmqtest.NewContext(t)
+	server, endpoint = newServer(t, open, zmq4.REP, serverKeys, "")
 	client = newClient(t, open, zmq4.REQ, keys, serverKeys.Public, endpoint)
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
