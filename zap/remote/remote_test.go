@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,14 +15,13 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zaptest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var null = zmtp.Config{Mechanism: zap.MechanismNull}
 
 // byName lets in whoever logs in with the password "secret", and says who.
 var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
@@ -37,36 +34,6 @@ var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply
 
 func login(name string) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(name), []byte("secret")}}
-}
-
-// serve runs a server until stop is called or the test ends.
-func serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler, log *slog.Logger) (at string, stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ln, err := remote.Listen(ctx, endpoint, link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- remote.Serve(ctx, ln, handler, log) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
-	return ln.Endpoint(), stop
-}
-
-func newClient(t testing.TB, cfg remote.ClientConfig) *remote.Client {
-	t.Helper()
-	client, err := remote.NewClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
 }
 
 func TestAsk(t *testing.T) {
@@ -82,16 +49,16 @@ func TestAsk(t *testing.T) {
 		name, endpoint string
 		server, client zmtp.Config
 	}{
-		{"tcp", "tcp://127.0.0.1:*", null, zmtp.Config{}},
-		{"ipc", "ipc://" + filepath.Join(t.TempDir(), "zauth"), null, zmtp.Config{}},
+		{"tcp", "tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}},
+		{"ipc", zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}},
 		{"CURVE", "tcp://127.0.0.1:*",
 			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serverKeys, Handler: known},
 			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: clientKeys, ServerKey: serverKeys.Public}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			endpoint, _ := serve(t, tt.endpoint, tt.server, byName, nil)
-			client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Link: tt.client})
+			endpoint, _ := zaptest.Serve(t, tt.endpoint, tt.server, byName, nil)
+			client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Link: tt.client})
 			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: []byte("test")}}}
 			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
@@ -119,8 +86,8 @@ func TestAnyOrder(t *testing.T) {
 		}
 		return byName(ctx, req)
 	})
-	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, slow, nil)
-	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second})
+	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, slow, nil)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
 	slowDone := make(chan zap.Reply, 1)
 	go func() { slowDone <- client.Handle(context.Background(), login("slow")) }()
 	var wg sync.WaitGroup
@@ -134,13 +101,13 @@ func TestAnyOrder(t *testing.T) {
 	}
 	wg.Wait()
 	close(release)
-	if reply := <-slowDone; reply.UserID != "slow" {
+	if reply := ztest.Receive(t, "an answer", slowDone); reply.UserID != "slow" {
 		t.Errorf("slow got %+v", reply)
 	}
 }
 
 // halfPrompt decides about every other user at once, and about the others only
-// after a while.
+// after somebody else had time.
 type halfPrompt struct{}
 
 func (halfPrompt) Handle(ctx context.Context, req *zap.Request) zap.Reply {
@@ -148,7 +115,7 @@ func (halfPrompt) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	if name[len(name)-1]%2 == 0 {
 		return zap.Reply{Status: zap.StatusError, Text: "this is to be decided at once"}
 	}
-	time.Sleep(time.Millisecond)
+	runtime.Gosched()
 	return byName(ctx, req)
 }
 
@@ -163,8 +130,8 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 // request with what was in it, however many come together.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
-	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, halfPrompt{}, nil)
-	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second})
+	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
 	var wg sync.WaitGroup
 	for i := range 2000 {
 		wg.Go(func() {
@@ -180,7 +147,7 @@ func TestPrompt(t *testing.T) {
 // peerOf dials the server as a plain ZMTP peer.
 func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 	t.Helper()
-	conn, err := zmtp.Dial(context.Background(), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.MechanismNull})
+	conn, err := zmtp.Dial(ztest.Context(t), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.MechanismNull})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +159,7 @@ func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 // their envelope back.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
-	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
+	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, nil)
 	for _, tt := range []struct {
 		socketType string
 		ids        [][]byte
@@ -207,10 +174,10 @@ func TestEnvelopes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.Send(context.Background(), frames...); err != nil {
+		if err := conn.Send(ztest.Context(t), frames...); err != nil {
 			t.Fatal(err)
 		}
-		frames, err = conn.Recv(context.Background())
+		frames, err = conn.Recv(ztest.Context(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,8 +199,8 @@ func TestEnvelopes(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
-	endpoint, _ := serve(t, "tcp://127.0.0.1:*", null, byName, log.Logger())
-	client := newClient(t, remote.ClientConfig{Endpoint: endpoint})
+	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, log.Logger())
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
 	conn := peerOf(t, endpoint, "DEALER")
 	for _, tt := range []struct {
 		name   string
@@ -251,11 +218,11 @@ func TestMalformed(t *testing.T) {
 		for _, f := range tt.frames {
 			frames = append(frames, []byte(f))
 		}
-		if err := conn.Send(context.Background(), frames...); err != nil {
+		if err := conn.Send(ztest.Context(t), frames...); err != nil {
 			t.Fatal(err)
 		}
 		if tt.status != 0 {
-			answer, err := conn.Recv(context.Background())
+			answer, err := conn.Recv(ztest.Context(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -277,25 +244,34 @@ func TestMalformed(t *testing.T) {
 // nothing to do about it.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	endpoint, stop := serve(t, "tcp://127.0.0.1:*", null, byName, nil)
+	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, nil)
 	log := new(ztest.Log)
-	patient := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 30 * time.Second, Log: log.Logger()})
-	hasty := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
+	patient := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Log: log.Logger()})
+	hasty := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
 		t.Fatalf("%+v", reply)
 	}
 	stop()
+	replies := make(chan zap.Reply, 10)
+	var asking sync.WaitGroup
+	for range cap(replies) {
+		asking.Add(1)
+		go func() {
+			asking.Done()
+			replies <- patient.Handle(context.Background(), login("alice"))
+		}()
+	}
+	asking.Wait()
 	if reply := hasty.Handle(context.Background(), login("alice")); reply.Status != zap.StatusTryLater {
 		t.Errorf("without a server: %+v", reply)
 	}
-	replies := make(chan zap.Reply, 10)
-	for range cap(replies) {
-		go func() { replies <- patient.Handle(context.Background(), login("alice")) }()
+	ztest.Wait(t, "the server is missed", func() bool { return log.Count("no connection: trying again") > 0 })
+	if len(replies) > 0 {
+		t.Errorf("without a server: %+v", <-replies)
 	}
-	time.Sleep(300 * time.Millisecond)
-	serve(t, endpoint, null, byName, nil)
+	zaptest.Serve(t, endpoint, zmtp.Config{}, byName, nil)
 	for range cap(replies) {
-		if reply := <-replies; reply.UserID != "alice" {
+		if reply := ztest.Receive(t, "an answer", replies); reply.UserID != "alice" {
 			t.Errorf("after the restart: %+v", reply)
 		}
 	}
@@ -307,49 +283,54 @@ func TestServerRestarts(t *testing.T) {
 }
 
 // TestStorm: when the server comes, all who have waited for it are answered, though
-// they are more than both ends can hold on their way.
+// requests and replies are more than both ends can hold on their way.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	endpoint := "ipc://" + filepath.Join(t.TempDir(), "zauth")
-	client := newClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 9 * time.Second})
-	var wg sync.WaitGroup
-	var waiting atomic.Int32
-	for range 4000 {
-		wg.Go(func() {
-			waiting.Add(1)
-			// A large reply fills what is between the two.
-			if reply := client.Handle(context.Background(), login("alice")); reply.UserID != "alice" {
+	// Beyond the 256 decisions that a server has under way, requests fill what is
+	// between the two; and so do the replies to those.
+	const requests, size = 2000, 4 << 10
+	large := zap.Metadata{{Name: "large", Value: make([]byte, size)}}
+	endpoint := zaptest.Endpoint(t)
+	log := new(ztest.Log)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Log: log.Logger()})
+	var answered, asking sync.WaitGroup
+	for range requests {
+		asking.Add(1)
+		answered.Go(func() {
+			req := login(strings.Repeat("a", 255))
+			req.Domain = strings.Repeat("d", 255)
+			asking.Done()
+			if reply := client.Handle(context.Background(), req); reply.Status != zap.StatusOK {
 				t.Errorf("got %+v", reply)
 			}
 		})
 	}
-	for waiting.Load() < 4000 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(50 * time.Millisecond)
-	large := zap.Metadata{{Name: "large", Value: make([]byte, 4096)}}
-	serve(t, endpoint, null, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+	asking.Wait()
+	zaptest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		reply := byName(ctx, req)
 		reply.Metadata = large
 		return reply
-	}), nil)
-	wg.Wait()
+	}), log.Logger())
+	answered.Wait()
+	if t.Failed() {
+		t.Logf("the connection was lost %d times", log.Count("connection lost"))
+	}
 }
 
 // TestNoServer: a client of a server that was never there ends when it should.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, remote.ClientConfig{Endpoint: "tcp://127.0.0.1:1", Wait: time.Hour})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: zaptest.Endpoint(t), Wait: time.Hour})
 	done := make(chan zap.Reply, 2)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { done <- client.Handle(ctx, login("alice")) }()
 	cancel()
-	if reply := <-done; reply.Status != zap.StatusTryLater {
+	if reply := ztest.Receive(t, "an answer", done); reply.Status != zap.StatusTryLater {
 		t.Errorf("given up: %+v", reply)
 	}
 	go func() { done <- client.Handle(context.Background(), login("alice")) }()
 	client.Close()
-	if reply := <-done; reply.Status != zap.StatusTryLater {
+	if reply := ztest.Receive(t, "an answer", done); reply.Status != zap.StatusTryLater {
 		t.Errorf("closed: %+v", reply)
 	}
 }
@@ -357,19 +338,19 @@ func TestNoServer(t *testing.T) {
 // TestBounded: requests beyond the bound are answered at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, remote.ClientConfig{Endpoint: "tcp://127.0.0.1:1", Wait: time.Hour})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: zaptest.Endpoint(t), Wait: time.Hour})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	replies := make(chan zap.Reply, 4097)
 	for range cap(replies) {
 		go func() { replies <- client.Handle(ctx, login("alice")) }()
 	}
-	if reply := <-replies; reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "too many") {
+	if reply := ztest.Receive(t, "an answer", replies); reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "too many") {
 		t.Errorf("%+v", reply)
 	}
 	cancel()
 	for range cap(replies) - 1 {
-		<-replies
+		ztest.Receive(t, "an answer", replies)
 	}
 }
 
@@ -398,13 +379,13 @@ func BenchmarkAsk(b *testing.B) {
 	for _, transport := range []string{"tcp", "ipc"} {
 		endpoint := "tcp://127.0.0.1:*"
 		if transport == "ipc" {
-			endpoint = "ipc://" + filepath.Join(b.TempDir(), "zauth")
+			endpoint = zaptest.Endpoint(b)
 		}
 		for _, parallel := range []int{1, 32} { // times GOMAXPROCS in flight
 			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
-				at, stop := serve(b, endpoint, null, byName, nil)
+				at, stop := zaptest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
 				defer stop()
-				client := newClient(b, remote.ClientConfig{Endpoint: at})
+				client := zaptest.NewClient(b, remote.ClientConfig{Endpoint: at})
 				b.SetParallelism(parallel)
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {
