@@ -1,4 +1,4 @@
-//go:build cgo && unix
+//go:build unix
 
 package main
 
@@ -10,9 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zaptest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -26,15 +26,13 @@ func TestAudit(t *testing.T) {
 	ztest.Must(t, os.WriteFile(file, []byte("security\n    failures = 1000\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"), 0o600))
 	audit := filepath.Join(dir, "audit.json")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file, "--audit", audit)
-	client, err := remote.NewClient(remote.ClientConfig{Endpoint: z.endpoint})
-	ztest.Must(t, err)
-	defer client.Close()
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: z.endpoint})
 	ask := func(password string) zap.Reply {
 		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
 			Credentials: [][]byte{[]byte("guest"), []byte(password)}})
 	}
 	if reply := ask("hunter2"); reply.Status != zap.StatusOK || reply.UserID != "guest" {
-		t.Fatalf("%+v\n%s", reply, z.said())
+		t.Fatalf("%+v\n%s", reply, z.log.String())
 	}
 	for range 20 {
 		if reply := ask("s3cret"); reply.Status != zap.StatusRefused {
@@ -42,11 +40,13 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	var lines []string
-	for deadline := time.Now().Add(10 * time.Second); len(lines) < 21 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	ztest.Wait(t, "21 lines of audit", func() bool {
 		text, err := os.ReadFile(audit)
 		ztest.Must(t, err)
-		lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	}
+		lines = strings.SplitAfter(string(text), "\n")
+		lines = lines[:len(lines)-1] // which isn't whole
+		return len(lines) >= 21
+	})
 	for i, line := range lines {
 		var got map[string]any
 		ztest.Must(t, json.Unmarshal([]byte(line), &got))
@@ -61,33 +61,39 @@ func TestAudit(t *testing.T) {
 	if len(lines) != 21 {
 		t.Errorf("%d lines", len(lines))
 	}
-	if n := strings.Count(z.said(), "msg=refused"); n != 1 {
-		t.Errorf("%d refusals in the log:\n%s", n, z.said())
+	if n := strings.Count(z.log.String(), "msg=refused"); n != 1 {
+		t.Errorf("%d refusals in the log:\n%s", n, z.log.String())
 	}
 
 	ztest.Must(t, os.Rename(audit, audit+".1"))
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
 	z.waitFor(t, "msg=reloaded")
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	ztest.Wait(t, "a decision in the new file", func() bool {
 		ask("hunter2")
-		if text, err := os.ReadFile(audit); err == nil && strings.Contains(string(text), `"status":200`) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nothing in the new file:\n%s", z.said())
-		}
-	}
+		text, err := os.ReadFile(audit)
+		return err == nil && strings.Contains(string(text), `"status":200`)
+	})
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
-	<-z.read
-	ztest.Must(t, z.cmd.Wait())
-	if !strings.Contains(z.said(), `msg="refused again" count=19`) {
-		t.Errorf("log:\n%s", z.said())
+	z.end(t)
+	if !strings.Contains(z.log.String(), `msg="refused again" count=19`) {
+		t.Errorf("log:\n%s", z.log.String())
 	}
 	old, err := os.ReadFile(audit + ".1")
 	ztest.Must(t, err)
-	for _, text := range []string{z.said(), string(old)} {
+	for _, text := range []string{z.log.String(), string(old)} {
 		if strings.Contains(text, "hunter2") || strings.Contains(text, "s3cret") {
 			t.Errorf("a password in\n%s", text)
 		}
 	}
+}
+
+// TestSignals: SIGHUP reads everything again, SIGTERM ends zauth well.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	dir, _ := keystoreOf(t, "alice")
+	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+	z.waitFor(t, "keystore read again", "identities=1")
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
+	z.end(t)
 }

@@ -1,4 +1,4 @@
-//go:build cgo && unix
+//go:build unix
 
 package main
 
@@ -28,12 +28,7 @@ const benchTime = "2"
 // authenticator and czmq's zauth, within their processes. Each has 10 certificates,
 // and then 10,000.
 func BenchmarkPeers(b *testing.B) {
-	czmq := filepath.Join(b.TempDir(), "czmq")
-	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "libczmq", "libzmq").Output()
-	ztest.Must(b, err)
-	if out, err := exec.Command("gcc", append([]string{"-O2", "-o", czmq, "testdata/peers/czmq.c"}, strings.Fields(string(flags))...)...).CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	czmq := ztest.CProgram(b, "cmd/zauth/testdata/peers/czmq.c", "-O2", "-lczmq", "-lzmq")
 	for _, count := range []int{10, 10_000} {
 		dir := b.TempDir()
 		var known *cert.Certificate
@@ -53,7 +48,7 @@ func BenchmarkPeers(b *testing.B) {
 		}
 		first := filepath.Join(dir, "client-00000.key")
 		for name, command := range map[string][]string{
-			"pyzmq-64": {"/usr/bin/python3", "testdata/peers/pyzmq.py", dir, benchTime, "64"},
+			"pyzmq-64": {ztest.Python(b), "testdata/peers/pyzmq.py", dir, benchTime, "64"},
 			"czmq-64":  {czmq, dir, benchTime, "64", first},
 		} {
 			b.Run(fmt.Sprintf("%d certificates/%s", count, name), func(b *testing.B) {

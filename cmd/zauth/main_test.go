@@ -1,11 +1,13 @@
 package main
 
 import (
+	"io"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
@@ -14,12 +16,20 @@ const asZauth = "ZAUTH_TEST_AS_ZAUTH"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asZauth) != "" {
+		go endWithStdin()
 		main()
 	}
-	testscript.Main(m, map[string]func(){"zauth": main})
+	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main})
 }
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	script.Run(t)
+}
+
+// endWithStdin ends this process, which a test has started, when the test's ends: its
+// standard input is a pipe from there.
+func endWithStdin() {
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(1)
 }

@@ -1,4 +1,4 @@
-//go:build cgo && unix
+//go:build unix
 
 package main
 
@@ -7,14 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
 )
 
 // TestPyzmq: services of pyzmq ask zauth by a policy, about each mechanism, and see
@@ -24,34 +23,9 @@ func TestPyzmq(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs pyzmq")
 	}
-	dir := t.TempDir()
-	clients := filepath.Join(dir, "clients")
-	ztest.Must(t, os.Mkdir(clients, 0o755))
-	acme := cert.GenerateAuthority()
-	now := time.Now().UTC().Truncate(time.Second)
-	store, err := keystore.Open(clients, nil)
-	ztest.Must(t, err)
-	for _, name := range []string{"trader", "guest", "signed", "expired", "revoked", "stranger"} {
-		c := cert.Generate(cert.Property{Name: "name", Value: name})
-		switch name {
-		case "trader", "expired", "revoked":
-			c.Metadata.Set("group", "traders")
-			c.Metadata.Set("desk", "7")
-		case "signed":
-			ztest.Must(t, acme.Sign(c))
-		}
-		if name == "expired" {
-			c.Validity.NotAfter = now
-		}
-		ztest.Must(t, c.Save(filepath.Join(dir, name+".key"), false))
-		if name != "stranger" {
-			ztest.Must(t, store.Put(c))
-		}
-		if name == "revoked" {
-			ztest.Must(t, store.Revoke(c.Public, now, ""))
-		}
-	}
-	file := filepath.Join(dir, "policy.zpl")
+	python := ztest.Python(t)
+	s := scenario.New(t)
+	file := filepath.Join(s.Dir, "policy.zpl")
 	ztest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `security
     domain = lan
     allow = 127.0.0.1
@@ -81,13 +55,17 @@ security
     curve = 1
         keystore = dir:clients
         authority = "%s"
-`, acme.Key), 0o600))
+`, s.Authority.Key), 0o600))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file)
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "testdata/peers/services.py", z.endpoint, dir)
-	cmd.Stderr = os.Stderr
+	cmd := exec.CommandContext(t.Context(), python, "testdata/peers/services.py", z.endpoint, s.Dir)
+	stdin, err := cmd.StdinPipe() // it ends when this ends
+	ztest.Must(t, err)
+	defer stdin.Close()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, z.said())
+		t.Fatalf("%v\n%s\n%s", err, out, &stderr)
 	}
 	const want = `lan anybody user= desk=-
 closed anybody refused 400
@@ -114,6 +92,6 @@ signed revoked refused 400
 signed stranger refused 400
 `
 	if diff := cmp.Diff(want, string(out)); diff != "" {
-		t.Errorf("(-want +got):\n%s\n%s", diff, z.said())
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,7 +21,7 @@ import (
 const WithoutSleep = "atexit_sleep_ms=0"
 
 // Run runs the testscript files in the folder testdata. Beside what testscript has
-// they can use the commands status and mode, the condition [peers], which is
+// they can use the commands await, mode and status, the condition [peers], which is
 // [ztest.Peers], and in their environment these variables ("NAME=value") and, with
 // peers, PYTHON, the path of Debian's Python.
 func Run(t *testing.T, env ...string) {
@@ -42,6 +44,7 @@ func Run(t *testing.T, env ...string) {
 			return ztest.Peers(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await":  Await,
 			"mode":   Mode,
 			"status": Status,
 		},
@@ -80,5 +83,28 @@ func Mode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if info.Mode() != fs.FileMode(want) {
 		ts.Fatalf("%s has mode %v, want %v", args[0], info.Mode(), fs.FileMode(want))
+	}
+}
+
+// Await is the script command "await FILE REGEXP ...": it waits until the file, which
+// is still written, has a match for each.
+func Await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await file regexp ...")
+	}
+	for deadline := time.Now().Add(ztest.Patience); ; time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		missing := ""
+		for _, expr := range args[1:] {
+			if !regexp.MustCompile("(?m)" + expr).Match(text) {
+				missing = expr
+			}
+		}
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v in vain: no match for %s in %s, %v:\n%s", ztest.Patience, missing, args[0], err, text)
+		}
 	}
 }

@@ -2,6 +2,7 @@
 
 Prints a line for each client: its domain, its name, and what became of it.
 """
+import itertools
 import os
 import sys
 import threading
@@ -11,6 +12,16 @@ import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
 zauth, directory = sys.argv[1], sys.argv[2]
+PATIENCE = 60_000
+count = itertools.count()
+
+
+def end_with_stdin():
+    sys.stdin.read()
+    os._exit(1)
+
+
+threading.Thread(target=end_with_stdin, daemon=True).start()
 servers, clients = zmq.Context(), zmq.Context()
 inside, outside = servers.socket(zmq.ROUTER), servers.socket(zmq.DEALER)
 inside.bind("inproc://zeromq.zap.01")
@@ -21,22 +32,29 @@ server_public, server_secret = zmq.curve_keypair()
 
 def serve(domain, mechanism):
     server = servers.socket(zmq.PULL)
-    server.rcvtimeo = 10_000
+    server.rcvtimeo = server.handshake_ivl = PATIENCE
     server.zap_domain = domain.encode()
     if mechanism == "PLAIN":
         server.plain_server = True
     elif mechanism == "CURVE":
         server.curve_publickey, server.curve_secretkey, server.curve_server = server_public, server_secret, True
-    return server, f"tcp://127.0.0.1:{server.bind_to_random_port('tcp://127.0.0.1')}"
+    server.bind("tcp://127.0.0.1:*")
+    return server, server.last_endpoint
 
 
 def come(domain, name, mechanism, login=None, password=None):
     server, endpoint = serve(domain, mechanism)
     # libzmq's PLAIN clients don't understand a refusal, so it is the server that is asked.
-    monitor = server.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-    monitor.rcvtimeo = 10_000
+    # Not get_monitor_socket, which takes its name from a file descriptor: such a number
+    # comes again before libzmq has given up the name.
+    name_of_monitor = f"inproc://monitor-{next(count)}"
+    server.monitor(name_of_monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+    monitor = servers.socket(zmq.PAIR)
+    monitor.rcvtimeo = PATIENCE
+    monitor.connect(name_of_monitor)
     client = clients.socket(zmq.PUSH)
     client.linger = 0
+    client.handshake_ivl = PATIENCE
     if mechanism == "PLAIN":
         client.plain_username, client.plain_password = login.encode(), password.encode()
     elif mechanism == "CURVE":
