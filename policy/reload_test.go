@@ -7,14 +7,12 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { ztest.Main(m) }
 
 // write puts a policy in the place of that in a directory: nobody reads half of it.
 func write(t testing.TB, dir, text string) {

@@ -123,7 +123,7 @@ func failures(out string) (names []string) {
 		return names
 	}
 	for line := range strings.Lines(out) {
-		for _, start := range []string{"panic:", "fatal error:", "goleak:", "WARNING: DATA RACE", "exec:"} {
+		for _, start := range []string{"panic:", "fatal error:", "goroutines are left", "WARNING: DATA RACE", "exec:"} {
 			if strings.HasPrefix(line, start) {
 				return []string{strings.TrimSpace(line)}
 			}

@@ -23,7 +23,7 @@ func TestFailures(t *testing.T) {
 		{"tests", "--- FAIL: TestA (0.00s)\n    a_test.go:1: no\n--- FAIL: TestAB (0.1s)\nFAIL\n", []string{"TestA", "TestAB"}},
 		{"subtests", "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x (0.00s)\n    --- FAIL: TestA/y (0.00s)\n", []string{"TestA/x", "TestA/y"}},
 		{"panic", "=== RUN TestA\npanic: test timed out after 20m0s\n\ngoroutine 1:\n", []string{"panic: test timed out after 20m0s"}},
-		{"leak", "PASS\ngoleak: Errors on successful test run: found unexpected goroutines:\n", []string{"goleak: Errors on successful test run: found unexpected goroutines:"}},
+		{"leak", "PASS\ngoroutines are left behind: found unexpected goroutines:\n", []string{"goroutines are left behind: found unexpected goroutines:"}},
 		{"nothing", "PASS\n", []string{"no test, see the output"}},
 	} {
 		if diff := cmp.Diff(tt.want, failures(tt.out)); diff != "" {

@@ -21,7 +21,7 @@ const programs = "ZCURVE_TEST_PROGRAMS"
 type M struct{ tests interface{ Run() int } }
 
 // WithPrograms is what a package's TestMain runs if its tests call [GoProgram] or
-// [CProgram]. It can be given to goleak and to testscript.
+// [CProgram]. It can be given to testscript.
 func WithPrograms(m *testing.M) M { return M{m} }
 
 // Run runs the tests. A folder that it made for the programs is removed afterwards.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pebbe/zmq4"
-	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -16,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { ztest.Main(m) }
 
 // newServer makes a bound CURVE server in a domain.
 func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, domain string) (sock *zmq4.Socket, endpoint string) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -21,7 +20,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { ztest.Main(m) }
 
 // byName lets in whoever logs in with the password "secret", and says who.
 var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {

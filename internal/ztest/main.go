@@ -1,0 +1,26 @@
+package ztest
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Main runs the tests of a package and ends the process. It fails if goroutines are
+// left behind. On a busy machine one may take its time to end: it has [Patience].
+func Main(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		left := goleak.Find()
+		for deadline := time.Now().Add(Patience); left != nil && time.Now().Before(deadline); left = goleak.Find() {
+		}
+		if left != nil {
+			fmt.Fprintln(os.Stderr, "goroutines are left behind:", left)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
