@@ -95,7 +95,7 @@ func TestKilledAndRestarted(t *testing.T) {
 }
 
 // TestDirectoryFollowed: a certificate that is put into the directory, or taken
-// from it, counts without further ado.
+// from it, counts without a signal or a restart.
 func TestDirectoryFollowed(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
