@@ -262,8 +262,8 @@ func TestNull(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.domain, got, tt.outcome)
 		}
 		if tt.domain == "closed" {
-			// Nothing has come before what is sent now, without a handshake.
-			ztest.Wait(t, "the client gives up", func() bool { return !writable(t, client) })
+			// What is sent now, without a handshake, comes first. What a refused client
+			// sent could come later, and go unnoticed: libzmq tells of nothing to wait for.
 			inside := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 			ztest.Must(t, server.Bind("inproc://closed"), inside.Connect("inproc://closed"))
 			if _, err := inside.Send("inside", 0); err != nil {
