@@ -126,7 +126,7 @@ func (r random) quoted(value string) string {
 // sameNodes compares sections but for where they stand.
 var sameNodes = cmp.Options{cmpopts.IgnoreFields(zpl.Node{}, "Line", "Column", "ValueColumn"), cmpopts.EquateEmpty()}
 
-// TestCanonicalOfAnyUnraced: whatever stands in a certificate, and however it is
+// TestCanonicalOfAnyUnraced: whatever a certificate contains, and however it is
 // written, it has one canonical form, from which all of it can be told: so no two
 // that differ share one.
 func TestCanonicalOfAnyUnraced(t *testing.T) {

@@ -41,15 +41,15 @@ func (m M) Run() int {
 // GoProgram builds the command in a folder of this module, such as "cmd/zcert",
 // with the variables added to the environment, and without the race detector. It
 // returns the path of the executable, which has a folder of its own and the name of
-// the command. Each is built once, by whoever needs it first.
+// the command. Each is built once, for the first that asks.
 func GoProgram(t testing.TB, folder string, env ...string) string {
 	t.Helper()
 	return program(t, filepath.Join(folder, filepath.Base(folder)), env, "go", "build", "-o", "OUT", "./"+folder)
 }
 
 // CProgram compiles a C source of this module, such as "examples/c/server.c", with
-// flags that may stand after it, such as "-lzmq". It returns the path of the
-// executable. Each is built once, by whoever needs it first.
+// flags after it, such as "-lzmq". It returns the path of the
+// executable. Each is built once, for the first that asks.
 func CProgram(t testing.TB, source string, flags ...string) string {
 	t.Helper()
 	NeedPeers(t)

@@ -435,8 +435,8 @@ func TestRestart(t *testing.T) {
 		patientIsIn = patientIsIn || got == "patient"
 		return got
 	}
-	// comesIn waits until name has come in, and returns whether it has.
-	comesIn := func(name string) bool {
+	// admitted waits for a message from name, and returns whether it came.
+	admitted := func(name string) bool {
 		t.Helper()
 		ztest.Must(t, server.SetRcvtimeo(ztest.Patience))
 		for {
@@ -452,20 +452,20 @@ func TestRestart(t *testing.T) {
 		if _, err := client.Send(name, 0); err != nil {
 			t.Fatal(err)
 		}
-		if !comesIn(name) {
-			t.Fatalf("%s didn't come in", name)
+		if !admitted(name) {
+			t.Fatalf("%s wasn't let in", name)
 		}
 		ztest.Must(t, client.Close())
 		stop()
-		// Nobody comes in meanwhile: what comes in these moments is a friend's, who
-		// was in before. A stranger who takes longer would go unnoticed here.
+		// No one is let in meanwhile: a message in these moments is from a friend who
+		// was let in before. A stranger who takes longer would go unnoticed here.
 		ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
 		for receive() != "" {
 		}
 	}
 	zmqtest.Start(t, zctx, only(friend), nil)
-	if !patientIsIn && !comesIn("patient") {
-		t.Error("the one that has tried all the while didn't come in")
+	if !patientIsIn && !admitted("patient") {
+		t.Error("the client that has tried all the while wasn't let in")
 	}
 }
 
