@@ -67,7 +67,7 @@ func TestInterrupted(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := poller.Poll(time.Second); isInterrupted(err) {
+			if _, err := poller.Poll(50 * time.Millisecond); isInterrupted(err) {
 				interrupted.Add(1)
 			}
 		}
