@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -79,24 +78,6 @@ func (z *zauth) end(t *testing.T) {
 	t.Helper()
 	ztest.Receive(t, "zauth ends", z.ended)
 	ztest.Must(t, z.err)
-}
-
-// resident is how much memory it has, in octets.
-func (z *zauth) resident(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", z.cmd.Process.Pid))
-	if err != nil {
-		t.Skip("no /proc here")
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.Atoi(strings.Fields(rest)[0])
-			ztest.Must(t, err)
-			return kib << 10
-		}
-	}
-	t.Fatal("no VmRSS")
-	return 0
 }
 
 // keystoreOf makes a directory with the certificates of these names, and

@@ -6,11 +6,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +121,24 @@ func TestDirectoryFollowed(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
 	follows("alice is removed", keys[0], false)
 	follows("bob stays", bob, true)
+}
+
+// resident is how much memory it has, in octets.
+func (z *zauth) resident(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", z.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.Atoi(strings.Fields(rest)[0])
+			ztest.Must(t, err)
+			return kib << 10
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
 }
 
 // TestBadInput: what is wrong is in the log, with its peer or its file and

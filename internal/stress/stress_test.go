@@ -35,6 +35,7 @@ func TestFailures(t *testing.T) {
 // TestStress finds the test that fails in one way of running it only, and keeps
 // its output.
 func TestStress(t *testing.T) {
+	ztest.NeedPeers(t) // the race detector needs a C compiler
 	if testing.Short() {
 		t.Skip("builds tests")
 	}
