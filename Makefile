@@ -16,26 +16,30 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
 # Debian packages: libzmq and a C compiler for what is tested against libzmq,
 # czmq and pyzmq for their side of the tests, what the other implementation of
-# certificates stands on, another reader of YAML, and libsodium to be measured
+# certificates is built on, another reader of YAML, and libsodium to be measured
 # beside.
 PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 python3-yaml libsodium-dev pkg-config gcc libc6-dev
 
 # What imports libzmq needs C. Everything else must build without, anywhere.
-PURE = $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1)
+PURE = $(or $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1), \
+	$(error go list finds no packages))
 
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
-# Without apt-get there is no telling where libzmq and the other peers are.
+# Without apt-get, libzmq and the other peers can be anywhere, if they are there.
 ifeq ($(shell command -v apt-get 2>/dev/null),)
 export CGO_ENABLED = 0
 export ZCURVE_TEST_PEERS = none
 TESTED = $(PURE)
 else
+export CGO_ENABLED = 1
 TESTED = ./...
 RACE = -race
 # Packages with tests that run without the race detector only. See ztest.Unraced.
 UNRACED = $(shell grep -rl --include='*_test.go' 'ztest[.]Unraced' . | xargs -n 1 dirname | sort -u)
 endif
+
+TESTFLAGS = -count=1 -parallel 8 -timeout 20m
 
 # Each fuzz target runs this long under make fuzz.
 FUZZTIME ?= 1m
@@ -46,24 +50,30 @@ STRESSTIME ?= 30m
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps build man test lint unit cross stress demo bench bench-short fuzz clean
+.PHONY: all deps peers build man test lint unit cross stress demo bench bench-short fuzz clean
 
 all: build
 
 deps:
-ifeq ($(TESTED),./...)
+ifdef RACE
 	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | \
 		awk '$$2 == "installed" {have[$$1]} END {split("$(PACKAGES)", want); for (i in want) if (!(want[i] in have)) print want[i]}'); \
 	if [ -n "$$missing" ]; then \
+		echo "installing Debian packages:" $$missing; \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		[ -z "$$sudo" ] || command -v sudo >/dev/null || \
-			{ echo "needs these Debian packages, which only root can install:" $$missing; exit 1; }; \
-		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+		{ $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } || \
+			{ echo "could not install them: needs root or sudo, and apt-get to work; then run: apt-get install" $$missing; exit 1; }; \
 	fi
 else
 	@echo "no apt-get here to install libzmq, czmq, pyzmq and gcc, so what needs them is left out"
 endif
 	@$(GO) mod download
+
+# What does nothing without libzmq.
+peers: deps
+ifndef RACE
+	@echo "needs libzmq, which is installed with apt-get only"; exit 1
+endif
 
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
@@ -83,9 +93,9 @@ lint:
 # Debian package. The programs that they build are shared by all packages.
 unit:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export ZCURVE_TEST_PROGRAMS="$$dir/programs" && \
-	{ $(GO) test $(RACE) -count=1 -parallel 8 -timeout 20m $(TESTED) || touch "$$dir/failed"; \
-	  $(if $(RACE),$(GO) test -count=1 -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) } 2>&1 | \
-		grep -v 'no test files' | tee "$$dir/log"; \
+	{ $(GO) test $(TESTFLAGS) $(RACE) $(TESTED) || touch "$$dir/failed"; \
+	  $(if $(RACE),$(GO) test $(TESTFLAGS) -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) } 2>&1 | \
+		grep --line-buffered -v 'no test files' | tee "$$dir/log"; \
 	echo; awk -F '\t' '/^(ok|FAIL)/ && $$2 { time[$$2] += $$3; if (/^F/) result[$$2] = "FAIL" } \
 		END { for (p in time) printf "%7.1f s  %s %s\n", time[p], p, result[p] }' "$$dir/log" | sort -n; \
 	echo "$$(($$(date +%s) - $(START))) s in all"; \
@@ -100,17 +110,17 @@ cross:
 	done
 
 # Looks for tests that fail by chance.
-stress: deps
+stress: peers
 	$(GO) run ./internal/stress -for $(STRESSTIME) ./...
 
-demo: deps build
+demo: peers build
 	@$(GO) run ./examples/demo
 
 # Both measure beside libzmq and print; the long one writes docs/performance.md.
-bench: deps
+bench: peers
 	$(GO) run ./bench
 
-bench-short: deps
+bench-short: peers
 	$(GO) run ./bench -short -o ""
 
 fuzz:

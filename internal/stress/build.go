@@ -35,8 +35,9 @@ func build(ctx context.Context, dir string, patterns []string) (suites []*suite,
 	if err != nil {
 		return nil, err
 	}
-	// Helper programs are built once, as under make test.
-	env := []string{"ZCURVE_TEST_PROGRAMS=" + filepath.Join(dir, "programs")}
+	// Helper programs are built once, as under make test. What tests that are killed
+	// leave behind goes with the folder; its path is short, as those of sockets must be.
+	env := []string{"ZCURVE_TEST_PROGRAMS=" + filepath.Join(dir, "programs"), "TMPDIR=" + dir}
 	for i, line := range strings.Split(strings.TrimSpace(list), "\n") {
 		path, folder, ok := strings.Cut(line, "\t")
 		if !ok {

@@ -43,7 +43,7 @@ func main() {
 
 // stress builds the tests, runs them for a while and prints what failed.
 func stress(ctx context.Context, duration time.Duration, busy int, out string, patterns []string) (failed bool, err error) {
-	dir, err := os.MkdirTemp("", "zcurve-stress-")
+	dir, err := os.MkdirTemp("", "stress-")
 	if err != nil {
 		return false, err
 	}
@@ -52,6 +52,7 @@ func stress(ctx context.Context, duration time.Duration, busy int, out string, p
 	if err != nil {
 		return false, err
 	}
+	runtime.GOMAXPROCS(runtime.NumCPU() + busy)
 	load, stop := context.WithCancel(ctx)
 	defer stop()
 	for range busy {
@@ -59,6 +60,9 @@ func stress(ctx context.Context, duration time.Duration, busy int, out string, p
 			for load.Err() == nil {
 			}
 		}()
+	}
+	if err := clear(out); err != nil {
+		return false, err
 	}
 	s := &schedule{suites: suites, deadline: time.Now().Add(duration), out: out}
 	s.run(ctx, runtime.NumCPU())

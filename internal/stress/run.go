@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -72,6 +73,21 @@ func (c *suite) run(ctx context.Context) (out []byte, err error) {
 	return buf.Bytes(), err
 }
 
+// maxKept is how many outputs of a suite are kept.
+const maxKept = 20
+
+// clear makes the folder for outputs, and removes those of an earlier run.
+func clear(out string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	earlier, err := filepath.Glob(filepath.Join(out, "[0-9]*.log"))
+	for _, file := range earlier {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
 // done counts a run and keeps its output if it failed. What an interrupt has ended
 // doesn't count.
 func (s *schedule) done(ctx context.Context, c *suite, took time.Duration, out []byte, err error) {
@@ -90,46 +106,49 @@ func (s *schedule) done(ctx context.Context, c *suite, took time.Duration, out [
 	if c.tests == nil {
 		c.tests = map[string]int{}
 	}
-	names := failures(string(out))
+	names := failures(string(out), err)
 	for _, name := range names {
 		c.tests[name]++
 	}
-	s.kept++
-	file := filepath.Join(s.out, fmt.Sprintf("%d.log", s.kept))
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
-		file = err.Error()
-	} else if err := os.WriteFile(file, fmt.Appendf(nil, "%s: %v\n%s", c.name, err, out), 0o644); err != nil {
-		file = err.Error()
+	file := "output not kept"
+	if c.failed <= maxKept {
+		s.kept++
+		file = filepath.Join(s.out, fmt.Sprintf("%d.log", s.kept))
+		if err := os.WriteFile(file, fmt.Appendf(nil, "%s: %v\n%s", c.name, err, out), 0o644); err != nil {
+			file = err.Error()
+		}
 	}
 	fmt.Printf("FAIL %s: %s (%s)\n", c.name, strings.Join(names, ", "), file)
 }
 
-var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+var (
+	failed    = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	timedOut  = regexp.MustCompile(`(?m)^\t+(\S+) \(\S+\)$`) // below "running tests:"
+	otherwise = regexp.MustCompile(`(?m)^(panic:|fatal error:|goroutines are left|WARNING: DATA RACE).*`)
+)
 
-// failures returns the names of the tests that failed, without those that failed
-// because of a subtest. Where no test is named, it returns the first line that says
+// failures returns the names of the tests that failed or ran out of time, without
+// those of which a subtest did. Where no test is named, it returns a line that says
 // what happened.
-func failures(out string) (names []string) {
-	var all []string
-	for _, m := range failed.FindAllStringSubmatch(out, -1) {
-		all = append(all, m[1])
+func failures(out string, err error) (names []string) {
+	found := failed.FindAllStringSubmatch(out, -1)
+	if _, running, ok := strings.Cut(out, "\n\trunning tests:\n"); ok {
+		running, _, _ = strings.Cut(running, "\n\n")
+		found = append(found, timedOut.FindAllStringSubmatch(running, -1)...)
 	}
-	for _, name := range all {
-		if !slices.ContainsFunc(all, func(other string) bool { return strings.HasPrefix(other, name+"/") }) {
-			names = append(names, name)
+	for _, m := range found {
+		isParent := func(other []string) bool { return strings.HasPrefix(other[1], m[1]+"/") }
+		if !slices.Contains(names, m[1]) && !slices.ContainsFunc(found, isParent) {
+			names = append(names, m[1])
 		}
 	}
 	if len(names) > 0 {
 		return names
 	}
-	for line := range strings.Lines(out) {
-		for _, start := range []string{"panic:", "fatal error:", "goroutines are left", "WARNING: DATA RACE", "exec:"} {
-			if strings.HasPrefix(line, start) {
-				return []string{strings.TrimSpace(line)}
-			}
-		}
+	if line := otherwise.FindString(out); line != "" {
+		return []string{line}
 	}
-	return []string{"no test, see the output"}
+	return []string{fmt.Sprint("no test: ", err)}
 }
 
 // report prints how often each suite ran and what failed, worst last.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,11 +23,12 @@ func TestFailures(t *testing.T) {
 	}{
 		{"tests", "--- FAIL: TestA (0.00s)\n    a_test.go:1: no\n--- FAIL: TestAB (0.1s)\nFAIL\n", []string{"TestA", "TestAB"}},
 		{"subtests", "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x (0.00s)\n    --- FAIL: TestA/y (0.00s)\n", []string{"TestA/x", "TestA/y"}},
-		{"panic", "=== RUN TestA\npanic: test timed out after 20m0s\n\ngoroutine 1:\n", []string{"panic: test timed out after 20m0s"}},
+		{"out of time", "--- FAIL: TestB (0.0s)\npanic: test timed out after 2s\n\trunning tests:\n\t\tTestA (2s)\n\t\tTestA/x (2s)\n\ngoroutine 1 [running]:\n\tTestC (0x1)\n", []string{"TestB", "TestA/x"}},
+		{"panic", "panic: no reason\n\ngoroutine 1:\n", []string{"panic: no reason"}},
 		{"leak", "PASS\ngoroutines are left behind: found unexpected goroutines:\n", []string{"goroutines are left behind: found unexpected goroutines:"}},
-		{"nothing", "PASS\n", []string{"no test, see the output"}},
+		{"nothing", "PASS\n", []string{"no test: exit status 2"}},
 	} {
-		if diff := cmp.Diff(tt.want, failures(tt.out)); diff != "" {
+		if diff := cmp.Diff(tt.want, failures(tt.out, errors.New("exit status 2"))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -56,6 +58,7 @@ func TestGood(t *testing.T) {}
 	t.Chdir(dir)
 	suites, err := build(t.Context(), t.TempDir(), []string{"./..."})
 	ztest.Must(t, err)
+	ztest.Must(t, clear(out))
 	s := &schedule{suites: suites, deadline: time.Now(), out: out}
 	s.run(t.Context(), 2)
 	var report strings.Builder

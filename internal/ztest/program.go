@@ -1,6 +1,8 @@
 package ztest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +67,9 @@ func program(t testing.TB, name string, env []string, command ...string) string 
 	if dir == "" {
 		t.Fatal("TestMain has to run ztest.WithPrograms")
 	}
-	path := filepath.Join(dir, filepath.FromSlash(name))
+	// What is built in another way is another program.
+	way := sha256.Sum256(fmt.Appendf(nil, "%q %q", env, command))
+	path := filepath.Join(dir, hex.EncodeToString(way[:4]), filepath.FromSlash(name))
 	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	lock := flock.New(path + ".lock")
 	Must(t, lock.Lock())

@@ -3,8 +3,9 @@
 // the programs that tests run. Its subpackages hold the rest:
 //
 //   - scenario: a keystore with a trader, a guest and those to be refused,
-//   - script: commands and set-up for testscript files,
-//   - zmqtest: sockets of libzmq, their peers' keys and their monitors.
+//   - script: what testscript files can use,
+//   - zaptest: servers and clients of package zap/remote,
+//   - zmqtest: sockets of libzmq and their monitors.
 //
 // A test waits for an event, never for a time. Where it has to give up, it does so
 // after [Patience], which a busy machine doesn't reach.
@@ -53,26 +54,26 @@ func Background(t testing.TB, run func(context.Context) error) {
 	})
 }
 
-// Wait waits until happened reports true. After [Patience] it ends the test, which
-// then says that what didn't happen.
+// Wait waits until happened reports true. After [Patience] it ends the test, and says
+// what didn't happen.
 func Wait(t testing.TB, what string, happened func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience); !happened(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", Patience, what)
+			t.Fatalf("%s: not within %v", what, Patience)
 		}
 	}
 }
 
 // Receive waits for a value, or for the channel to be closed. After [Patience] it
-// ends the test, which then says that what didn't come.
+// ends the test, and says what didn't come.
 func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
 	case <-time.After(Patience):
-		t.Fatalf("waited %v in vain: %s", Patience, what)
+		t.Fatalf("%s: not within %v", what, Patience)
 		panic("unreachable")
 	}
 }
@@ -82,7 +83,7 @@ func Receive[T any](t testing.TB, what string, from <-chan T) T {
 // names contain Alloc or Unraced, as the name of this one must.
 func Unraced(t testing.TB) {
 	t.Helper()
-	if !strings.Contains(t.Name(), "Alloc") && !strings.Contains(t.Name(), "Unraced") {
+	if name, _, _ := strings.Cut(t.Name(), "/"); !strings.Contains(name, "Alloc") && !strings.Contains(name, "Unraced") {
 		t.Fatal("make test would never run this: its name contains neither Alloc nor Unraced")
 	}
 	if Race {

@@ -44,16 +44,16 @@ func Run(t *testing.T, env ...string) {
 			return ztest.Peers(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":  Await,
-			"mode":   Mode,
-			"status": Status,
+			"await":  await,
+			"mode":   mode,
+			"status": status,
 		},
 	})
 }
 
-// Status is the script command "status 2 zcert …": the program must exit with
+// status is the script command "status 2 zcert …": the program must exit with
 // that code. Its output can be asked for with stdout and stderr afterwards.
-func Status(ts *testscript.TestScript, neg bool, args []string) {
+func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status code program [argument ...]")
 	}
@@ -72,8 +72,8 @@ func Status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Mode is the script command "mode FILE 0600": the file must have that mode.
-func Mode(ts *testscript.TestScript, neg bool, args []string) {
+// mode is the script command "mode FILE 0600": the file must have that mode.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: mode file octal")
 	}
@@ -86,9 +86,9 @@ func Mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// Await is the script command "await FILE REGEXP ...": it waits until the file, which
+// await is the script command "await FILE REGEXP ...": it waits until the file, which
 // is still written, has a match for each.
-func Await(ts *testscript.TestScript, neg bool, args []string) {
+func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: await file regexp ...")
 	}
@@ -104,7 +104,7 @@ func Await(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%v in vain: no match for %s in %s, %v:\n%s", ztest.Patience, missing, args[0], err, text)
+			ts.Fatalf("no match for %s in %s within %v, %v:\n%s", missing, args[0], ztest.Patience, err, text)
 		}
 	}
 }
