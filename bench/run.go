@@ -87,7 +87,7 @@ func (g *group) start(path string, args ...string) (*child, error) {
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
 			select {
 			case c.lines <- scanner.Text():
-			case <-g.ctx.Done(): // nobody may read any more
+			case <-g.ctx.Done(): // there may be no reader left
 			}
 		}
 		if err := cmd.Wait(); err != nil {

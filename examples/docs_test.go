@@ -38,7 +38,7 @@ var asleep = regexp.MustCompile(`^sleep \d+$`)
 // TestDocumentedCommands runs what the README and the guide show: the console
 // blocks of a file, from the first to the last, in one shell in a copy of the
 // repository. What they show of a command's output must come from it, in that
-// order; other lines may stand between, and "…" is any text in a line. A command
+// order; other lines may come between them, and "…" is any text in a line. A command
 // succeeds unless "(exit code 1)" or the like follows.
 //
 // The test doesn't sleep where readers are told to. Lines below "sleep 1" are

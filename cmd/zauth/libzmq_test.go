@@ -51,7 +51,8 @@ func (s *service) count(counts map[curve.PublicKey]int, key curve.PublicKey) {
 	counts[key]++
 }
 
-// counted returns how often was asked about a client, and the answer was 300.
+// counted returns how often the service asked about a client, and how often the
+// answer was 300.
 func (s *service) counted(keys curve.KeyPair) (asked, laters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +139,8 @@ func (s *service) askLibzmq(keys curve.KeyPair) (string, error) {
 	return strings.Join(reply, ""), err
 }
 
-// intruders lets a stranger knock without pause until the test ends. None may
-// ever be let in.
+// intruders has a stranger try to connect continuously until the test ends. None
+// may ever be let in.
 func intruders(t *testing.T, s *service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var tried atomic.Int64

@@ -73,7 +73,7 @@ func (z *zauth) waitFor(t *testing.T, words ...string) {
 	ztest.Wait(t, fmt.Sprintf("a line with %q", words), func() bool { return z.log.Count(words...) > 0 })
 }
 
-// end waits until the process has ended by itself, and well.
+// end waits until the process exits on its own, with status 0.
 func (z *zauth) end(t *testing.T) {
 	t.Helper()
 	ztest.Receive(t, "zauth ends", z.ended)

@@ -143,7 +143,7 @@ func TestRefused(t *testing.T) {
 			if n := asked.Load(); n != 1 {
 				t.Errorf("the handler was asked %d times", n)
 			}
-			// The reply goes out first, and then its fault is told.
+			// The reply goes out first, and its error is logged afterwards.
 			ztest.Wait(t, fmt.Sprintf("%q in the log", tt.log), func() bool { return strings.Contains(log.String(), tt.log) })
 			if tt.log == "" && log.String() != "" {
 				t.Errorf("log:\n%s", &log)

@@ -20,7 +20,7 @@ import (
 )
 
 // TestPolicy: a policy decides for libzmq's servers, about each mechanism; both
-// sides learn what became of it, and the server who came in.
+// sides learn what became of it, and the server who was admitted.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)

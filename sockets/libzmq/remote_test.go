@@ -29,10 +29,10 @@ func TestForward(t *testing.T) {
 	}
 	stop := serve()
 	server, endpoint, atServer := newImpatientServer(t, zctx, zmq4.REP, serverKeys, "payments")
-	// comesIn says hello with a new socket. It returns what settled it, and how
-	// often the client was told to try later before. After the second time the
-	// daemon is back.
-	comesIn := func(keys curve.KeyPair) (outcome string, laters int) {
+	// admitted says hello with a new socket. It returns the final outcome, and how often
+	// the client was told to try later before. After the second time the daemon is
+	// back.
+	admitted := func(keys curve.KeyPair) (outcome string, laters int) {
 		t.Helper()
 		client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
 		if _, err := client.Send("hello", 0); err != nil {
@@ -59,20 +59,20 @@ func TestForward(t *testing.T) {
 		}
 	}
 	end := zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoint: at}), nil)
-	if outcome, laters := comesIn(friend); outcome != "succeeded" || laters > 0 {
+	if outcome, laters := admitted(friend); outcome != "succeeded" || laters > 0 {
 		t.Errorf("friend: %s after %d times", outcome, laters)
 	}
-	if outcome, laters := comesIn(curve.GenerateKeyPair()); outcome != "refused: 400" || laters > 0 {
+	if outcome, laters := admitted(curve.GenerateKeyPair()); outcome != "refused: 400" || laters > 0 {
 		t.Errorf("stranger: %s after %d times", outcome, laters)
 	}
 	end()
 	zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoint: at, Wait: secondTry / 3}), nil)
 	stop()
-	if outcome, laters := comesIn(friend); outcome != "succeeded" || laters < 2 {
+	if outcome, laters := admitted(friend); outcome != "succeeded" || laters < 2 {
 		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
 	}
 	stop()
-	if outcome, laters := comesIn(curve.GenerateKeyPair()); outcome != "refused: 400" || laters < 2 {
+	if outcome, laters := admitted(curve.GenerateKeyPair()); outcome != "refused: 400" || laters < 2 {
 		t.Errorf("stranger while the daemon is away: %s after %d times", outcome, laters)
 	}
 }

@@ -1,7 +1,7 @@
 //go:build cgo
 
-// Package zmqtest makes sockets of libzmq for tests, which end with the test and
-// which nobody waits for in vain.
+// Package zmqtest makes sockets of libzmq for tests. They are closed when the test
+// ends, and none of their calls blocks for longer than [ztest.Patience].
 package zmqtest
 
 import (
