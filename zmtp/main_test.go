@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -68,13 +69,20 @@ func tcpPair(t testing.TB) (a, b net.Conn) {
 	defer ln.Close()
 	a, err = net.Dial("tcp", ln.Addr().String())
 	ztest.Must(t, err)
+	return a, acceptFrom(t, ln, a.LocalAddr().String())
+}
+
+// acceptFrom accepts the connection from an address, or any if that is empty.
+func acceptFrom(t testing.TB, ln net.Listener, address string) net.Conn {
+	t.Helper()
+	ztest.Must(t, ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(ztest.Patience)))
 	for {
-		b, err = ln.Accept()
+		nc, err := ln.Accept()
 		ztest.Must(t, err)
-		if b.RemoteAddr().String() == a.LocalAddr().String() {
-			return a, b
+		if address == "" || nc.RemoteAddr().String() == address {
+			return nc
 		}
-		b.Close() // from somebody who looks for the port's last owner
+		nc.Close() // from somebody who looks for the port's last owner
 	}
 }
 
