@@ -137,12 +137,15 @@ var pairs = []struct {
 	{ours: "PUB", theirs: "SUB",
 		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
 			ztest.Must(t, sock.SetSubscribe("weather"))
-			first := make(chan [][]byte, 1)
+			type received struct {
+				message [][]byte
+				err     error
+			}
+			first := make(chan received, 1)
+			ctx := ztest.Context(t)
 			go func() {
-				defer close(first)
-				if m, err := conn.Recv(ztest.Context(t)); err == nil {
-					first <- m
-				}
+				m, err := conn.Recv(ctx)
+				first <- received{m, err}
 			}()
 			// libzmq notices on the next call that we are connected.
 			ztest.Wait(t, "the first subscription", func() bool {
@@ -150,8 +153,8 @@ var pairs = []struct {
 				ztest.Must(t, err)
 				return len(first) > 0
 			})
-			if m := <-first; !same(m, [][]byte{[]byte("\x01weather")}) {
-				t.Errorf("the first subscription is %q", m)
+			if r := <-first; r.err != nil || !same(r.message, [][]byte{[]byte("\x01weather")}) {
+				t.Fatalf("the first subscription is %q, %v", r.message, r.err)
 			}
 			ztest.Must(t, sock.SetUnsubscribe("weather"))
 			wantOurs(t, conn, [][]byte{[]byte("\x00weather")})
