@@ -487,16 +487,25 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 	t.Run("300", func(t *testing.T) {
 		t.Parallel()
 		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		server.Handler = answer(zap.StatusTryLater, "later")
+		sock := libzmqSocket(t, "REP", client, server, true)
+		zctx, err := sock.Context()
+		ztest.Must(t, err)
+		events := zmqtest.Monitor(t, zctx, sock)
+		endpoint := zmqtest.Bind(t, sock, "tcp")
 		ctx, cancel := context.WithCancel(ztest.Context(t))
 		defer cancel()
-		server.Handler = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
-			// Were the client let in, or told anything, it would be soon.
-			time.AfterFunc(100*time.Millisecond, cancel)
-			return zap.Reply{Status: zap.StatusTryLater, Text: "later"}
-		})
-		sock := libzmqSocket(t, "REP", client, server, true)
-		_, err := zmtp.Dial(ctx, zmqtest.Bind(t, sock, "tcp"), client)
+		dialled := make(chan error, 1)
+		go func() {
+			_, err := zmtp.Dial(ctx, endpoint, client)
+			dialled <- err
+		}()
+		if event := events.Next(t); event != "refused: 300" {
+			t.Errorf("libzmq's monitor says %s", event)
+		}
 		// libzmq leaves the client hanging, or closes the connection.
+		cancel()
+		err = ztest.Receive(t, "the end of the dial", dialled)
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, zmtp.ErrTryAgain) {
 			t.Errorf("got %v", err)
 		}
