@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,23 +79,41 @@ const underShell = `"$@" & exec >/dev/null 2>&1; read -r line; kill -KILL $!; wa
 func start(t *testing.T, prefix string, words ...string) (after string) {
 	t.Helper()
 	var log ztest.Log
+	said, output, err := os.Pipe()
+	ztest.Must(t, err)
 	cmd := exec.Command("sh", append([]string{"-c", underShell, "sh"}, words...)...)
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = output, output
 	stdin, err := cmd.StdinPipe()
-	ztest.Must(t, err, cmd.Start())
+	ztest.Must(t, err, cmd.Start(), output.Close())
+	ended := make(chan struct{}) // closed when the program has, since only it can write
+	go func() {
+		defer close(ended)
+		io.Copy(&log, said)
+		said.Close()
+	}()
 	t.Cleanup(func() {
 		stdin.Close()
 		cmd.Wait()
+		ztest.Receive(t, "the end of the output", ended)
 		if t.Failed() {
 			t.Logf("%q said\n%s", words, log.String())
 		}
 	})
 	ztest.Wait(t, strings.Join(words, " ")+": "+prefix, func() bool {
+		last := false
+		select {
+		case <-ended:
+			last = true
+		default:
+		}
 		for line := range strings.Lines(log.String()) {
 			if rest, ok := strings.CutPrefix(line, prefix); ok && strings.HasSuffix(rest, "\n") {
 				after = strings.TrimSuffix(rest, "\n")
 				return true
 			}
+		}
+		if last {
+			t.Fatalf("%q ended without %q", words, prefix)
 		}
 		return false
 	})
