@@ -1,3 +1,5 @@
+//go:build unix
+
 package examples_test
 
 import (
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,12 +64,20 @@ func services(t *testing.T) map[string]service {
 }
 
 // output runs a command and returns its output. The programs here give up by
-// themselves, after a minute; what doesn't is killed later.
+// themselves, after a minute; what doesn't is killed later, with all that it has
+// started. What a failed command has left running is killed too.
 func output(t *testing.T, words ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*ztest.Patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = ztest.Patience // for those who hold the output after the command's end
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.Process != nil {
+		cmd.Cancel()
+	}
 	return string(out), err
 }
 
