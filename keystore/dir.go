@@ -26,7 +26,8 @@ type dir struct {
 	memory
 	path      string
 	log       *slog.Logger
-	stillness time.Duration // defaultStillness, but in tests
+	stillness time.Duration // defaultStillness except in tests
+	pollEvery time.Duration // defaultPollEvery except in tests
 
 	// All of this is changed with memory.mu held.
 	files      map[string]*file             // by their names within path
@@ -46,8 +47,8 @@ type file struct {
 
 // openDir reads a directory.
 func openDir(path string, log *slog.Logger) (*dir, error) {
-	d := &dir{path: filepath.Clean(path), log: log, stillness: defaultStillness, files: map[string]*file{},
-		holders: map[curve.PublicKey][]string{}, duplicates: map[string]bool{}}
+	d := &dir{path: filepath.Clean(path), log: log, stillness: defaultStillness, pollEvery: defaultPollEvery,
+		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, duplicates: map[string]bool{}}
 	if _, err := os.ReadDir(d.path); err != nil {
 		return nil, fmt.Errorf("keystore: %w", err)
 	}

@@ -65,6 +65,7 @@ func TestHalfWritten(t *testing.T) {
 	d, err := openDir(path, log.Logger())
 	ztest.Must(t, err)
 	d.stillness = time.Hour // a busy machine may not write on for long
+	d.pollEvery = time.Hour
 	ztest.Background(t, d.Watch)
 
 	bob := cert.Generate(cert.Property{Name: "name", Value: "bob"})

@@ -22,11 +22,11 @@ const (
 	defaultStillness = 250 * time.Millisecond
 	// comeback is how often a directory that is gone is looked for.
 	comeback = 200 * time.Millisecond
-	// pollEvery is how often all files are looked at, for file systems that tell
+	// defaultPollEvery is how often all files are looked at, for file systems that tell
 	// nothing of changes: NFS, and some mounts of containers. Where looking takes
 	// long, it is less often: pollShare of the time at most.
-	pollEvery = 2 * time.Second
-	pollShare = 100
+	defaultPollEvery = 2 * time.Second
+	pollShare        = 100
 )
 
 // Watch follows the directory until ctx is done: a file that is added, changed or
@@ -161,5 +161,5 @@ func (w *watch) apply() {
 		w.changes = time.After(comeback)
 	}
 	w.still = after(w.still, w.dir.stillness)
-	w.poll = time.After(max(pollEvery, pollShare*time.Since(start)))
+	w.poll = time.After(max(w.dir.pollEvery, pollShare*time.Since(start)))
 }

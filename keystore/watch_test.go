@@ -11,10 +11,12 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// watched opens a store and follows it until the test ends.
+// watched opens a store and follows it until the test ends. It doesn't poll, so that
+// every change that is seen was told by the file system.
 func watched(t *testing.T, dir string) (keystore.Store, *ztest.Log) {
 	t.Helper()
 	d, log := open(t, dir)
+	keystore.DontPoll(d)
 	ztest.Background(t, d.Watch)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -54,6 +56,21 @@ func TestWatch(t *testing.T) {
 			t.Errorf("nothing was logged as %s", word)
 		}
 	}
+}
+
+// TestWatchPolls: a change that the file system doesn't tell of is found: that of a
+// file to which a link in the directory leads.
+func TestWatchPolls(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	alice := add(t, elsewhere, "alice")
+	ztest.Must(t, os.Symlink(filepath.Join(elsewhere, "alice.key"), filepath.Join(dir, "alice.key")))
+	d, _ := open(t, dir)
+	ztest.Background(t, d.Watch)
+	alice2 := add(t, elsewhere, "alice")
+	ztest.Wait(t, "changed", func() bool { return knows(d, alice2) && !knows(d, alice) })
+	alice3 := add(t, elsewhere, "alice") // Watch has looked at it once by now
+	ztest.Wait(t, "changed again", func() bool { return knows(d, alice3) && !knows(d, alice2) })
 }
 
 // TestWatchGroups: directories that come and go within the store are followed too;

@@ -25,6 +25,8 @@ type Policy struct {
 	loaded  fs.FileInfo // of the file before Load read it
 	current atomic.Pointer[snapshot]
 
+	pollEvery time.Duration // defaultPollEvery except in tests
+
 	mu     sync.Mutex
 	stores map[string]*openStore // those in use, by their URLs
 	follow func(*openStore)      // starts to follow one; nil unless Watch runs
@@ -51,7 +53,7 @@ func Load(file string, log *slog.Logger) (*Policy, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	p := &Policy{file: file, log: log}
+	p := &Policy{file: file, log: log, pollEvery: defaultPollEvery}
 	p.loaded = p.look()
 	if err := p.Reload(); err != nil {
 		return nil, err
@@ -148,9 +150,9 @@ func (p *Policy) Close() error {
 const (
 	// gather is how long changes of the file are gathered before it is read.
 	gather = 100 * time.Millisecond
-	// pollEvery is how often the file is looked at, for file systems that tell
+	// defaultPollEvery is how often the file is looked at, for file systems that tell
 	// nothing of changes.
-	pollEvery = 2 * time.Second
+	defaultPollEvery = 2 * time.Second
 )
 
 // Watch follows the file and its keystores until ctx is done. It first reads what has
@@ -200,7 +202,7 @@ func (p *Policy) watchFile(ctx context.Context) error {
 		p.log.Warn("policy: changes are looked for every two seconds", "err", err)
 	}
 	last := p.loaded
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(p.pollEvery)
 	defer poll.Stop()
 	var changed <-chan time.Time
 	for {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -32,37 +33,38 @@ func TestWatch(t *testing.T) {
 	put(t, filepath.Join(dir, "others"), bob)
 	text := "security\n    curve = 1\n        keystore = dir:clients\n"
 	p, log := load(t, dir, text)
+	p.DontPoll()
 	ztest.Background(t, p.Watch)
-	comesIn := func(key curve.PublicKey) bool {
+	admitted := func(key curve.PublicKey) bool {
 		return p.Handle(t.Context(), ask("", "", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
 	}
-	if !comesIn(alice.Public) || comesIn(bob.Public) {
-		t.Fatal("the wrong one comes in")
+	if !admitted(alice.Public) || admitted(bob.Public) {
+		t.Fatal("the wrong client was admitted")
 	}
 	carol := named("carol")
 	put(t, filepath.Join(dir, "clients"), carol)
-	ztest.Wait(t, "the keystore", func() bool { return comesIn(carol.Public) })
+	ztest.Wait(t, "the keystore", func() bool { return admitted(carol.Public) })
 
 	write(t, dir, "security\n    curve = 1\n        keystore = dir:others\n")
-	ztest.Wait(t, "another keystore", func() bool { return comesIn(bob.Public) && !comesIn(alice.Public) })
+	ztest.Wait(t, "another keystore", func() bool { return admitted(bob.Public) && !admitted(alice.Public) })
 	dave := named("dave")
 	put(t, filepath.Join(dir, "others"), dave)
-	ztest.Wait(t, "a change of it", func() bool { return comesIn(dave.Public) })
+	ztest.Wait(t, "a change of it", func() bool { return admitted(dave.Public) })
 
 	write(t, dir, "security\n    curve = 1\n        keystor = dir:clients\n")
 	ztest.Wait(t, "the fault", func() bool {
 		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "what was in force stays") == 1
 	})
-	if !comesIn(bob.Public) {
+	if !admitted(bob.Public) {
 		t.Error("a fault has changed the policy")
 	}
 	ztest.Must(t, os.Remove(filepath.Join(dir, "policy.zpl")))
 	ztest.Wait(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
-	if !comesIn(bob.Public) {
+	if !admitted(bob.Public) {
 		t.Error("a missing file has changed the policy")
 	}
 	write(t, dir, text)
-	ztest.Wait(t, "mended", func() bool { return comesIn(alice.Public) && !comesIn(bob.Public) })
+	ztest.Wait(t, "mended", func() bool { return admitted(alice.Public) && !admitted(bob.Public) })
 }
 
 // TestChangedBeforeWatch: a change between Load and Watch is put in force too.
@@ -71,10 +73,32 @@ func TestChangedBeforeWatch(t *testing.T) {
 	dir := t.TempDir()
 	p, _ := load(t, dir, "security\n    anonymous = 0\n")
 	write(t, dir, "security\n    anonymous = 1\n")
+	p.DontPoll()
 	ztest.Background(t, p.Watch)
 	ztest.Wait(t, "the change", func() bool {
 		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
 	})
+}
+
+// TestPoll: a change that the file system doesn't tell of is found: that of a file to
+// which a link leads.
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	write(t, elsewhere, "security\n    anonymous = 0\n")
+	link := filepath.Join(dir, "policy.zpl")
+	ztest.Must(t, os.Symlink(filepath.Join(elsewhere, "policy.zpl"), link))
+	p, err := policy.Load(link, nil)
+	ztest.Must(t, err)
+	defer p.Close()
+	ztest.Background(t, p.Watch)
+	open := func() bool {
+		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
+	}
+	write(t, elsewhere, "security\n    anonymous = 1\n")
+	ztest.Wait(t, "the change", open)
+	write(t, elsewhere, "security\n    anonymous = 0\n") // Watch has looked at it once by now
+	ztest.Wait(t, "another change", func() bool { return !open() })
 }
 
 // TestReloadUnderLoad: while a policy changes, each decision is that of the old
