@@ -18,11 +18,12 @@ import (
 )
 
 // asWriter in the environment makes the test's binary write into the store of that
-// URL until it is killed.
+// URL until it is killed, or its standard input ends.
 const asWriter = "KEYSTORE_TEST_WRITER"
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(asWriter); url != "" {
+		go ztest.EndWithStdin()
 		if err := writeForEver(url); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -101,18 +102,31 @@ func TestCrashUnraced(t *testing.T) {
 			for round := range 200 {
 				cmd := exec.CommandContext(t.Context(), exe)
 				cmd.Env = append(os.Environ(), asWriter+"="+url)
+				_, err := cmd.StdinPipe()
+				ztest.Must(t, err)
 				out, err := cmd.StdoutPipe()
 				ztest.Must(t, err, cmd.Start())
-				lines := bufio.NewReader(out)
-				_, err = lines.ReadString('\n') // until it writes
-				ztest.Must(t, err)
+				lines := make(chan string, 2) // all that it says
+				go func() {
+					defer close(lines)
+					for in := bufio.NewScanner(out); in.Scan(); {
+						lines <- in.Text()
+					}
+				}()
+				says := func(want string) {
+					if line := ztest.Receive(t, want, lines); line != want {
+						t.Fatalf("the writer says %q, want %q", line, want)
+					}
+				}
+				says("writing")
 				if round == 0 {
-					_, err = lines.ReadString('\n') // until all are there once
-					ztest.Must(t, err)
+					says("all are written")
 				}
 				// At any instant: how much is written by then doesn't matter.
 				time.Sleep(time.Duration(rand.Int64N(int64(25 * time.Millisecond))))
 				ztest.Must(t, cmd.Process.Kill())
+				for range lines { // until it is closed
+				}
 				cmd.Wait()
 				checkWritten(t, url, round)
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"testing"
 
@@ -16,7 +15,7 @@ const asZauth = "ZAUTH_TEST_AS_ZAUTH"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asZauth) != "" {
-		go endWithStdin()
+		go ztest.EndWithStdin()
 		main()
 	}
 	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main})
@@ -25,11 +24,4 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	script.Run(t)
-}
-
-// endWithStdin ends this process, which a test has started, when the test's ends: its
-// standard input is a pipe from there.
-func endWithStdin() {
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(1)
 }
