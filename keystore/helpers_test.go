@@ -26,14 +26,6 @@ func write(t testing.TB, dir, file, text string) {
 	ztest.Must(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
 }
 
-// replace writes a file aside and puts it in its place, so that no reader sees half
-// of it.
-func replace(t testing.TB, dir, file, text string) {
-	t.Helper()
-	write(t, dir, "."+file, text)
-	ztest.Must(t, os.Rename(filepath.Join(dir, "."+file), filepath.Join(dir, file)))
-}
-
 // add writes a new certificate as NAME.key.
 func add(t testing.TB, dir, name string) curve.PublicKey {
 	t.Helper()

@@ -46,7 +46,7 @@ func TestWatch(t *testing.T) {
 	ztest.Wait(t, "changed", func() bool { return knows(d, alice2) && !knows(d, alice) })
 
 	replacement, alice3 := text(t, "alice")
-	replace(t, dir, "alice.key", replacement)
+	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), replacement)
 	ztest.Wait(t, "replaced", func() bool { return knows(d, alice3) && !knows(d, alice2) })
 
 	ztest.Must(t, os.Rename(path, filepath.Join(dir, ".alice.away")))
@@ -112,18 +112,18 @@ func TestWatchBroken(t *testing.T) {
 	alice := add(t, dir, "alice")
 	d, log := watched(t, dir)
 
-	replace(t, dir, "alice.key", "oops\n")
+	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), "oops\n")
 	ztest.Wait(t, "reported", func() bool { return log.Count("level=ERROR", "alice.key:1:1", "stays in force") == 1 })
 	if !knows(d, alice) {
 		t.Error("the last good version is not in force")
 	}
-	replace(t, dir, "bob.key", "oops\n")
+	ztest.WriteFile(t, filepath.Join(dir, "bob.key"), "oops\n")
 	ztest.Wait(t, "another", func() bool { return log.Count("level=ERROR", "bob.key:1:1", "is not known") == 1 })
 	if log.Count("level=ERROR") != 2 {
 		t.Error("more was reported")
 	}
 	mended, alice2 := text(t, "alice")
-	replace(t, dir, "alice.key", mended)
+	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), mended)
 	ztest.Wait(t, "mended", func() bool { return knows(d, alice2) && !knows(d, alice) })
 	write(t, dir, "alice.key", "oops\n")
 	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))

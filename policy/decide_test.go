@@ -257,19 +257,15 @@ func put(t testing.TB, dir string, c *cert.Certificate) {
 	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), true))
 }
 
-func named(name string, more ...cert.Property) *cert.Certificate {
-	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, more...)...)
-}
-
 func TestCurve(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
-	inDirectory, future := named("inDirectory"), named("future")
+	inDirectory, future := scenario.Named("inDirectory"), scenario.Named("future")
 	now := time.Now().UTC().Truncate(time.Second)
 	future.Validity.NotBefore = now.Add(time.Hour)
 	put(t, s.Clients, future)
 	put(t, filepath.Join(s.Clients, "admins"), inDirectory)
-	other, signedByOther, takenBack := cert.GenerateAuthority(), named("signedByOther"), named("takenBack")
+	other, signedByOther, takenBack := cert.GenerateAuthority(), scenario.Named("signedByOther"), scenario.Named("takenBack")
 	ztest.Must(t, s.Authority.Sign(takenBack))
 	ztest.Must(t, other.Sign(signedByOther))
 	for _, c := range []*cert.Certificate{s.Signed, signedByOther, takenBack, s.Guest} {

@@ -9,26 +9,19 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 )
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// write puts a policy in the place of that in a directory: nobody reads half of it.
-func write(t testing.TB, dir, text string) {
-	t.Helper()
-	next := filepath.Join(dir, "next")
-	ztest.Must(t, os.WriteFile(next, []byte(text), 0o600))
-	ztest.Must(t, os.Rename(next, filepath.Join(dir, "policy.zpl")))
-}
-
 // TestWatch: a change of the file, or of a keystore, is put in force; one that is
 // wrong is told and changes nothing.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	alice, bob := named("alice"), named("bob")
+	alice, bob := scenario.Named("alice"), scenario.Named("bob")
 	put(t, filepath.Join(dir, "clients"), alice)
 	put(t, filepath.Join(dir, "others"), bob)
 	text := "security\n    curve = 1\n        keystore = dir:clients\n"
@@ -41,17 +34,17 @@ func TestWatch(t *testing.T) {
 	if !admitted(alice.Public) || admitted(bob.Public) {
 		t.Fatal("the wrong client was admitted")
 	}
-	carol := named("carol")
+	carol := scenario.Named("carol")
 	put(t, filepath.Join(dir, "clients"), carol)
 	ztest.Wait(t, "the keystore", func() bool { return admitted(carol.Public) })
 
-	write(t, dir, "security\n    curve = 1\n        keystore = dir:others\n")
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = dir:others\n")
 	ztest.Wait(t, "another keystore", func() bool { return admitted(bob.Public) && !admitted(alice.Public) })
-	dave := named("dave")
+	dave := scenario.Named("dave")
 	put(t, filepath.Join(dir, "others"), dave)
 	ztest.Wait(t, "a change of it", func() bool { return admitted(dave.Public) })
 
-	write(t, dir, "security\n    curve = 1\n        keystor = dir:clients\n")
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystor = dir:clients\n")
 	ztest.Wait(t, "the fault", func() bool {
 		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "what was in force stays") == 1
 	})
@@ -63,7 +56,7 @@ func TestWatch(t *testing.T) {
 	if !admitted(bob.Public) {
 		t.Error("a missing file has changed the policy")
 	}
-	write(t, dir, text)
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), text)
 	ztest.Wait(t, "mended", func() bool { return admitted(alice.Public) && !admitted(bob.Public) })
 }
 
@@ -72,7 +65,7 @@ func TestChangedBeforeWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p, _ := load(t, dir, "security\n    anonymous = 0\n")
-	write(t, dir, "security\n    anonymous = 1\n")
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    anonymous = 1\n")
 	p.DontPoll()
 	ztest.Background(t, p.Watch)
 	ztest.Wait(t, "the change", func() bool {
@@ -85,9 +78,9 @@ func TestChangedBeforeWatch(t *testing.T) {
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
-	write(t, elsewhere, "security\n    anonymous = 0\n")
-	link := filepath.Join(dir, "policy.zpl")
-	ztest.Must(t, os.Symlink(filepath.Join(elsewhere, "policy.zpl"), link))
+	file, link := filepath.Join(elsewhere, "policy.zpl"), filepath.Join(dir, "policy.zpl")
+	ztest.WriteFile(t, file, "security\n    anonymous = 0\n")
+	ztest.Must(t, os.Symlink(file, link))
 	p, err := policy.Load(link, nil)
 	ztest.Must(t, err)
 	defer p.Close()
@@ -95,9 +88,9 @@ func TestPoll(t *testing.T) {
 	open := func() bool {
 		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
 	}
-	write(t, elsewhere, "security\n    anonymous = 1\n")
+	ztest.WriteFile(t, file, "security\n    anonymous = 1\n")
 	ztest.Wait(t, "the change", open)
-	write(t, elsewhere, "security\n    anonymous = 0\n") // Watch has looked at it once by now
+	ztest.WriteFile(t, file, "security\n    anonymous = 0\n") // Watch has looked at it once by now
 	ztest.Wait(t, "another change", func() bool { return !open() })
 }
 
@@ -139,7 +132,7 @@ security
 		})
 	}
 	for i := range 200 {
-		write(t, dir, policies[i%2])
+		ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), policies[i%2])
 		ztest.Must(t, p.Reload())
 		want := []string{"red", "blue"}[i%2]
 		if reply := p.Handle(t.Context(), ask("x", "", zap.MechanismGSSAPI, want)); reply.Status != zap.StatusOK {
@@ -154,7 +147,7 @@ security
 // nothing.
 func TestAllocations(t *testing.T) {
 	dir := t.TempDir()
-	alice := named("alice")
+	alice := scenario.Named("alice")
 	put(t, filepath.Join(dir, "clients"), alice)
 	p, _ := load(t, dir, "security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    curve = 1\n        keystore = dir:clients\n")
 	ctx := t.Context()
@@ -174,7 +167,7 @@ func TestAllocations(t *testing.T) {
 // remembered.
 func BenchmarkDecide(b *testing.B) {
 	dir := b.TempDir()
-	alice := named("alice")
+	alice := scenario.Named("alice")
 	put(b, filepath.Join(dir, "clients"), alice)
 	p, _ := load(b, dir, fmt.Sprintf("security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = \"%s\"\n    curve = 1\n        keystore = dir:clients\n", bcryptOf(b, "x")))
 	ctx := b.Context()

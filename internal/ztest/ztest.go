@@ -14,6 +14,7 @@ package ztest
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,4 +110,13 @@ func Python(t testing.TB) string {
 	t.Helper()
 	NeedPeers(t)
 	return "/usr/bin/python3"
+}
+
+// WriteFile puts a text in the place of a file, or where there is none, at once: what
+// follows the file never reads half of it. For a moment there is a hidden file beside.
+func WriteFile(t testing.TB, path, text string) {
+	t.Helper()
+	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	Must(t, os.WriteFile(next, []byte(text), 0o600))
+	Must(t, os.Rename(next, path))
 }

@@ -40,12 +40,12 @@ func New(t testing.TB) *Scenario {
 
 	traders := []cert.Property{{Name: "group", Value: "traders"}, {Name: "desk", Value: "7"}}
 	guests := cert.Property{Name: "group", Value: "guests"}
-	s.Trader = named("trader", traders...)
-	s.Guest = named("guest", guests)
-	s.Signed = named("signed", guests)
-	s.Expired = named("expired", traders...)
-	s.Revoked = named("revoked", traders...)
-	s.Stranger = named("stranger")
+	s.Trader = Named("trader", traders...)
+	s.Guest = Named("guest", guests)
+	s.Signed = Named("signed", guests)
+	s.Expired = Named("expired", traders...)
+	s.Revoked = Named("revoked", traders...)
+	s.Stranger = Named("stranger")
 
 	ztest.Must(t, s.Authority.Sign(s.Signed))
 	s.Expired.Validity.NotAfter = now
@@ -61,6 +61,7 @@ func New(t testing.TB) *Scenario {
 	return s
 }
 
-func named(name string, metadata ...cert.Property) *cert.Certificate {
+// Named generates a certificate of that name, with more metadata after it.
+func Named(name string, metadata ...cert.Property) *cert.Certificate {
 	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, metadata...)...)
 }
