@@ -290,7 +290,7 @@ func TestIndependent(t *testing.T) {
 		t.Fatal(err)
 	}
 	save("acme.revoked", l.Append)
-	if err := c.lock([]byte("correct horse"), quick); err != nil { // not by default, as a
+	if err := c.lock([]byte("correct horse"), quick); err != nil { // cheap parameters; the authority below uses the defaults
 		t.Fatal(err)
 	}
 	if err := a.Lock([]byte("pässword")); err != nil {
@@ -329,10 +329,15 @@ func TestIndependent(t *testing.T) {
 		if bytes.Equal(changed, text) {
 			t.Fatalf("%s has no %s", file, change[0])
 		}
-		// It and what it is read with.
+		// It and what it is read with, first as it is and then changed.
 		alone := t.TempDir()
-		for _, name := range []string{"passphrases", "bob.key_secret"} {
-			ztest.Must(t, os.Link(filepath.Join(dir, name), filepath.Join(alone, name)))
+		for _, name := range []string{"passphrases", "bob.key_secret", file} {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			ztest.Must(t, err)
+			ztest.Must(t, os.WriteFile(filepath.Join(alone, name), text, 0o600))
+		}
+		if out, err := check(alone); err != nil || !strings.Contains(out, file+": good\n") {
+			t.Errorf("%s alone: %v\n%s", file, err, out)
 		}
 		ztest.Must(t, os.WriteFile(filepath.Join(alone, file), changed, 0o600))
 		if out, err := check(alone); err == nil || !strings.Contains(out, file+": refused") {
