@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// endless is a text of which more always comes.
+// endless is an endless text.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {
@@ -20,7 +20,7 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestMaxText: of a text without end no more is read than the longest one has.
+// TestMaxText: reading an endless text stops at the limit.
 // It doesn't run in parallel, since it changes the limit.
 func TestMaxText(t *testing.T) {
 	if maxText != 64<<20 {
