@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,5 +81,42 @@ func TestGood(t *testing.T) {}
 	text, err := os.ReadFile(filepath.Join(out, "1.log"))
 	if err != nil || !strings.Contains(string(text), "four is too many") {
 		t.Errorf("kept %q, %v", text, err)
+	}
+}
+
+// TestInterrupted: an interrupt ends what runs, and that doesn't count.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sleep"); err != nil {
+		t.Skip(err)
+	}
+	hanging := &suite{name: "hanging", argv: []string{"sleep", "1000"}}
+	s := &schedule{suites: []*suite{hanging}, deadline: time.Now().Add(time.Hour), out: t.TempDir()}
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(ctx, 2)
+	}()
+	ztest.Wait(t, "the suite runs", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return hanging.running
+	})
+	interrupt()
+	ztest.Receive(t, "the end of the run", ended)
+	if hanging.running || hanging.runs != 0 || s.report(io.Discard) {
+		t.Errorf("%+v", hanging)
+	}
+}
+
+// TestClear: outputs of an earlier run go, other files stay.
+func TestClear(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	ztest.Must(t, clear(out), os.WriteFile(filepath.Join(out, "1.log"), nil, 0o644), os.WriteFile(filepath.Join(out, "notes"), nil, 0o644), clear(out))
+	left, err := os.ReadDir(out)
+	if err != nil || len(left) != 1 || left[0].Name() != "notes" {
+		t.Errorf("%v, %v", left, err)
 	}
 }
