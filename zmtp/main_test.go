@@ -86,8 +86,8 @@ func acceptFrom(t testing.TB, ln net.Listener, address string) net.Conn {
 	}
 }
 
-// counted is a net.Conn that counts the calls that moved octets, and says whether
-// reading has come to an end.
+// counted is a net.Conn that counts the calls that moved octets, and says whether it
+// has come to an end, on this side or the other.
 type counted struct {
 	net.Conn
 	reads, writes atomic.Int64
@@ -111,6 +111,11 @@ func (c *counted) Write(p []byte) (int, error) {
 		c.writes.Add(1)
 	}
 	return n, err
+}
+
+func (c *counted) Close() error {
+	c.ended.Store(true) // a failed write ends it without another read
+	return c.Conn.Close()
 }
 
 // connect gives two connected peers over net.Pipe, which buffers nothing.
