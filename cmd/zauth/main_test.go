@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		go ztest.EndWithStdin()
 		main()
 	}
-	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main})
+	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main, "terminal": script.Terminal})
 }
 
 func TestScripts(t *testing.T) {

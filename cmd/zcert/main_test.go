@@ -16,9 +16,9 @@ import (
 // the zcert that TestScripts builds without: one-shot processes have no races to
 // find that TestRoundTrip doesn't.
 func TestMain(m *testing.M) {
-	commands := map[string]func(){"zcert": main}
+	commands := map[string]func(){"zcert": main, "terminal": script.Terminal}
 	if ztest.Race {
-		commands = nil
+		delete(commands, "zcert")
 	}
 	testscript.Main(ztest.WithPrograms(m), commands)
 }
