@@ -1,0 +1,265 @@
+package libzmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestStartStop: an authenticator leaves nothing behind in its context, and the
+// next one binds at once.
+func TestStartStop(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	// Each takes three. A closed one counts until libzmq has cleared it away in
+	// the background.
+	ztest.Must(t, zctx.SetMaxSockets(150))
+	patiently := func(what string, try func() error) {
+		t.Helper()
+		ztest.Wait(t, what, func() bool {
+			err := try()
+			if err != nil && !errors.Is(err, zmq4.Errno(syscall.EMFILE)) {
+				t.Fatal(err)
+			}
+			return err == nil
+		})
+	}
+	for i := range 200 {
+		ctx, stop := context.WithCancel(t.Context())
+		var a *libzmq.Authenticator
+		patiently("sockets for an authenticator", func() (err error) {
+			a, err = libzmq.Start(ctx, zctx, byDomain, nil)
+			return err
+		})
+		if i%20 == 0 {
+			var dealer *zmq4.Socket
+			patiently("a socket to ask with", func() (err error) {
+				dealer, err = zctx.NewSocket(zmq4.DEALER)
+				return err
+			})
+			ztest.Must(t, dealer.SetLinger(0), dealer.SetRcvtimeo(ztest.Patience), dealer.Connect(libzmq.Endpoint))
+			ask(t, dealer, "1", "payments")
+			if _, reply := answer(t, dealer); reply.UserID != "payments" {
+				t.Errorf("%d: got %+v", i, reply)
+			}
+			ztest.Must(t, dealer.Close())
+		}
+		stop()
+		a.Wait()
+	}
+}
+
+// TestStoppedBefore: a context that is done ends it at once.
+func TestStoppedBefore(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	a, err := libzmq.Start(ctx, zctx, byDomain, nil)
+	ztest.Must(t, err)
+	a.Wait()
+	zmqtest.Start(t, zctx, byDomain, nil)
+}
+
+// TestTerm: terminating libzmq's context ends an authenticator too, together
+// with the decisions under way.
+func TestTerm(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	h := newHeld()
+	a, err := libzmq.Start(context.Background(), zctx, h, nil)
+	ztest.Must(t, err)
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "1", "slow")
+	ztest.Receive(t, "the handler is asked", h.entered)
+	ztest.Must(t, dealer.Close())
+	zmqtest.Term(t, zctx)
+	a.Wait()
+}
+
+// TestStopRefusesNobody: a client whose decision is cut short by a stop hears
+// nothing, so that it tries again, and gets in when there is a handler again.
+func TestStopRefusesNobody(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			zctx := zmqtest.NewContext(t)
+			h := newHeld()
+			stop := zmqtest.Start(t, zctx, h, nil)
+			keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+			_, endpoint, _ := newImpatientServer(t, zctx, zmq4.PULL, serverKeys, "slow")
+			client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
+			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
+			outcomes := zmqtest.Monitor(t, zctx, client)
+			ztest.Must(t, client.Connect(endpoint))
+			ztest.Receive(t, "the handler is asked", h.entered)
+			stop() // the handler says 500
+			zmqtest.Start(t, zctx, only(keys), nil)
+			for outcome := ""; outcome != "succeeded"; {
+				if outcome = outcomes.Next(t); strings.HasPrefix(outcome, "refused") {
+					t.Fatal(outcome)
+				}
+			}
+		})
+	}
+}
+
+// TestRestart: the handler comes and goes while clients keep trying. A friend gets in
+// each time, and so does in the end one that has tried all the while; the stranger
+// never does.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	zctx, clients := zmqtest.NewContext(t), zmqtest.NewContext(t)
+	friend, stranger, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
+	ztest.Must(t, server.SetHandshakeIvl(secondTry), libzmq.Server(server, serverKeys, "payments"))
+	endpoint := zmqtest.Bind(t, server, "tcp")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := knock(ctx, clients, stranger, serverKeys.Public, endpoint); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	patient := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+	if _, err := patient.Send("patient", 0); err != nil {
+		t.Fatal(err)
+	}
+	patientIsIn := false
+	// receive returns the next message, or "" after the time limit.
+	receive := func() string {
+		t.Helper()
+		got, properties, err := server.RecvWithMetadata(0, "User-Id")
+		if err != nil {
+			return ""
+		}
+		if got == "stranger" || properties["User-Id"] != "user-0" {
+			t.Errorf("%q got in as %q", got, properties["User-Id"])
+		}
+		patientIsIn = patientIsIn || got == "patient"
+		return got
+	}
+	// admitted waits for a message from name, and returns whether it came.
+	admitted := func(name string) bool {
+		t.Helper()
+		ztest.Must(t, server.SetRcvtimeo(ztest.Patience))
+		for {
+			if got := receive(); got == name || got == "" {
+				return got == name
+			}
+		}
+	}
+	for round := range 20 {
+		stop := zmqtest.Start(t, zctx, only(friend), nil)
+		name := fmt.Sprint("friend ", round)
+		client := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+		if _, err := client.Send(name, 0); err != nil {
+			t.Fatal(err)
+		}
+		if !admitted(name) {
+			t.Fatalf("%s wasn't let in", name)
+		}
+		ztest.Must(t, client.Close())
+		stop()
+		// No one is let in meanwhile: a message in these moments is from a friend who
+		// was let in before. A stranger who takes longer would go unnoticed here.
+		ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
+		for receive() != "" {
+		}
+	}
+	zmqtest.Start(t, zctx, only(friend), nil)
+	if !patientIsIn && !admitted("patient") {
+		t.Error("the client that has tried all the while wasn't let in")
+	}
+}
+
+// knock says "stranger" with a new socket and waits until libzmq gives that one up for
+// good, which it does when it is refused.
+func knock(ctx context.Context, zctx *zmq4.Context, keys curve.KeyPair, server curve.PublicKey, endpoint string) error {
+	sock, err := zctx.NewSocket(zmq4.PUSH)
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	err = errors.Join(
+		sock.SetLinger(0),
+		sock.SetReconnectIvl(time.Millisecond),
+		libzmq.Client(sock, keys, server),
+		sock.Connect(endpoint))
+	sock.Send("stranger", zmq4.DONTWAIT)
+	for err == nil && ctx.Err() == nil {
+		var events zmq4.State
+		if events, err = sock.GetEvents(); events&zmq4.POLLOUT == 0 {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return err
+}
+
+// TestHandlerContext: the context that a handler gets ends with the authenticator,
+// and Wait waits for the handler.
+func TestHandlerContext(t *testing.T) {
+	t.Parallel()
+	type contextKey struct{}
+	zctx := zmqtest.NewContext(t)
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), contextKey{}, "value"))
+	defer cancel()
+	entered, release := make(chan any, 1), make(chan struct{})
+	var left atomic.Bool
+	a, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(ctx context.Context, _ *zap.Request) zap.Reply {
+		entered <- ctx.Value(contextKey{})
+		<-ctx.Done()
+		<-release
+		left.Store(true)
+		return zap.Refuse("too late")
+	}), nil)
+	ztest.Must(t, err)
+	ask(t, asker(t, zctx, zmq4.DEALER), "1", "payments")
+	if diff := cmp.Diff("value", ztest.Receive(t, "the handler is asked", entered)); diff != "" {
+		t.Errorf("context (-want +got):\n%s", diff)
+	}
+	cancel()
+	waited := make(chan bool, 1)
+	go func() {
+		a.Wait()
+		waited <- left.Load()
+	}()
+	// When another one serves, this one has nothing else left to wait for.
+	ztest.Wait(t, "the endpoint is free", func() bool {
+		next, err := libzmq.Start(t.Context(), zctx, byDomain, nil)
+		if err == nil {
+			t.Cleanup(next.Wait)
+		}
+		return err == nil
+	})
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "1", "payments")
+	answer(t, dealer)
+	close(release)
+	if !ztest.Receive(t, "Wait returns", waited) {
+		t.Error("Wait didn't wait for the handler")
+	}
+}

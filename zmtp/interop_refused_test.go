@@ -1,0 +1,138 @@
+//go:build cgo && unix
+
+package zmtp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestInteropRefusedByUs: what libzmq's monitor tells its application when our
+// server doesn't let it in, and what our log says.
+func TestInteropRefusedByUs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(client, server *zmtp.Config)
+		event  string
+		log    string
+	}{
+		{"400", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusRefused, "unknown key") },
+			"refused: 400", "unknown key"},
+		{"500", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusError, "broken") },
+			"refused: 500", "broken"},
+		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
+			"no detail", "box does not open"},
+		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.MechanismNull },
+			"protocol: 0x11000002", "mechanisms differ: ours is CURVE, the peer's NULL"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(zap.MechanismCurve, "REQ", "REP")
+			tt.change(&client, &server)
+			log := new(ztest.Log)
+			server.Log = log.Logger()
+			ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+			ztest.Must(t, err)
+			t.Cleanup(func() { ln.Close() }) // after the socket, which goes on connecting
+			sock := libzmqSocket(t, "REQ", client, server, false)
+			zctx, err := sock.Context()
+			ztest.Must(t, err)
+			events := zmqtest.Monitor(t, zctx, sock)
+			ztest.Must(t, sock.Connect(ln.Endpoint()))
+			if event := events.Next(t); event != tt.event {
+				t.Errorf("libzmq's monitor says %s, want %s", event, tt.event)
+			}
+			wantLogged(t, log, tt.log)
+		})
+	}
+}
+
+// TestInteropRefusedByLibzmq: what our client is told when libzmq's server
+// doesn't let it in.
+func TestInteropRefusedByLibzmq(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, status := range []zap.Status{zap.StatusRefused, zap.StatusError} {
+			t.Run(fmt.Sprint(mechanism, status), func(t *testing.T) {
+				t.Parallel()
+				client, server := configs(mechanism, "REQ", "REP")
+				server.Handler = answer(status, "no")
+				_, err := dialLibzmq(t, client, server)
+				var refused *zmtp.RefusedError
+				if !errors.As(err, &refused) || refused.Status != fmt.Sprint(int(status)) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+	t.Run("wrong server key", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		client.ServerKey = curve.GenerateKeyPair().Public
+		if _, err := dialLibzmq(t, client, server); !errors.Is(err, zmtp.ErrServerKey) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("mechanism", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		var me *zmtp.MechanismError
+		null := client
+		null.Mechanism = zap.MechanismNull
+		_, err := dialLibzmqAs(t, null, client, server)
+		if !errors.As(err, &me) || *me != (zmtp.MechanismError{Ours: "NULL", Theirs: "CURVE"}) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("300", func(t *testing.T) {
+		t.Parallel()
+		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		server.Handler = answer(zap.StatusTryLater, "later")
+		sock := libzmqSocket(t, "REP", client, server, true)
+		zctx, err := sock.Context()
+		ztest.Must(t, err)
+		events := zmqtest.Monitor(t, zctx, sock)
+		endpoint := zmqtest.Bind(t, sock, "tcp")
+		ctx, cancel := context.WithCancel(ztest.Context(t))
+		defer cancel()
+		dialled := make(chan error, 1)
+		go func() {
+			_, err := zmtp.Dial(ctx, endpoint, client)
+			dialled <- err
+		}()
+		if event := events.Next(t); event != "refused: 300" {
+			t.Errorf("libzmq's monitor says %s", event)
+		}
+		// libzmq leaves the client hanging, or closes the connection.
+		cancel()
+		err = ztest.Receive(t, "the end of the dial", dialled)
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, zmtp.ErrTryAgain) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func dialLibzmq(t *testing.T, client, server zmtp.Config) (*zmtp.Conn, error) {
+	return dialLibzmqAs(t, client, client, server)
+}
+
+// dialLibzmqAs dials a libzmq server with a configuration of its own.
+func dialLibzmqAs(t *testing.T, cfg, client, server zmtp.Config) (*zmtp.Conn, error) {
+	t.Helper()
+	sock := libzmqSocket(t, server.SocketType, client, server, true)
+	conn, err := zmtp.Dial(ztest.Context(t), zmqtest.Bind(t, sock, "tcp"), cfg)
+	if err == nil {
+		conn.Close()
+	}
+	return conn, err
+}
