@@ -106,23 +106,33 @@ func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 			return fmt.Errorf("libzmq: %w", err)
 		}
 	}
-	if a.messages, err = newMessenger(a.router); err != nil {
+	if err := uninterrupted(func() (err error) { a.messages, err = newMessenger(a.router); return err }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if err := a.router.Bind(Endpoint); err != nil {
+	if err := uninterrupted(func() error { return a.router.Bind(Endpoint) }); err != nil {
 		if zmq4.AsErrno(err) == zmq4.EADDRINUSE {
 			return ErrInUse
 		}
 		return fmt.Errorf("libzmq: binding %s failed: %w", Endpoint, err)
 	}
 	endpoint := fmt.Sprintf("inproc://zcurve.zap.wake.%d", wakeCount.Add(1))
-	if err := a.woken.Bind(endpoint); err != nil {
+	if err := uninterrupted(func() error { return a.woken.Bind(endpoint) }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if err := a.wake.Connect(endpoint); err != nil {
+	if err := uninterrupted(func() error { return a.wake.Connect(endpoint) }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
 	return nil
+}
+
+// uninterrupted calls f until no signal interrupts it. What libzmq says was
+// interrupted has done nothing.
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); !isInterrupted(err) {
+			return err
+		}
+	}
 }
 
 func (a *Authenticator) closeSockets() {
