@@ -112,8 +112,8 @@ func Python(t testing.TB) string {
 	return "/usr/bin/python3"
 }
 
-// WriteFile puts a text in the place of a file, or where there is none, at once: what
-// follows the file never reads half of it. For a moment there is a hidden file beside.
+// WriteFile creates or replaces a file in one step: a program that follows it never
+// reads half of it. It writes a hidden file beside it and renames that.
 func WriteFile(t testing.TB, path, text string) {
 	t.Helper()
 	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
