@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -107,41 +106,4 @@ func (d *domain) principal(req *zap.Request) zap.Reply {
 		reply.UserID = principal
 	}
 	return reply
-}
-
-// decide decides about a client that has proved its key.
-func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
-	octets, ok := req.CurveKey()
-	if !ok {
-		return refuse("want a key of 32 octets", c.rule)
-	}
-	key := curve.PublicKey(octets)
-	reason, rule := "unknown key", c.rule
-	for _, s := range c.stores {
-		id, ok := s.store.Lookup(key)
-		if !ok {
-			continue
-		}
-		if why := invalid(id, now); why != "" {
-			// Even if all keys may come in, or another store has it: it was taken
-			// back, or was meant for another time.
-			return refuse(why, s.rule)
-		}
-		if !c.authorities[id.Certificate.Authority] && len(c.authorities) > 0 {
-			reason, rule = "not signed by an authority that is trusted", s.rule
-			continue
-		}
-		if why, where := c.takenBack(id.Certificate, now); why != "" {
-			return refuse(why, where)
-		}
-		if !c.inGroup(id) {
-			reason, rule = "not in a group that is allowed", s.rule
-			continue
-		}
-		return grant(id, s.rule)
-	}
-	if c.any != "" && key.Check() == nil {
-		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}
-	}
-	return refuse(reason, rule)
 }

@@ -1,12 +1,10 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/keystore"
@@ -24,25 +22,6 @@ type domain struct {
 	limiter *limiter
 	plain   *plainRules
 	curve   *curveRules
-}
-
-// curveRules decides about keys.
-type curveRules struct {
-	*curveSection
-	stores []storeRule
-	lists  []listRule
-}
-
-// storeRule is a keystore, by a rule.
-type storeRule struct {
-	store keystore.Store
-	rule  string
-}
-
-// listRule is a revocation list, by a rule.
-type listRule struct {
-	list *cert.RevocationList
-	rule string
 }
 
 // plainFailures is how many wrong passwords an address has in a minute where
@@ -111,26 +90,6 @@ func beside(file, text string) string {
 		return text
 	}
 	return kind + filepath.Join(filepath.Dir(file), path)
-}
-
-// takenBack says why an authority has taken a certificate back, and by which
-// rule, or "".
-func (c *curveRules) takenBack(certificate *cert.Certificate, now time.Time) (why, rule string) {
-	for _, l := range c.lists {
-		switch err := l.list.Check(certificate, now); {
-		case err == nil:
-		case errors.Is(err, cert.ErrRevoked):
-			return "certificate revoked", l.rule
-		default:
-			return "the revocation list can't be relied on", l.rule
-		}
-	}
-	return "", ""
-}
-
-// inGroup reports whether an identity is in one of the groups that may come in.
-func (c *curveRules) inGroup(id *keystore.Identity) bool {
-	return len(c.groups) == 0 || slices.ContainsFunc(c.groups, id.InGroup)
 }
 
 // summary says in one line what is in force, and what is open to anybody.

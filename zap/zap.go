@@ -57,6 +57,11 @@ type Request struct {
 	Identity    []byte   // routing id of the asking server's socket, as libzmq sends it
 	Mechanism   string   // MechanismNull, MechanismPlain, MechanismCurve or MechanismGSSAPI
 	Credentials [][]byte // what the mechanism has proved or claims; may hold a password: don't log it
+
+	// Asker is the service that put the question to a daemon, for logs and audits:
+	// its address, with its user id where that is known. It doesn't travel, and is
+	// empty where the question was put in-process.
+	Asker string
 }
 
 // CurveKey returns the client's public key, 32 octets, if the request is for
@@ -92,6 +97,9 @@ type Reply struct {
 	// Rule says what decided, such as "policy.zpl:12", for logs and audits. It
 	// doesn't travel.
 	Rule string
+	// Identity is what the handler calls the client, also in a refusal, for logs and
+	// audits; "" for one that it doesn't know. It doesn't travel.
+	Identity string
 }
 
 // Refuse is the reply of StatusRefused with a text.
