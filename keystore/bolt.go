@@ -2,209 +2,393 @@ package keystore
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// boltPatience is how long another process that has the file open is waited for.
-const boltPatience = time.Second
+// boltPatience is how long another process that writes the file is waited for.
+const boltPatience = 5 * time.Second
 
-// identities is the bucket of a bolt: store. Its keys are public keys. Its values
-// are a line of JSON, a record, and then the text of the certificate.
-var identities = []byte("identities")
+// Buckets of a bolt: store. The keys of the first two are public keys.
+var (
+	identitiesBucket  = []byte("identities")
+	revocationsBucket = []byte("revocations")
+	sumsBucket        = []byte("sums")
+)
 
-// record is what is known of an identity beside its certificate.
-type record struct {
-	Groups  []string    `json:"groups,omitempty"`
-	Revoked *Revocation `json:"revoked,omitempty"`
-}
+// revocationsSum is the key of sumsBucket under which the count of the revocations and
+// the exclusive or of the hashes of their keys are: if one is lost, it is noticed.
+var revocationsSum = []byte("revocations")
 
-// bolt is a store of the kind bolt:. All of it is in memory too.
+// versionKey is the key of sumsBucket with a number that no two states of a store
+// have in common.
+var versionKey = []byte("version")
+
+// ErrDamaged means that the file of a store was changed by something else than
+// package keystore.
+var ErrDamaged = errors.New("damaged: restore a backup")
+
+// bolt is a store of the kind bolt:. All of it is in memory too. The file is open
+// only while it is read or written: others can write it meanwhile, and a process that
+// is killed leaves no lock behind.
 type bolt struct {
 	memory
-	db   *bbolt.DB
-	path string
-	log  *slog.Logger
+	path     string
+	follower follow.Follower
+
+	work    sync.Mutex // held to read and write the file; taken before memory.mu
+	stamp   follow.Stamp
+	version []byte                  // of what is in memory; nil before the first reading
+	broken  map[curve.PublicKey]sum // those that are broken, as reported
+}
+
+// sum tells whether an identity has changed in the file.
+type sum [16]byte
+
+// boltSum is that of a value.
+func boltSum(value []byte) sum {
+	s := sha256.Sum256(value)
+	return sum(s[:len(sum{})])
+}
+
+// boltRecord is what is known of an identity beside its certificate.
+type boltRecord struct {
+	Name   string   `json:"name"`
+	Groups []string `json:"groups,omitempty"`
 }
 
 func openBolt(path string, log *slog.Logger) (*bolt, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: boltPatience})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("keystore: %s: %w", path, ErrInUse)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keystore: opening %s failed: %w", path, err)
-	}
-	b := &bolt{db: db, path: path, log: log}
-	if err := b.load(); err != nil {
-		db.Close()
+	b := &bolt{path: path, memory: memory{log: log}, follower: follow.Follower{Name: path, Log: log}, broken: map[curve.PublicKey]sum{}}
+	if err := b.refresh(); err != nil {
 		return nil, err
 	}
 	log.Info("keystore read", "keystore", path, "identities", b.Len())
 	return b, nil
 }
 
-// entry is one key and value of the file.
-type entry struct{ key, value []byte }
-
-// load reads everything into memory.
-func (b *bolt) load() error {
-	return b.update(func(bucket *bbolt.Bucket) error {
-		var entries []entry
-		bucket.ForEach(func(key, value []byte) error {
-			entries = append(entries, entry{key, value})
-			return nil
-		})
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		for part := range slices.Chunk(entries, loadPart) {
-			for i, id := range parallel(part, b.parse) {
-				if id != nil {
-					b.index.fill(id)
-				} else {
-					b.log.Error("broken identity: its owner is not known", "keystore", b.path, "key", hex.EncodeToString(part[i].key))
-				}
-			}
-		}
-		return nil
-	})
-}
-
-// loadPart is how many entries are read at a time.
-const loadPart = 10_000
-
-// parse reads an entry, and returns nil for one that is broken.
-func (b *bolt) parse(e entry) *Identity {
-	head, text, ok := bytes.Cut(e.value, []byte("\n"))
-	var r record
-	if !ok || json.Unmarshal(head, &r) != nil {
-		return nil
-	}
-	c, err := readCertificate(text, b.path, b.log)
-	if err != nil || string(c.Public[:]) != string(e.key) {
-		return nil
-	}
-	id := newIdentity(c, c.Public.String(), b.path, r.Groups)
-	id.Revoked = r.Revoked
-	return id
-}
-
-// value is what parse reads.
-func value(id *Identity) ([]byte, error) {
-	head, err := json.Marshal(record{Groups: id.Groups, Revoked: id.Revoked})
+// createBolt makes an empty file.
+func createBolt(path string) error {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: boltPatience})
 	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
+		return err
 	}
-	out, err := id.Certificate.AppendPublic(append(head, '\n'))
-	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
-	}
-	return out, nil
+	return db.Close()
 }
 
-// update changes the file. When it returns nil the change is on the disk.
-func (b *bolt) update(change func(*bbolt.Bucket) error) error {
-	err := b.db.Update(func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists(identities)
-		if err != nil {
-			return err
+// transaction runs f on the file, which must exist.
+func (b *bolt) transaction(write bool, f func(tx *bbolt.Tx) error) (err error) {
+	if _, err := os.Stat(b.path); err != nil {
+		return fmt.Errorf("keystore: %w", err)
+	}
+	// A file that is cut short while it is read faults, and bbolt panics at some kinds
+	// of damage.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("keystore: %s: %w: %v", b.path, ErrDamaged, p)
 		}
-		return change(bucket)
-	})
+	}()
+	db, err := bbolt.Open(b.path, 0o600, &bbolt.Options{Timeout: boltPatience, ReadOnly: !write})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("keystore: %s: %w: try again later", b.path, ErrInUse)
+	}
+	if err != nil {
+		return fmt.Errorf("keystore: opening %s failed: %w", b.path, err)
+	}
+	defer db.Close()
+	if write {
+		err = db.Update(f)
+	} else {
+		err = db.View(f)
+	}
 	if err != nil {
 		return fmt.Errorf("keystore: %s: %w", b.path, err)
 	}
 	return nil
 }
 
-func (b *bolt) Put(c *cert.Certificate, groups ...string) error {
-	return b.PutAll([]*cert.Certificate{c}, groups...)
+// refresh reads what has changed in the file.
+func (b *bolt) refresh() error {
+	stamp := follow.Look(b.path)
+	if err := b.transaction(false, b.load); err != nil {
+		return err
+	}
+	b.stamp = stamp
+	return nil
 }
 
-// PutAll writes them in one transaction: all are there in the end, or none.
-func (b *bolt) PutAll(certificates []*cert.Certificate, groups ...string) error {
-	type prepared struct {
-		id  *Identity
-		err error
-	}
-	all := parallel(certificates, func(c *cert.Certificate) prepared {
-		id, err := prepare(c, groups)
-		return prepared{id, err}
-	})
-	identities := make([]*Identity, len(all))
-	for i, p := range all {
-		if p.err != nil {
-			return p.err
-		}
-		p.id.Source = b.path
-		identities[i] = p.id
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.putLocked(identities...)
+// entry is one key and value of the file.
+type entry struct {
+	key   curve.PublicKey
+	value []byte
 }
 
-// putLocked writes identities to the disk, and then puts them in force.
-func (b *bolt) putLocked(identities ...*Identity) error {
-	err := b.update(func(bucket *bbolt.Bucket) error {
-		for _, id := range identities {
-			v, err := value(id)
-			if err != nil {
-				return err
-			}
-			key := id.Key()
-			if err := bucket.Put(key[:], v); err != nil {
-				return err
-			}
-		}
+// loadPart is how many entries are read at a time.
+const loadPart = 10_000
+
+// load brings memory up to date with the file. A value that is as it was when it was
+// read last isn't parsed again.
+func (b *bolt) load(tx *bbolt.Tx) error {
+	version := bucketGet(tx, sumsBucket, versionKey)
+	if b.version != nil && bytes.Equal(version, b.version) {
 		return nil
+	}
+	if err := b.loadRevocations(tx); err != nil {
+		return err
+	}
+	isFirst := b.version == nil
+	there := map[curve.PublicKey]bool{}
+	var part []entry
+	if bucket := tx.Bucket(identitiesBucket); bucket != nil {
+		err := bucket.ForEach(func(k, v []byte) error {
+			if len(k) != curve.KeySize {
+				b.log.Error("broken identity: its key isn't one", "keystore", b.path, "key", hex.EncodeToString(k))
+				return nil
+			}
+			key := curve.PublicKey(k)
+			if !isFirst {
+				there[key] = true
+				if id, ok := b.identities.get(key); ok && id.sum == boltSum(v) {
+					return nil
+				}
+			}
+			if part = append(part, entry{key, bytes.Clone(v)}); len(part) == loadPart {
+				b.take(part, isFirst)
+				part = nil
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.take(part, isFirst)
+	if !isFirst {
+		for key := range b.identities.all() {
+			if !there[key] {
+				b.set(key, nil)
+			}
+		}
+	}
+	b.version = append([]byte{}, version...)
+	return nil
+}
+
+// bucketGet returns a value, or nil.
+func bucketGet(tx *bbolt.Tx, bucket, key []byte) []byte {
+	if b := tx.Bucket(bucket); b != nil {
+		return b.Get(key)
+	}
+	return nil
+}
+
+// take parses entries and puts in force what is in them.
+func (b *bolt) take(part []entry, isFirst bool) {
+	var good []*Identity
+	for i, id := range parallel(part, b.parse) {
+		key, sum := part[i].key, boltSum(part[i].value)
+		if id == nil {
+			if b.broken[key] != sum {
+				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "key", key)
+			}
+			b.broken[key] = sum
+			b.set(key, nil)
+			continue
+		}
+		delete(b.broken, key)
+		if good = append(good, id); !isFirst {
+			b.set(key, id)
+		}
+	}
+	if isFirst {
+		b.fill(good)
+	}
+}
+
+func (b *bolt) set(key curve.PublicKey, id *Identity) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.setLocked(key, id)
+}
+
+// loadRevocations reads the revocations. One whose value is broken is in force, and
+// one that is lost is an error.
+func (b *bolt) loadRevocations(tx *bbolt.Tx) error {
+	found := map[curve.PublicKey]*Revocation{}
+	if bucket := tx.Bucket(revocationsBucket); bucket != nil {
+		err := bucket.ForEach(func(k, v []byte) error {
+			if len(k) != curve.KeySize {
+				return ErrDamaged
+			}
+			key := curve.PublicKey(k)
+			r := new(Revocation)
+			if text, ok := unsum(k, v); !ok || decodeStrictly(text, r) != nil {
+				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "key", key)
+				r = new(Revocation)
+			}
+			found[key] = r
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	stored := bucketGet(tx, sumsBucket, revocationsSum)
+	if !bytes.Equal(stored, sumOf(found)) && (len(found) > 0 || stored != nil) {
+		return fmt.Errorf("the revocations are %w", ErrDamaged)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, r := range found {
+		if old, ok := b.revocations.get(key); !ok || *old.plain() != *r.plain() {
+			b.revokeLocked(key, r)
+		}
+	}
+	for key, r := range b.revocations.all() {
+		if found[key] == nil && r.InForce() {
+			b.log.Error("the record of a revocation is gone: the key stays refused. To lift it: zcert store unrevoke", "keystore", b.path, "key", key)
+		}
+	}
+	return nil
+}
+
+// plain is what of a revocation can be compared.
+func (r *Revocation) plain() *[4]any {
+	return &[4]any{r.Time.Unix(), r.Reason, r.Lifted.Unix(), r.LiftedReason}
+}
+
+// sumOf is the value of revocationsSum.
+func sumOf(revocations map[curve.PublicKey]*Revocation) []byte {
+	sum := make([]byte, 8+sha256.Size)
+	for key := range revocations {
+		addSum(sum, key)
+	}
+	return sum
+}
+
+// addSum adds a key to such a value.
+func addSum(sum []byte, key curve.PublicKey) {
+	binary.BigEndian.PutUint64(sum, binary.BigEndian.Uint64(sum)+1)
+	for i, octet := range sha256.Sum256(key[:]) {
+		sum[8+i] ^= octet
+	}
+}
+
+// withSum puts in front of a value the hash of it and its key.
+func withSum(key, value []byte) []byte {
+	sum := sha256.Sum256(append(bytes.Clone(key), value...))
+	return append(sum[:], value...)
+}
+
+// unsum takes apart what withSum made, and reports whether it is unharmed.
+func unsum(key, value []byte) (text []byte, ok bool) {
+	if len(value) < sha256.Size {
+		return nil, false
+	}
+	text = value[sha256.Size:]
+	return text, sha256.Sum256(append(bytes.Clone(key), text...)) == [sha256.Size]byte(value)
+}
+
+// decodeStrictly reads JSON without anything that isn't known.
+func decodeStrictly(text []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if dec.More() {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// parse reads an entry, and returns nil for one that is broken.
+func (b *bolt) parse(e entry) *Identity {
+	text, ok := unsum(e.key[:], e.value)
+	if !ok {
+		return nil
+	}
+	head, text, ok := bytes.Cut(text, []byte("\n"))
+	var r boltRecord
+	if !ok || decodeStrictly(head, &r) != nil || checkName(r.Name) != nil {
+		return nil
+	}
+	c, err := readCertificate(text, b.path, b.log)
+	if err != nil || c.Public != e.key {
+		return nil
+	}
+	return &Identity{Name: r.Name, UserID: r.Name, Certificate: c, Groups: r.Groups, Source: b.path, sum: boltSum(e.value)}
+}
+
+// value is what parse reads.
+func value(id *Identity) ([]byte, error) {
+	head, err := json.Marshal(boltRecord{Name: id.Name, Groups: id.Groups})
+	if err != nil {
+		return nil, err
+	}
+	out, err := id.Certificate.AppendPublic(append(head, '\n'))
+	if err != nil {
+		return nil, err
+	}
+	key := id.Key()
+	return withSum(key[:], out), nil
+}
+
+// Reload reads the file again, also if there is another in its place.
+func (b *bolt) Reload() error {
+	b.work.Lock()
+	defer b.work.Unlock()
+	if err := b.refresh(); err != nil {
+		return err
+	}
+	b.log.Info("keystore read again", "keystore", b.path, "identities", b.Len())
+	return nil
+}
+
+// Watch follows the file until ctx is done. What can't be read leaves in force what
+// was known.
+func (b *bolt) Watch(ctx context.Context) error {
+	var reported string
+	b.follower.Follow(ctx, func([]string, bool) follow.Next {
+		b.work.Lock()
+		defer b.work.Unlock()
+		next := follow.Next{Dirs: []string{filepath.Dir(b.path)}}
+		if b.stamp.Exists() && b.stamp.IsOf(b.path) {
+			return next
+		}
+		if follow.IsBusy(b.path) {
+			next.After = follow.Stillness
+			return next
+		}
+		err := b.refresh()
+		switch {
+		case err == nil && reported != "":
+			b.log.Info("keystore can be read again", "keystore", b.path)
+			reported = ""
+		case err != nil && reported != err.Error():
+			reported = err.Error()
+			b.log.Error("keystore can't be read: what was known stays in force", "err", err)
+		}
+		return next
 	})
-	if err != nil {
-		return err
-	}
-	for _, id := range identities {
-		b.index.set(id.Key(), id)
-	}
 	return nil
 }
 
-func (b *bolt) Remove(key curve.PublicKey) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.index.get(key); !ok {
-		return notFound(key)
-	}
-	if err := b.update(func(bucket *bbolt.Bucket) error { return bucket.Delete(key[:]) }); err != nil {
-		return err
-	}
-	b.index.set(key, nil)
-	return nil
-}
-
-func (b *bolt) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	id, err := b.revoked(key, at, reason)
-	if err != nil {
-		return err
-	}
-	return b.putLocked(id)
-}
-
-func (b *bolt) Close() error {
-	if err := b.db.Close(); err != nil {
-		return fmt.Errorf("keystore: closing %s failed: %w", b.path, err)
-	}
-	return nil
-}
+func (b *bolt) Close() error { return nil }

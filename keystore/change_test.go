@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -31,7 +32,7 @@ func BenchmarkChange(b *testing.B) {
 				b.StopTimer()
 				write("client-000005.key")
 				b.StartTimer()
-				d.update([]string{"client-000005.key"})
+				d.update([]string{"client-000005.key"}, follow.Read)
 			}
 			if d.Len() != count {
 				b.Fatalf("%d identities", d.Len())

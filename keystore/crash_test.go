@@ -64,11 +64,15 @@ func writeForEver(url string) error {
 	fmt.Println("writing")
 	for version := 1; ; version++ {
 		for i := range identitiesWritten {
-			if err := s.Put(written(i, version)); err != nil {
+			c := written(i, version)
+			if err := s.Put(keystore.Entry{Name: c.Name(), Certificate: c}); err != nil {
 				return err
 			}
 			if version%4 == 2 {
 				if err := s.Revoke(writtenKey(i), time.Now(), fmt.Sprint("version ", version)); err != nil {
+					return err
+				}
+				if err := s.Unrevoke(writtenKey(i), time.Now(), ""); err != nil {
 					return err
 				}
 			}

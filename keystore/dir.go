@@ -1,10 +1,8 @@
 package keystore
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -12,63 +10,88 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// dir is a store of the kind dir:, a directory of certificate files. A file
-// counts if it is regular or a link to a regular file, isn't hidden, and its name
-// doesn't end as those of secret certificates ("_secret") and of editors'
-// leftovers do. The names of the directories in it are groups.
+// dir is a store of the kind dir:, a directory of certificate files. The names of
+// the directories in it are groups. Revocations are in a hidden one.
 type dir struct {
 	memory
-	path      string
-	log       *slog.Logger
-	stillness time.Duration // defaultStillness except in tests
-	pollEvery time.Duration // defaultPollEvery except in tests
+	path     string
+	follower follow.Follower
 
-	// All of this is changed with memory.mu held.
-	files      map[string]*file             // by their names within path
-	holders    map[curve.PublicKey][]string // the files that hold a key, in the order of their names
-	duplicates map[string]bool              // files whose key an earlier one holds, as reported
+	work    sync.Mutex                   // held to read and write files; taken before memory.mu
+	files   map[string]*file             // by their names within path
+	holders map[curve.PublicKey][]string // the files that hold a key, in the order of their names
+	records map[curve.PublicKey]*record  // the records of revocations
+	lost    map[string]bool              // directories that can't be read, as reported
 }
 
 // file is what is known of a file.
 type file struct {
-	stamp    stamp             // of the file that was read last
-	sum      [sha256.Size]byte // of its content
-	identity *Identity         // its last good version; nil if there was none
-	err      error             // what is wrong with the content
-	since    time.Time         // when err was found
-	reported bool              // err is in the log
+	content
+	certificate *publicCertificate // nil if it holds none that is good
+	err         error              // why
+	since       time.Time          // when err was found
+	reported    bool               // err is in the log
 }
 
 // openDir reads a directory.
 func openDir(path string, log *slog.Logger) (*dir, error) {
-	d := &dir{path: filepath.Clean(path), log: log, stillness: defaultStillness, pollEvery: defaultPollEvery,
-		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, duplicates: map[string]bool{}}
-	if _, err := os.ReadDir(d.path); err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
+	d := &dir{path: filepath.Clean(path), memory: memory{log: log},
+		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, records: map[curve.PublicKey]*record{}, lost: map[string]bool{}}
+	d.follower = follow.Follower{Name: d.path, Log: log}
+	d.work.Lock()
+	defer d.work.Unlock()
+	if err := d.readRecords(true); err != nil {
+		return nil, err
 	}
-	names, err := d.list()
+	found, err := d.list()
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, r := range d.readAll(names) {
-		d.settleLocked(r.name, r.file, false)
+	results := d.readAll(found.names, follow.Read)
+	if slices.ContainsFunc(results, func(r result) bool { return r.busy }) {
+		time.Sleep(follow.Stillness) // most are written by then
+		results = d.readAll(found.names, follow.Read)
 	}
-	d.reportLocked(time.Now())
+	d.mu.Lock()
+	for _, r := range results {
+		if r.file == nil {
+			continue
+		}
+		d.files[r.name] = r.file
+		if c := r.file.certificate; c != nil {
+			d.holders[c.Public] = append(d.holders[c.Public], r.name)
+			if isRevokedFile(r.name) {
+				d.revokeLocked(c.Public, revocationOfFile(r.name, r.file))
+			}
+		}
+	}
+	identities := make([]*Identity, 0, len(d.holders))
+	for _, names := range d.holders {
+		slices.Sort(names)
+		if id := d.compose(names); id != nil {
+			identities = append(identities, id)
+		}
+	}
+	d.mu.Unlock()
+	d.fill(identities)
+	d.warnOfLeftovers(found.leftovers)
+	d.report(time.Now())
 	log.Info("keystore read", "keystore", d.path, "identities", d.Len())
 	return d, nil
 }
 
 // Reload reads the whole directory again.
 func (d *dir) Reload() error {
-	if err := d.updateAll(true); err != nil {
+	d.work.Lock()
+	defer d.work.Unlock()
+	if _, _, err := d.updateAll(true); err != nil {
 		return err
 	}
 	d.report(time.Now())
@@ -77,214 +100,102 @@ func (d *dir) Reload() error {
 }
 
 // updateAll brings what is known of all files up to date: of those that don't
-// look as when they were read last, or of each if it is thorough.
-func (d *dir) updateAll(thorough bool) error {
-	names, err := d.list()
-	if err != nil {
-		return err
+// certainly look as when they were read last, or of each if it is thorough. It
+// returns the directories in which changes matter, and whether a file was being
+// written.
+func (d *dir) updateAll(thorough bool) (dirs []string, busy bool, err error) {
+	if err := d.readRecords(thorough); err != nil {
+		return nil, false, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	there := make(map[string]bool, len(names))
+	found, err := d.list()
+	if err != nil {
+		return nil, false, err
+	}
+	there := make(map[string]bool, len(found.names))
 	var changed []string
-	for _, name := range names {
+	for _, name := range found.names {
 		there[name] = true
-		f := d.files[name]
-		if thorough || f == nil || !f.stamp.isSettled() || !f.stamp.same(d.stampOf(name)) {
+		if f := d.files[name]; thorough || f == nil || !f.stamp.IsOf(filepath.Join(d.path, name)) {
 			changed = append(changed, name)
 		}
 	}
 	for name := range d.files {
-		if !there[name] {
+		if !there[name] && !found.isLost(name) {
 			changed = append(changed, name)
 		}
 	}
-	d.updateLocked(changed)
-	return nil
+	if thorough {
+		d.warnOfLeftovers(found.leftovers)
+	}
+	return found.dirs, d.update(changed, follow.Read), nil
 }
 
-// update reads files again and puts in force what has changed.
-func (d *dir) update(names []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.updateLocked(names)
-}
-
-func (d *dir) updateLocked(names []string) {
+// update reads files again and puts in force what has changed. It reports whether
+// one was being written, which must be looked at again.
+func (d *dir) update(names []string, read reader) (busy bool) {
 	slices.Sort(names)
 	names = slices.Compact(names)
-	for _, r := range d.readAll(names) {
-		d.settleLocked(r.name, r.file, true)
-	}
-}
-
-// list returns the names of the files that count, within path.
-func (d *dir) list() ([]string, error) {
-	var names []string
-	err := filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
-		if path == d.path {
-			return err
-		}
-		name := e.Name()
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // it has just gone
-			}
-			return err
-		}
-		if e.IsDir() {
-			if strings.HasPrefix(name, ".") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if counts(name) {
-			rel, err := filepath.Rel(d.path, path)
-			if err != nil {
-				return err
-			}
-			names = append(names, rel)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
-	}
-	return names, nil
-}
-
-// counts reports whether a file of that name is to be a public certificate, or
-// a revoked one.
-func counts(name string) bool {
-	if strings.HasPrefix(name, ".") {
-		return false
-	}
-	for _, suffix := range []string{cert.SecretSuffix, "~", ".swp", ".tmp"} {
-		if strings.HasSuffix(name, suffix) {
-			return false
+	for _, r := range d.readAll(names, read) {
+		if r.busy {
+			busy = true
+		} else {
+			d.settle(r.name, r.file)
 		}
 	}
-	return true
+	return busy
 }
 
-// groupsOf returns the groups that a file is in by its place: for a/b/x.key they
-// are a and a/b.
-func groupsOf(name string) (groups []string) {
-	name = filepath.ToSlash(name)
-	for i, c := range name {
-		if c == '/' {
-			groups = append(groups, name[:i])
-		}
-	}
-	return groups
-}
-
-// result is what a file is now: nil if it is gone or doesn't count.
-type result struct {
-	name string
-	file *file
-}
-
-// readAll reads files, several at a time.
-func (d *dir) readAll(names []string) []result {
-	return parallel(names, func(name string) result { return result{name, d.read(name, d.files[name])} })
-}
-
-// read returns what a file is now, of which something is known already, or nil.
-func (d *dir) read(name string, old *file) *file {
-	path := filepath.Join(d.path, name)
-	at := d.stampOf(name)
-	if !at.exists {
-		return nil
-	}
-	text, err := readBounded(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	sum := sha256.Sum256(text)
-	if err == nil && old != nil && sum == old.sum {
-		same := *old
-		same.stamp = at
-		return &same
-	}
-	now := &file{stamp: at, sum: sum}
-	if err == nil {
-		now.identity, err = d.parse(name, path, text)
-		clear(text)
-	}
-	if err != nil {
-		now.err, now.since = err, time.Now()
-		if old != nil {
-			now.identity = old.identity
-			now.reported = old.reported && old.err != nil && old.err.Error() == err.Error()
-		}
-	}
-	return now
-}
-
-// parse reads the identity in a file.
-func (d *dir) parse(name, path string, text []byte) (*Identity, error) {
-	var revoked *Revocation
-	if strings.HasSuffix(name, revokedSuffix) {
-		var err error
-		if revoked, text, err = parseRevoked(path, text); err != nil {
-			return nil, err
-		}
-		name = strings.TrimSuffix(name, revokedSuffix)
-	}
-	c, err := readCertificate(text, path, d.log)
-	if err != nil {
-		return nil, err
-	}
-	id := newIdentity(c, strings.TrimSuffix(filepath.Base(name), publicSuffix), path, groupsOf(name))
-	id.Revoked = revoked
-	return id, nil
-}
-
-// settleLocked puts in force what a file is now.
-func (d *dir) settleLocked(name string, now *file, log bool) {
-	var before, after *Identity
+// settle puts in force what a file is now: nil if it is gone.
+func (d *dir) settle(name string, now *file) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var before, after *publicCertificate
 	if old := d.files[name]; old != nil {
-		before = old.identity
+		before = old.certificate
 	}
 	if now != nil {
-		d.files[name], after = now, now.identity
+		d.files[name], after = now, now.certificate
 	} else {
 		delete(d.files, name)
 	}
-	if before == after {
-		return
-	}
-	if before != nil && (after == nil || before.Key() != after.Key()) {
-		d.holdLocked(before.Key(), name, false)
+	if before != nil && (after == nil || before.Public != after.Public) {
+		d.hold(before.Public, name, false)
 	}
 	if after != nil {
-		d.holdLocked(after.Key(), name, true)
+		d.hold(after.Public, name, true)
 	}
-	if log {
-		switch {
-		case before == nil:
-			d.log.Info("identity "+verb(after, "added"), "name", after.Name, "key", after.Key(), "file", after.Source)
-		case after == nil:
-			d.log.Info("identity removed", "name", before.Name, "key", before.Key(), "file", before.Source)
-		default:
-			d.log.Info("identity "+verb(after, "changed"), "name", after.Name, "key", after.Key(), "file", after.Source)
+	if isRevokedFile(name) {
+		if after != nil {
+			if _, revoked := d.Revocation(after.Public); !revoked {
+				d.revokeLocked(after.Public, revocationOfFile(name, now))
+				d.log.Info("key revoked", "name", d.revocationName(after.Public), "key", after.Public, "file", filepath.Join(d.path, name))
+			}
+		}
+		// It may block another, or no longer.
+		base := strings.TrimSuffix(name, revokedSuffix)
+		for _, other := range []string{base, base + publicSuffix} {
+			if f := d.files[other]; f != nil && f.certificate != nil {
+				d.composeLocked(f.certificate.Public)
+			}
 		}
 	}
-}
-
-// verb says what became of an identity.
-func verb(id *Identity, what string) string {
-	if id.Revoked != nil {
-		return "revoked"
+	if before != nil && before != after {
+		d.composeLocked(before.Public)
 	}
-	return what
+	if after != nil && before != after {
+		d.composeLocked(after.Public)
+	}
 }
 
-// holdLocked notes that a file holds a key, or no longer does, and puts in force
-// which identity the key has: a revoked one before all others, else that in the
-// first file by name.
-func (d *dir) holdLocked(key curve.PublicKey, name string, holds bool) {
+func (d *dir) revocationName(key curve.PublicKey) string {
+	if r, ok := d.Revocation(key); ok {
+		return r.Name
+	}
+	return ""
+}
+
+// hold notes that a file holds a key, or no longer does.
+func (d *dir) hold(key curve.PublicKey, name string, holds bool) {
 	names := d.holders[key]
 	i, found := slices.BinarySearch(names, name)
 	switch {
@@ -292,42 +203,82 @@ func (d *dir) holdLocked(key curve.PublicKey, name string, holds bool) {
 		names = slices.Insert(slices.Clone(names), i, name)
 	case !holds && found:
 		names = slices.Delete(slices.Clone(names), i, i+1)
-		delete(d.duplicates, name)
 	}
 	if len(names) == 0 {
 		delete(d.holders, key)
-		d.index.set(key, nil)
-		return
+	} else {
+		d.holders[key] = names
 	}
-	d.holders[key] = names
-	first := d.files[names[0]].identity
-	for _, other := range names[1:] {
-		id := d.files[other].identity
-		if id.Revoked != nil && first.Revoked == nil {
-			first = id
+}
+
+// composeLocked puts in force which identity a key has, and logs what has changed.
+func (d *dir) composeLocked(key curve.PublicKey) {
+	before, _ := d.identities.get(key)
+	d.setLocked(key, d.compose(d.holders[key]))
+	after, _ := d.identities.get(key)
+	switch {
+	case before == nil && after == nil:
+		if _, revoked := d.Revocation(key); revoked && len(d.holders[key]) > 0 {
+			d.log.Warn("a certificate doesn't count: its key is revoked", "key", key, "file", filepath.Join(d.path, d.holders[key][0]))
+		}
+	case before == nil:
+		d.log.Info("identity added", "name", after.Name, "key", key, "file", after.Source)
+	case after == nil:
+		d.log.Info("identity removed", "name", before.Name, "key", key, "file", before.Source)
+	default:
+		d.log.Info("identity changed", "name", after.Name, "key", key, "file", after.Source)
+	}
+}
+
+// compose makes an identity of the files that hold a key: in the groups of all of
+// them, and called as the least deep of them is. It is nil if none counts.
+func (d *dir) compose(names []string) *Identity {
+	names = slices.DeleteFunc(slices.Clone(names), d.isBlocked)
+	if len(names) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(names, func(a, b string) int {
+		if depth(a) != depth(b) {
+			return depth(a) - depth(b)
+		}
+		return strings.Compare(a, b)
+	})
+	id := &Identity{Name: identityName(first), Certificate: d.files[first].certificate.Certificate,
+		Source: filepath.Join(d.path, first), rank: depth(first)}
+	id.UserID = id.Name
+	for _, name := range names {
+		id.Groups = append(id.Groups, groupsOf(name)...)
+		if name == first {
+			continue
+		}
+		if depth(name) == id.rank && identityName(name) != id.Name {
+			id.ambiguous = true
+		}
+		if d.files[name].sum != d.files[first].sum {
+			id.Others = append(id.Others, d.files[name].certificate.Certificate)
 		}
 	}
-	for _, n := range names {
-		id := d.files[n].identity
-		if id == first || first.Revoked != nil {
-			delete(d.duplicates, n)
-		} else if !d.duplicates[n] {
-			d.duplicates[n] = true
-			d.log.Warn("two certificates have one key: the first counts", "key", key, "first", first.Source, "other", id.Source)
+	id.Groups = sorted(id.Groups)
+	return id
+}
+
+// isBlocked reports whether a file holds no certificate that counts: it is that of a
+// revocation, or there is one for it that can't be read.
+func (d *dir) isBlocked(name string) bool {
+	if isRevokedFile(name) {
+		return true
+	}
+	for _, by := range []string{name + revokedSuffix, strings.TrimSuffix(name, publicSuffix) + revokedSuffix} {
+		if f := d.files[by]; f != nil && f.certificate == nil {
+			return true
 		}
 	}
-	d.index.set(key, first)
+	return false
 }
 
 // report logs what is wrong with files since before a time, once. It tells
 // whether there is more to report later.
 func (d *dir) report(before time.Time) (more bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.reportLocked(before)
-}
-
-func (d *dir) reportLocked(before time.Time) (more bool) {
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
 		if f.err == nil || f.reported {
@@ -338,8 +289,8 @@ func (d *dir) reportLocked(before time.Time) (more bool) {
 			continue
 		}
 		f.reported = true
-		if f.identity != nil {
-			d.log.Error("broken certificate: its last good version stays in force", "err", f.err, "name", f.identity.Name)
+		if isRevokedFile(name) {
+			d.log.Error("broken file of a revocation: the certificate beside it doesn't count", "err", f.err)
 		} else {
 			d.log.Error("broken certificate: its owner is not known", "err", f.err)
 		}
@@ -347,13 +298,97 @@ func (d *dir) reportLocked(before time.Time) (more bool) {
 	return more
 }
 
-// readBounded reads a file that is not larger than a certificate can be. One
-// octet more is enough for package cert to refuse it.
-func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// warnOfLeftovers warns of files that don't count here and do for other programs.
+func (d *dir) warnOfLeftovers(names []string) {
+	for _, name := range names {
+		path := filepath.Join(d.path, name)
+		text, _, err := follow.Read(path, maxCertificate)
+		if err != nil {
+			continue
+		}
+		if c, err := readCertificate(text, path, slog.New(slog.DiscardHandler)); err == nil {
+			d.log.Warn("a leftover holds a certificate: it doesn't count here, but czmq would accept it", "key", c.Public, "file", path)
+		}
+		clear(text)
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, cert.MaxFile+1))
+}
+
+// found is what there is in a directory.
+type found struct {
+	names     []string // of the files that count, within it
+	dirs      []string // those in which changes matter
+	leftovers []string // names that end as what programs leave behind
+	lost      []string // directories that can't be read, within it
+}
+
+// isLost reports whether a file is in a directory that can't be read.
+func (f *found) isLost(name string) bool {
+	return slices.ContainsFunc(f.lost, func(dir string) bool { return strings.HasPrefix(name, dir+string(filepath.Separator)) })
+}
+
+// maxDepth is how deep directories are read.
+const maxDepth = 16
+
+// list returns what there is. A link to a directory is followed. One that can't be
+// read is in the log, and keeps no other from being read, unless it is the store
+// itself.
+func (d *dir) list() (*found, error) {
+	f := &found{dirs: []string{d.path, filepath.Dir(d.path)}}
+	if _, err := os.Stat(d.recordsPath()); err == nil {
+		f.dirs = append(f.dirs, d.recordsPath())
+	}
+	if target, err := filepath.EvalSymlinks(d.path); err == nil && target != d.path {
+		f.dirs = append(f.dirs, filepath.Dir(target))
+	}
+	if err := d.listIn("", f, nil); err != nil {
+		return nil, fmt.Errorf("keystore: %w", err)
+	}
+	return f, nil
+}
+
+// listIn adds what is in a directory within the store. above are the directories
+// around it, such that a link to one of them isn't followed for ever.
+func (d *dir) listIn(dir string, f *found, above []fs.FileInfo) error {
+	path := filepath.Join(d.path, dir)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if len(above) > maxDepth || slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	above = append(slices.Clip(above), info)
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Stat(filepath.Join(d.path, name))
+			isDir = err == nil && target.IsDir()
+		}
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case isDir:
+			f.dirs = append(f.dirs, filepath.Join(d.path, name))
+			switch err := d.listIn(name, f, above); {
+			case err == nil:
+				delete(d.lost, name)
+			case errors.Is(err, fs.ErrNotExist): // it has just gone
+			default:
+				f.lost = append(f.lost, name)
+				if !d.lost[name] {
+					d.lost[name] = true
+					d.log.Error("a group can't be read: what was known of it stays", "err", err)
+				}
+			}
+		case isLeftover(e.Name()):
+			f.leftovers = append(f.leftovers, name)
+		case counts(e.Name()):
+			f.names = append(f.names, name)
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func TestWhatCounts(t *testing.T) {
 	ztest.Must(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "dangling.key")))
 
 	d, log := open(t, dir)
-	for key, name := range map[curve.PublicKey]string{namedKey: "in the file", nameless.Public: "nameless", other.Public: "czmq.txt", linked: "linked"} {
+	for key, name := range map[curve.PublicKey]string{namedKey: "named", nameless.Public: "nameless", other.Public: "czmq.txt", linked: "link"} {
 		if id, ok := d.Lookup(key); !ok || id.Name != name {
 			t.Errorf("%s: %+v, %v", name, id, ok)
 		}
@@ -158,28 +159,38 @@ func TestSecretInTheStore(t *testing.T) {
 	}
 }
 
-// TestDuplicates: of two files with one key the first counts. It is reported
-// once, and the other stands in when the first is gone.
-func TestDuplicates(t *testing.T) {
+// TestOneKeyInManyFiles: an identity is in the groups of all files that have it, and
+// is called as the least deep of them; if they differ, by its key.
+func TestOneKeyInManyFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	one, key := text(t, "shared")
-	write(t, dir, "a.key", strings.Replace(one, "shared", "first", 1))
-	write(t, dir, "b.key", strings.Replace(one, "shared", "second", 1))
+	for _, group := range []string{"traders", "guests/day"} {
+		ztest.Must(t, os.MkdirAll(filepath.Join(dir, group), 0o755))
+		write(t, filepath.Join(dir, group), "alice.key", one)
+	}
 	d, log := open(t, dir)
-	if id, ok := d.Lookup(key); !ok || id.Name != "first" {
-		t.Errorf("%+v", id)
+	check := func(name, userID string, groups ...string) {
+		t.Helper()
+		ztest.Must(t, d.Reload())
+		id, ok := d.Lookup(key)
+		if !ok || id.Name != name || id.UserID != userID || !slices.Equal(id.Groups, groups) {
+			t.Errorf("%+v", id)
+		}
 	}
-	add(t, dir, "another")
-	ztest.Must(t, d.Reload())
-	if n := log.Count("level=WARN", "one key", "a.key", "b.key"); n != 1 {
-		t.Errorf("reported %d times:\n%s", n, log)
+	check("alice", "alice", "guests", "guests/day", "traders")
+	if log.Count("level=WARN") > 0 {
+		t.Errorf("log:\n%s", log)
 	}
-	ztest.Must(t, os.Remove(filepath.Join(dir, "a.key")))
-	ztest.Must(t, d.Reload())
-	if id, ok := d.Lookup(key); !ok || id.Name != "second" {
-		t.Errorf("%+v", id)
+	write(t, filepath.Join(dir, "guests"), "admin.key", one)
+	check("admin", key.String(), "guests", "guests/day", "traders")
+	if log.Count("level=WARN", "by its key", "several names") != 1 {
+		t.Errorf("log:\n%s", log)
 	}
+	write(t, dir, "root.key", one)
+	check("root", "root", "guests", "guests/day", "traders")
+	ztest.Must(t, os.RemoveAll(filepath.Join(dir, "guests")), os.Remove(filepath.Join(dir, "root.key")))
+	check("alice", "alice", "traders")
 }
 
 // TestReload: if the directory can't be read everything stays as it was.

@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -18,14 +18,15 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// lockFile is what whoever writes a directory locks, so that two processes don't
+// lockFile is what those who write a directory lock, so that two processes don't
 // decide on what they see at the same time.
 const lockFile = ".lock"
 
 // lockPatience is how long another writer is waited for, and lockRetry how often
-// it is looked whether it is done.
+// to look whether it is done.
 const (
 	lockPatience = 10 * time.Second
 	lockRetry    = 5 * time.Millisecond
@@ -37,148 +38,290 @@ const (
 	dirMode  fs.FileMode = 0o755
 )
 
-func (d *dir) Put(c *cert.Certificate, groups ...string) error {
-	id, err := prepare(c, groups)
-	if err != nil {
-		return err
-	}
-	if len(groups) > 1 && !slices.Equal(groups, groupsOf(groups[len(groups)-1]+"/x")) {
-		return fmt.Errorf("keystore: %w: a directory puts an identity in one group, not in %q", ErrGroup, groups)
-	}
-	text, err := id.Certificate.AppendPublic(nil)
-	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
-	}
-	place := ""
-	if len(groups) > 0 {
-		place = filepath.FromSlash(groups[len(groups)-1])
-	}
-	candidates := candidates(place, id)
-	return d.write(id.Key(), candidates, func(names []string) (string, error) {
-		// The file that has the key keeps its name, where it stays in its group.
-		for _, name := range names {
-			if filepath.Dir(name) == filepath.Clean(place) && !strings.HasSuffix(name, revokedSuffix) {
-				return name, cert.WriteFile(filepath.Join(d.path, name), text, fileMode, true)
-			}
-		}
-		if err := os.MkdirAll(filepath.Join(d.path, place), dirMode); err != nil {
-			return "", fmt.Errorf("keystore: %w", err)
-		}
-		for _, name := range candidates {
-			if d.files[name+revokedSuffix] != nil && !slices.Contains(names, name+revokedSuffix) {
-				continue // of another identity: the two would be mixed up
-			}
-			err := cert.WriteFile(filepath.Join(d.path, name), text, fileMode, false)
-			if !errors.Is(err, fs.ErrExist) {
-				return name, err
-			}
-		}
-		return "", fmt.Errorf("keystore: %s: %w", candidates[len(candidates)-1], fs.ErrExist)
-	})
+// writers is how many files are written at a time: each waits for the disk.
+const writers = 32
+
+// place is where an identity shall be.
+type place struct {
+	id    *Identity
+	names []string // its files, one for each group, within path
 }
 
-func (d *dir) PutAll(certificates []*cert.Certificate, groups ...string) error {
-	return putEach(d, certificates, groups)
-}
-
-// candidates are the names that an identity's file can have: for its own name,
-// and if another has that, with its key.
-func candidates(place string, id *Identity) (names []string) {
-	key := id.Key()
-	base, long := fileName(id.Certificate.Name()), hex.EncodeToString(key[:])
-	if base != "" {
-		names = []string{filepath.Join(place, base+publicSuffix), filepath.Join(place, base+"-"+long[:8]+publicSuffix)}
-	}
-	return append(names, filepath.Join(place, long+publicSuffix))
-}
-
-// fileName makes of an identity's name that of a file, or "".
-func fileName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@ ", r) {
-			return r
+func (d *dir) Put(entries ...Entry) error {
+	return d.write(func() error {
+		var keys []curve.PublicKey
+		for _, e := range entries {
+			keys = append(keys, e.Certificate.Public)
 		}
-		return '_'
-	}, name)
-	name = strings.TrimLeft(name, ".")
-	if len(name) > 100 || name == "" || !counts(name+publicSuffix) {
-		return ""
-	}
-	return name
-}
-
-func (d *dir) Remove(key curve.PublicKey) error {
-	return d.write(key, nil, func(names []string) (string, error) {
-		if len(names) == 0 {
-			return "", notFound(key)
-		}
-		return "", nil
-	})
-}
-
-func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	return d.write(key, nil, func([]string) (string, error) {
-		id, err := d.revoked(key, at, reason)
+		d.refresh(keys)
+		d.mu.Lock()
+		identities, err := d.prepareLocked(entries)
+		d.mu.Unlock()
 		if err != nil {
-			return "", err
+			return err
 		}
-		name, err := filepath.Rel(d.path, id.Source)
-		if err != nil || strings.HasSuffix(name, revokedSuffix) {
-			return name, err
-		}
-		text, err := revokedText(id)
-		if err != nil {
-			return "", err
-		}
-		name += revokedSuffix
-		return name, cert.WriteFile(filepath.Join(d.path, name), text, fileMode, true)
-	})
-}
-
-// write changes which file holds a key. change is told the files that hold it,
-// and returns the one that shall; the others are removed. A crash in between
-// leaves the old file, or both, of which the first by name or the revoked one
-// counts. Of what others may have written since, that of the key and of the
-// files others is read before.
-func (d *dir) write(key curve.PublicKey, others []string, change func(names []string) (name string, err error)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
-	defer cancel()
-	lock := flock.New(filepath.Join(d.path, lockFile))
-	if ok, err := lock.TryLockContext(ctx, lockRetry); !ok || err != nil {
-		return fmt.Errorf("keystore: locking %s failed: %w", d.path, err)
-	}
-	defer lock.Unlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var seen []string
-	for _, name := range append(slices.Clone(d.holders[key]), others...) {
-		seen = append(seen, strings.TrimSuffix(name, revokedSuffix), strings.TrimSuffix(name, revokedSuffix)+revokedSuffix)
-	}
-	d.updateLocked(seen)
-	names := slices.Clone(d.holders[key])
-	name, err := change(names)
-	if err != nil {
-		return err
-	}
-	touched := map[string]bool{name: name != ""}
-	for _, old := range names {
-		if old == name {
-			continue
-		}
-		if err := os.Remove(filepath.Join(d.path, old)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keystore: %w", err)
-		}
-		touched[old] = true
-	}
-	for n, is := range touched {
-		if is {
-			if err := syncDir(filepath.Join(d.path, filepath.Dir(n))); err != nil {
+		places := make([]place, len(identities))
+		for i, id := range identities {
+			if places[i], err = d.placeOf(id); err != nil {
 				return err
 			}
 		}
+		return d.putAll(places)
+	})
+}
+
+// placeOf returns the files in which an identity shall be. The error is ErrName if
+// another identity has one of them.
+func (d *dir) placeOf(id *Identity) (place, error) {
+	if !isFileName(id.Name) {
+		return place{}, fmt.Errorf("keystore: %w: %q can't be the name of a file", ErrName, id.Name)
 	}
-	d.updateLocked(slices.DeleteFunc(append(names, name), func(n string) bool { return n == "" }))
+	groups := slices.DeleteFunc(slices.Clone(id.Groups), func(g string) bool { // a file in a/b is in a too
+		return slices.ContainsFunc(id.Groups, func(other string) bool { return strings.HasPrefix(other, g+"/") })
+	})
+	if len(groups) == 0 {
+		groups = []string{""}
+	}
+	p := place{id: id}
+	for _, g := range groups {
+		name := filepath.Join(filepath.FromSlash(g), id.Name+publicSuffix)
+		if f := d.files[name]; f != nil && (f.certificate == nil || f.certificate.Public != id.Key()) {
+			return place{}, fmt.Errorf("keystore: %w: there is another file %s", ErrName, filepath.Join(d.path, name))
+		}
+		if d.isBlocked(name) {
+			return place{}, fmt.Errorf("keystore: %w: %s says that it is revoked", ErrRevoked, filepath.Join(d.path, name+revokedSuffix))
+		}
+		p.names = append(p.names, name)
+	}
+	return p, nil
+}
+
+// isFileName reports whether an identity's name can be that of a file everywhere
+// where this runs, and one that counts.
+func isFileName(name string) bool {
+	for _, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-+@ ", r) {
+			return false
+		}
+	}
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	switch {
+	case base == "CON", base == "PRN", base == "AUX", base == "NUL", base == "CONIN$", base == "CONOUT$",
+		len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9':
+		return false // devices of Windows
+	}
+	return len(name) <= 200 && counts(name+publicSuffix) && counts(name) && !isRevokedFile(name) &&
+		!strings.HasSuffix(name, " ") && !strings.HasPrefix(name, " ") && !strings.HasSuffix(name, publicSuffix)
+}
+
+// putAll writes the files of identities, and removes others that hold their keys.
+func (d *dir) putAll(places []place) error {
+	dirs := map[string]bool{}
+	for _, p := range places {
+		for _, name := range p.names {
+			dirs[filepath.Dir(name)] = true
+		}
+	}
+	for dir := range dirs {
+		if err := os.MkdirAll(filepath.Join(d.path, dir), dirMode); err != nil {
+			return fmt.Errorf("keystore: %w", err)
+		}
+	}
+	errs := make([]error, len(places))
+	slots := make(chan struct{}, writers)
+	var work sync.WaitGroup
+	for i, p := range places {
+		slots <- struct{}{}
+		work.Go(func() {
+			errs[i] = d.putOne(p)
+			<-slots
+		})
+	}
+	work.Wait()
+	err := errors.Join(errs...)
+	var changed, old []string
+	for i, p := range places {
+		changed = append(changed, p.names...)
+		if errs[i] != nil {
+			continue
+		}
+		for _, name := range d.holders[p.id.Key()] {
+			if !slices.Contains(p.names, name) && !isRevokedFile(name) {
+				old = append(old, name)
+			}
+		}
+	}
+	// The new ones are on the disk before the old ones go.
+	for dir := range dirs {
+		if syncErr := syncDir(filepath.Join(d.path, dir)); err == nil {
+			err = syncErr
+		}
+	}
+	if err == nil {
+		err = d.removeFiles(old)
+	}
+	d.update(append(changed, old...), follow.ReadOwn)
+	return err
+}
+
+// putOne writes the files of an identity.
+func (d *dir) putOne(p place) error {
+	text, err := p.id.Certificate.AppendPublic(nil)
+	if err != nil {
+		return fmt.Errorf("keystore: %w", err)
+	}
+	for _, name := range p.names {
+		err := cert.WriteFile(filepath.Join(d.path, name), text, fileMode, d.files[name] != nil)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("keystore: %w: there is another file %s", ErrName, filepath.Join(d.path, name))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// removeFiles removes files, and returns when they are gone from the disk.
+func (d *dir) removeFiles(names []string) error {
+	dirs := map[string]bool{}
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keystore: %w", err)
+		}
+		dirs[filepath.Dir(name)] = true
+	}
+	for dir := range dirs {
+		if err := syncDir(filepath.Join(d.path, dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dir) Remove(key curve.PublicKey) error {
+	return d.write(func() error {
+		d.refresh([]curve.PublicKey{key})
+		names := slices.DeleteFunc(slices.Clone(d.holders[key]), isRevokedFile)
+		if len(names) == 0 {
+			return notFound(key)
+		}
+		err := d.removeFiles(names)
+		d.update(names, follow.ReadOwn)
+		return err
+	})
+}
+
+// Revoke writes the record of the revocation first. The certificate's files are
+// removed then: they don't count any more, but czmq and pyzmq don't know that.
+func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return err
+	}
+	return d.write(func() error {
+		d.refresh([]curve.PublicKey{key})
+		if r := d.records[key]; r == nil || r.gone || !r.revocation.InForce() {
+			id, _ := d.identities.get(key)
+			if err := d.writeRecord(key, newRevocation(id, at, reason)); err != nil {
+				return err
+			}
+		}
+		names := slices.DeleteFunc(slices.Clone(d.holders[key]), isRevokedFile)
+		err := d.removeFiles(names)
+		d.update(names, follow.ReadOwn)
+		return err
+	})
+}
+
+func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return err
+	}
+	return d.write(func() error {
+		d.refresh([]curve.PublicKey{key})
+		for _, name := range d.holders[key] {
+			if isRevokedFile(name) {
+				return fmt.Errorf("keystore: %w: the name of a file says so: rename or remove %s first", ErrRevoked, filepath.Join(d.path, name))
+			}
+		}
+		d.mu.Lock()
+		r := d.liftedLocked(key, at, reason)
+		d.mu.Unlock()
+		if err := d.writeRecord(key, r); err != nil {
+			return err
+		}
+		e, ok := r.entry(key)
+		if !ok || len(d.holders[key]) > 0 {
+			return nil
+		}
+		d.mu.Lock()
+		identities, err := d.prepareLocked([]Entry{e})
+		d.mu.Unlock()
+		if err != nil {
+			return nil // another has its name by now
+		}
+		p, err := d.placeOf(identities[0])
+		if err != nil {
+			return nil
+		}
+		return d.putAll([]place{p})
+	})
+}
+
+// writeRecord writes the record of a revocation and puts it in force.
+func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
+	text, err := appendRecord(nil, key, r)
+	if err != nil {
+		return fmt.Errorf("keystore: %w", err)
+	}
+	if err := os.MkdirAll(d.recordsPath(), dirMode); err != nil {
+		return fmt.Errorf("keystore: %w", err)
+	}
+	if err := cert.WriteFile(d.recordPath(key), text, fileMode, true); err != nil {
+		return err
+	}
+	for _, dir := range []string{d.recordsPath(), d.path} {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	d.readRecord(key)
+	if r.InForce() {
+		if _, revoked := d.Revocation(key); !revoked {
+			return fmt.Errorf("keystore: %s: %w", d.recordPath(key), errRecord)
+		}
+	}
+	return nil
+}
+
+// refresh reads what others may have written of these keys.
+func (d *dir) refresh(keys []curve.PublicKey) {
+	var names []string
+	for _, key := range keys {
+		names = append(names, d.holders[key]...)
+		if _, err := os.Lstat(d.recordPath(key)); err == nil {
+			d.readRecord(key)
+		}
+	}
+	d.update(names, follow.Read)
+}
+
+// write runs change while no other writer does.
+func (d *dir) write(change func() error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	lock := flock.New(filepath.Join(d.path, lockFile))
+	ok, err := lock.TryLockContext(ctx, lockRetry)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("keystore: %s: %w since %v: try again later", d.path, ErrInUse, lockPatience)
+	}
+	if !ok || err != nil {
+		return fmt.Errorf("keystore: locking %s failed: %w", d.path, err)
+	}
+	defer lock.Unlock()
+	d.work.Lock()
+	defer d.work.Unlock()
+	return change()
 }
 
 // syncDir has the names in a directory on the disk. Windows can't be asked to.

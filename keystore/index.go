@@ -15,40 +15,40 @@ import (
 // of them, costs little even with a million identities.
 const shards = 4096
 
-// index finds identities by their keys. Readers take no lock. Whoever writes
-// holds one that is not in here.
-type index struct {
-	shards [shards]atomic.Pointer[shard]
+// index finds values by keys. Readers take no lock. Those who write hold one that is
+// not in here.
+type index[V any] struct {
+	shards [shards]atomic.Pointer[shard[V]]
 	count  atomic.Int64
 }
 
 // shard is never changed, only exchanged.
-type shard map[curve.PublicKey]*Identity
+type shard[V any] map[curve.PublicKey]*V
 
-// of returns where the identity with this key is, if it is there.
-func (x *index) of(key curve.PublicKey) *atomic.Pointer[shard] {
+// of returns where the value of this key is, if it is there.
+func (x *index[V]) of(key curve.PublicKey) *atomic.Pointer[shard[V]] {
 	return &x.shards[binary.LittleEndian.Uint16(key[:])%shards]
 }
 
-func (x *index) get(key curve.PublicKey) (id *Identity, ok bool) {
+func (x *index[V]) get(key curve.PublicKey) (v *V, ok bool) {
 	if s := x.of(key).Load(); s != nil {
-		id, ok = (*s)[key]
+		v, ok = (*s)[key]
 	}
-	return id, ok
+	return v, ok
 }
 
-func (x *index) len() int { return int(x.count.Load()) }
+func (x *index[V]) len() int { return int(x.count.Load()) }
 
-// all yields the identities that are there when it comes to their shard.
-func (x *index) all() iter.Seq[*Identity] {
-	return func(yield func(*Identity) bool) {
+// all yields the values that are there when it comes to their shard.
+func (x *index[V]) all() iter.Seq2[curve.PublicKey, *V] {
+	return func(yield func(curve.PublicKey, *V) bool) {
 		for i := range x.shards {
 			s := x.shards[i].Load()
 			if s == nil {
 				continue
 			}
-			for _, id := range *s {
-				if !yield(id) {
+			for key, v := range *s {
+				if !yield(key, v) {
 					return
 				}
 			}
@@ -56,16 +56,16 @@ func (x *index) all() iter.Seq[*Identity] {
 	}
 }
 
-// set puts an identity in force for a key, or none.
-func (x *index) set(key curve.PublicKey, id *Identity) {
+// set puts a value in force for a key, or none for nil.
+func (x *index[V]) set(key curve.PublicKey, v *V) {
 	place := x.of(key)
-	s := shard{}
+	s := shard[V]{}
 	if old := place.Load(); old != nil {
 		s = maps.Clone(*old)
 	}
 	before := len(s)
-	if id != nil {
-		s[key] = id
+	if v != nil {
+		s[key] = v
 	} else {
 		delete(s, key)
 	}
@@ -73,17 +73,16 @@ func (x *index) set(key curve.PublicKey, id *Identity) {
 	place.Store(&s)
 }
 
-// fill adds many identities to an index that nobody reads yet.
-func (x *index) fill(id *Identity) {
-	key := id.Key()
+// fill is set for an index that no one reads yet.
+func (x *index[V]) fill(key curve.PublicKey, v *V) {
 	place := x.of(key)
 	s := place.Load()
 	if s == nil {
-		s = &shard{}
+		s = &shard[V]{}
 		place.Store(s)
 	}
 	before := len(*s)
-	(*s)[key] = id
+	(*s)[key] = v
 	x.count.Add(int64(len(*s) - before))
 }
 

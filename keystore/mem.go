@@ -4,102 +4,180 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // memory is a store of the kind mem:, and the part of the others that is read.
 type memory struct {
-	index index
-	mu    sync.Mutex // held to change index
+	identities  index[Identity]   // those whose key isn't revoked
+	revocations index[Revocation] // all, also those that were lifted
+	generation  atomic.Uint64     // of revocations
+	log         *slog.Logger
+
+	mu    sync.Mutex // held to change any of this
+	names names
 }
 
-func newMem() *memory { return new(memory) }
+func newMem() *memory { return &memory{log: slog.New(slog.DiscardHandler)} }
 
-func (m *memory) Lookup(key curve.PublicKey) (*Identity, bool) { return m.index.get(key) }
-func (m *memory) Len() int                                     { return m.index.len() }
-func (m *memory) All() iter.Seq[*Identity]                     { return m.index.all() }
+func (m *memory) Lookup(key curve.PublicKey) (*Identity, bool) { return m.identities.get(key) }
+func (m *memory) Len() int                                     { return m.identities.len() }
+func (m *memory) Generation() uint64                           { return m.generation.Load() }
 
-func (m *memory) Put(c *cert.Certificate, groups ...string) error {
-	id, err := prepare(c, groups)
+func (m *memory) Holder(name string) (curve.PublicKey, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.names.holder(name)
+}
+
+func (m *memory) All() iter.Seq[*Identity] {
+	return func(yield func(*Identity) bool) {
+		for _, id := range m.identities.all() {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Revocation(key curve.PublicKey) (*Revocation, bool) {
+	r, ok := m.revocations.get(key)
+	if !ok || !r.InForce() {
+		return nil, false
+	}
+	return r, true
+}
+
+func (m *memory) Revocations() iter.Seq2[curve.PublicKey, *Revocation] { return m.revocations.all() }
+
+// setLocked puts an identity in force for its key, or none: the only way in which one
+// gets there. One whose key is revoked doesn't.
+func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
+	if _, revoked := m.Revocation(key); revoked {
+		id = nil
+	}
+	old, _ := m.identities.get(key)
+	if old == nil && id == nil {
+		return
+	}
+	m.identities.set(key, id)
+	if old != nil && (id == nil || old.Name != id.Name) {
+		m.names.remove(old.Name, key)
+		m.nameLocked(old.Name)
+	}
+	if id != nil {
+		m.names.add(id.Name, key)
+		m.nameLocked(id.Name)
+	}
+}
+
+// revokeLocked puts a revocation in force, or one that was lifted in its place.
+func (m *memory) revokeLocked(key curve.PublicKey, r *Revocation) {
+	m.revocations.set(key, r)
+	m.generation.Add(1)
+	if r.InForce() {
+		m.setLocked(key, nil)
+	}
+}
+
+// prepareLocked makes identities of entries that can be put.
+func (m *memory) prepareLocked(entries []Entry) ([]*Identity, error) {
+	type prepared struct {
+		id  *Identity
+		err error
+	}
+	identities := make([]*Identity, 0, len(entries))
+	taken := make(map[string]curve.PublicKey, len(entries))
+	for _, p := range parallel(entries, func(e Entry) prepared {
+		id, err := prepare(e)
+		return prepared{id, err}
+	}) {
+		if p.err != nil {
+			return nil, p.err
+		}
+		key := p.id.Key()
+		if r, revoked := m.Revocation(key); revoked {
+			return nil, fmt.Errorf("keystore: %s: %w (%v)", p.id.Name, ErrRevoked, r)
+		}
+		other, ok := taken[p.id.Name]
+		if !ok {
+			other, ok = m.names.holder(p.id.Name)
+		}
+		if ok && other != key {
+			return nil, fmt.Errorf("keystore: %w: %q is the name of %v", ErrName, p.id.Name, other)
+		}
+		taken[p.id.Name] = key
+		identities = append(identities, p.id)
+	}
+	return identities, nil
+}
+
+func (m *memory) Put(entries ...Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	identities, err := m.prepareLocked(entries)
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.index.set(id.Key(), id)
-	return nil
-}
-
-func (m *memory) PutAll(certificates []*cert.Certificate, groups ...string) error {
-	return putEach(m, certificates, groups)
-}
-
-// putEach is PutAll where there is nothing to be gained.
-func putEach(s Store, certificates []*cert.Certificate, groups []string) error {
-	for _, c := range certificates {
-		if err := s.Put(c, groups...); err != nil {
-			return err
-		}
+	for _, id := range identities {
+		m.setLocked(id.Key(), id)
 	}
 	return nil
-}
-
-// prepare makes an identity of a certificate that shall be put into a store.
-func prepare(c *cert.Certificate, groups []string) (*Identity, error) {
-	if err := checkGroups(groups); err != nil {
-		return nil, err
-	}
-	text, err := c.AppendPublic(nil)
-	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
-	}
-	public, _, err := cert.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
-	}
-	return newIdentity(public, c.Public.String(), "", slices.Clone(groups)), nil
 }
 
 func (m *memory) Remove(key curve.PublicKey) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.index.get(key); !ok {
+	if _, ok := m.identities.get(key); !ok {
 		return notFound(key)
 	}
-	m.index.set(key, nil)
+	m.setLocked(key, nil)
 	return nil
 }
 
 func (m *memory) Revoke(key curve.PublicKey, at time.Time, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id, err := m.revoked(key, at, reason)
-	if err == nil {
-		m.index.set(key, id)
+	if _, revoked := m.Revocation(key); !revoked {
+		id, _ := m.identities.get(key)
+		m.revokeLocked(key, newRevocation(id, at, reason))
 	}
-	return err
+	return nil
 }
 
-// revoked returns an identity as it is when it was revoked.
-func (m *memory) revoked(key curve.PublicKey, at time.Time, reason string) (*Identity, error) {
-	id, ok := m.index.get(key)
-	if !ok {
-		return nil, notFound(key)
+func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return err
 	}
-	if err := zpl.CheckValue(reason); err != nil {
-		return nil, fmt.Errorf("keystore: %w: reason: %w", cert.ErrProperty, err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.liftedLocked(key, at, reason)
+	m.revokeLocked(key, r)
+	if e, ok := r.entry(key); ok {
+		if identities, err := m.prepareLocked([]Entry{e}); err == nil {
+			m.setLocked(key, identities[0])
+		}
 	}
-	if id.Revoked != nil {
-		return id, nil
+	return nil
+}
+
+// liftedLocked is the revocation of a key as it is once it is lifted, also if there
+// is none: another store may have one, and those who remember it look here.
+func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) *Revocation {
+	var lifted Revocation
+	if r, ok := m.revocations.get(key); ok {
+		lifted = *r
 	}
-	return &Identity{Name: id.Name, Certificate: id.Certificate, Groups: id.Groups, Source: id.Source,
-		Revoked: &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}}, nil
+	lifted.Lifted, lifted.LiftedReason = at.UTC().Truncate(time.Second), reason
+	return &lifted
 }
 
 func notFound(key curve.PublicKey) error { return fmt.Errorf("keystore: %v: %w", key, ErrNotFound) }
@@ -112,3 +190,26 @@ func (m *memory) Watch(ctx context.Context) error {
 }
 
 func (m *memory) Close() error { return nil }
+
+// fill puts many identities in force in a store that no one reads yet, whose
+// revocations are known.
+func (m *memory) fill(identities []*Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range identities {
+		key := id.Key()
+		if _, revoked := m.Revocation(key); revoked {
+			continue
+		}
+		m.identities.fill(key, id)
+		m.names.add(id.Name, key)
+	}
+	for name := range m.names.several {
+		m.nameLocked(name)
+	}
+	for _, id := range identities {
+		if id.ambiguous || checkName(id.Name) != nil {
+			m.nameLocked(id.Name)
+		}
+	}
+}

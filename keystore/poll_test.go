@@ -1,102 +1,70 @@
-package keystore
+package keystore_test
 
 import (
-	"crypto/sha256"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestPoll: looking at the files is enough to see that one has changed, on Linux also
-// if its size and its time are as they were; and those that haven't aren't read.
+// TestPoll: looking is enough to see that something has changed, on Linux also if size
+// and time are as they were.
 func TestPoll(t *testing.T) {
 	t.Parallel()
-	path := t.TempDir()
-	name := filepath.Join(path, "alice.key")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "alice.key")
+	alice := add(t, dir, "alice")
 	old := time.Now().Add(-time.Hour)
-	write := func() *cert.Certificate {
-		c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
-		text, err := c.AppendPublic(nil)
-		ztest.Must(t, err)
-		ztest.Must(t, os.WriteFile(name, text, 0o644))
-		ztest.Must(t, os.Chtimes(name, old, old))
-		return c
-	}
-	first := write()
-	d, err := openDir(path, slog.New(slog.DiscardHandler))
-	ztest.Must(t, err)
+	ztest.Must(t, os.Chtimes(path, old, old))
+	d, _ := open(t, dir)
+	keystore.PollOnly(d)
+	ztest.Background(t, d.Watch)
 	if runtime.GOOS != "linux" {
 		old = old.Add(time.Minute)
 	}
-	second := write()
-	ztest.Must(t, d.updateAll(false))
-	if _, ok := d.Lookup(second.Public); !ok {
-		t.Error("a change isn't seen")
-	}
-	if _, ok := d.Lookup(first.Public); ok {
-		t.Error("what was changed is still known")
-	}
-
-	// As if it had been left alone for long: then it isn't read any more.
-	d.files["alice.key"].stamp.at = time.Now().Add(time.Hour)
-	before := d.files["alice.key"]
-	ztest.Must(t, d.updateAll(false))
-	if d.files["alice.key"] != before {
-		t.Error("a file that hasn't changed was read")
-	}
-	ztest.Must(t, os.Remove(name))
-	if err := d.updateAll(false); err != nil || d.Len() != 0 {
-		t.Errorf("removed: %v, %d identities", err, d.Len())
-	}
+	replacement, alice2 := text(t, "alice")
+	write(t, dir, "alice.key", replacement)
+	ztest.Must(t, os.Chtimes(path, old, old))
+	ztest.Wait(t, "changed", func() bool { return knows(d, alice2) && !knows(d, alice) })
+	ztest.Must(t, os.Mkdir(filepath.Join(dir, "group"), 0o755))
+	bob := add(t, filepath.Join(dir, "group"), "bob")
+	ztest.Wait(t, "a new group", func() bool { return knows(d, bob) })
+	ztest.Must(t, os.Remove(path))
+	ztest.Wait(t, "removed", func() bool { return !knows(d, alice2) })
+	ztest.Must(t, os.RemoveAll(dir))
+	ztest.Wait(t, "removed with all in it", func() bool { return !knows(d, bob) })
 }
 
-// TestHalfWritten: what is half written isn't reported, however often it is looked
-// at.
-func TestHalfWritten(t *testing.T) {
+// TestBeingWritten: a file that is being written isn't there yet, however long its
+// writer takes; and nothing is reported of it.
+func TestBeingWritten(t *testing.T) {
 	t.Parallel()
-	path := t.TempDir()
-	var log ztest.Log
-	d, err := openDir(path, log.Logger())
-	ztest.Must(t, err)
-	d.stillness = time.Hour // a busy machine may not write on for long
-	d.pollEvery = time.Hour
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux says who has a file open")
+	}
+	dir := t.TempDir()
+	d, log := open(t, dir)
 	ztest.Background(t, d.Watch)
-
-	bob := cert.Generate(cert.Property{Name: "name", Value: "bob"})
-	whole, err := bob.AppendPublic(nil)
-	ztest.Must(t, err)
-	f, err := os.Create(filepath.Join(path, "bob.key"))
+	whole, bob := text(t, "bob")
+	f, err := os.Create(filepath.Join(dir, "bob.key"))
 	ztest.Must(t, err)
 	defer f.Close()
-	written := 0
-	for _, n := range []int{20, len(whole) / 2, len(whole) - 20} {
-		_, err := f.Write(whole[written:n])
-		ztest.Must(t, err)
-		written = n
-		sum := sha256.Sum256(whole[:n])
-		ztest.Wait(t, "a part is read", func() bool {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			bob := d.files["bob.key"]
-			return bob != nil && bob.sum == sum && bob.err != nil
-		})
-		if more := d.report(time.Now().Add(-d.stillness)); !more {
-			t.Error("nothing is left to report")
+	_, err = f.WriteString(whole) // it could be read now, and isn't meant to
+	ztest.Must(t, err)
+	for i := range 3 { // each is seen by a look that comes after the one before
+		key := add(t, dir, []string{"one", "two", "three"}[i])
+		ztest.Wait(t, "another file is read", func() bool { return knows(d, key) })
+		if knows(d, bob) {
+			t.Fatal("a file that is being written counts")
 		}
 	}
-	_, err = f.Write(whole[written:])
-	ztest.Must(t, err)
-	ztest.Wait(t, "all of it is read", func() bool {
-		_, ok := d.Lookup(bob.Public)
-		return ok
-	})
-	if log.Count("level=ERROR") > 0 || d.report(time.Now().Add(time.Hour)) {
-		t.Errorf("log:\n%s", &log)
+	ztest.Must(t, f.Close())
+	ztest.Wait(t, "it is written", func() bool { return knows(d, bob) })
+	if log.Count("level=ERROR") > 0 {
+		t.Errorf("log:\n%s", log)
 	}
 }

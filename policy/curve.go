@@ -3,10 +3,12 @@ package policy
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -16,73 +18,205 @@ type curveRules struct {
 	*curveSection
 	stores []storeRule
 	lists  []listRule
+	all    []keystore.Store // those of the whole policy: what is revoked in one is refused
+	memory *memory
 }
 
 // storeRule is a keystore, by a rule.
 type storeRule struct {
 	store keystore.Store
-	rule  string
+	rule  string // "" for the place of the identity
 }
 
 // listRule is a revocation list, by a rule.
 type listRule struct {
-	list *cert.RevocationList
-	rule string
+	list  *cert.RevocationList
+	path  string
+	stamp follow.Stamp
+	rule  string
 }
 
 // decide decides about a client that has proved its key.
 func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	octets, ok := req.CurveKey()
 	if !ok {
-		return refuse("want a key of 32 octets", c.rule)
+		return refuse("expected a key of 32 octets", c.rule)
 	}
 	key := curve.PublicKey(octets)
-	reason, rule := "unknown key", c.rule
-	for _, s := range c.stores {
+	if why, rule, name := c.revocation(key); why != "" {
+		return refuseIdentity(why, rule, name)
+	}
+	best := refuse("unknown key", c.rule)
+	for i, s := range c.stores {
 		id, ok := s.store.Lookup(key)
 		if !ok {
 			continue
 		}
-		if why := invalid(id, now); why != "" {
-			// Even if all keys may come in, or another store has it: it was taken
-			// back, or was meant for another time.
-			return refuse(why, s.rule)
+		rule := s.rule
+		if rule == "" {
+			rule = id.Source
 		}
-		if !c.authorities[id.Certificate.Authority] && len(c.authorities) > 0 {
-			reason, rule = "not signed by an authority that is trusted", s.rule
+		certificate, why, where, final := c.accept(id, rule, now)
+		if certificate == nil {
+			best = refuseIdentity(why, where, id.Name)
+			if final {
+				return best
+			}
 			continue
 		}
-		if why, where := c.takenBack(id.Certificate, now); why != "" {
-			return refuse(why, where)
+		g := c.granted(id, certificate)
+		if more := c.elsewhere(i, key, now); len(more) > 0 {
+			g = g.in(more)
 		}
-		if !c.inGroup(id) {
-			reason, rule = "not in a group that is allowed", s.rule
+		if !c.admits(g.groups) {
+			best = refuseIdentity("not in a group that is allowed", rule, id.Name)
 			continue
 		}
-		return grant(id, s.rule)
+		reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: g.userID, Metadata: g.metadata, Rule: rule, Identity: id.Name}
+		if c.isTaken(i, id) {
+			reply.UserID = g.keyID
+		}
+		return reply
 	}
-	if c.any != "" && key.Check() == nil {
-		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}
+	if c.any != "" && isSound(key) {
+		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Metadata: noGroups, Rule: c.any}
 	}
-	return refuse(reason, rule)
+	return best
 }
 
-// takenBack says why an authority has taken a certificate back, and by which
-// rule, or "".
-func (c *curveRules) takenBack(certificate *cert.Certificate, now time.Time) (why, rule string) {
+// isSound reports whether a key can be somebody's alone: it is no point of small order,
+// nor one whose secret key is published.
+func isSound(key curve.PublicKey) bool {
+	var checker cert.Checker
+	return checker.Check(&cert.Certificate{Public: key}) == nil
+}
+
+// noGroups is what one is let in with who is in no group. Without it, libzmq would
+// show what the client itself says to be its group.
+var noGroups = zap.Metadata{{Name: groupProperty, Value: []byte{}}}
+
+// groupProperty is the name under which a service is told of groups.
+const groupProperty = "group"
+
+// refuseIdentity makes a refusal of one who is known.
+func refuseIdentity(reason, rule, name string) zap.Reply {
+	reply := refuse(reason, rule)
+	reply.Identity = name
+	return reply
+}
+
+// revocation says why a key is refused whatever its certificate is, or "": it is
+// revoked in a keystore of the policy, or was before.
+func (c *curveRules) revocation(key curve.PublicKey) (why, rule, name string) {
+	found := func(r *keystore.Revocation, rule string) (string, string, string) {
+		if rule == "" {
+			rule = c.rule
+		}
+		return printable("key " + r.String()), rule, r.Name
+	}
+	for _, s := range c.stores {
+		if r, ok := s.store.Revocation(key); ok {
+			return found(r, s.rule)
+		}
+	}
+	for _, s := range c.all {
+		if r, ok := s.Revocation(key); ok {
+			return found(r, c.rule)
+		}
+	}
+	if r, ok := c.memory.revocation(key); ok {
+		return found(&r, c.rule)
+	}
+	return "", "", ""
+}
+
+// maxText is the length in octets of the longest text of a reply (RFC 27).
+const maxText = 255
+
+// printable makes of a text one that can travel in a reply.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), maxText)]
+}
+
+// accept returns the certificate by which an identity is accepted, or says why there
+// is none. final means that nothing else lets it in: not another keystore either, and
+// not any.
+func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (accepted *cert.Certificate, why, where string, final bool) {
+	if why, where, final = c.refuses(id.Certificate, rule, now); why == "" {
+		return id.Certificate, "", "", false
+	}
+	for _, other := range id.Others {
+		if why, _, _ := c.refuses(other, rule, now); why == "" {
+			return other, "", "", false
+		}
+	}
+	return nil, why, where, final
+}
+
+// refuses says why a certificate isn't accepted now, or "".
+func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now time.Time) (why, where string, final bool) {
+	if err := certificate.Validity.Check(now); errors.Is(err, cert.ErrNotYetValid) {
+		return "certificate not valid yet", rule, true
+	} else if err != nil {
+		return "certificate expired", rule, true
+	}
+	if len(c.authorities) > 0 && !c.authorities[certificate.Authority] {
+		return "not signed by an authority that is trusted", rule, false
+	}
 	for _, l := range c.lists {
 		switch err := l.list.Check(certificate, now); {
 		case err == nil:
 		case errors.Is(err, cert.ErrRevoked):
-			return "certificate revoked", l.rule
+			return printable("certificate " + strings.TrimPrefix(err.Error(), "cert: ")), l.rule, true
+		case errors.Is(err, cert.ErrRevocationsExpired):
+			return printable("revocation list expired on " + l.list.Expires.Format(time.RFC3339) + ": run zcert revoke to renew " + l.path), l.rule, true
 		default:
-			return "the revocation list can't be relied on", l.rule
+			return "the revocation list isn't valid yet", l.rule, true
 		}
 	}
-	return "", ""
+	return "", "", false
 }
 
-// inGroup reports whether an identity is in one of the groups that may come in.
-func (c *curveRules) inGroup(id *keystore.Identity) bool {
-	return len(c.groups) == 0 || slices.ContainsFunc(c.groups, id.InGroup)
+// admits reports whether one of these groups is allowed.
+func (c *curveRules) admits(groups []string) bool {
+	if len(c.groups) == 0 {
+		return true
+	}
+	for _, g := range groups {
+		if slices.Contains(c.groups, g) {
+			return true
+		}
+	}
+	return false
+}
+
+// elsewhere returns the groups that an identity has in the keystores after the i-th.
+func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (groups []string) {
+	for _, s := range c.stores[i+1:] {
+		id, ok := s.store.Lookup(key)
+		if !ok {
+			continue
+		}
+		if certificate, _, _, _ := c.accept(id, s.rule, now); certificate != nil {
+			groups = append(groups, c.granted(id, certificate).groups...)
+		}
+	}
+	return groups
+}
+
+// isTaken reports whether another identity has the name of this one in a keystore
+// before the i-th.
+func (c *curveRules) isTaken(i int, id *keystore.Identity) bool {
+	for _, s := range c.stores[:i] {
+		if key, ok := s.store.Holder(id.Name); ok && key != id.Key() {
+			return true
+		}
+	}
+	return false
 }

@@ -26,7 +26,7 @@ func load(t testing.TB, dir, text string) (*policy.Policy, *ztest.Log) {
 	file := filepath.Join(dir, "policy.zpl")
 	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	log := new(ztest.Log)
-	p, err := policy.Load(file, log.Logger())
+	p, err := policy.Load(file, policy.Options{Log: log.Logger()})
 	ztest.Must(t, err)
 	t.Cleanup(func() { p.Close() })
 	return p, log
@@ -276,7 +276,10 @@ func TestCurve(t *testing.T) {
 	ztest.Must(t, err)
 	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
 	ztest.Must(t, list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
-	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	oldAuthority, ofOld := cert.GenerateAuthority(), scenario.Named("ofOld")
+	ztest.Must(t, oldAuthority.Sign(ofOld))
+	put(t, filepath.Join(s.Dir, "staff"), ofOld)
+	ztest.Must(t, oldAuthority.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
 	ztest.Must(t, list.Save(filepath.Join(s.Dir, "old.revoked"), false))
 
 	p, _ := load(t, s.Dir, fmt.Sprintf(`security
@@ -300,6 +303,7 @@ security
     domain = old
     curve = 1
         keystore = dir:staff
+        authority = %[2]q
         authority = %[1]q
         revoked = old.revoked
 security
@@ -307,7 +311,15 @@ security
     curve = 1
         keystore = dir:clients
         any = 1
-`, s.Authority.Key))
+security
+    domain = elsewhere
+    curve = 1
+        any = 1
+`, s.Authority.Key, oldAuthority.Key))
+	revokedAt, _ := s.Store(t).Revocation(s.Revoked.Public)
+	revoked := "key revoked on " + revokedAt.Time.Format(time.RFC3339) + ": laptop stolen"
+	takenBackText := "certificate revoked: on " + now.Format(time.RFC3339)
+	expiredText := "revocation list expired on " + now.Add(-time.Hour).Format(time.RFC3339) + ": run zcert revoke to renew " + filepath.Join(s.Dir, "old.revoked")
 	unknown := decision{"unknown key", "", 0}
 	at := func(d decision, line int) decision { d.line = line; return d }
 	ok := func(name string, line int) decision { return decision{"OK", name, line} }
@@ -324,7 +336,7 @@ security
 		{"known", s.Stranger, at(unknown, 3)},
 		{"known", s.Expired, decision{"certificate expired", "", 4}},
 		{"known", future, decision{"certificate not valid yet", "", 4}},
-		{"known", s.Revoked, decision{"certificate revoked", "", 4}},
+		{"known", s.Revoked, decision{revoked, "", 4}},
 		{"groups", s.Trader, ok("trader", 9)},
 		{"groups", inDirectory, ok("inDirectory", 9)},
 		{"groups", s.Guest, decision{"not in a group that is allowed", "", 9}},
@@ -332,23 +344,24 @@ security
 		{"signed", s.Signed, ok("signed", 15)},
 		{"signed", signedByOther, decision{"not signed by an authority that is trusted", "", 15}},
 		{"signed", s.Guest, decision{"not signed by an authority that is trusted", "", 15}},
-		{"signed", takenBack, decision{"certificate revoked", "", 17}},
+		{"signed", takenBack, decision{takenBackText, "", 17}},
 		{"signed", s.Trader, at(unknown, 14)},
-		{"old", s.Signed, decision{"the revocation list can't be relied on", "", 23}},
-		{"old", takenBack, decision{"certificate revoked", "", 23}},
-		{"any", s.Stranger, ok(s.Stranger.Public.String(), 28)},
-		{"any", s.Trader, ok("trader", 27)},
-		{"any", s.Revoked, decision{"certificate revoked", "", 27}},
-		{"any", s.Expired, decision{"certificate expired", "", 27}},
-		{"any", &cert.Certificate{Public: curve.PublicKey{1}}, at(unknown, 26)}, // low order
+		{"old", ofOld, decision{expiredText, "", 24}},
+		{"old", takenBack, decision{takenBackText, "", 24}},
+		{"any", s.Stranger, ok(s.Stranger.Public.String(), 29)},
+		{"any", s.Trader, ok("trader", 28)},
+		{"any", s.Revoked, decision{revoked, "", 28}},
+		{"elsewhere", s.Revoked, decision{revoked, "", 32}},
+		{"any", s.Expired, decision{"certificate expired", "", 28}},
+		{"any", &cert.Certificate{Public: curve.PublicKey{1}}, at(unknown, 27)}, // low order
 	} {
 		t.Run(tt.domain+" "+tt.c.Name(), func(t *testing.T) {
 			check(t, p, ask(tt.domain, "192.0.2.1", zap.MechanismCurve, string(tt.c.Public[:])), tt.want)
 		})
 	}
-	check(t, p, ask("known", "", zap.MechanismCurve, "short"), decision{"want a key of 32 octets", "", 3})
+	check(t, p, ask("known", "", zap.MechanismCurve, "short"), decision{"expected a key of 32 octets", "", 3})
 	reply := p.Handle(t.Context(), ask("known", "", zap.MechanismCurve, string(s.Trader.Public[:])))
-	want := zap.Metadata{{Name: "name", Value: []byte("trader")}, {Name: "group", Value: []byte("traders")}, {Name: "desk", Value: []byte("7")}}
+	want := zap.Metadata{{Name: "Claim-name", Value: []byte("trader")}, {Name: "Claim-desk", Value: []byte("7")}, {Name: "group", Value: []byte("traders")}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}
@@ -427,7 +440,7 @@ security
         keystore = etcd://host
 `
 	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	_, err := policy.Check(file)
+	_, err := policy.Check(file, policy.Options{})
 	want := []string{
 		"1:1: unknown name securty: did you mean security?",
 		"3:5: unknown name alow: did you mean allow?",
@@ -465,16 +478,16 @@ security
 		"":                   "1:1: no section security: nobody would be let in",
 		"server\n":           "1:1: no section security: nobody would be let in",
 		"security\n  \x00\n": "2:3: ",
-		"security\n    curve = 1\n        keystore = dir:missing\n":       "3:20: keystore: open " + dir,
+		"security\n    curve = 1\n        keystore = dir:missing\n":       "3:20: keystore: stat " + dir,
 		"security\n    curve = 1\n        keystore = etcd:x\n":            "3:20: keystore: \"etcd:x\": unknown kind",
 		"security\n    curve = 1\n        any = 1\n        revoked = x\n": "2:5: curve: missing: authority",
 	} {
 		ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-		if _, err := policy.Load(file, nil); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {
+		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
-	if _, err := policy.Load(filepath.Join(dir, "missing"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := policy.Load(filepath.Join(dir, "missing"), policy.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 }

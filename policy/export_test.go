@@ -4,4 +4,7 @@ import "time"
 
 // DontPoll makes Watch rely on what the file system tells of the policy's file. It
 // must be called before Watch.
-func (p *Policy) DontPoll() { p.pollEvery = time.Hour }
+func (p *Policy) DontPoll() { p.poll = time.Hour }
+
+// PollOnly makes Watch rely on looking. It must be called before Watch.
+func (p *Policy) PollOnly() { p.deaf = true }

@@ -47,7 +47,11 @@ func FuzzPolicy(f *testing.F) {
 				}
 			}
 		}
-		s, err := newSnapshot(c, func(string) (keystore.Store, error) { return keystore.Open("mem:", nil) })
+		m, err := openMemory("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := newSnapshot(c, func(string) (keystore.Store, error) { return keystore.Open("mem:", nil) }, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +116,11 @@ func BenchmarkRefusePlain(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := newSnapshot(c, nil)
+	m, err := openMemory("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := newSnapshot(c, nil, m)
 	if err != nil {
 		b.Fatal(err)
 	}

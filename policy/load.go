@@ -2,34 +2,34 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
+	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Policy is a policy from a file. It is a zap.Handler; its methods are safe for
-// concurrent use.
+// Policy is who may connect. It is a zap.Handler; its methods are safe for concurrent
+// use.
 type Policy struct {
-	file    string
+	file    string // "" for one that comes from none
 	log     *slog.Logger
-	loaded  fs.FileInfo // of the file before Load read it
 	current atomic.Pointer[snapshot]
+	memory  *memory
 
-	pollEvery time.Duration // defaultPollEvery except in tests
-
-	mu     sync.Mutex
-	stores map[string]*openStore // those in use, by their URLs
-	follow func(*openStore)      // starts to follow one; nil unless Watch runs
+	mu       sync.Mutex            // held to change what is in force
+	stamp    follow.Stamp          // of the file that is in force
+	told     [sha256.Size]byte     // of what was last told to be in force
+	stores   map[string]*openStore // those in use that are the policy's own, by their URLs
+	follower func(*openStore)      // starts to follow one; nil unless Watch runs
+	deaf     bool                  // for tests: see follow.Follower
+	poll     time.Duration         // the same
 }
 
 // openStore is a keystore that a policy uses.
@@ -46,16 +46,35 @@ func (s *openStore) close() {
 	s.Close()
 }
 
-// Load reads a policy from a file and opens the keystores that it names. What in
-// it is unwise is in the log. A nil log is none. The error is Errors, with every
-// fault of the file, or tells why it can't be read.
-func Load(file string, log *slog.Logger) (*Policy, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+func newPolicy(file string, o Options) (*Policy, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Policy{file: file, log: log, pollEvery: defaultPollEvery}
-	p.loaded = p.look()
-	if err := p.Reload(); err != nil {
+	switch o.State {
+	case "":
+		o.State = file + stateSuffix
+	case StateNone:
+		o.State = ""
+	}
+	m, err := openMemory(o.State)
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{file: file, log: o.Log, memory: m}, nil
+}
+
+// stateSuffix is what the name of a policy's state has behind that of its file.
+const stateSuffix = ".state"
+
+// Load reads a policy from a file and opens the keystores that it names. What in
+// it is unwise is in the log. The error is Errors, with every fault of the file, or
+// tells why it can't be read, or what is wrong with the state.
+func Load(file string, o Options) (*Policy, error) {
+	p, err := newPolicy(file, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.reload(); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -75,12 +94,27 @@ func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	return p.current.Load().decide(context.Background(), req, time.Now()), true
 }
 
-// Reload reads the file again, and all that is in its keystores. If anything is
-// wrong with it, everything stays as it was.
+// Reload reads the file and its revocation lists again, and then all that is in its
+// keystores. If anything is wrong with the file or a list, everything stays as it was;
+// a keystore that can't be read stays as it was, and is an error too.
 func (p *Policy) Reload() error {
-	text, err := readFile(p.file)
+	if p.file != "" {
+		if err := p.reload(); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, s := range p.current.Load().stores {
+		errs = append(errs, s.Reload())
+	}
+	return errors.Join(append(errs, p.learn())...)
+}
+
+// reload puts in force what the file says now.
+func (p *Policy) reload() error {
+	text, stamp, err := follow.ReadStill(p.file, MaxFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("policy: %w", err)
 	}
 	c, err := parseConfig(p.file, text)
 	if err != nil {
@@ -89,17 +123,27 @@ func (p *Policy) Reload() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	used := map[string]*openStore{}
-	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.openLocked(url, used) })
+	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
+	if err == nil {
+		// Before it is in force: what can't be remembered would be forgotten by a restart.
+		err = p.memory.learn(s.stores, s.revocationLists())
+	}
 	if err != nil {
 		closeUnless(used, p.stores) // what was opened for nothing
 		return err
 	}
+	p.current.Store(s)
+	p.stamp = stamp
+	closeUnless(p.stores, used)
+	p.stores = used
+	if sum := s.sum(text); sum == p.told {
+		return nil // it is known already what is in force
+	} else {
+		p.told = sum
+	}
 	for _, w := range c.warnings {
 		p.log.Warn("policy: " + w)
 	}
-	p.current.Store(s)
-	closeUnless(p.stores, used)
-	p.stores = used
 	line, open := s.summary()
 	p.log.Info("policy in force: "+line, "policy", p.file)
 	for _, o := range open {
@@ -108,14 +152,14 @@ func (p *Policy) Reload() error {
 	return nil
 }
 
-// openLocked returns a keystore, open already or not, and notes it as used.
-func (p *Policy) openLocked(url string, used map[string]*openStore) (keystore.Store, error) {
+// open returns a keystore, open already or not, and notes it as used.
+func (p *Policy) open(url string, used map[string]*openStore) (keystore.Store, error) {
 	if s := used[url]; s != nil {
 		return s, nil
 	}
 	if s := p.stores[url]; s != nil {
 		used[url] = s
-		return s, s.Reload()
+		return s, nil
 	}
 	store, err := keystore.Open(url, p.log)
 	if err != nil {
@@ -123,8 +167,8 @@ func (p *Policy) openLocked(url string, used map[string]*openStore) (keystore.St
 	}
 	s := &openStore{Store: store}
 	used[url] = s
-	if p.follow != nil {
-		p.follow(s)
+	if p.follower != nil {
+		p.follower(s)
 	}
 	return s, nil
 }
@@ -138,6 +182,12 @@ func closeUnless(stores, others map[string]*openStore) {
 	}
 }
 
+// learn remembers what was revoked since it was asked last.
+func (p *Policy) learn() error {
+	s := p.current.Load()
+	return p.memory.learn(s.stores, s.revocationLists())
+}
+
 // Close ends the use of the keystores. The policy must not be used afterwards.
 func (p *Policy) Close() error {
 	p.mu.Lock()
@@ -147,120 +197,26 @@ func (p *Policy) Close() error {
 	return nil
 }
 
-const (
-	// gather is how long changes of the file are gathered before it is read.
-	gather = 100 * time.Millisecond
-	// defaultPollEvery is how often the file is looked at, for file systems that tell
-	// nothing of changes.
-	defaultPollEvery = 2 * time.Second
-)
-
-// Watch follows the file and its keystores until ctx is done. It first reads what has
-// changed since Load. A change that is wrong is in the log, and changes nothing. Run
-// it once at a time.
-func (p *Policy) Watch(ctx context.Context) error {
-	var followers sync.WaitGroup
-	defer followers.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p.mu.Lock()
-	p.follow = func(s *openStore) {
-		ctx, stop := context.WithCancel(ctx)
-		done := make(chan struct{})
-		s.stop = func() {
-			stop()
-			<-done
-		}
-		followers.Go(func() {
-			defer close(done)
-			if err := s.Watch(ctx); err != nil {
-				p.log.Error("a keystore isn't followed any more", "err", err)
-			}
-		})
-	}
-	for _, s := range p.stores {
-		p.follow(s)
-	}
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.follow = nil
-	}()
-	return p.watchFile(ctx)
-}
-
-// watchFile reads the file again when it has changed.
-func (p *Policy) watchFile(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("policy: watching %s failed: %w", p.file, err)
-	}
-	defer watcher.Close()
-	// The directory, because editors put another file in the place of this one.
-	if err := watcher.Add(filepath.Dir(p.file)); err != nil {
-		p.log.Warn("policy: changes are looked for every two seconds", "err", err)
-	}
-	last := p.loaded
-	poll := time.NewTicker(p.pollEvery)
-	defer poll.Stop()
-	var changed <-chan time.Time
-	for {
-		if now := p.look(); isChanged(last, now) {
-			last = now
-			changed = time.After(gather)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-watcher.Events:
-		case <-watcher.Errors:
-		case <-poll.C:
-		case <-changed:
-			changed = nil
-			p.tryReload()
-		}
-	}
-}
-
-// look returns how the file looks from outside, or nil if it can't be found.
-func (p *Policy) look() fs.FileInfo {
-	info, err := os.Stat(p.file)
-	if err != nil {
-		return nil
-	}
-	return info
-}
-
-// isChanged reports whether a file was changed, replaced, removed or made.
-func isChanged(before, now fs.FileInfo) bool {
-	if before == nil || now == nil {
-		return before != now
-	}
-	return !os.SameFile(before, now) || before.Size() != now.Size() || !before.ModTime().Equal(now.ModTime())
-}
-
-func (p *Policy) tryReload() {
-	if err := p.Reload(); err != nil {
-		p.log.Error("the policy can't be read: what was in force stays", "err", err)
-	}
-}
-
 // Check returns the faults of a policy file: Errors, or why it can't be read; and
 // what in it is unwise. It opens the keystores that the file names, and closes
-// them again.
-func Check(file string) (warnings []string, err error) {
-	text, err := readFile(file)
+// them again, and changes nothing.
+func Check(file string, o Options) (warnings []string, err error) {
+	o.Log = nil
+	p, err := newPolicy(file, o)
 	if err != nil {
 		return nil, err
+	}
+	text, _, err := follow.ReadStill(file, MaxFile)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	c, err := parseConfig(file, text)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{file: file, log: slog.New(slog.DiscardHandler), stores: map[string]*openStore{}}
+	p.stores = map[string]*openStore{}
 	defer p.Close()
-	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.openLocked(url, p.stores) })
+	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, p.stores) }, p.memory)
 	if err != nil {
 		return nil, err
 	}

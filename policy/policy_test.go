@@ -34,6 +34,15 @@ func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
 	return d
 }
 
+// byDefault is the default policy over a keystore with these certificates.
+func byDefault(t testing.TB, certificates ...*cert.Certificate) *policy.Policy {
+	t.Helper()
+	p, err := policy.Default(store(t, certificates...), policy.Options{})
+	ztest.Must(t, err)
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
 // request is one by CURVE.
 func request(key curve.PublicKey) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
@@ -49,7 +58,7 @@ func TestValidity(t *testing.T) {
 	future.Validity.NotBefore = now.Add(time.Hour)
 	valid := cert.Generate(cert.Property{Name: "name", Value: "valid"})
 	valid.Validity = cert.Validity{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-	handler := policy.Default(store(t, expired, future, valid))
+	handler := byDefault(t, expired, future, valid)
 	for _, tt := range []struct {
 		c    *cert.Certificate
 		want string
@@ -68,12 +77,12 @@ func TestValidity(t *testing.T) {
 func TestDefault(t *testing.T) {
 	t.Parallel()
 	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"}, cert.Property{Name: "group", Value: "traders"})
-	handler := policy.Default(store(t, alice))
+	handler := byDefault(t, alice)
 	key := alice.Public
-	allowed := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice",
-		Metadata: zap.Metadata{{Name: "name", Value: []byte("alice")}, {Name: "group", Value: []byte("traders")}}}
+	allowed := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "client-0", Identity: "client-0",
+		Metadata: zap.Metadata{{Name: "Claim-name", Value: []byte("alice")}, {Name: "Claim-group", Value: []byte("traders")}, {Name: "group", Value: []byte{}}}}
 	unknown := zap.Reply{Status: zap.StatusRefused, Text: "unknown key"}
-	onlyCurve := zap.Reply{Status: zap.StatusRefused, Text: "only CURVE is allowed"}
+	refused := func(text string) zap.Reply { return zap.Reply{Status: zap.StatusRefused, Text: text} }
 	for _, tt := range []struct {
 		name string
 		req  *zap.Request
@@ -83,14 +92,14 @@ func TestDefault(t *testing.T) {
 		{"known, in no domain", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}, allowed},
 		{"stranger", request(curve.GenerateKeyPair().Public), unknown},
 		{"all zero", request(curve.PublicKey{}), unknown},
-		{"short key", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:31]}}, onlyCurve},
-		{"two keys", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:], key[:]}}, onlyCurve},
-		{"no key", &zap.Request{Mechanism: zap.MechanismCurve}, onlyCurve},
-		{"NULL", &zap.Request{Mechanism: zap.MechanismNull}, onlyCurve},
-		{"PLAIN", &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte("alice"), {}}}, onlyCurve},
-		{"GSSAPI", &zap.Request{Mechanism: zap.MechanismGSSAPI, Credentials: [][]byte{[]byte("alice")}}, onlyCurve},
-		{"the key under another mechanism", &zap.Request{Mechanism: zap.MechanismNull, Credentials: [][]byte{key[:]}}, onlyCurve},
-		{"nothing", &zap.Request{}, onlyCurve},
+		{"short key", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:31]}}, refused("expected a key of 32 octets")},
+		{"two keys", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:], key[:]}}, refused("expected a key of 32 octets")},
+		{"no key", &zap.Request{Mechanism: zap.MechanismCurve}, refused("expected a key of 32 octets")},
+		{"NULL", &zap.Request{Mechanism: zap.MechanismNull}, refused("NULL is not allowed")},
+		{"PLAIN", &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte("alice"), {}}}, refused("PLAIN is not allowed")},
+		{"GSSAPI", &zap.Request{Mechanism: zap.MechanismGSSAPI, Credentials: [][]byte{[]byte("alice")}}, refused("GSSAPI is not allowed")},
+		{"the key under another mechanism", &zap.Request{Mechanism: zap.MechanismNull, Credentials: [][]byte{key[:]}}, refused("NULL is not allowed")},
+		{"nothing", &zap.Request{}, refused("unknown mechanism")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,23 +114,31 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUserID: a name that can't travel gives way to the key.
+// TestUserID: a client is called as its file is, whatever its certificate says; a name
+// that can't travel, or could be another's, gives way to the key.
 func TestUserID(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"Zoë", strings.Repeat("x", 256)} {
-		c := cert.Generate(cert.Property{Name: "name", Value: name})
-		reply := policy.Default(store(t, c)).Handle(context.Background(), request(c.Public))
-		if reply.UserID != c.Public.String() {
+	other := cert.Generate()
+	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, "+" + other.Public.String(): true} {
+		c := cert.Generate(cert.Property{Name: "name", Value: "root"})
+		dir := t.TempDir()
+		ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))
+		s, err := keystore.Open(dir, nil)
+		ztest.Must(t, err)
+		p, err := policy.Default(s, policy.Options{})
+		ztest.Must(t, err)
+		reply := p.Handle(context.Background(), request(c.Public))
+		want := c.Public.String()
+		if byName {
+			want = name
+		}
+		if reply.UserID != want {
 			t.Errorf("%q: user id %q", name, reply.UserID)
 		}
 		if _, err := zap.AppendReply(nil, zap.Envelope{}, reply); err != nil {
 			t.Errorf("%q: the reply can't travel: %v", name, err)
 		}
-	}
-	nameless := cert.Generate()
-	reply := policy.Default(store(t, nameless)).Handle(context.Background(), request(nameless.Public))
-	if reply.UserID != "client-0" {
-		t.Errorf("without a name: user id %q", reply.UserID)
+		ztest.Must(t, p.Close())
 	}
 }
 
@@ -138,8 +155,8 @@ func TestMetadata(t *testing.T) {
 		cert.Property{Name: "a@b", Value: "not a ZMTP name"},
 		cert.Property{Name: "city", Value: "Zürich"},
 	)
-	reply := policy.Default(store(t, c)).Handle(context.Background(), request(c.Public))
-	want := zap.Metadata{{Name: "name", Value: []byte("mallory")}, {Name: "city", Value: []byte("Zürich")}}
+	reply := byDefault(t, c).Handle(context.Background(), request(c.Public))
+	want := zap.Metadata{{Name: "Claim-name", Value: []byte("mallory")}, {Name: "Claim-city", Value: []byte("Zürich")}, {Name: "group", Value: []byte{}}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -147,7 +164,7 @@ func TestMetadata(t *testing.T) {
 
 func BenchmarkDefault(b *testing.B) {
 	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
-	handler := policy.Default(store(b, c))
+	handler := byDefault(b, c)
 	req := request(c.Public)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -174,7 +191,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	handler := policy.Default(store)
+	handler, err := policy.Default(store, policy.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer handler.Close()
 	for _, key := range []curve.PublicKey{alice.Public, curve.GenerateKeyPair().Public} {
 		reply := handler.Handle(context.Background(), &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}})
 		fmt.Println(reply.Status, reply.Text, reply.UserID)

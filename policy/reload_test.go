@@ -81,7 +81,7 @@ func TestPoll(t *testing.T) {
 	file, link := filepath.Join(elsewhere, "policy.zpl"), filepath.Join(dir, "policy.zpl")
 	ztest.WriteFile(t, file, "security\n    anonymous = 0\n")
 	ztest.Must(t, os.Symlink(file, link))
-	p, err := policy.Load(link, nil)
+	p, err := policy.Load(link, policy.Options{})
 	ztest.Must(t, err)
 	defer p.Close()
 	ztest.Background(t, p.Watch)

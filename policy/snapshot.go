@@ -1,12 +1,15 @@
 package policy
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -14,6 +17,8 @@ import (
 type snapshot struct {
 	file    string
 	domains map[string]*domain // "*" is every other one
+	stores  []keystore.Store   // of all domains
+	lists   []listRule         // of all domains
 }
 
 // domain is what is said of one.
@@ -30,7 +35,7 @@ const plainFailures = 60
 
 // newSnapshot makes a configuration one that can be in force. open opens a
 // keystore. The error is Errors.
-func newSnapshot(c *config, open func(url string) (keystore.Store, error)) (*snapshot, error) {
+func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
 	s := &snapshot{file: c.file, domains: map[string]*domain{}}
 	var errs Errors
 	fail := func(r reference, err error) {
@@ -52,26 +57,67 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error)) (*sna
 		if section.curve == nil {
 			continue
 		}
-		d.curve = &curveRules{curveSection: section.curve}
+		d.curve = &curveRules{curveSection: section.curve, memory: m}
 		for _, r := range section.curve.keystores {
 			store, err := open(beside(c.file, r.text))
 			if err != nil {
 				fail(r, err)
 			}
 			d.curve.stores = append(d.curve.stores, storeRule{store, r.rule})
+			if err == nil && !slices.Contains(s.stores, store) {
+				s.stores = append(s.stores, store)
+			}
 		}
 		for _, r := range section.curve.revoked {
-			list, _, err := cert.LoadRevocations(beside(c.file, r.text), func(k cert.AuthorityKey) bool { return section.curve.authorities[k] })
+			l, err := loadList(beside(c.file, r.text), section.curve.authorities)
+			if err == nil {
+				err = m.checkList(l.list)
+			}
 			if err != nil {
 				fail(r, err)
+				continue
 			}
-			d.curve.lists = append(d.curve.lists, listRule{list, r.rule})
+			l.rule = r.rule
+			d.curve.lists = append(d.curve.lists, l)
+			s.lists = append(s.lists, l)
+		}
+	}
+	for _, d := range s.domains {
+		if d.curve != nil {
+			d.curve.all = s.stores
 		}
 	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	return s, nil
+}
+
+// loadList reads a revocation list of one of these authorities, once it is still.
+func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, error) {
+	text, stamp, err := follow.ReadStill(path, cert.MaxRevocationList)
+	if err != nil {
+		return listRule{}, fmt.Errorf("revocation list: %w", err)
+	}
+	list, _, err := cert.ReadRevocations(bytes.NewReader(text), path, func(k cert.AuthorityKey) bool { return authorities[k] })
+	return listRule{list: list, path: path, stamp: stamp}, err
+}
+
+// sum tells what of files is in force: the text of the policy, and its lists.
+func (s *snapshot) sum(text []byte) [sha256.Size]byte {
+	sum := sha256.Sum256(text)
+	for _, l := range s.lists {
+		sum = sha256.Sum256(append(sum[:], l.list.Signature[:]...))
+	}
+	return sum
+}
+
+// revocationLists are those of all domains.
+func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
+	for _, l := range s.lists {
+		lists = append(lists, l.list)
+	}
+	return lists
 }
 
 // beside makes a path in a policy file one beside it, with the kind of a keystore

@@ -54,11 +54,10 @@ func onlyClient() (zap.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &cert.Certificate{Public: key, Metadata: cert.Metadata{{Name: "name", Value: "bench"}}}
-	if err := store.Put(client); err != nil {
+	if err := store.Put(keystore.Entry{Name: "bench", Certificate: &cert.Certificate{Public: key}}); err != nil {
 		return nil, err
 	}
-	return policy.Default(store), nil
+	return policy.Default(store, policy.Options{})
 }
 
 // answer serves one connection until its client is gone.

@@ -19,7 +19,7 @@ fault with its place. What works and is unwise it warns of. The exit code is 0 i
 the policy can be served, and 1 if not.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			warnings, err := policy.Check(args[0])
+			warnings, err := policy.Check(args[0], policy.Options{})
 			for _, w := range warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 			}

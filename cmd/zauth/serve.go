@@ -43,6 +43,7 @@ type serveFlags struct {
 	policy    string
 	keystore  string
 	cert      string
+	state     string
 	audit     string
 	logLevel  string
 	logFormat string
@@ -99,7 +100,7 @@ type rules interface {
 // openRules reads the policy, or the keystore of the default one.
 func openRules(f serveFlags, log *slog.Logger) (zap.Handler, rules, error) {
 	if f.policy != "" {
-		p, err := policy.Load(f.policy, log)
+		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.state})
 		return p, p, err
 	}
 	store, err := keystore.Open(f.keystore, log)
@@ -109,7 +110,12 @@ func openRules(f serveFlags, log *slog.Logger) (zap.Handler, rules, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return policy.Default(store), store, nil
+	p, err := policy.Default(store, policy.Options{Log: log, State: f.state})
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return p, p, nil
 }
 
 // serve runs the daemon until ctx is done.

@@ -35,7 +35,7 @@ func BenchmarkRequests(b *testing.B) {
 			ztest.Must(b, err)
 			text, err := e.Append(nil)
 			ztest.Must(b, err, os.WriteFile(filepath.Join(dir, "alice.txt"), text, 0o600))
-			p, err := policy.Load(file, nil)
+			p, err := policy.Load(file, policy.Options{})
 			ztest.Must(b, err)
 			b.Cleanup(func() { p.Close() })
 			zmqtest.Start(b, zctx, p, nil)

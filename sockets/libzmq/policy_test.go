@@ -58,7 +58,7 @@ security
     curve = 1
         any = 1
 `, hash, s.Authority.Key), 0o600))
-	p, err := policy.Load(file, nil)
+	p, err := policy.Load(file, policy.Options{})
 	ztest.Must(t, err)
 	t.Cleanup(func() { p.Close() })
 	zctx := zmqtest.NewContext(t)
@@ -88,7 +88,7 @@ security
 		{"passwords", "guest", plain("guest", "hunter2"), map[string]string{"User-Id": "guest", "name": "", "group": "guests"}},
 		{"passwords", "wrong password", plain("guest", "hunter3"), nil},
 		{"passwords", "unknown user", plain("nobody", "hunter2"), nil},
-		{"groups", "trader", byCurve(s.Trader), map[string]string{"User-Id": "trader", "name": "trader", "group": "traders"}},
+		{"groups", "trader", byCurve(s.Trader), map[string]string{"User-Id": "trader", "name": "", "group": "traders"}},
 		{"groups", "guest", byCurve(s.Guest), nil},
 		{"groups", "expired", byCurve(s.Expired), nil},
 		{"groups", "revoked", byCurve(s.Revoked), nil},

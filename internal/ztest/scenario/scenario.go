@@ -22,9 +22,9 @@ type Scenario struct {
 
 	Authority *cert.Authority
 
-	Trader   *cert.Certificate // in group traders, with the metadata desk = 7
+	Trader   *cert.Certificate // in group traders, claims desk = 7
 	Guest    *cert.Certificate // in group guests
-	Signed   *cert.Certificate // in group guests, signed by the authority
+	Signed   *cert.Certificate // signed by the authority, which says group = guests
 	Expired  *cert.Certificate // as the trader, but no longer valid
 	Revoked  *cert.Certificate // as the trader, but revoked in the keystore
 	Stranger *cert.Certificate // in no group
@@ -38,23 +38,21 @@ func New(t testing.TB) *Scenario {
 	ztest.Must(t, os.Mkdir(s.Clients, 0o755))
 	now := time.Now().UTC().Truncate(time.Second)
 
-	traders := []cert.Property{{Name: "group", Value: "traders"}, {Name: "desk", Value: "7"}}
-	guests := cert.Property{Name: "group", Value: "guests"}
-	s.Trader = Named("trader", traders...)
-	s.Guest = Named("guest", guests)
-	s.Signed = Named("signed", guests)
-	s.Expired = Named("expired", traders...)
-	s.Revoked = Named("revoked", traders...)
+	s.Trader = Named("trader", cert.Property{Name: "desk", Value: "7"})
+	s.Guest = Named("guest")
+	s.Signed = Named("signed", cert.Property{Name: "group", Value: "guests"})
+	s.Expired = Named("expired")
+	s.Revoked = Named("revoked")
 	s.Stranger = Named("stranger")
 
 	ztest.Must(t, s.Authority.Sign(s.Signed))
 	s.Expired.Validity.NotAfter = now
-	store, err := keystore.Open(s.Clients, nil)
-	ztest.Must(t, err)
+	store := s.Store(t)
+	groups := map[*cert.Certificate][]string{s.Trader: {"traders"}, s.Guest: {"guests"}, s.Expired: {"traders"}, s.Revoked: {"traders"}}
 	for _, c := range []*cert.Certificate{s.Trader, s.Guest, s.Signed, s.Expired, s.Revoked, s.Stranger} {
 		ztest.Must(t, c.Save(filepath.Join(s.Dir, c.Name()+".key"), false))
 		if c != s.Stranger {
-			ztest.Must(t, store.Put(c))
+			ztest.Must(t, store.Put(keystore.Entry{Name: c.Name(), Certificate: c, Groups: groups[c]}))
 		}
 	}
 	ztest.Must(t, store.Revoke(s.Revoked.Public, now, "laptop stolen"))
@@ -64,4 +62,13 @@ func New(t testing.TB) *Scenario {
 // Named generates a certificate of that name, with more metadata after it.
 func Named(name string, metadata ...cert.Property) *cert.Certificate {
 	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, metadata...)...)
+}
+
+// Store opens the keystore, until the test ends.
+func (s *Scenario) Store(t testing.TB) keystore.Store {
+	t.Helper()
+	store, err := keystore.Open(s.Clients, nil)
+	ztest.Must(t, err)
+	t.Cleanup(func() { store.Close() })
+	return store
 }

@@ -1,0 +1,64 @@
+package follow
+
+import (
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Stamp is how a file looked when it was read. As long as it looks the same, its
+// content is the same.
+type Stamp struct {
+	exists        bool // as a regular file
+	size          int64
+	modified      time.Time
+	changed       time.Time // of the inode, where there is one; no one can set it back
+	device, inode uint64
+	at            time.Time // when this was seen
+}
+
+// settled is how long a file must have been left alone for its stamp to tell
+// anything: the clocks of file systems are coarse.
+const settled = 2 * time.Second
+
+// Look returns the stamp of the file at path, or of what it links to.
+func Look(path string) Stamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Stamp{}
+	}
+	return stampOf(info)
+}
+
+func stampOf(info fs.FileInfo) Stamp {
+	if !info.Mode().IsRegular() {
+		return Stamp{}
+	}
+	s := Stamp{exists: true, size: info.Size(), modified: info.ModTime().Round(0).UTC(), at: time.Now()}
+	s.changed, s.device, s.inode = inodeOf(info)
+	return s
+}
+
+// Exists reports whether there was a regular file.
+func (s Stamp) Exists() bool { return s.exists }
+
+// Modified is when the file was written last.
+func (s Stamp) Modified() time.Time { return s.modified }
+
+// IsOf reports whether the file at path is certainly as it was when s was taken.
+func (s Stamp) IsOf(path string) bool { return s.isSettled() && s.same(Look(path)) }
+
+// same reports whether two stamps are of the same file in the same state.
+func (s Stamp) same(t Stamp) bool {
+	s.at, t.at = time.Time{}, time.Time{}
+	return s == t
+}
+
+// isSettled reports whether a later change will give the file another stamp.
+func (s Stamp) isSettled() bool {
+	last := s.modified
+	if s.changed.After(last) {
+		last = s.changed
+	}
+	return !s.exists || s.at.Sub(last) > settled
+}

@@ -1,0 +1,16 @@
+package follow
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// inodeOf returns when a file's inode was changed, and which it is.
+func inodeOf(info fs.FileInfo) (changed time.Time, device, inode uint64) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return changed, 0, 0
+	}
+	return time.Unix(int64(s.Ctim.Sec), int64(s.Ctim.Nsec)).UTC(), uint64(s.Dev), s.Ino
+}

@@ -1,0 +1,262 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
+)
+
+// What the names of files end with.
+const (
+	publicSuffix  = ".key"
+	revokedSuffix = ".revoked"
+)
+
+// leftovers are what names end with that programs leave behind: editors, patch,
+// Debian's and Red Hat's packages.
+var leftovers = []string{"~", ".swp", ".tmp", ".save", ".orig", ".bak", ".old", ".rej",
+	".dpkg-old", ".dpkg-new", ".dpkg-dist", ".dpkg-tmp", ".dpkg-bak", ".rpmsave", ".rpmorig", ".rpmnew"}
+
+// isLeftover reports whether a file of that name is one of these.
+func isLeftover(name string) bool {
+	for _, suffix := range leftovers {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#")
+}
+
+// counts reports whether a file of that name is to be a public certificate, or
+// a revoked one: it isn't hidden, secret or a leftover.
+func counts(name string) bool {
+	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, cert.SecretSuffix) && !isLeftover(name)
+}
+
+// isRevokedFile reports whether the certificate in a file of that name is revoked.
+func isRevokedFile(name string) bool { return strings.HasSuffix(name, revokedSuffix) }
+
+// identityName is what the identity in a file is called.
+func identityName(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(filepath.Base(name), revokedSuffix), publicSuffix)
+}
+
+// groupsOf returns the groups that a file is in by its place: for a/b/x.key they
+// are a and a/b.
+func groupsOf(name string) (groups []string) {
+	name = filepath.ToSlash(name)
+	for i, c := range name {
+		if c == '/' {
+			groups = append(groups, name[:i])
+		}
+	}
+	return groups
+}
+
+// depth is how many directories within the store a file is in.
+func depth(name string) int { return strings.Count(filepath.ToSlash(name), "/") }
+
+// content tells whether a file has changed.
+type content struct {
+	stamp follow.Stamp      // of the file when it was read last
+	sum   [sha256.Size]byte // of its content
+}
+
+// publicCertificate is a certificate that was read, and is only ever exchanged.
+type publicCertificate struct{ *cert.Certificate }
+
+// result is what a file is now.
+type result struct {
+	name string
+	file *file // nil if it is gone
+	busy bool  // it is being written: as it was, for now
+}
+
+// reader is follow.Read or follow.ReadOwn.
+type reader func(path string, limit int) ([]byte, follow.Stamp, error)
+
+// readAll reads files, several at a time.
+func (d *dir) readAll(names []string, read reader) []result {
+	return parallel(names, func(name string) result {
+		f, busy := d.read(name, d.files[name], read)
+		return result{name, f, busy}
+	})
+}
+
+// maxCertificate is the size in octets of the largest file that is read.
+const maxCertificate = cert.MaxFile
+
+// read returns what a file is now, of which something is known already, or nil.
+func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
+	path := filepath.Join(d.path, name)
+	text, stamp, err := read(path, maxCertificate)
+	switch {
+	case errors.Is(err, follow.ErrBusy):
+		return nil, true
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, follow.ErrNotRegular):
+		return nil, false
+	}
+	defer clear(text)
+	sum := sha256.Sum256(text)
+	if err == nil && old != nil && sum == old.sum {
+		same := *old
+		same.stamp = stamp
+		return &same, false
+	}
+	now = &file{content: content{stamp, sum}}
+	if err == nil {
+		var c *cert.Certificate
+		if c, err = readCertificate(text, path, d.log); err == nil {
+			now.certificate = &publicCertificate{c}
+		}
+	}
+	if err != nil {
+		now.err, now.since = err, time.Now()
+		now.reported = old != nil && old.reported && old.err != nil && old.err.Error() == err.Error()
+	}
+	return now, false
+}
+
+// readCertificate reads a certificate that is to be known, which must be sound. What
+// isn't public of it is wiped.
+func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certificate, error) {
+	c, warnings, err := cert.Read(bytes.NewReader(text), path)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		log.Warn("certificate: "+w.Text, "file", fmt.Sprintf("%s:%d", path, w.Line))
+	}
+	if !c.Secret.IsZero() || c.Locked != nil {
+		log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
+	}
+	c.Secret.Wipe()
+	c.Secret, c.Locked = curve.SecretKey{}, nil
+	if err := checkCertificate(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// recordsDir is the hidden directory with the records of revocations: a file for each
+// key, whose name is the key in hexadecimal. The name is what counts.
+const recordsDir = ".revoked"
+
+func (d *dir) recordsPath() string { return filepath.Join(d.path, recordsDir) }
+
+func (d *dir) recordPath(key curve.PublicKey) string {
+	return filepath.Join(d.recordsPath(), hex.EncodeToString(key[:]))
+}
+
+// record is what is known of the record of a revocation.
+type record struct {
+	content
+	revocation *Revocation
+	gone       bool // as reported
+}
+
+// readRecords reads those records that don't certainly look as when they were read
+// last, or each if it is thorough. If they can't be read that is an error.
+func (d *dir) readRecords(thorough bool) error {
+	entries, err := os.ReadDir(d.recordsPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keystore: the revocations can't be read: %w", err)
+	}
+	there := make(map[curve.PublicKey]bool, len(entries))
+	var changed []curve.PublicKey
+	for _, e := range entries {
+		var key curve.PublicKey
+		if n, err := hex.Decode(key[:], []byte(e.Name()[:min(len(e.Name()), 2*len(key))])); err != nil || n != len(key) || len(e.Name()) != 2*len(key) {
+			continue
+		}
+		there[key] = true
+		if r := d.records[key]; thorough || r == nil || r.gone || !r.stamp.IsOf(d.recordPath(key)) {
+			changed = append(changed, key)
+		}
+	}
+	for key, r := range d.records {
+		if !there[key] && !r.gone {
+			r.gone = true
+			if r.revocation.InForce() {
+				d.log.Error("the record of a revocation is gone: the key stays refused. To lift it: zcert store unrevoke", "key", key, "file", d.recordPath(key))
+			}
+		}
+	}
+	for _, key := range changed {
+		d.readRecord(key)
+	}
+	return nil
+}
+
+// readRecord reads the record of a revocation, which is there, and puts it in force.
+func (d *dir) readRecord(key curve.PublicKey) {
+	path := d.recordPath(key)
+	text, stamp, err := follow.ReadOwn(path, maxRecord)
+	old := d.records[key]
+	now := &record{content: content{stamp, sha256.Sum256(text)}}
+	if err == nil && old != nil && old.sum == now.sum {
+		now.revocation = old.revocation
+		d.records[key] = now
+		return
+	}
+	if err == nil {
+		now.revocation, err = parseRecord(key, text)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		if old != nil && old.revocation.InForce() {
+			now.revocation = old.revocation
+		} else {
+			now.revocation = new(Revocation)
+		}
+		d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)
+	}
+	d.records[key] = now
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, before := d.Revocation(key)
+	if !now.revocation.InForce() && d.holdsRevoked(key) {
+		return
+	}
+	d.revokeLocked(key, now.revocation)
+	if _, after := d.Revocation(key); before != after {
+		what := "key revoked"
+		if before {
+			what = "revocation lifted"
+		}
+		d.log.Info(what, "name", now.revocation.Name, "key", key, "file", path)
+		d.composeLocked(key)
+	}
+}
+
+// maxRecord is the size in octets of the largest record that is read.
+const maxRecord = 4*maxCertificate + 8<<10
+
+// holdsRevoked reports whether a file whose name says that it is revoked has a key.
+func (d *dir) holdsRevoked(key curve.PublicKey) bool {
+	for _, name := range d.holders[key] {
+		if isRevokedFile(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// revocationOfFile is that of a certificate in a file whose name says it.
+func revocationOfFile(name string, f *file) *Revocation {
+	return &Revocation{Time: f.stamp.Modified().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// granted is what an identity is let in with.
+type granted struct {
+	userID   string
+	keyID    string // the key, in the place of a user id
+	groups   []string
+	metadata zap.Metadata
+}
+
+// memo is granted by the certificate that an identity has first, according to
+// whether the policy trusts the authority that signed it.
+type memo struct{ trusted, claimed *granted }
+
+// granted returns what an identity is let in with by one of its certificates.
+func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificate) *granted {
+	isTrusted := c.authorities[certificate.Authority]
+	if certificate != id.Certificate {
+		return newGranted(id, certificate, isTrusted)
+	}
+	m := id.Memo(newMemo).(*memo)
+	if isTrusted {
+		return m.trusted
+	}
+	return m.claimed
+}
+
+func newMemo(id *keystore.Identity) any {
+	return &memo{newGranted(id, id.Certificate, true), newGranted(id, id.Certificate, false)}
+}
+
+// newGranted makes it. What an authority signed is said as it is. What no one signed
+// is a claim of the client's, and is told under names that say so.
+func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted bool) *granted {
+	g := &granted{userID: id.UserID, keyID: id.Key().String(), groups: slices.Clone(id.Groups)}
+	prefix := claimPrefix
+	if isTrusted {
+		prefix = ""
+		value, _ := certificate.Metadata.Get(groupProperty)
+		g.groups = append(g.groups, SplitGroups(value)...)
+	}
+	for _, p := range certificate.Metadata {
+		if isTrusted && strings.EqualFold(p.Name, groupProperty) || isReserved(p.Name) {
+			continue
+		}
+		g.metadata = appendProperty(g.metadata, prefix+p.Name, p.Value)
+	}
+	return g.in(nil)
+}
+
+// in is what it is with further groups.
+func (g *granted) in(groups []string) *granted {
+	more := *g
+	more.groups = slices.Concat(g.groups, groups)
+	slices.Sort(more.groups)
+	more.groups = slices.Compact(more.groups)
+	more.metadata = slices.DeleteFunc(slices.Clone(g.metadata), func(p zap.Property) bool { return p.Name == groupProperty })
+	before := len(more.metadata)
+	if more.metadata = appendProperty(more.metadata, groupProperty, strings.Join(more.groups, ",")); len(more.metadata) == before {
+		more.metadata = append(more.metadata, noGroups...)
+	}
+	return &more
+}
+
+// claimPrefix is in front of the name of what a client says of itself and no one
+// has signed.
+const claimPrefix = "Claim-"
+
+// SplitGroups takes apart a value that names groups: "a, b".
+func SplitGroups(value string) (groups []string) {
+	for g := range strings.SplitSeq(value, ",") {
+		if g = strings.TrimSpace(g); g != "" {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// reserved are the names of properties that come from elsewhere than a
+// certificate. libzmq hands all to the application alike, so a certificate must
+// not set them.
+var reserved = []string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
+
+func isReserved(name string) bool {
+	return slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) })
+}
+
+// appendProperty appends a property, if it can travel.
+func appendProperty(m zap.Metadata, name, value string) zap.Metadata {
+	p := zap.Property{Name: name, Value: []byte(value)}
+	if _, err := (zap.Metadata{p}).Append(nil); err != nil {
+		return m
+	}
+	return append(m, p)
+}

@@ -1,0 +1,211 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+var (
+	// ErrState means that a state file isn't what this package wrote.
+	ErrState = errors.New("damaged state: it says which keys were revoked, so none are let in without it. Restore it, or remove it to forget them")
+	// ErrOldList means that a revocation list is older than one that was seen.
+	ErrOldList = errors.New("older than the newest revocation list that was seen")
+)
+
+// StateNone as Options.State keeps the state in memory only.
+const StateNone = "none"
+
+// memory is what a policy knows for good: which keys were revoked in any of its
+// keystores, and the newest revocation list of each authority. A record that is lost,
+// a backup that is restored or an older list doesn't bring a key back, also after a
+// restart if there is a file.
+type memory struct {
+	path string // "" without a file
+
+	current atomic.Pointer[state] // never changed, only exchanged
+
+	mu    sync.Mutex // held to change current
+	saved bool       // current is on the disk
+}
+
+// state is what a state file holds.
+type state struct {
+	Revoked map[curve.PublicKey]keystore.Revocation `json:"revoked,omitempty"`
+	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
+}
+
+// seenList is the newest list of an authority.
+type seenList struct {
+	Issued time.Time `json:"issued"`
+	Count  int       `json:"count"`
+}
+
+// stateHead is the first line of a state file.
+type stateHead struct {
+	Version int    `json:"zcurve_state"`
+	Sum     string `json:"sum"` // SHA-256 of what follows, in hexadecimal
+}
+
+// maxState is the size in octets of the largest state file.
+const maxState = 1 << 30
+
+func openMemory(path string) (*memory, error) {
+	m := &memory{path: path, saved: true}
+	r, err := readState(path)
+	if err != nil {
+		return nil, err
+	}
+	m.current.Store(r)
+	return m, nil
+}
+
+// readState reads a state file. One that isn't there holds nothing.
+func readState(path string) (*state, error) {
+	r := new(state)
+	if path == "" {
+		return r, nil
+	}
+	text, _, err := follow.ReadOwn(path, maxState)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("policy: reading the state failed: %w", err)
+	}
+	head, body, _ := bytes.Cut(text, []byte("\n"))
+	var h stateHead
+	sum := sha256.Sum256(body)
+	if json.Unmarshal(head, &h) != nil || h.Version != 1 || h.Sum != hex.EncodeToString(sum[:]) || json.Unmarshal(body, r) != nil {
+		return nil, fmt.Errorf("policy: %s: %w", path, ErrState)
+	}
+	return r, nil
+}
+
+// revocation returns what is remembered of a key that was revoked.
+func (m *memory) revocation(key curve.PublicKey) (keystore.Revocation, bool) {
+	r, ok := m.current.Load().Revoked[key]
+	return r, ok
+}
+
+// checkList refuses a list that is older than the newest one that was seen.
+func (m *memory) checkList(l *cert.RevocationList) error {
+	seen, ok := m.current.Load().Lists[l.Authority]
+	if ok && (l.Issued.Before(seen.Issued) || l.Issued.Equal(seen.Issued) && l.Len() < seen.Count) {
+		return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", ErrOldList,
+			l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// learn remembers what stores and lists say. A key is forgotten only if its revocation
+// was lifted later, and no store has it revoked. The error is that of writing the
+// file: what was learnt is in force all the same, and written with the next call.
+func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next, changed := m.current.Load().with(stores, lists)
+	if !changed && m.saved {
+		return nil
+	}
+	m.current.Store(next)
+	m.saved = false
+	if m.path != "" {
+		if err := m.saveLocked(stores, lists); err != nil {
+			return fmt.Errorf("policy: writing the state failed: %w", err)
+		}
+	}
+	m.saved = true
+	return nil
+}
+
+// saveLocked writes the file, with what another process has put there meanwhile.
+func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationList) error {
+	dir, base := filepath.Split(m.path)
+	lock := flock.New(dir + "." + base + ".lock")
+	if err := lock.Lock(); err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	r, err := readState(m.path)
+	if err != nil {
+		return err
+	}
+	r, _ = r.with(stores, lists)
+	m.current.Store(r)
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	head, err := json.Marshal(stateHead{1, hex.EncodeToString(sum[:])})
+	if err != nil {
+		return err
+	}
+	return cert.WriteFile(m.path, append(append(head, '\n'), body...), 0o600, true)
+}
+
+// with is what is remembered once stores and lists are known too.
+func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (next *state, changed bool) {
+	next = &state{Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
+	if next.Revoked == nil {
+		next.Revoked = map[curve.PublicKey]keystore.Revocation{}
+	}
+	if next.Lists == nil {
+		next.Lists = map[cert.AuthorityKey]seenList{}
+	}
+	lifted := map[curve.PublicKey]time.Time{}
+	for _, s := range stores {
+		for key, rev := range s.Revocations() {
+			if !rev.InForce() {
+				if rev.Lifted.After(lifted[key]) {
+					lifted[key] = rev.Lifted
+				}
+			} else if _, ok := next.Revoked[key]; !ok {
+				kept := *rev
+				kept.Certificate = ""
+				next.Revoked[key], changed = kept, true
+			}
+		}
+	}
+	for key, at := range lifted {
+		rev, ok := next.Revoked[key]
+		if ok && !at.Before(rev.Time) && !isRevoked(stores, key) {
+			delete(next.Revoked, key)
+			changed = true
+		}
+	}
+	for _, l := range lists {
+		seen, ok := next.Lists[l.Authority]
+		if !ok || l.Issued.After(seen.Issued) || l.Issued.Equal(seen.Issued) && l.Len() > seen.Count {
+			next.Lists[l.Authority], changed = seenList{l.Issued, l.Len()}, true
+		}
+	}
+	return next, changed
+}
+
+// isRevoked reports whether a store has a key revoked.
+func isRevoked(stores []keystore.Store, key curve.PublicKey) bool {
+	for _, s := range stores {
+		if _, ok := s.Revocation(key); ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/follow"
+)
+
+// Watch follows the file, its revocation lists and its keystores until ctx is done. It
+// first reads what has changed since Load. A change that is wrong is in the log,
+// changes nothing, and is tried again. Run it once at a time.
+func (p *Policy) Watch(ctx context.Context) error {
+	var followers sync.WaitGroup
+	defer followers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.mu.Lock()
+	p.follower = func(s *openStore) {
+		ctx, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		s.stop = func() {
+			stop()
+			<-done
+		}
+		followers.Go(func() {
+			defer close(done)
+			if err := s.Watch(ctx); err != nil {
+				p.log.Error("a keystore isn't followed any more", "err", err)
+			}
+		})
+	}
+	for _, s := range p.stores {
+		p.follower(s)
+	}
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.follower = nil
+	}()
+	w := watch{Policy: p}
+	follow.Follower{Name: p.file, Log: p.log, Deaf: p.deaf, Poll: p.poll}.Follow(ctx, func([]string, bool) follow.Next { return w.look(time.Now()) })
+	return nil
+}
+
+// watch is what Watch knows.
+type watch struct {
+	*Policy
+	looked      time.Time // when it was looked last
+	generations uint64    // of the revocations in all keystores
+	failed      string    // why the last change couldn't be put in force
+	forgetful   string    // why the state couldn't be written
+}
+
+// look puts in force what has changed.
+func (w *watch) look(now time.Time) (next follow.Next) {
+	if w.file != "" {
+		next = w.lookAtFiles(now)
+	}
+	var generations uint64
+	for _, s := range w.current.Load().stores {
+		generations += s.Generation() + 1
+	}
+	if generations != w.generations || w.forgetful != "" {
+		err := w.learn()
+		if err != nil && err.Error() != w.forgetful {
+			w.log.Error("what was revoked can't be remembered: a restart would forget it", "err", err)
+		}
+		w.generations, w.forgetful = generations, ""
+		if err != nil {
+			w.forgetful = err.Error()
+		}
+	}
+	w.looked = now
+	return next
+}
+
+// lookAtFiles reads the file and its revocation lists again, if one of them may have
+// changed or a list has ended since.
+func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
+	s := w.current.Load()
+	w.mu.Lock()
+	stamp := w.stamp
+	w.mu.Unlock()
+	next.Dirs = dirsOf(w.file)
+	changed := w.failed != "" || !stamp.IsOf(w.file)
+	paths := []string{w.file}
+	for _, l := range s.lists {
+		next.Dirs = append(next.Dirs, dirsOf(l.path)...)
+		paths = append(paths, l.path)
+		ended := !l.list.Expires.After(now) && l.list.Expires.After(w.looked)
+		changed = changed || ended || !l.stamp.IsOf(l.path)
+	}
+	if !changed {
+		return next
+	}
+	for _, path := range paths {
+		if follow.IsBusy(path) {
+			next.After = follow.Stillness
+			return next
+		}
+	}
+	switch err := w.reload(); {
+	case err == nil:
+		w.failed = ""
+	case err.Error() != w.failed:
+		w.log.Error("the policy can't be read: what was in force stays", "err", err)
+		w.failed = err.Error()
+	}
+	return next
+}
+
+// dirsOf are the directories whose changes matter for a file: its own, and if it is a
+// link that of what it links to.
+func dirsOf(path string) []string {
+	dirs := []string{filepath.Dir(path)}
+	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != dirs[0] {
+		dirs = append(dirs, filepath.Dir(target))
+	}
+	return dirs
+}
