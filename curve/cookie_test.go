@@ -16,7 +16,7 @@ type fakeClock struct{ now time.Time }
 // newTimedPair makes both halves, and the server's clock.
 func newTimedPair(t *testing.T) (pair, *fakeClock) {
 	p := newPair(t)
-	clock := &fakeClock{time.Date(2031, 1, 2, 3, 4, 5, 6, time.UTC)}
+	clock := &fakeClock{stopped()}
 	p.server.Clock = func() time.Time { return clock.now }
 	return p, clock
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 // script gives octets in place of random numbers.
@@ -35,8 +36,13 @@ func newPair(t testing.TB) pair {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Clock = stopped
 	return pair{newClient(t, keys.Public), server}
 }
+
+// stopped is a clock of a server that never moves: no cookie expires while a test waits
+// for a busy machine.
+func stopped() time.Time { return time.Date(2031, 1, 2, 3, 4, 5, 6, time.UTC) }
 
 func newClient(t testing.TB, server PublicKey) *Client {
 	t.Helper()

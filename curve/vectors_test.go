@@ -114,6 +114,7 @@ func (tr *transcript) server(t *testing.T) *Server {
 	}
 	keyPair(t, tr.ServerTransientPublic, tr.ServerTransientSecret)
 	s.random = script(tr.ServerTransientSecret, tr.CookieKey, tr.CookieNonce, tr.WelcomeNonce)
+	s.Clock = stopped
 	return s
 }
 
