@@ -239,7 +239,9 @@ func (d *dir) readRecord(key curve.PublicKey) {
 			what = "revocation lifted"
 		}
 		d.log.Info(what, "name", now.revocation.Name, "key", key, "file", path)
-		d.composeLocked(key)
+		if before {
+			d.composeLocked(key)
+		}
 	}
 }
 

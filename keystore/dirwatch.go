@@ -32,7 +32,7 @@ func (d *dir) Watch(ctx context.Context) error {
 			}
 		}
 		var next follow.Next
-		busy := d.update(names, follow.Read) // thoroughly: these are known to have changed
+		busy := false
 		if all {
 			dirs, more, err := d.updateAll(false)
 			busy = busy || more
@@ -56,6 +56,9 @@ func (d *dir) Watch(ctx context.Context) error {
 				d.update(slices.Collect(maps.Keys(d.files)), follow.Read)
 			}
 			next.Dirs = dirs
+		}
+		if d.update(names, follow.Read) { // thoroughly: these are known to have changed
+			busy = true
 		}
 		if d.report(time.Now().Add(-follow.Stillness)) || busy {
 			next.After = follow.Stillness
