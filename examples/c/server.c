@@ -4,6 +4,10 @@
 #include <zmq.h>
 #include "certificate.h"
 
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN          /*  in zmq.h it is still a draft  */
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+
 /*  Forwards the ZAP requests of all sockets in this context to zauth.  */
 struct proxy { void *inside, *outside; };
 
@@ -46,12 +50,14 @@ main (int argc, char *argv [])
 
     char secret_key [41], endpoint [256];
     size_t size = sizeof endpoint;
-    int is_server = 1;
+    int on = 1;
     read_key (argv [2], "secret-key", secret_key);
     void *server = zmq_socket (context, ZMQ_REP);
-    zmq_setsockopt (server, ZMQ_CURVE_SERVER, &is_server, sizeof is_server);
-    zmq_setsockopt (server, ZMQ_CURVE_SECRETKEY, secret_key, sizeof secret_key);
-    if (zmq_bind (server, argv [1])) {
+    if (zmq_setsockopt (server, ZMQ_ZAP_ENFORCE_DOMAIN, &on, sizeof on)
+    ||  zmq_setsockopt (server, ZMQ_ZAP_DOMAIN, "hello", 5)
+    ||  zmq_setsockopt (server, ZMQ_CURVE_SERVER, &on, sizeof on)
+    ||  zmq_setsockopt (server, ZMQ_CURVE_SECRETKEY, secret_key, sizeof secret_key)
+    ||  zmq_bind (server, argv [1])) {
         fprintf (stderr, "%s: %s\n", argv [1], zmq_strerror (zmq_errno ()));
         return 1;
     }

@@ -30,6 +30,8 @@ def main(endpoint, certificate, zauth, zauth_certificate=None):
     server = context.socket(zmq.REP)
     server.curve_publickey, server.curve_secretkey = zmq.auth.load_certificate(certificate)
     server.curve_server = True
+    server.zap_domain = b"hello"
+    server.setsockopt(93, 1)  # ZMQ_ZAP_ENFORCE_DOMAIN: closed while nobody answers
     server.bind(endpoint)
     print("serving on", server.last_endpoint.decode(), flush=True)
     while True:

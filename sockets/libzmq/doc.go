@@ -1,6 +1,5 @@
-// Package libzmq secures programs that use libzmq through
-// github.com/pebbe/zmq4: certificates onto sockets, and the decision who may
-// connect.
+// Package libzmq adds CURVE and ZAP to programs that use libzmq through
+// github.com/pebbe/zmq4.
 //
 // Two calls make a socket speak CURVE, one on each side:
 //
@@ -10,11 +9,13 @@
 // A libzmq server asks a ZAP handler (RFC 27) about each client, over
 // inproc://zeromq.zap.01 in the socket's context. [Start] answers there with a
 // zap.Handler, in as many contexts as a process has. Start it before the first
-// server socket binds: as long as there is no handler, libzmq lets every CURVE
-// client in.
+// server socket binds, so that no client has to retry. While a context has no
+// handler, its servers admit nobody: [Server] sets the domain and
+// ZMQ_ZAP_ENFORCE_DOMAIN. libzmq alone admits every CURVE client then, with or
+// without a domain. [ServerWithoutAuthentication] is for servers that are meant to.
 //
-// Any zap.Handler does. To ask a zauth daemon, hand over a client of package
-// zap/remote; it waits for a daemon that is away, and connects again by itself:
+// Any zap.Handler does. To ask a zauth daemon, pass a client of package zap/remote,
+// which waits for a daemon that is away and reconnects:
 //
 //	client, err := remote.NewClient(remote.ClientConfig{Endpoint: "tcp://127.0.0.1:9127"})
 //	…

@@ -17,10 +17,9 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// enforceDomain makes a server let nobody in while no ZAP handler is bound
-// (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3), where it would else let everybody
-// in. It is for sockets with a domain only: without one, libzmq would then not
-// ask a handler either.
+// enforceDomain makes a server with a ZAP domain admit nobody while no ZAP handler is
+// bound (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3), where libzmq would else admit
+// everybody. It makes a server without one ask no handler, ever.
 //
 // zmq4 has no call for this option, so libzmq's socket is read out of zmq4's. If
 // that is no longer possible, it is an error; nothing goes on unprotected.

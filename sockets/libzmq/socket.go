@@ -13,40 +13,60 @@ import (
 var (
 	// ErrNoCurve means that libzmq was built without CURVE.
 	ErrNoCurve = errors.New("libzmq: this libzmq is built without CURVE")
-	// ErrDomain means that a ZAP domain can't stand in a request: it is longer
-	// than 255 octets, or not printable ASCII.
-	ErrDomain = errors.New("libzmq: unusable ZAP domain")
+	// ErrDomain means that a ZAP domain is missing or invalid.
+	ErrDomain = errors.New("libzmq: invalid ZAP domain")
+	// ErrBound means that a socket is bound or connected already. libzmq
+	// would apply the options to later endpoints only, and leave that one open.
+	ErrBound = errors.New("libzmq: the socket is bound or connected already: secure it first")
 )
 
-// Server makes a socket a CURVE server with these keys, in a ZAP domain. Call it
-// before Bind and Connect: libzmq applies it to what is bound and connected
-// afterwards.
+// Server makes a socket a CURVE server with these keys, in a ZAP domain of 1 to 255
+// printable ASCII characters. Call it before Bind and Connect.
 //
-// In a domain, clients are let in by a ZAP handler only; as long as none is
-// bound in the socket's context, they wait and try again. With an empty domain
-// the handler is asked too, but while there is none libzmq lets in every
-// client: that is encryption without authentication.
+// Only clients that a ZAP handler admits get in. While no handler is bound in the
+// socket's context, because it is missing, late or gone, nobody gets in and clients
+// retry (ZMQ_ZAP_ENFORCE_DOMAIN, RFC 27).
 //
-// Nothing is set if the keys don't belong together, which from outside would
-// look like a wrong server key: curve.ErrKeyPair and the like; nor with ErrDomain
-// or ErrNoCurve. Other errors are libzmq's.
+// Nothing is set if the error is ErrDomain, ErrBound, ErrNoCurve, or curve.ErrKeyPair
+// and the like: the keys don't belong together, which clients would take for a wrong
+// server key. Other errors are libzmq's.
 func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
-	if err := check(keys); err != nil {
-		return err
+	if domain == "" {
+		return fmt.Errorf("%w: it is empty: name one, as the policy does", ErrDomain)
 	}
 	// A request with another domain would be malformed: nobody would get in.
 	if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: domain, Mechanism: zap.MechanismNull}); err != nil {
 		return fmt.Errorf("%w: %w", ErrDomain, err)
 	}
-	if domain != "" { // none is what a socket has; libzmq refuses to be told
-		if err := set(
-			func() error { return sock.SetZapDomain(domain) },
-			func() error { return enforceDomain(sock) },
-		); err != nil {
-			return err
-		}
+	if err := checkServer(sock, keys); err != nil {
+		return err
 	}
 	return set(
+		func() error { return enforceDomain(sock) }, // first: without it a domain is open
+		func() error { return sock.SetZapDomain(domain) },
+		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
+		func() error { return sock.SetCurveServer(1) },
+	)
+}
+
+// ServerWithoutAuthentication makes a socket a CURVE server that admits every client
+// that knows its public key: what they send is encrypted, but it can be from anybody.
+// No ZAP handler is asked, even if there is one. Call it before Bind and Connect.
+//
+// The errors are those of Server. ErrDomain means that the socket has a ZAP domain.
+func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.KeyPair) error {
+	if err := checkServer(sock, keys); err != nil {
+		return err
+	}
+	domain, err := sock.GetZapDomain()
+	if err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
+	if domain != "" { // libzmq can't take it back
+		return fmt.Errorf("%w: the socket is in domain %q, where a handler decides", ErrDomain, domain)
+	}
+	return set(
+		func() error { return enforceDomain(sock) }, // without a domain: asks nobody
 		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
 		func() error { return sock.SetCurveServer(1) },
 	)
@@ -68,6 +88,21 @@ func Client(sock *zmq4.Socket, keys curve.KeyPair, server curve.PublicKey) error
 		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
 		func() error { return sock.SetCurveServerkey(server.String()) },
 	)
+}
+
+// checkServer checks what a server needs, before anything is set.
+func checkServer(sock *zmq4.Socket, keys curve.KeyPair) error {
+	if err := check(keys); err != nil {
+		return err
+	}
+	endpoint, err := sock.GetLastEndpoint()
+	if err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
+	if endpoint != "" {
+		return fmt.Errorf("%w (%s)", ErrBound, endpoint)
+	}
+	return nil
 }
 
 func check(keys curve.KeyPair) error {

@@ -30,37 +30,77 @@ func TestBadKeys(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	good, other := curve.GenerateKeyPair(), curve.GenerateKeyPair()
-	for _, tt := range []struct {
-		name   string
+	for name, tt := range map[string]struct {
 		keys   curve.KeyPair
 		server curve.PublicKey
-		domain string
 		err    error
 	}{
-		{"no secret", curve.KeyPair{Public: good.Public}, other.Public, "", curve.ErrNoSecretKey},
-		{"another's secret", curve.KeyPair{Public: good.Public, Secret: other.Secret}, other.Public, "", curve.ErrKeyPair},
-		{"no public key", curve.KeyPair{Secret: good.Secret}, other.Public, "", curve.ErrPublicKey},
-		{"public key of low order", curve.KeyPair{Public: curve.PublicKey{1}, Secret: good.Secret}, other.Public, "", curve.ErrPublicKey},
-		{"no server key", good, curve.PublicKey{}, "", curve.ErrPublicKey},
-		{"server key of low order", good, curve.PublicKey{1}, "", curve.ErrPublicKey},
-		{"domain of 256 octets", good, curve.PublicKey{}, strings.Repeat("d", 256), libzmq.ErrDomain},
-		{"domain beyond ASCII", good, curve.PublicKey{}, "für alle", libzmq.ErrDomain},
-		{"NUL in the domain", good, curve.PublicKey{}, "a\x00b", libzmq.ErrDomain},
+		"no secret":               {curve.KeyPair{Public: good.Public}, other.Public, curve.ErrNoSecretKey},
+		"another's secret":        {curve.KeyPair{Public: good.Public, Secret: other.Secret}, other.Public, curve.ErrKeyPair},
+		"no public key":           {curve.KeyPair{Secret: good.Secret}, other.Public, curve.ErrPublicKey},
+		"public key of low order": {curve.KeyPair{Public: curve.PublicKey{1}, Secret: good.Secret}, other.Public, curve.ErrPublicKey},
+		"no server key":           {good, curve.PublicKey{}, curve.ErrPublicKey},
+		"server key of low order": {good, curve.PublicKey{1}, curve.ErrPublicKey},
 	} {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-		if tt.domain == "" {
-			if err := libzmq.Client(sock, tt.keys, tt.server); !errors.Is(err, tt.err) {
-				t.Errorf("%s: client: got %v, want %v", tt.name, err, tt.err)
+		if err := libzmq.Client(sock, tt.keys, tt.server); !errors.Is(err, tt.err) {
+			t.Errorf("%s: client: got %v, want %v", name, err, tt.err)
+		}
+		if tt.keys != good {
+			if err := libzmq.Server(sock, tt.keys, "payments"); !errors.Is(err, tt.err) {
+				t.Errorf("%s: server: got %v, want %v", name, err, tt.err)
 			}
-			untouched(t, tt.name+": client", sock)
+			if err := libzmq.ServerWithoutAuthentication(sock, tt.keys); !errors.Is(err, tt.err) {
+				t.Errorf("%s: server without authentication: got %v, want %v", name, err, tt.err)
+			}
 		}
-		if tt.keys == good && tt.domain == "" {
-			continue // it is the server's key that is wrong
+		untouched(t, name, sock)
+	}
+}
+
+// TestDomainRequired: a server without a domain, which libzmq would leave open while
+// there is no handler, is refused, and so is a domain that no handler could be asked
+// about.
+func TestDomainRequired(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	keys := curve.GenerateKeyPair()
+	for name, domain := range map[string]string{
+		"none":         "",
+		"256 bytes":    strings.Repeat("d", 256),
+		"beyond ASCII": "für alle",
+		"with a NUL":   "a\x00b",
+	} {
+		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
+		if err := libzmq.Server(sock, keys, domain); !errors.Is(err, libzmq.ErrDomain) {
+			t.Errorf("domain %s: got %v, want %v", name, err, libzmq.ErrDomain)
 		}
-		if err := libzmq.Server(sock, tt.keys, tt.domain); !errors.Is(err, tt.err) {
-			t.Errorf("%s: server: got %v, want %v", tt.name, err, tt.err)
+		untouched(t, name, sock)
+	}
+	sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
+	ztest.Must(t, libzmq.Server(sock, keys, "payments"))
+	if err := libzmq.ServerWithoutAuthentication(sock, keys); !errors.Is(err, libzmq.ErrDomain) {
+		t.Errorf("without authentication, in a domain: got %v, want %v", err, libzmq.ErrDomain)
+	}
+}
+
+// TestBoundFirst: a socket that is bound or connected already would stay open there,
+// so it can't be made a server.
+func TestBoundFirst(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	keys := curve.GenerateKeyPair()
+	bound := zmqtest.NewSocket(t, zctx, zmq4.REP)
+	endpoint := zmqtest.Bind(t, bound, "tcp")
+	connected := zmqtest.NewSocket(t, zctx, zmq4.REP)
+	ztest.Must(t, connected.Connect(endpoint))
+	for name, sock := range map[string]*zmq4.Socket{"bound": bound, "connected": connected} {
+		for _, err := range []error{libzmq.Server(sock, keys, "payments"), libzmq.ServerWithoutAuthentication(sock, keys)} {
+			if !errors.Is(err, libzmq.ErrBound) || !strings.Contains(err.Error(), endpoint) {
+				t.Errorf("%s: got %v, want %v and %s", name, err, libzmq.ErrBound, endpoint)
+			}
 		}
-		untouched(t, tt.name+": server", sock)
+		untouched(t, name, sock)
 	}
 }
 
@@ -75,7 +115,7 @@ func TestOptions(t *testing.T) {
 		return option
 	}
 	longest := strings.Repeat("d", 255)
-	for _, domain := range []string{"", "payments", "a b~", longest} {
+	for _, domain := range []string{"payments", "a b~", longest} {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 		ztest.Must(t, libzmq.Server(sock, server, domain))
 		if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
@@ -89,6 +129,17 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
+	ztest.Must(t, libzmq.ServerWithoutAuthentication(sock, server))
+	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
+		t.Errorf("without authentication: got %v, %v", mechanism, err)
+	}
+	if got := get(sock.GetCurveSecretkeyZ85()); got != server.Secret.Z85() {
+		t.Error("without authentication: another secret key")
+	}
+	if got := get(sock.GetZapDomain()); got != "" {
+		t.Errorf("without authentication: got domain %q", got)
+	}
+	sock = zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 	ztest.Must(t, libzmq.Client(sock, keys, server.Public))
 	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 		t.Errorf("client: got %v, %v", mechanism, err)
@@ -111,7 +162,7 @@ func TestClosedSocket(t *testing.T) {
 	ztest.Must(t, sock.Close())
 	for _, err := range []error{
 		libzmq.Client(sock, keys, keys.Public),
-		libzmq.Server(sock, keys, ""),
+		libzmq.ServerWithoutAuthentication(sock, keys),
 		libzmq.Server(sock, keys, "payments"),
 	} {
 		if !errors.Is(err, zmq4.ErrorSocketClosed) {
@@ -120,8 +171,8 @@ func TestClosedSocket(t *testing.T) {
 	}
 }
 
-// TestNoHandler: in a domain nobody gets in as long as nobody decides, and the
-// client that has waited gets in afterwards. Without a domain everybody does.
+// TestNoHandler: nobody gets in while there is no handler, and the client that has
+// waited gets in afterwards. When the handler is gone, nobody gets in again.
 func TestNoHandler(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -131,23 +182,44 @@ func TestNoHandler(t *testing.T) {
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
-		if got := outcomes.Next(t); got != "no detail" {
-			t.Errorf("without a handler: %s", got)
+	nobody := func(when string) {
+		t.Helper()
+		for range 3 {
+			if got := outcomes.Next(t); got != "no detail" {
+				t.Errorf("%s: %s", when, got)
+			}
 		}
 	}
-	zmqtest.Start(t, zctx, only(keys), nil)
+	nobody("before there is a handler")
+	stop := zmqtest.Start(t, zctx, only(keys), nil)
 	if got, err := server.Recv(0); err != nil || got != "hello" {
 		t.Errorf("with a handler: got %q, %v", got, err)
 	}
-
-	open := zmqtest.NewContext(t)
-	server, endpoint = newServer(t, open, zmq4.REP, serverKeys, "")
-	client = newClient(t, open, zmq4.REQ, keys, serverKeys.Public, endpoint)
-	if _, err := client.Send("hello", 0); err != nil {
-		t.Fatal(err)
+	for outcomes.Next(t) != "succeeded" {
 	}
-	if got, err := server.Recv(0); err != nil || got != "hello" {
-		t.Errorf("without a domain: got %q, %v", got, err)
+	stop()
+	newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
+	nobody("after the handler has gone")
+}
+
+// TestWithoutAuthentication: everybody gets in, whether there is a handler or not.
+func TestWithoutAuthentication(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	serverKeys := curve.GenerateKeyPair()
+	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
+	ztest.Must(t, libzmq.ServerWithoutAuthentication(server, serverKeys))
+	endpoint := zmqtest.Bind(t, server, "tcp")
+	for _, handler := range []bool{false, true} {
+		if handler {
+			zmqtest.Start(t, zctx, only(), nil) // who refuses everybody
+		}
+		client := newClient(t, zctx, zmq4.PUSH, curve.GenerateKeyPair(), serverKeys.Public, endpoint)
+		if _, err := client.Send("hello", 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := server.Recv(0); err != nil || got != "hello" {
+			t.Errorf("handler %v: got %q, %v", handler, got, err)
+		}
 	}
 }

@@ -1,0 +1,38 @@
+"""Tries to connect to a server, and prints how each handshake ends:
+
+    knock.py ENDPOINT CERTIFICATE SERVER_CERTIFICATE TRIES
+
+It ends when it is admitted or refused, and after so many tries.
+"""
+import sys
+
+import zmq
+import zmq.auth
+from zmq.utils.monitor import recv_monitor_message
+
+OUTCOMES = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: "admitted",
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "refused",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "wrong protocol",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "kept out",
+}
+
+
+def main(endpoint, certificate, server_certificate, tries):
+    client = zmq.Context().socket(zmq.REQ)
+    client.linger = 0
+    client.handshake_ivl = 300
+    client.curve_publickey, client.curve_secretkey = zmq.auth.load_certificate(certificate)
+    client.curve_serverkey, _ = zmq.auth.load_certificate(server_certificate)
+    monitor = client.get_monitor_socket()
+    client.connect(endpoint)
+    while tries and monitor.poll(60_000):
+        outcome = OUTCOMES.get(recv_monitor_message(monitor)["event"])
+        if outcome:
+            print(outcome)
+            tries -= 1
+            if outcome in ("admitted", "refused"):
+                return
+
+
+main(*sys.argv[1:4], int(sys.argv[4]))
