@@ -50,7 +50,7 @@ STRESSTIME ?= 30m
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps peers build man test lint unit cross stress demo bench bench-short fuzz clean
+.PHONY: all deps peers build man test lint unit cross vulncheck stress demo bench bench-short fuzz clean
 
 all: build
 
@@ -108,6 +108,11 @@ cross:
 		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
 		$(GO) vet $(PURE) && $(GO) build -ldflags=-w -o /dev/null ./cmd/... || exit 1; \
 	done
+
+# Known vulnerabilities that reach us. What it finds depends on the day, so make test
+# doesn't run it.
+vulncheck: deps
+	@$(GO) run ./internal/vulncheck $(TESTED)
 
 # Looks for tests that fail by chance.
 stress: peers

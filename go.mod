@@ -2,6 +2,8 @@ module github.com/zcurve/zcurve
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	filippo.io/edwards25519 v1.2.0
 	github.com/agnivade/levenshtein v1.2.2
