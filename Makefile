@@ -90,14 +90,14 @@ lint:
 	$(GO) tool staticcheck $(TESTED)
 
 # Always runs the tests: Go can't see that a program changed which they start, or a
-# Debian package. The programs that they build are shared by all packages.
+# Debian package. The programs that they build are shared by all packages. What the
+# tests show has to be what docs/promises.md promises.
 unit:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export ZCURVE_TEST_PROGRAMS="$$dir/programs" && \
-	{ $(GO) test $(TESTFLAGS) $(RACE) $(TESTED) || touch "$$dir/failed"; \
-	  $(if $(RACE),$(GO) test $(TESTFLAGS) -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) } 2>&1 | \
-		grep --line-buffered -v 'no test files' | tee "$$dir/log"; \
-	echo; awk -F '\t' '/^(ok|FAIL)/ && $$2 { time[$$2] += $$3; if (/^F/) result[$$2] = "FAIL" } \
-		END { for (p in time) printf "%7.1f s  %s %s\n", time[p], p, result[p] }' "$$dir/log" | sort -n; \
+	$(GO) build -o "$$dir/promises" ./internal/promises && \
+	{ { $(GO) test -json $(TESTFLAGS) $(RACE) $(TESTED) || touch "$$dir/failed"; \
+	    $(if $(RACE),$(GO) test -json $(TESTFLAGS) -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) } 2>&1 | \
+		"$$dir/promises" docs/promises.md || touch "$$dir/failed"; } && \
 	echo "$$(($$(date +%s) - $(START))) s in all"; \
 	[ ! -e "$$dir/failed" ]
 

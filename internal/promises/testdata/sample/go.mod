@@ -1,0 +1,3 @@
+module github.com/zcurve/zcurve
+
+go 1.26.0

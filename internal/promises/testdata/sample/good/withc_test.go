@@ -1,0 +1,7 @@
+//go:build cgo
+
+package good
+
+import "testing"
+
+func TestWithC(t *testing.T) {}
