@@ -1,8 +1,9 @@
 """Tries to connect to a server, and prints how each handshake ends:
 
-    knock.py ENDPOINT CERTIFICATE SERVER_CERTIFICATE TRIES
+    knock.py ENDPOINT CERTIFICATE SERVER_CERTIFICATE TRIES MILLISECONDS
 
-It ends when it is admitted or refused, and after so many tries.
+It ends when it is admitted or refused, and after so many tries, each of which takes so
+long at most.
 """
 import sys
 
@@ -18,10 +19,10 @@ OUTCOMES = {
 }
 
 
-def main(endpoint, certificate, server_certificate, tries):
+def main(endpoint, certificate, server_certificate, tries, milliseconds):
     client = zmq.Context().socket(zmq.REQ)
     client.linger = 0
-    client.handshake_ivl = 300
+    client.handshake_ivl = milliseconds
     client.curve_publickey, client.curve_secretkey = zmq.auth.load_certificate(certificate)
     client.curve_serverkey, _ = zmq.auth.load_certificate(server_certificate)
     monitor = client.get_monitor_socket()
@@ -35,4 +36,4 @@ def main(endpoint, certificate, server_certificate, tries):
                 return
 
 
-main(*sys.argv[1:4], int(sys.argv[4]))
+main(*sys.argv[1:4], *map(int, sys.argv[4:]))
