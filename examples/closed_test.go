@@ -15,92 +15,143 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// recipe is a service of the examples, with what starts the handler in its context.
+// recipe is a service of the examples that is changed such that its context has no
+// ZAP handler. Each change is a list of texts and what replaces them. With a "late"
+// handler the service starts it when it is bound and the file $NOW exists; with one
+// that is "gone" it stops it when that file exists, and then makes the file $GONE.
 type recipe struct {
-	source string
-	call   string // starts the handler
-	stub   string // in its place, where nothing does
-	bound  string // the line behind which the socket is bound
-	late   string // waits for the file $LATE
-	run    func(t *testing.T, source string) []string
+	source  string
+	changes map[string][]string
+	command func(t *testing.T, source string) []string
 }
 
 var recipes = map[string]recipe{
 	"python": {
 		source: "python/server.py",
-		call:   "    ask_zauth(context, zauth, certificate, zauth_certificate)\n",
-		bound:  `    print("serving on", server.last_endpoint.decode(), flush=True)` + "\n",
-		late: `    import os, time
-    while not os.path.exists(os.environ["LATE"]):
-        time.sleep(0.01)
-`,
-		run: func(t *testing.T, source string) []string { return []string{ztest.Python(t), source} },
+		changes: map[string][]string{
+			"no handler": {pythonStart, ""},
+			"late":       {pythonStart, "", pythonBound, pythonBound + pythonWait + pythonStart},
+			"gone": {"def ask_zauth(", `def until_now(inside, outside):
+    import os
+    while not os.path.exists(os.environ["NOW"]):
+        for here, there in (inside, outside), (outside, inside):
+            if here.poll(10):
+                there.send_multipart(here.recv_multipart())
+    inside.unbind("inproc://zeromq.zap.01")
+    open(os.environ["GONE"], "w").close()
+
+
+def ask_zauth(`, "target=zmq.proxy", "target=until_now"},
+		},
+		command: func(t *testing.T, source string) []string { return []string{ztest.Python(t), source} },
 	},
 	"c": {
 		source: "c/server.c",
-		call:   "    ask_zauth (context, argv [3]);      /*  before the first server socket binds  */\n",
-		bound:  "    fflush (stdout);\n",
-		late: `    struct timespec pause = { 0, 10000000 };
-    for (FILE *file = NULL; !file; nanosleep (&pause, NULL))
-        file = fopen (getenv ("LATE"), "r");
-`,
-		run: func(t *testing.T, source string) []string {
+		changes: map[string][]string{
+			"no handler": {cStart, ""},
+			"late":       {cStart, "", cBound, cBound + cWait + cStart, "#include <zmq.h>\n", "#include <unistd.h>\n#include <zmq.h>\n"},
+			"gone": {"    zmq_proxy (proxy->inside, proxy->outside, NULL);\n", `    zmq_pollitem_t items [] = {
+        { proxy->inside, 0, ZMQ_POLLIN, 0 },
+        { proxy->outside, 0, ZMQ_POLLIN, 0 },
+    };
+    while (access (getenv ("NOW"), F_OK)) {
+        zmq_poll (items, 2, 10);
+        for (int i = 0; i < 2; i++)
+            for (int more = items [i].revents; more; ) {
+                zmq_msg_t part;
+                zmq_msg_init (&part);
+                zmq_msg_recv (&part, items [i].socket, 0);
+                more = zmq_msg_more (&part);
+                zmq_msg_send (&part, items [1 - i].socket, more ? ZMQ_SNDMORE : 0);
+            }
+    }
+    zmq_unbind (proxy->inside, "inproc://zeromq.zap.01");
+    fclose (fopen (getenv ("GONE"), "w"));
+`, "#include <zmq.h>\n", "#include <unistd.h>\n#include <zmq.h>\n"},
+		},
+		command: func(t *testing.T, source string) []string {
 			program := filepath.Join(t.TempDir(), "server")
-			out, err := output(t, "gcc", "-o", program, "-Ic", source, "-lzmq", "-lpthread")
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			return []string{program}
+			return built(t, program, "gcc", "-o", program, "-Ic", source, "-lzmq", "-lpthread")
 		},
 	},
 	"go": {
 		source: "go/server/main.go",
-		call: `	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
+		changes: map[string][]string{
+			"no handler": {goStart, "\t_ = context.Background\n"},
+			"late":       {goStart, "", goBound, goBound + goWait + goStart, "\t\"os\"\n", "\t\"os\"\n\t\"time\"\n"},
+			"gone": {goStart, `	ctx, cancel := context.WithCancel(context.Background())
+	authenticator, err := libzmq.Start(ctx, nil, client, slog.Default())
+	if err != nil {
 		return err
 	}
-`,
-		stub:  "	_ = context.Background\n",
-		bound: `	fmt.Println("serving on", bound)` + "\n",
-		late: `	for _, err := os.Stat(os.Getenv("LATE")); err != nil; _, err = os.Stat(os.Getenv("LATE")) {
-	}
-`,
-		run: func(t *testing.T, source string) []string {
+	go func() {
+` + goWait + `		cancel()
+		authenticator.Wait()
+		os.WriteFile(os.Getenv("GONE"), nil, 0o600)
+	}()
+`, "\t\"os\"\n", "\t\"os\"\n\t\"time\"\n"},
+		},
+		command: func(t *testing.T, source string) []string {
 			dir := t.TempDir()
+			program, overlay := filepath.Join(dir, "server"), filepath.Join(dir, "overlay.json")
 			original, err := filepath.Abs("go/server/main.go")
 			ztest.Must(t, err)
-			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: source}})
-			ztest.Must(t, err, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
-			program := filepath.Join(dir, "server")
-			out, err := output(t, "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./go/server")
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			return []string{program}
+			text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: source}})
+			ztest.Must(t, err, os.WriteFile(overlay, text, 0o600))
+			return built(t, program, "go", "build", "-overlay", overlay, "-o", program, "./go/server")
 		},
 	},
 }
 
-// edited is a command that runs the recipe without the call that starts the handler,
-// or with that call when the socket is bound and the file $LATE exists.
-func (r recipe) edited(t *testing.T, late bool) []string {
+// Parts of the services: what starts the handler, what says that the socket is bound,
+// and what waits for the file $NOW.
+const (
+	pythonStart = "    ask_zauth(context, zauth, certificate, zauth_certificate)\n"
+	pythonBound = `    print("serving on", server.last_endpoint.decode(), flush=True)` + "\n"
+	pythonWait  = `    import os, time
+    while not os.path.exists(os.environ["NOW"]):
+        time.sleep(0.01)
+`
+	cStart = "    ask_zauth (context, argv [3]);      /*  before the first server socket binds  */\n"
+	cBound = "    fflush (stdout);\n"
+	cWait  = `    while (access (getenv ("NOW"), F_OK))
+        zmq_poll (NULL, 0, 10);
+`
+	goStart = `	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
+		return err
+	}
+`
+	goBound = `	fmt.Println("serving on", bound)` + "\n"
+	goWait  = `	for _, err := os.Stat(os.Getenv("NOW")); err != nil; _, err = os.Stat(os.Getenv("NOW")) {
+		time.Sleep(10 * time.Millisecond)
+	}
+`
+)
+
+// built runs a compiler, and returns the program.
+func built(t *testing.T, program string, compiler ...string) []string {
+	t.Helper()
+	if out, err := output(t, compiler...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return []string{program}
+}
+
+// changed is a command that runs the service with a change. Each text is in it once.
+func (r recipe) changed(t *testing.T, change string) []string {
 	t.Helper()
 	text, err := os.ReadFile(r.source)
 	ztest.Must(t, err)
-	source := string(text)
-	for _, part := range []string{r.call, r.bound} {
-		if strings.Count(source, part) != 1 {
-			t.Fatalf("%s has %d times:\n%s", r.source, strings.Count(source, part), part)
+	source, parts := string(text), r.changes[change]
+	for i := 0; i < len(parts); i += 2 {
+		if strings.Count(source, parts[i]) != 1 {
+			t.Fatalf("%s has %d times:\n%s", r.source, strings.Count(source, parts[i]), parts[i])
 		}
-	}
-	if late {
-		source = strings.Replace(source, r.call, "", 1)
-		source = strings.Replace(source, r.bound, r.bound+r.late+r.call, 1)
-	} else {
-		source = strings.Replace(source, r.call, r.stub, 1)
+		source = strings.Replace(source, parts[i], parts[i+1], 1)
 	}
 	file := filepath.Join(t.TempDir(), filepath.Base(r.source))
 	ztest.Must(t, os.WriteFile(file, []byte(source), 0o600))
-	return r.run(t, file)
+	return r.command(t, file)
 }
 
 // secondTry is how long a client waits for a server that doesn't decide.
@@ -144,8 +195,8 @@ func (d door) open(t *testing.T, when string) {
 }
 
 // TestRecipesStayClosed: a service of the examples admits nobody while there is no
-// handler in its context, because nothing starts one or it is started late, and while
-// zauth isn't there yet or no longer.
+// handler in its context, because nothing starts one, or it is late or gone; nor while
+// zauth isn't there yet, or no longer.
 func TestRecipesStayClosed(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)
@@ -165,18 +216,26 @@ func TestRecipesStayClosed(t *testing.T) {
 	}
 	zauth := startZauth(t, "tcp://127.0.0.1:*")
 	for name, r := range recipes {
-		t.Run(name+", no handler", func(t *testing.T) {
-			t.Parallel()
-			serve(t, r.edited(t, false), zauth).closed(t, "without a handler")
-		})
-		t.Run(name+", late handler", func(t *testing.T) {
-			t.Parallel()
-			late := filepath.Join(t.TempDir(), "late")
-			d := serve(t, slices.Concat([]string{"env", "LATE=" + late}, r.edited(t, true)), zauth)
-			d.closed(t, "before there is a handler")
-			ztest.WriteFile(t, late, "")
-			d.open(t, "with a late handler")
-		})
+		for change := range r.changes {
+			t.Run(name+", "+change, func(t *testing.T) {
+				t.Parallel()
+				now, gone := filepath.Join(t.TempDir(), "now"), filepath.Join(t.TempDir(), "gone")
+				d := serve(t, slices.Concat([]string{"env", "NOW=" + now, "GONE=" + gone}, r.changed(t, change)), zauth)
+				if change == "gone" {
+					d.open(t, "with a handler")
+					ztest.WriteFile(t, now, "")
+					ztest.Wait(t, "the end of the handler", func() bool {
+						_, err := os.Stat(gone)
+						return err == nil
+					})
+				}
+				d.closed(t, "without a handler")
+				if change == "late" {
+					ztest.WriteFile(t, now, "")
+					d.open(t, "with a handler")
+				}
+			})
+		}
 	}
 	for name, s := range services(t) {
 		t.Run(name+", zauth away", func(t *testing.T) {
