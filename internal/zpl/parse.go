@@ -1,6 +1,7 @@
 package zpl
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -12,47 +13,68 @@ const indent = 4
 
 // Parse reads a text. root has no name; its children are the properties that
 // aren't indented. The error is an *Error.
-func Parse(text []byte) (root *Node, warnings []Warning, err error) {
+func Parse(text []byte) (root *Node, warnings []Warning, err error) { return ParseHiding(text) }
+
+// ParseHiding is Parse, but that the values of some properties are in Node.Octets,
+// where the caller can clear them: those whose section and name are "SECTION/NAME".
+// No copy of such a value is left behind.
+func ParseHiding(text []byte, hidden ...string) (root *Node, warnings []Warning, err error) {
 	root = new(Node)
 	if len(text) > MaxSize {
 		return nil, nil, &Error{Line: 1, Column: 1, Err: ErrSize}
 	}
-	p := parser{stack: []level{{node: root, width: -1}}}
-	rest := string(text)
-	if after, ok := strings.CutPrefix(rest, "\uFEFF"); ok {
-		rest = after
+	if IsUTF16(text) {
+		return nil, nil, &Error{Line: 1, Column: 1, Err: ErrUTF16}
+	}
+	p := parser{stack: []level{{node: root, width: -1}}, hidden: hidden}
+	if after, ok := bytes.CutPrefix(text, []byte("\uFEFF")); ok {
+		text = after
 		p.line = 1
 		p.warn("a byte order mark")
 		p.line = 0
 	}
-	for rest != "" {
+	for len(text) > 0 {
 		p.line++
-		end := strings.IndexAny(rest, "\r\n")
-		line := rest
+		end := bytes.IndexAny(text, "\r\n")
+		line := text
 		switch {
 		case end < 0:
-			rest = ""
-		case strings.HasPrefix(rest[end:], "\r\n"):
-			line, rest = rest[:end], rest[end+2:]
+			text = nil
+		case bytes.HasPrefix(text[end:], []byte("\r\n")):
+			line, text = text[:end], text[end+2:]
 			p.warn("line ends are CR LF")
-		case rest[end] == '\r':
-			line, rest = rest[:end], rest[end+1:]
+		case text[end] == '\r':
+			line, text = text[:end], text[end+1:]
 			p.warn("line ends are CR")
 		default:
-			line, rest = rest[:end], rest[end+1:]
+			line, text = text[:end], text[end+1:]
 		}
 		if err := p.parseLine(line); err != nil {
+			root.Wipe()
 			return nil, nil, err
 		}
 	}
 	return root, p.warnings, nil
 }
 
+// IsUTF16 reports whether a text is in UTF-16, as some editors on Windows write it.
+func IsUTF16(text []byte) bool {
+	if len(text) < 2 {
+		return false
+	}
+	return text[0] == 0xFE && text[1] == 0xFF || text[0] == 0xFF && text[1] == 0xFE ||
+		text[0] == 0 && text[1] != 0 || text[0] != 0 && text[1] == 0
+}
+
+// maxWarnings is how many warnings of one text are kept.
+const maxWarnings = 100
+
 // parser is the state between two lines.
 type parser struct {
 	line     int
 	count    int     // properties so far
 	stack    []level // the way from the root to the last property
+	hidden   []string
 	warnings []Warning
 }
 
@@ -64,6 +86,9 @@ type level struct {
 
 // warn keeps a warning, each text once.
 func (p *parser) warn(text string) {
+	if len(p.warnings) == maxWarnings {
+		return
+	}
 	for _, w := range p.warnings {
 		if w.Text == text {
 			return
@@ -78,21 +103,23 @@ func (p *parser) fail(offset int, err error) error {
 }
 
 // parseLine reads one line without its end.
-func (p *parser) parseLine(line string) error {
+func (p *parser) parseLine(line []byte) error {
 	if len(line) > MaxLine {
 		return p.fail(0, ErrLine)
 	}
-	if !utf8.ValidString(line) {
+	if !utf8.Valid(line) {
 		return p.fail(0, ErrUTF8)
 	}
-	start := len(line) - len(strings.TrimLeft(line, " \t"))
+	control := bytes.IndexFunc(line, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7F })
+	start := len(line) - len(bytes.TrimLeft(line, " \t"))
 	if start == len(line) || line[start] == '#' {
+		if control >= 0 {
+			p.warn(fmt.Sprintf("column %d: control character in a comment", control+1))
+		}
 		return nil
 	}
-	for i := start; i < len(line); i++ {
-		if line[i] < ' ' && line[i] != '\t' || line[i] == 0x7F {
-			return p.fail(i, ErrControl)
-		}
+	if control >= 0 {
+		return p.fail(control, ErrControl)
 	}
 	end := start
 	for end < len(line) && isNameChar(line[end]) {
@@ -101,57 +128,81 @@ func (p *parser) parseLine(line string) error {
 	if end == start {
 		return p.fail(start, ErrName)
 	}
-	node := &Node{Name: line[start:end], Line: p.line, Column: start + 1}
-	if err := p.parseValue(node, line, end); err != nil {
+	parent, err := p.place(line[:start])
+	if err != nil {
 		return err
 	}
-	return p.attach(node, line[:start])
+	node := &Node{Name: string(line[start:end]), Line: p.line, Column: start + 1}
+	if err := p.parseValue(node, parent.node, line, end); err != nil {
+		return err
+	}
+	parent.node.Children = append(parent.node.Children, node)
+	p.stack = append(p.stack, level{node: node, width: parent.children})
+	return nil
 }
 
 // parseValue reads what follows the name, which ends at offset.
-func (p *parser) parseValue(node *Node, line string, offset int) error {
-	rest := strings.TrimLeft(line[offset:], " \t")
-	if rest == "" || rest[0] == '#' {
+func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
+	rest := bytes.TrimLeft(line[offset:], " \t")
+	if len(rest) == 0 || rest[0] == '#' {
 		return nil
 	}
 	if rest[0] != '=' {
-		if rest == line[offset:] { // no blank between: still in the name
+		if len(rest) == len(line)-offset { // no blank between: still in the name
 			return p.fail(offset, ErrName)
 		}
 		return p.fail(len(line)-len(rest), ErrSyntax)
 	}
-	rest = strings.TrimLeft(rest[1:], " \t")
+	rest = bytes.TrimLeft(rest[1:], " \t")
 	node.HasValue = true
 	node.ValueColumn = len(line) - len(rest) + 1
-	if value, ok := cutQuoted(rest); ok {
-		node.Value = value
+	value, quoted, odd := cutQuoted(rest)
+	if quoted {
 		node.ValueColumn++
 	} else {
-		value, _, _ = strings.Cut(rest, "#")
-		node.Value = strings.TrimRight(value, " \t")
+		value, _, node.Cut = bytes.Cut(rest, []byte("#"))
+		value = bytes.TrimRight(value, " \t")
 	}
-	if i := strings.IndexByte(node.Value, '\t'); i >= 0 {
+	if node.Odd = odd; odd {
+		p.warn(fmt.Sprintf("column %d: quotes within the same quotes, which czmq can't read", node.ValueColumn))
+	}
+	if i := bytes.IndexByte(value, '\t'); i >= 0 {
 		return p.fail(node.ValueColumn-1+i, ErrControl)
 	}
+	for _, path := range p.hidden {
+		if section, name, _ := strings.Cut(path, "/"); name == node.Name && section == parent.Name && len(p.stack) == 2 {
+			node.Octets = bytes.Clone(value)
+			return nil
+		}
+	}
+	node.Value = string(value)
 	return nil
 }
 
 // cutQuoted returns the value in quotes with which s begins. Behind it may only
-// be blanks and a comment; otherwise the quotes belong to the value.
-func cutQuoted(s string) (value string, ok bool) {
-	if s == "" || s[0] != '"' && s[0] != '\'' {
-		return "", false
+// be blanks and a comment. Otherwise it is odd: it ends at the last such quote, as
+// czmq and JeroMQ write what has quotes in it; or, if that isn't at the end either,
+// the quotes belong to the value.
+func cutQuoted(s []byte) (value []byte, quoted, odd bool) {
+	if len(s) == 0 || s[0] != '"' && s[0] != '\'' {
+		return nil, false, false
 	}
-	value, after, ok := strings.Cut(s[1:], s[:1])
-	if !ok {
-		return "", false
+	isEnd := func(end int) bool {
+		after := bytes.TrimLeft(s[end+1:], " \t")
+		return len(after) == 0 || after[0] == '#'
 	}
-	after = strings.TrimLeft(after, " \t")
-	return value, after == "" || after[0] == '#'
+	first, last := 1+bytes.IndexByte(s[1:], s[0]), bytes.LastIndexByte(s, s[0])
+	switch {
+	case first > 0 && isEnd(first):
+		return s[1:first], true, false
+	case last > 0 && isEnd(last):
+		return s[1:last], true, true
+	}
+	return nil, false, true
 }
 
-// attach puts node where its indentation says.
-func (p *parser) attach(node *Node, blanks string) error {
+// place returns the level of which a property with this indentation is a child.
+func (p *parser) place(blanks []byte) (*level, error) {
 	width := 0
 	for _, c := range blanks {
 		if c == '\t' {
@@ -166,20 +217,22 @@ func (p *parser) attach(node *Node, blanks string) error {
 	}
 	parent := &p.stack[len(p.stack)-1]
 	depth := len(p.stack) - 1
+	if depth == 0 && width > 0 && len(parent.node.Children) == 0 {
+		return nil, p.fail(len(blanks), fmt.Errorf("%w: the first line that isn't a comment can't be indented: "+
+			"take as many blanks away in front of each line", ErrIndent))
+	}
 	if depth == 0 && width > 0 || len(parent.node.Children) > 0 && parent.children != width {
-		return p.fail(len(blanks), ErrIndent)
+		return nil, p.fail(len(blanks), ErrIndent)
 	}
 	if depth >= MaxDepth {
-		return p.fail(len(blanks), ErrDepth)
+		return nil, p.fail(len(blanks), ErrDepth)
 	}
 	if p.count++; p.count > MaxCount {
-		return p.fail(len(blanks), ErrCount)
+		return nil, p.fail(len(blanks), ErrCount)
 	}
-	if !strings.Contains(blanks, "\t") && width != depth*indent {
+	if !bytes.Contains(blanks, []byte("\t")) && width != depth*indent {
 		p.warn(fmt.Sprintf("indented with %d blanks, not with %d", width, depth*indent))
 	}
 	parent.children = width
-	parent.node.Children = append(parent.node.Children, node)
-	p.stack = append(p.stack, level{node: node, width: width})
-	return nil
+	return parent, nil
 }

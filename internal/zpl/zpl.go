@@ -31,6 +31,7 @@ var (
 	ErrLine    = errors.New("line is longer than 8 KiB")
 	ErrDepth   = errors.New("more than 16 levels")
 	ErrUTF8    = errors.New("not UTF-8")
+	ErrUTF16   = errors.New("UTF-16: save it as UTF-8")
 	ErrControl = errors.New("control character")
 	ErrIndent  = errors.New("indentation fits no line above")
 	ErrName    = errors.New("not a name: letters, digits and $-_@.&+/ are allowed")
@@ -61,6 +62,12 @@ type Node struct {
 	Value    string
 	HasValue bool // false for "name" alone
 	Children []*Node
+	Octets   []byte // in place of Value, of a property that ParseHiding hides
+
+	// Odd is true for a value that begins with a quote and doesn't end with the next
+	// one, of which other programs make something else. Cut is true for one without
+	// quotes that ends at a comment.
+	Odd, Cut bool
 
 	Line, Column int // of the name, from 1; zero if not read from a text
 	ValueColumn  int // of the value without its quotes
@@ -74,6 +81,14 @@ func (n *Node) Child(name string) *Node {
 		}
 	}
 	return nil
+}
+
+// Wipe clears the octets of the values that ParseHiding has hidden.
+func (n *Node) Wipe() {
+	clear(n.Octets)
+	for _, c := range n.Children {
+		c.Wipe()
+	}
 }
 
 // Error makes an Error at the place of the name.

@@ -2,6 +2,7 @@ package zpl
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,7 +19,12 @@ func prop(name, value string, children ...*Node) *Node {
 
 func section(name string, children ...*Node) *Node { return &Node{Name: name, Children: children} }
 
-var withoutPlaces = cmpopts.IgnoreFields(Node{}, "Line", "Column", "ValueColumn")
+var withoutPlaces = cmpopts.IgnoreFields(Node{}, "Line", "Column", "ValueColumn", "Odd", "Cut")
+
+// odd is the warning of a value that begins in a column.
+func odd(column int) string {
+	return fmt.Sprintf("column %d: quotes within the same quotes, which czmq can't read", column)
+}
 
 func TestParse(t *testing.T) {
 	t.Parallel()
@@ -36,7 +42,13 @@ func TestParse(t *testing.T) {
 		{"blanks around", "a   =    1   \nb=2\nc =\n", tree(prop("a", "1"), prop("b", "2"), prop("c", "")), nil},
 		{"comments behind", "a = 1 # one\nb # two\nc = \"#3\" # three\n", tree(prop("a", "1"), section("b"), prop("c", "#3")), nil},
 		{"quotes", `a = "x = # y"` + "\n" + `b = 'say "hi"'` + "\n" + `c = "  blanks  "`, tree(prop("a", "x = # y"), prop("b", `say "hi"`), prop("c", "  blanks  ")), nil},
-		{"quotes that don't match", `a = "x` + "\n" + `b = 'y" z` + "\n" + `c = "x" y`, tree(prop("a", `"x`), prop("b", `'y" z`), prop("c", `"x" y`)), nil},
+		{"quotes that don't match", `a = "x` + "\n" + `b = 'y" z` + "\n" + `  c = "x" y`, tree(prop("a", `"x`), prop("b", `'y" z`, prop("c", `"x" y`))),
+			[]Warning{{1, odd(5)}, {3, "indented with 2 blanks, not with 4"}, {3, odd(7)}}},
+		{"quotes within quotes", `a = "say "hi""` + "\n" + `  b = "he said "hi" # x" # y` + "\n" + `  c = 'it's'`,
+			tree(prop("a", `say "hi"`, prop("b", `he said "hi" # x`), prop("c", "it's"))),
+			[]Warning{{1, odd(6)}, {2, "indented with 2 blanks, not with 4"}, {2, odd(8)}}},
+		{"quotes in a comment", `a = "x" # "y"`, tree(prop("a", "x")), nil},
+		{"control character in a comment", "a = 1\n# \x1b[2J\n", tree(prop("a", "1")), []Warning{{2, "column 3: control character in a comment"}}},
 		{"UTF-8", `name = "Zoë ✓"`, tree(prop("name", "Zoë ✓")), nil},
 		{"Windows", "a\r\n    b = 1\r\n", tree(section("a", prop("b", "1"))), []Warning{{1, "line ends are CR LF"}}},
 		{"old Macintosh", "a = 1\rb = 2\r", tree(prop("a", "1"), prop("b", "2")), []Warning{{1, "line ends are CR"}}},
@@ -97,6 +109,9 @@ func TestMalformed(t *testing.T) {
 		{"long line", "a\nb = " + strings.Repeat("x", MaxLine), ErrLine, 2, 1},
 		{"too deep", deep, ErrDepth, MaxDepth + 1, 4*MaxDepth + 1},
 		{"not UTF-8", "a = \xff", ErrUTF8, 1, 1},
+		{"UTF-16", "\xff\xfea\x00\n\x00", ErrUTF16, 1, 1},
+		{"UTF-16, high octet first", "\xfe\xff\x00a", ErrUTF16, 1, 1},
+		{"UTF-16 without a mark", "a\x00=\x00", ErrUTF16, 1, 1},
 		{"control character", "a\n    b = x\x00", ErrControl, 2, 10},
 		{"escape sequence in a comment's place", "a = 1\nb = \x1b[2J", ErrControl, 2, 5},
 		{"tab in a value", "a = \"x\ty\"", ErrControl, 1, 7},
@@ -120,6 +135,67 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("at %d:%d, want %d:%d", place.Line, place.Column, tt.line, tt.column)
 			}
 		})
+	}
+}
+
+// TestParseTells says what to do about a text that is indented as a whole.
+func TestParseTells(t *testing.T) {
+	t.Parallel()
+	_, _, err := Parse([]byte("    # comment\n    a = 1\n"))
+	if err == nil || !strings.Contains(err.Error(), "take as many blanks away in front of each line") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestMarks: values are marked of which others make something else.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	root, _, err := Parse([]byte("a = x\nb = x # c\nc = \"x\" # c\nd = \"x\"\"\ne = \"x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range root.Children {
+		if n.Cut != (n.Name == "b") || n.Odd != (n.Name >= "d") {
+			t.Errorf("%s: cut %v, odd %v", n.Name, n.Cut, n.Odd)
+		}
+	}
+}
+
+// TestWarnings: however many there are, a text costs little.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for width := range 1000 {
+		text.WriteString("a\n" + strings.Repeat(" ", width+1) + "b\n")
+	}
+	_, warnings, err := Parse([]byte(text.String()))
+	if err != nil || len(warnings) != maxWarnings {
+		t.Errorf("%d warnings, %v", len(warnings), err)
+	}
+}
+
+// TestHiding: hidden values are where they can be cleared, and nowhere else.
+func TestHiding(t *testing.T) {
+	t.Parallel()
+	text := []byte("key = 1\ncurve\n    key = 'abc'\n        key = 2\n    other = 3\nx\n    key = 4\n    curve\n        key = 5\n")
+	root, _, err := ParseHiding(text, "curve/key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := root.Child("curve").Child("key")
+	want := tree(prop("key", "1"), section("curve", prop("key", "", prop("key", "2")), prop("other", "3")),
+		section("x", prop("key", "4"), section("curve", prop("key", "5"))))
+	want.Child("curve").Child("key").Octets = []byte("abc")
+	if diff := cmp.Diff(want, root, withoutPlaces, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	clear(text)
+	octets := hidden.Octets
+	if string(octets) != "abc" {
+		t.Errorf("%q changes with the text", octets)
+	}
+	if root.Wipe(); string(octets) != "\x00\x00\x00" {
+		t.Errorf("%q was wiped", octets)
 	}
 }
 
