@@ -116,10 +116,15 @@ func (k AuthorityKey) verify(text []byte, s Signature) bool {
 // Serial and Metadata before, and change nothing afterwards. An older signature
 // is replaced. The error is ErrNoSeed, ErrLocked, or that of AppendCanonical;
 // also ErrLocked if the certificate's own secret is locked, because what stands
-// beside that can't change.
+// beside that can't change, and ErrProperty if it was read with its secret key and
+// a section that this version doesn't know.
 func (a *Authority) Sign(c *Certificate) error {
 	if c.Locked != nil {
 		return fmt.Errorf("cert: signing failed: the certificate's %w", ErrLocked)
+	}
+	if c.hasPrivate() {
+		return fmt.Errorf("cert: signing failed: %w: section %s was read beside the secret key and would become public: sign the public certificate",
+			ErrProperty, c.extra[0].Name)
 	}
 	signed := *c
 	signed.Authority = a.Key

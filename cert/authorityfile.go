@@ -71,12 +71,29 @@ func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
 			return nil, nil, err
 		}
 	}
-	return a, warnings, a.parseKeys(key)
+	if err := a.parseKeys(key); err != nil {
+		return nil, nil, err
+	}
+	more, err := a.checkStrays(root)
+	return a, append(warnings, more...), err
+}
+
+// checkStrays looks for what is in a text and not in the authority.
+func (a *Authority) checkStrays(root *zpl.Node) ([]Warning, error) {
+	whole := a.nodes()
+	switch {
+	case a.Locked != nil:
+		whole = append(whole, a.Locked.node())
+	case a.seed != nil:
+		keys := whole[len(whole)-1]
+		keys.Children = append(keys.Children, property(seedName, "")) // its value is hidden
+	}
+	return checkStrays(root, whole, a.Locked != nil)
 }
 
 // parseKeys reads the section authority of an authority's file.
 func (a *Authority) parseKeys(section *zpl.Node) error {
-	values, err := properties(section, "key", "seed")
+	values, err := properties(section, "key", seedName)
 	if err != nil {
 		return err
 	}
@@ -151,7 +168,7 @@ func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
 		nodes = append(nodes, a.Locked.node())
 	case a.seed != nil:
 		keys := nodes[len(nodes)-1]
-		keys.Children = append(keys.Children, property("seed", encoding.EncodeToString(a.seed.reveal())))
+		keys.Children = append(keys.Children, property(seedName, encoding.EncodeToString(a.seed.reveal())))
 	default:
 		return dst, fmt.Errorf("cert: %w", ErrNoSeed)
 	}

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -54,7 +55,7 @@ func (r random) certificate(t *testing.T) *Certificate {
 		}
 	}
 	for range r.IntN(4) {
-		c.extra = append(c.extra, r.foreign(pick(r, "purpose", "Purpose", "Curve", "revocations", "seed"), 0))
+		c.extra = append(c.extra, r.foreign(pick(r, "purpose", "Purpose", "Curve", "Revocations", "seed"), 0))
 	}
 	if err := authority(t, "acme").Sign(c); err != nil {
 		t.Fatal(err)
@@ -162,6 +163,62 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 			t.Fatalf("%d: read back from\n%s\nas %+v", i, want, back)
 		}
 	}
+}
+
+// TestNothingUnsigned: a signed or locked certificate has nothing in it that isn't
+// part of its canonical form.
+func TestNothingUnsigned(t *testing.T) {
+	t.Parallel()
+	c := signed(t, Property{"note", "x"})
+	text := public(t, c)
+	insert := func(text, before, line string) string { return strings.Replace(text, before, line+before, 1) }
+	for name, changed := range map[string]string{
+		"value of metadata":            strings.Replace(text, "\nmetadata\n", "\nmetadata = \"admins\"\n", 1),
+		"empty value of metadata":      strings.Replace(text, "\nmetadata\n", "\nmetadata =\n", 1),
+		"value of curve":               strings.Replace(text, "\ncurve\n", "\ncurve = \"NULL\"\n", 1),
+		"value of certificate":         strings.Replace(text, "\ncertificate\n", "\ncertificate = 1\n", 1),
+		"property in curve":            insert(text, "    public-key", "    any = \"1\"\n"),
+		"child of public-key":          insert(text, "validity", "        for = \"everybody\"\n"),
+		"child of a child":             insert(text, "validity", "        for\n            all\n"),
+		"empty section":                strings.Replace(public(t, signedWith(t, "")), "authority\n", "validity\nauthority\n", 1),
+		"metadata without a value":     strings.Replace(public(t, signed(t, Property{"note", ""})), "note = \"\"", "note", 1),
+		"quotes within quotes":         strings.Replace(public(t, signed(t, Property{"note", `say "hi"`})), `'say "hi"'`, `"say "hi""`, 1),
+		"quotes in an unknown section": strings.Replace(public(t, signedWith(t, "purpose = 'say \"hi\"'\n")), `'say "hi"'`, `"say "hi""`, 1),
+	} {
+		if changed == text {
+			t.Errorf("%s: nothing has changed", name)
+		}
+		if _, _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) && !errors.Is(err, ErrMetadata) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrProperty)
+		}
+	}
+	_, secret := locked(t, "passphrase")
+	unsigned := alice(t)
+	ztest.Must(t, unsigned.lock([]byte("passphrase"), quick))
+	out, err := unsigned.AppendSecret(nil)
+	ztest.Must(t, err)
+	for _, text := range []string{secret, string(out)} {
+		if _, _, err := Parse([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for _, changed := range []string{
+			strings.Replace(text, "\nmetadata\n", "\nmetadata = \"admins\"\n", 1),
+			insert(text, "    public-key", "    any = \"1\"\n"),
+			insert(text, "locked\n", "        for = \"everybody\"\n"),
+		} {
+			if _, _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) {
+				t.Errorf("locked: got %v, want %v in\n%s", err, ErrProperty, changed)
+			}
+		}
+	}
+}
+
+// signedWith is alice's certificate with other sections, signed.
+func signedWith(t testing.TB, sections string) *Certificate {
+	t.Helper()
+	c, _, err := Parse([]byte(publicText("") + sections))
+	ztest.Must(t, err, authority(t, "acme").Sign(c))
+	return c
 }
 
 // TestCanonicalCrafted: what is made to look like another certificate isn't one.

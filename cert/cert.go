@@ -33,7 +33,8 @@
 //
 // Every file that a released version of this package has written will be read
 // by all later ones, and by the programs named above. Sections that this
-// version doesn't know survive a read and a write. The format is specified in
+// version doesn't know survive a read and a write; those of a secret file stay in
+// it, unless an authority has signed them. The format is specified in
 // docs/spec/certificate.md.
 package cert
 
@@ -127,7 +128,8 @@ type Certificate struct {
 	Authority AuthorityKey // who signed it; zero if nobody did
 	Signature Signature    // see Authority.Sign and VerifySignature
 
-	extra []*zpl.Node // sections that this version doesn't know
+	extra   []*zpl.Node // sections that this version doesn't know
+	private bool        // extra was read beside a secret key
 }
 
 // Warning is something in a certificate that works here and may not elsewhere.

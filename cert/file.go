@@ -107,11 +107,23 @@ func modeWarnings(path string, mode fs.FileMode) []Warning {
 // ErrMetadata, ErrProperty for a Validity that can't be, ErrLine, ErrFile for
 // more than MaxFile octets, ErrUnsigned for an Authority without a Signature, or
 // one of package curve for what can't be written; dst then comes back unchanged.
+//
+// Of a certificate that was read with its secret key, sections that this version
+// doesn't know are left out unless they are signed: they could be secret.
 func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
 	if err := c.checkWhole(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
-	return appendText(dst, publicComments, c.nodes(), MaxFile)
+	public := *c
+	if c.hasPrivate() {
+		public.extra = nil
+	}
+	return appendText(dst, publicComments, public.nodes(), MaxFile)
+}
+
+// hasPrivate reports whether there are unknown sections that nobody has made public.
+func (c *Certificate) hasPrivate() bool {
+	return c.private && len(c.extra) > 0 && c.VerifySignature() != nil
 }
 
 // AppendSecret appends the text of the secret certificate to dst, locked or not,
@@ -134,7 +146,7 @@ func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 	return appendText(dst, secretComments, nodes, MaxFile)
 }
 
-// AppendCanonical appends to dst what is public of the certificate, in its one
+// AppendCanonical appends to dst the certificate without its secret key, in its one
 // form: whatever the order and spacing in which it was read, and whoever wrote
 // it. It is what an authority signs, and has everything but the signature
 // itself. The error is that of AppendPublic but ErrUnsigned.

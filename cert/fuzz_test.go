@@ -2,9 +2,13 @@ package cert
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // FuzzCertificate holds that what can be read can be written and reads back as
@@ -17,6 +21,8 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte(public(f, signed(f, Property{"note", "it's"}))))
 	_, text := locked(f, "passphrase")
 	f.Add([]byte(text))
+	f.Add([]byte(public(f, signedWith(f, "a\n    b = \"1\"\n    b = \"1\"\na\n"))))
+	f.Add([]byte(strings.Replace(public(f, signed(f)), "metadata\n", "metadata = \"admins\"\n", 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, warnings, err := Parse(text)
 		if err != nil {
@@ -31,6 +37,7 @@ func FuzzCertificate(f *testing.F) {
 				t.Errorf("warning %v", w)
 			}
 		}
+		checkCovered(t, text, c)
 		write := c.AppendPublic
 		if !c.Secret.IsZero() || c.Locked != nil {
 			write = c.AppendSecret
@@ -55,6 +62,52 @@ func FuzzCertificate(f *testing.F) {
 			t.Errorf("written twice: %v\n%s\nand\n%s", err, written, again)
 		}
 	})
+}
+
+// checkCovered fails if a text, which says that it is signed, has anything in it that
+// the signed text hasn't.
+func checkCovered(t *testing.T, text []byte, c *Certificate) {
+	t.Helper()
+	signed, err := c.AppendCanonical(nil)
+	if err != nil || c.Authority.IsZero() {
+		return
+	}
+	read, _, err := zpl.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Locked != nil {
+		if signed, err = zpl.Append(signed, nil, []*zpl.Node{c.Locked.node()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	covered, _, err := zpl.Parse(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := map[string]int{}, map[string]int{}
+	countNodes(want, "", covered.Children)
+	countNodes(got, "", read.Children)
+	for what, n := range got {
+		if n > want[what] {
+			t.Errorf("%s is in the text %d times, and %d times in what is signed:\n%s\nand\n%s", what, n, want[what], text, signed)
+		}
+	}
+}
+
+// countNodes counts properties by their way from the root and their value, but for
+// what no signature covers: itself, and the secret key.
+func countNodes(counts map[string]int, way string, nodes []*zpl.Node) {
+	for _, n := range nodes {
+		name := n.Name
+		if way == "/metadata" {
+			name = strings.ToLower(name)
+		}
+		if at := way + "/" + name; at != "/authority/signature" && at != "/curve/secret-key" {
+			counts[fmt.Sprintf("%s=%q %v", at, n.Value, n.HasValue)]++
+		}
+		countNodes(counts, way+"/"+name, n.Children)
+	}
 }
 
 // FuzzAuthority holds that an authority that can be read can be written, and reads

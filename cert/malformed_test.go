@@ -91,6 +91,7 @@ func TestMalformedSections(t *testing.T) {
 func TestMalformedAuthority(t *testing.T) {
 	t.Parallel()
 	a := authority(t, "acme")
+	_, lockedText := lockedAuthority(t, "passphrase")
 	key := "authority\n    key = \"" + a.Key.String() + "\"\n"
 	for _, tt := range []malformed{
 		{"nothing", "", ErrNoAuthority, 1, 1},
@@ -106,6 +107,7 @@ func TestMalformedAuthority(t *testing.T) {
 		{"version", "certificate\n    version = 2\n" + key, ErrVersion, 2, 15},
 		{"serial", "certificate\n    version = 1\n    serial = 7\n" + key, ErrProperty, 3, 5},
 		{"metadata", key + "metadata\n    secret-key = x\n", ErrAmbiguous, 4, 5},
+		{"value of metadata beside what is locked", "metadata = x\n" + lockedText[strings.Index(lockedText, "    name"):], ErrProperty, 1, 12},
 	} {
 		got, _, err := ParseAuthority([]byte(tt.text))
 		if got != nil {
@@ -137,6 +139,9 @@ func TestMalformedRevocations(t *testing.T) {
 		{"twice", times + "    serial = 1\n" + at + "    serial = 1\n" + at + by, ErrProperty, 6, 5},
 		{"reason", times + "    serial = 1\n" + at + "        reason = it's \"both\"\n" + by, ErrProperty, 4, 5},
 		{"unknown of one", times + "    serial = 1\n" + at + "        by = me\n" + by, ErrProperty, 6, 9},
+		{"empty reason", times + "    serial = 1\n" + at + "        reason\n" + by, ErrProperty, 6, 9},
+		{"quotes within quotes", times + "    serial = 1\n" + at + "        reason = \"say \"hi\"\"\n" + by, ErrProperty, 6, 19},
+		{"value of the section", strings.Replace(times, "\n", " = x\n", 1) + by, ErrProperty, 1, 15},
 		{"serial of the list", times + by + "certificate\n    serial = 7\n", ErrProperty, 8, 5},
 		{"unknown section", times + by + "metadata\n", ErrProperty, 7, 1},
 		{"section twice", times + by + by, ErrSection, 7, 1},

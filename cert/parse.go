@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -43,10 +44,11 @@ func Parse(text []byte) (*Certificate, []Warning, error) { return parseText(text
 
 // parseText reads a text whose sections parse understands.
 func parseText[T any](text []byte, parse func(root *zpl.Node) (*T, []Warning, error)) (*T, []Warning, error) {
-	root, textWarnings, err := zpl.Parse(text)
+	root, textWarnings, err := zpl.ParseHiding(text, curveSection+"/"+secretKeyName, authoritySection+"/"+seedName)
 	var parsed *T
 	var more []Warning
 	if err == nil {
+		defer root.Wipe()
 		parsed, more, err = parse(root)
 	}
 	var place *zpl.Error
@@ -60,7 +62,21 @@ func parseText[T any](text []byte, parse func(root *zpl.Node) (*T, []Warning, er
 	for _, w := range textWarnings {
 		warnings = append(warnings, Warning{Line: w.Line, Text: w.Text})
 	}
+	warnings = append(warnings, longLine(text)...)
 	return parsed, append(warnings, more...), nil
+}
+
+// longLine warns of the first line that is too long for czmq, which ends lines with
+// LF alone.
+func longLine(text []byte) []Warning {
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if n := len(bytes.TrimSuffix(line, []byte("\n"))); n > maxLine {
+			return []Warning{{Line: number, Text: fmt.Sprintf("a line of %d octets: czmq reads past the end of a file with more than %d", n, maxLine)}}
+		}
+	}
+	return nil
 }
 
 // checkSections refuses a section that stands twice.
@@ -84,6 +100,10 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 		return nil, nil, err
 	}
 	keys := root.Child(curveSection)
+	if n := root.Child(publicKeyName); n != nil && (keys == nil || keys.Child(publicKeyName) == nil) {
+		return nil, nil, n.Error(fmt.Errorf("%w: %s isn't in a section: put it below a line \"%s\", with 4 blanks in front of it",
+			ErrProperty, publicKeyName, curveSection))
+	}
 	if keys == nil {
 		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
 	}
@@ -102,6 +122,8 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 			c.Validity, err = parseValidity(n)
 		case authoritySection:
 			c.Authority, c.Signature, err = parseSignature(n)
+		case plainSection, revocationsSection, revokedSection:
+			err = n.Error(fmt.Errorf("%w: a certificate has no section %s", ErrProperty, n.Name))
 		default:
 			err = checkForeign(n)
 			c.extra = append(c.extra, n)
@@ -112,8 +134,45 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 		}
 		warnings = append(warnings, more...)
 	}
-	more, err := c.parseKeys(keys)
-	return c, append(warnings, more...), err
+	if err := c.parseKeys(keys); err != nil {
+		return nil, nil, err
+	}
+	more, err := c.checkStrays(root)
+	if err != nil {
+		c.Secret.Wipe()
+		return nil, nil, err
+	}
+	return c, append(append(warnings, more...), c.keepPrivate()...), nil
+}
+
+// checkStrays looks for what is in a text and not in the certificate.
+func (c *Certificate) checkStrays(root *zpl.Node) ([]Warning, error) {
+	whole := c.nodes()
+	keys := whole[slices.IndexFunc(whole, func(n *zpl.Node) bool { return n.Name == curveSection })]
+	switch {
+	case c.Locked != nil:
+		whole = append(whole, c.Locked.node())
+	case !c.Secret.IsZero():
+		keys.Children = append(keys.Children, property(secretKeyName, "")) // its value is hidden
+	}
+	return checkStrays(root, whole, !c.Authority.IsZero() || c.Locked != nil)
+}
+
+// keepPrivate keeps unknown sections that were read beside a secret key out of the
+// public certificate: they could hold the secret of another mechanism.
+func (c *Certificate) keepPrivate() (warnings []Warning) {
+	if c.Secret.IsZero() && c.Locked == nil {
+		return nil
+	}
+	c.private = true
+	if !c.Authority.IsZero() {
+		return nil // what is signed is public
+	}
+	for _, n := range c.extra {
+		warnings = append(warnings, Warning{Line: n.Line,
+			Text: fmt.Sprintf("section %s isn't known here and may be secret: it stays out of the public certificate", n.Name)})
+	}
+	return warnings
 }
 
 // parseMetadata reads the section metadata.
@@ -145,7 +204,7 @@ func parseMetadata(section *zpl.Node) (m Metadata, warnings []Warning, err error
 }
 
 // parseKeys reads the section curve.
-func (c *Certificate) parseKeys(section *zpl.Node) (warnings []Warning, err error) {
+func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	var public, secret *zpl.Node
 	for _, n := range section.Children {
 		into := &public
@@ -155,44 +214,53 @@ func (c *Certificate) parseKeys(section *zpl.Node) (warnings []Warning, err erro
 			into = &secret
 		default:
 			if err := checkForeign(n); err != nil {
-				return nil, err
+				return err
 			}
-			// It could belong to the secret, so it must not be carried along
-			// into a public certificate.
-			warnings = append(warnings, Warning{Line: n.Line,
-				Text: fmt.Sprintf("%s isn't known here: it is lost when the certificate is written again", n.Name)})
-			continue
+			continue // a stray: it could belong to the secret
 		}
 		if *into != nil {
-			return nil, n.Error(ErrAmbiguous)
+			return n.Error(ErrAmbiguous)
 		}
 		*into = n
 		for _, child := range n.Children {
 			if err := checkForeign(child); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if public == nil {
-		return nil, section.Error(ErrNoPublicKey)
+		return section.Error(ErrNoPublicKey)
 	}
 	if c.Public, err = curve.ParsePublicKey(public.Value); err != nil {
-		return nil, keyError(public, err)
+		return keyError(public, public.Value, err)
 	}
 	if secret == nil {
-		return warnings, nil
+		return nil
 	}
 	if c.Locked != nil {
-		return nil, secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
+		return secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
 	}
-	if c.Secret, err = curve.ParseSecretKey(secret.Value); err != nil {
-		return nil, keyError(secret, err)
+	if c.Secret, err = parseSecretKey(secret.Octets); err != nil {
+		return keyError(secret, string(secret.Octets), err)
 	}
 	if err := c.KeyPair().Check(); err != nil {
 		c.Secret.Wipe()
-		return nil, secret.ValueError(err)
+		return secret.ValueError(err)
 	}
-	return warnings, nil
+	return nil
+}
+
+// parseSecretKey is curve.ParseSecretKey, but that no copy of the text is made.
+func parseSecretKey(text []byte) (curve.SecretKey, error) {
+	var octets [curve.KeySize]byte
+	defer clear(octets[:])
+	if len(text) != 40 {
+		return curve.SecretKey{}, curve.ErrKeySize
+	}
+	if _, err := curve.AppendZ85Decoded(octets[:0], text); err != nil {
+		return curve.SecretKey{}, err
+	}
+	return curve.NewSecretKey(octets[:])
 }
 
 // checkForeign refuses a property in which another program could see a key.
@@ -219,9 +287,11 @@ func unwritable(n *zpl.Node) (warnings []Warning) {
 	return warnings
 }
 
-// keyError says of a key that can't be read what it looks like.
-func keyError(n *zpl.Node, err error) error {
-	if kind := lookOf(n.Value); kind != "" {
+// keyError says of a key that can't be read what its text looks like.
+func keyError(n *zpl.Node, text string, err error) error {
+	if n.Cut && len(text) != 40 {
+		err = fmt.Errorf("%w: %d characters in front of a #, which begins a comment: put the key in double quotes", ErrKey, len(text))
+	} else if kind := lookOf(text); kind != "" {
 		err = fmt.Errorf("%w: %s expected 40 characters of Z85", ErrKey, kind)
 	} else if !errors.Is(err, curve.ErrPublicKey) {
 		err = fmt.Errorf("%w: %w", ErrKey, err)

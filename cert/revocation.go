@@ -234,7 +234,23 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 	if l.Authority, l.Signature, err = parseSignature(authority); err != nil {
 		return nil, nil, err
 	}
+	if err := checkOdd(root); err != nil {
+		return nil, nil, err
+	}
 	return l, nil, l.parseRevocations(revocations)
+}
+
+// checkOdd refuses a value that other programs read otherwise.
+func checkOdd(n *zpl.Node) error {
+	if n.Odd {
+		return n.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed", ErrProperty, n.Name))
+	}
+	for _, child := range n.Children {
+		if err := checkOdd(child); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseRevocations reads the section revocations: the times first, then what is
@@ -272,7 +288,7 @@ func (l *RevocationList) parseRevocation(n *zpl.Node) (err error) {
 	var r Revocation
 	if n.Name == "key" {
 		if r.Key, err = curve.ParsePublicKey(n.Value); err != nil {
-			return keyError(n, err)
+			return keyError(n, n.Value, err)
 		}
 	} else if r.Serial, err = parseSerial(n); err != nil {
 		return err
@@ -289,7 +305,9 @@ func (l *RevocationList) parseRevocation(n *zpl.Node) (err error) {
 		return err
 	}
 	if values[1] != nil {
-		r.Reason = values[1].Value
+		if r.Reason = values[1].Value; r.Reason == "" { // it isn't written, and so not signed
+			return values[1].ValueError(fmt.Errorf("%w: an empty reason", ErrProperty))
+		}
 	}
 	added, err := l.Revoke(r)
 	if err != nil {

@@ -18,7 +18,11 @@ const (
 	validitySection    = "validity"
 	authoritySection   = "authority"
 	revocationsSection = "revocations"
+	revokedSection     = "revoked" // of package keystore
 )
+
+// seedName is that of an authority's secret key.
+const seedName = "seed"
 
 // version is that of the format.
 const version = "1"
@@ -106,7 +110,7 @@ func parseSerial(n *zpl.Node) (uint64, error) {
 var encoding = base64.RawStdEncoding.Strict()
 
 // decode fills dst from its one text, and reports whether it was that.
-func decode(dst []byte, text string) bool {
+func decode[T string | []byte](dst []byte, text T) bool {
 	if len(text) != encoding.EncodedLen(len(dst)) {
 		return false // for one because of line ends, which are passed over
 	}
@@ -114,9 +118,9 @@ func decode(dst []byte, text string) bool {
 	return err == nil && n == len(dst)
 }
 
-// parseOctets fills dst from a property.
+// parseOctets fills dst from a property, hidden or not.
 func parseOctets(dst []byte, n *zpl.Node) error {
-	if !decode(dst, n.Value) {
+	if !decode(dst, n.Octets) && !decode(dst, n.Value) {
 		return n.ValueError(fmt.Errorf("%w: %s: want %d characters of base64 without padding",
 			ErrProperty, n.Name, encoding.EncodedLen(len(dst))))
 	}

@@ -315,14 +315,21 @@ func TestIndependent(t *testing.T) {
 			t.Errorf("%s isn't good:\n%s", name, out)
 		}
 	}
-	for file, change := range map[string][2]string{
-		"signed.key":              {"note = ", "nose = "},
-		"acme.revoked":            {"it's", "its "},
-		"locked.key_secret":       {"name = \"alice\"", "name = \"Alice\""},
-		"locked.authority_secret": {"acme", "Acme"},
-		"clear.armor":             {"comment", "Comment"},
-		"sealed.armor":            {"X-One: 1", "X-One: 2"},
+	for _, change := range [][3]string{
+		{"signed.key", "note = ", "nose = "},
+		{"signed.key", "\nmetadata\n", "\nmetadata = \"admins\"\n"},
+		{"signed.key", "    public-key", "    any = \"1\"\n    public-key"},
+		{"signed.key", "authority\n", "plain\nauthority\n"},
+		{"acme.revoked", "it's", "its "},
+		{"acme.revoked", "        reason = \"it's\"\n", "        reason = \"it's\"\n            all\n"},
+		{"locked.key_secret", "name = \"alice\"", "name = \"Alice\""},
+		{"locked.key_secret", "\ncurve\n", "\ncurve = \"NULL\"\n"},
+		{"locked.authority_secret", "acme", "Acme"},
+		{"locked.authority_secret", "\nmetadata\n", "\nmetadata = \"x\"\n"},
+		{"clear.armor", "comment", "Comment"},
+		{"sealed.armor", "X-One: 1", "X-One: 2"},
 	} {
+		file, change := change[0], change[1:]
 		text, err := os.ReadFile(filepath.Join(dir, file))
 		ztest.Must(t, err)
 		changed := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)

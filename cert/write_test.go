@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -112,18 +113,59 @@ owner = "x # y"
 twice = "1"
 twice = "2"
 `
+	// Beside a secret key they could be secret, unless an authority made them public.
 	c, warnings, err := Parse([]byte("# comment\n" + others + secretText("    name = \"alice\"\n")))
-	if err != nil || len(warnings) > 0 {
+	if err != nil || len(warnings) != 5 || !strings.Contains(warnings[0].Text, "stays out of the public certificate") {
 		t.Fatal(warnings, err)
 	}
-	for _, write := range []func([]byte) ([]byte, error){c.AppendPublic, c.AppendSecret} {
-		text, err := write(nil)
+	public, _, err := Parse([]byte(others + publicText("    name = \"alice\"\n")))
+	ztest.Must(t, err)
+	signed := *public
+	ztest.Must(t, authority(t, "acme").Sign(&signed))
+	signed.Secret = c.Secret
+	text, err := signed.AppendSecret(nil)
+	ztest.Must(t, err)
+	signedSecret, _, err := Parse(text)
+	ztest.Must(t, err)
+	tampered := *signedSecret
+	tampered.Serial++
+	locked := *c
+	secret := alice(t).Secret
+	locked.Secret = secret
+	ztest.Must(t, locked.lock([]byte("passphrase"), quick))
+	text, err = locked.AppendSecret(nil)
+	ztest.Must(t, err)
+	lockedRead, _, err := Parse(text)
+	ztest.Must(t, err)
+	withoutSecret := *c
+	withoutSecret.Secret = curve.SecretKey{}
+	for name, tt := range map[string]struct {
+		write   func([]byte) ([]byte, error)
+		without bool
+	}{
+		"secret":                      {c.AppendSecret, false},
+		"public of secret":            {c.AppendPublic, true},
+		"public of one made public":   {withoutSecret.AppendPublic, true},
+		"public of locked":            {lockedRead.AppendPublic, true},
+		"locked":                      {lockedRead.AppendSecret, false},
+		"public":                      {public.AppendPublic, false},
+		"signed secret":               {signedSecret.AppendSecret, false},
+		"public of signed secret":     {signedSecret.AppendPublic, false},
+		"public of signed and forged": {tampered.AppendPublic, true},
+	} {
+		text, err := tt.write(nil)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatal(name, err)
 		}
-		if !strings.HasSuffix(string(text), "\"\n"+others) {
-			t.Errorf("got\n%s\nwant at the end\n%s", text, others)
+		if strings.HasSuffix(string(text), "\"\n"+others) == tt.without || strings.Contains(string(text), "deeper") == tt.without {
+			t.Errorf("%s: got\n%s\nwithout %v\n%s", name, text, tt.without, others)
 		}
+	}
+	if err := authority(t, "acme").Sign(c); !errors.Is(err, ErrProperty) || !strings.Contains(err.Error(), "sign the public certificate") {
+		t.Errorf("signed with what may be secret: %v", err)
+	}
+	if err := authority(t, "acme").Sign(signedSecret); err != nil {
+		t.Errorf("signed again: %v", err)
 	}
 }
 

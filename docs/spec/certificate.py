@@ -128,6 +128,25 @@ def canonical(nodes):
     return write(out + sorted([n for n in nodes if n[0] not in KNOWN], key=lambda n: n[0]))
 
 
+# What is signed or locked
+
+def covered(nodes, whole, within=""):
+    """Refuses what is in nodes and not in whole, the canonical form and what it leaves out."""
+    left = list(whole)
+    for name, value, children in nodes:
+        name = name.lower() if within == "metadata" else name
+        at = next((i for i, n in enumerate(left) if n[:2] == [name, value]), None)
+        require(at is not None, "not part of what is signed or locked: " + name)
+        covered(children, left.pop(at)[2], name if not within else "x")
+
+
+def add(whole, nodes, name, *properties):
+    """Adds those properties of a section that its canonical form leaves out."""
+    s = find(nodes, name)
+    if s is not None:
+        find(whole, name)[2].extend([n, v, []] for n, v, _ in s[2] if n in properties)
+
+
 # Certificates
 
 def signature_of(nodes):
@@ -209,6 +228,11 @@ def canonical_list(nodes):
 
 def verify_list(nodes):
     a = values(nodes, "authority")
+    whole = parse(canonical_list(nodes))
+    add(whole, nodes, "authority", "signature")
+    covered(nodes, whole)
+    for n in find(nodes, "revocations")[2]:
+        require(all(name == "time" or name == "reason" and value for name, value, _ in n[2]), "revocation")
     signed = b"zeromq-revocations-1\n" + canonical_list(nodes).encode()
     try:
         nacl.crypto_sign_open(signature_of(nodes) + signed, unb64(a["key"][8:], 32))
@@ -430,6 +454,7 @@ def check(directory):
 
 def check_certificate(nodes, passphrase):
     for n in nodes:
+        require(n[0] not in ("plain", "revocations", "revoked"), "section " + n[0])
         require(n[0] not in ("certificate", "locked", "validity", "authority") or n[2], "empty section")
     require(values(nodes, "certificate").get("version", "1") == "1", "version")
     allowed = {"certificate": ["version", "serial"], "validity": ["not-before", "not-after"],
@@ -445,6 +470,11 @@ def check_certificate(nodes, passphrase):
     if find(nodes, "locked"):
         secret = unlock(nodes, (passphrase or "").encode())
     require(secret is None or nacl.crypto_scalarmult_base(secret) == public, "key pair")
+    if find(nodes, "authority") or find(nodes, "locked"):
+        whole = parse(canonical(nodes)) + [n for n in nodes if n[0] == "locked"]
+        add(whole, nodes, "authority", "signature")
+        add(whole, nodes, "curve", "secret-key")
+        covered(nodes, whole)
     if find(nodes, "authority"):
         verify(nodes)
 
@@ -455,6 +485,7 @@ def check_authority(nodes, passphrase):
     seed = unb64(a["seed"], 32) if "seed" in a else None
     if find(nodes, "locked"):
         seed = unlock(nodes, (passphrase or "").encode())
+        covered(nodes, parse(authority_text(nodes)) + [find(nodes, "locked")])
     require(seed is None or ed25519(seed)[0] == a["key"], "key pair")
 
 

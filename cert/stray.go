@@ -1,0 +1,60 @@
+package cert
+
+import (
+	"fmt"
+
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// stray is something in a text that isn't in what was read from it: another program
+// could take it for something.
+type stray struct {
+	node  *zpl.Node
+	value bool // it is about the value alone
+}
+
+// strays yields what is in parsed and isn't in whole, which is what this package
+// would write. If strict is true, a property without a value isn't one with an
+// empty value, and a value that others read otherwise is a stray too.
+func strays(parsed, whole []*zpl.Node, strict bool, yield func(stray)) {
+	used := make([]bool, len(whole))
+	next := 0 // mostly, the order is the same
+	for _, n := range parsed {
+		is := func(i int) bool { return i < len(whole) && !used[i] && whole[i].Name == n.Name }
+		for i := 0; i < len(whole) && !is(next); i++ {
+			next = i
+		}
+		if !is(next) {
+			yield(stray{node: n})
+			continue
+		}
+		w := whole[next]
+		used[next] = true
+		next++
+		if w.Value != n.Value || strict && (w.HasValue != n.HasValue || n.Odd) {
+			yield(stray{node: n, value: true})
+		}
+		strays(n.Children, w.Children, strict, yield)
+	}
+}
+
+// checkStrays looks for strays in a text. What is signed or locked can't have any:
+// they could be changed without a trace. Else there is a warning of each.
+func checkStrays(root *zpl.Node, whole []*zpl.Node, strict bool) (warnings []Warning, err error) {
+	strays(root.Children, whole, strict, func(s stray) {
+		switch {
+		case strict && err != nil:
+		case strict && s.value:
+			err = s.node.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed or locked here", ErrProperty, s.node.Name))
+		case strict:
+			err = s.node.Error(fmt.Errorf("%w: %s isn't part of what is signed or locked here", ErrProperty, s.node.Name))
+		case s.value:
+			warnings = append(warnings, Warning{Line: s.node.Line,
+				Text: fmt.Sprintf("the value of %s isn't known here: it is lost when the file is written again", s.node.Name)})
+		default:
+			warnings = append(warnings, Warning{Line: s.node.Line,
+				Text: fmt.Sprintf("%s isn't known here: it is lost when the file is written again", s.node.Name)})
+		}
+	})
+	return warnings, err
+}
