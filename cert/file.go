@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
@@ -36,7 +37,8 @@ var (
 
 // Load reads a certificate file, public or secret. The error is ErrFile, one of
 // package fs, or a *SyntaxError. If the file holds a secret that others can
-// read, a warning with its Mode says what to do.
+// read, a warning with its Mode says what to do. It leaves no copy of the secret key
+// in memory but Certificate.Secret; writing one does.
 func Load(path string) (*Certificate, []Warning, error) {
 	return load(path, MaxFile, Parse, func(c *Certificate) bool { return !c.Secret.IsZero() })
 }
@@ -48,19 +50,23 @@ func Read(r io.Reader, name string) (*Certificate, []Warning, error) {
 
 // load reads a file of at most limit octets.
 func load[T any](path string, limit int, parse func([]byte) (*T, []Warning, error), isSecret func(*T) bool) (*T, []Warning, error) {
-	// A device or a pipe could block for ever, so look before opening.
-	info, err := os.Stat(path)
+	// A pipe or a device must not block, so it is opened without waiting, and what
+	// was opened is looked at: the name could be another's by then.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+			return nil, nil, notRegular(path) // a socket can't be opened
+		}
+		return nil, nil, fmt.Errorf("cert: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cert: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%w: %s: not a regular file", ErrFile, path)
+		return nil, nil, notRegular(path)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cert: %w", err)
-	}
-	defer f.Close()
 	parsed, warnings, err := read(f, path, limit, parse)
 	if err != nil {
 		return nil, nil, err
@@ -71,13 +77,15 @@ func load[T any](path string, limit int, parse func([]byte) (*T, []Warning, erro
 	return parsed, warnings, nil
 }
 
+func notRegular(path string) error { return fmt.Errorf("%w: %s: not a regular file", ErrFile, path) }
+
 // read reads at most limit octets from r, which error messages call name.
 func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []Warning, error)) (*T, []Warning, error) {
-	text, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	text, err := readAll(r, limit+1)
+	defer clear(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cert: reading %s failed: %w", name, err)
 	}
-	defer clear(text)
 	if len(text) > limit {
 		return nil, nil, fmt.Errorf("%w: %s: larger than %d octets", ErrFile, name, limit)
 	}
@@ -89,6 +97,30 @@ func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return parsed, warnings, err
+}
+
+// readAll is io.ReadAll of at most limit octets, which leaves no copy of a part.
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	text := make([]byte, 0, min(4<<10, limit))
+	for {
+		if len(text) == cap(text) {
+			if len(text) == limit {
+				return text, nil
+			}
+			larger := make([]byte, len(text), min(2*len(text), limit))
+			copy(larger, text)
+			clear(text)
+			text = larger
+		}
+		n, err := r.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if err == io.EOF {
+			return text, nil
+		}
+		if err != nil {
+			return text, err
+		}
+	}
 }
 
 // modeWarnings warns of a secret that others than its owner can read. Windows

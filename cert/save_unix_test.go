@@ -5,6 +5,7 @@ package cert
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,13 @@ func TestLoadPipe(t *testing.T) {
 	}()
 	if err := ztest.Receive(t, "an error: it blocks", done); !errors.Is(err, ErrFile) {
 		t.Errorf("got %v, want %v", err, ErrFile)
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	ztest.Must(t, err)
+	defer listener.Close()
+	if _, _, err := Load(socket); !errors.Is(err, ErrFile) {
+		t.Errorf("socket: got %v, want %v", err, ErrFile)
 	}
 	if _, _, err := Load(os.DevNull); !errors.Is(err, ErrFile) {
 		t.Errorf("device: got %v, want %v", err, ErrFile)
