@@ -24,13 +24,57 @@ const authorityPrefix = "ed25519:"
 // value is none.
 type AuthorityKey [ed25519.PublicKeySize]byte
 
-// ParseAuthorityKey reads what String writes. The error is ErrAuthorityKey.
+// ParseAuthorityKey reads what String writes. The error is ErrAuthorityKey, also for
+// a key for which anybody could sign.
 func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
 	text, ok := strings.CutPrefix(s, authorityPrefix)
 	if !ok || !decode(k[:], text) || k.IsZero() {
 		return AuthorityKey{}, fmt.Errorf("%w: %d characters, expected %s and 43 of base64", ErrAuthorityKey, len(s), authorityPrefix)
 	}
+	if k.isWeak() {
+		return AuthorityKey{}, fmt.Errorf("%w: %s: anybody can sign for it", ErrAuthorityKey, s)
+	}
 	return k, nil
+}
+
+// Check refuses the key of an authority for which anybody can sign: ErrAuthorityKey
+// for one that is zero, of small order or not in the one form that key generation
+// gives, ErrPublishedKey for one whose secret key is published. Whoever trusts an
+// authority must ask.
+func (k AuthorityKey) Check() error {
+	if k.isWeak() {
+		return fmt.Errorf("cert: %w: %s: anybody can sign for it", ErrAuthorityKey, k)
+	}
+	return checkPublished(k)
+}
+
+// weakOrdinates are the y of the eight points of small order: 0, 1, -1, and those two
+// of the points of order 8. A signature under such a key is right for many texts.
+var weakOrdinates = [...][ed25519.PublicKeySize]byte{
+	{},
+	{1},
+	{0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+	{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+		0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+	{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+		0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+}
+
+// isWeak reports whether a key is of small order, or another name for a key: y at or
+// above 2^255-19.
+func (k AuthorityKey) isWeak() bool {
+	k[31] &= 0x7f // the sign of x
+	for _, y := range weakOrdinates {
+		if k == y {
+			return true
+		}
+	}
+	above := k[0] >= 0xed && k[31] == 0x7f
+	for _, b := range k[1:31] {
+		above = above && b == 0xff
+	}
+	return above
 }
 
 // IsZero reports whether there is no key.
@@ -109,7 +153,7 @@ func (a *Authority) sign(text []byte) (Signature, error) {
 
 // verify reports whether a signature of a text is right.
 func (k AuthorityKey) verify(text []byte, s Signature) bool {
-	return ed25519.Verify(k[:], text, s[:])
+	return !k.isWeak() && ed25519.Verify(k[:], text, s[:])
 }
 
 // Sign signs everything public in a certificate, as it is: set its Validity,

@@ -133,6 +133,9 @@ func (a *Authority) check() error {
 	if a.Key.IsZero() {
 		return ErrNoAuthority
 	}
+	if a.Key.isWeak() {
+		return ErrAuthorityKey
+	}
 	return a.Metadata.check()
 }
 

@@ -178,6 +178,9 @@ func (c *Certificate) checkWhole() error {
 	if !c.Authority.IsZero() && c.Signature.IsZero() {
 		return ErrUnsigned
 	}
+	if !c.Authority.IsZero() && c.Authority.isWeak() {
+		return ErrAuthorityKey
+	}
 	return c.check()
 }
 

@@ -3,7 +3,6 @@ package cert
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -22,8 +21,6 @@ var (
 	ErrExpired = errors.New("expired")
 	// ErrRevoked means that the authority took it back.
 	ErrRevoked = errors.New("revoked")
-	// ErrPublishedKey means that its secret key is printed in manuals, for tests.
-	ErrPublishedKey = errors.New("a test key, whose secret key is published")
 )
 
 // Checker decides whether a certificate is to be trusted. Each field is a
@@ -46,14 +43,12 @@ type Checker struct {
 
 // Check returns nil if the certificate is to be trusted. Otherwise the error is
 // the first of: curve.ErrPublicKey, ErrPublishedKey, ErrUnsigned,
-// ErrUnknownAuthority, ErrSignature, ErrNotYetValid, ErrExpired, that of
-// Revoked, and that of AppendCanonical for a certificate that can't be signed.
+// ErrUnknownAuthority, ErrAuthorityKey and ErrPublishedKey of its authority,
+// ErrSignature, ErrNotYetValid, ErrExpired, that of Revoked, and that of
+// AppendCanonical for a certificate that can't be signed.
 func (ch *Checker) Check(c *Certificate) error {
-	if err := c.Public.Check(); err != nil {
-		return fmt.Errorf("cert: %w", err)
-	}
-	if slices.Contains(publishedKeys, c.Public.String()) {
-		return fmt.Errorf("cert: %w", ErrPublishedKey)
+	if err := CheckKey(c.Public); err != nil {
+		return err
 	}
 	if ch.IsAuthority != nil {
 		if c.Authority.IsZero() {
@@ -63,10 +58,8 @@ func (ch *Checker) Check(c *Certificate) error {
 			return fmt.Errorf("cert: %w: %s", ErrUnknownAuthority, c.Authority)
 		}
 	}
-	if !c.Authority.IsZero() {
-		if err := c.VerifySignature(); err != nil {
-			return err
-		}
+	if err := c.Check(); err != nil {
+		return err
 	}
 	now := time.Now
 	if ch.Clock != nil {
@@ -80,17 +73,4 @@ func (ch *Checker) Check(c *Certificate) error {
 		return ch.Revoked(c, at)
 	}
 	return nil
-}
-
-// publishedKeys are public keys whose secret keys anybody can read, and some
-// people paste into their programs.
-var publishedKeys = []string{
-	"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", // libzmq's manual, zmq_curve(7): client
-	"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", // the same: server
-	"{{k*81)yMWEF{/BxdMd[5RL^qRFxBgoL<8m.D^KD", // libzmq's fuzz tests: client
-	"3.9-xXwy{g*w72TP*3iB9IJJRxlBH<ufTAvPd2>C", // the same: server
-	"<n^oA}I:66W+*ds3tAmi1+KJzv-}k&fC2aA5Bj0K", // libzmq's performance tests: client
-	"DX4nh=yUn{-9ugra0X3Src4SU-4xTgqxcYY.+<SH", // the same: server
-	"G=]<>I7>&bBC>O5V{aj/4zK}kco8}o(.HIuS*=:#", // RFC 7748, section 6.1: Alice
-	"?K-FIDWS-q^{3m$)bQ2.kz8tAtx<^PT]9RZz?]]t", // the same: Bob
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // TestChecker: each refusal has its own error.
@@ -45,6 +46,9 @@ func TestChecker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	byPublished := &Certificate{Public: fresh.Public}
+	ztest.Must(t, vectorAuthority(t, "acme.authority_secret").Sign(byPublished))
+	byWeak := &Certificate{Public: fresh.Public, Authority: AuthorityKey{1}, Signature: Signature{1}}
 	now := day(3, 15)
 	second := time.Second
 	for name, tt := range map[string]struct {
@@ -79,6 +83,9 @@ func TestChecker(t *testing.T) {
 		"all zero":                        {&Certificate{}, nil, nil, now, curve.ErrPublicKey},
 		"low order":                       {&Certificate{Public: curve.PublicKey(lowOrder)}, nil, nil, now, curve.ErrPublicKey},
 		"published":                       {alice(t), nil, nil, now, ErrPublishedKey},
+		"published authority":             {byPublished, anyAuthority, nil, now, ErrPublishedKey},
+		"published authority, not asked":  {byPublished, nil, nil, now, ErrPublishedKey},
+		"weak authority":                  {byWeak, anyAuthority, nil, now, ErrAuthorityKey},
 	} {
 		checker := Checker{IsAuthority: tt.isAuthority, Revoked: tt.revoked, Clock: func() time.Time { return tt.now }}
 		if err := checker.Check(tt.c); !errors.Is(err, tt.want) {
@@ -90,30 +97,5 @@ func TestChecker(t *testing.T) {
 	}
 	if err := new(Checker).Check(unsigned(Validity{NotAfter: time.Now().Truncate(second)})); !errors.Is(err, ErrExpired) {
 		t.Errorf("by the real clock: %v", err)
-	}
-}
-
-// TestPublishedKeys: each is a key, and that of the secret key that is published
-// with it.
-func TestPublishedKeys(t *testing.T) {
-	t.Parallel()
-	secrets := []string{aliceSecret, bobSecret,
-		"N?Gmik8R[2ACw{b7*[-$S6[4}aO#?DB?#=<OQPc7", "T}t5GLq%&Qm1)y3ywu-}pY3KEA//{^Ut!M1ut+B4",
-		"9R9bV}[6z6DC-%$!jTVTKvWc=LEL{4i4gzUe$@Zx", "{X}#>t#jRGaQ}gMhv=30r(Mw+87YGs+5%kh=i@f8"}
-	for i, text := range publishedKeys {
-		key, err := curve.ParsePublicKey(text)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-		if i >= len(secrets) {
-			continue
-		}
-		secret, err := curve.ParseSecretKey(secrets[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if secret.Public() != key {
-			t.Errorf("%s isn't the key of its secret", text)
-		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,12 +135,7 @@ func TestVectorsAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "acme.revoked", vector(t, "acme.revoked"), l.Append)
-	checker := Checker{
-		IsAuthority: func(k AuthorityKey) bool { return k == public.Key },
-		Revoked:     l.Check,
-		Clock:       func() time.Time { return day(3, 1) },
-	}
-	if err := checker.Check(c); err != nil {
+	if err := errors.Join(c.VerifySignature(), c.Validity.Check(day(3, 1)), l.Check(c, day(3, 1))); err != nil {
 		t.Error(err)
 	}
 	if err := l.Check(vectorCertificate(t, "bob.key"), day(3, 1)); !errors.Is(err, ErrRevoked) {
@@ -321,6 +315,7 @@ func TestIndependent(t *testing.T) {
 		{"signed.key", "    public-key", "    any = \"1\"\n    public-key"},
 		{"signed.key", "authority\n", "plain\nauthority\n"},
 		{"acme.revoked", "it's", "its "},
+		{"acme.authority", a.Key.String(), AuthorityKey{1}.String()},
 		{"acme.revoked", "        reason = \"it's\"\n", "        reason = \"it's\"\n            all\n"},
 		{"locked.key_secret", "name = \"alice\"", "name = \"Alice\""},
 		{"locked.key_secret", "\ncurve\n", "\ncurve = \"NULL\"\n"},

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // TestText holds the format, which every later version must keep.

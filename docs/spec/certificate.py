@@ -149,6 +149,14 @@ def add(whole, nodes, name, *properties):
 
 # Certificates
 
+def authority_key(text):
+    require(text.startswith("ed25519:"), "authority's key")
+    octets = unb64(text[8:], 32)
+    # libsodium knows the points of small order, and those that aren't reduced.
+    require(nacl.crypto_core_ed25519_is_valid_point(octets), "authority's key")
+    return octets
+
+
 def signature_of(nodes):
     text = values(nodes, "authority").get("signature")
     return unb64(text, 64) if text else bytes(64)
@@ -156,10 +164,10 @@ def signature_of(nodes):
 
 def verify(nodes):
     a = values(nodes, "authority")
-    require(a["key"].startswith("ed25519:"), "authority's key")
+    key = authority_key(a["key"])
     signed = b"zeromq-certificate-1\n" + canonical(nodes).encode()
     try:
-        nacl.crypto_sign_open(signature_of(nodes) + signed, unb64(a["key"][8:], 32))
+        nacl.crypto_sign_open(signature_of(nodes) + signed, key)
     except Exception:
         raise Refused("signature")
 
@@ -227,7 +235,7 @@ def canonical_list(nodes):
 
 
 def verify_list(nodes):
-    a = values(nodes, "authority")
+    key = authority_key(values(nodes, "authority")["key"])
     whole = parse(canonical_list(nodes))
     add(whole, nodes, "authority", "signature")
     covered(nodes, whole)
@@ -235,7 +243,7 @@ def verify_list(nodes):
         require(all(name == "time" or name == "reason" and value for name, value, _ in n[2]), "revocation")
     signed = b"zeromq-revocations-1\n" + canonical_list(nodes).encode()
     try:
-        nacl.crypto_sign_open(signature_of(nodes) + signed, unb64(a["key"][8:], 32))
+        nacl.crypto_sign_open(signature_of(nodes) + signed, key)
     except Exception:
         raise Refused("signature")
 
@@ -482,6 +490,7 @@ def check_certificate(nodes, passphrase):
 def check_authority(nodes, passphrase):
     require(list(values(nodes, "certificate")) in ([], ["version"]), "unknown property")
     a = values(nodes, "authority")
+    authority_key(a["key"])
     seed = unb64(a["seed"], 32) if "seed" in a else None
     if find(nodes, "locked"):
         seed = unlock(nodes, (passphrase or "").encode())
