@@ -54,8 +54,12 @@ func load[T any](path string, limit int, parse func([]byte) (*T, []Warning, erro
 	// was opened is looked at: the name could be another's by then.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
-			return nil, nil, notRegular(path) // a socket can't be opened
+		info, statErr := os.Stat(path)
+		if statErr != nil {
+			return nil, nil, fmt.Errorf("cert: %w", statErr)
+		}
+		if !info.Mode().IsRegular() { // a socket can't be opened
+			return nil, nil, notRegular(path)
 		}
 		return nil, nil, fmt.Errorf("cert: %w", err)
 	}

@@ -1,12 +1,11 @@
 package cert
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+
+	"github.com/zcurve/zcurve/internal/atomicfile"
 )
 
 // Modes of the files. That of the public one is subject to the umask.
@@ -17,9 +16,16 @@ const (
 
 // Save writes the public certificate to path and the secret one to path with
 // SecretSuffix, which is readable by its owner alone from the first instant.
-// Both are there in the end, or neither. A file that exists is an error,
-// fs.ErrExist, unless overwrite is set; then each is replaced as a whole, the
-// secret one first. A directory in the place of either is ErrFile.
+// Both are on the disk in the end, or neither; a crash can leave the secret one
+// alone, which holds all that is public, too. No part of the secret gets anywhere else.
+//
+// A file that exists is an error, fs.ErrExist, unless overwrite is set. Then each is
+// replaced as a whole, the secret one last: a crash leaves the old secret until the new
+// public file is in its place. They keep their owner and group where that is permitted,
+// and don't get wider modes than they had. What isn't a regular file in the place of
+// either isn't replaced: ErrFile.
+//
+// On Windows, modes mean nothing: who may read the secret is what its directory says.
 func (c *Certificate) Save(path string, overwrite bool) error {
 	return savePair(path, overwrite, c.AppendPublic, c.AppendSecret)
 }
@@ -49,34 +55,14 @@ func savePair(path string, overwrite bool, appendPublic, appendSecret appender) 
 		return err
 	}
 	defer clear(secret)
+	publicFile := atomicfile.File{Path: path, Data: public, Mode: publicMode}
+	secretFile := atomicfile.File{Path: path + SecretSuffix, Data: secret, Mode: secretMode}
 	if overwrite {
-		for _, p := range []string{path, path + SecretSuffix} {
-			if err := checkPlace(p); err != nil {
-				return err
-			}
-		}
+		// The old secret stays until all else is in place.
+		return saveError(atomicfile.Replace(publicFile, secretFile))
 	}
 	// The secret first: a public certificate that is seen has its secret.
-	secretFile, err := writeTemp(path+SecretSuffix, secret, secretMode)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(secretFile)
-	publicFile, err := writeTemp(path, public, publicMode)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(publicFile)
-	if err := place(secretFile, path+SecretSuffix, overwrite); err != nil {
-		return err
-	}
-	if err := place(publicFile, path, overwrite); err != nil {
-		if !overwrite {
-			os.Remove(path + SecretSuffix)
-		}
-		return err
-	}
-	return nil
+	return saveError(atomicfile.Create(secretFile, publicFile))
 }
 
 // saveOne writes one file as a whole.
@@ -91,79 +77,23 @@ func saveOne(path string, mode fs.FileMode, overwrite bool, appendText appender)
 
 // WriteFile writes a text to path as a whole or not at all, with this mode from
 // the first instant, less what the umask takes. A file that exists is an error,
-// fs.ErrExist, unless overwrite is set. A directory in its place is ErrFile.
+// fs.ErrExist, unless overwrite is set; then its owner, group and mode are kept as
+// Save does. What isn't a regular file isn't replaced: ErrFile.
 func WriteFile(path string, text []byte, mode fs.FileMode, overwrite bool) error {
+	write := atomicfile.Create
 	if overwrite {
-		if err := checkPlace(path); err != nil {
-			return err
-		}
+		write = atomicfile.Replace
 	}
-	temp, err := writeTemp(path, text, mode)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	return place(temp, path, overwrite)
+	return saveError(write(atomicfile.File{Path: path, Data: text, Mode: mode}))
 }
 
-// checkPlace refuses to write in the place of a directory.
-func checkPlace(path string) error {
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%w: %s: not a regular file", ErrFile, path)
+// saveError makes an error of this package.
+func saveError(err error) error {
+	if errors.Is(err, atomicfile.ErrNotRegular) {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	if err != nil {
+		return fmt.Errorf("cert: %w", err)
 	}
 	return nil
-}
-
-// writeTemp writes a hidden file beside path, whole and on the disk, and
-// returns its name.
-func writeTemp(path string, text []byte, mode fs.FileMode) (name string, err error) {
-	dir, base := filepath.Split(path)
-	name = dir + "." + base + "." + rand.Text() + ".tmp"
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return "", fmt.Errorf("cert: writing %s failed: %w", path, err)
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		os.Remove(name)
-		return "", fmt.Errorf("cert: writing %s failed: %w", path, err)
-	}
-	return name, nil
-}
-
-// place gives a finished temporary file its name.
-func place(temp, path string, overwrite bool) error {
-	var err error
-	if overwrite {
-		err = os.Rename(temp, path)
-	} else {
-		err = os.Link(temp, path) // unlike a rename, it fails if path exists
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			err = placeWithoutLinks(temp, path, err)
-		}
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("cert: %s: %w", path, fs.ErrExist)
-	}
-	if err != nil {
-		return fmt.Errorf("cert: writing %s failed: %w", path, err)
-	}
-	return nil
-}
-
-// placeWithoutLinks is for file systems that have no hard links. Between the
-// look and the rename another process could make the same file; nothing better
-// is to be had there.
-func placeWithoutLinks(temp, path string, linkErr error) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fs.ErrExist
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return linkErr
-	}
-	return os.Rename(temp, path)
 }

@@ -1,0 +1,72 @@
+//go:build unix
+
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock locks a file until it is closed, if nobody has. Not every file system can.
+func lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
+// openOwn opens a regular file of this user's.
+func openOwn(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		stat := info.Sys().(*syscall.Stat_t)
+		if !info.Mode().IsRegular() || int(stat.Uid) != os.Geteuid() && os.Geteuid() != 0 {
+			err = fs.ErrPermission
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// inherit gives a file the owner, the group and the mode of the one that it replaces,
+// as far as that is permitted, and no bit of the mode that isn't in most.
+func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	was, is := old.Sys().(*syscall.Stat_t), info.Sys().(*syscall.Stat_t)
+	group := was.Gid == is.Gid
+	if !group || was.Uid != is.Uid {
+		if f.Chown(int(was.Uid), int(was.Gid)) == nil || f.Chown(-1, int(was.Gid)) == nil {
+			group = true
+		}
+	}
+	mode := old.Mode().Perm()
+	if secret := most&0o077 == 0; secret && group && mode&0o007 == 0 {
+		most |= 0o040 // its group could read the old one, on purpose
+	}
+	return f.Chmod(mode & most)
+}
+
+// syncDir has the names in a directory on the disk. Not every file system can.
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it can be written and not read
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
+		return err
+	}
+	return nil
+}
