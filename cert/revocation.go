@@ -25,10 +25,10 @@ var (
 	ErrNoRevocations = errors.New("no section revocations")
 	// ErrRevocationsExpired means that a revocation list is too old to tell
 	// whether a certificate is revoked.
-	ErrRevocationsExpired = errors.New("the revocation list has expired")
+	ErrRevocationsExpired = errors.New("revocation list expired")
 	// ErrRevocationsNotYetValid means that a revocation list was issued in the
 	// future: one of two clocks is wrong.
-	ErrRevocationsNotYetValid = errors.New("the revocation list isn't valid yet")
+	ErrRevocationsNotYetValid = errors.New("revocation list isn't valid yet")
 )
 
 var revocationComments = []string{
@@ -120,6 +120,29 @@ func (l *RevocationList) Find(c *Certificate) (r Revocation, ok bool) {
 	return l.revocations[i], true
 }
 
+// Newer reports whether a list is by the same authority as another and was issued
+// later. A list that isn't must not take the other's place, however valid it is: it is
+// what was known before.
+func (l *RevocationList) Newer(than *RevocationList) bool {
+	return l.Authority == than.Authority && l.Issued.After(than.Issued)
+}
+
+// Lost returns the revocations of an older list of the same authority that this one
+// doesn't have, in their order. An authority that doesn't lose any adds to its last list.
+func (l *RevocationList) Lost(older *RevocationList) []Revocation {
+	var lost []Revocation
+	for _, r := range older.revocations {
+		_, ok := l.byKey[r.Key]
+		if r.Serial != 0 {
+			_, ok = l.bySerial[r.Serial]
+		}
+		if !ok {
+			lost = append(lost, r)
+		}
+	}
+	return lost
+}
+
 // Check returns ErrRevoked for a certificate that this list takes back. If the
 // list can't be relied on, nothing is told of the certificates of its authority:
 // ErrRevocationsExpired, ErrRevocationsNotYetValid. It is a function for
@@ -145,7 +168,7 @@ func (l *RevocationList) CheckTime(now time.Time) error {
 		return fmt.Errorf("cert: %w: issued %s", ErrRevocationsNotYetValid, formatTime(l.Issued))
 	}
 	if !now.Before(l.Expires) {
-		return fmt.Errorf("cert: %w: on %s", ErrRevocationsExpired, formatTime(l.Expires))
+		return fmt.Errorf("cert: %w on %s", ErrRevocationsExpired, formatTime(l.Expires))
 	}
 	return nil
 }
