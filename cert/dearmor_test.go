@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -124,6 +125,7 @@ func TestMalformedEnvelope(t *testing.T) {
 	}{
 		{"nothing", "", ErrBlocks, 1},
 		{"no block", "Dear Bob,\nI'll send it tomorrow.\n", ErrBlocks, 1},
+		{"UTF-16", "\xff\xfeD\x00", zpl.ErrUTF16, 1},
 		{"two blocks", good + good, ErrBlocks, 14},
 		{"no END", change(endMarker, ""), ErrDamaged, 1},
 		{"no BEGIN", change(beginMarker, "x"), ErrDamaged, 13},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // ErrBlocks means that a text has no certificate between BEGIN and END lines, or
@@ -62,6 +64,9 @@ func ParseEnvelope(text []byte) (*Envelope, error) {
 			return nil, &ArmorError{b.line, fmt.Errorf("%w: this is the second", ErrBlocks)}
 		}
 		found = &b
+	}
+	if found == nil && zpl.IsUTF16(text) {
+		return nil, &ArmorError{1, fmt.Errorf("%w: %w", ErrBlocks, zpl.ErrUTF16)}
 	}
 	if found == nil {
 		return nil, &ArmorError{1, fmt.Errorf("%w: there is none", ErrBlocks)}

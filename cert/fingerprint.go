@@ -23,6 +23,9 @@ type Fingerprint [sha256.Size]byte
 // FingerprintOf returns the fingerprint of a key.
 func FingerprintOf(k curve.PublicKey) Fingerprint { return sha256.Sum256(k[:]) }
 
+// Fingerprint returns the fingerprint of an authority's key.
+func (k AuthorityKey) Fingerprint() Fingerprint { return sha256.Sum256(k[:]) }
+
 // String returns the form to copy: "SHA256:" and 43 characters of base64.
 func (f Fingerprint) String() string { return fingerprintPrefix + encoding.EncodeToString(f[:]) }
 

@@ -18,6 +18,9 @@ func TestFingerprint(t *testing.T) {
 		key := curve.GenerateKeyPair().Public
 		sum := sha256.Sum256(key[:])
 		f := FingerprintOf(key)
+		if AuthorityKey(key).Fingerprint() != f {
+			t.Fatal("the fingerprint of an authority's key is another")
+		}
 		if want := "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]); f.String() != want {
 			t.Fatalf("got %s, want %s", f, want)
 		}
