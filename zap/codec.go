@@ -50,15 +50,7 @@ func ParseRequest(frames [][]byte) (env Envelope, req *Request, answer bool, err
 		return env, nil, answer, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	if len(body) < 4 {
-		return env, nil, true, fmt.Errorf("%w: %d frames after the request id, want 4 or more", ErrRequest, len(body))
-	}
-	for i, name := range [...]string{"domain", "address", "identity", "mechanism"} {
-		if len(body[i]) > maxString {
-			return env, nil, true, fmt.Errorf("%w: %s of %d octets", ErrRequest, name, len(body[i]))
-		}
-		if name != "identity" && !isText(body[i]) {
-			return env, nil, true, fmt.Errorf("%w: %s is not printable ASCII", ErrRequest, name)
-		}
+		return env, nil, true, fmt.Errorf("%w: %d frames after the request id, expected 4 or more", ErrRequest, len(body))
 	}
 	req = &Request{
 		Domain:      string(body[0]),
@@ -67,8 +59,8 @@ func ParseRequest(frames [][]byte) (env Envelope, req *Request, answer bool, err
 		Mechanism:   string(body[3]),
 		Credentials: body[4:],
 	}
-	if err := req.checkCredentials(); err != nil {
-		return env, nil, true, fmt.Errorf("%w: %w", ErrRequest, err)
+	if err := req.check(); err != nil {
+		return env, nil, true, err
 	}
 	return env, req, true, nil
 }
@@ -95,6 +87,25 @@ func parseEnvelope(frames [][]byte) (env Envelope, body [][]byte, known bool, er
 		return env, body[2:], true, nil
 	}
 	return env, nil, false, errors.New("no empty delimiter frame")
+}
+
+// check returns ErrRequest for a request that breaks RFC 27.
+func (r *Request) check() error {
+	for _, field := range [...]struct{ name, text string }{{"domain", r.Domain}, {"address", r.Address}, {"mechanism", r.Mechanism}} {
+		if len(field.text) > maxString {
+			return fmt.Errorf("%w: %s of %d octets", ErrRequest, field.name, len(field.text))
+		}
+		if !isText(field.text) {
+			return fmt.Errorf("%w: %s is not printable ASCII", ErrRequest, field.name)
+		}
+	}
+	if len(r.Identity) > maxString {
+		return fmt.Errorf("%w: identity of %d octets", ErrRequest, len(r.Identity))
+	}
+	if err := r.checkCredentials(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return nil
 }
 
 // checkCredentials checks number and size of the credentials frames that the
@@ -155,33 +166,36 @@ func appendEnvelope(dst [][]byte, env Envelope) [][]byte {
 // without a word; such a one is sent as StatusError, and ErrReply says what
 // was wrong with it, for the log. User id and metadata go only with StatusOK.
 func AppendReply(dst [][]byte, env Envelope, reply Reply) ([][]byte, error) {
-	metadata, err := reply.check()
-	if err != nil {
-		reply = Reply{Status: StatusError, Text: "internal error"}
-		metadata = nil
-	}
-	frames := appendEnvelope(dst, env)
-	frames = append(frames, strconv.AppendInt(nil, int64(reply.Status), 10), []byte(reply.Text))
-	if reply.Status != StatusOK {
-		return append(frames, nil, nil), err
-	}
-	return append(frames, []byte(reply.UserID), metadata), err
+	reply, err := checked(reply)
+	return appendReply(dst, env, reply), err
 }
 
-// check returns the metadata in wire form, or ErrReply.
-func (r *Reply) check() (metadata []byte, err error) {
+// appendReply is AppendReply for a reply that has been checked.
+func appendReply(dst [][]byte, env Envelope, reply Reply) [][]byte {
+	return append(appendEnvelope(dst, env), strconv.AppendInt(nil, int64(reply.Status), 10), []byte(reply.Text),
+		[]byte(reply.UserID), reply.Metadata.append(nil))
+}
+
+// check returns ErrReply for a reply that breaks RFC 27, or whose metadata has a
+// name that isn't the handler's to give.
+func (r *Reply) check() error {
 	switch {
 	case !r.Status.Valid():
-		return nil, fmt.Errorf("%w: status %d", ErrReply, r.Status)
+		return fmt.Errorf("%w: status %d", ErrReply, r.Status)
 	case len(r.Text) > maxString || !isText(r.Text):
-		return nil, fmt.Errorf("%w: text is not at most 255 octets of printable ASCII", ErrReply)
+		return fmt.Errorf("%w: text is not at most 255 octets of printable ASCII", ErrReply)
 	case len(r.UserID) > maxString || !isText(r.UserID):
-		return nil, fmt.Errorf("%w: user id is not at most 255 octets of printable ASCII", ErrReply)
+		return fmt.Errorf("%w: user id is not at most 255 octets of printable ASCII", ErrReply)
 	}
-	if metadata, err = r.Metadata.Append(nil); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReply, err)
+	if err := r.Metadata.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrReply, err)
 	}
-	return metadata, nil
+	for _, p := range r.Metadata {
+		if IsReserved(p.Name) {
+			return fmt.Errorf("%w: metadata named %s, which is reserved", ErrReply, p.Name)
+		}
+	}
+	return nil
 }
 
 // ParseReply takes a reply apart. The envelope and the metadata's values are
@@ -209,7 +223,7 @@ func ParseReply(frames [][]byte) (Envelope, Reply, error) {
 	if reply.Metadata, err = ParseMetadata(body[3]); err != nil {
 		return env, Reply{}, fmt.Errorf("%w: %w", ErrReply, err)
 	}
-	if _, err := reply.check(); err != nil {
+	if err := reply.check(); err != nil {
 		return env, Reply{}, err
 	}
 	return env, reply, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -33,32 +34,67 @@ func (m Metadata) Get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
+// reserved are the names under which a peer's own properties, or ZMTP's, reach a
+// program that uses libzmq.
+var reserved = [...]string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
+
+// IsReserved reports whether a reply's metadata can't have that name, in whatever
+// case, because a program would take the value for something else: User-Id,
+// Peer-Address, Socket-Type, Identity, Routing-Id and Resource.
+func IsReserved(name string) bool {
+	for _, r := range reserved {
+		if strings.EqualFold(name, r) {
+			return true
+		}
+	}
+	return false
+}
+
 // Append appends the properties in wire form to dst: name length octet, name,
 // value length in four octets (network order), value. On ErrMetadata dst comes
 // back unchanged.
 func (m Metadata) Append(dst []byte) ([]byte, error) {
-	out := dst
-	seen := names{}
+	if err := m.check(); err != nil {
+		return dst, err
+	}
+	return m.append(dst), nil
+}
+
+// append is Append for properties that have been checked.
+func (m Metadata) append(dst []byte) []byte {
+	size := 0
+	for _, p := range m {
+		size += 1 + len(p.Name) + 4 + len(p.Value)
+	}
+	dst = slices.Grow(dst, size)
+	for _, p := range m {
+		dst = append(dst, byte(len(p.Name)))
+		dst = append(dst, p.Name...)
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(p.Value)))
+		dst = append(dst, p.Value...)
+	}
+	return dst
+}
+
+// check returns ErrMetadata for properties that can't be written.
+func (m Metadata) check() error {
+	var seen names
 	for _, p := range m {
 		if err := seen.add(p.Name); err != nil {
-			return dst, err
+			return err
 		}
 		if len(p.Value) > math.MaxInt32 {
-			return dst, fmt.Errorf("%w: value of %s has %d octets", ErrMetadata, p.Name, len(p.Value))
+			return fmt.Errorf("%w: value of %s has %d octets", ErrMetadata, p.Name, len(p.Value))
 		}
-		out = append(out, byte(len(p.Name)))
-		out = append(out, p.Name...)
-		out = binary.BigEndian.AppendUint32(out, uint32(len(p.Value)))
-		out = append(out, p.Value...)
 	}
-	return out, nil
+	return nil
 }
 
 // ParseMetadata reads what Append writes, or returns ErrMetadata. The values are
 // parts of data, not copies.
 func ParseMetadata(data []byte) (Metadata, error) {
 	var m Metadata
-	seen := names{}
+	var seen names
 	for rest := data; len(rest) > 0; {
 		offset := len(data) - len(rest)
 		n := int(rest[0])
@@ -80,21 +116,46 @@ func ParseMetadata(data []byte) (Metadata, error) {
 	return m, nil
 }
 
-// names are those that a list of properties has so far, in lower case. The
-// other side chooses how many there are, so each is looked up, not searched.
-type names map[string]struct{}
+// names are those that a list of properties has so far. The few that are usual are
+// compared one by one, which allocates nothing. The other side chooses how many
+// there are, so of more than that each is looked up, in lower case.
+type names struct {
+	few   [8]string
+	count int
+	all   map[string]struct{} // nil up to len(few)
+}
 
 // add refuses a name that is wrong, or in there already.
-func (n names) add(name string) error {
+func (n *names) add(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	lower := strings.ToLower(name)
-	if _, twice := n[lower]; twice {
-		return fmt.Errorf("%w: %s stands twice", ErrMetadata, name)
+	if n.has(name) {
+		return fmt.Errorf("%w: %s appears twice", ErrMetadata, name)
 	}
-	n[lower] = struct{}{}
+	if n.count < len(n.few) {
+		n.few[n.count] = name
+		n.count++
+		return nil
+	}
+	if n.all == nil {
+		n.all = map[string]struct{}{}
+	}
+	n.all[strings.ToLower(name)] = struct{}{}
 	return nil
+}
+
+func (n *names) has(name string) bool {
+	for _, known := range n.few[:n.count] {
+		if strings.EqualFold(known, name) {
+			return true
+		}
+	}
+	if n.all == nil {
+		return false
+	}
+	_, ok := n.all[strings.ToLower(name)]
+	return ok
 }
 
 // checkName refuses a name that is empty, too long or has another character

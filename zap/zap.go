@@ -13,8 +13,9 @@
 //		return zap.Refuse("not alice")
 //	})
 //
-// [ParseRequest] and [AppendReply] are for those who carry requests over a
-// transport of their own.
+// [Ask] asks a handler, and never gets anything from it but a valid reply: not even
+// if it panics. [Answer] does that for a request in frames, which is all that those
+// need who carry requests over a transport of their own.
 package zap
 
 import (
@@ -107,7 +108,7 @@ func Refuse(text string) Reply { return Reply{Status: StatusRefused, Text: text}
 
 // Handler decides who may connect. Handle is called from many goroutines at
 // once. It should return when ctx is done: nobody waits for the answer any
-// more. A reply whose status is not valid counts as StatusError.
+// more. The request is the handler's for good. Call it by [Ask].
 type Handler interface {
 	Handle(ctx context.Context, req *Request) Reply
 }

@@ -1,0 +1,281 @@
+package zap_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// prompt is a handler that decides at once.
+type prompt func(req *zap.Request) zap.Reply
+
+func (p prompt) Handle(context.Context, *zap.Request) zap.Reply  { panic("not at once") }
+func (p prompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) { return p(req), true }
+
+// never is a PromptHandler that never decides at once.
+type never struct{ zap.HandlerFunc }
+
+func (never) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Reply{UserID: "nobody"}, false }
+
+// kinds are the ways in which a function can be a handler.
+func kinds(f func(req *zap.Request) zap.Reply) map[string]zap.Handler {
+	slow := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply { return f(req) })
+	return map[string]zap.Handler{"slow": slow, "prompt": prompt(f), "not prompt": never{slow}}
+}
+
+var null = &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismNull}
+
+// TestAsk: what a handler says is passed on if it is a reply, and is an error with
+// the request and the reason if not.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	ok := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Rule: "policy:1", Identity: "alice",
+		Metadata: zap.Metadata{{Name: "group", Value: []byte("traders")}}}
+	with := func(change func(*zap.Reply)) func(*zap.Request) zap.Reply {
+		reply := ok
+		change(&reply)
+		return func(*zap.Request) zap.Reply { return reply }
+	}
+	failed := zap.Reply{Status: zap.StatusError, Text: "internal error", Rule: "policy:1", Identity: "alice"}
+	named := func(name string) func(*zap.Request) zap.Reply {
+		return with(func(r *zap.Reply) { r.Metadata = zap.Metadata{{Name: name}} })
+	}
+	for name, tt := range map[string]struct {
+		decide func(*zap.Request) zap.Reply
+		want   zap.Reply
+		err    string
+	}{
+		"granted": {with(func(*zap.Reply) {}), ok, ""},
+		"refused": {with(func(r *zap.Reply) { r.Status = zap.StatusRefused }),
+			zap.Reply{Status: zap.StatusRefused, Text: "OK", Rule: "policy:1", Identity: "alice"}, ""},
+		"panics":                {func(*zap.Request) zap.Reply { panic("out of luck") }, zap.Reply{Status: zap.StatusError, Text: "internal error"}, "the handler panicked: out of luck\ngoroutine "},
+		"panics with nil":       {func(*zap.Request) zap.Reply { panic(nil) }, zap.Reply{Status: zap.StatusError, Text: "internal error"}, "the handler panicked: panic called with nil"},
+		"no status":             {with(func(r *zap.Reply) { r.Status = 0 }), failed, "status 0"},
+		"status 201":            {with(func(r *zap.Reply) { r.Status = 201 }), failed, "status 201"},
+		"line break":            {with(func(r *zap.Reply) { r.Text = "a\nb" }), failed, "text is not"},
+		"user id":               {with(func(r *zap.Reply) { r.UserID = "a\r\nb" }), failed, "user id is not"},
+		"metadata twice":        {with(func(r *zap.Reply) { r.Metadata = zap.Metadata{{Name: "a"}, {Name: "A"}} }), failed, "A appears twice"},
+		"metadata User-Id":      {named("User-Id"), failed, "metadata named User-Id, which is reserved"},
+		"metadata user-id":      {named("user-id"), failed, "metadata named user-id, which is reserved"},
+		"metadata Peer-Address": {named("Peer-Address"), failed, "metadata named Peer-Address"},
+		"metadata Socket-Type":  {named("Socket-Type"), failed, "metadata named Socket-Type"},
+		"metadata Identity":     {named("Identity"), failed, "metadata named Identity"},
+		"metadata Routing-Id":   {named("Routing-Id"), failed, "metadata named Routing-Id"},
+		"metadata Resource":     {named("Resource"), failed, "metadata named Resource"},
+	} {
+		for kind, h := range kinds(tt.decide) {
+			for way, ctx := range map[string]context.Context{"can end": ztest.Context(t), "endless": context.Background()} {
+				got, err := zap.Ask(ctx, h, null)
+				if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("%s, %s, %s (-want +got):\n%s", name, kind, way, diff)
+				}
+				if (err == nil) != (tt.err == "") || err != nil && (!strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), `NULL from "192.0.2.1" in domain "payments": `)) {
+					t.Errorf("%s, %s, %s: got %v", name, kind, way, err)
+				}
+			}
+		}
+		got, decided, _ := zap.AskAtOnce(prompt(tt.decide), null)
+		if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" || !decided {
+			t.Errorf("%s, at once: %v (-want +got):\n%s", name, decided, diff)
+		}
+	}
+	if got, decided, err := zap.AskAtOnce(never{}, null); decided || err != nil || got.UserID != "" {
+		t.Errorf("decided at once: %+v, %v, %v", got, decided, err)
+	}
+	if got, err := zap.Ask(t.Context(), nil, null); got.Status != zap.StatusError || err == nil {
+		t.Errorf("no handler: %+v, %v", got, err)
+	}
+}
+
+// TestAskMalformed: a request that breaks RFC 27 reaches no handler, whoever puts
+// it.
+func TestAskMalformed(t *testing.T) {
+	t.Parallel()
+	plain := func(credentials ...string) zap.Request {
+		return zap.Request{Mechanism: zap.MechanismPlain, Credentials: frames(credentials...)}
+	}
+	for name, req := range map[string]zap.Request{
+		"nothing":           {},
+		"domain":            {Domain: "größer", Mechanism: zap.MechanismNull},
+		"long domain":       {Domain: long, Mechanism: zap.MechanismNull},
+		"address":           {Address: "192.0.2.1\n", Mechanism: zap.MechanismNull},
+		"long address":      {Address: long, Mechanism: zap.MechanismNull},
+		"long identity":     {Identity: []byte(long), Mechanism: zap.MechanismNull},
+		"mechanism":         {Mechanism: "CURVE\x00", Credentials: frames(key)},
+		"NULL with a key":   {Mechanism: zap.MechanismNull, Credentials: frames(key)},
+		"short key":         {Mechanism: zap.MechanismCurve, Credentials: frames(key[1:])},
+		"two keys":          {Mechanism: zap.MechanismCurve, Credentials: frames(key, key)},
+		"no password":       plain("alice"),
+		"three credentials": plain("alice", "secret", "secret"),
+		"long password":     plain("alice", strings.Repeat("s", 1025)),
+	} {
+		for kind, h := range kinds(func(*zap.Request) zap.Reply {
+			t.Errorf("%s: the handler is asked", name)
+			return zap.Reply{Status: zap.StatusOK}
+		}) {
+			got, err := zap.Ask(t.Context(), h, &req)
+			if !errors.Is(err, zap.ErrRequest) || got.Status != zap.StatusError || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s, %s: got %+v, %v", name, kind, got, err)
+			}
+			if got, ok, err := zap.AskAtOnce(h, &req); !ok || !errors.Is(err, zap.ErrRequest) || got.Status != zap.StatusError {
+				t.Errorf("%s, %s, at once: got %+v, %v, %v", name, kind, got, ok, err)
+			}
+		}
+	}
+}
+
+// TestAskReturnsInTime: when ctx is done there is an answer, whatever the handler
+// does; it is not asked when ctx is done before.
+func TestAskReturnsInTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	release, left := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(release)
+		ztest.Receive(t, "the handler returns", left)
+	}()
+	deaf := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		defer close(left)
+		cancel(errors.New("the client has left"))
+		<-release
+		return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+	})
+	for _, when := range []string{"while", "before"} {
+		got, err := zap.Ask(ctx, deaf, null)
+		if got.Status != zap.StatusTryLater || got.UserID != "" || err == nil || !strings.Contains(err.Error(), "the client has left") {
+			t.Errorf("%s it is asked: got %+v, %v", when, got, err)
+		}
+	}
+	// A decision that comes with the end doesn't count either.
+	ending, cancel2 := context.WithCancel(t.Context())
+	got, err := zap.Ask(ending, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		cancel2()
+		return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+	}), null)
+	if got.Status != zap.StatusTryLater || !errors.Is(err, context.Canceled) {
+		t.Errorf("at the end: got %+v, %v", got, err)
+	}
+}
+
+// TestAskGoexit: a handler that ends its goroutine leaves nobody waiting.
+func TestAskGoexit(t *testing.T) {
+	t.Parallel()
+	got, err := zap.Ask(ztest.Context(t), zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		runtime.Goexit()
+		return zap.Reply{Status: zap.StatusOK}
+	}), null)
+	if got.Status != zap.StatusError || err == nil || !strings.Contains(err.Error(), "ended its goroutine") {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestAnswer: frames in, frames out, with the asker's name on the way.
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	greet := func(req *zap.Request) zap.Reply {
+		return zap.Reply{Status: zap.StatusOK, Text: req.Domain, UserID: req.Asker}
+	}
+	good := slices.Concat(frames("a", "b"), request("CURVE", key))
+	want := frames("a", "b", "", "1.0", "1", "200", "payments", "billing", "")
+	malformed := frames("", "1.0", "1", "500", "malformed request", "", "")
+	for kind, h := range kinds(greet) {
+		got, err := zap.Answer(ztest.Context(t), h, "billing", good)
+		if diff := diffFrames(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
+		}
+		got, err = zap.Answer(ztest.Context(t), h, "billing", request("CURVE", "short"))
+		if diff := diffFrames(malformed, got); diff != "" || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, malformed: %v (-want +got):\n%s", kind, err, diff)
+		}
+		if got, err := zap.Answer(ztest.Context(t), h, "billing", frames("x")); got != nil || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, nobody to answer: %q, %v", kind, got, err)
+		}
+		got, ok, err := zap.AnswerAtOnce(h, "billing", good)
+		if kind != "prompt" {
+			if ok || got != nil || err != nil {
+				t.Errorf("%s, at once: %q, %v, %v", kind, got, ok, err)
+			}
+			continue
+		}
+		if diff := diffFrames(want, got); diff != "" || !ok || err != nil {
+			t.Errorf("%s, at once: %v, %v (-want +got):\n%s", kind, ok, err, diff)
+		}
+		got, ok, err = zap.AnswerAtOnce(h, "billing", request("CURVE", "short"))
+		if diff := diffFrames(malformed, got); diff != "" || !ok || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, malformed, at once: %v, %v (-want +got):\n%s", kind, ok, err, diff)
+		}
+		if got, ok, err := zap.AnswerAtOnce(h, "billing", frames("x")); got != nil || !ok || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, nobody to answer, at once: %q, %v, %v", kind, got, ok, err)
+		}
+	}
+}
+
+// FuzzAnswer: whatever arrives, and whatever the handler says, the answer is a reply
+// to it or none; the handler sees well-formed requests only.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range [][][]byte{
+		request("NULL"),
+		request("PLAIN", "alice", "secret"),
+		request("CURVE", key[1:]),
+		slices.Concat(frames("\x00abcd"), request("CURVE", key)),
+		frames("", "2.0", "1", "payments", "192.0.2.1", "id", "NULL"),
+		frames("", "1.0"),
+	} {
+		f.Add(join(seed), 200, "OK", "alice", "group", "traders")
+	}
+	f.Add(join(request("NULL")), 201, "OK", "alice", "group", "traders")
+	f.Add(join(request("NULL")), 200, "a\nb", "Zoë", "User-Id", "root")
+	f.Fuzz(func(t *testing.T, data []byte, status int, text, user, name, value string) {
+		reply := zap.Reply{Status: zap.Status(status), Text: text, UserID: user, Metadata: zap.Metadata{{Name: name, Value: []byte(value)}}}
+		in := split(data)
+		for kind, h := range kinds(func(req *zap.Request) zap.Reply {
+			if _, err := zap.AppendRequest(nil, zap.Envelope{}, req); err != nil {
+				t.Errorf("the handler is asked although %v", err)
+			}
+			return reply
+		}) {
+			out, err := zap.Answer(context.Background(), h, "", in)
+			if out == nil {
+				if err == nil {
+					t.Errorf("%s: no answer and no reason", kind)
+				}
+				continue
+			}
+			env, got, parseErr := zap.ParseReply(out)
+			n := len(env.RoutingIDs)
+			if parseErr != nil || !slices.EqualFunc(in[:n], env.RoutingIDs, slices.Equal) || string(env.RequestID) != string(in[n+2]) {
+				t.Fatalf("%s: %q is answered %q: %v", kind, in, out, parseErr)
+			}
+			if err != nil && got.Status != zap.StatusError {
+				t.Errorf("%s: %v, and yet %+v", kind, err, got)
+			}
+		}
+	})
+}
+
+// TestAskAllocs: a decision at once costs nothing but what the handler does.
+func TestAskAllocs(t *testing.T) {
+	ztest.Unraced(t)
+	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice",
+		Metadata: zap.Metadata{{Name: "name", Value: []byte("alice")}, {Name: "group", Value: []byte("traders")}}}
+	var h zap.Handler = prompt(func(*zap.Request) zap.Reply { return reply })
+	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: frames(key)}
+	ctx := ztest.Context(t)
+	for name, ask := range map[string]func(){
+		"Ask":       func() { zap.Ask(ctx, h, req) },
+		"AskAtOnce": func() { zap.AskAtOnce(h, req) },
+	} {
+		if n := testing.AllocsPerRun(100, ask); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
