@@ -1,7 +1,6 @@
 package zmtp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,10 +45,11 @@ type Config struct {
 	// They cross the network in clear.
 	Username, Password string
 
-	// Handler is asked by a server about every client. CURVE and PLAIN need
-	// one. NULL without one lets everybody in.
+	// Handler is asked by a server about every client, by zap.Ask. CURVE and PLAIN
+	// need one. NULL without one lets everybody in.
 	Handler zap.Handler
-	// Domain is the ZAP domain of the questions to Handler.
+	// Domain is the ZAP domain of the questions to Handler: printable ASCII, at most
+	// 255 octets.
 	Domain string
 
 	// HandshakeTimeout bounds the time from the first octet to the decision.
@@ -106,6 +106,11 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	} {
 		if limit.value < 0 {
 			return nil, fmt.Errorf("%w: negative %s", ErrConfig, limit.name)
+		}
+	}
+	if cfg.Handler != nil {
+		if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: cfg.Domain, Mechanism: zap.MechanismNull}); err != nil {
+			return nil, fmt.Errorf("%w: Domain: %w", ErrConfig, err)
 		}
 	}
 	cfg.HandshakeTimeout = orDefault(cfg.HandshakeTimeout, DefaultHandshakeTimeout)
@@ -169,19 +174,3 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 // maxCommand is the largest handshake command that is read: INITIATE with all
 // the metadata it may have, which is the longest.
 func (cfg *Config) maxCommand() int { return 512 + cfg.MaxMetadataSize }
-
-// ask puts a request to the handler. A reply that breaks RFC 27 counts as an
-// error of the handler.
-func (cfg *Config) ask(ctx context.Context, address string, credentials ...[]byte) zap.Reply {
-	reply := cfg.Handler.Handle(ctx, &zap.Request{
-		Domain:      cfg.Domain,
-		Address:     address,
-		Identity:    cfg.Identity,
-		Mechanism:   cfg.Mechanism,
-		Credentials: credentials,
-	})
-	if !reply.Status.Valid() {
-		return zap.Reply{Status: zap.StatusError, Text: fmt.Sprintf("the handler gave status %d", reply.Status), Rule: reply.Rule}
-	}
-	return reply
-}

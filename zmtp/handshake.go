@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type handshake struct {
 	in       *frameReader
 	peer     greeting
 	unsent   []byte // what precedes the next command
+	received string // the last command that the peer has sent
 
 	// What the mechanism finds out.
 	claims  zap.Metadata
@@ -234,14 +236,21 @@ func (h *handshake) send(command []byte) error {
 	return h.write(append(octets, command...))
 }
 
-// receive reads one handshake command.
+// receive reads one handshake command. What it means that there is none, a client
+// says itself.
 func (h *handshake) receive() ([]byte, error) {
 	flags, body, err := h.in.next(h.cfg.maxCommand())
+	if err != nil && h.asServer && isClosed(err) {
+		return nil, fmt.Errorf("the peer left during the handshake, after %s: %w", cmp.Or(h.received, "its greeting"), err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if flags&flagCommand == 0 {
 		return nil, fmt.Errorf("%w: a message frame during the handshake", ErrFrame)
+	}
+	if name, _, err := parseCommand(body); err == nil {
+		h.received = printable(name)
 	}
 	return body, nil
 }
@@ -250,7 +259,7 @@ func (h *handshake) receive() ([]byte, error) {
 // decided. A silent close there means "not now" (ZAP status 300).
 func (h *handshake) receiveDecision() ([]byte, error) {
 	body, err := h.receive()
-	if err != nil && isClosed(err) {
+	if err != nil && isClosed(err) && !h.asServer {
 		return nil, fmt.Errorf("%w: %w", ErrTryAgain, err)
 	}
 	return body, err
@@ -288,9 +297,18 @@ func (h *handshake) setClaims(metadata []byte) error {
 // command, "" where the connection is to be closed without a word, and the
 // error for our side.
 func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) (reason string, err error) {
-	reply := h.cfg.ask(ctx, ipAddress(h.nc), credentials...)
+	reply, err := zap.Ask(ctx, h.cfg.Handler, &zap.Request{
+		Domain:      h.cfg.Domain,
+		Address:     ipAddress(h.nc),
+		Identity:    h.cfg.Identity,
+		Mechanism:   h.cfg.Mechanism,
+		Credentials: credentials,
+	})
 	if ctx.Err() != nil {
 		return "", ctx.Err()
+	}
+	if err != nil {
+		h.cfg.Log.Error("the handler failed", "peer", peerName(h.nc), "err", err)
 	}
 	if reply.Status != zap.StatusOK {
 		if reply.Status != zap.StatusTryLater {

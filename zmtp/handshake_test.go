@@ -242,6 +242,8 @@ func TestConfig(t *testing.T) {
 		{"no server key", false, func(c *zmtp.Config) { c.ServerKey = curve.PublicKey{} }, curve.ErrPublicKey},
 		{"server's keys", true, func(c *zmtp.Config) { c.Keys.Public = good.Keys.Public }, curve.ErrKeyPair},
 		{"server without handler", true, func(c *zmtp.Config) { c.Handler = nil }, zmtp.ErrConfig},
+		{"long domain", true, func(c *zmtp.Config) { c.Domain = strings.Repeat("x", 256) }, zap.ErrRequest},
+		{"domain beyond ASCII", true, func(c *zmtp.Config) { c.Domain = "größer" }, zap.ErrRequest},
 		{"long password", false, func(c *zmtp.Config) {
 			c.Mechanism, c.Password = zap.MechanismPlain, strings.Repeat("x", 256)
 		}, zmtp.ErrConfig},
