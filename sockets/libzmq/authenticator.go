@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,7 +38,6 @@ var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 // terminated; nothing else ends it.
 type Authenticator struct {
 	handler  zap.Handler
-	prompt   zap.PromptHandler // the handler, if it is one
 	log      *slog.Logger
 	router   *zmq4.Socket // used by serve only
 	messages *messenger   // of router
@@ -57,14 +55,13 @@ type Authenticator struct {
 
 // Start binds inproc://zeromq.zap.01 in a libzmq context, nil for zmq4's
 // default one, and lets handler decide about each request there. It returns
-// when the endpoint is bound. The error is ErrInUse, or libzmq's. A nil log is
-// none.
+// when the endpoint is bound. The error is ErrInUse, or libzmq's. A nil log
+// discards.
 func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{handler: handler, log: log, asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
-	a.prompt, _ = handler.(zap.PromptHandler)
 	if err := a.open(zctx); err != nil {
 		a.closeSockets()
 		return nil, err
@@ -83,7 +80,8 @@ func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *sl
 	return a, nil
 }
 
-// Wait returns when the authenticator has ended and left nothing behind.
+// Wait returns when the authenticator has ended and left nothing behind, unless it
+// be a handler that goes on although its context is done.
 func (a *Authenticator) Wait() { <-a.done }
 
 // wakeCount makes the endpoints of wake sockets differ.
@@ -194,8 +192,9 @@ func (a *Authenticator) takeAll(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, errTooLarge) {
-			env, _, answer, parseErr := zap.ParseRequest(frames)
-			a.refuseMalformed(env, answer || parseErr == nil, err)
+			reply, _ := zap.Answer(context.Background(), tooLarge, "", frames)
+			a.log.Warn("malformed ZAP request", "err", err)
+			a.send(reply)
 			continue
 		}
 		if err != nil {
@@ -227,90 +226,64 @@ func isEmpty(err error) bool {
 	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
 }
 
-// take starts the decision of one request.
+// tooLarge answers requests that are larger than any, and are known in part only.
+var tooLarge = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+	return zap.Reply{Status: zap.StatusError, Text: "malformed request"}
+})
+
+// busy answers where too many requests are under way.
+func (a *Authenticator) busy(_ context.Context, req *zap.Request) zap.Reply {
+	a.log.Warn("too many ZAP requests under way: client is told to try later", "request", req.String())
+	return zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"}
+}
+
+// take answers one request, or starts its decision.
 func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
-	env, req, answer, err := zap.ParseRequest(frames)
-	if err != nil {
-		a.refuseMalformed(env, answer, err)
+	reply, ok, err := zap.AnswerAtOnce(a.handler, "", frames)
+	if ok {
+		a.tellFault(err)
+		a.send(reply)
 		return
-	}
-	if a.prompt != nil {
-		if reply, ok := a.decideAtOnce(req); ok {
-			a.sendReply(env, req, reply)
-			return
-		}
 	}
 	select {
 	case a.slots <- struct{}{}:
 	default:
-		a.log.Warn("too many ZAP requests under way: client is told to try later", "request", req.String())
-		a.reply(env, zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"})
+		reply, err := zap.Answer(context.Background(), zap.HandlerFunc(a.busy), "", frames)
+		a.tellFault(err)
+		a.send(reply)
 		return
 	}
 	a.requests.Go(func() {
-		reply := a.decide(ctx, req)
+		defer func() { <-a.slots }()
+		reply, err := zap.Answer(ctx, a.handler, "", frames)
 		if ctx.Err() != nil {
 			// The reply may say no more than that there was no time. Without one
 			// the client tries again; after a refusal it doesn't.
 			return
 		}
-		a.tellFault(req, a.reply(env, reply))
+		a.tellFault(err)
+		a.reply(reply)
 	})
 }
 
-// refuseMalformed answers a request that isn't one, if it can be answered.
-func (a *Authenticator) refuseMalformed(env zap.Envelope, answer bool, err error) {
-	a.log.Warn("malformed ZAP request", "err", err)
-	if answer {
-		a.reply(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"})
+// tellFault tells why a request was answered in the handler's place, or not at all.
+func (a *Authenticator) tellFault(err error) {
+	if errors.Is(err, zap.ErrRequest) {
+		a.log.Warn("malformed ZAP request", "err", err)
+	} else if err != nil {
+		a.log.Error("the ZAP handler failed", "err", err)
 	}
 }
 
-// decideAtOnce asks a handler that may have the answer at hand.
-func (a *Authenticator) decideAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
-	defer a.recovered(req, &reply)
-	ok = true // also if it panics
-	return a.prompt.HandleAtOnce(req)
-}
-
-// decide asks the handler, and gives the slot back.
-func (a *Authenticator) decide(ctx context.Context, req *zap.Request) (reply zap.Reply) {
-	defer func() { <-a.slots }()
-	defer a.recovered(req, &reply)
-	return a.handler.Handle(ctx, req)
-}
-
-// recovered makes an error of a panic. A handler that panics has failed on this
-// request only.
-func (a *Authenticator) recovered(req *zap.Request, reply *zap.Reply) {
-	if p := recover(); p != nil {
-		a.log.Error("the ZAP handler panicked", "request", req.String(), "panic", p, "stack", string(debug.Stack()))
-		*reply = zap.Reply{Status: zap.StatusError, Text: "internal error"}
+// reply puts a reply on its way. Without frames there is nobody to answer.
+func (a *Authenticator) reply(frames [][]byte) {
+	if frames == nil {
+		return
 	}
-}
-
-// tellFault tells that a reply couldn't be sent as the handler gave it.
-func (a *Authenticator) tellFault(req *zap.Request, err error) {
-	if err != nil {
-		a.log.Error("the ZAP handler's reply was sent as an error", "request", req.String(), "err", err)
-	}
-}
-
-// sendReply sends a reply at once.
-func (a *Authenticator) sendReply(env zap.Envelope, req *zap.Request, reply zap.Reply) {
-	frames, err := zap.AppendReply(nil, env, reply)
-	a.tellFault(req, err)
-	a.send(frames)
-}
-
-// reply puts a reply on its way. The error is that of zap.AppendReply.
-func (a *Authenticator) reply(env zap.Envelope, reply zap.Reply) error {
-	frames, err := zap.AppendReply(nil, env, reply)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.replies = append(a.replies, frames)
 	a.wakeUpLocked()
-	return err
 }
 
 // sendReplies sends what has been decided, and goes to sleep when nothing is
@@ -331,8 +304,12 @@ func (a *Authenticator) sendReplies() {
 	}
 }
 
-// send sends one reply. If the socket that asked is gone it goes nowhere.
+// send sends one reply. Without frames there is nobody to answer; if the socket that
+// asked is gone it goes nowhere.
 func (a *Authenticator) send(frames [][]byte) {
+	if frames == nil {
+		return
+	}
 	if err := a.messages.send(frames); err != nil {
 		a.log.Warn("a ZAP reply was not sent", "err", err)
 	}

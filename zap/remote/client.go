@@ -231,11 +231,14 @@ func (c *Client) serve(ctx context.Context, conn *zmtp.Conn) error {
 			return err
 		}
 		env, reply, err := zap.ParseReply(frames)
-		if err != nil || len(env.RequestID) != 8 {
+		if err != nil {
+			// If it can be told whose it is, that one needn't wait.
 			c.cfg.Log.Warn("bad reply", "endpoint", c.cfg.Endpoint, "err", err)
-			continue
+			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}
 		}
-		c.deliver(binary.BigEndian.Uint64(env.RequestID), reply)
+		if !c.deliver(env.RequestID, reply) && err == nil {
+			c.cfg.Log.Warn("reply to an unknown request", "endpoint", c.cfg.Endpoint, "id", fmt.Sprintf("%x", env.RequestID))
+		}
 	}
 }
 
@@ -258,12 +261,18 @@ func (c *Client) detach() {
 	c.conn = nil
 }
 
-// deliver gives a reply to the one who waits for it, if anybody still does.
-func (c *Client) deliver(id uint64, reply zap.Reply) {
+// deliver gives a reply to the one who waits for it, if anybody still does. It
+// reports whether there ever was a request of that id.
+func (c *Client) deliver(requestID []byte, reply zap.Reply) bool {
+	if len(requestID) != 8 {
+		return false
+	}
+	id := binary.BigEndian.Uint64(requestID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if q, ok := c.waiting[id]; ok {
 		delete(c.waiting, id)
 		q.reply <- reply
 	}
+	return 0 < id && id <= c.lastID
 }

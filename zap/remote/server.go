@@ -37,17 +37,19 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 }
 
 // Serve answers the requests that arrive at ln until ctx is done or ln is
-// closed, then closes ln and all connections and returns when every call to
-// handler has returned. The error is nil, or what ended ln.
+// closed, then closes ln and all connections. It doesn't wait for a handler that
+// goes on although its context is done. The error is nil, or what ended ln.
+//
+// A request names its peer as zap.Request.Asker: by its IP address, or "ipc", with
+// its user id where that is known, as in "192.0.2.1 (billing)".
 //
 // A malformed request is answered with status 500, if it says whom to answer,
-// and logged with the address of its peer; others aren't affected. A nil log
-// is none.
+// and logged with the address of its peer; others aren't affected. So is one on
+// which the handler panics, see zap.Ask. A nil log discards.
 func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	prompt, _ := handler.(zap.PromptHandler)
 	ctx, cancel := context.WithCancel(ctx)
 	var conns sync.WaitGroup
 	defer conns.Wait()
@@ -62,7 +64,7 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			return fmt.Errorf("remote: serving failed: %w", err)
 		}
 		conns.Go(func() {
-			p := &peer{conn: conn, handler: handler, prompt: prompt, log: log.With("peer", peerName(conn))}
+			p := &peer{conn: conn, handler: handler, asker: asker(conn), log: log.With("peer", peerName(conn))}
 			p.serve(ctx)
 		})
 	}
@@ -77,11 +79,24 @@ func peerName(conn *zmtp.Conn) string {
 	return name
 }
 
+// asker is the peer as requests name it. Without the port it is the same from one
+// connection to the next.
+func asker(conn *zmtp.Conn) string {
+	name := "ipc"
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		name = a.AddrPort().Addr().Unmap().String()
+	}
+	if user := conn.User().ID; user != "" {
+		name += " (" + user + ")"
+	}
+	return name
+}
+
 // peer is one connection from which requests come.
 type peer struct {
 	conn    *zmtp.Conn
 	handler zap.Handler
-	prompt  zap.PromptHandler // the handler, if it is one
+	asker   string
 	log     *slog.Logger
 }
 
@@ -122,65 +137,46 @@ func (p *peer) answerBatch(ctx context.Context, batch [][][]byte) (slow [][][]by
 	ctx, cancel := context.WithTimeout(ctx, sendPatience)
 	defer cancel()
 	for _, frames := range batch {
-		reply, ok := p.replyAtOnce(frames)
+		reply, ok, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
 		if !ok {
 			slow = append(slow, zmtp.CloneMessage(frames))
-		} else if reply != nil {
-			if err := p.conn.Queue(ctx, reply...); err != nil {
-				p.tell(err)
-				return slow
-			}
+			continue
+		}
+		p.tellFault(err)
+		if reply == nil {
+			continue
+		}
+		if err := p.conn.Queue(ctx, reply...); err != nil {
+			p.tell(err)
+			return slow
 		}
 	}
 	p.tell(p.conn.Flush(ctx))
 	return slow
 }
 
-// replyAtOnce returns the reply to a request, if there is one at hand. It is nil
-// where there is nobody to answer.
-func (p *peer) replyAtOnce(frames [][]byte) (reply [][]byte, ok bool) {
-	env, req, canAnswer, err := zap.ParseRequest(frames)
-	switch {
-	case err == nil && p.prompt == nil:
-		return nil, false
-	case err == nil:
-		decision, ok := p.prompt.HandleAtOnce(req)
-		if !ok {
-			return nil, false
-		}
-		return p.frames(env, decision), true
-	case canAnswer:
-		p.log.Warn("bad request", "err", err)
-		return p.frames(env, zap.Reply{Status: zap.StatusError, Text: "malformed request"}), true
-	default:
-		p.log.Warn("bad request: there is nobody to answer", "err", err)
-		return nil, true
-	}
-}
-
-// answer decides one request, which is known to be well-formed, and sends the
-// reply.
+// answer decides one request and sends the reply.
 func (p *peer) answer(ctx context.Context, frames [][]byte) {
-	env, req, _, err := zap.ParseRequest(frames)
-	if err != nil {
+	reply, err := zap.Answer(ctx, p.handler, p.asker, frames)
+	if ctx.Err() != nil {
 		return
 	}
-	reply := p.handler.Handle(ctx, req)
-	if ctx.Err() != nil {
+	p.tellFault(err)
+	if reply == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendPatience)
 	defer cancel()
-	p.tell(p.conn.Send(ctx, p.frames(env, reply)...))
+	p.tell(p.conn.Send(ctx, reply...))
 }
 
-// frames are those of a reply, or of an error in its place.
-func (p *peer) frames(env zap.Envelope, reply zap.Reply) [][]byte {
-	frames, err := zap.AppendReply(nil, env, reply)
-	if err != nil {
-		p.log.Error("the handler's reply can't be sent", "err", err)
+// tellFault tells why a request was answered in the handler's place, or not at all.
+func (p *peer) tellFault(err error) {
+	if errors.Is(err, zap.ErrRequest) {
+		p.log.Warn("bad request", "err", err)
+	} else if err != nil {
+		p.log.Error("the handler failed", "err", err)
 	}
-	return frames
 }
 
 // tell tells that replies couldn't be sent, if that isn't the end of us.

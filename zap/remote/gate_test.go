@@ -1,0 +1,162 @@
+package remote_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// atOnce makes a handler a PromptHandler.
+type atOnce struct{ zap.Handler }
+
+func (h atOnce) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
+	return h.Handle(context.Background(), req), true
+}
+
+// TestHandlerPanics: one request is answered with 500, with a line in the log; the
+// server goes on.
+func TestHandlerPanics(t *testing.T) {
+	t.Parallel()
+	handler := zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		if name, _, _ := req.PlainLogin(); name == "mallory" {
+			panic("out of luck")
+		}
+		return byName(ctx, req)
+	})
+	for name, h := range map[string]zap.Handler{"slow": handler, "at once": atOnce{handler}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log ztest.Log
+			endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, h, log.Logger())
+			client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
+			if got := client.Handle(ztest.Context(t), login("mallory")); got.Status != zap.StatusError {
+				t.Errorf("got %+v", got)
+			}
+			if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusOK {
+				t.Errorf("afterwards: %+v", got)
+			}
+			if log.Count("level=ERROR", "the handler failed", "out of luck") != 1 || strings.Contains(log.String(), "secret") {
+				t.Errorf("log:\n%s", &log)
+			}
+		})
+	}
+}
+
+// TestAsker: each request says which service asks.
+func TestAsker(t *testing.T) {
+	t.Parallel()
+	serverKeys, clientKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	billing := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		return zap.Reply{Status: zap.StatusOK, UserID: "billing"}
+	})
+	asked := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		return zap.Reply{Status: zap.StatusOK, UserID: req.Asker}
+	})
+	for name, tt := range map[string]struct {
+		endpoint       string
+		server, client zmtp.Config
+		want           string
+	}{
+		"tcp": {"tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}, "127.0.0.1"},
+		"ipc": {zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}, "ipc"},
+		"CURVE": {"tcp://127.0.0.1:*",
+			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serverKeys, Handler: billing},
+			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: clientKeys, ServerKey: serverKeys.Public},
+			"127.0.0.1 (billing)"},
+	} {
+		for kind, h := range map[string]zap.Handler{"slow": asked, "at once": atOnce{asked}} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				endpoint := tt.endpoint
+				if name == "ipc" {
+					endpoint = zaptest.Endpoint(t)
+				}
+				at, _ := zaptest.Serve(t, endpoint, tt.server, h, nil)
+				client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: at, Link: tt.client})
+				req := login("alice")
+				req.Asker = "somebody else" // doesn't travel
+				if got := client.Handle(ztest.Context(t), req); got.UserID != tt.want {
+					t.Errorf("got %+v, want the asker %q", got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// TestBadReply: who asked is told at once that the reply is malformed, and a reply
+// that nobody asked for is named as that.
+func TestBadReply(t *testing.T) {
+	t.Parallel()
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	ztest.Must(t, err)
+	defer nl.Close()
+	ctx := ztest.Context(t)
+	served := make(chan error, 1)
+	go func() { served <- answerBadly(ctx, nl) }()
+	var log ztest.Log
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: "tcp://" + nl.Addr().String(), Wait: 10 * ztest.Patience, Log: log.Logger()})
+	for _, what := range []string{"a text beyond ASCII", "a reserved name"} {
+		if got := client.Handle(ctx, login("alice")); got.Status != zap.StatusError || got.Text != "malformed reply" {
+			t.Errorf("%s: got %+v", what, got)
+		}
+	}
+	if got := client.Handle(ctx, login("alice")); got.Status != zap.StatusOK {
+		t.Errorf("got %+v", got)
+	}
+	for _, words := range [][]string{
+		{"bad reply", "text is not"}, {"bad reply", "metadata named User-Id"},
+		{"reply to an unknown request", "id=00000000000003e7"}, {"reply to an unknown request", "id=78"},
+	} {
+		if log.Count(words...) != 1 {
+			t.Errorf("not one line with %q:\n%s", words, &log)
+		}
+	}
+	ztest.Must(t, client.Close(), ztest.Receive(t, "the server ends", served))
+}
+
+// answerBadly answers two requests with what is no reply, sends two replies that
+// nobody asked for, and one that is right.
+func answerBadly(ctx context.Context, nl net.Listener) error {
+	nc, err := nl.Accept()
+	if err != nil {
+		return err
+	}
+	conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+	if err != nil {
+		return err
+	}
+	for _, replies := range [][][]string{
+		{{"", "400", "größer", "", ""}},
+		{{"", "200", "OK", "alice", "\x07User-Id\x00\x00\x00\x04root"}},
+		{{"\x00\x00\x00\x00\x00\x00\x03\xe7", "200", "OK", "alice", ""}, {"x", "200", "OK", "alice", ""}, {"", "200", "OK", "alice", ""}},
+	} {
+		request, err := conn.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		for _, reply := range replies {
+			id := request[2]
+			if reply[0] != "" {
+				id = []byte(reply[0])
+			}
+			frames := [][]byte{nil, []byte("1.0"), id}
+			for _, frame := range reply[1:] {
+				frames = append(frames, []byte(frame))
+			}
+			if err := conn.Send(ctx, frames...); err != nil {
+				return err
+			}
+		}
+	}
+	conn.Recv(ctx) // until the client leaves
+	conn.Close()
+	return nil
+}
