@@ -43,3 +43,6 @@ lines:
 	}
 	return n
 }
+
+// JSON returns a logger that writes JSON to b.
+func (b *Log) JSON() *slog.Logger { return slog.New(slog.NewJSONHandler(b, nil)) }

@@ -1,0 +1,406 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/audit"
+)
+
+func TestMain(m *testing.M) { ztest.Main(m) }
+
+// always is a handler that always says the same.
+func always(reply zap.Reply) zap.Handler {
+	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply })
+}
+
+// byKey is the request of a CURVE client.
+func byKey(address string, n int) *zap.Request {
+	var key [32]byte
+	copy(key[:], fmt.Sprint(n))
+	return &zap.Request{Address: address, Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
+}
+
+var (
+	ok      = zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Rule: "clients/alice.key", Identity: "alice"}
+	refused = zap.Reply{Status: zap.StatusRefused, Text: "certificate revoked: laptop stolen", Rule: "policy:7", Identity: "alice"}
+)
+
+// TestRecord: the log and the audit log have the same fields: who asked, about whom,
+// who that is, what was decided and why. No password is in either.
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	key := curve.GenerateKeyPair().Public
+	request := func(mechanism string, credentials ...string) *zap.Request {
+		req := &zap.Request{Asker: "192.0.2.7 (billing)", Domain: "payments", Address: "192.0.2.1", Mechanism: mechanism}
+		for _, c := range credentials {
+			req.Credentials = append(req.Credentials, []byte(c))
+		}
+		return req
+	}
+	common := func(mechanism string, more map[string]any) map[string]any {
+		fields := map[string]any{"asker": "192.0.2.7 (billing)", "domain": "payments", "address": "192.0.2.1", "mechanism": mechanism}
+		for name, value := range more {
+			fields[name] = value
+		}
+		return fields
+	}
+	yes := map[string]any{"status": 200.0, "identity": "alice", "user": "alice", "rule": "clients/alice.key"}
+	no := map[string]any{"status": 400.0, "identity": "alice", "reason": "certificate revoked: laptop stolen", "rule": "policy:7"}
+	for name, tt := range map[string]struct {
+		req     *zap.Request
+		subject map[string]any
+	}{
+		"NULL":   {request("NULL"), nil},
+		"PLAIN":  {request("PLAIN", "alice", "hunter2"), map[string]any{"login": "alice"}},
+		"CURVE":  {request("CURVE", string(key[:])), map[string]any{"key": key.String(), "fingerprint": cert.FingerprintOf(key).String()}},
+		"GSSAPI": {request("GSSAPI", "alice@EXAMPLE"), map[string]any{"principal": "alice@EXAMPLE"}},
+		"other":  {request("X-TOKEN", "hunter2"), nil},
+		"bad":    {request("PLAIN", "hunter2"), nil},
+	} {
+		for _, decision := range []struct {
+			reply  zap.Reply
+			fields map[string]any
+			level  string
+			msg    string
+		}{
+			{ok, yes, "INFO", "client admitted"},
+			{refused, no, "WARN", "client refused"},
+		} {
+			if name == "bad" {
+				decision.fields = map[string]any{"status": 500.0, "reason": "malformed request"}
+				decision.level, decision.msg = "WARN", "client refused"
+			}
+			var out bytes.Buffer
+			var log ztest.Log
+			h := audit.New(always(decision.reply), audit.Options{Log: log.JSON(), Writer: &out})
+			h.Handle(t.Context(), tt.req)
+			ztest.Must(t, h.Close())
+			want := common(tt.req.Mechanism, decision.fields)
+			for name, value := range tt.subject {
+				want[name] = value
+			}
+			for what, text := range map[string]string{"log": log.String(), "audit log": out.String()} {
+				got := map[string]any{}
+				ztest.Must(t, json.Unmarshal([]byte(text), &got))
+				at, err := time.Parse(time.RFC3339Nano, got["time"].(string))
+				if err != nil || time.Since(at) > time.Hour {
+					t.Errorf("%s: the time is %v", name, got["time"])
+				}
+				delete(got, "time")
+				if what == "log" {
+					if got["level"] != decision.level || got["msg"] != decision.msg {
+						t.Errorf("%s: level %v, msg %v", name, got["level"], got["msg"])
+					}
+					delete(got, "level")
+					delete(got, "msg")
+					delete(got, "err")
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s, %s (-want +got):\n%s", name, what, diff)
+				}
+				if strings.Contains(text, "hunter2") {
+					t.Errorf("%s, %s: a password in %s", name, what, text)
+				}
+			}
+			if name == "CURVE" && !strings.Contains(out.String(), `"`+key.String()+`"`) {
+				t.Errorf("the key can't be searched for in %s", &out)
+			}
+		}
+	}
+}
+
+// TestRepeats: a refusal that repeats is logged once a minute, with a count.
+func TestRepeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log ztest.Log
+		var out bytes.Buffer
+		h := audit.New(always(refused), audit.Options{Log: log.Logger(), Writer: &out})
+		ask := func(times int) {
+			for range times {
+				h.Handle(t.Context(), byKey("192.0.2.1", 1))
+			}
+		}
+		lines := func(refused, again int, count string) {
+			t.Helper()
+			synctest.Wait()
+			if log.Count(`msg="client refused" `) != refused || log.Count(`msg="client refused again"`) != again ||
+				again > 0 && log.Count("count="+count+" ", "address=192.0.2.1", "key=", "reason=\"certificate revoked: laptop stolen\"", "rule=policy:7") != 1 {
+				t.Fatalf("want %d refusals, %d repeated, the last of them %s times:\n%s", refused, again, count, &log)
+			}
+		}
+		ask(20)
+		lines(1, 0, "")
+		time.Sleep(time.Minute)
+		lines(1, 1, "19")
+		ask(8)
+		lines(2, 1, "19")
+		ztest.Must(t, h.Close())
+		lines(2, 2, "7")
+		if n := strings.Count(out.String(), "\n"); n != 28 {
+			t.Errorf("%d lines in the audit log, want 28", n)
+		}
+	})
+}
+
+// counts adds up the counts in lines of a log.
+func counts(t *testing.T, log *ztest.Log, message string) (n int) {
+	for _, m := range regexp.MustCompile(`msg="`+message+`" count=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
+		count, err := strconv.Atoi(m[1])
+		ztest.Must(t, err)
+		n += count
+	}
+	return n
+}
+
+// TestFlood: however many keys come from one address, or one /64, or one user's
+// processes, the log stays readable, says how many there were, and shows what comes
+// from elsewhere. All are in the audit log.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		address func(n int) string
+		network string
+		reply   zap.Reply
+		lines   int
+	}{
+		"IPv4":     {func(int) string { return "192.0.2.1" }, "192.0.2.1", refused, 20},
+		"mapped":   {func(int) string { return "::ffff:192.0.2.1" }, "192.0.2.1", refused, 20},
+		"IPv6":     {func(n int) string { return fmt.Sprintf("2001:db8:1:2::%x", n) }, "2001:db8:1:2::/64", refused, 20},
+		"zones":    {func(n int) string { return fmt.Sprintf("fe80::1%%eth%d", n) }, "fe80::/64", refused, 20},
+		"ipc":      {func(n int) string { return fmt.Sprintf("localhost:1000:1000:%d", n) }, "localhost:1000", refused, 20},
+		"none":     {func(int) string { return "" }, "", refused, 20},
+		"admitted": {func(int) string { return "192.0.2.1" }, "192.0.2.1", ok, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // all of it takes no time
+				flood(t, tt.address, tt.network, tt.reply, tt.lines)
+			})
+		})
+	}
+}
+
+// floods is how many clients there are in a flood.
+const floods = 20_000
+
+func flood(t *testing.T, address func(n int) string, network string, reply zap.Reply, lines int) {
+	var log ztest.Log
+	var out bytes.Buffer
+	h := audit.New(always(reply), audit.Options{Log: log.Logger(), Writer: &out})
+	for n := range floods {
+		h.Handle(context.Background(), byKey(address(n), n))
+	}
+	h.Handle(context.Background(), byKey("192.0.2.2", 0))
+	message, more := "client refused", "more clients refused"
+	if reply.Status == zap.StatusOK {
+		message, more = "client admitted", "more clients admitted"
+	}
+	if n := log.Count(`msg="` + message + `"`); n != lines+1 {
+		t.Errorf("%d lines, want %d", n, lines+1)
+	}
+	if log.Count("address=192.0.2.2") != 1 {
+		t.Error("another address isn't logged")
+	}
+	ztest.Must(t, h.Close())
+	if n := counts(t, &log, more); n != floods-lines || log.Count(more, "address="+network) != 1 {
+		t.Errorf("%d are counted:\n%s", n, log.String()[max(0, len(log.String())-500):])
+	}
+	if n := strings.Count(out.String(), "\n"); n != floods+1 {
+		t.Errorf("%d lines in the audit log", n)
+	}
+}
+
+// TestFloodFromEverywhere: the log and what is remembered for it are bounded, from
+// however many addresses refusals come, and every one is counted.
+func TestFloodFromEverywhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // all of it takes no time
+		const clients = 30_000
+		var log ztest.Log
+		h := audit.New(always(refused), audit.Options{Log: log.Logger()})
+		for n := range clients {
+			h.Handle(context.Background(), byKey(fmt.Sprintf("10.0.%d.%d", n/256, n%256), n))
+		}
+		logged := log.Count(`msg="client refused"`)
+		if logged > 10_000 {
+			t.Errorf("%d lines", logged)
+		}
+		ztest.Must(t, h.Close())
+		if n := counts(t, &log, "more clients refused"); n+logged != clients {
+			t.Errorf("%d logged and %d counted are not %d", logged, n, clients)
+		}
+	})
+}
+
+// TestHandlerFails: a handler's panic is a 500 in both, with the reason in the log.
+func TestHandlerFails(t *testing.T) {
+	t.Parallel()
+	var log ztest.Log
+	var out bytes.Buffer
+	h := audit.New(zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { panic("out of luck") }),
+		audit.Options{Log: log.Logger(), Writer: &out})
+	for range 3 {
+		if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != zap.StatusError {
+			t.Errorf("got %+v", reply)
+		}
+	}
+	if log.Count("level=ERROR", `msg="client refused"`, "status=500", "out of luck") != 1 || log.Count("out of luck") != 1 {
+		t.Errorf("log:\n%s", &log)
+	}
+	if n := strings.Count(out.String(), `"status":500`); n != 3 {
+		t.Errorf("audit log:\n%s", &out)
+	}
+	ztest.Must(t, h.Close())
+}
+
+// atOnce is a PromptHandler.
+type atOnce struct{ zap.Reply }
+
+func (atOnce) Handle(context.Context, *zap.Request) zap.Reply { panic("not at once") }
+func (a atOnce) HandleAtOnce(*zap.Request) (zap.Reply, bool)  { return a.Reply, true }
+
+// TestAtOnce: what can be decided at once still is, and is recorded once.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		handler zap.Handler
+		want    bool
+	}{"prompt": {atOnce{ok}, true}, "slow": {always(ok), false}} {
+		var out bytes.Buffer
+		h := audit.New(tt.handler, audit.Options{Writer: &out})
+		reply, decided := h.HandleAtOnce(byKey("192.0.2.1", 1))
+		if decided != tt.want || (reply.UserID == "alice") != tt.want || (strings.Count(out.String(), "\n") == 1) != tt.want {
+			t.Errorf("%s: got %+v, %v, and recorded %q", name, reply, decided, &out)
+		}
+		ztest.Must(t, h.Close())
+	}
+}
+
+// disk takes so many octets until it is full.
+type disk struct {
+	bytes.Buffer
+	free int
+}
+
+var errFull = errors.New("no space left on device")
+
+func (d *disk) Write(p []byte) (int, error) {
+	n := min(len(p), d.free)
+	d.free -= n
+	d.Buffer.Write(p[:n])
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
+// TestFullDisk: what can't be recorded is refused if that is required, and told in
+// the log once if not. When there is room again, each record has a line of its own.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, strict := range []bool{false, true} {
+		for _, free := range []int{0, 1, 100} {
+			t.Run(fmt.Sprintf("strict %v, %d octets", strict, free), func(t *testing.T) {
+				t.Parallel()
+				out := &disk{free: free}
+				var log ztest.Log
+				h := audit.New(atOnce{ok}, audit.Options{Log: log.Logger(), Writer: out, Strict: strict})
+				want := zap.StatusOK
+				if strict {
+					want = zap.StatusError
+				}
+				for range 5 {
+					if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != want || strict && (reply.UserID != "" || reply.Text != "the decision cannot be recorded") {
+						t.Errorf("full: got %+v", reply)
+					}
+				}
+				if n := log.Count("level=ERROR", "writing the audit log failed", "no space left on device"); n != 1 {
+					t.Errorf("told %d times:\n%s", n, &log)
+				}
+				out.free = 1 << 20
+				for range 2 {
+					if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != zap.StatusOK {
+						t.Errorf("room again: got %+v", reply)
+					}
+				}
+				if log.Count("audit log written again", "unrecorded=4") != 1 {
+					t.Errorf("log:\n%s", &log)
+				}
+				ztest.Must(t, h.Close())
+				lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+				wantLines := 2
+				if free > 0 {
+					wantLines++ // the torn one
+				}
+				if len(lines) != wantLines {
+					t.Errorf("lines %q", lines)
+				}
+				for _, line := range lines[len(lines)-2:] {
+					var record audit.Record
+					if err := json.Unmarshal([]byte(line), &record); err != nil || record.User != "alice" {
+						t.Errorf("%q: %v", line, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestStrictWithoutWriter: nobody is admitted where an audit log is required and
+// there is none.
+func TestStrictWithoutWriter(t *testing.T) {
+	t.Parallel()
+	h := audit.New(atOnce{ok}, audit.Options{Strict: true})
+	defer h.Close()
+	if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != zap.StatusError {
+		t.Errorf("got %+v", reply)
+	}
+}
+
+// TestConcurrent: lines of many decisions at once don't mix. Close may be called
+// more than once, and meanwhile.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	var log ztest.Log
+	h := audit.New(always(refused), audit.Options{Log: log.Logger(), Writer: &out})
+	done := make(chan bool)
+	for n := range 8 {
+		go func() {
+			for i := range 100 {
+				h.Handle(context.Background(), byKey(fmt.Sprintf("192.0.2.%d", n), i))
+			}
+			h.Close()
+			done <- true
+		}()
+	}
+	for range 8 {
+		ztest.Receive(t, "all are decided", done)
+	}
+	records := 0
+	for line := range strings.Lines(out.String()) {
+		var record audit.Record
+		ztest.Must(t, json.Unmarshal([]byte(line), &record))
+		records++
+	}
+	if records != 800 {
+		t.Errorf("%d records", records)
+	}
+}

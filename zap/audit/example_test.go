@@ -1,0 +1,33 @@
+package audit_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/audit"
+)
+
+func Example() {
+	// A policy, for instance.
+	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("unknown user") })
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+
+	decisions := audit.New(handler, audit.Options{Log: log})
+	defer decisions.Close()
+	// Give decisions to what asks: zmtp.Config, libzmq.Start, remote.Serve.
+	zap.Ask(context.Background(), decisions, &zap.Request{
+		Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+		Credentials: [][]byte{[]byte("alice"), []byte("secret")},
+	})
+	// Output: level=WARN msg="client refused" status=400 domain=payments address=192.0.2.1 mechanism=PLAIN login=alice reason="unknown user"
+}
+
+// withoutTime makes the output the same every time.
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
