@@ -269,6 +269,9 @@ func inOrder(text string, shown []string) (length int, ok bool) {
 	return 0, false
 }
 
+// asOnTerminal makes zauth log as it does for a reader, who has a terminal.
+var asOnTerminal = strings.NewReplacer("zauth serve ", "zauth serve --log-format text ")
+
 // ended is what the shell says after a command, with its exit code.
 const ended = "--- ended: "
 
@@ -278,7 +281,7 @@ func (sh *shell) execute(t *testing.T, command string) (code int, file string) {
 	t.Helper()
 	sh.files++
 	file = filepath.Join(sh.dir, strconv.Itoa(sh.files))
-	_, err := fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null >'%s' 2>&1\necho '%s'$?\n", command, file, ended)
+	_, err := fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null >'%s' 2>&1\necho '%s'$?\n", asOnTerminal.Replace(command), file, ended)
 	ztest.Must(t, err, sh.status.SetReadDeadline(time.Now().Add(patience(command))))
 	for complaints := ""; ; {
 		line, err := sh.lines.ReadString('\n')

@@ -153,7 +153,7 @@ func TestServices(t *testing.T) {
 	ztest.Must(t,
 		os.Mkdir(clients, 0o755),
 		os.Rename(filepath.Join(dir, "alice.key"), filepath.Join(clients, "alice.key")))
-	zauth := start(t, "listening on ", tool(t, "zauth"), "serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
+	zauth := start(t, "listening on ", tool(t, "zauth"), "serve", "--log-format", "text", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
 	for serverName, s := range services {
 		endpoint := start(t, "serving on ", slices.Concat(s.server, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
 		t.Run(serverName+" server, several parts", func(t *testing.T) {

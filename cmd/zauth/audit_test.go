@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/zaptest"
 	"github.com/zcurve/zcurve/zap"
@@ -54,14 +55,14 @@ func TestAudit(t *testing.T) {
 		if i == 0 {
 			status, rule = 200.0, fmt.Sprint(file, ":4")
 		}
-		if got["status"] != status || got["rule"] != rule || got["login"] != "guest" || got["domain"] != "test" || got["address"] != "192.0.2.1" || got["mechanism"] != "PLAIN" {
+		if got["status"] != status || got["rule"] != rule || got["login"] != "guest" || got["asker"] != "127.0.0.1" || got["domain"] != "test" || got["address"] != "192.0.2.1" || got["mechanism"] != "PLAIN" {
 			t.Errorf("line %d: %s", i, line)
 		}
 	}
 	if len(lines) != 21 {
 		t.Errorf("%d lines", len(lines))
 	}
-	if n := strings.Count(z.log.String(), "msg=refused"); n != 1 {
+	if n := z.log.Count(`msg="client refused" `, "asker=127.0.0.1", "login=guest"); n != 1 {
 		t.Errorf("%d refusals in the log:\n%s", n, z.log.String())
 	}
 
@@ -75,7 +76,7 @@ func TestAudit(t *testing.T) {
 	})
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	z.end(t)
-	if !strings.Contains(z.log.String(), `msg="refused again" count=19`) {
+	if !strings.Contains(z.log.String(), `msg="client refused again" count=19`) {
 		t.Errorf("log:\n%s", z.log.String())
 	}
 	old, err := os.ReadFile(audit + ".1")
@@ -85,6 +86,60 @@ func TestAudit(t *testing.T) {
 			t.Errorf("a password in\n%s", text)
 		}
 	}
+}
+
+// TestAuditRequired: what can't be recorded is refused where that is asked for, and
+// takes effect where not; the log tells of it once.
+func TestAuditRequired(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	dir, keys := keystoreOf(t, "alice")
+	for _, tt := range []struct {
+		flags []string
+		want  zap.Status
+		log   string
+	}{
+		{nil, zap.StatusOK, "decisions are not recorded"},
+		{[]string{"--audit-required"}, zap.StatusError, "clients are refused"},
+	} {
+		z := startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--keystore", "dir:" + dir, "--audit", "/dev/full"}, tt.flags...)...)
+		client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: z.endpoint})
+		for range 3 {
+			if reply := client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public)); reply.Status != tt.want {
+				t.Errorf("%v: %+v", tt.flags, reply)
+			}
+		}
+		z.waitFor(t, "level=ERROR", "writing the audit log failed: "+tt.log, "no space left on device")
+		if n := z.log.Count("writing the audit log failed"); n != 1 {
+			t.Errorf("%v: told %d times", tt.flags, n)
+		}
+	}
+}
+
+// TestTornAudit: after a line that a crash has cut off, the next one begins on its
+// own line.
+func TestTornAudit(t *testing.T) {
+	t.Parallel()
+	dir, keys := keystoreOf(t, "alice")
+	audit := filepath.Join(t.TempDir(), "audit.json")
+	ztest.Must(t, os.WriteFile(audit, []byte(`{"time":"2026-`), 0o600))
+	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--audit", audit)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: z.endpoint})
+	client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public))
+	text, err := os.ReadFile(audit)
+	ztest.Must(t, err)
+	lines := strings.Split(string(text), "\n")
+	var record map[string]any
+	if len(lines) != 3 || lines[0] != `{"time":"2026-` || json.Unmarshal([]byte(lines[1]), &record) != nil || record["user"] != "alice" || lines[2] != "" {
+		t.Errorf("%q", text)
+	}
+}
+
+// byKey is a request about a CURVE client.
+func byKey(address string, key curve.PublicKey) *zap.Request {
+	return &zap.Request{Address: address, Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
 }
 
 // TestSignals: SIGHUP reads everything again, SIGTERM ends zauth well.

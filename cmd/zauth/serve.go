@@ -20,6 +20,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/audit"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -45,6 +46,7 @@ type serveFlags struct {
 	cert      string
 	state     string
 	audit     string
+	required  bool // the audit
 	logLevel  string
 	logFormat string
 }
@@ -76,6 +78,9 @@ zauth listens on loopback and ipc only.`,
 			if f.policy != "" && cmd.Flags().Changed("keystore") {
 				return cli.Usagef("--keystore is for serving without --policy: a policy names its own keystores")
 			}
+			if f.required && f.audit == "" {
+				return cli.Usagef("--audit-required needs --audit FILE")
+			}
 			return serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -85,6 +90,7 @@ zauth listens on loopback and ipc only.`,
 	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore: dir:PATH, bolt:FILE, file:FILE or env:NAME")
 	flags.StringVar(&f.cert, "cert", "", "secret certificate `file` of zauth, for connections by CURVE")
 	flags.StringVar(&f.audit, "audit", "", "`file` to write a line of JSON to for each decision, or - for stdout")
+	flags.BoolVar(&f.required, "audit-required", false, "refuse every client whose decision cannot be written to the audit log")
 	flags.StringVar(&f.logLevel, "log-level", "info", "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal and json elsewhere")
 	return cmd
@@ -120,23 +126,28 @@ func openRules(f serveFlags, log *slog.Logger) (zap.Handler, rules, error) {
 
 // serve runs the daemon until ctx is done.
 func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
-	log, err := newLog(stderr, f.logLevel, f.logFormat)
+	signal.Ignore(syscall.SIGPIPE) // zauth goes on when stderr's reader has ended
+	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
+	defer logOut.close()
 	handler, rules, err := openRules(f, log)
 	if err != nil {
 		return err
 	}
 	defer rules.Close()
-	var record *audit
+	var auditFile *auditLog
+	options := audit.Options{Log: log, Strict: f.required}
 	if f.audit != "" {
-		if record, err = openAudit(f.audit, stdout); err != nil {
+		if auditFile, err = openAudit(f.audit, stdout); err != nil {
 			return err
 		}
-		defer record.close()
+		defer auditFile.close()
+		options.Writer = auditFile
 	}
-	decide := newDecisions(handler, log, record)
+	decide := audit.New(handler, options)
+	defer decide.Close()
 	link, err := linkConfig(f, decide, log)
 	if err != nil {
 		return err
@@ -151,16 +162,12 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	defer signal.Stop(hangup)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range listeners {
-		fmt.Fprintf(stderr, "listening on %s\n", ln.Endpoint())
+		logOut.listening(ln.Endpoint())
 		group.Go(func() error { return remote.Serve(ctx, ln, decide, log) })
 	}
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
-		decide.tellRepeats(ctx)
-		return nil
-	})
-	group.Go(func() error {
-		reloadOn(ctx, hangup, rules, record, log)
+		reloadOn(ctx, hangup, rules, auditFile, log)
 		return nil
 	})
 	return group.Wait()
@@ -183,7 +190,7 @@ func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.
 }
 
 // reloadOn reads everything again at each signal, until ctx is done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, record *audit, log *slog.Logger) {
+func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditFile *auditLog, log *slog.Logger) {
 	for {
 		select {
 		case <-signals:
@@ -192,9 +199,9 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, record
 			} else {
 				log.Info("reloaded")
 			}
-			if record != nil {
-				if err := record.reopen(); err != nil {
-					log.Error("the audit goes on into the old file", "err", err)
+			if auditFile != nil {
+				if err := auditFile.reopen(); err != nil {
+					log.Error("reopening the audit log failed: still writing to the old file", "err", err)
 				}
 			}
 		case <-ctx.Done():

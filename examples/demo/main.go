@@ -199,7 +199,7 @@ func (s *stage) admit(name string) error {
 func (s *stage) startZauth(ctx context.Context) (endpoint string, stop func(), err error) {
 	args := []string{"serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:clients"}
 	say("   $ zauth %s", strings.Join(args, " "))
-	cmd, err := s.command(ctx, "zauth", args...)
+	cmd, err := s.command(ctx, "zauth", append(args, "--log-format", "text")...) // as on a terminal
 	if err != nil {
 		return "", nil, err
 	}
