@@ -225,6 +225,7 @@ func TestCurveLink(t *testing.T) {
 	if reply, err := s.ask(ctx, keys[0]); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
 	}
+	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, keys[0].Public.String(), "user=alice")
 	link.Keys = curve.GenerateKeyPair()
 	stranger := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: link, Wait: 100 * time.Millisecond}, ztest.Patience)
 	z.waitFor(t, "client denied", link.Keys.Public.String())
