@@ -74,7 +74,7 @@ def come(domain, name, mechanism, login=None, password=None):
                 return "-"
 
         # Not "group", which pyzmq takes for that of RADIO and DISH.
-        outcome = f"user={property('User-Id')} desk={property('desk')}"
+        outcome = f"user={property('User-Id')} desk={property('Claim-desk')}"
     print(domain, name, outcome, flush=True)
 
 
