@@ -3,38 +3,11 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/zcurve/zcurve/zap"
 )
-
-// TestLimiterIsBounded: however many addresses fail, the table stays small; and who
-// has failed is let try again with time.
-func TestLimiterIsBounded(t *testing.T) {
-	t.Parallel()
-	l := newLimiter(2)
-	now := time.Now()
-	for i := range 2 * maxAddresses {
-		l.fail(fmt.Sprint("address-", i), now)
-	}
-	if n := len(l.addresses); n > maxAddresses {
-		t.Errorf("%d addresses", n)
-	}
-	for range 2 {
-		if !l.allows("x", now) {
-			t.Fatal("refused too early")
-		}
-		l.fail("x", now)
-	}
-	if l.allows("x", now) || !l.allows("y", now) {
-		t.Error("the wrong one is refused")
-	}
-	if !l.allows("x", now.Add(31*time.Second)) {
-		t.Error("refused for ever")
-	}
-}
 
 // TestRemembered: a password that was right isn't hashed again for a while, and is
 // after it; what is remembered is bounded, and isn't the password.

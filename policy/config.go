@@ -13,7 +13,12 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/zap"
 )
+
+// LinkDomain is the domain in which a daemon decides who may ask it. The section for
+// all other domains isn't for it, and it never admits a client that isn't known.
+const LinkDomain = "zauth"
 
 // MaxFile is the size in octets of the largest policy file that is read.
 const MaxFile = 4 << 20
@@ -80,9 +85,16 @@ type section struct {
 	failures  int    // an address may have this many in a minute; 0 is no limit
 	anonymous string // the rule that allows NULL, or ""
 	plain     *plainSection
+	userID    string // userIDName or userIDKey
 	curve     *curveSection
 	gssapi    *gssapiSection
 }
+
+// What a client by CURVE is called.
+const (
+	userIDName = "name"
+	userIDKey  = "key"
+)
 
 // network is a range of addresses.
 type network struct {
@@ -90,7 +102,7 @@ type network struct {
 	rule   string
 }
 
-// plainSection says who may come in with a password.
+// plainSection says who may connect with a password.
 type plainSection struct {
 	rule     string
 	accounts []*account
@@ -101,7 +113,8 @@ type account struct {
 	rule     string
 	login    string
 	password password
-	group    string
+	userID   string       // "" if it can't travel
+	metadata zap.Metadata // with the groups
 }
 
 // curveSection says who may come in with a key.
@@ -129,7 +142,7 @@ type gssapiSection struct {
 
 // others are the sections of FileMQ's configuration that are none of a policy's
 // business, and the property that it prints.
-var others = []string{"server", "client", "publish", "subscribe", "broker", "mount"}
+var others = []string{"server", "client", "publish", "subscribe", "broker", "mount", "bind"}
 
 // parser reads a policy file and gathers its faults.
 type parser struct {
@@ -244,10 +257,10 @@ func (o once) see(p *parser, n *zpl.Node) {
 	o[n.Name] = true
 }
 
-var securityNames = []string{"domain", "allow", "deny", "failures", "anonymous", "plain", "curve", "gssapi", "echo"}
+var securityNames = []string{"domain", "allow", "deny", "failures", "user-id", "anonymous", "plain", "curve", "gssapi", "echo"}
 
 func (p *parser) section(n *zpl.Node) *section {
-	s := &section{rule: p.rule(n), domain: "*"}
+	s := &section{rule: p.rule(n), domain: "*", userID: userIDName}
 	seen := once{}
 	if n.HasValue {
 		p.failValue(n, fmt.Errorf("%w: security has no value: a domain is said by domain", ErrValue))
@@ -265,6 +278,10 @@ func (p *parser) section(n *zpl.Node) *section {
 			s.deny = append(s.deny, p.network(c))
 		case "failures":
 			s.failures = p.count(c)
+		case "user-id":
+			if s.userID = p.text(c); s.userID != userIDName && s.userID != userIDKey && s.userID != "" {
+				p.failValue(c, fmt.Errorf("%w: user-id: expected name or key", ErrValue))
+			}
 		case "anonymous":
 			p.childless(c)
 			if p.on(c) {
@@ -280,6 +297,9 @@ func (p *parser) section(n *zpl.Node) *section {
 		default:
 			p.unknown(c, securityNames)
 		}
+	}
+	if s.domain == LinkDomain && (s.anonymous != "" || s.curve != nil && s.curve.any != "") {
+		p.fail(n, fmt.Errorf("%w: domain %s says who may ask zauth: it can't admit everybody by anonymous or any", ErrValue, LinkDomain))
 	}
 	return s
 }
@@ -299,15 +319,22 @@ func (p *parser) network(n *zpl.Node) network {
 	prefix, err := netip.ParsePrefix(n.Value)
 	if err != nil {
 		var address netip.Addr
-		if address, err = netip.ParseAddr(n.Value); err == nil {
-			prefix = netip.PrefixFrom(address.WithZone(""), address.BitLen())
+		if address, err = netip.ParseAddr(n.Value); address.Zone() != "" {
+			p.failValue(n, fmt.Errorf("%w: %s: an address can't be bound to an interface: leave out %%%s", ErrValue, n.Name, address.Zone()))
+			return network{}
+		} else if err == nil {
+			prefix = netip.PrefixFrom(address, address.BitLen())
 		}
 	}
 	if err != nil {
 		p.failValue(n, fmt.Errorf("%w: %s: want an address or network, such as 10.0.0.0/8 or fd00::/8", ErrValue, n.Name))
 		return network{}
 	}
-	if address := prefix.Addr(); address.Is4In6() && prefix.Bits() >= 96 {
+	if address := prefix.Addr(); address.Is4In6() {
+		if prefix.Bits() < 96 {
+			p.failValue(n, fmt.Errorf("%w: %s: part of the IPv4-mapped addresses: expected an IPv4 network, such as 10.0.0.0/8", ErrValue, n.Name))
+			return network{}
+		}
 		prefix = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
 	}
 	if prefix != prefix.Masked() {
@@ -318,6 +345,10 @@ func (p *parser) network(n *zpl.Node) network {
 
 func (p *parser) plain(n *zpl.Node) *plainSection {
 	s := &plainSection{rule: p.rule(n)}
+	if login := n.Child("login"); login != nil {
+		p.fail(login, fmt.Errorf("%w login: this is what a client logs in with; a policy expects it in a section account", ErrName))
+		return nil
+	}
 	logins := map[string]bool{}
 	on := p.on(n)
 	for _, c := range n.Children {
@@ -333,7 +364,8 @@ func (p *parser) plain(n *zpl.Node) *plainSection {
 		s.accounts = append(s.accounts, a)
 	}
 	if on && len(s.accounts) == 0 {
-		p.fail(n, fmt.Errorf("plain: %w: account: nobody could come in", ErrMissing))
+		p.warn(n.Line, "plain = 1 without an account: nobody can connect by PLAIN")
+		on = false
 	}
 	if !on {
 		return nil
@@ -344,8 +376,12 @@ func (p *parser) plain(n *zpl.Node) *plainSection {
 func (p *parser) account(n *zpl.Node) *account {
 	a := &account{rule: p.rule(n)}
 	seen := once{}
+	var groups []string
+	var metadata zap.Metadata
 	for _, c := range n.Children {
-		seen.see(p, c)
+		if c.Name != "group" {
+			seen.see(p, c)
+		}
 		switch c.Name {
 		case "login":
 			a.login = p.text(c)
@@ -358,17 +394,70 @@ func (p *parser) account(n *zpl.Node) *account {
 				p.warn(c.Line, "password in clear: put the output of \"zauth hash\" in its place")
 			}
 		case "group":
-			a.group = p.text(c)
+			groups = append(groups, p.groups(c)...)
+		case "user-id":
+			if a.userID = p.text(c); !isUserID(a.userID) {
+				p.failValue(c, fmt.Errorf("%w: user-id: expected printable ASCII, at most 255 characters", ErrValue))
+			}
+		case "metadata":
+			metadata = p.metadata(c)
 		default:
-			p.unknown(c, []string{"login", "password", "group"})
+			p.unknown(c, []string{"login", "password", "group", "user-id", "metadata"})
 		}
 	}
+	if a.userID == "" && isUserID(a.login) {
+		a.userID = a.login
+	}
+	slices.Sort(groups)
+	a.metadata = append(metadata, zap.Property{Name: "group", Value: []byte(strings.Join(slices.Compact(groups), ","))})
 	for _, name := range []string{"login", "password"} {
 		if !seen[name] {
 			p.fail(n, fmt.Errorf("account: %w: %s", ErrMissing, name))
 		}
 	}
 	return a
+}
+
+// groups reads the names of one group or more, with commas between.
+func (p *parser) groups(n *zpl.Node) (groups []string) {
+	for name := range strings.SplitSeq(p.text(n), ",") {
+		if name = strings.Trim(name, " "); name != "" {
+			groups = append(groups, name)
+		} else if n.Value != "" {
+			p.failValue(n, fmt.Errorf("%w: group: empty name between commas", ErrValue))
+		}
+	}
+	return groups
+}
+
+// metadata reads what a service is told of an account.
+func (p *parser) metadata(n *zpl.Node) (m zap.Metadata) {
+	if n.HasValue {
+		p.failValue(n, fmt.Errorf("%w: metadata has no value: it has lines NAME = VALUE", ErrValue))
+	}
+	seen := map[string]bool{"group": true} // it has a line of its own
+	for _, c := range n.Children {
+		p.childless(c)
+		name := strings.ToLower(c.Name)
+		property := zap.Property{Name: c.Name, Value: []byte(c.Value)}
+		switch _, err := (zap.Metadata{property}).Append(nil); {
+		case err != nil:
+			p.fail(c, fmt.Errorf("%w %s: expected letters, digits and -_.+", ErrName, c.Name))
+		case seen[name]:
+			p.fail(c, fmt.Errorf("%s %w", c.Name, ErrTwice))
+		case isReserved(c.Name):
+			p.fail(c, fmt.Errorf("%w %s: ZeroMQ or zauth itself uses this name", ErrName, c.Name))
+		}
+		seen[name] = true
+		m = append(m, property)
+	}
+	return m
+}
+
+// isReserved reports whether a property comes from elsewhere than the policy.
+func isReserved(name string) bool {
+	return strings.HasPrefix(strings.ToLower(name), "claim-") ||
+		slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) })
 }
 
 func (p *parser) curve(n *zpl.Node) *curveSection {
@@ -380,7 +469,7 @@ func (p *parser) curve(n *zpl.Node) *curveSection {
 		case "keystore":
 			s.keystores = append(s.keystores, reference{p.text(c), c, p.rule(c)})
 		case "group":
-			s.groups = append(s.groups, p.text(c))
+			s.groups = append(s.groups, p.groups(c)...)
 		case "authority":
 			p.childless(c)
 			key, err := cert.ParseAuthorityKey(c.Value)
@@ -404,7 +493,7 @@ func (p *parser) curve(n *zpl.Node) *curveSection {
 	case !on:
 		return nil
 	case s.any == "" && len(s.keystores) == 0:
-		p.fail(n, fmt.Errorf("curve: %w: keystore: nobody could come in", ErrMissing))
+		p.fail(n, fmt.Errorf("curve: %w: keystore: nobody could connect", ErrMissing))
 	case s.any != "" && (len(s.groups) > 0 || len(s.authorities) > 0):
 		p.fail(n, fmt.Errorf("%w: any = 1 lets every key in, whatever its group and authority", ErrValue))
 	case len(s.revoked) > 0 && len(s.authorities) == 0:
@@ -424,7 +513,7 @@ func (p *parser) gssapi(n *zpl.Node) *gssapiSection {
 		s.principals[p.text(c)] = p.rule(c)
 	}
 	if on && len(s.principals) == 0 {
-		p.fail(n, fmt.Errorf("gssapi: %w: principal: nobody could come in", ErrMissing))
+		p.fail(n, fmt.Errorf("gssapi: %w: principal: nobody could connect", ErrMissing))
 	}
 	if !on {
 		return nil

@@ -2,68 +2,74 @@ package policy
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
 )
 
 // decide is what a snapshot says to a request.
 func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	d := s.domains[req.Domain]
-	if d == nil {
+	if d == nil && req.Domain != LinkDomain {
 		d = s.domains["*"]
 	}
 	if d == nil {
 		return refuse("no rule for this domain", s.file)
 	}
-	if reason, rule := d.address(req.Address); reason != "" {
+	if reason := malformed(req); reason != "" {
+		return refuse(reason, d.rule)
+	}
+	c := parseClient(req.Address)
+	if reason, rule := d.check(c); reason != "" {
 		return refuse(reason, rule)
 	}
-	if d.limiter != nil && (d.failures > 0 || req.Mechanism == zap.MechanismPlain) {
-		if !d.limiter.allows(req.Address, now) {
-			return refuse("too many failures from this address", d.rule)
-		}
-	}
-	reply := d.mechanism(ctx, req, now)
-	if reply.Status == zap.StatusRefused && d.limiter != nil && (d.failures > 0 || req.Mechanism == zap.MechanismPlain) {
-		d.limiter.fail(req.Address, now)
+	reply := d.limited(ctx, req, c, s.limiter, now)
+	if reply.Status == zap.StatusOK && len(reply.Metadata) == 0 {
+		reply.Metadata = noGroups
 	}
 	return reply
 }
 
-// address says why an address can't come in and by which rule, or "".
-func (d *domain) address(address string) (reason, rule string) {
-	if len(d.allow) == 0 && len(d.deny) == 0 {
-		return "", ""
+// noGroups is the metadata of a client in no group. Without it libzmq would show a
+// service what the client itself sends as its group.
+var noGroups = zap.Metadata{{Name: groupProperty, Value: []byte{}}}
+
+// limited decides about a client that hasn't failed too often.
+func (d *domain) limited(ctx context.Context, req *zap.Request, c client, l *limiter, now time.Time) zap.Reply {
+	isGuess := req.Mechanism == zap.MechanismPlain && d.plain != nil
+	if d.limit == 0 || d.failures == 0 && !isGuess {
+		return d.mechanism(ctx, req, now)
 	}
-	a, err := netip.ParseAddr(address)
-	a = a.Unmap().WithZone("")
-	if err == nil {
-		if rule, ok := match(d.deny, a); ok {
-			return "address denied", rule
+	if c.bad {
+		return refuse("not an IP address", d.rule)
+	}
+	b := l.bucketOf(req.Asker, c)
+	if !isGuess {
+		if l.tooMany(b, d.limit, now) {
+			return refuse(tooManyFailures, d.rule)
 		}
-	}
-	if len(d.allow) == 0 {
-		return "", ""
-	}
-	if err == nil {
-		if _, ok := match(d.allow, a); ok {
-			return "", ""
+		reply := d.mechanism(ctx, req, now)
+		if reply.Status == zap.StatusRefused {
+			l.fail(b, now)
 		}
+		return reply
 	}
-	return "address not allowed", d.rule
+	g, tooMany, busy := l.begin(b, d.limit, now)
+	switch {
+	case tooMany:
+		return refuse(tooManyFailures, d.rule)
+	case busy:
+		return zap.Reply{Status: zap.StatusTryLater, Text: "too many logins at a time from this address or service", Rule: d.rule}
+	}
+	wrong := true // if it panics
+	defer func() { g.end(wrong, now) }()
+	reply := d.mechanism(ctx, req, now)
+	wrong = reply.Status == zap.StatusRefused
+	return reply
 }
 
-// match returns the rule of the first network that an address is in.
-func match(networks []network, a netip.Addr) (rule string, ok bool) {
-	for i := range networks {
-		if networks[i].prefix.Contains(a) {
-			return networks[i].rule, true
-		}
-	}
-	return "", false
-}
+const tooManyFailures = "too many failures from this address"
 
 func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	switch req.Mechanism {
@@ -81,7 +87,11 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 		if d.curve == nil {
 			return refuse("CURVE is not allowed", d.rule)
 		}
-		return d.curve.decide(req, now)
+		reply := d.curve.decide(req, now)
+		if d.userID == userIDKey && reply.Status == zap.StatusOK {
+			reply.UserID = curve.PublicKey(req.Credentials[0]).String()
+		}
+		return reply
 	case zap.MechanismGSSAPI:
 		return d.principal(req)
 	}
@@ -93,15 +103,12 @@ func (d *domain) principal(req *zap.Request) zap.Reply {
 	if d.gssapi == nil {
 		return refuse("GSSAPI is not allowed", d.rule)
 	}
-	if len(req.Credentials) != 1 {
-		return refuse("want one principal", d.gssapi.rule)
-	}
 	principal := string(req.Credentials[0])
 	rule, ok := d.gssapi.principals[principal]
 	if !ok {
 		return refuse("unknown principal", d.gssapi.rule)
 	}
-	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: rule}
+	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: rule, Identity: principal}
 	if isUserID(principal) {
 		reply.UserID = principal
 	}

@@ -19,6 +19,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Add("security\n    curve = 1\n        keystore = mem:\n        group = x\n        revoked = y\n        authority = \"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"\n")
 	f.Add("security\n    curve = 1\n        any = 1\nsecurity\n    gssapi = 1\n        principal = p\n    echo = x\nserver\n")
 	f.Add("security\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n")
+	f.Add("security\n    domain = zauth\n    user-id = key\n    allow = 64:ff9b::/96\n    plain = 1\n        account\n            login = a\n            password = b\n            user-id = c\n            group = \"d, e\"\n            metadata\n                desk = 7\nbind\n")
 	f.Add("securty\n    alow = 1\n")
 	key := string(make([]byte, 31)) + "\x09"
 	f.Fuzz(func(t *testing.T, text string) {
@@ -61,7 +62,7 @@ func FuzzPolicy(f *testing.F) {
 			domains = append(domains, name)
 		}
 		for _, domain := range domains {
-			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "nowhere"} {
+			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "64:ff9b::1", "localhost:1:1:1", "nowhere"} {
 				for mechanism, credentials := range map[string][][]byte{
 					zap.MechanismNull:   nil,
 					zap.MechanismPlain:  {[]byte("a"), []byte("b")},

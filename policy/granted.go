@@ -90,10 +90,6 @@ func SplitGroups(value string) (groups []string) {
 // not set them.
 var reserved = []string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
 
-func isReserved(name string) bool {
-	return slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) })
-}
-
 // appendProperty appends a property, if it can travel.
 func appendProperty(m zap.Metadata, name, value string) zap.Metadata {
 	p := zap.Property{Name: name, Value: []byte(value)}

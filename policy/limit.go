@@ -1,72 +1,248 @@
 package policy
 
 import (
+	"hash/maphash"
+	"math"
+	"net"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// maxAddresses is how many addresses a limiter keeps account of.
-const maxAddresses = 64 << 10
+const (
+	// maxBuckets is how many addresses a limiter keeps account of.
+	maxBuckets = 64 << 10
+	// sharedBuckets is how many counters all further addresses share.
+	sharedBuckets = 4 << 10
+	// maxGuesses is how many passwords are compared, or wait for it, at a time for
+	// one address.
+	maxGuesses = 4
+	// askerFactor is how many times what an address may fail a service may, if it
+	// asks from another process: the addresses are what the service says.
+	askerFactor = 10
+)
 
-// limiter refuses addresses that have failed too often.
+// limiter counts the failures of the last minute by address, for all domains of a
+// policy. It never forgets one that still counts, however many addresses there are:
+// if the table is full, new addresses share counters.
 type limiter struct {
-	perMinute int
-	mu        sync.Mutex
-	addresses map[string]*rate.Limiter
-	swept     time.Time // when idle addresses were looked for
+	seed   maphash.Seed
+	start  time.Time // slots are counted from here
+	mu     sync.Mutex
+	counts map[bucket]*count
+	swept  int64   // the slot in which old counts were last looked for
+	shared []count // for those that find no room
 }
 
-func newLimiter(perMinute int) *limiter {
-	return &limiter{perMinute: perMinute, addresses: map[string]*rate.Limiter{}}
+// bucket is what failures are counted by: a service that asks, and an address that
+// it says, or no address for all of them.
+type bucket struct {
+	asker uint64 // a keyed hash of the service's name; 0 within this process
+	place netip.Addr
+	owner uint64 // a keyed hash of the user of an ipc socket
+	all   bool
 }
 
-// allows reports whether an address may try.
-func (l *limiter) allows(address string, now time.Time) bool {
+const (
+	slotTime = 10 * time.Second
+	// slots are so many that the oldest is a minute old when it is used again.
+	slots = int64(time.Minute/slotTime) + 1
+)
+
+// count is how often a bucket failed lately.
+type count struct {
+	at      int64         // the newest slot
+	slots   [slots]uint32 // failures by time
+	pending int           // guesses that aren't decided
+}
+
+func newLimiter() *limiter {
+	return &limiter{seed: maphash.MakeSeed(), start: time.Now(), counts: map[bucket]*count{}}
+}
+
+// bucketOf returns what the failures of a client count for.
+func (l *limiter) bucketOf(asker string, c client) bucket {
+	b := bucket{asker: l.hash(askerName(asker)), place: c.ip, owner: l.hash(c.owner)}
+	switch {
+	case c.ipv4.IsValid():
+		b.place = c.ipv4
+	case c.ip.Is6(): // a network gives a customer a /64 at least
+		prefix, _ := c.ip.Prefix(64)
+		b.place = prefix.Addr().WithZone(c.zone)
+	}
+	return b
+}
+
+func (l *limiter) hash(s string) uint64 {
+	if s == "" {
+		return 0
+	}
+	return maphash.String(l.seed, s)
+}
+
+// askerName returns what is the same for all connections of a service: its user id,
+// or its host. An asker is "HOST:PORT (USER)", "HOST:PORT" or a path.
+func askerName(asker string) string {
+	address, user, known := strings.Cut(asker, " (")
+	if known {
+		return user
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// tooMany reports whether a bucket has failed as often as it may in a minute.
+func (l *limiter) tooMany(b bucket, failures int, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.addresses[address]
-	return a == nil || a.TokensAt(now) >= 1
+	c := l.lookLocked(b)
+	return c != nil && c.failed(l.slot(now)) >= failures
 }
 
-// fail notes that an address failed.
-func (l *limiter) fail(address string, now time.Time) {
+// fail counts a failure.
+func (l *limiter) fail(b bucket, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.addresses[address]
-	if a == nil {
-		l.makeRoomLocked(now)
-		a = rate.NewLimiter(rate.Every(time.Minute/time.Duration(l.perMinute)), l.perMinute)
-		l.addresses[address] = a
-	}
-	a.AllowN(now, 1)
+	l.countLocked(b, now).fail(l.slot(now))
 }
 
-// sweepEvery is how often idle addresses are looked for.
-const sweepEvery = time.Second
+// guess is a comparison of a password that is under way.
+type guess struct {
+	limiter *limiter
+	counts  [2]*count // of the address, and of the service that asks for it
+	buckets [2]bucket
+}
 
-// makeRoomLocked forgets addresses that have not failed for a while, and if that
-// isn't enough any one.
-func (l *limiter) makeRoomLocked(now time.Time) {
-	if len(l.addresses) < maxAddresses {
-		return
+// begin takes what a guess may cost, before it is compared. It reports that the
+// bucket has failed too often; or that it is busy: more guesses are under way than
+// may fail, or more than are compared at a time. If neither, end must be called.
+func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany, busy bool) {
+	g = guess{limiter: l, buckets: [2]bucket{b, {asker: b.asker, all: true}}}
+	most := [2]int{failures, math.MaxInt}
+	if failures < math.MaxInt/askerFactor {
+		most[1] = failures * askerFactor
 	}
-	for address, a := range l.addresses {
-		if now.Sub(l.swept) < sweepEvery {
+	slot := l.slot(now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, b := range g.buckets {
+		if b.all && b.asker == 0 {
 			break
 		}
-		if a.TokensAt(now) >= float64(l.perMinute) {
-			delete(l.addresses, address)
-		}
+		c := l.countLocked(b, now)
+		g.counts[i] = c
+		failed := c.failed(slot)
+		tooMany = tooMany || i == 0 && failed >= most[i]
+		busy = busy || failed+c.pending >= most[i] || i == 0 && c.pending >= maxGuesses
 	}
-	if now.Sub(l.swept) >= sweepEvery {
-		l.swept = now
-	}
-	for address := range l.addresses {
-		if len(l.addresses) < maxAddresses {
-			return
+	for i, c := range g.counts {
+		if c == nil {
+			continue
 		}
-		delete(l.addresses, address)
+		if !tooMany && !busy {
+			c.pending++
+		}
+		l.dropLocked(g.buckets[i], c, slot)
+	}
+	return g, tooMany, busy
+}
+
+// end gives back what begin took, unless the guess was wrong.
+func (g *guess) end(wrong bool, now time.Time) {
+	l := g.limiter
+	slot := l.slot(now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, c := range g.counts {
+		if c == nil {
+			continue
+		}
+		c.pending--
+		if wrong {
+			c.fail(slot)
+		}
+		l.dropLocked(g.buckets[i], c, slot)
 	}
 }
+
+func (l *limiter) slot(now time.Time) int64 {
+	return int64(math.Floor(float64(now.Sub(l.start)) / float64(slotTime)))
+}
+
+// lookLocked returns the count of a bucket, or nil if there is none.
+func (l *limiter) lookLocked(b bucket) *count {
+	if c := l.counts[b]; c != nil {
+		return c
+	}
+	if len(l.counts) < maxBuckets {
+		return nil
+	}
+	return l.sharedWith(b)
+}
+
+func (l *limiter) sharedWith(b bucket) *count {
+	if l.shared == nil {
+		l.shared = make([]count, sharedBuckets)
+	}
+	return &l.shared[maphash.Comparable(l.seed, b)%sharedBuckets]
+}
+
+// countLocked returns the count of a bucket, which it makes if there is room.
+func (l *limiter) countLocked(b bucket, now time.Time) *count {
+	if c := l.counts[b]; c != nil {
+		return c
+	}
+	if slot := l.slot(now); len(l.counts) >= maxBuckets && slot != l.swept {
+		l.swept = slot
+		for b, c := range l.counts {
+			l.dropLocked(b, c, slot)
+		}
+	}
+	if len(l.counts) >= maxBuckets {
+		return l.sharedWith(b)
+	}
+	c := new(count)
+	l.counts[b] = c
+	return c
+}
+
+// dropLocked forgets a count of nothing.
+func (l *limiter) dropLocked(b bucket, c *count, slot int64) {
+	if c.pending == 0 && c.failed(slot) == 0 && l.counts[b] == c {
+		delete(l.counts, b)
+	}
+}
+
+// failed returns the failures of the last minute, and those of up to ten seconds
+// before.
+func (c *count) failed(slot int64) (n int) {
+	c.turn(slot)
+	for _, one := range c.slots {
+		n += int(one)
+	}
+	return n
+}
+
+func (c *count) fail(slot int64) {
+	c.turn(slot)
+	if one := &c.slots[index(c.at)]; *one < math.MaxUint32 {
+		*one++
+	}
+}
+
+// turn empties the slots that are too old. Time that goes back is as if it stood.
+func (c *count) turn(slot int64) {
+	if slot-c.at >= slots {
+		c.slots = [slots]uint32{}
+		c.at = slot
+	}
+	for c.at < slot {
+		c.at++
+		c.slots[index(c.at)] = 0
+	}
+}
+
+func index(slot int64) int64 { return (slot%slots + slots) % slots }

@@ -132,6 +132,9 @@ func (p *Policy) reload() error {
 		closeUnless(used, p.stores) // what was opened for nothing
 		return err
 	}
+	if old := p.current.Load(); old != nil {
+		s.limiter = old.limiter // who has failed too often stays refused
+	}
 	p.current.Store(s)
 	p.stamp = stamp
 	closeUnless(p.stores, used)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -24,6 +25,9 @@ const (
 	maxPasswordLanes  = 16
 	maxBcryptCost     = 16
 )
+
+// maxBcrypt is how many bytes of a password bcrypt compares.
+const maxBcrypt = 72
 
 // password is what an account's password is compared with: one of these.
 type password struct {
@@ -115,7 +119,9 @@ func (p *password) matches(text []byte) bool {
 	case p.argon2 != nil:
 		return subtle.ConstantTimeCompare(p.argon2.of(text, uint32(len(p.argon2.hash))), p.argon2.hash) == 1
 	case p.bcrypt != nil:
-		return bcrypt.CompareHashAndPassword(p.bcrypt, text) == nil
+		// bcrypt reads 72 bytes, over and over, with a zero byte after each round.
+		fits := len(text) <= maxBcrypt && bytes.IndexByte(text, 0) < 0
+		return bcrypt.CompareHashAndPassword(p.bcrypt, text[:min(len(text), maxBcrypt)]) == nil && fits
 	case p.clear != nil:
 		sum := sha256.Sum256(text)
 		return subtle.ConstantTimeCompare(sum[:], p.clear[:]) == 1
@@ -123,14 +129,20 @@ func (p *password) matches(text []byte) bool {
 	return false
 }
 
-// work orders passwords by how long comparing takes.
-func (p *password) work() uint64 {
+// kind is what the work of a comparison depends on.
+type kind struct {
+	memory, passes uint32
+	lanes          uint8
+	size           int // of the hash
+	cost           int // of bcrypt
+}
+
+func (p *password) kind() (k kind) {
 	switch {
 	case p.argon2 != nil:
-		return uint64(p.argon2.memory) * uint64(p.argon2.passes)
+		k = kind{p.argon2.memory, p.argon2.passes, p.argon2.lanes, len(p.argon2.hash), 0}
 	case p.bcrypt != nil:
-		cost, _ := bcrypt.Cost(p.bcrypt)
-		return 8 << cost
+		k.cost, _ = bcrypt.Cost(p.bcrypt)
 	}
-	return 0
+	return k
 }

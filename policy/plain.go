@@ -24,54 +24,89 @@ const (
 type plainRules struct {
 	rule     string
 	accounts map[string]*account
-	decoy    *account // what an unknown user's password is compared with: it takes as long as any
+	decoys   []password // one of each kind of hash
 	cache    *cache
-	slots    chan struct{} // one for each comparison that runs: each takes a core, and memory
 }
 
+// comparing has a slot for each comparison of the process that runs: each takes a
+// core, and memory.
+var comparing = make(chan struct{}, runtime.GOMAXPROCS(0))
+
+// patience is how long a request waits for a slot. A service doesn't wait longer for
+// the answer.
+const patience = 5 * time.Second
+
 func newPlainRules(s *plainSection) *plainRules {
-	p := &plainRules{rule: s.rule, accounts: map[string]*account{}, cache: newCache(),
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p := &plainRules{rule: s.rule, accounts: map[string]*account{}, cache: newCache()}
+	kinds := map[kind]bool{}
 	for _, a := range s.accounts {
 		p.accounts[a.login] = a
-		if p.decoy == nil || a.password.work() > p.decoy.password.work() {
-			p.decoy = a
+		if k := a.password.kind(); !kinds[k] {
+			kinds[k] = true
+			p.decoys = append(p.decoys, a.password)
 		}
 	}
 	return p
 }
 
 func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
-	if len(req.Credentials) != 2 {
-		return refuse("want a user name and a password", p.rule)
-	}
 	login, text := req.Credentials[0], req.Credentials[1]
-	a, known := p.accounts[string(login)]
-	if !known {
-		a = p.decoy
-	}
+	a := p.accounts[string(login)]
 	sum := p.cache.sum(login, text)
-	if !known || !p.cache.has(sum, now) {
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
+	if a == nil || !p.cache.has(sum, now) {
+		matches, err := p.compareInTurn(ctx, a, text)
+		if err != nil {
 			return zap.Reply{Status: zap.StatusTryLater, Text: "no time to compare the password", Rule: p.rule}
 		}
-		matches := a.password.matches(text)
-		<-p.slots
-		if !matches || !known {
+		if !matches {
 			return refuse("wrong user name or password", p.rule)
 		}
 		p.cache.add(sum, now)
 	}
-	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule}
-	if isUserID(a.login) {
-		reply.UserID = a.login
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule, UserID: a.userID, Identity: a.login, Metadata: a.metadata}
+}
+
+// compareInTurn compares when there is a slot. It gives up when nobody waits for the
+// answer any more; the error is then ctx's.
+func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte) (matches bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case comparing <- struct{}{}:
+		defer func() { <-comparing }()
+	case <-ctx.Done():
 	}
-	if a.group != "" {
-		reply.Metadata = zap.Metadata{{Name: "group", Value: []byte(a.group)}}
+	if err := ctx.Err(); err != nil {
+		return false, err
 	}
-	return reply
+	return p.compare(a, text), nil
+}
+
+// compare reports whether a password is that of an account; nil is an unknown one.
+// To refuse takes the same work for every login: one comparison by each kind of hash
+// that the accounts have.
+func (p *plainRules) compare(a *account, text []byte) bool {
+	for _, with := range p.comparisons(a) {
+		if with.matches(text) && a != nil && with == &a.password {
+			return true
+		}
+	}
+	return false
+}
+
+// comparisons are the passwords to compare with: the account's, and a decoy of each
+// other kind.
+func (p *plainRules) comparisons(a *account) []*password {
+	var all []*password
+	if a != nil {
+		all = append(all, &a.password)
+	}
+	for i := range p.decoys {
+		if d := &p.decoys[i]; a == nil || d.kind() != a.password.kind() {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // cache knows for a short time which passwords were right, so that clients that

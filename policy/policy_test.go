@@ -98,7 +98,7 @@ func TestDefault(t *testing.T) {
 		{"NULL", &zap.Request{Mechanism: zap.MechanismNull}, refused("NULL is not allowed")},
 		{"PLAIN", &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte("alice"), {}}}, refused("PLAIN is not allowed")},
 		{"GSSAPI", &zap.Request{Mechanism: zap.MechanismGSSAPI, Credentials: [][]byte{[]byte("alice")}}, refused("GSSAPI is not allowed")},
-		{"the key under another mechanism", &zap.Request{Mechanism: zap.MechanismNull, Credentials: [][]byte{key[:]}}, refused("NULL is not allowed")},
+		{"the key under another mechanism", &zap.Request{Mechanism: zap.MechanismNull, Credentials: [][]byte{key[:]}}, refused("expected no credentials")},
 		{"nothing", &zap.Request{}, refused("unknown mechanism")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,8 +118,7 @@ func TestDefault(t *testing.T) {
 // that can't travel, or could be another's, gives way to the key.
 func TestUserID(t *testing.T) {
 	t.Parallel()
-	other := cert.Generate()
-	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, "+" + other.Public.String(): true} {
+	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, strings.Repeat("a", 40): false, strings.Repeat("a", 41): true} {
 		c := cert.Generate(cert.Property{Name: "name", Value: "root"})
 		dir := t.TempDir()
 		ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))

@@ -19,14 +19,15 @@ type snapshot struct {
 	domains map[string]*domain // "*" is every other one
 	stores  []keystore.Store   // of all domains
 	lists   []listRule         // of all domains
+	limiter *limiter
 }
 
 // domain is what is said of one.
 type domain struct {
 	*section
-	limiter *limiter
-	plain   *plainRules
-	curve   *curveRules
+	limit int // failures of an address in a minute; 0 is no limit
+	plain *plainRules
+	curve *curveRules
 }
 
 // plainFailures is how many wrong passwords an address has in a minute where
@@ -36,20 +37,16 @@ const plainFailures = 60
 // newSnapshot makes a configuration one that can be in force. open opens a
 // keystore. The error is Errors.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
-	s := &snapshot{file: c.file, domains: map[string]*domain{}}
+	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
 	var errs Errors
 	fail := func(r reference, err error) {
 		errs = append(errs, &Error{File: c.file, Line: r.node.Line, Column: r.node.ValueColumn, Err: err})
 	}
 	for _, section := range c.sections {
-		d := &domain{section: section}
+		d := &domain{section: section, limit: section.failures}
 		s.domains[section.domain] = d
-		failures := section.failures
-		if failures == 0 && section.plain != nil {
-			failures = plainFailures
-		}
-		if failures > 0 {
-			d.limiter = newLimiter(failures)
+		if d.limit == 0 && section.plain != nil {
+			d.limit = plainFailures
 		}
 		if section.plain != nil {
 			d.plain = newPlainRules(section.plain)

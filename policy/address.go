@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// client is where a request comes from, as its address says. It is read once for
+// each request.
+type client struct {
+	ip    netip.Addr // unmapped and without a zone; invalid if there is none
+	ipv4  netip.Addr // the IPv4 address for which ip is another form, if it is
+	zone  string     // of a link-local address: the same one exists on every link
+	owner string     // libzmq's "localhost:UID" for ipc
+	bad   bool       // the text is neither empty nor an address
+}
+
+// nat64 has an IPv4 address in the last 32 bits (RFC 6052, section 2.1).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// parseClient reads the address of a request.
+func parseClient(address string) (c client) {
+	if address == "" {
+		return c
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		c.owner, c.bad = parseIPC(address)
+		return c
+	}
+	if ip.IsLinkLocalUnicast() {
+		c.zone = ip.Zone()
+	}
+	c.ip = ip.Unmap().WithZone("")
+	if nat64.Contains(c.ip) {
+		octets := c.ip.As16()
+		c.ipv4 = netip.AddrFrom4([4]byte(octets[12:]))
+	}
+	return c
+}
+
+// parseIPC reads what libzmq sends as the address of a client over ipc,
+// localhost:UID:GID:PID, and returns localhost:UID.
+func parseIPC(address string) (owner string, bad bool) {
+	rest, ok := strings.CutPrefix(address, "localhost:")
+	uid, rest, ok1 := strings.Cut(rest, ":")
+	gid, pid, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok1 || !ok2 || !isNumber(uid) || !isNumber(gid) || pid != "" && !isNumber(pid) {
+		return "", true
+	}
+	return address[:len("localhost:")+len(uid)], false
+}
+
+func isNumber(s string) bool {
+	return s != "" && len(s) <= 10 && strings.Trim(s, "0123456789") == ""
+}
+
+// check says why a client at an address is refused and by which rule, or "".
+func (d *domain) check(c client) (reason, rule string) {
+	if len(d.allow) == 0 && len(d.deny) == 0 {
+		return "", ""
+	}
+	if c.bad {
+		return "not an IP address", d.rule
+	}
+	for _, ip := range [...]netip.Addr{c.ip, c.ipv4} {
+		if rule, ok := match(d.deny, ip); ok {
+			return "address denied", rule
+		}
+	}
+	if len(d.allow) == 0 {
+		return "", ""
+	}
+	// An IPv4 address in another form isn't one that is allowed: who made that form
+	// isn't known.
+	if _, ok := match(d.allow, c.ip); ok {
+		return "", ""
+	}
+	return "address not allowed", d.rule
+}
+
+// match returns the rule of the first network that an address is in.
+func match(networks []network, a netip.Addr) (rule string, ok bool) {
+	for i := range networks {
+		if networks[i].prefix.Contains(a) {
+			return networks[i].rule, true
+		}
+	}
+	return "", false
+}
+
+// malformed says what is wrong with the credentials of a request, or "". A key is
+// looked at where it is looked up.
+func malformed(req *zap.Request) string {
+	n := len(req.Credentials)
+	switch {
+	case req.Mechanism == zap.MechanismNull && n != 0:
+		return "expected no credentials"
+	case req.Mechanism == zap.MechanismPlain && n != 2:
+		return "expected a user name and a password"
+	case req.Mechanism == zap.MechanismPlain && (len(req.Credentials[0]) > maxLogin || len(req.Credentials[1]) > maxLogin):
+		return "user name or password too long"
+	case req.Mechanism == zap.MechanismGSSAPI && (n != 1 || len(req.Credentials[0]) == 0):
+		return "expected one principal"
+	}
+	return ""
+}
+
+// maxLogin is the size in bytes of the longest user name, and of the longest
+// password (RFC 24).
+const maxLogin = 255

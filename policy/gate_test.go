@@ -1,0 +1,215 @@
+package policy_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestLinkDomain: who may ask zauth is said in the domain zauth alone, and never to
+// be everybody.
+func TestLinkDomain(t *testing.T) {
+	t.Parallel()
+	stranger := curve.GenerateKeyPair().Public
+	service := scenario.Named("service")
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "services"), service)
+	p, _ := load(t, dir, "security\n    curve = 1\n        any = 1\n")
+	none := decision{"no rule for this domain", "", 0}
+	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), none)
+	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(service.Public[:])), none)
+	check(t, p, ask("other", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), decision{"OK", stranger.String(), 3})
+
+	p, _ = load(t, dir, "security\n    curve = 1\n        any = 1\nsecurity\n    domain = zauth\n    curve = 1\n        keystore = dir:services\n")
+	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), decision{"unknown key", "", 6})
+	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(service.Public[:])), decision{"OK", "service", 7})
+
+	for _, open := range []string{"    curve = 1\n        any = 1\n", "    anonymous = 1\n"} {
+		file := filepath.Join(dir, "open.zpl")
+		ztest.Must(t, os.WriteFile(file, []byte("security\n    domain = zauth\n"+open), 0o600))
+		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.Contains(err.Error(), "open.zpl:1:1: unusable value: domain zauth") {
+			t.Errorf("%q: %v", open, err)
+		}
+	}
+}
+
+// TestMalformedCredentials: a request whose credentials its mechanism can't have is
+// refused, and never a panic.
+func TestMalformedCredentials(t *testing.T) {
+	t.Parallel()
+	p, _ := load(t, t.TempDir(), "security\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = b\n    curve = 1\n        any = 1\n    gssapi = 1\n        principal = p\n")
+	long := strings.Repeat("x", 256)
+	for mechanism, all := range map[string][][]string{
+		zap.MechanismNull:   {{""}, {"x"}},
+		zap.MechanismPlain:  {{}, {"a"}, {"a", "b", ""}, {long, "b"}, {"a", long}},
+		zap.MechanismCurve:  {{}, {""}, {long[:31]}, {long[:33]}, {long[:32], long[:32]}},
+		zap.MechanismGSSAPI: {{}, {""}, {"p", "p"}},
+		"":                  {{}},
+		"SCRAM":             {{}},
+	} {
+		for _, credentials := range all {
+			if reply := p.Handle(t.Context(), ask("", "192.0.2.1", mechanism, credentials...)); reply.Status != zap.StatusRefused || reply.Text == "" {
+				t.Errorf("%s with %q: %+v", mechanism, credentials, reply)
+			}
+		}
+	}
+}
+
+// TestFailuresOutliveReload: a reload of the policy forgets no failures.
+func TestFailuresOutliveReload(t *testing.T) {
+	t.Parallel()
+	const text = "security\n    failures = 2\n    plain = 1\n        account\n            login = a\n            password = b\n"
+	dir := t.TempDir()
+	p, _ := load(t, dir, text)
+	for range 2 {
+		check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "x"), decision{"wrong user name or password", "", 3})
+	}
+	limited := decision{"too many failures from this address", "", 1}
+	check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "b"), limited)
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), text+"    anonymous = 1\n")
+	ztest.Must(t, p.Reload())
+	check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "b"), limited)
+	check(t, p, ask("", "192.0.2.2", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 4})
+}
+
+// TestFailuresOfAllDomains: an address has its failures once, not for each domain;
+// and where it matters, what is no address is refused.
+func TestFailuresOfAllDomains(t *testing.T) {
+	t.Parallel()
+	var text string
+	for _, domain := range []string{"a", "b"} {
+		text += fmt.Sprintf("security\n    domain = %s\n    failures = 2\n    anonymous = 0\n    plain = 1\n        account\n            login = a\n            password = b\n", domain)
+	}
+	p, _ := load(t, t.TempDir(), text+"security\n    domain = c\n    anonymous = 1\n")
+	check(t, p, ask("a", "192.0.2.1", zap.MechanismNull), decision{"NULL is not allowed", "", 1})
+	check(t, p, ask("b", "::ffff:192.0.2.1", zap.MechanismPlain, "a", "x"), decision{"wrong user name or password", "", 13})
+	check(t, p, ask("a", "192.0.2.1", zap.MechanismPlain, "a", "b"), decision{"too many failures from this address", "", 1})
+	check(t, p, ask("a", "192.0.2.2:4711", zap.MechanismPlain, "a", "b"), decision{"not an IP address", "", 1})
+	check(t, p, ask("a", "localhost:0:0:17", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 6})
+	check(t, p, ask("a", "", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 6})
+	check(t, p, ask("c", "somewhere", zap.MechanismNull), decision{"OK", "", 19})
+}
+
+// TestUserIDs: the policy says what clients are called, and what services are told
+// of accounts.
+func TestUserIDs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := scenario.Named("alice")
+	put(t, filepath.Join(dir, "clients"), alice)
+	p, _ := load(t, dir, `security
+    user-id = key
+    curve = 1
+        keystore = dir:clients
+    plain = 1
+        account
+            login = alice@example.org
+            password = secret
+            user-id = alice
+            group = "traders,  admins"
+            group = guests
+            metadata
+                desk = 7
+                City = Zürich
+        account
+            login = bob
+            password = secret
+        account
+            login = Zoë
+            password = secret
+    anonymous = 1
+    gssapi = 1
+        principal = carol@EXAMPLE.ORG
+security
+    domain = names
+    user-id = name
+    curve = 1
+        keystore = dir:clients
+`)
+	check(t, p, ask("", "", zap.MechanismCurve, string(alice.Public[:])), decision{"OK", alice.Public.String(), 4})
+	check(t, p, ask("names", "", zap.MechanismCurve, string(alice.Public[:])), decision{"OK", "alice", 28})
+	for _, tt := range []struct {
+		req      *zap.Request
+		user     string
+		identity string
+		want     map[string]string
+	}{
+		{ask("", "", zap.MechanismPlain, "alice@example.org", "secret"), "alice", "alice@example.org",
+			map[string]string{"desk": "7", "City": "Zürich", "group": "admins,guests,traders"}},
+		{ask("", "", zap.MechanismPlain, "bob", "secret"), "bob", "bob", map[string]string{"group": ""}},
+		{ask("", "", zap.MechanismPlain, "Zoë", "secret"), "", "Zoë", map[string]string{"group": ""}},
+		{ask("", "", zap.MechanismNull), "", "", map[string]string{"group": ""}},
+		{ask("", "", zap.MechanismGSSAPI, "carol@EXAMPLE.ORG"), "carol@EXAMPLE.ORG", "carol@EXAMPLE.ORG", map[string]string{"group": ""}},
+	} {
+		reply := p.Handle(t.Context(), tt.req)
+		got := map[string]string{}
+		for _, property := range reply.Metadata {
+			got[property.Name] = string(property.Value)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || reply.UserID != tt.user || reply.Identity != tt.identity {
+			t.Errorf("%s %s: user id %q, identity %q, metadata (-want +got):\n%s", tt.req.Mechanism, tt.user, reply.UserID, reply.Identity, diff)
+		}
+		if _, err := zap.AppendReply(nil, zap.Envelope{}, reply); err != nil {
+			t.Errorf("%s: the reply can't travel: %v", tt.user, err)
+		}
+	}
+}
+
+// TestGroupList: several groups can be in one value.
+func TestGroupList(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	p, _ := load(t, s.Dir, "security\n    curve = 1\n        keystore = dir:clients\n        group = \"admins , traders\"\n")
+	check(t, p, ask("", "", zap.MechanismCurve, string(s.Trader.Public[:])), decision{"OK", "trader", 3})
+	check(t, p, ask("", "", zap.MechanismCurve, string(s.Guest.Public[:])), decision{"not in a group that is allowed", "", 3})
+}
+
+// TestMoreFaults: faults of addresses, accounts and names, each with its place.
+func TestMoreFaults(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "policy.zpl")
+	const account = "    plain = 1\n        account\n            login = a\n            password = b\n"
+	for text, want := range map[string]string{
+		"    allow = fe80::1%eth0\n":                                                         "2:13: unusable value: allow: an address can't be bound to an interface: leave out %eth0",
+		"    deny = ::ffff:0:0/90\n":                                                         "2:12: unusable value: deny: part of the IPv4-mapped addresses",
+		"    user-id = login\n":                                                              "2:15: unusable value: user-id: expected name or key",
+		"    user-id = name\n    user-id = key\n":                                            "3:5: user-id stands twice",
+		account + "            user-id = Zoë\n":                                              "6:23: unusable value: user-id: expected printable ASCII",
+		account + "            group = \"a,,b\"\n":                                           "6:22: unusable value: group: empty name",
+		account + "            metadata = 1\n":                                               "6:24: unusable value: metadata has no value",
+		account + "            metadata\n                User-Id = root\n":                   "7:17: unknown name User-Id: ZeroMQ or zauth itself",
+		account + "            metadata\n                claim-desk = 7\n":                   "7:17: unknown name claim-desk: ZeroMQ or zauth itself",
+		account + "            metadata\n                group = root\n":                     "7:17: group stands twice",
+		account + "            metadata\n                x = 1\n                X = 1\n":     "8:17: X stands twice",
+		account + "            metadata\n                x/y = 1\n":                          "7:17: unknown name x/y: expected letters",
+		account + "            metadata\n                x = 1\n                    y = 1\n": "8:21: unknown name y: nothing can stand within x",
+		"    plain\n        login = a\n        password = b\n":                               "3:9: unknown name login: this is what a client logs in with",
+	} {
+		ztest.Must(t, os.WriteFile(file, []byte("security\n"+text), 0o600))
+		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestFileMQVariants: other configurations of FileMQ: a broker's, and one that turns
+// on PLAIN without an account.
+func TestFileMQVariants(t *testing.T) {
+	t.Parallel()
+	p, log := load(t, t.TempDir(), "server\n    monitor = 2\nbind\n    endpoint = tcp://*:6000\nmount\n    local = ./out\nsecurity\n    anonymous = 1\n    plain = 1\n")
+	if log.Count("level=WARN", "section bind is none of a policy's business") != 1 || log.Count("level=WARN", "policy.zpl:9: plain = 1 without an account") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+	check(t, p, ask("", "", zap.MechanismNull), decision{"OK", "", 8})
+	check(t, p, ask("", "", zap.MechanismPlain, "", ""), decision{"PLAIN is not allowed", "", 7})
+}

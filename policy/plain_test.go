@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// snapshotOf makes a policy without keystores.
+func snapshotOf(t testing.TB, text string) *snapshot {
+	t.Helper()
+	c, err := parseConfig("policy", []byte(text))
+	ztest.Must(t, err)
+	s, err := newSnapshot(c, nil, new(memory))
+	ztest.Must(t, err)
+	return s
+}
+
+// byPlain makes a request.
+func byPlain(domain, address, login, password string) *zap.Request {
+	return &zap.Request{Domain: domain, Address: address, Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(login), []byte(password)}}
+}
+
+// accounts writes a section plain with an account of each password or hash, named a,
+// b and so on.
+func accounts(passwords ...string) string {
+	text := "    plain = 1\n"
+	for i, p := range passwords {
+		text += fmt.Sprintf("        account\n            login = %c\n            password = %q\n", 'a'+i, p)
+	}
+	return text
+}
+
+func bcryptHash(t testing.TB, password string, cost int) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
+	ztest.Must(t, err)
+	return string(hash)
+}
+
+// argon2Hash of an unknown password, with parameters.
+func argon2Text(parameters string, size int) string {
+	return "$argon2id$v=19$" + parameters + "$c29tZXNhbHRzb21lc2FsdA$" + encoding.EncodeToString(make([]byte, size))
+}
+
+// TestRefusalsTakeTheSameWork: to refuse takes one comparison by each kind of hash
+// that a policy has, whether the login is known or not, and however its own password
+// is hashed.
+func TestRefusalsTakeTheSameWork(t *testing.T) {
+	t.Parallel()
+	s := snapshotOf(t, "security\n"+accounts("clear", "other", bcryptHash(t, "x", 4), bcryptHash(t, "x", 5), bcryptHash(t, "y", 4),
+		argon2Text("m=8,t=1,p=1", 16), argon2Text("m=16,t=1,p=1", 16), argon2Text("m=8,t=1,p=1", 32), argon2Text("m=8,t=1,p=1", 16)))
+	p := s.domains["*"].plain
+	work := func(a *account) map[kind]int {
+		kinds := map[kind]int{}
+		for _, with := range p.comparisons(a) {
+			kinds[with.kind()]++
+		}
+		return kinds
+	}
+	want := work(nil)
+	if len(want) != 6 {
+		t.Errorf("%d kinds of hash", len(want))
+	}
+	for login, a := range p.accounts {
+		if diff := cmp.Diff(want, work(a), cmp.AllowUnexported(kind{})); diff != "" {
+			t.Errorf("%s (-unknown +known):\n%s", login, diff)
+		}
+		if p.comparisons(a)[0] != &a.password {
+			t.Errorf("%s: a right password isn't compared first", login)
+		}
+	}
+	// The decoys' own passwords admit nobody else.
+	for _, tt := range []struct {
+		login, password string
+		want            bool
+	}{{"a", "clear", true}, {"b", "clear", false}, {"c", "clear", false}, {"nobody", "clear", false}, {"c", "x", true}, {"d", "x", true}, {"f", "x", false}} {
+		if got := p.compare(p.accounts[tt.login], []byte(tt.password)); got != tt.want {
+			t.Errorf("%s with %q: %v", tt.login, tt.password, got)
+		}
+	}
+}
+
+// TestBcrypt: what bcrypt doesn't see of a password doesn't pass for the rest.
+func TestBcrypt(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 72)
+	s := snapshotOf(t, "security\n"+accounts(bcryptHash(t, long, 4), bcryptHash(t, "ab", 4)))
+	for _, tt := range []struct {
+		login, password string
+		want            zap.Status
+	}{
+		{"a", long, zap.StatusOK},
+		{"a", long + "anything", zap.StatusRefused},
+		{"a", long[:71], zap.StatusRefused},
+		{"b", "ab", zap.StatusOK},
+		{"b", "ab\x00ab", zap.StatusRefused},
+		{"b", "ab\x00", zap.StatusRefused},
+	} {
+		if reply := s.decide(t.Context(), byPlain("", "192.0.2.1", tt.login, tt.password), time.Now()); reply.Status != tt.want {
+			t.Errorf("%s with %q: %+v", tt.login, tt.password, reply)
+		}
+	}
+}
+
+// fillSlots takes all slots for comparing passwords until release is called. The test
+// must not be parallel.
+func fillSlots() (release func()) {
+	for range cap(comparing) {
+		comparing <- struct{}{}
+	}
+	return func() {
+		for range cap(comparing) {
+			<-comparing
+		}
+	}
+}
+
+// TestGuessesAtOnce: of many guesses at a time from one address a few are compared,
+// and who comes from another waits for no more than these.
+func TestGuessesAtOnce(t *testing.T) {
+	const text = "security\n    failures = 100\n"
+	s := snapshotOf(t, text+accounts(bcryptHash(t, "right", 4)))
+	release := fillSlots()
+	const guesses = 60
+	replies := make(chan zap.Reply, guesses)
+	for i := range guesses {
+		go func() {
+			replies <- s.decide(t.Context(), byPlain("", "192.0.2.1", "a", fmt.Sprint("wrong", i)), time.Now())
+		}()
+	}
+	for range guesses - maxGuesses {
+		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "at a time") {
+			t.Errorf("%+v", reply)
+		}
+	}
+	owner := make(chan zap.Reply, 1)
+	go func() { owner <- s.decide(t.Context(), byPlain("", "192.0.2.2", "a", "right"), time.Now()) }()
+	release()
+	if reply := ztest.Receive(t, "the owner's reply", owner); reply.Status != zap.StatusOK {
+		t.Errorf("the owner: %+v", reply)
+	}
+	for range maxGuesses {
+		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusRefused {
+			t.Errorf("%+v", reply)
+		}
+	}
+}
+
+// TestNobodyWaits: a request that nobody waits for is given up; and the slots are
+// those of all domains.
+func TestNobodyWaits(t *testing.T) {
+	var text string
+	for i := range 10 {
+		text += fmt.Sprintf("security\n    domain = d%d\n", i) + accounts("right")
+	}
+	s := snapshotOf(t, text)
+	if cap(comparing) != runtime.GOMAXPROCS(0) {
+		t.Errorf("%d slots", cap(comparing))
+	}
+	defer fillSlots()()
+	ctx, cancel := context.WithCancel(t.Context())
+	replies := make(chan zap.Reply)
+	for i := range 10 {
+		go func() { replies <- s.decide(ctx, byPlain(fmt.Sprint("d", i), "", "a", "right"), time.Now()) }()
+	}
+	// In one bucket of these some were refused at once; none was compared.
+	for range 10 - maxGuesses {
+		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusTryLater {
+			t.Errorf("%+v", reply)
+		}
+	}
+	cancel()
+	for range maxGuesses {
+		if reply := ztest.Receive(t, "a reply", replies); reply.Text != "no time to compare the password" {
+			t.Errorf("%+v", reply)
+		}
+	}
+}
+
+// TestParallelGuesses: of any number at a time not more are compared than may fail.
+func TestParallelGuesses(t *testing.T) {
+	t.Parallel()
+	s := snapshotOf(t, "security\n    failures = 5\n"+accounts(bcryptHash(t, "right", 4)))
+	var mu sync.Mutex
+	compared := 0
+	var work sync.WaitGroup
+	for i := range 60 {
+		work.Go(func() {
+			for { // until it is told for good
+				reply := s.decide(t.Context(), byPlain("", fmt.Sprintf("2001:db8::%x", i), "a", fmt.Sprint("wrong", i)), time.Now())
+				if reply.Status == zap.StatusTryLater {
+					runtime.Gosched()
+					continue
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if reply.Text != tooManyFailures {
+					compared++
+				}
+				return
+			}
+		})
+	}
+	work.Wait()
+	if compared != 5 {
+		t.Errorf("%d were compared, want 5", compared)
+	}
+}
