@@ -144,7 +144,7 @@ func (p *Policy) reload() error {
 	} else {
 		p.told = sum
 	}
-	for _, w := range c.warnings {
+	for _, w := range append(c.warnings, s.unwise(c, time.Now())...) {
 		p.log.Warn("policy: " + w)
 	}
 	line, open := s.summary()
@@ -224,5 +224,5 @@ func Check(file string, o Options) (warnings []string, err error) {
 		return nil, err
 	}
 	_, open := s.summary()
-	return append(c.warnings, open...), nil
+	return append(append(c.warnings, open...), s.unwise(c, time.Now())...), nil
 }

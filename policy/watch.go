@@ -36,6 +36,7 @@ func (p *Policy) Watch(ctx context.Context) error {
 		p.follower(s)
 	}
 	p.mu.Unlock()
+	followers.Go(func() { p.remind(ctx) })
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

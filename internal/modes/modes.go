@@ -1,0 +1,108 @@
+// Package modes tells whether other users can change the files that decide who is
+// admitted. Windows has no such modes: nothing is found there.
+package modes
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// othersWrite are the bits by which a group, or all others, can write.
+const othersWrite = 0o022
+
+// Writable says how users other than its owner can change or replace a file, or "".
+// A file that can't be looked at is somebody else's error.
+func Writable(path string) string {
+	if runtime.GOOS == "windows" {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	if info.Mode()&othersWrite != 0 {
+		return fmt.Sprintf("%s: mode %04o: other users can change it: chmod go-w %s", path, info.Mode().Perm(), path)
+	}
+	dirs := []string{filepath.Dir(path)}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		dirs = append(dirs, filepath.Dir(real))
+	}
+	for _, dir := range dirs {
+		// In a sticky directory, as /tmp, nobody can replace what is another's.
+		if info, err := os.Stat(dir); err == nil && info.Mode()&othersWrite != 0 && info.Mode()&fs.ModeSticky == 0 {
+			return fmt.Sprintf("%s: other users can replace it: directory %s has mode %04o: chmod go-w %s", path, dir, info.Mode().Perm(), dir)
+		}
+	}
+	return ""
+}
+
+// Readable says how users other than its owner can read a file, or "".
+func Readable(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" || info.Mode()&0o004 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: mode %04o: all users can read it: chmod o-r %s", path, info.Mode().Perm(), path)
+}
+
+// Store says how other users can change a keystore, or "".
+func Store(url string) string {
+	kind, path, ok := strings.Cut(url, ":")
+	if !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2 { // C: is a drive
+		kind, path = "dir", url
+	}
+	switch kind {
+	case "dir":
+		return tree(path)
+	case "bolt", "file":
+		return Writable(path)
+	}
+	return ""
+}
+
+// tree says how other users can change what is in a directory and in those in it.
+func tree(dir string) string {
+	if why := Writable(dir); why != "" || runtime.GOOS == "windows" {
+		return why
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	found, first := 0, ""
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink != 0 {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil || info.Mode()&othersWrite == 0 || info.IsDir() && info.Mode()&fs.ModeSticky != 0 {
+			return nil
+		}
+		if found++; found == 1 {
+			first = fmt.Sprintf("%s: mode %04o: other users can change it", path, info.Mode().Perm())
+		}
+		return nil
+	})
+	switch found {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s: chmod -R go-w %s", first, dir)
+	}
+	return fmt.Sprintf("%s, and %d more files and directories: chmod -R go-w %s", first, found-1, dir)
+}
+
+// IsMounted reports whether systemd or Kubernetes has put a secret there: they decide
+// who may read it, and their modes say more than they mean.
+func IsMounted(path string) bool {
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	target, err := os.Readlink(path) // ..data is a link to what is in force
+	return err == nil && strings.HasPrefix(target, "..data"+string(filepath.Separator))
+}

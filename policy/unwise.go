@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/internal/modes"
+)
+
+// unwise returns what works in a policy and is probably not meant: groups that nobody
+// is in, lists that end soon, files that other users can change.
+func (s *snapshot) unwise(c *config, now time.Time) []string {
+	warnings := s.emptyGroups()
+	for rule, end := range s.listEnds(now) {
+		warnings = append(warnings, rule+": "+end)
+	}
+	slices.Sort(warnings)
+	return append(warnings, exposed(c)...)
+}
+
+// emptyGroups warns of groups that nobody is in, and of those whose names differ by
+// case alone.
+func (s *snapshot) emptyGroups() (warnings []string) {
+	for _, d := range s.domains {
+		if d.curve == nil || len(d.curve.groups) == 0 {
+			continue
+		}
+		known := map[string]bool{}
+		for _, r := range d.curve.stores {
+			for id := range r.store.All() {
+				for _, g := range id.Groups {
+					known[g] = true
+				}
+				if d.curve.authorities[id.Certificate.Authority] {
+					value, _ := id.Certificate.Metadata.Get(groupProperty)
+					for _, g := range SplitGroups(value) {
+						known[g] = true
+					}
+				}
+			}
+		}
+		for _, group := range d.curve.groups {
+			if !known[group] {
+				warnings = append(warnings, fmt.Sprintf("%s: nobody is in group %s%s", d.curve.rule, group, similar(group, known)))
+				continue
+			}
+			for other := range known {
+				if other != group && strings.EqualFold(other, group) {
+					warnings = append(warnings, fmt.Sprintf("%s: group %s isn't group %s, which differs by case alone", d.curve.rule, group, other))
+				}
+			}
+		}
+	}
+	return warnings
+}
+
+// similar asks whether another group is meant.
+func similar(group string, known map[string]bool) string {
+	if len(known) == 0 {
+		return ""
+	}
+	distance := func(name string) int {
+		return levenshtein.ComputeDistance(strings.ToLower(group), strings.ToLower(name))
+	}
+	nearest := slices.MinFunc(slices.Sorted(maps.Keys(known)), func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	if distance(nearest) > 1+len(group)/3 {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %s?", nearest)
+}
+
+// Exposed returns how other users can change a policy file, or the keystores and lists
+// that it names, or read passwords in it. The error is that of Check.
+func Exposed(file string) ([]string, error) {
+	text, _, err := follow.ReadStill(file, MaxFile)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	c, err := parseConfig(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return exposed(c), nil
+}
+
+func exposed(c *config) (warnings []string) {
+	add := func(why string) {
+		if why != "" && !slices.Contains(warnings, why) {
+			warnings = append(warnings, why)
+		}
+	}
+	add(modes.Writable(c.file))
+	for _, s := range c.sections {
+		if s.plain != nil && slices.ContainsFunc(s.plain.accounts, func(a *account) bool { return a.password.isClear() }) {
+			if why := modes.Readable(c.file); why != "" {
+				add(why + ": it has passwords in it")
+			}
+		}
+		if s.curve == nil {
+			continue
+		}
+		for _, r := range s.curve.keystores {
+			add(modes.Store(beside(c.file, r.text)))
+		}
+		for _, r := range s.curve.revoked {
+			add(modes.Writable(beside(c.file, r.text)))
+		}
+	}
+	return warnings
+}

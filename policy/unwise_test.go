@@ -1,0 +1,119 @@
+package policy_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
+	"github.com/zcurve/zcurve/policy"
+)
+
+// warningsOf writes a policy and returns what Check warns of, without the folder.
+func warningsOf(t *testing.T, dir, text string) []string {
+	t.Helper()
+	file := filepath.Join(dir, "policy.zpl")
+	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	warnings, err := policy.Check(file, policy.Options{})
+	ztest.Must(t, err)
+	for i := range warnings {
+		warnings[i] = strings.ReplaceAll(warnings[i], dir+string(filepath.Separator), "")
+	}
+	return warnings
+}
+
+// TestEmptyGroups: a group that nobody is in is told of, and what may be meant.
+func TestEmptyGroups(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	put(t, filepath.Join(s.Clients, "Guests"), scenario.Named("dora"))
+	const head = "security\n    curve = 1\n        keystore = dir:clients\n"
+	for groups, want := range map[string][]string{
+		"        group = traders\n":                nil,
+		"        group = tradres\n":                {"policy.zpl:2: nobody is in group tradres: did you mean traders?"},
+		"        group = Traders\n":                {"policy.zpl:2: nobody is in group Traders: did you mean traders?"},
+		"        group = guests\n":                 {"policy.zpl:2: group guests isn't group Guests, which differs by case alone"},
+		"        group = \"traders, operators\"\n": {"policy.zpl:2: nobody is in group operators"},
+	} {
+		if diff := cmp.Diff(want, warningsOf(t, s.Dir, head+groups)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", groups, diff)
+		}
+	}
+	_, log := load(t, s.Dir, head+"        group = tradres\n")
+	if log.Count("level=WARN", "nobody is in group tradres: did you mean traders?") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestListTold: a list that ends soon is told of by Check, and at the start.
+func TestListTold(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	list := new(cert.RevocationList)
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-29*24*time.Hour), now.Add(25*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n        revoked = acme.revoked\n", s.Authority.Key)
+	const want = "policy.zpl:5: the revocation list expires on "
+	if got := warningsOf(t, s.Dir, text); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		t.Errorf("got %q", got)
+	}
+	if _, log := load(t, s.Dir, text); log.Count("level=WARN", want) != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestExposed: whatever other users can change of a policy is told.
+func TestExposed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no such modes")
+	}
+	s := scenario.New(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	list := new(cert.RevocationList)
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(30*24*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n        revoked = acme.revoked\n", s.Authority.Key)
+	text += "security\n    domain = p\n    plain = 1\n        account\n            login = a\n            password = b\n"
+	if got := warningsOf(t, s.Dir, text); len(got) != 1 { // of the password
+		t.Errorf("got %q", got)
+	}
+	for path, mode := range map[string]os.FileMode{"policy.zpl": 0o646, "clients/guests/guest.key": 0o664, "acme.revoked": 0o666} {
+		ztest.Must(t, os.Chmod(filepath.Join(s.Dir, filepath.FromSlash(path)), mode))
+	}
+	got := warningsOf(t, s.Dir, text)
+	for _, want := range []string{"policy.zpl: mode 0646: other users can change it", "policy.zpl: mode 0646: all users can read it: chmod o-r policy.zpl: it has passwords in it",
+		"guest.key: mode 0664: other users can change it", "acme.revoked: mode 0666: other users can change it"} {
+		if !slices.ContainsFunc(got, func(w string) bool { return strings.Contains(w, want) }) {
+			t.Errorf("%q isn't among %q", want, got)
+		}
+	}
+	exposed, err := policy.Exposed(filepath.Join(s.Dir, "policy.zpl"))
+	if err != nil || len(exposed) != 4 {
+		t.Errorf("%q, %v", exposed, err)
+	}
+}
+
+// TestToldOnce: a policy that is read again without a change isn't told again.
+func TestToldOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, log := load(t, dir, "security\n    anonymous = 1\n")
+	ztest.Must(t, p.Reload(), p.Reload())
+	if n := log.Count("policy in force"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    anonymous = 0\n")
+	ztest.Must(t, p.Reload(), p.Reload())
+	if n := log.Count("policy in force"); n != 2 {
+		t.Errorf("told %d times after a change", n)
+	}
+}
