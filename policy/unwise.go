@@ -115,3 +115,6 @@ func exposed(c *config) (warnings []string) {
 	}
 	return warnings
 }
+
+// HasDomain reports whether the policy in force has a section of its own for a domain.
+func (p *Policy) HasDomain(name string) bool { return p.current.Load().domains[name] != nil }

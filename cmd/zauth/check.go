@@ -11,12 +11,14 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Tell all that is wrong with a policy",
-		Long: `Check reads a policy, and the keystores and lists that it names, and tells every
-fault with its place. What works and is unwise it warns of. The exit code is 0 if
-the policy can be served, and 1 if not.`,
+		Short: "Check a policy file",
+		Long: `Check reads a policy, and the keystores and lists that it names, and reports every
+fault with its place. It warns of what works and is probably not meant: groups that
+nobody is in, revocation lists that end soon, files that other users can change. The
+exit code is 0 if the policy can be served, and 1 if not.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			warnings, err := policy.Check(args[0], policy.Options{})
@@ -28,9 +30,26 @@ the policy can be served, and 1 if not.`,
 				for _, fault := range faults {
 					fmt.Fprintln(cmd.ErrOrStderr(), fault)
 				}
-				return fmt.Errorf("%s: %d faults", args[0], len(faults))
+				return fmt.Errorf("%s: %s", args[0], count(len(faults), "fault"))
+			}
+			if err != nil || !strict {
+				return err
+			}
+			exposed, err := policy.Exposed(args[0])
+			if err == nil && len(exposed) > 0 {
+				err = fmt.Errorf("%s: other users can change or read what decides: %s", args[0], count(len(exposed), "place"))
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail if other users can change the files that decide, or read passwords in them")
+	return cmd
+}
+
+// count counts things.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

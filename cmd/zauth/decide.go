@@ -20,7 +20,7 @@ var errRefused = errors.New("refused")
 
 // question is what decide asks.
 type question struct {
-	serve               serveFlags
+	rules               ruleFlags
 	domain, address     string
 	cert, key           string
 	login, passwordFile string
@@ -33,25 +33,25 @@ func newDecide() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "decide",
 		Short: "Ask a policy what it would say",
-		Long: `Decide asks a policy, as zauth serve would have it, whether a client may come in,
-and prints the answer with the line that decided. The exit code is 0 if the client
-would be let in and 1 if not.
+		Long: `Decide asks a policy, as zauth serve would, whether a client is admitted, and prints
+the answer with the line that decided. The exit code is 0 if the client would be
+admitted and 1 if not.
 
-The client comes by CURVE with --cert or --key, by PLAIN with --login, by GSSAPI
+The client connects by CURVE with --cert or --key, by PLAIN with --login, by GSSAPI
 with --principal, and else by NULL. A password is read from --password-file, or
 asked for.`,
 		Example: `  zauth decide --policy policy.zpl --domain payments --address 10.1.2.3 --cert alice.key
   zauth decide --policy policy.zpl --login guest`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if q.serve.policy != "" && cmd.Flags().Changed("keystore") {
-				return cli.Usagef("--keystore is for deciding without --policy: a policy names its own keystores")
+			if err := q.rules.check(cmd.Flags().Changed("keystore")); err != nil {
+				return err
 			}
 			req, err := q.request(cmd)
 			if err != nil {
 				return err
 			}
-			handler, rules, err := openRules(q.serve, slog.New(slog.DiscardHandler))
+			handler, rules, err := q.rules.open(slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
@@ -60,10 +60,11 @@ asked for.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&q.serve.policy, "policy", "", "the policy's `file`")
-	flags.StringVar(&q.serve.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore")
+	flags.StringVar(&q.rules.policy, "policy", "", "the policy's `file`")
+	flags.StringVar(&q.rules.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore")
+	flags.StringVar(&q.rules.askers, "askers", "", "without --policy, `URL` of the keystore of the services that may ask zauth, for --domain zauth")
 	flags.StringVar(&q.domain, "domain", "", "the ZAP domain of the service")
-	flags.StringVar(&q.address, "address", "", "the client's IP address")
+	flags.StringVar(&q.address, "address", "", "the client's IP address, or libzmq's localhost:UID:GID:PID for ipc")
 	flags.StringVar(&q.cert, "cert", "", "the client's certificate `file`: CURVE")
 	flags.StringVar(&q.key, "key", "", "the client's public key, 40 characters of Z85: CURVE")
 	flags.StringVar(&q.login, "login", "", "the client's user name: PLAIN")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -17,7 +18,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
-	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/internal/modes"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
@@ -35,20 +36,17 @@ const (
 // certificate, for containers.
 const certVariable = "ZAUTH_CERT"
 
-// linkDomain is the ZAP domain in which zauth decides who may ask it.
-const linkDomain = "zauth"
-
 // serveFlags is what the command line says.
 type serveFlags struct {
-	listen    []string
-	policy    string
-	keystore  string
-	cert      string
-	state     string
-	audit     string
-	required  bool // the audit
-	logLevel  string
-	logFormat string
+	ruleFlags
+	listen      []string
+	socketMode  string
+	socketGroup string
+	cert        string
+	audit       string
+	required    bool // the audit
+	logLevel    string
+	logFormat   string
 }
 
 func newServe() *cobra.Command {
@@ -57,26 +55,33 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Answer ZAP requests",
 		Long: `Serve answers ZAP requests (RFC 27) from any number of services: libzmq proxies,
-and the clients of package zap/remote. With --policy, a file says who may come
-in; zauth check tells what is wrong with one. Without, CURVE clients come in whose
+and the clients of package zap/remote. With --policy, a file says who is admitted;
+zauth check finds mistakes in one. Without, CURVE clients are admitted whose
 certificate is in the keystore, and nobody else.
 
 Changes in the policy and the keystores take effect by themselves; SIGHUP reads
 all of it again, and opens the audit anew. SIGTERM ends zauth.
 
+The socket of an ipc endpoint is for this user alone, unless --socket-mode and
+--socket-group share it. A TCP port on loopback is open to all users of the machine:
+where there are several, use ipc or CURVE.
+
 With --cert the services' connections to zauth are CURVE themselves: zauth is
-the server with that secret certificate, and a service must have a certificate
-in the keystore too, or come in to the domain "zauth" by the policy. The
-certificate's text can be in the environment variable ZAUTH_CERT instead. Without,
-zauth listens on loopback and ipc only.`,
+the server with that secret certificate. Services that may ask are in the keystore
+--askers or, with --policy, are admitted by its section "domain = zauth". Clients
+may not ask. The certificate's text can be in the environment variable ZAUTH_CERT
+instead. Without, zauth listens on loopback and ipc only.
+
+Files that other users can change are warned of, and refused with --strict. zauth's
+own secret certificate is refused always if others can change it.`,
 		Example: `  zauth serve --keystore dir:clients
   zauth serve --policy /etc/zauth/policy.zpl --audit /var/log/zauth.audit
-  zauth serve --listen ipc:///run/zauth.sock --keystore dir:/etc/zauth/clients
-  zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret`,
+  zauth serve --listen ipc:///run/zauth/socket --socket-mode 0660 --socket-group zmq
+  zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret --askers dir:services`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.policy != "" && cmd.Flags().Changed("keystore") {
-				return cli.Usagef("--keystore is for serving without --policy: a policy names its own keystores")
+			if err := f.check(cmd.Flags().Changed("keystore")); err != nil {
+				return err
 			}
 			if f.required && f.audit == "" {
 				return cli.Usagef("--audit-required needs --audit FILE")
@@ -86,8 +91,12 @@ zauth listens on loopback and ipc only.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "`endpoint` to listen on, tcp://HOST:PORT or ipc://PATH; repeatable")
-	flags.StringVar(&f.policy, "policy", "", "`file` that says who may come in")
+	flags.StringVar(&f.policy, "policy", "", "`file` that says who is admitted")
 	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore: dir:PATH, bolt:FILE, file:FILE or env:NAME")
+	flags.StringVar(&f.askers, "askers", "", "with --cert and without --policy, `URL` of the keystore of the services that may ask")
+	flags.StringVar(&f.socketMode, "socket-mode", "0600", "`mode` of the sockets of ipc endpoints")
+	flags.StringVar(&f.socketGroup, "socket-group", "", "`group` of the sockets of ipc endpoints")
+	flags.BoolVar(&f.strict, "strict", false, "refuse files that other users can change, or secrets that they can read, instead of warning")
 	flags.StringVar(&f.cert, "cert", "", "secret certificate `file` of zauth, for connections by CURVE")
 	flags.StringVar(&f.audit, "audit", "", "`file` to write a line of JSON to for each decision, or - for stdout")
 	flags.BoolVar(&f.required, "audit-required", false, "refuse every client whose decision cannot be written to the audit log")
@@ -96,43 +105,23 @@ zauth listens on loopback and ipc only.`,
 	return cmd
 }
 
-// rules is who may come in, in force until it is closed.
-type rules interface {
-	Reload() error
-	Watch(context.Context) error
-	Close() error
-}
-
-// openRules reads the policy, or the keystore of the default one.
-func openRules(f serveFlags, log *slog.Logger) (zap.Handler, rules, error) {
-	if f.policy != "" {
-		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.state})
-		return p, p, err
-	}
-	store, err := keystore.Open(f.keystore, log)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := policy.Default(store, policy.Options{Log: log, State: f.state})
-	if err != nil {
-		store.Close()
-		return nil, nil, err
-	}
-	return p, p, nil
-}
-
 // serve runs the daemon until ctx is done.
 func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
+	// Before anything else: uncaught, SIGHUP would end zauth.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	signal.Ignore(syscall.SIGPIPE) // zauth goes on when stderr's reader has ended
 	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
 	defer logOut.close()
-	handler, rules, err := openRules(f, log)
+	mode, err := f.mode()
+	if err != nil {
+		return err
+	}
+	handler, rules, err := f.open(log)
 	if err != nil {
 		return err
 	}
@@ -148,18 +137,14 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	decide := audit.New(handler, options)
 	defer decide.Close()
-	link, err := linkConfig(f, decide, log)
+	link, err := linkConfig(f, decide, knowsAskers(handler), log)
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, f.listen, link)
+	listeners, err := listen(ctx, f, mode, link, log)
 	if err != nil {
 		return err
 	}
-	// Before anybody is told that zauth is there: unnoticed, SIGHUP would end it.
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range listeners {
 		logOut.listening(ln.Endpoint())
@@ -173,18 +158,37 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	return group.Wait()
 }
 
-// listen listens on all endpoints, or none.
-func listen(ctx context.Context, endpoints []string, link zmtp.Config) ([]*zmtp.Listener, error) {
+// mode reads the mode of sockets.
+func (f serveFlags) mode() (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(f.socketMode, 8, 32)
+	if err != nil || mode&^0o777 != 0 {
+		return 0, cli.Usagef("--socket-mode %q: expected three or four octal digits, such as 0660", f.socketMode)
+	}
+	return fs.FileMode(mode), nil
+}
+
+// listen listens on all endpoints, or none. A socket is private until it is shared.
+func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Config, log *slog.Logger) ([]*zmtp.Listener, error) {
+	defer withPrivateFiles()()
 	var listeners []*zmtp.Listener
-	for _, endpoint := range endpoints {
+	for _, endpoint := range f.listen {
 		ln, err := remote.Listen(ctx, endpoint, link)
+		if err == nil {
+			listeners = append(listeners, ln)
+			path, isSocket := strings.CutPrefix(endpoint, "ipc://")
+			switch {
+			case strings.HasPrefix(path, "@"):
+				log.Warn("an abstract socket has no mode: all users of this machine can ask", "endpoint", endpoint)
+			case isSocket:
+				err = shareSocket(path, mode, f.socketGroup)
+			}
+		}
 		if err != nil {
 			for _, ln := range listeners {
 				ln.Close()
 			}
 			return nil, err
 		}
-		listeners = append(listeners, ln)
 	}
 	return listeners, nil
 }
@@ -212,7 +216,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 
 // linkConfig says how the connections to zauth are secured: by CURVE with a
 // certificate, in clear without.
-func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config, error) {
+func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Logger) (zmtp.Config, error) {
 	inEnvironment, isSet := os.LookupEnv(certVariable)
 	if isSet && f.cert != "" {
 		return zmtp.Config{}, cli.Hint(fmt.Errorf("zauth's own certificate comes from two places: --cert %s and %s", f.cert, certVariable),
@@ -229,6 +233,9 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 					"make a certificate with \"zcert gen zauth\" and give --cert zauth.key_secret")
 			}
 		}
+		if f.askers != "" {
+			return zmtp.Config{}, cli.Usagef("--askers is for --cert: without CURVE zauth can't tell who asks")
+		}
 		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
 	}
 	var c *cert.Certificate
@@ -243,7 +250,16 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 	if err != nil {
 		return zmtp.Config{}, err
 	}
+	if why := modes.Writable(f.cert); why != "" && !isSet {
+		return zmtp.Config{}, errors.New(why)
+	}
 	for _, w := range warnings {
+		if w.Mode != 0 && modes.IsMounted(f.cert) {
+			continue
+		}
+		if w.Mode != 0 && f.strict {
+			return zmtp.Config{}, fmt.Errorf("%s: %s", f.cert, w.Text)
+		}
 		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
 	}
 	if c.Locked != nil {
@@ -255,11 +271,23 @@ func linkConfig(f serveFlags, decide zap.Handler, log *slog.Logger) (zmtp.Config
 			fmt.Errorf("%s holds no secret key", f.cert),
 			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix))
 	}
+	if !knowsAskers {
+		return zmtp.Config{}, cli.Hint(errors.New("with a certificate zauth answers only services that it knows, and it knows none"),
+			askersHint(f.policy))
+	}
 	return zmtp.Config{
 		Mechanism: zap.MechanismCurve,
 		Keys:      c.KeyPair(),
 		Handler:   decide,
-		Domain:    linkDomain,
+		Domain:    policy.LinkDomain,
 		Log:       log,
 	}, nil
+}
+
+// askersHint says how to let services ask.
+func askersHint(policyFile string) string {
+	if policyFile != "" {
+		return fmt.Sprintf("add a section to %s: security, domain = %s, curve = 1, keystore = dir:services", policyFile, policy.LinkDomain)
+	}
+	return "put the services' public certificates into a directory of their own and give --askers dir:services"
 }

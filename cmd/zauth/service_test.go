@@ -211,36 +211,79 @@ func TestBadInput(t *testing.T) {
 }
 
 // TestCurveLink: with --cert only services whose certificate is in the keystore
-// may ask.
+// --askers may ask, and clients may not. Nor may the services connect as clients.
 func TestCurveLink(t *testing.T) {
 	t.Parallel()
-	dir, keys := keystoreOf(t, "alice", "service")
+	dir, keys := keystoreOf(t, "alice")
+	services, serviceKeys := keystoreOf(t, "service")
+	z, own := startWithCertificate(t, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
+	asks(t, z, own, serviceKeys[0], keys[0])
+	asksInVain(t, z, own, keys[0], keys[0])
+	asksInVain(t, z, own, curve.GenerateKeyPair(), keys[0])
+	late := addTo(t, services, "late")
+	z.waitFor(t, "identity added", "late")
+	asks(t, z, own, late, keys[0])
+	s := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serviceKeys[0], ServerKey: own}}, ztest.Patience)
+	var refused *zmtp.RefusedError
+	if reply, err := s.ask(ztest.Context(t), serviceKeys[0]); !errors.As(err, &refused) {
+		t.Errorf("a service as a client: %q, %v", reply, err)
+	}
+}
+
+// TestLinkByPolicy: with a policy, its section for the domain zauth says who may ask,
+// whatever the one for all other domains says.
+func TestLinkByPolicy(t *testing.T) {
+	t.Parallel()
+	dir, keys := keystoreOf(t, "alice")
+	services, serviceKeys := keystoreOf(t, "service")
+	file := filepath.Join(t.TempDir(), "policy.zpl")
+	ztest.WriteFile(t, file, fmt.Sprintf("security\n    curve = 1\n        keystore = dir:%s\n        any = 1\nsecurity\n    domain = zauth\n    curve = 1\n        keystore = dir:%s\n", dir, services))
+	z, own := startWithCertificate(t, "--policy", file)
+	asks(t, z, own, serviceKeys[0], keys[0])
+	asksInVain(t, z, own, keys[0], keys[0])
+	asksInVain(t, z, own, curve.GenerateKeyPair(), keys[0])
+}
+
+// startWithCertificate starts zauth with a certificate of its own.
+func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.PublicKey) {
+	t.Helper()
 	own := cert.Generate(cert.Property{Name: "name", Value: "zauth"})
 	path := filepath.Join(t.TempDir(), "zauth.key")
 	ztest.Must(t, own.Save(path, false))
-	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--cert", path+cert.SecretSuffix)
-	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys[1], ServerKey: own.Public}
+	z = startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--cert", path + cert.SecretSuffix}, args...)...)
+	return z, own.Public
+}
+
+// asks expects that a service with these keys gets an answer from zauth: alice is
+// admitted.
+func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.KeyPair) {
+	t.Helper()
+	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: service, ServerKey: server}
 	s := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: link}, ztest.Patience)
-	ctx := ztest.Context(t)
-	if reply, err := s.ask(ctx, keys[0]); err != nil || reply != "hello alice" {
+	if reply, err := s.ask(ztest.Context(t), alice); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
 	}
-	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, keys[0].Public.String(), "user=alice")
-	link.Keys = curve.GenerateKeyPair()
+	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public.String(), "user=alice")
+}
+
+// asksInVain expects that zauth doesn't let somebody with these keys ask.
+func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.KeyPair) {
+	t.Helper()
+	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys, ServerKey: server}
 	stranger := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: link, Wait: 100 * time.Millisecond}, ztest.Patience)
-	z.waitFor(t, "client denied", link.Keys.Public.String())
-	asking, stop := context.WithCancel(ctx)
+	z.waitFor(t, "client denied", keys.Public.String())
+	asking, stop := context.WithCancel(ztest.Context(t))
 	defer stop()
 	answers := make(chan error, 1)
 	go func() {
-		reply, err := stranger.ask(asking, keys[0])
+		reply, err := stranger.ask(asking, alice)
 		if err == nil {
-			t.Errorf("a service that zauth doesn't know could let in: %q", reply)
+			t.Errorf("a service that zauth doesn't know got an answer: %q", reply)
 		}
 		answers <- err
 	}()
 	ztest.Wait(t, "the service gets no answer from zauth", func() bool {
-		_, laters := stranger.counted(keys[0])
+		_, laters := stranger.counted(alice)
 		return laters > 0 || len(answers) > 0
 	})
 	stop()

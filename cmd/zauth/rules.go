@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/modes"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// rules say who is admitted, until they are closed.
+type rules interface {
+	Reload() error
+	Watch(context.Context) error
+	Close() error
+}
+
+// ruleFlags say where the rules are.
+type ruleFlags struct {
+	policy   string
+	keystore string
+	askers   string
+	state    string
+	strict   bool
+}
+
+// check returns an error if there are two sets of rules.
+func (f ruleFlags) check(keystoreGiven bool) error {
+	switch {
+	case f.policy != "" && keystoreGiven:
+		return cli.Usagef("--keystore is for use without --policy: a policy names its own keystores")
+	case f.policy != "" && f.askers != "":
+		return cli.Usagef("--askers is for use without --policy: there its section \"domain = %s\" says who may ask", policy.LinkDomain)
+	}
+	return nil
+}
+
+// open reads the policy, or the keystores of the default one.
+func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
+	if err := f.refuseExposed(log); err != nil {
+		return nil, nil, err
+	}
+	if f.policy != "" {
+		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.state})
+		return p, p, err
+	}
+	clients, err := openDefault(f.keystore, f.state, log)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.askers == "" {
+		return withLink{clients: clients}, clients, nil
+	}
+	state := f.state
+	if state != "" && state != policy.StateNone {
+		state += ".askers"
+	}
+	askers, err := openDefault(f.askers, state, log)
+	if err != nil {
+		clients.Close()
+		return nil, nil, fmt.Errorf("--askers: %w", err)
+	}
+	return withLink{clients, askers}, allRules{clients, askers}, nil
+}
+
+// openDefault returns the default policy over a keystore.
+func openDefault(url, state string, log *slog.Logger) (*policy.Policy, error) {
+	store, err := keystore.Open(url, log)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Default(store, policy.Options{Log: log, State: state})
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// refuseExposed returns an error for files that other users can change, if that is
+// asked for. Else it warns of them, as a policy does by itself.
+func (f ruleFlags) refuseExposed(log *slog.Logger) error {
+	var exposed []string
+	if f.policy != "" {
+		if !f.strict {
+			return nil
+		}
+		var err error
+		if exposed, err = policy.Exposed(f.policy); err != nil {
+			return err
+		}
+	} else {
+		for _, url := range []string{f.keystore, f.askers} {
+			if why := modes.Store(url); url != "" && why != "" {
+				exposed = append(exposed, why)
+			}
+		}
+	}
+	for _, why := range exposed {
+		if f.strict {
+			return errors.New(why)
+		}
+		log.Warn(why)
+	}
+	return nil
+}
+
+// withLink is the default policy for clients, and another for the services that ask.
+type withLink struct {
+	clients *policy.Policy
+	askers  *policy.Policy // nil: nobody is known to be one
+}
+
+func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	if req.Domain != policy.LinkDomain {
+		return l.clients.Handle(ctx, req)
+	}
+	if l.askers == nil {
+		return zap.Reply{Status: zap.StatusRefused, Text: "no keystore of those who may ask", Rule: "--askers"}
+	}
+	own := *req
+	own.Domain = "" // a policy has no section for the domain of those who ask by default
+	return l.askers.Handle(ctx, &own)
+}
+
+// HandleAtOnce leaves the services that ask, which are few, to Handle.
+func (l withLink) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
+	if req.Domain == policy.LinkDomain {
+		return zap.Reply{}, false
+	}
+	return l.clients.HandleAtOnce(req)
+}
+
+// knowsAskers reports whether anybody may ask over a network.
+func knowsAskers(handler zap.Handler) bool {
+	switch h := handler.(type) {
+	case withLink:
+		return h.askers != nil
+	case *policy.Policy:
+		return h.HasDomain(policy.LinkDomain)
+	}
+	return false
+}
+
+// allRules are several as one.
+type allRules []rules
+
+func (all allRules) Reload() error {
+	var errs []error
+	for _, r := range all {
+		errs = append(errs, r.Reload())
+	}
+	return errors.Join(errs...)
+}
+
+func (all allRules) Watch(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range all {
+		group.Go(func() error { return r.Watch(ctx) })
+	}
+	return group.Wait()
+}
+
+func (all allRules) Close() error {
+	var errs []error
+	for _, r := range all {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}

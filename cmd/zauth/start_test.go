@@ -1,0 +1,85 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/script"
+)
+
+// TestHangupAtStart: SIGHUP while zauth starts doesn't end it: it reads everything
+// again once it is there.
+func TestHangupAtStart(t *testing.T) {
+	t.Parallel()
+	dir, _ := keystoreOf(t, "alice")
+	fifo := filepath.Join(t.TempDir(), "audit")
+	ztest.Must(t, syscall.Mkfifo(fifo, 0o600))
+	exe, err := os.Executable()
+	ztest.Must(t, err)
+	cmd := exec.Command(exe, "serve", "--log-format", "text", "--listen", "tcp://127.0.0.1:*", "--keystore", dir, "--audit", fifo)
+	var log ztest.Log
+	cmd.Env, cmd.Stderr = append(os.Environ(), asZauth+"=1", "GORACE="+script.WithoutSleep), &log
+	stdin, err := cmd.StdinPipe()
+	ztest.Must(t, err, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer func() {
+		cmd.Process.Kill()
+		stdin.Close()
+		<-ended
+	}()
+	ztest.Wait(t, "it has read the keystore, and opens the audit", func() bool { return log.Count("keystore read") > 0 })
+	ztest.Must(t, cmd.Process.Signal(syscall.SIGHUP))
+	reader, err := os.Open(fifo)
+	ztest.Must(t, err)
+	defer reader.Close()
+	ztest.Wait(t, "it is there, and has read everything again", func() bool {
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("it ended: %v\n%s", err, &log)
+		default:
+		}
+		return log.Count("listening on ") == 1 && log.Count("msg=reloaded") == 1
+	})
+}
+
+// TestMountedSecret: there is no warning of the mode of a secret that systemd or
+// Kubernetes has put there.
+func TestMountedSecret(t *testing.T) {
+	dir, _ := keystoreOf(t, "service")
+	own := cert.Generate()
+	mounted := t.TempDir()
+	data := filepath.Join(mounted, "..2026_11_28")
+	ztest.Must(t, os.Mkdir(data, 0o755), own.Save(filepath.Join(data, "zauth.key"), false))
+	secret := filepath.Join(data, "zauth.key_secret")
+	ztest.Must(t, os.Chmod(secret, 0o440), os.Symlink("..2026_11_28", filepath.Join(mounted, "..data")),
+		os.Symlink("..data/zauth.key_secret", filepath.Join(mounted, "zauth.key_secret")))
+	for _, tt := range []struct {
+		credentials, secret string
+		warned              int
+	}{
+		{"", secret, 1},
+		{data, secret, 0},
+		{"", filepath.Join(mounted, "zauth.key_secret"), 0},
+	} {
+		t.Setenv("CREDENTIALS_DIRECTORY", tt.credentials)
+		args := []string{"--listen", "tcp://127.0.0.1:*", "--keystore", dir, "--askers", dir, "--cert", tt.secret}
+		if tt.warned == 0 {
+			args = append(args, "--strict")
+		}
+		z := startZauth(t, args...)
+		if n := z.log.Count("level=WARN", "other users can read this secret key"); n != tt.warned {
+			t.Errorf("%s with %q: %d warnings", strings.TrimPrefix(tt.secret, mounted), tt.credentials, n)
+		}
+		z.kill()
+	}
+}
