@@ -20,10 +20,11 @@ const maxPassword = 255
 func newHash() *cobra.Command {
 	return &cobra.Command{
 		Use:   "hash",
-		Short: "Make of a password what stands in a policy",
+		Short: "Hash a password for a policy file",
 		Long: `Hash reads a password, from the terminal or else from stdin without its last line
-end, and prints its hash by Argon2id, to be put into a policy between quotes. Who
-reads the policy then can't log in with what he reads.`,
+end, and prints its hash by Argon2id, to be put into a policy between quotes. Someone
+who reads the policy can't log in with the hash. To convert a whole file of
+passwords, use zauth passwd.`,
 		Example: `  zauth hash
   echo "$PASSWORD" | zauth hash`,
 		Args: cli.NoArgs,
@@ -37,7 +38,9 @@ reads the policy then can't log in with what he reads.`,
 				return err
 			}
 			defer clear(password)
-			fmt.Fprintln(cmd.OutOrStdout(), policy.HashPassword(password))
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), policy.HashPassword(password)); err != nil {
+				return fmt.Errorf("writing failed: %w", err)
+			}
 			return nil
 		},
 	}

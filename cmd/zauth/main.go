@@ -28,6 +28,6 @@ func newRoot() *cobra.Command {
 		Long: `Zauth is the authentication daemon for ZeroMQ. Services in any language ask it
 over ZAP (RFC 27) who may connect to them.`,
 	}, "zauth serve")
-	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), cli.Man(root))
+	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root))
 	return root
 }

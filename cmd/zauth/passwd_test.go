@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// TestParsePasswords: lines are read as czmq reads them, and what it would pass over
+// or take for something else is an error that tells the line.
+func TestParsePasswords(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 256)
+	for text, want := range map[string]string{
+		"a=b\n":                               "a=b",
+		"a=b":                                 "a=b",
+		"\ufeffa=b\r\n\r\n#c=d\nZoë= p=q #\n": "a=b|Zoë= p=q #",
+		"":                                    "!no line NAME=PASSWORD",
+		"# only\n":                            "!no line NAME=PASSWORD",
+		"a=b\nsecret\n":                       "!line 2: expected NAME=PASSWORD",
+		"=secret\n":                           "!line 1: no name before the =",
+		"a=\n":                                "!line 1: user \"a\": empty password",
+		"a=secret\nb=c\na=d\n":                "!line 3: user \"a\" appears twice",
+		"a =secret\n":                         "!line 1: name \"a \": blanks before the =",
+		" a=secret\n":                         "!line 1: name \" a\": blanks before the =",
+		"a\x00=secret\n":                      "!line 1: name \"a\\x00\": a policy can't hold it",
+		"a\xff=secret\n":                      "!line 1: name \"a\\xff\": a policy can't hold it",
+		"\"a'=secret\n":                       "!line 1: name \"\\\"a'\": a policy can't hold it",
+		long + "=secret\n":                    "!line 1: the name has more than 255 bytes",
+		"a=" + long + "\n":                    "!line 1: user \"a\": the password has more than 255",
+		"a=$argon2id$v=19$secret\n":           "!line 1: the password of \"a\" is a hash",
+		"a=$2y$10$" + long[:53] + "\n":        "!line 1: the password of \"a\" is a hash",
+		"a=$2 bills\n":                        "a=$2 bills",
+	} {
+		users, err := parsePasswords([]byte(text))
+		var all []string
+		for _, u := range users {
+			all = append(all, u.name+"="+string(u.password))
+		}
+		got := strings.Join(all, "|")
+		if err != nil {
+			got = "!" + err.Error()
+			if strings.Contains(got, "secret") || strings.Contains(got, long) {
+				t.Errorf("%q: the error tells a password: %s", text, got)
+			}
+		}
+		if got != want && !(strings.HasPrefix(want, "!") && strings.HasPrefix(got, want)) {
+			t.Errorf("%q (-want +got):\n%s", text, cmp.Diff(want, got))
+		}
+	}
+	var many []byte
+	for i := range maxUsers + 1 {
+		many = fmt.Appendf(many, "user-%d=x\n", i)
+	}
+	if _, err := parsePasswords(many); err == nil || err.Error() != "more than 10000 users" {
+		t.Errorf("too many: %v", err)
+	}
+}
+
+// FuzzPasswords holds that what is read of a password file can be put into a policy.
+func FuzzPasswords(f *testing.F) {
+	for _, seed := range []string{"a=b\n", "\ufeffa=b\r\n# c\n\nd==\n", "a", "=", "a=\n", "'\"=x"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		users, err := parsePasswords(text)
+		if err != nil {
+			return
+		}
+		for _, u := range users {
+			if zpl.CheckValue(u.name) != nil || u.name == "" || len(u.password) == 0 || len(u.password) > maxPassword || !bytes.Contains(text, u.password) {
+				t.Errorf("%q: %+v", text, u)
+			}
+		}
+	})
+}
