@@ -25,9 +25,13 @@ func parseClient(address string) (c client) {
 	if address == "" {
 		return c
 	}
+	if owner, ok := parseIPC(address); ok {
+		c.owner = owner
+		return c
+	}
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
-		c.owner, c.bad = parseIPC(address)
+		c.bad = true
 		return c
 	}
 	if ip.IsLinkLocalUnicast() {
@@ -43,14 +47,14 @@ func parseClient(address string) (c client) {
 
 // parseIPC reads what libzmq sends as the address of a client over ipc,
 // localhost:UID:GID:PID, and returns localhost:UID.
-func parseIPC(address string) (owner string, bad bool) {
+func parseIPC(address string) (owner string, ok bool) {
 	rest, ok := strings.CutPrefix(address, "localhost:")
 	uid, rest, ok1 := strings.Cut(rest, ":")
 	gid, pid, ok2 := strings.Cut(rest, ":")
 	if !ok || !ok1 || !ok2 || !isNumber(uid) || !isNumber(gid) || pid != "" && !isNumber(pid) {
-		return "", true
+		return "", false
 	}
-	return address[:len("localhost:")+len(uid)], false
+	return address[:len("localhost:")+len(uid)], true
 }
 
 func isNumber(s string) bool {

@@ -213,3 +213,48 @@ func TestFileMQVariants(t *testing.T) {
 	check(t, p, ask("", "", zap.MechanismNull), decision{"OK", "", 8})
 	check(t, p, ask("", "", zap.MechanismPlain, "", ""), decision{"PLAIN is not allowed", "", 7})
 }
+
+// TestGuessesThroughService: a service that asks for clients can't guess a password by
+// saying another address each time, and others aren't refused for it.
+func TestGuessesThroughService(t *testing.T) {
+	t.Parallel()
+	p, _ := load(t, t.TempDir(), "security\n    failures = 3\n    plain = 1\n        account\n            login = guest\n            password = guess77\n")
+	said := map[string]int{}
+	from := func(asker, address, password string) zap.Reply {
+		req := ask("", address, zap.MechanismPlain, "guest", password)
+		req.Asker = asker
+		return p.Handle(t.Context(), req)
+	}
+	for i := range 100 {
+		reply := from("198.51.100.7 (mallory)", fmt.Sprintf("10.9.8.%d", i), fmt.Sprint("guess", i))
+		said[fmt.Sprintf("%d %s", reply.Status, reply.Text)]++
+	}
+	want := map[string]int{"400 wrong user name or password": 30, "300 too many logins at a time from this address or service": 70}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, asker := range []string{"", "198.51.100.7 (web)", "ipc"} {
+		if reply := from(asker, "10.9.8.1", "guess77"); reply.Status != zap.StatusOK {
+			t.Errorf("by %q: %+v", asker, reply)
+		}
+	}
+}
+
+// TestLimitAllocations: a limit on all mechanisms costs no allocation.
+func TestLimitAllocations(t *testing.T) {
+	dir := t.TempDir()
+	alice := scenario.Named("alice")
+	put(t, filepath.Join(dir, "clients"), alice)
+	p, _ := load(t, dir, "security\n    failures = 1000000\n    deny = 192.0.2.0/24\n    curve = 1\n        keystore = dir:clients\n")
+	for _, address := range []string{"10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::1", "2001:db8::1", "localhost:1:1:1", ""} {
+		for _, asker := range []string{"", "198.51.100.7 (web)"} {
+			for _, key := range []string{string(alice.Public[:]), string(make([]byte, 32))} {
+				req := ask("", address, zap.MechanismCurve, key)
+				req.Asker = asker
+				if n := testing.AllocsPerRun(100, func() { p.Handle(t.Context(), req) }); n != 0 {
+					t.Errorf("%q for %q: %v allocations", asker, address, n)
+				}
+			}
+		}
+	}
+}

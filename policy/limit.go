@@ -3,7 +3,6 @@ package policy
 import (
 	"hash/maphash"
 	"math"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -81,17 +80,13 @@ func (l *limiter) hash(s string) uint64 {
 	return maphash.String(l.seed, s)
 }
 
-// askerName returns what is the same for all connections of a service: its user id,
-// or its host. An asker is "HOST:PORT (USER)", "HOST:PORT" or a path.
+// askerName returns what is the same for all connections of a service: of
+// "ADDRESS (USER)" its user id, which it can have at several addresses, and else all.
 func askerName(asker string) string {
-	address, user, known := strings.Cut(asker, " (")
-	if known {
+	if _, user, known := strings.Cut(asker, " ("); known {
 		return user
 	}
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
+	return asker
 }
 
 // tooMany reports whether a bucket has failed as often as it may in a minute.

@@ -61,7 +61,7 @@ func TestLimiterCounts(t *testing.T) {
 func TestLimiterBuckets(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
-	const zauth = "198.51.100.7:4711"
+	const service = "198.51.100.7"
 	for _, tt := range []struct {
 		asker1, address1 string
 		asker2, address2 string
@@ -79,12 +79,12 @@ func TestLimiterBuckets(t *testing.T) {
 		{"", "localhost:1000:1000:17", "", "localhost:1000:100:18", true},
 		{"", "localhost:1000:1000:17", "", "localhost:1001:1000:17", false},
 		{"", "localhost:1000:1000:17", "", "", false},
-		{zauth, "192.0.2.9", "", "192.0.2.9", false},
-		{zauth, "192.0.2.9", "198.51.100.7:4712", "192.0.2.9", true},
-		{zauth, "192.0.2.9", "198.51.100.8:4711", "192.0.2.9", false},
-		{zauth + " (web)", "192.0.2.9", "198.51.100.8:1 (web)", "192.0.2.9", true},
-		{zauth + " (web)", "192.0.2.9", zauth + " (mail)", "192.0.2.9", false},
-		{"/run/zauth", "192.0.2.9", "/run/zauth", "192.0.2.9", true},
+		{service, "192.0.2.9", "", "192.0.2.9", false},
+		{service, "192.0.2.9", service, "192.0.2.9", true},
+		{service, "192.0.2.9", "198.51.100.8", "192.0.2.9", false},
+		{service + " (web)", "192.0.2.9", "198.51.100.8 (web)", "192.0.2.9", true},
+		{service + " (web)", "192.0.2.9", service + " (mail)", "192.0.2.9", false},
+		{"ipc", "192.0.2.9", "ipc", "192.0.2.9", true},
 	} {
 		one, two := l.bucketOf(tt.asker1, parseClient(tt.address1)), l.bucketOf(tt.asker2, parseClient(tt.address2))
 		if (one == two) != tt.same {
@@ -132,12 +132,12 @@ func TestGuessesByAsker(t *testing.T) {
 	through := 0
 	for i := range 1000 {
 		c := parseClient(fmt.Sprintf("10.9.%d.%d", i/250, i%250))
-		through += l.guesses(1, l.bucketOf(fmt.Sprintf("198.51.100.7:%d", i), c), 3, l.start)
+		through += l.guesses(1, l.bucketOf(fmt.Sprintf("198.51.100.%d (web)", i%250), c), 3, l.start)
 	}
 	if through != 30 {
 		t.Errorf("%d guesses, want 30", through)
 	}
-	for _, asker := range []string{"", "198.51.100.8:1"} {
+	for _, asker := range []string{"", "198.51.100.8 (mail)"} {
 		if n := l.guesses(1, l.bucketOf(asker, parseClient("10.9.0.1")), 3, l.start); n != 1 {
 			t.Errorf("%q can't guess", asker)
 		}
