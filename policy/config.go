@@ -12,6 +12,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -407,6 +408,9 @@ func (p *parser) account(n *zpl.Node) *account {
 	}
 	if a.userID == "" && isUserID(a.login) {
 		a.userID = a.login
+	}
+	if _, err := curve.ParsePublicKey(a.userID); err == nil {
+		p.fail(n, fmt.Errorf("%w: the user id %s reads as a key: a client by CURVE could be called the same", ErrValue, a.userID))
 	}
 	slices.Sort(groups)
 	a.metadata = append(metadata, zap.Property{Name: "group", Value: []byte(strings.Join(slices.Compact(groups), ","))})

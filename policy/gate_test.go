@@ -186,6 +186,7 @@ func TestMoreFaults(t *testing.T) {
 		"    user-id = name\n    user-id = key\n":                                            "3:5: user-id stands twice",
 		account + "            user-id = Zoë\n":                                              "6:23: unusable value: user-id: expected printable ASCII",
 		account + "            group = \"a,,b\"\n":                                           "6:22: unusable value: group: empty name",
+		account + "            user-id = 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'\n":       "3:9: unusable value: the user id rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7 reads as a key",
 		account + "            metadata = 1\n":                                               "6:24: unusable value: metadata has no value",
 		account + "            metadata\n                User-Id = root\n":                   "7:17: unknown name User-Id: ZeroMQ or zauth itself",
 		account + "            metadata\n                claim-desk = 7\n":                   "7:17: unknown name claim-desk: ZeroMQ or zauth itself",

@@ -228,7 +228,7 @@ func (c *count) fail(slot int64) {
 	}
 }
 
-// turn empties the slots that are too old. Time that goes back is as if it stood.
+// turn empties the slots that are too old. If the clock goes back, none is.
 func (c *count) turn(slot int64) {
 	if slot-c.at >= slots {
 		c.slots = [slots]uint32{}

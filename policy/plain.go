@@ -26,18 +26,18 @@ type plainRules struct {
 	accounts map[string]*account
 	decoys   []password // one of each kind of hash
 	cache    *cache
+	patience time.Duration // how long a request waits for its turn
 }
 
 // comparing has a slot for each comparison of the process that runs: each takes a
 // core, and memory.
 var comparing = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// patience is how long a request waits for a slot. A service doesn't wait longer for
-// the answer.
-const patience = 5 * time.Second
+// defaultPatience is how long services wait for an answer.
+const defaultPatience = 5 * time.Second
 
 func newPlainRules(s *plainSection) *plainRules {
-	p := &plainRules{rule: s.rule, accounts: map[string]*account{}, cache: newCache()}
+	p := &plainRules{rule: s.rule, accounts: map[string]*account{}, cache: newCache(), patience: defaultPatience}
 	kinds := map[kind]bool{}
 	for _, a := range s.accounts {
 		p.accounts[a.login] = a
@@ -69,7 +69,7 @@ func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time
 // compareInTurn compares when there is a slot. It gives up when nobody waits for the
 // answer any more; the error is then ctx's.
 func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte) (matches bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	select {
 	case comparing <- struct{}{}:
