@@ -10,6 +10,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/internal/modes"
 )
@@ -35,12 +36,8 @@ func (s *snapshot) emptyGroups() (warnings []string) {
 		known := map[string]bool{}
 		for _, r := range d.curve.stores {
 			for id := range r.store.All() {
-				for _, g := range id.Groups {
-					known[g] = true
-				}
-				if d.curve.authorities[id.Certificate.Authority] {
-					value, _ := id.Certificate.Metadata.Get(groupProperty)
-					for _, g := range SplitGroups(value) {
+				for _, certificate := range append([]*cert.Certificate{id.Certificate}, id.Others...) {
+					for _, g := range d.curve.granted(id, certificate).groups {
 						known[g] = true
 					}
 				}
@@ -97,6 +94,7 @@ func exposed(c *config) (warnings []string) {
 		}
 	}
 	add(modes.Writable(c.file))
+	add(modes.Writable(c.file + stateSuffix))
 	for _, s := range c.sections {
 		if s.plain != nil && slices.ContainsFunc(s.plain.accounts, func(a *account) bool { return a.password.isClear() }) {
 			if why := modes.Readable(c.file); why != "" {

@@ -54,6 +54,23 @@ func TestEmptyGroups(t *testing.T) {
 	}
 }
 
+// TestSignedGroups: a group that a trusted authority has signed isn't empty.
+func TestSignedGroups(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice := scenario.Named("alice", cert.Property{Name: "group", Value: "traders, admins"})
+	ztest.Must(t, acme.Sign(alice))
+	put(t, filepath.Join(dir, "clients"), alice)
+	text := "security\n    curve = 1\n        keystore = dir:clients\n        group = admins\n"
+	if got := warningsOf(t, dir, text); len(got) != 1 {
+		t.Errorf("without the authority: %q", got)
+	}
+	if got := warningsOf(t, dir, text+fmt.Sprintf("        authority = %q\n", acme.Key)); len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestListTold: a list that ends soon is told of by Check, and at the start.
 func TestListTold(t *testing.T) {
 	t.Parallel()
@@ -96,8 +113,10 @@ func TestExposed(t *testing.T) {
 			t.Errorf("%q isn't among %q", want, got)
 		}
 	}
+	state := filepath.Join(s.Dir, "policy.zpl.state")
+	ztest.Must(t, os.WriteFile(state, nil, 0o600), os.Chmod(state, 0o666))
 	exposed, err := policy.Exposed(filepath.Join(s.Dir, "policy.zpl"))
-	if err != nil || len(exposed) != 4 {
+	if err != nil || len(exposed) != 5 || !strings.Contains(exposed[1], "policy.zpl.state: mode 0666: other users can change it") {
 		t.Errorf("%q, %v", exposed, err)
 	}
 }
