@@ -25,6 +25,8 @@ import (
 var (
 	// ErrState means that a state file isn't what this package wrote.
 	ErrState = errors.New("damaged state: it says which keys were revoked, so none are let in without it. Restore it, or remove it to forget them")
+	// ErrStateWrite means that a state file can't be written.
+	ErrStateWrite = errors.New("writing the state failed")
 	// ErrOldList means that a revocation list is older than one that was seen.
 	ErrOldList = errors.New("older than the newest revocation list that was seen")
 )
@@ -128,7 +130,7 @@ func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) er
 	m.saved = false
 	if m.path != "" {
 		if err := m.saveLocked(stores, lists); err != nil {
-			return fmt.Errorf("policy: writing the state failed: %w", err)
+			return fmt.Errorf("policy: %w: %w", ErrStateWrite, err)
 		}
 	}
 	m.saved = true

@@ -11,7 +11,7 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var strict bool
+	var f ruleFlags
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a policy file",
@@ -21,7 +21,7 @@ nobody is in, revocation lists that end soon, files that other users can change.
 exit code is 0 if the policy can be served, and 1 if not.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			warnings, err := policy.Check(args[0], policy.Options{})
+			warnings, err := policy.Check(args[0], policy.Options{State: f.statePath("")})
 			for _, w := range warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 			}
@@ -32,7 +32,7 @@ exit code is 0 if the policy can be served, and 1 if not.`,
 				}
 				return fmt.Errorf("%s: %s", args[0], count(len(faults), "fault"))
 			}
-			if err != nil || !strict {
+			if err != nil || !f.strict {
 				return err
 			}
 			exposed, err := policy.Exposed(args[0])
@@ -42,7 +42,8 @@ exit code is 0 if the policy can be served, and 1 if not.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&strict, "strict", false, "fail if other users can change the files that decide, or read passwords in them")
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "fail if other users can change the files that decide, or read passwords in them")
+	f.addState(cmd.Flags())
 	return cmd
 }
 

@@ -63,6 +63,7 @@ asked for.`,
 	flags.StringVar(&q.rules.policy, "policy", "", "the policy's `file`")
 	flags.StringVar(&q.rules.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore")
 	flags.StringVar(&q.rules.askers, "askers", "", "without --policy, `URL` of the keystore of the services that may ask zauth, for --domain zauth")
+	q.rules.addState(flags)
 	flags.StringVar(&q.domain, "domain", "", "the ZAP domain of the service")
 	flags.StringVar(&q.address, "address", "", "the client's IP address, or libzmq's localhost:UID:GID:PID for ipc")
 	flags.StringVar(&q.cert, "cert", "", "the client's certificate `file`: CURVE")

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/internal/cli"
@@ -32,6 +36,11 @@ type ruleFlags struct {
 	strict   bool
 }
 
+// addState adds the flag that says where the state is.
+func (f *ruleFlags) addState(flags *pflag.FlagSet) {
+	flags.StringVar(&f.state, "state", "", "`file` that remembers which keys were revoked, or none (default in $STATE_DIRECTORY, else POLICY.state or KEYSTORE.state)")
+}
+
 // check returns an error if there are two sets of rules.
 func (f ruleFlags) check(keystoreGiven bool) error {
 	switch {
@@ -49,10 +58,13 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 		return nil, nil, err
 	}
 	if f.policy != "" {
-		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.state})
-		return p, p, err
+		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.statePath("")})
+		if err != nil {
+			return nil, nil, stateHint(err)
+		}
+		return p, p, nil
 	}
-	clients, err := openDefault(f.keystore, f.state, log)
+	clients, err := openDefault(f.keystore, f.statePath(f.keystore), log)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
 	}
@@ -62,11 +74,7 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	if f.askers == "" {
 		return withLink{clients: clients}, clients, nil
 	}
-	state := f.state
-	if state != "" && state != policy.StateNone {
-		state += ".askers"
-	}
-	askers, err := openDefault(f.askers, state, log)
+	askers, err := openDefault(f.askers, f.statePath(f.askers), log)
 	if err != nil {
 		clients.Close()
 		return nil, nil, fmt.Errorf("--askers: %w", err)
@@ -83,9 +91,48 @@ func openDefault(url, state string, log *slog.Logger) (*policy.Policy, error) {
 	p, err := policy.Default(store, policy.Options{Log: log, State: state})
 	if err != nil {
 		store.Close()
-		return nil, err
+		return nil, stateHint(err)
 	}
 	return p, nil
+}
+
+// stateHint says what to do where the state can't be written.
+func stateHint(err error) error {
+	if errors.Is(err, policy.ErrStateWrite) {
+		return cli.Hint(err, "it remembers which keys were revoked: say where with --state FILE, or forget them at a restart with --state none")
+	}
+	return err
+}
+
+// stateDirectory is the environment variable by which systemd says where a service
+// keeps what it must not forget.
+const stateDirectory = "STATE_DIRECTORY"
+
+// statePath is where the state is: what --state says, else in the directory of
+// systemd, else beside the policy, for which it is "", or beside the keystore of that
+// URL.
+func (f ruleFlags) statePath(url string) string {
+	isAskers := url != "" && url == f.askers
+	switch dir, _, _ := strings.Cut(os.Getenv(stateDirectory), ":"); {
+	case f.state == policy.StateNone, f.state != "" && !isAskers:
+		return f.state
+	case f.state != "":
+		return f.state + ".askers"
+	case dir != "" && isAskers:
+		return filepath.Join(dir, "askers.state")
+	case dir != "":
+		return filepath.Join(dir, "zauth.state")
+	case url == "":
+		return ""
+	}
+	kind, path, ok := strings.Cut(url, ":")
+	switch {
+	case ok && (kind == "env" || kind == "mem"):
+		return policy.StateNone
+	case !ok || kind != "dir" && kind != "bolt" && kind != "file":
+		path = url
+	}
+	return filepath.Clean(path) + ".state"
 }
 
 // refuseExposed returns an error for files that other users can change, if that is

@@ -94,6 +94,7 @@ own secret certificate is refused always if others can change it.`,
 	flags.StringVar(&f.policy, "policy", "", "`file` that says who is admitted")
 	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore: dir:PATH, bolt:FILE, file:FILE or env:NAME")
 	flags.StringVar(&f.askers, "askers", "", "with --cert and without --policy, `URL` of the keystore of the services that may ask")
+	f.addState(flags)
 	flags.StringVar(&f.socketMode, "socket-mode", "0600", "`mode` of the sockets of ipc endpoints")
 	flags.StringVar(&f.socketGroup, "socket-group", "", "`group` of the sockets of ipc endpoints")
 	flags.BoolVar(&f.strict, "strict", false, "refuse files that other users can change, or secrets that they can read, instead of warning")
