@@ -60,6 +60,7 @@ func newPolicy(file string, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.readOnly = o.ReadOnly
 	return &Policy{file: file, log: o.Log, memory: m}, nil
 }
 

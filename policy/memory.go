@@ -39,7 +39,8 @@ const StateNone = "none"
 // a backup that is restored or an older list doesn't bring a key back, also after a
 // restart if there is a file.
 type memory struct {
-	path string // "" without a file
+	path     string // "" without a file
+	readOnly bool   // the file is not written
 
 	current atomic.Pointer[state] // never changed, only exchanged
 
@@ -128,7 +129,7 @@ func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) er
 	}
 	m.current.Store(next)
 	m.saved = false
-	if m.path != "" {
+	if m.path != "" && !m.readOnly {
 		if err := m.saveLocked(stores, lists); err != nil {
 			return fmt.Errorf("policy: %w: %w", ErrStateWrite, err)
 		}

@@ -47,6 +47,8 @@ type Options struct {
 	// "" means FILE.state beside the file of a policy, and for the default policy
 	// the same as StateNone: memory only.
 	State string
+	// ReadOnly is for tools that only ask: the state is read and not written.
+	ReadOnly bool
 }
 
 // Default returns the default policy over a keystore: CURVE clients whose

@@ -29,7 +29,7 @@ type question struct {
 }
 
 func newDecide() *cobra.Command {
-	var q question
+	q := question{rules: ruleFlags{readOnly: true}}
 	cmd := &cobra.Command{
 		Use:   "decide",
 		Short: "Ask a policy what it would say",

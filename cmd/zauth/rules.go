@@ -33,6 +33,7 @@ type ruleFlags struct {
 	keystore string
 	askers   string
 	state    string
+	readOnly bool // of the state
 	strict   bool
 }
 
@@ -58,13 +59,13 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 		return nil, nil, err
 	}
 	if f.policy != "" {
-		p, err := policy.Load(f.policy, policy.Options{Log: log, State: f.statePath("")})
+		p, err := policy.Load(f.policy, f.options("", log))
 		if err != nil {
 			return nil, nil, stateHint(err)
 		}
 		return p, p, nil
 	}
-	clients, err := openDefault(f.keystore, f.statePath(f.keystore), log)
+	clients, err := openDefault(f.keystore, f.options(f.keystore, log))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
 	}
@@ -74,7 +75,7 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	if f.askers == "" {
 		return withLink{clients: clients}, clients, nil
 	}
-	askers, err := openDefault(f.askers, f.statePath(f.askers), log)
+	askers, err := openDefault(f.askers, f.options(f.askers, log))
 	if err != nil {
 		clients.Close()
 		return nil, nil, fmt.Errorf("--askers: %w", err)
@@ -82,13 +83,18 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	return withLink{clients, askers}, allRules{clients, askers}, nil
 }
 
+// options are those of the policy, for which url is "", or of that over a keystore.
+func (f ruleFlags) options(url string, log *slog.Logger) policy.Options {
+	return policy.Options{Log: log, State: f.statePath(url), ReadOnly: f.readOnly}
+}
+
 // openDefault returns the default policy over a keystore.
-func openDefault(url, state string, log *slog.Logger) (*policy.Policy, error) {
-	store, err := keystore.Open(url, log)
+func openDefault(url string, o policy.Options) (*policy.Policy, error) {
+	store, err := keystore.Open(url, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Default(store, policy.Options{Log: log, State: state})
+	p, err := policy.Default(store, o)
 	if err != nil {
 		store.Close()
 		return nil, stateHint(err)
