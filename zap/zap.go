@@ -93,7 +93,7 @@ type Reply struct {
 	Status   Status
 	Text     string   // explains the status to an operator; ASCII, at most 255 octets
 	UserID   string   // who the client is, with StatusOK only; ASCII, at most 255 octets
-	Metadata Metadata // what the server may know of the user, with StatusOK only
+	Metadata Metadata // what the server may know of the user, with StatusOK only; no reserved names
 
 	// Rule says what decided, such as "policy.zpl:12", for logs and audits. It
 	// doesn't travel.
