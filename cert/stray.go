@@ -17,7 +17,11 @@ type stray struct {
 // would write. If strict is true, a property without a value isn't one with an
 // empty value, and a value that others read otherwise is a stray too.
 func strays(parsed, whole []*zpl.Node, strict bool, yield func(stray)) {
-	used := make([]bool, len(whole))
+	var few [16]bool
+	used := few[:]
+	if len(whole) > len(few) {
+		used = make([]bool, len(whole))
+	}
 	next := 0 // mostly, the order is the same
 	for _, n := range parsed {
 		is := func(i int) bool { return i < len(whole) && !used[i] && whole[i].Name == n.Name }

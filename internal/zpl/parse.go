@@ -33,8 +33,14 @@ func ParseHiding(text []byte, hidden ...string) (root *Node, warnings []Warning,
 		p.warn("a byte order mark")
 		p.line = 0
 	}
+	// Names and values are parts of one string, unless some could have to be hidden.
+	p.text = text
+	if !p.mayHide() {
+		p.whole = string(text)
+	}
 	for len(text) > 0 {
 		p.line++
+		p.start = len(p.text) - len(text)
 		end := bytes.IndexAny(text, "\r\n")
 		line := text
 		switch {
@@ -76,6 +82,28 @@ type parser struct {
 	stack    []level // the way from the root to the last property
 	hidden   []string
 	warnings []Warning
+
+	text  []byte
+	whole string // of text, or "" if something in it could have to be hidden
+	start int    // of the line in text
+}
+
+// mayHide reports whether there can be anything to hide.
+func (p *parser) mayHide() bool {
+	for _, path := range p.hidden {
+		if _, name, _ := strings.Cut(path, "/"); bytes.Contains(p.text, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// string returns a part of the line as a string.
+func (p *parser) string(line []byte, from, to int) string {
+	if p.whole == "" {
+		return string(line[from:to])
+	}
+	return p.whole[p.start+from : p.start+to]
 }
 
 // level is a property with the widths of its and its children's indentation.
@@ -132,7 +160,7 @@ func (p *parser) parseLine(line []byte) error {
 	if err != nil {
 		return err
 	}
-	node := &Node{Name: string(line[start:end]), Line: p.line, Column: start + 1}
+	node := &Node{Name: p.string(line, start, end), Line: p.line, Column: start + 1}
 	if err := p.parseValue(node, parent.node, line, end); err != nil {
 		return err
 	}
@@ -175,7 +203,7 @@ func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 			return nil
 		}
 	}
-	node.Value = string(value)
+	node.Value = p.string(line, node.ValueColumn-1, node.ValueColumn-1+len(value))
 	return nil
 }
 
