@@ -7,7 +7,7 @@
 // killed process left under such a name is removed when NAME is written again.
 //
 // On Windows, modes mean nothing: who may read a file is what its directory says. A
-// directory isn't synced there.
+// directory isn't synced there, and what a killed process left behind stays.
 package atomicfile
 
 import (
@@ -268,6 +268,9 @@ func failed(path string, err error) error {
 	return fmt.Errorf("writing %s failed: %w", path, err)
 }
 
+// onSync is told each directory that was synced, for tests.
+var onSync = func(dir string) {}
+
 // syncDirs has the names of files on the disk.
 func syncDirs(all []*staged) error {
 	done := map[string]bool{}
@@ -277,6 +280,7 @@ func syncDirs(all []*staged) error {
 			if err := syncDir(dir); err != nil {
 				return failed(s.path, err)
 			}
+			onSync(dir)
 		}
 	}
 	return nil

@@ -7,12 +7,34 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/internal/ztest"
 )
+
+// synced has a *atomic.Int64 for each directory that was synced: how often.
+var synced sync.Map
+
+func TestMain(m *testing.M) {
+	onSync = func(dir string) {
+		count, _ := synced.LoadOrStore(filepath.Clean(dir), new(atomic.Int64))
+		count.(*atomic.Int64).Add(1)
+	}
+	os.Exit(m.Run())
+}
+
+// checkSynced fails unless a directory was synced so often.
+func checkSynced(t *testing.T, dir string, want int64) {
+	t.Helper()
+	count, _ := synced.LoadOrStore(dir, new(atomic.Int64))
+	if got := count.(*atomic.Int64).Load(); got != want {
+		t.Errorf("the directory was synced %d times, not %d", got, want)
+	}
+}
 
 // check fails unless a directory holds exactly these files. It finds what is left
 // behind.
@@ -128,6 +150,8 @@ func TestMany(t *testing.T) {
 	}
 	ztest.Must(t, Create(files...))
 	check(t, dir, want)
+	checkSynced(t, dir, 1) // once for all
 	ztest.Must(t, Replace(files...))
 	check(t, dir, want)
+	checkSynced(t, dir, 2)
 }
