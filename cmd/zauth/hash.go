@@ -52,16 +52,18 @@ func readPassword(cmd *cobra.Command, file string, isNew bool) ([]byte, error) {
 	if file == "" {
 		return askPassword(cmd, isNew)
 	}
-	in := cmd.InOrStdin()
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the password failed: %w", err)
+	password, err := cli.Await(cmd.Context(), func() ([]byte, error) {
+		in := cmd.InOrStdin()
+		if file != "-" {
+			f, err := os.Open(file)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			in = f
 		}
-		defer f.Close()
-		in = f
-	}
-	password, err := io.ReadAll(io.LimitReader(in, maxPassword+3))
+		return io.ReadAll(io.LimitReader(in, maxPassword+3))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the password failed: %w", err)
 	}

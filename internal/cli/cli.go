@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +20,17 @@ const (
 	ExitFailed = 1
 	ExitUsage  = 2
 )
+
+// codeError is an error with an exit code of its own.
+type codeError struct {
+	error
+	code int
+}
+
+func (e codeError) Unwrap() error { return e.error }
+
+// WithCode gives err another exit code than ExitFailed.
+func WithCode(err error, code int) error { return codeError{err, code} }
 
 // usageError is a wrong use of the command line.
 type usageError struct{ error }
@@ -69,13 +82,18 @@ func version() string {
 	return "(unknown)"
 }
 
-// Run runs a program and returns its exit code. Its error goes to stderr.
+// Run runs a program and returns its exit code. Its error goes to stderr. A
+// command whose output can't be written fails, whether it looks or not.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &output{to: stdout}
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("writing to stdout failed: %w", out.err)
+	}
 	if err == nil {
 		return ExitDone
 	}
@@ -85,10 +103,47 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 		fmt.Fprintf(stderr, "%s: hint: %s\n", root.Name(), hint.hint)
 	}
 	var usage usageError
-	if errors.As(err, &usage) {
+	var coded codeError
+	var signaled interrupted
+	switch {
+	case errors.As(err, &signaled):
+		return signaled.code()
+	case errors.As(context.Cause(ctx), &signaled) && errors.Is(err, context.Canceled):
+		return signaled.code()
+	case errors.As(err, &usage):
 		return ExitUsage
+	case errors.As(err, &coded):
+		return coded.code
 	}
 	return ExitFailed
+}
+
+// output is a command's stdout. Its err is the first of what it writes to. It is
+// safe for concurrent use.
+type output struct {
+	to  io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.to.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// StdoutFile returns the file that is a command's stdout, or nil.
+func StdoutFile(cmd *cobra.Command) *os.File {
+	to := cmd.OutOrStdout()
+	if o, ok := to.(*output); ok {
+		to = o.to
+	}
+	f, _ := to.(*os.File)
+	return f
 }
 
 // NoArgs wants no arguments.

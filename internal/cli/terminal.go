@@ -54,15 +54,11 @@ func (t Terminal) Ask(ctx context.Context, prompt string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking the terminal failed: %w", err)
 	}
-	// Whoever interrupts wants the echo back. The read can't be ended; it ends
-	// with the program.
-	defer context.AfterFunc(ctx, func() {
-		term.Restore(fd, state)
-		fmt.Fprintln(t.out)
-		os.Exit(ExitFailed)
-	})()
 	t.Printf("%s", prompt)
-	secret, err := term.ReadPassword(fd)
+	secret, err := Await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil { // the read goes on, with the echo off
+		term.Restore(fd, state)
+	}
 	t.Printf("\n")
 	if err != nil {
 		return nil, fmt.Errorf("asking the terminal failed: %w", err)
