@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +15,7 @@ import (
 type lockable interface {
 	Lock(passphrase []byte) error
 	Unlock(passphrase []byte) error
-	SaveSecret(path string, overwrite bool) error
+	AppendSecret(dst []byte) ([]byte, error)
 }
 
 // loadLockable reads the file of either, and tells whether it is locked.
@@ -72,7 +71,7 @@ the key meanwhile.`,
 			if err := secret.Lock(p); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			if err := saveInPlace(path, secret.SaveSecret); err != nil {
+			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
 				return err
 			}
 			note(cmd, "locked: %s", path)
@@ -101,7 +100,7 @@ func newUnlock() *cobra.Command {
 			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
 				return err
 			}
-			if err := saveInPlace(path, secret.SaveSecret); err != nil {
+			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
 				return err
 			}
 			note(cmd, "unlocked: %s (who can read it can use the key)", path)
@@ -110,13 +109,4 @@ func newUnlock() *cobra.Command {
 	}
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
-}
-
-// saveInPlace replaces a file. A link stays one: what it leads to is replaced.
-func saveInPlace(path string, save func(path string, overwrite bool) error) error {
-	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return fmt.Errorf("writing %s failed: %w", path, err)
-	}
-	return save(target, true)
 }

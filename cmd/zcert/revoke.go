@@ -59,7 +59,7 @@ key in use. Renew it in time with zcert revoke and no FILE.`,
 			if err := a.SignRevocations(l, now.Add(-backdate), now.Add(time.Duration(valid))); err != nil {
 				return err
 			}
-			save := func() error { return saveInPlace(listFile, l.Save) }
+			save := func() error { return saveInPlace(cmd, listFile, l.Append, false) }
 			if isNew {
 				save = func() error { return l.Save(listFile, false) }
 			}

@@ -144,9 +144,9 @@ func (s *signer) sign(cmd *cobra.Command, path string) (*cert.Certificate, error
 	if err := (&cert.Checker{}).Check(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	write, save := c.AppendPublic, c.SavePublic
+	write := c.AppendPublic
 	if !c.Secret.IsZero() {
-		write, save = c.AppendSecret, c.SaveSecret
+		write = c.AppendSecret
 	}
 	if path == "-" {
 		text, err := write(nil)
@@ -155,7 +155,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (*cert.Certificate, error
 		}
 		return c, err
 	}
-	return c, saveInPlace(path, save)
+	return c, saveInPlace(cmd, path, write, !c.Secret.IsZero())
 }
 
 // randomSerial makes a serial number that no other certificate has.
