@@ -60,7 +60,7 @@ services, and lock it.`,
 			}
 			a := cert.GenerateAuthority(metadata...)
 			if lock || passphraseFile != "" {
-				p, err := newPassphrase(cmd, passphraseFile)
+				p, err := newPassphrase(cmd, passphraseFile, "--passphrase-file FILE")
 				if err != nil {
 					return err
 				}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
@@ -24,9 +21,6 @@ const publicSuffix = ".key"
 
 // maxCount is how many identities are made at once, at most.
 const maxCount = 1_000_000
-
-// writers is how many files are on their way to the disk at a time.
-const writers = 16
 
 // generator is what gen was told to do.
 type generator struct {
@@ -67,7 +61,7 @@ the last one has. If one can't be made, none are.`,
 				return err
 			}
 			if lock || passphraseFile != "" {
-				if g.password, err = newPassphrase(cmd, passphraseFile); err != nil {
+				if g.password, err = newPassphrase(cmd, passphraseFile, "--passphrase-file FILE"); err != nil {
 					return err
 				}
 				defer clear(g.password)
@@ -88,7 +82,8 @@ the last one has. If one can't be made, none are.`,
 	return cmd
 }
 
-// checkFileName refuses a name that no certificate's file can have.
+// checkFileName refuses a name that no certificate's file can have, or whose
+// directory isn't there.
 func checkFileName(name string) error {
 	base := filepath.Base(name)
 	if name == "" || strings.HasSuffix(name, "/") || base == "." || base == ".." {
@@ -96,6 +91,12 @@ func checkFileName(name string) error {
 	}
 	if strings.HasSuffix(name, publicSuffix) || strings.HasSuffix(name, publicSuffix+cert.SecretSuffix) {
 		return cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
+	}
+	dir := filepath.Dir(name)
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return cli.Hint(fmt.Errorf("%s: no such directory", dir), "mkdir -p "+dir)
+	} else if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: not a directory", dir)
 	}
 	return nil
 }
@@ -154,34 +155,11 @@ next: zcert show %[1]s
 // many makes count identities, or none.
 func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool) error {
 	start := time.Now()
-	bar := progress(cmd, count, "making identities")
 	made := make([]generated, count)
-	var mu sync.Mutex // for next
-	next := 0
-	group, ctx := errgroup.WithContext(cmd.Context())
-	for range writers {
-		group.Go(func() error {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= count {
-					return nil
-				}
-				if err := context.Cause(ctx); err != nil {
-					return err
-				}
-				var err error
-				if made[i], err = g.make(fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1)); err != nil {
-					return err
-				}
-				bar.Add(1)
-			}
-		})
-	}
-	if err := group.Wait(); err != nil {
-		bar.Exit()
+	if err := each(cmd, count, "making identities", false, func(i int) (err error) {
+		made[i], err = g.make(fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1))
+		return err
+	}); err != nil {
 		if !g.force {
 			for _, m := range made {
 				if m.Public != "" {
@@ -192,7 +170,6 @@ func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool
 		}
 		return err
 	}
-	bar.Finish()
 	if asJSON {
 		return writeJSON(cmd, made)
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +40,7 @@ func open(cmd *cobra.Command, path string) (input, error) {
 	if path != "-" {
 		return input{path: path}, nil
 	}
-	text, err := readAll(cmd.InOrStdin(), stdinName)
+	text, err := cli.Await(cmd.Context(), func() ([]byte, error) { return readAll(cmd.InOrStdin(), stdinName) })
 	return input{path: stdinName, text: text, isRead: true}, err
 }
 
@@ -60,12 +64,44 @@ func (in input) read() ([]byte, error) {
 	if in.isRead {
 		return in.text, nil
 	}
-	f, err := os.Open(in.path)
+	// Without a writer, a pipe would block until there is one.
+	f, err := os.OpenFile(in.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s: not a regular file", cert.ErrFile, in.path)
+	}
 	return readAll(f, in.path)
+}
+
+// checkMode tells of a file with a secret that other users can read, which is what.
+func (in input) checkMode(cmd *cobra.Command, what string) error {
+	if in.isRead || runtime.GOOS == "windows" {
+		return nil
+	}
+	info, err := os.Stat(in.path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return tell(cmd, in.path, cert.Warning{Mode: info.Mode(),
+		Text: fmt.Sprintf("mode %04o: other users can read this %s: chmod 600 %s", info.Mode().Perm(), what, in.path)})
+}
+
+// withPipeHint tells what to do about a file that is a pipe or a device.
+func withPipeHint(cmd *cobra.Command, path string, err error) error {
+	if !errors.Is(err, cert.ErrFile) {
+		return err
+	}
+	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return cli.Hint(err, fmt.Sprintf("to read a pipe, give - as FILE: %s - < %s", cmd.CommandPath(), path))
+	}
+	return err
 }
 
 // certificate reads it as a certificate. Warnings go to stderr, as with all that
@@ -107,7 +143,7 @@ func readAs[T any](cmd *cobra.Command, in input,
 		t, warnings, err = load(in.path)
 	}
 	if err != nil {
-		return nil, err
+		return nil, withPipeHint(cmd, in.path, err)
 	}
 	for _, w := range warnings {
 		if err := tell(cmd, in.path, w); err != nil {
@@ -154,14 +190,35 @@ func isKubernetesMount(path string) bool {
 	return err == nil && strings.HasPrefix(target, "..data/")
 }
 
+// telling keeps the lines on stderr apart when many files are worked on at a time.
+var telling sync.Mutex
+
 // warn writes a warning to stderr.
 func warn(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "zcert: warning: "+format+"\n", args...)
+	note(cmd, "zcert: warning: "+format, args...)
 }
 
 // note writes a line for people to stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
+	telling.Lock()
+	defer telling.Unlock()
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+// tellAll writes all errors but the last to stderr, and returns that: cli.Run writes
+// it. Nil ones are passed over.
+func tellAll(cmd *cobra.Command, errs []error) error {
+	var last error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if last != nil {
+			note(cmd, "zcert: error: %v", last)
+		}
+		last = err
+	}
+	return last
 }
 
 // unlockWith unlocks the secret key in path.

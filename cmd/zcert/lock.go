@@ -20,6 +20,9 @@ type lockable interface {
 
 // loadLockable reads the file of either, and tells whether it is locked.
 func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err error) {
+	if path == "-" {
+		return nil, false, cli.Usagef("FILE is -: %s changes a file in place, and stdin isn't one", cmd.CommandPath())
+	}
 	in := input{path: path}
 	c, err := in.certificate(cmd)
 	if err == nil {
@@ -63,7 +66,7 @@ the key meanwhile.`,
 			if err := secret.Lock(nil); !errors.Is(err, cert.ErrNoPassphrase) {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			p, err := newPassphrase(cmd, passphraseFile)
+			p, err := newPassphrase(cmd, passphraseFile, "--passphrase-file FILE")
 			if err != nil {
 				return err
 			}
@@ -87,7 +90,9 @@ func newUnlock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock FILE",
 		Short: "Unlock a secret key, which then lies in clear",
-		Args:  cli.OneArg("FILE"),
+		Long: `Unlock takes the passphrase off the secret key of a certificate, or of an authority,
+in place. Who can read the file can use the key then.`,
+		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
 			secret, locked, err := loadLockable(cmd, path)
@@ -108,5 +113,51 @@ func newUnlock() *cobra.Command {
 		},
 	}
 	passphraseFlag(cmd, &passphraseFile)
+	return cmd
+}
+
+func newPassphraseCommand() *cobra.Command {
+	var oldFile, newFile string
+	cmd := &cobra.Command{
+		Use:   "passphrase FILE",
+		Short: "Change the passphrase of a locked secret key",
+		Long: `Passphrase unlocks the secret key of a certificate, or of an authority, and locks
+it with another passphrase, in place. The key never lies on the disk unlocked. Copies
+of the file that were made before still open with the old passphrase.`,
+		Example: `  zcert passphrase acme.authority_secret
+  zcert passphrase acme.authority_secret --passphrase-file old.txt --new-passphrase-file new.txt`,
+		Args: cli.OneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := args[0]
+			if oldFile == "-" && newFile == "-" {
+				return cli.Usagef("--passphrase-file - and --new-passphrase-file - both read stdin")
+			}
+			secret, locked, err := loadLockable(cmd, path)
+			if err != nil {
+				return err
+			}
+			if !locked {
+				return cli.Hint(fmt.Errorf("%s: the secret key isn't locked", path), "zcert lock "+path)
+			}
+			if err := unlockWith(cmd, path, oldFile, secret.Unlock); err != nil {
+				return err
+			}
+			p, err := newPassphrase(cmd, newFile, "--new-passphrase-file FILE")
+			if err != nil {
+				return err
+			}
+			defer clear(p)
+			if err := secret.Lock(p); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
+				return err
+			}
+			note(cmd, "passphrase changed: %s", path)
+			return nil
+		},
+	}
+	passphraseFlag(cmd, &oldFile)
+	cmd.Flags().StringVar(&newFile, "new-passphrase-file", "", "read the new passphrase from `FILE` (- for stdin), without its last line end")
 	return cmd
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sethvargo/go-diceware/diceware"
 	"github.com/spf13/cobra"
@@ -45,13 +46,43 @@ func passphrase(cmd *cobra.Command, path, file string) ([]byte, error) {
 	return tty.Ask(cmd.Context(), fmt.Sprintf("Passphrase for %s: ", path))
 }
 
-// newPassphrase gets a passphrase to lock with: from a file if one is given, else
-// from the terminal, twice. Who gives none is offered one. The caller clears it.
-func newPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
-	if file != "" {
-		return readPassphrase(cmd, file)
+// What a passphrase must have, at least: in characters.
+const (
+	minPassphrase = 8
+	minDifferent  = 4
+)
+
+// errWeak means that a passphrase is soon guessed.
+var errWeak = fmt.Errorf("weak passphrase: expected at least %d characters, %d of them different", minPassphrase, minDifferent)
+
+// checkStrength refuses a passphrase that is soon guessed.
+func checkStrength(p []byte) error {
+	different := map[rune]bool{}
+	for _, r := range string(p) {
+		different[r] = true
 	}
-	tty, err := cli.OpenTerminal(cmd, "a passphrase", "--passphrase-file FILE")
+	if utf8.RuneCount(p) < minPassphrase || len(different) < minDifferent {
+		return errWeak
+	}
+	return nil
+}
+
+// newPassphrase gets a passphrase to lock with: from a file if one is given, by
+// flag, else from the terminal, twice. Who gives none there is offered one. The
+// caller clears it.
+func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
+	if file != "" {
+		p, err := readPassphrase(cmd, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkStrength(p); err != nil {
+			clear(p)
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return p, nil
+	}
+	tty, err := cli.OpenTerminal(cmd, "a passphrase", flag)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +100,13 @@ func newPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 		tty.Printf("Your passphrase is: %s\nWrite it down: it is shown this once.\n", made)
 		return []byte(made), nil
 	}
+	if err := checkStrength(first); err != nil {
+		clear(first)
+		return nil, cli.Hint(err, "leave it empty to have one made")
+	}
 	again, err := tty.Ask(cmd.Context(), "The same again: ")
 	if err != nil {
+		clear(first)
 		return nil, err
 	}
 	defer clear(again)
@@ -81,25 +117,26 @@ func newPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	return first, nil
 }
 
-// readPassphrase reads a passphrase from a file or, for "-", stdin.
+// readPassphrase reads a passphrase from a file, which may be a pipe, or, for "-",
+// stdin.
 func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
-	in := cmd.InOrStdin()
 	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the passphrase failed: %w", err)
+		if err := (input{path: file}).checkMode(cmd, "passphrase"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
 		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-			w := cert.Warning{Mode: info.Mode(),
-				Text: fmt.Sprintf("mode %04o: other users can read this passphrase: chmod 600 %s", info.Mode().Perm(), file)}
-			if err := tell(cmd, file, w); err != nil {
+	}
+	p, err := cli.Await(cmd.Context(), func() ([]byte, error) {
+		in := cmd.InOrStdin()
+		if file != "-" {
+			f, err := os.Open(file)
+			if err != nil {
 				return nil, err
 			}
+			defer f.Close()
+			in = f
 		}
-		in = f
-	}
-	p, err := io.ReadAll(io.LimitReader(in, maxPassphrase+2))
+		return io.ReadAll(io.LimitReader(in, maxPassphrase+2))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the passphrase failed: %w", err)
 	}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// writers is how many files are on their way to the disk at a time.
+const writers = 16
+
+// each calls work with every number below count, some at a time, and shows how far
+// it is on a terminal, unless it is to be quiet. It stops at the first error, or when
+// the command is canceled.
+func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i int) error) error {
+	bar := progressbar.DefaultSilent(int64(count))
+	if !quiet {
+		bar = progress(cmd, count, what)
+	}
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(cmd.Context())
+	for range min(writers, count) {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= count {
+					return nil
+				}
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err := work(i); err != nil {
+					return err
+				}
+				bar.Add(1)
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		bar.Exit()
+		return err
+	}
+	bar.Finish()
+	return nil
+}
