@@ -31,17 +31,27 @@ func (x *enclosure) envelope(cmd *cobra.Command, path string) (e *cert.Envelope,
 		return nil, false, err
 	}
 	c, err := in.certificate(cmd)
-	if errors.Is(err, cert.ErrNoPublicKey) {
-		if p, plainErr := in.plain(cmd); plainErr == nil {
-			if !x.secret {
-				return nil, false, cli.Hint(fmt.Errorf("%s: credentials of PLAIN hold a password", in.path), "--secret puts it in")
-			}
-			e, err = cert.ArmorPlain(p)
-			inClear = true
+	switch {
+	case errors.Is(err, cert.ErrNoPublicKey):
+		p, plainErr := in.plain(cmd)
+		if plainErr != nil {
+			return nil, false, err
 		}
-	} else if err == nil {
-		e, err = cert.Armor(c, x.secret)
-		inClear = x.secret && c.Locked == nil
+		if !x.secret {
+			return nil, false, cli.Hint(fmt.Errorf("%s: credentials of PLAIN hold a password", in.path), "--secret puts it in")
+		}
+		e, err = cert.ArmorPlain(p)
+		inClear = true
+	case err != nil:
+		return nil, false, err
+	case x.secret:
+		e, err = cert.Armor(c, true)
+		inClear = c.Locked == nil
+	default:
+		if c, err = publicOf(cmd, in.path, c); err != nil {
+			return nil, false, err
+		}
+		e, err = cert.Armor(c, false)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", in.path, err)
@@ -71,6 +81,7 @@ the same way.`,
 			}
 			if inClear {
 				warn(cmd, "what is printed holds a secret in clear: whoever reads it has it (zcert seal encrypts it)")
+				warnReadable(cmd)
 			}
 			return writeEnvelope(cmd, e)
 		},
@@ -92,24 +103,33 @@ func writeEnvelope(cmd *cobra.Command, e *cert.Envelope) error {
 
 func newSeal() *cobra.Command {
 	var x enclosure
-	var to, from, passphraseFile string
+	var to []string
+	var from, passphraseFile string
 	cmd := &cobra.Command{
-		Use:   "seal FILE|- --to THEIRS.key [--from MINE.key_secret]",
+		Use:   "seal FILE|- --to THEIRS.key... [--from MINE.key_secret]",
 		Short: "Encrypt a certificate to its recipient",
 		Long: `Seal prints a certificate, armored as zcert armor does, which only the owner of
 the key in THEIRS.key can open. With --from, opening it tells that it came from
 the owner of MINE.key_secret; without, it could be from anybody. With --secret the
-secret key goes along, to move it to another machine.`,
+secret key goes along, to move it to another machine.
+
+With several --to, it prints one sealed text for each, one behind the other: all may
+get all of them, and zcert open finds the one that it can open.`,
 		Example: `  zcert seal alice.key --to server.key --from alice.key_secret
   zcert seal alice.key_secret --secret --to laptop.key --from desktop.key_secret`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if to == "" {
+			if len(to) == 0 {
 				return cli.Usagef("want --to THEIRS.key: the certificate of who shall open it")
 			}
-			recipient, err := input{path: to}.certificate(cmd)
-			if err != nil {
-				return err
+			var recipients []curve.PublicKey
+			for _, path := range to {
+				c, err := input{path: path}.certificate(cmd)
+				if err != nil {
+					return err
+				}
+				c.Secret.Wipe()
+				recipients = append(recipients, c.Public)
 			}
 			e, _, err := x.envelope(cmd, args[0])
 			if err != nil {
@@ -125,15 +145,25 @@ secret key goes along, to move it to another machine.`,
 				pair := sender.KeyPair()
 				keys = &pair
 			}
-			sealed, err := e.Seal(recipient.Public, keys)
-			if err != nil {
-				return err
+			// All of them before any is printed.
+			var sealed []*cert.Envelope
+			for i, recipient := range recipients {
+				one, err := e.Seal(recipient, keys)
+				if err != nil {
+					return fmt.Errorf("sealing to %s failed: %w", to[i], err)
+				}
+				sealed = append(sealed, one)
 			}
-			return writeEnvelope(cmd, sealed)
+			for _, one := range sealed {
+				if err := writeEnvelope(cmd, one); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	x.addFlags(cmd)
-	cmd.Flags().StringVar(&to, "to", "", "the recipient's public certificate `FILE`")
+	cmd.Flags().StringArrayVar(&to, "to", nil, "a recipient's public certificate `FILE`; repeatable")
 	cmd.Flags().StringVar(&from, "from", "", "the sender's secret certificate `FILE`")
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd

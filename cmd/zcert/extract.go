@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -125,31 +127,34 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 	}
 	text, err := in.read()
 	if err != nil {
-		return err
+		return withPipeHint(cmd, in.path, err)
 	}
 	blocks := cert.Extract(text)
 	if len(blocks) == 0 {
 		return fmt.Errorf("%s: no armored certificate in it", in.path)
 	}
 	results := []extracted{}
-	var failed error
+	var errs []error
+	found := false
 	for _, block := range blocks {
 		result, err := x.block(cmd, block, clear)
 		if err != nil {
-			if failed != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "zcert: error: %v\n", failed)
-			}
-			failed = fmt.Errorf("%s:%d: %w", in.path, block.Line, err)
-			result.Error = failed.Error()
+			err = fmt.Errorf("%s:%d: %w", in.path, block.Line, err)
+			result.Error = err.Error()
 		}
-		results = append(results, result)
+		results, errs = append(results, result), append(errs, err)
+		found = found || err == nil
 	}
 	if x.asJSON {
 		if err := writeJSON(cmd, results); err != nil {
 			return err
 		}
 	}
-	return failed
+	if found {
+		// What is sealed to others isn't meant for this one.
+		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cert.ErrNotRecipient) })
+	}
+	return tellAll(cmd, errs)
 }
 
 // block reads one block, and puts it where it shall go.
@@ -174,7 +179,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 			return result, err
 		}
 		result.Username = p.Username
-		return result, x.put(cmd, &result, p.Metadata, p.Username, plainSuffix, p.Append, p.Save)
+		return result, x.put(cmd, &result, p.Metadata, p.Username, plainSuffix, p.Append, p.Save, true)
 	}
 	c, warnings, err := e.Certificate()
 	if err != nil {
@@ -186,15 +191,15 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 	result.Certificate = newShownCertificate(c)
 	fingerprint := cert.FingerprintOf(c.Public).String()
 	if result.Certificate.HasSecret {
-		return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save)
+		return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save, true)
 	}
-	return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic)
+	return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic, false)
 }
 
 // put writes a text to stdout, or saves it in a file that is named for what the
 // metadata calls it, or else for fallback.
 func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Metadata, fallback, suffix string,
-	appendText func([]byte) ([]byte, error), save func(path string, overwrite bool) error,
+	appendText func([]byte) ([]byte, error), save func(path string, overwrite bool) error, isSecret bool,
 ) error {
 	if x.dir == "" {
 		if x.asJSON {
@@ -202,6 +207,9 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 		}
 		text, err := appendText(nil)
 		if err == nil {
+			if isSecret {
+				warnReadable(cmd)
+			}
 			_, err = cmd.OutOrStdout().Write(text)
 		}
 		return err
@@ -226,8 +234,11 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 	return nil
 }
 
+// reserved are the names that are devices on Windows, with whatever suffix.
+var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\.|$)`)
+
 // safeFileName makes of a name one that can't lead out of a directory, nor hide
-// in it: the name comes from whoever made the certificate.
+// in it, nor be a device: the name comes from whoever made the certificate.
 func safeFileName(name string) string {
 	safe := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@", r) {
@@ -235,8 +246,14 @@ func safeFileName(name string) string {
 		}
 		return '_'
 	}, name)
-	if safe[0] == '.' || safe[0] == '-' {
+	if strings.HasPrefix(safe, ".") || strings.HasPrefix(safe, "-") {
 		safe = "_" + safe[1:]
+	}
+	if reserved.MatchString(safe) {
+		safe = "_" + safe
+	}
+	if safe == "" {
+		return "unnamed"
 	}
 	return strings.ToValidUTF8(safe[:min(len(safe), maxFileName)], "")
 }

@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -203,6 +205,14 @@ func note(cmd *cobra.Command, format string, args ...any) {
 	telling.Lock()
 	defer telling.Unlock()
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+// printable returns a text that does nothing to a terminal: as it is, or quoted.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // tellAll writes all errors but the last to stderr, and returns that: cli.Run writes

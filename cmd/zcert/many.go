@@ -12,6 +12,9 @@ import (
 // writers is how many files are on their way to the disk at a time.
 const writers = 16
 
+// shownEach is how many files are told of each; of more, there is a summary.
+const shownEach = 20
+
 // each calls work with every number below count, some at a time, and shows how far
 // it is on a terminal, unless it is to be quiet. It stops at the first error, or when
 // the command is canceled.
