@@ -20,7 +20,7 @@ import (
 var errJSON = errors.New("not the JSON of a certificate")
 
 func newConvert() *cobra.Command {
-	var to, from string
+	var to, from, passphraseFile string
 	var secret bool
 	cmd := &cobra.Command{
 		Use:   "convert FILE|- --to FORM",
@@ -32,14 +32,16 @@ A bare key is taken for a public one, unless --from is secret-key; of two, on a
 line each, the second is the secret key of the first. In JSON, metadata can also be
 an object of names and values.
 
-Only what is public is printed, unless --secret is given.
+Only what is public is printed, unless --secret is given. A locked secret key then
+needs its passphrase.
 
   z85, hex, base64, base64url   the key alone, on one line
   czmq, pyzmq                   a certificate file
   json                          public_key, secret_key, metadata
   env                           for docker run --env-file, and systemd's EnvironmentFile
   shell                         export lines, for sh, bash and zsh
-  systemd                       a drop-in for a unit
+  systemd                       a drop-in for a unit: with --secret it names the file
+                                as a credential, and holds no secret itself
   compose                       the service's environment for Docker Compose
   kubernetes                    a Secret
 
@@ -67,19 +69,30 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 			if err != nil {
 				return err
 			}
+			if secret && to == systemdForm {
+				return writeSystemd(cmd, in, c)
+			}
+			if secret && c.Locked != nil {
+				if err := unlockWith(cmd, in.path, passphraseFile, c.Unlock); err != nil {
+					return err
+				}
+			}
 			if secret && c.Secret.IsZero() {
 				err := fmt.Errorf("%s holds no secret key", in.path)
-				switch {
-				case c.Locked != nil:
-					return cli.Hint(fmt.Errorf("%s: %w", in.path, cert.ErrLocked), "zcert unlock "+in.path)
-				case strings.HasSuffix(in.path, publicSuffix):
+				if strings.HasSuffix(in.path, publicSuffix) {
 					return cli.Hint(err, "the secret certificate is in "+in.path+cert.SecretSuffix)
 				}
 				return cli.Hint(err, "a bare secret key is read with --from secret-key")
 			}
-			if !secret {
+			if secret {
+				warnReadable(cmd)
+			} else {
+				public, err := publicOf(cmd, in.path, c)
+				if err != nil {
+					return err
+				}
 				c.Secret.Wipe()
-				c.Secret = curve.SecretKey{}
+				c = public
 			}
 			text, err := write(c)
 			if err != nil {
@@ -94,6 +107,7 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 	flags.StringVar(&to, "to", "", "the `FORM` to write")
 	flags.StringVar(&from, "from", "auto", "what a bare key is: public-key or secret-key")
 	flags.BoolVar(&secret, "secret", false, "print the secret key too")
+	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
@@ -101,12 +115,12 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, error) {
 	text, err := in.read()
 	if err != nil {
-		return nil, err
+		return nil, withPipeHint(cmd, in.path, err)
 	}
 	if len(text) > cert.MaxFile {
 		return nil, fmt.Errorf("%s: larger than %d octets", in.path, cert.MaxFile)
 	}
-	text = bytes.TrimSpace(text)
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, byteOrderMark))
 	lines := bytes.Split(text, []byte("\n"))
 	var c *cert.Certificate
 	switch {
@@ -123,6 +137,9 @@ func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, erro
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in.path, err)
+	}
+	if !c.Secret.IsZero() {
+		return c, in.checkMode(cmd, "secret key")
 	}
 	return c, nil
 }

@@ -113,11 +113,18 @@ func TestQuoting(t *testing.T) {
 
 		// systemd: within double quotes only \ and " mean something, and %% is a percent
 		// sign, any other % a specifier.
-		got := lineValue(t, export(t, "systemd", key), `Environment="ZMQ_CURVE_SECRETKEY=`)
+		// Never the secret key.
+		secret, err := curve.ParseSecretKey(key)
+		ztest.Must(t, err)
+		unit := export(t, "systemd", key)
+		if strings.Contains(unit, "SECRET") {
+			t.Errorf("systemd: %s", unit)
+		}
+		got := lineValue(t, unit, `Environment="ZMQ_CURVE_PUBLICKEY=`)
 		got, closed := strings.CutSuffix(got, `"`)
 		plain, ok := halve(got, '%')
-		if !closed || !ok || strings.ContainsAny(got, "\\\"") || plain != key {
-			t.Errorf("systemd: got %q, want %q", got, key)
+		if !closed || !ok || strings.ContainsAny(got, "\\\"") || plain != secret.Public().String() {
+			t.Errorf("systemd: got %q, want %q", got, secret.Public())
 		}
 
 		// Compose: YAML, and then $$ is a dollar sign, any other $ a variable.
@@ -126,18 +133,42 @@ func TestQuoting(t *testing.T) {
 			t.Errorf("compose: got %q, want %q", got, key)
 		}
 
-		var secret struct {
+		var kubernetes struct {
 			APIVersion, Kind, Type string
 			Metadata               struct{ Name string }
 			Data                   map[string]string
 		}
-		if err := yaml.Unmarshal([]byte(strings.Replace(export(t, "kubernetes", key), "apiVersion", "apiversion", 1)), &secret); err != nil {
+		if err := yaml.Unmarshal([]byte(strings.Replace(export(t, "kubernetes", key), "apiVersion", "apiversion", 1)), &kubernetes); err != nil {
 			t.Fatal(err)
 		}
-		octets, err := base64.StdEncoding.DecodeString(secret.Data["ZMQ_CURVE_SECRETKEY"])
-		if err != nil || string(octets) != key || secret.Metadata.Name != "zo--s--service" || secret.Kind != "Secret" || secret.APIVersion != "v1" {
-			t.Errorf("kubernetes: got %+v, %v, want %q", secret, err, key)
+		octets, err := base64.StdEncoding.DecodeString(kubernetes.Data["ZMQ_CURVE_SECRETKEY"])
+		if err != nil || string(octets) != key || kubernetes.Metadata.Name != "zo--s--service" || kubernetes.Kind != "Secret" || kubernetes.APIVersion != "v1" {
+			t.Errorf("kubernetes: got %+v, %v, want %q", kubernetes, err, key)
 		}
+	}
+}
+
+// TestSystemdUnit: systemd takes the drop-in, and it names the file whatever its
+// name is.
+func TestSystemdUnit(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "with blank, 100% and $")
+	ztest.Must(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "a.key_secret")
+	ztest.Must(t, cert.Generate().SaveSecret(path, false))
+	unit := zcert(t, "convert", path, "--to", "systemd", "--secret")
+	named, ok := halve(lineValue(t, unit, "LoadCredential=zmq-curve.key_secret:"), '%')
+	if !ok || named != path {
+		t.Errorf("got %q, want %q", named, path)
+	}
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip(err)
+	}
+	file := filepath.Join(t.TempDir(), "zcurve-test.service")
+	ztest.WriteFile(t, file, unit+"Type=oneshot\nExecStart=/bin/sh -c 'cat %d/zmq-curve.key_secret'\n")
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", file).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "zcurve-test.service:") {
+		t.Errorf("%v: %s\n%s", err, out, unit)
 	}
 }
 

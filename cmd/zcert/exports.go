@@ -30,7 +30,7 @@ var exports = func() map[string]func(*cert.Certificate) ([]byte, error) {
 		"json":       exportJSON,
 		"env":        eachVariable("", "%s=%s\n", nil),
 		"shell":      eachVariable("", "export %s='%s'\n", nil), // Z85 has no single quote
-		"systemd":    eachVariable("[Service]\n", "Environment=\"%s=%s\"\n", strings.NewReplacer("%", "%%")),
+		systemdForm:  exportSystemd,
 		"compose":    exportCompose,
 		"kubernetes": exportKubernetes,
 	}

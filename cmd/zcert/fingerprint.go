@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -16,17 +18,20 @@ func newFingerprint() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fingerprint FILE|-",
 		Short: "Print what to compare with the owner of a key",
-		Long: `Fingerprint prints the SHA-256 of a certificate's public key in two forms: a
-line to copy, and 16 numbered groups of digits to read aloud. Call the owner,
+		Long: `Fingerprint prints the SHA-256 of the public key of a certificate, or of an
+authority, in two forms: a line to copy, and 16 numbered groups of digits to read aloud. Call the owner,
 and ask for any four or more groups by their numbers, of your own choice: "what
 are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := load(cmd, args[0])
+			in, err := open(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			f := cert.FingerprintOf(c.Public)
+			f, err := in.fingerprint(cmd)
+			if err != nil {
+				return err
+			}
 			groups := f.Groups()
 			if asJSON {
 				return writeJSON(cmd, struct {
@@ -48,6 +53,25 @@ are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return cmd
+}
+
+// fingerprint reads a certificate or an authority.
+func (in input) fingerprint(cmd *cobra.Command) (cert.Fingerprint, error) {
+	c, err := in.certificate(cmd)
+	if err == nil {
+		return cert.FingerprintOf(c.Public), nil
+	}
+	if errors.Is(err, cert.ErrNoPublicKey) {
+		if a, authorityErr := in.authority(cmd); authorityErr == nil {
+			return authorityFingerprint(a), nil
+		}
+	}
+	return cert.Fingerprint{}, err
+}
+
+// authorityFingerprint is the fingerprint of an authority's public key.
+func authorityFingerprint(a *cert.Authority) cert.Fingerprint {
+	return cert.FingerprintOf(curve.PublicKey(a.Key))
 }
 
 func newPubkey() *cobra.Command {
@@ -78,14 +102,15 @@ or hexadecimal.`,
 func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
 	text, err := in.read()
 	if err != nil {
-		return nil, err
+		return nil, withPipeHint(cmd, in.path, err)
 	}
-	if key := bytes.TrimSpace(text); len(key) > 0 && !bytes.ContainsAny(key, " \t\r\n") {
+	if key := bytes.TrimSpace(bytes.TrimPrefix(text, byteOrderMark)); len(key) > 0 && !bytes.ContainsAny(key, " \t\r\n") {
 		c, err := parseBareKey(string(key), true)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", in.path, err)
 		}
-		return c.Public, nil
+		c.Secret.Wipe()
+		return c.Public, in.checkMode(cmd, "secret key")
 	}
 	c, err := in.certificate(cmd)
 	if err == nil {

@@ -34,9 +34,15 @@ const (
 	hexLength    = 64
 )
 
+// byteOrderMark is what some editors put in front of UTF-8.
+var byteOrderMark = []byte("\ufeff")
+
 // parseKeyText reads a key in whatever form it is in. What is wrong is told by
 // what it looks like; the text, which may be a secret, is never quoted.
 func parseKeyText(text string) ([]byte, error) {
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") || strings.Contains(text, "\x00") {
+		return nil, fmt.Errorf("%w: UTF-16: save it as UTF-8", errKeyText)
+	}
 	unpadded := strings.TrimSuffix(text, "=")
 	switch {
 	case len(text) == z85Length:

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+// systemdForm is the form for units of systemd.
+const systemdForm = "systemd"
+
+// exportSystemd writes a drop-in with what is public.
+func exportSystemd(c *cert.Certificate) ([]byte, error) {
+	return eachVariable("[Service]\n", "Environment=\"%s=%s\"\n", strings.NewReplacer("%", "%%"))(&cert.Certificate{Public: c.Public})
+}
+
+// writeSystemd prints a drop-in that hands a secret certificate to a unit as a
+// credential. The secret itself isn't in it: every user can read units, and the
+// environment of what they start.
+func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
+	if c.Secret.IsZero() {
+		err := fmt.Errorf("%s holds no secret key", in.path)
+		if c.Locked != nil {
+			err = fmt.Errorf("%s: %w", in.path, cert.ErrLocked)
+		}
+		return cli.Hint(err, "a service needs its secret certificate, unlocked")
+	}
+	c.Secret.Wipe()
+	if in.isRead {
+		return cli.Hint(fmt.Errorf("%s: a unit can't name it", in.path), "give the secret certificate as a FILE that stays where it is")
+	}
+	path, err := filepath.Abs(in.path)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == '\\' || r == '"' || r == '\'' }) {
+		return fmt.Errorf("%q: a unit can't name it: it has quotes, backslashes or control characters", path)
+	}
+	text, err := exportSystemd(c)
+	if err != nil {
+		return err
+	}
+	const credential = "zmq-curve.key_secret"
+	text = fmt.Appendf(text, "# The service reads its certificate from $CREDENTIALS_DIRECTORY/%[1]s\n# (in this unit %%d/%[1]s). The file can belong to root, with mode 0600.\nLoadCredential=%[1]s:%[2]s\n",
+		credential, strings.ReplaceAll(path, "%", "%%"))
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
+}
