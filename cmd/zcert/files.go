@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+// fileList is the files that a command works on: its arguments, and what a file
+// lists.
+type fileList struct{ from string }
+
+func (l *fileList) addFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.from, "files-from", "", "read more names of files from `LIST`, one on each line (- for stdin)")
+}
+
+// names returns the arguments and the names in the list. There need not be any.
+func (l *fileList) names(cmd *cobra.Command, args []string) ([]string, error) {
+	if l.from == "" {
+		return args, nil
+	}
+	if l.from == "-" {
+		for _, arg := range args {
+			if arg == "-" {
+				return nil, cli.Usagef("--files-from - and FILE - both read stdin")
+			}
+		}
+	}
+	text, err := cli.Await(cmd.Context(), func() ([]byte, error) {
+		if l.from == "-" {
+			return readAll(cmd.InOrStdin(), stdinName)
+		}
+		f, err := os.Open(l.from)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readAll(f, l.from)
+	})
+	if err != nil {
+		return nil, err
+	}
+	names := args
+	for line := range bytes.Lines(text) {
+		name := string(bytes.TrimRight(line, "\r\n"))
+		if name == "-" {
+			return nil, fmt.Errorf("%s: - is no name of a file in a list", l.from)
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// some returns the arguments and the names in the list, of which there must be one.
+func (l *fileList) some(cmd *cobra.Command, args []string) ([]string, error) {
+	names, err := l.names(cmd, args)
+	if err == nil && len(names) == 0 {
+		if l.from != "" {
+			return nil, fmt.Errorf("%s: no names of files in it", l.from)
+		}
+		return nil, cli.SomeArgs("FILE")(cmd, args)
+	}
+	return names, err
+}
