@@ -32,6 +32,9 @@ trusted: that is what zcert verify tells.`,
 			}
 			s, err := in.shown(cmd)
 			if err != nil {
+				if errors.Is(err, cert.ErrFile) {
+					return err
+				}
 				if text, readErr := in.read(); readErr == nil && len(cert.Extract(text)) > 0 {
 					err = cli.Hint(err, "it holds an armored certificate: zcert extract "+args[0])
 				}
@@ -68,6 +71,12 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	}
 	l, listErr := in.revocations(cmd, func(cert.AuthorityKey) bool { return true })
 	if listErr == nil {
+		switch now := time.Now(); {
+		case errors.Is(l.CheckTime(now), cert.ErrRevocationsExpired):
+			warn(cmd, "%s: revocation list expired on %s: until it is renewed, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
+		case expiresSoon(l, now):
+			warn(cmd, "%s: revocation list expires on %s: renew it before", in.path, l.Expires.Format(time.RFC3339))
+		}
 		return newShownRevocations(l), nil
 	}
 	if !errors.Is(listErr, cert.ErrNoRevocations) {
@@ -137,7 +146,7 @@ func shownMetadata(m cert.Metadata) []shownProperty {
 
 func printMetadata(out io.Writer, m []shownProperty) {
 	for _, p := range m {
-		fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
+		fmt.Fprintf(out, "%s = %q\n", printable(p.Name), p.Value)
 	}
 }
 
@@ -174,19 +183,21 @@ func (s *shownCertificate) print(out io.Writer) {
 
 // shownAuthority is an authority as show prints it.
 type shownAuthority struct {
-	Name      string          `json:"name,omitempty"`
-	Authority string          `json:"authority"`
-	HasSecret bool            `json:"has_secret"`
-	Locked    string          `json:"locked,omitempty"`
-	Metadata  []shownProperty `json:"metadata"`
+	Name        string          `json:"name,omitempty"`
+	Authority   string          `json:"authority"`
+	Fingerprint string          `json:"fingerprint"`
+	HasSecret   bool            `json:"has_secret"`
+	Locked      string          `json:"locked,omitempty"`
+	Metadata    []shownProperty `json:"metadata"`
 }
 
 func newShownAuthority(a *cert.Authority) *shownAuthority {
 	s := &shownAuthority{
-		Name:      a.Name(),
-		Authority: a.Key.String(),
-		HasSecret: a.HasSecret() || a.Locked != nil,
-		Metadata:  shownMetadata(a.Metadata),
+		Name:        a.Name(),
+		Authority:   a.Key.String(),
+		Fingerprint: authorityFingerprint(a).String(),
+		HasSecret:   a.HasSecret() || a.Locked != nil,
+		Metadata:    shownMetadata(a.Metadata),
 	}
 	if a.Locked != nil {
 		s.Locked = a.Locked.Scheme()
@@ -201,6 +212,7 @@ func (s *shownAuthority) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "authority:   %s\n", kind)
 	fmt.Fprintf(out, "key:         %s\n", s.Authority)
+	fmt.Fprintf(out, "fingerprint: %s\n", s.Fingerprint)
 	if s.Locked != "" {
 		fmt.Fprintf(out, "secret key:  locked with a passphrase (%s)\n", s.Locked)
 	}

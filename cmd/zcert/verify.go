@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,67 +14,69 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// errDue means that a certificate is good and expires soon.
-var errDue = errors.New("expires soon")
+// exitUntrusted is the exit code of verify if nothing is wrong with a certificate and
+// nobody vouches for it.
+const exitUntrusted = 3
 
-// verified is what verify found of one certificate.
-type verified struct {
-	File     string     `json:"file"`
-	OK       bool       `json:"ok"`
-	Error    string     `json:"error,omitempty"`
-	Name     string     `json:"name,omitempty"`
-	NotAfter *time.Time `json:"not_after,omitempty"`
-}
+var (
+	// errDue means that a certificate is valid and expires soon.
+	errDue = errors.New("expires soon")
+	// errNoAnchor means that no authority was given that could vouch for a certificate.
+	errNoAnchor = errors.New("well-formed, not trusted: no --authority vouches for it")
+)
 
 func newVerify() *cobra.Command {
 	var authorityFiles, revokedFiles []string
+	var files fileList
 	var expiresIn duration
-	var asJSON bool
+	var asJSON, quiet bool
 	cmd := &cobra.Command{
-		Use:   "verify FILE|-...",
-		Short: "Tell whether certificates are to be trusted",
-		Long: `Verify checks a certificate: that its keys are sound and belong together, that it
-is valid now, and that its signature is right. With --authority, it must be signed
-by one of these; with --revoked, it must not be on the list, which must be signed
-by one of these authorities and not have expired.
+		Use:   "verify FILE|-... --authority NAME.authority",
+		Short: "Verify certificates against an authority",
+		Long: `Verify checks that the keys of a certificate are sound and belong together, that it
+is valid now, that its signature is valid and by one of the authorities given with
+--authority, and that no revocation list given with --revoked revokes it. A list must
+be signed by one of these authorities and not have expired. Verify prints what it
+checked, and what it could not check.
 
-The exit code is 0 if all is well and 1 if not. With --expires-in 30d it is also 1
-if the certificate, or a revocation list, expires within that time.`,
+The exit code is 0 if a certificate is trusted, and 1 if it is refused. Without
+--authority, nobody vouches for it: a certificate with nothing wrong in it is then
+"well-formed, not trusted", and the exit code is 3. With --expires-in 30d, the exit
+code is also 1 if the certificate, or a revocation list, expires within that time.`,
 		Example: `  zcert verify alice.key --authority acme.authority --revoked acme.revoked
-  zcert verify alice.key --expires-in 30d || echo "renew it"`,
-		Args: cli.SomeArgs("FILE"),
+  zcert verify alice.key --authority acme.authority --expires-in 30d || echo "renew it"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			paths, err := files.some(cmd, args)
+			if err != nil {
+				return err
+			}
 			if len(revokedFiles) > 0 && len(authorityFiles) == 0 {
 				return cli.Usagef("--revoked needs --authority: whose list is to be trusted?")
 			}
-			v := verifier{due: time.Now().Add(time.Duration(expiresIn))}
+			v := verifier{now: time.Now(), expiresIn: time.Duration(expiresIn)}
 			if err := v.loadTrust(cmd, authorityFiles, revokedFiles); err != nil {
 				return err
 			}
-			results := []verified{}
-			var failed error
-			for _, path := range args {
-				result, err := v.verify(cmd, path)
-				if err != nil {
-					if failed != nil {
-						fmt.Fprintf(cmd.ErrOrStderr(), "zcert: error: %v\n", failed)
-					}
-					failed = err
-				} else if !asJSON {
-					until := ""
-					if result.NotAfter != nil {
-						until = ", until " + result.NotAfter.Format(time.RFC3339)
-					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: good%s\n", result.File, until)
-				}
-				results = append(results, result)
+			results, errs := make([]verified, len(paths)), make([]error, len(paths))
+			if err := each(cmd, len(paths), "verifying", quiet || asJSON, func(i int) error {
+				results[i], errs[i] = v.verify(cmd, paths[i])
+				return nil // the others are verified nevertheless
+			}); err != nil {
+				return err
 			}
 			if asJSON {
-				if err := writeJSON(cmd, results); err != nil {
-					return err
-				}
+				err = writeJSON(cmd, results)
+			} else if !quiet {
+				err = cli.Print(cmd, func(out io.Writer) {
+					for _, result := range results {
+						result.print(out)
+					}
+				})
 			}
-			return failed
+			if failed := cmp.Or(tellAll(cmd, errs), err); failed != nil || v.checker.IsAuthority != nil {
+				return failed
+			}
+			return cli.WithCode(cli.Hint(errNoAnchor, "give --authority NAME.authority, which you had from the authority itself"), exitUntrusted)
 		},
 	}
 	flags := cmd.Flags()
@@ -79,43 +84,71 @@ if the certificate, or a revocation list, expires within that time.`,
 	flags.StringArrayVar(&revokedFiles, "revoked", nil, "`FILE` of a revocation list; repeatable")
 	flags.Var(&expiresIn, "expires-in", "fail also if it expires within this time, such as 30d")
 	flags.BoolVar(&asJSON, "json", false, "print the results as JSON")
+	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
+	files.addFlag(cmd)
 	return cmd
+}
+
+// verified is what verify found of one certificate.
+type verified struct {
+	File       string     `json:"file"`
+	OK         bool       `json:"ok"` // trusted
+	Error      string     `json:"error,omitempty"`
+	Name       string     `json:"name,omitempty"`
+	NotAfter   *time.Time `json:"not_after,omitempty"`
+	Checked    []string   `json:"checked"`
+	NotChecked []string   `json:"not_checked"`
+}
+
+// print prints a certificate that isn't refused.
+func (r *verified) print(out io.Writer) {
+	switch {
+	case r.OK:
+		fmt.Fprintf(out, "%s: trusted", r.File)
+	case r.Error == errNoAnchor.Error():
+		fmt.Fprintf(out, "%s: well-formed, not trusted", r.File)
+	default:
+		return
+	}
+	if r.NotAfter != nil {
+		fmt.Fprintf(out, ", valid until %s", r.NotAfter.Format(time.RFC3339))
+	}
+	fmt.Fprintf(out, "\n    checked: %s\n", strings.Join(r.Checked, ", "))
+	if len(r.NotChecked) > 0 {
+		fmt.Fprintf(out, "    not checked: %s\n", strings.Join(r.NotChecked, ", "))
+	}
 }
 
 // verifier is what certificates are verified against.
 type verifier struct {
 	checker     cert.Checker
-	due         time.Time
+	now         time.Time
+	expiresIn   time.Duration
+	authorities map[cert.AuthorityKey]string // the files that are trusted
 	revocations []*cert.RevocationList
 }
+
+// isDue reports whether a time is within what --expires-in says.
+func (v *verifier) isDue(t time.Time) bool { return !t.After(v.now.Add(v.expiresIn)) }
 
 // loadTrust reads the authorities and revocation lists.
 func (v *verifier) loadTrust(cmd *cobra.Command, authorityFiles, revokedFiles []string) error {
 	if len(authorityFiles) == 0 {
 		return nil
 	}
-	trusted := map[cert.AuthorityKey]bool{}
+	v.authorities = map[cert.AuthorityKey]string{}
 	for _, path := range authorityFiles {
 		a, err := input{path: path}.authority(cmd)
 		if err != nil {
 			return err
 		}
-		trusted[a.Key] = true
+		v.authorities[a.Key] = path
 	}
-	v.checker.IsAuthority = func(k cert.AuthorityKey) bool { return trusted[k] }
+	v.checker.IsAuthority = func(k cert.AuthorityKey) bool { return v.authorities[k] != "" }
 	for _, path := range revokedFiles {
-		l, err := input{path: path}.revocations(cmd, v.checker.IsAuthority)
-		if err != nil {
+		if err := v.loadRevocations(cmd, path); err != nil {
 			return err
 		}
-		// That one expired is told whatever certificate is asked about.
-		if err := l.CheckTime(time.Now()); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if !l.Expires.After(v.due) {
-			return fmt.Errorf("%s: %w: on %s", path, errDue, l.Expires.Format(time.RFC3339))
-		}
-		v.revocations = append(v.revocations, l)
 	}
 	v.checker.Revoked = func(c *cert.Certificate, now time.Time) error {
 		for _, l := range v.revocations {
@@ -128,23 +161,83 @@ func (v *verifier) loadTrust(cmd *cobra.Command, authorityFiles, revokedFiles []
 	return nil
 }
 
+// loadRevocations reads a revocation list. That one expired is told whatever
+// certificate is asked about, and that one is about to, before it does.
+func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
+	l, err := input{path: path}.revocations(cmd, v.checker.IsAuthority)
+	if err != nil {
+		return err
+	}
+	renew := "run zcert revoke --authority " + strings.TrimSuffix(v.authorities[l.Authority], cert.SecretSuffix) + cert.SecretSuffix
+	expires := l.Expires.Format(time.RFC3339)
+	switch err := l.CheckTime(v.now); {
+	case errors.Is(err, cert.ErrRevocationsExpired):
+		return cli.Hint(fmt.Errorf("%s: revocation list expired on %s", path, expires), "where the authority is, "+renew)
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case v.isDue(l.Expires):
+		return cli.Hint(fmt.Errorf("%s: revocation list %w: on %s", path, errDue, expires), "where the authority is, "+renew)
+	case expiresSoon(l, v.now):
+		warn(cmd, "%s: revocation list expires on %s: where the authority is, %s", path, expires, renew)
+	}
+	v.revocations = append(v.revocations, l)
+	return nil
+}
+
+// expiresSoon reports whether it is time to renew a list: a week before it expires,
+// or the last third of its time if that is less.
+func expiresSoon(l *cert.RevocationList, now time.Time) bool {
+	return l.Expires.Sub(now) < min(7*24*time.Hour, l.Expires.Sub(l.Issued)/3)
+}
+
 // verify verifies the certificate in a file.
 func (v *verifier) verify(cmd *cobra.Command, path string) (verified, error) {
-	result := verified{File: path}
+	result := verified{File: path, Checked: []string{}, NotChecked: []string{}}
 	c, err := load(cmd, path)
 	if err == nil {
 		result.Name, result.NotAfter = c.Name(), timeOrNil(c.Validity.NotAfter)
-		if err = v.checker.Check(c); err == nil && result.NotAfter != nil && !result.NotAfter.After(v.due) {
+		v.list(&result, c)
+		if err = v.checker.Check(c); err == nil && result.NotAfter != nil && v.isDue(*result.NotAfter) {
 			err = fmt.Errorf("%w: on %s", errDue, result.NotAfter.Format(time.RFC3339))
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		result.Error = err.Error()
-		return result, err
+	case v.checker.IsAuthority == nil:
+		result.Error = errNoAnchor.Error()
+	default:
+		result.OK = true
 	}
-	result.OK = true
-	return result, nil
+	return result, err
+}
+
+// list says what of a certificate is checked, and what can't be.
+func (v *verifier) list(result *verified, c *cert.Certificate) {
+	add := func(checked bool, what, instead string) {
+		if checked {
+			result.Checked = append(result.Checked, what)
+		} else {
+			result.NotChecked = append(result.NotChecked, instead)
+		}
+	}
+	result.Checked = append(result.Checked, "keys")
+	add(c.Validity != cert.Validity{}, "validity period", "validity period (it has none)")
+	isSigned := !c.Authority.IsZero()
+	add(isSigned, "signature", "signature (it has none)")
+	file, isTrusted := v.authorities[c.Authority]
+	add(isTrusted, "authority "+file, "authority (no --authority)")
+	covered := false
+	for _, l := range v.revocations {
+		if l.Authority == c.Authority {
+			covered = true
+			add(true, "revocation list of "+l.Issued.Format(time.RFC3339), "")
+		}
+	}
+	if !covered {
+		add(false, "", "revocation (no --revoked)")
+	}
 }
