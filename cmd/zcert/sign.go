@@ -3,9 +3,13 @@ package main
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,44 +27,54 @@ type signer struct {
 	authority *cert.Authority
 	validity  cert.Validity
 	metadata  cert.Metadata
+	onlyMeta  bool // no other metadata, and nothing that isn't known
 	serial    uint64
 	force     bool
+
+	dirs sync.Map // directories whose names are still to be written to the disk
 }
 
 func newSign() *cobra.Command {
 	var authorityFile, passphraseFile string
 	var valid duration
 	var meta []string
-	var serial uint64
-	var force, asJSON bool
+	var files fileList
+	var s signer
+	var asJSON, quiet bool
 	cmd := &cobra.Command{
 		Use:   "sign FILE|-... --authority NAME.authority_secret --valid DURATION",
 		Short: "Sign certificates as an authority",
 		Long: `Sign gives a certificate a validity, a serial number and the signature of an
-authority, in place. --meta adds what the authority vouches for, or replaces what
-the certificate says by that name; all other metadata is signed as it is, so look
-at it first. A certificate that was signed before is renewed. FILE - is stdin,
-and the signed certificate then goes to stdout.
+authority, in place: in NAME.key, and in NAME.key_secret beside it if that is there
+and not locked. A certificate that was signed before is renewed. FILE - is stdin,
+and the signed public certificate then goes to stdout.
+
+Everything in the certificate is signed, and sign prints it: what the applicant
+wrote, and what --meta adds or replaces. With --only-meta, nothing is signed but the
+key and what --meta gives.
 
 It is valid from five minutes ago, for those whose clocks are slow.`,
 		Example: `  zcert sign alice.key --authority acme.authority_secret --valid 90d
-  zcert sign alice.key --authority acme.authority_secret --valid 12h --meta group=traders`,
-		Args: cli.SomeArgs("FILE"),
+  zcert sign alice.key --authority acme.authority_secret --valid 12h --meta group=traders
+  find devices -name '*.key' | zcert sign --files-from - --authority acme.authority_secret --valid 1d`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			paths, err := files.some(cmd, args)
+			if err != nil {
+				return err
+			}
 			if authorityFile == "" {
 				return cli.Usagef("want --authority NAME.authority_secret: zcert authority new NAME makes one")
 			}
 			if valid == 0 {
 				return cli.Usagef("want --valid DURATION, such as --valid 90d")
 			}
-			if cmd.Flags().Changed("serial") && (serial == 0 || len(args) > 1) {
+			paths = identities(paths)
+			if cmd.Flags().Changed("serial") && (s.serial == 0 || len(paths) > 1) {
 				return cli.Usagef("--serial is a number from 1 on, for one FILE")
 			}
-			if asJSON && slices.Contains(args, "-") {
+			if asJSON && slices.Contains(paths, "-") {
 				return cli.Usagef("--json and FILE - both want stdout")
 			}
-			s := signer{serial: serial, force: force}
-			var err error
 			if s.metadata, err = parseMetadata(meta); err != nil {
 				return err
 			}
@@ -69,32 +83,48 @@ It is valid from five minutes ago, for those whose clocks are slow.`,
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			s.validity = cert.Validity{NotBefore: now.Add(-backdate), NotAfter: now.Add(time.Duration(valid))}
-			signed := []printer{}
-			for _, path := range args {
-				c, err := s.sign(cmd, path)
-				if err != nil {
-					return err
-				}
-				signed = append(signed, newShownCertificate(c))
-				if !asJSON {
-					note(cmd, "signed: %s, serial %d, valid until %s", path, c.Serial, c.Validity.NotAfter.Format(time.RFC3339))
-				}
-			}
-			if asJSON {
-				return writeJSON(cmd, signed)
-			}
-			return nil
+			return s.signAll(cmd, paths, asJSON, quiet)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&authorityFile, "authority", "", "the authority's secret `FILE`")
 	flags.Var(&valid, "valid", "how long it is valid, such as 90d, 12h or 30m")
 	metadataFlag(cmd, &meta)
-	flags.Uint64Var(&serial, "serial", 0, "the serial `number`; else a random one")
-	flags.BoolVar(&force, "force", false, "replace the signature of another authority")
+	flags.BoolVar(&s.onlyMeta, "only-meta", false, "sign nothing that the certificate says by itself, only --meta")
+	flags.Uint64Var(&s.serial, "serial", 0, "the serial `number`; else a random one")
+	flags.BoolVar(&s.force, "force", false, "replace the signature of another authority")
 	flags.BoolVar(&asJSON, "json", false, "say what was signed as JSON on stdout; not with FILE -")
+	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
+	files.addFlag(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
+}
+
+// signAll signs the certificates in files, and tells what was signed, whatever
+// becomes of the others.
+func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool) error {
+	all := make([]signed, len(paths))
+	errs := make([]error, len(paths))
+	interrupted := each(cmd, len(paths), "signing", quiet || asJSON, func(i int) error {
+		all[i], errs[i] = s.sign(cmd, paths[i])
+		return nil
+	})
+	for dir := range s.dirs.Range {
+		if err := syncDir(dir.(string)); err != nil {
+			return fmt.Errorf("writing to %s failed: %w", dir, err)
+		}
+	}
+	all = slices.DeleteFunc(all, func(one signed) bool { return one.certificate == nil })
+	if asJSON {
+		shown := []*shownSigned{}
+		for _, one := range all {
+			shown = append(shown, &shownSigned{one.files, newShownCertificate(one.certificate)})
+		}
+		errs = append(errs, writeJSON(cmd, shown))
+	} else if !quiet {
+		s.print(cmd, all)
+	}
+	return tellAll(cmd, append(errs, interrupted))
 }
 
 // loadSigningAuthority reads an authority that can sign.
@@ -118,44 +148,162 @@ func loadSigningAuthority(cmd *cobra.Command, path, passphraseFile string) (*cer
 	return a, nil
 }
 
-// sign signs the certificate in a file, in place.
-func (s *signer) sign(cmd *cobra.Command, path string) (*cert.Certificate, error) {
+// otherFile returns the name of the other file of an identity, "" if a name is
+// none of both.
+func otherFile(path string) string {
+	if strings.HasSuffix(path, publicSuffix) {
+		return path + cert.SecretSuffix
+	}
+	if other, ok := strings.CutSuffix(path, cert.SecretSuffix); ok && strings.HasSuffix(other, publicSuffix) {
+		return other
+	}
+	return ""
+}
+
+// identities leaves out the files whose identity was named before.
+func identities(paths []string) []string {
+	seen := map[string]bool{}
+	var first []string
+	for _, path := range paths {
+		if !seen[path] {
+			first = append(first, path)
+		}
+		seen[path], seen[otherFile(path)] = true, true
+	}
+	return first
+}
+
+// errUnknown means that the two files of an identity differ in what isn't known here,
+// so that one signature can't be for both.
+var errUnknown = errors.New("sections that aren't known here are in one of the identity's files only")
+
+// signed is an identity that was signed.
+type signed struct {
+	files       []string
+	certificate *cert.Certificate
+}
+
+// sign signs the certificate in a file, and in the other file of its identity.
+func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 	c, err := load(cmd, path)
 	if err != nil {
-		return nil, err
+		return signed{}, err
 	}
-	if !c.Authority.IsZero() && c.Authority != s.authority.Key && !s.force {
-		return nil, cli.Hint(fmt.Errorf("%s: signed by another authority, %s", path, c.Authority), "--force replaces its signature")
+	if err := s.check(path, c); err != nil {
+		return signed{}, err
 	}
 	if c.Locked != nil {
-		return nil, cli.Hint(fmt.Errorf("%s: %w", path, cert.ErrLocked), "sign the public certificate, or unlock this one first")
+		return signed{}, cli.Hint(fmt.Errorf("%s: %w", path, cert.ErrLocked), "sign the public certificate, or unlock this one first")
 	}
-	c.Validity = s.validity
-	if c.Serial = s.serial; c.Serial == 0 {
-		c.Serial = randomSerial()
+	public, err := publicOf(cmd, path, c)
+	if err != nil {
+		return signed{}, err
 	}
+	if s.onlyMeta {
+		public = &cert.Certificate{Public: c.Public}
+	}
+	public.Validity = s.validity
+	if public.Serial = s.serial; public.Serial == 0 {
+		public.Serial = randomSerial()
+	}
+	public.Metadata = slices.Clone(public.Metadata)
 	for _, p := range s.metadata {
-		c.Metadata.Set(p.Name, p.Value)
+		public.Metadata.Set(p.Name, p.Value)
 	}
-	if err := s.authority.Sign(c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := s.authority.Sign(public); err != nil {
+		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
 	// Nobody should be told of a refusal by those who trust it.
-	if err := (&cert.Checker{}).Check(c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	write := c.AppendPublic
-	if !c.Secret.IsZero() {
-		write = c.AppendSecret
+	if err := (&cert.Checker{}).Check(public); err != nil {
+		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if path == "-" {
-		text, err := write(nil)
+		text, err := public.AppendPublic(nil)
 		if err == nil {
 			_, err = cmd.OutOrStdout().Write(text)
 		}
-		return c, err
+		if !c.Secret.IsZero() {
+			warn(cmd, "%s held a secret key: only the public certificate is printed", stdinName)
+		}
+		return signed{[]string{stdinName}, public}, err
 	}
-	return c, saveInPlace(cmd, path, write, !c.Secret.IsZero())
+	if err := s.save(cmd, path, c, public); err != nil {
+		return signed{}, err
+	}
+	files := []string{path}
+	if other := otherFile(path); other != "" {
+		if ok, err := s.signOther(cmd, other, path, public); err != nil {
+			return signed{}, fmt.Errorf("%s is signed, and %w", path, err)
+		} else if ok {
+			files = append(files, other)
+		}
+	}
+	return signed{files, public}, nil
+}
+
+// check refuses to replace the signature of another authority.
+func (s *signer) check(path string, c *cert.Certificate) error {
+	if !c.Authority.IsZero() && c.Authority != s.authority.Key && !s.force {
+		return cli.Hint(fmt.Errorf("%s: signed by another authority, %s", path, c.Authority), "--force replaces its signature")
+	}
+	return nil
+}
+
+// save writes what was signed in the place of c, with the secret key of c if it has
+// one.
+func (s *signer) save(cmd *cobra.Command, path string, c, public *cert.Certificate) error {
+	if c.Secret.IsZero() {
+		return s.replace(cmd, path, public.AppendPublic, false)
+	}
+	// What isn't known here stays in the secret file.
+	secret := *c
+	secret.Metadata, secret.Validity, secret.Serial = public.Metadata, public.Validity, public.Serial
+	secret.Authority, secret.Signature = public.Authority, public.Signature
+	if err := secret.VerifySignature(); err != nil {
+		return fmt.Errorf("%s: %w", path, errUnknown)
+	}
+	return s.replace(cmd, path, secret.AppendSecret, true)
+}
+
+// replace replaces a file; its directory is synced at the end.
+func (s *signer) replace(cmd *cobra.Command, path string, appendText func([]byte) ([]byte, error), isSecret bool) error {
+	dir, err := replaceFile(cmd, path, appendText, isSecret)
+	if err == nil {
+		s.dirs.Store(dir, nil)
+	}
+	return err
+}
+
+// signOther makes the other file of an identity say the same, and reports whether
+// it does.
+func (s *signer) signOther(cmd *cobra.Command, path, signedPath string, public *cert.Certificate) (bool, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	c, err := load(cmd, path)
+	if err != nil {
+		return false, err
+	}
+	if c.Public != public.Public {
+		warn(cmd, "%s: holds another key than %s: it isn't signed", path, signedPath)
+		return false, nil
+	}
+	if c.Locked != nil {
+		warn(cmd, "%s: locked, so it still says what it said: unlock it and sign again, or leave it so", path)
+		return false, nil
+	}
+	if err := s.check(path, c); err != nil {
+		return false, err
+	}
+	if c.Secret.IsZero() {
+		return true, s.replace(cmd, path, public.AppendPublic, false)
+	}
+	err = s.save(cmd, path, c, public)
+	if errors.Is(err, errUnknown) {
+		warn(cmd, "%v: it isn't signed", err)
+		return false, nil
+	}
+	return true, err
 }
 
 // randomSerial makes a serial number that no other certificate has.

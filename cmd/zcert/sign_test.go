@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/ztest"
+)
+
+// signMany makes an authority and count identities, and returns the command line that
+// signs them, and their files.
+func signMany(t testing.TB, count int) (args, files []string, a *cert.Authority) {
+	t.Helper()
+	dir := t.TempDir()
+	authority := filepath.Join(dir, "acme.authority")
+	a = cert.GenerateAuthority()
+	ztest.Must(t, a.Save(authority, false))
+	for i := range count {
+		path := filepath.Join(dir, fmt.Sprintf("k%d.key", i))
+		ztest.Must(t, cert.Generate().Save(path, false), os.Chmod(path+cert.SecretSuffix, 0o644))
+		files = append(files, path)
+	}
+	list := filepath.Join(dir, "list")
+	ztest.WriteFile(t, list, strings.Join(files, "\n"))
+	return []string{"sign", "--files-from", list, "--authority", authority + cert.SecretSuffix, "--valid", "1d"}, files, a
+}
+
+// TestSignMany: many identities are signed at a time, each with its own serial, and
+// each warning is a line of its own.
+func TestSignMany(t *testing.T) {
+	t.Parallel()
+	args, files, a := signMany(t, 50)
+	var stdout, stderr strings.Builder
+	if code := cli.Run(ztest.Context(t), newRoot(), args, strings.NewReader(""), &stdout, &stderr); code != cli.ExitDone {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	if n := strings.Count(stderr.String(), "zcert: warning: "); n != len(files) {
+		t.Errorf("%d warnings, want one for each of %d secrets: %s", n, len(files), stderr.String())
+	}
+	serials := map[uint64]bool{}
+	for _, path := range files {
+		for _, file := range []string{path, path + cert.SecretSuffix} {
+			c, warnings, err := cert.Load(file)
+			if err != nil || len(warnings) > 0 || c.Authority != a.Key || c.VerifySignature() != nil {
+				t.Errorf("%s: %v, %v, signed by %v", file, err, warnings, c.Authority)
+			}
+			serials[c.Serial] = true
+		}
+	}
+	if len(serials) != len(files) {
+		t.Errorf("%d serials, want %d", len(serials), len(files))
+	}
+}
+
+// TestSignCanceled: what ends zcert ends it between two files.
+func TestSignCanceled(t *testing.T) {
+	t.Parallel()
+	args, files, _ := signMany(t, 3)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("that is enough"))
+	var stdout, stderr strings.Builder
+	code := cli.Run(ctx, newRoot(), args, strings.NewReader(""), &stdout, &stderr)
+	if code != cli.ExitFailed || !strings.Contains(stderr.String(), "that is enough") {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+	for _, path := range files {
+		if c, _, err := cert.Load(path); err != nil || !c.Authority.IsZero() {
+			t.Errorf("%s: signed, %v", path, err)
+		}
+	}
+}

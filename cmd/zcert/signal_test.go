@@ -1,0 +1,65 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+)
+
+// TestSignal: the first signal ends zcert while it waits for input, with the exit
+// code that shells expect, and nothing is written.
+func TestSignal(t *testing.T) {
+	t.Parallel()
+	zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		signal syscall.Signal
+		code   int
+	}{
+		{"show, interrupted", []string{"show", "-"}, syscall.SIGINT, 130},
+		{"show, ended", []string{"show", "-"}, syscall.SIGTERM, 143},
+		{"extract", []string{"extract", "-", "--out", "."}, syscall.SIGTERM, 143},
+		{"passphrase from a pipe", []string{"gen", "alice", "--passphrase-file", "pipe"}, syscall.SIGINT, 130},
+		{"files from a pipe", []string{"verify", "--files-from", "pipe"}, syscall.SIGINT, 130},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			pipe := filepath.Join(dir, "pipe")
+			ztest.Must(t, syscall.Mkfifo(pipe, 0o600))
+			cmd := exec.CommandContext(ztest.Context(t), zcert, tt.args...)
+			cmd.Dir = dir
+			stdin, err := cmd.StdinPipe()
+			ztest.Must(t, err, cmd.Start())
+			defer stdin.Close()
+			if tt.args[1] == "-" {
+				// More than a pipe holds: zcert has read of it when this returns.
+				_, err = stdin.Write(make([]byte, 1<<20))
+				ztest.Must(t, err)
+			} else {
+				// This returns when zcert has opened the other end.
+				f, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+				ztest.Must(t, err)
+				defer f.Close()
+			}
+			ztest.Must(t, cmd.Process.Signal(tt.signal))
+			err = cmd.Wait()
+			if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != tt.code {
+				t.Errorf("got %v, want exit code %d", err, tt.code)
+			}
+			left, err := os.ReadDir(dir)
+			ztest.Must(t, err)
+			if len(left) != 1 {
+				t.Errorf("zcert has written: %v", left)
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+)
+
+// shownSigned is what sign says of one identity as JSON.
+type shownSigned struct {
+	Files []string `json:"files"`
+	*shownCertificate
+}
+
+// print tells people what was signed: each property, and whether the applicant or
+// --meta gave it.
+func (s *signer) print(cmd *cobra.Command, all []signed) {
+	if len(all) > shownEach {
+		s.summarize(cmd, all)
+		return
+	}
+	for _, one := range all {
+		note(cmd, "signed: %s, serial %d, valid until %s", strings.Join(one.files, " and "), one.certificate.Serial,
+			one.certificate.Validity.NotAfter.Format(time.RFC3339))
+		for _, p := range one.certificate.Metadata {
+			note(cmd, "    %s = %q  (%s)", printable(p.Name), p.Value, s.origin(p.Name))
+		}
+		for _, line := range unknownLines(one.certificate) {
+			note(cmd, "    %s  (from the file; not known here)", line)
+		}
+	}
+}
+
+// origin says who gave a property.
+func (s *signer) origin(name string) string {
+	if _, ok := s.metadata.Get(name); ok {
+		return "by --meta"
+	}
+	return "from the file"
+}
+
+// summarize tells in a few lines what was signed: of what the applicants wrote, the
+// names and how many wrote them.
+func (s *signer) summarize(cmd *cobra.Command, all []signed) {
+	note(cmd, "signed: %d certificates, valid until %s", len(all), s.validity.NotAfter.Format(time.RFC3339))
+	counts := map[string]int{}
+	for _, one := range all {
+		for _, p := range one.certificate.Metadata {
+			if _, ok := s.metadata.Get(p.Name); !ok {
+				counts[strings.ToLower(p.Name)]++
+			}
+		}
+		if len(unknownLines(one.certificate)) > 0 {
+			counts["sections that aren't known here"]++
+		}
+	}
+	for _, p := range s.metadata {
+		note(cmd, "    %s = %q  (by --meta)", printable(p.Name), p.Value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		note(cmd, "    %s  (from %d of the files)", printable(name), counts[name])
+	}
+}
+
+// knownSections are those that hold nothing but what is shown anyway.
+var knownSections = []string{"certificate", "metadata", "curve", "validity", "authority"}
+
+// unknownLines returns the lines of sections that aren't known here, which are
+// signed with the rest.
+func unknownLines(c *cert.Certificate) (lines []string) {
+	text, err := c.AppendCanonical(nil)
+	if err != nil {
+		return nil
+	}
+	known := false
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if !bytes.HasPrefix(line, []byte(" ")) {
+			name, _, _ := bytes.Cut(line, []byte(" "))
+			known = slices.Contains(knownSections, string(name))
+		}
+		if !known {
+			lines = append(lines, printable(string(line)))
+		}
+	}
+	return lines
+}
