@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -34,6 +35,7 @@ type revoker struct {
 	isNew     bool
 	valid     time.Duration
 	reason    string
+	keys      keys
 	serials   serials
 }
 
@@ -48,8 +50,8 @@ func newRevoke() *cobra.Command {
 		Short: "Revoke certificates as an authority",
 		Long: `Revoke puts the keys of certificates on an authority's revocation list,
 NAME.revoked, and signs the list again. Verifiers that have the list refuse all
-certificates of these keys. --serial revokes one certificate only, for instance one
-with wrong metadata.
+certificates of these keys. --key revokes a key without its certificate. --serial
+revokes one certificate only, for instance one with wrong metadata.
 
 --new begins a list. Without it, a list that is missing is an error: a new one would
 revoke nothing of what the old one did.
@@ -104,6 +106,7 @@ stolen key in use. Renew it in time with zcert revoke and no FILE.`,
 	flags.BoolVar(&r.isNew, "new", false, "begin a list, which must not exist")
 	flags.StringVar(&r.reason, "reason", "", "why, for people")
 	flags.Var(&valid, "valid", "how long the list can be relied on")
+	flags.Var(&r.keys, "key", "a public `key` to revoke, whose certificate isn't at hand; repeatable")
 	flags.Var(&r.serials, "serial", "a serial `number` to revoke; repeatable")
 	flags.BoolVar(&asJSON, "json", false, "print the list as JSON")
 	files.addFlag(cmd)
@@ -127,6 +130,9 @@ func (r *revoker) read(cmd *cobra.Command, paths []string) (named []namedRevocat
 		c.Secret.Wipe()
 		named = append(named, namedRevocation{cert.Revocation{Key: c.Public, Reason: r.reason},
 			fmt.Sprintf("key %s (%s)", c.Public, printable(path))})
+	}
+	for _, key := range r.keys {
+		named = append(named, namedRevocation{cert.Revocation{Key: key, Reason: r.reason}, fmt.Sprintf("key %s", key)})
 	}
 	for _, serial := range r.serials {
 		named = append(named, namedRevocation{cert.Revocation{Serial: serial, Reason: r.reason}, fmt.Sprintf("serial %d", serial)})
@@ -239,6 +245,21 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	return func() { lock.Unlock() }, nil
 }
+
+// keys is a flag's value: public keys.
+type keys []curve.PublicKey
+
+func (k *keys) Set(text string) error {
+	key, err := curve.ParsePublicKey(text)
+	if err == nil {
+		*k = append(*k, key)
+	}
+	return err
+}
+
+func (k *keys) String() string { return strings.Trim(fmt.Sprint([]curve.PublicKey(*k)), "[]") }
+
+func (*keys) Type() string { return "key" }
 
 // serials is a flag's value: serial numbers.
 type serials []uint64

@@ -281,6 +281,10 @@ func (s *signer) signOther(cmd *cobra.Command, path, signedPath string, public *
 		return false, nil
 	}
 	c, err := load(cmd, path)
+	if errors.Is(err, fs.ErrPermission) { // an authority need not read secrets
+		warn(cmd, "%v: it isn't signed", err)
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

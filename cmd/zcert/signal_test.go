@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/creack/pty"
+
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -61,5 +65,30 @@ func TestSignal(t *testing.T) {
 				t.Errorf("zcert has written: %v", left)
 			}
 		})
+	}
+}
+
+// TestSignalAtTerminal: the first signal ends zcert while it waits for a passphrase.
+func TestSignalAtTerminal(t *testing.T) {
+	t.Parallel()
+	zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
+	path := filepath.Join(t.TempDir(), "alice.key_secret")
+	ztest.Must(t, cert.Generate().SaveSecret(path, false))
+	before, err := os.ReadFile(path)
+	ztest.Must(t, err)
+	cmd := exec.CommandContext(ztest.Context(t), zcert, "lock", path)
+	terminal, err := pty.Start(cmd)
+	ztest.Must(t, err)
+	defer terminal.Close()
+	if _, err := bufio.NewReader(terminal).ReadString(':'); err != nil {
+		t.Fatalf("no question: %v", err)
+	}
+	ztest.Must(t, cmd.Process.Signal(os.Interrupt))
+	err = cmd.Wait()
+	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Errorf("got %v, want exit code 130", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the file was changed: %v", err)
 	}
 }
