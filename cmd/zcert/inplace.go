@@ -47,11 +47,11 @@ func replaceFile(cmd *cobra.Command, path string, appendText func([]byte) ([]byt
 	dir, base := filepath.Split(target)
 	temp := dir + "." + base + "." + rand.Text() + ".tmp"
 	kept, err := writeLike(temp, text, old, isSecret)
-	defer os.Remove(temp)
 	if err == nil {
 		err = os.Rename(temp, target)
 	}
 	if err != nil {
+		os.Remove(temp)
 		return failed(err)
 	}
 	if !kept {
