@@ -55,7 +55,7 @@ func replaceFile(cmd *cobra.Command, path string, appendText func([]byte) ([]byt
 		return failed(err)
 	}
 	if !kept {
-		warn(cmd, "%s: its owner or group couldn't be kept: it is yours now", path)
+		warn(cmd, "%s: its owner or group cannot be kept: it now belongs to you", path)
 	}
 	return filepath.Clean(dir), nil
 }

@@ -197,8 +197,8 @@ func missingList(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return cli.Hint(fmt.Errorf("%s: no such revocation list, and a new one would revoke nothing that it did", path),
-		"--list FILE says where the list is; --new begins one")
+	return cli.Hint(fmt.Errorf("%s: no such revocation list", path),
+		"--list FILE says where it is; --new begins one, which does not revoke what another did")
 }
 
 // maxIssueWait is how long revoke waits for a time to issue a list at.
@@ -267,7 +267,7 @@ type serials []uint64
 func (s *serials) Set(text string) error {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n == 0 {
-		return errors.New("want a number from 1 to 2^64-1")
+		return errors.New("expected a number from 1 to 2^64-1")
 	}
 	*s = append(*s, n)
 	return nil

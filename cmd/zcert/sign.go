@@ -175,7 +175,7 @@ func identities(paths []string) []string {
 
 // errUnknown means that the two files of an identity differ in what isn't known here,
 // so that one signature can't be for both.
-var errUnknown = errors.New("sections that aren't known here are in one of the identity's files only")
+var errUnknown = errors.New("unknown sections in one of the identity's files only")
 
 // signed is an identity that was signed.
 type signed struct {
@@ -282,18 +282,18 @@ func (s *signer) signOther(cmd *cobra.Command, path, signedPath string, public *
 	}
 	c, err := load(cmd, path)
 	if errors.Is(err, fs.ErrPermission) { // an authority need not read secrets
-		warn(cmd, "%v: it isn't signed", err)
+		warn(cmd, "not signed: %v", err)
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	if c.Public != public.Public {
-		warn(cmd, "%s: holds another key than %s: it isn't signed", path, signedPath)
+		warn(cmd, "%s: not signed: it holds another key than %s", path, signedPath)
 		return false, nil
 	}
 	if c.Locked != nil {
-		warn(cmd, "%s: locked, so it still says what it said: unlock it and sign again, or leave it so", path)
+		warn(cmd, "%s: locked, and not signed: to sign it too, unlock it first", path)
 		return false, nil
 	}
 	if err := s.check(path, c); err != nil {
@@ -304,7 +304,7 @@ func (s *signer) signOther(cmd *cobra.Command, path, signedPath string, public *
 	}
 	err = s.save(cmd, path, c, public)
 	if errors.Is(err, errUnknown) {
-		warn(cmd, "%v: it isn't signed", err)
+		warn(cmd, "not signed: %v", err)
 		return false, nil
 	}
 	return true, err

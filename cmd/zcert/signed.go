@@ -32,7 +32,7 @@ func (s *signer) print(cmd *cobra.Command, all []signed) {
 			note(cmd, "    %s = %q  (%s)", printable(p.Name), p.Value, s.origin(p.Name))
 		}
 		for _, line := range unknownLines(one.certificate) {
-			note(cmd, "    %s  (from the file; not known here)", line)
+			note(cmd, "    %s  (from the file; unknown section)", line)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 			}
 		}
 		if len(unknownLines(one.certificate)) > 0 {
-			counts["sections that aren't known here"]++
+			counts["unknown sections"]++
 		}
 	}
 	for _, p := range s.metadata {
@@ -71,7 +71,7 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 // knownSections are those that hold nothing but what is shown anyway.
 var knownSections = []string{"certificate", "metadata", "curve", "validity", "authority"}
 
-// unknownLines returns the lines of sections that aren't known here, which are
+// unknownLines returns the lines of unknown sections, which are
 // signed with the rest.
 func unknownLines(c *cert.Certificate) (lines []string) {
 	text, err := c.AppendCanonical(nil)

@@ -32,14 +32,14 @@ func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	}
 	c.Secret.Wipe()
 	if in.isRead {
-		return cli.Hint(fmt.Errorf("%s: a unit can't name it", in.path), "give the secret certificate as a FILE that stays where it is")
+		return cli.Hint(fmt.Errorf("a unit cannot load a credential from %s", in.path), "give the secret certificate as a FILE")
 	}
 	path, err := filepath.Abs(in.path)
 	if err != nil {
 		return err
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == '\\' || r == '"' || r == '\'' }) {
-		return fmt.Errorf("%q: a unit can't name it: it has quotes, backslashes or control characters", path)
+		return fmt.Errorf("a unit cannot load a credential from %q: quotes, backslashes or control characters in its name", path)
 	}
 	text, err := exportSystemd(c)
 	if err != nil {

@@ -22,7 +22,7 @@ var (
 	// errDue means that a certificate is valid and expires soon.
 	errDue = errors.New("expires soon")
 	// errNoAnchor means that no authority was given that could vouch for a certificate.
-	errNoAnchor = errors.New("well-formed, not trusted: no --authority vouches for it")
+	errNoAnchor = errors.New("well-formed, not trusted: no --authority given")
 )
 
 func newVerify() *cobra.Command {
@@ -76,7 +76,7 @@ code is also 1 if the certificate, or a revocation list, expires within that tim
 			if failed := cmp.Or(tellAll(cmd, errs), err); failed != nil || v.checker.IsAuthority != nil {
 				return failed
 			}
-			return cli.WithCode(cli.Hint(errNoAnchor, "give --authority NAME.authority, which you had from the authority itself"), exitUntrusted)
+			return cli.WithCode(cli.Hint(errNoAnchor, "give --authority NAME.authority, the public file of the authority that signs these certificates"), exitUntrusted)
 		},
 	}
 	flags := cmd.Flags()
