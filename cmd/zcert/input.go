@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,9 +96,9 @@ func (in input) checkMode(cmd *cobra.Command, what string) error {
 		Text: fmt.Sprintf("mode %04o: other users can read this %s: chmod 600 %s", info.Mode().Perm(), what, in.path)})
 }
 
-// withPipeHint tells what to do about a file that is a pipe or a device.
+// withPipeHint tells what to do about an argument that is a pipe or a device.
 func withPipeHint(cmd *cobra.Command, path string, err error) error {
-	if !errors.Is(err, cert.ErrFile) {
+	if !errors.Is(err, cert.ErrFile) || !slices.Contains(cmd.Flags().Args(), path) {
 		return err
 	}
 	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
