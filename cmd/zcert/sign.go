@@ -222,10 +222,13 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		if err == nil {
 			_, err = cmd.OutOrStdout().Write(text)
 		}
+		if err != nil {
+			return signed{}, err
+		}
 		if !c.Secret.IsZero() {
 			warn(cmd, "%s held a secret key: only the public certificate is printed", stdinName)
 		}
-		return signed{[]string{stdinName}, public}, err
+		return signed{[]string{stdinName}, public}, nil
 	}
 	if err := s.save(cmd, path, c, public); err != nil {
 		return signed{}, err
