@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -63,15 +62,10 @@ func (in input) fingerprint(cmd *cobra.Command) (cert.Fingerprint, error) {
 	}
 	if errors.Is(err, cert.ErrNoPublicKey) {
 		if a, authorityErr := in.authority(cmd); authorityErr == nil {
-			return authorityFingerprint(a), nil
+			return a.Key.Fingerprint(), nil
 		}
 	}
 	return cert.Fingerprint{}, err
-}
-
-// authorityFingerprint is the fingerprint of an authority's public key.
-func authorityFingerprint(a *cert.Authority) cert.Fingerprint {
-	return cert.FingerprintOf(curve.PublicKey(a.Key))
 }
 
 func newPubkey() *cobra.Command {

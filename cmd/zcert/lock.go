@@ -74,7 +74,7 @@ the key meanwhile.`,
 			if err := secret.Lock(p); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
+			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
 				return err
 			}
 			note(cmd, "locked: %s", path)
@@ -105,7 +105,7 @@ in place. Who can read the file can use the key then.`,
 			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
 				return err
 			}
-			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
+			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
 				return err
 			}
 			note(cmd, "unlocked: %s (who can read it can use the key)", path)
@@ -150,7 +150,7 @@ of the file that were made before still open with the old passphrase.`,
 			if err := secret.Lock(p); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			if err := saveInPlace(cmd, path, secret.AppendSecret, true); err != nil {
+			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
 				return err
 			}
 			note(cmd, "passphrase changed: %s", path)

@@ -175,7 +175,7 @@ func (r *revoker) revoke(cmd *cobra.Command, named []namedRevocation) (l *cert.R
 	if r.isNew {
 		return l, added, l.Save(r.list, false)
 	}
-	return l, added, saveInPlace(cmd, r.list, l.Append, false)
+	return l, added, saveInPlace(r.list, l.Append, publicInPlace)
 }
 
 // load reads the list, or begins one.

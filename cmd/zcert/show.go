@@ -195,7 +195,7 @@ func newShownAuthority(a *cert.Authority) *shownAuthority {
 	s := &shownAuthority{
 		Name:        a.Name(),
 		Authority:   a.Key.String(),
-		Fingerprint: authorityFingerprint(a).String(),
+		Fingerprint: a.Key.Fingerprint().String(),
 		HasSecret:   a.HasSecret() || a.Locked != nil,
 		Metadata:    shownMetadata(a.Metadata),
 	}

@@ -9,12 +9,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/atomicfile"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -30,8 +30,6 @@ type signer struct {
 	onlyMeta  bool // no other metadata, and nothing that isn't known
 	serial    uint64
 	force     bool
-
-	dirs sync.Map // directories whose names are still to be written to the disk
 }
 
 func newSign() *cobra.Command {
@@ -109,11 +107,6 @@ func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool)
 		all[i], errs[i] = s.sign(cmd, paths[i])
 		return nil
 	})
-	for dir := range s.dirs.Range {
-		if err := syncDir(dir.(string)); err != nil {
-			return fmt.Errorf("writing to %s failed: %w", dir, err)
-		}
-	}
 	all = slices.DeleteFunc(all, func(one signed) bool { return one.certificate == nil })
 	if asJSON {
 		shown := []*shownSigned{}
@@ -230,18 +223,26 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		}
 		return signed{[]string{stdinName}, public}, nil
 	}
-	if err := s.save(cmd, path, c, public); err != nil {
+	one, err := merged(path, c, public)
+	if err != nil {
 		return signed{}, err
 	}
-	files := []string{path}
+	defer clear(one.Data)
+	names, files := []string{path}, []atomicfile.File{one}
 	if other := otherFile(path); other != "" {
-		if ok, err := s.signOther(cmd, other, path, public); err != nil {
-			return signed{}, fmt.Errorf("%s is signed, and %w", path, err)
-		} else if ok {
-			files = append(files, other)
+		f, ok, err := s.other(cmd, other, path, public)
+		if err != nil {
+			return signed{}, err
+		}
+		if ok {
+			defer clear(f.Data)
+			names, files = append(names, other), append(files, f)
 		}
 	}
-	return signed{files, public}, nil
+	if err := atomicfile.Replace(files...); err != nil {
+		return signed{}, err
+	}
+	return signed{names, public}, nil
 }
 
 // check refuses to replace the signature of another authority.
@@ -252,65 +253,53 @@ func (s *signer) check(path string, c *cert.Certificate) error {
 	return nil
 }
 
-// save writes what was signed in the place of c, with the secret key of c if it has
-// one.
-func (s *signer) save(cmd *cobra.Command, path string, c, public *cert.Certificate) error {
+// merged is what replaces c in its file: what was signed, with the secret key of c if
+// it has one.
+func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	if c.Secret.IsZero() {
-		return s.replace(cmd, path, public.AppendPublic, false)
+		return inPlace(path, public.AppendPublic, publicInPlace)
 	}
 	// What isn't known here stays in the secret file.
 	secret := *c
 	secret.Metadata, secret.Validity, secret.Serial = public.Metadata, public.Validity, public.Serial
 	secret.Authority, secret.Signature = public.Authority, public.Signature
 	if err := secret.VerifySignature(); err != nil {
-		return fmt.Errorf("%s: %w", path, errUnknown)
+		return atomicfile.File{}, fmt.Errorf("%s: %w", path, errUnknown)
 	}
-	return s.replace(cmd, path, secret.AppendSecret, true)
+	return inPlace(path, secret.AppendSecret, secretInPlace)
 }
 
-// replace replaces a file; its directory is synced at the end.
-func (s *signer) replace(cmd *cobra.Command, path string, appendText func([]byte) ([]byte, error), isSecret bool) error {
-	dir, err := replaceFile(cmd, path, appendText, isSecret)
-	if err == nil {
-		s.dirs.Store(dir, nil)
-	}
-	return err
-}
-
-// signOther makes the other file of an identity say the same, and reports whether
-// it does.
-func (s *signer) signOther(cmd *cobra.Command, path, signedPath string, public *cert.Certificate) (bool, error) {
+// other is what replaces the other file of an identity, to say the same, and whether
+// it can.
+func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert.Certificate) (f atomicfile.File, ok bool, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return f, false, nil
 	}
 	c, err := load(cmd, path)
 	if errors.Is(err, fs.ErrPermission) { // an authority need not read secrets
 		warn(cmd, "not signed: %v", err)
-		return false, nil
+		return f, false, nil
 	}
 	if err != nil {
-		return false, err
+		return f, false, err
 	}
 	if c.Public != public.Public {
 		warn(cmd, "%s: not signed: it holds another key than %s", path, signedPath)
-		return false, nil
+		return f, false, nil
 	}
 	if c.Locked != nil {
 		warn(cmd, "%s: locked, and not signed: to sign it too, unlock it first", path)
-		return false, nil
+		return f, false, nil
 	}
 	if err := s.check(path, c); err != nil {
-		return false, err
+		return f, false, err
 	}
-	if c.Secret.IsZero() {
-		return true, s.replace(cmd, path, public.AppendPublic, false)
-	}
-	err = s.save(cmd, path, c, public)
+	f, err = merged(path, c, public)
 	if errors.Is(err, errUnknown) {
 		warn(cmd, "not signed: %v", err)
-		return false, nil
+		return f, false, nil
 	}
-	return true, err
+	return f, true, err
 }
 
 // randomSerial makes a serial number that no other certificate has.
