@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
@@ -72,10 +73,13 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 // a slow peer keeps nobody waiting.
 type Listener struct {
 	nl     net.Listener
-	cfg    *Config
+	cfg    atomic.Pointer[Config]
 	cancel context.CancelFunc
 	conns  chan *Conn
 	done   chan struct{} // closed when all goroutines have ended
+
+	mu      sync.Mutex
+	servers []*curve.Server // all that the listener has had
 }
 
 // Listen listens on an endpoint, tcp://HOST:PORT or ipc://PATH, as server; see
@@ -91,9 +95,38 @@ func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error)
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Listener{nl: nl, cfg: checked, cancel: cancel, conns: make(chan *Conn), done: make(chan struct{})}
+	l := &Listener{nl: nl, cancel: cancel, conns: make(chan *Conn), done: make(chan struct{})}
+	l.use(checked)
 	go l.serve(ctx)
 	return l, nil
+}
+
+// use makes a configuration that of the handshakes that begin from now on.
+func (l *Listener) use(cfg *Config) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if cfg.server != nil {
+		l.servers = append(l.servers, cfg.server)
+	}
+	l.cfg.Store(cfg)
+}
+
+// SetKeys gives a CURVE server another key pair. Handshakes that begin from then on
+// use it; those under way and the connections that are there stay as they are. The
+// error is ErrConfig for keys that don't belong together, and for a listener of
+// another mechanism; everything then stays as it was.
+func (l *Listener) SetKeys(keys curve.KeyPair) error {
+	cfg := *l.cfg.Load()
+	if cfg.server == nil {
+		return fmt.Errorf("%w: only a CURVE server has keys", ErrConfig)
+	}
+	cfg.Keys, cfg.server = keys, nil
+	checked, err := cfg.withDefaults(true)
+	if err != nil {
+		return err
+	}
+	l.use(checked)
+	return nil
 }
 
 // Endpoint is where the listener can be reached, with the real port.
@@ -128,7 +161,7 @@ func (l *Listener) Close() error {
 // serve accepts until ctx is done.
 func (l *Listener) serve(ctx context.Context) {
 	var background sync.WaitGroup
-	if l.cfg.server != nil {
+	if l.cfg.Load().server != nil {
 		background.Go(func() { l.expireCookies(ctx) })
 	}
 	slots := make(chan struct{}, maxHandshakes)
@@ -136,7 +169,7 @@ func (l *Listener) serve(ctx context.Context) {
 		nc, err := l.nl.Accept()
 		if err != nil {
 			if ctx.Err() == nil {
-				l.cfg.Log.Error("accepting a connection failed", "endpoint", l.Endpoint(), "err", err)
+				l.cfg.Load().Log.Error("accepting a connection failed", "endpoint", l.Endpoint(), "err", err)
 				sleep(ctx, acceptPause)
 			}
 			continue
@@ -152,8 +185,10 @@ func (l *Listener) serve(ctx context.Context) {
 		}
 	}
 	background.Wait()
-	if l.cfg.server != nil {
-		l.cfg.server.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, server := range l.servers {
+		server.Close()
 	}
 	close(l.conns)
 	close(l.done)
@@ -166,7 +201,11 @@ func (l *Listener) expireCookies(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			l.cfg.server.Expire()
+			l.mu.Lock()
+			for _, server := range l.servers {
+				server.Expire()
+			}
+			l.mu.Unlock()
 		case <-ctx.Done():
 			return
 		}
@@ -175,8 +214,9 @@ func (l *Listener) expireCookies(ctx context.Context) {
 
 // handshake makes one connection and gives it to Accept.
 func (l *Listener) handshake(ctx context.Context, nc net.Conn) {
-	warnOfPlain(l.cfg, nc.RemoteAddr())
-	c, err := newConn(ctx, nc, l.cfg, true)
+	cfg := l.cfg.Load()
+	warnOfPlain(cfg, nc.RemoteAddr())
+	c, err := newConn(ctx, nc, cfg, true)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.logFailure(nc, err)
@@ -198,10 +238,10 @@ func (l *Listener) logFailure(nc net.Conn, err error) {
 		if errors.As(err, &he) {
 			err = he.Err
 		}
-		l.cfg.Log.Warn("handshake failed", "peer", peerName(nc), "endpoint", l.Endpoint(), "err", err)
+		l.cfg.Load().Log.Warn("handshake failed", "peer", peerName(nc), "endpoint", l.Endpoint(), "err", err)
 		return
 	}
-	args := []any{"peer", peerName(nc), "endpoint", l.Endpoint(), "mechanism", l.cfg.Mechanism,
+	args := []any{"peer", peerName(nc), "endpoint", l.Endpoint(), "mechanism", l.cfg.Load().Mechanism,
 		"status", int(denied.Reply.Status), "reason", denied.Reply.Text}
 	if denied.Key != (curve.PublicKey{}) {
 		args = append(args, "key", denied.Key)
@@ -209,7 +249,7 @@ func (l *Listener) logFailure(nc net.Conn, err error) {
 	if denied.Reply.Rule != "" {
 		args = append(args, "rule", denied.Reply.Rule)
 	}
-	l.cfg.Log.Warn("client denied", args...)
+	l.cfg.Load().Log.Warn("client denied", args...)
 }
 
 // sleep waits for d or until ctx is done.

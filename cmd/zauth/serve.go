@@ -16,9 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
-	"github.com/zcurve/zcurve/internal/modes"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
@@ -153,6 +151,10 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
+		followCertificate(ctx, f, link.Keys.Public, listeners, log)
+		return nil
+	})
+	group.Go(func() error {
 		reloadOn(ctx, hangup, rules, auditFile, log)
 		return nil
 	})
@@ -218,7 +220,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 // linkConfig says how the connections to zauth are secured: by CURVE with a
 // certificate, in clear without.
 func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Logger) (zmtp.Config, error) {
-	inEnvironment, isSet := os.LookupEnv(certVariable)
+	_, isSet := os.LookupEnv(certVariable)
 	if isSet && f.cert != "" {
 		return zmtp.Config{}, cli.Hint(fmt.Errorf("zauth's own certificate comes from two places: --cert %s and %s", f.cert, certVariable),
 			"which of them is it? unset the other")
@@ -239,38 +241,9 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 		}
 		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
 	}
-	var c *cert.Certificate
-	var warnings []cert.Warning
-	var err error
-	if isSet {
-		f.cert = certVariable
-		c, warnings, err = cert.Read(strings.NewReader(inEnvironment), certVariable)
-	} else {
-		c, warnings, err = cert.Load(f.cert)
-	}
+	c, err := loadCertificate(f, log)
 	if err != nil {
 		return zmtp.Config{}, err
-	}
-	if why := modes.Writable(f.cert); why != "" && !isSet {
-		return zmtp.Config{}, errors.New(why)
-	}
-	for _, w := range warnings {
-		if w.Mode != 0 && modes.IsMounted(f.cert) {
-			continue
-		}
-		if w.Mode != 0 && f.strict {
-			return zmtp.Config{}, fmt.Errorf("%s: %s", f.cert, w.Text)
-		}
-		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
-	}
-	if c.Locked != nil {
-		return zmtp.Config{}, cli.Hint(fmt.Errorf("%s: %w", f.cert, cert.ErrLocked),
-			"a daemon has nobody to ask for the passphrase: zcert unlock "+f.cert)
-	}
-	if c.Secret.IsZero() {
-		return zmtp.Config{}, cli.Hint(
-			fmt.Errorf("%s holds no secret key", f.cert),
-			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix))
 	}
 	if !knowsAskers {
 		return zmtp.Config{}, cli.Hint(errors.New("with a certificate zauth answers only services that it knows, and it knows none"),

@@ -244,6 +244,35 @@ func TestLinkByPolicy(t *testing.T) {
 	asksInVain(t, z, own, curve.GenerateKeyPair(), keys[0])
 }
 
+// TestOwnCertificateFollowed: when the file of zauth's own certificate is replaced,
+// services ask with the new key, and those that are connected stay; one that can't be
+// used changes nothing.
+func TestOwnCertificateFollowed(t *testing.T) {
+	t.Parallel()
+	dir, keys := keystoreOf(t, "alice")
+	services, serviceKeys := keystoreOf(t, "service")
+	path := filepath.Join(t.TempDir(), "zauth.key")
+	first, second := cert.Generate(), cert.Generate()
+	ztest.Must(t, first.Save(path, false))
+	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
+	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serviceKeys[0], ServerKey: first.Public}
+	connected := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: link}, ztest.Patience)
+	admits := func(s *service) {
+		t.Helper()
+		if reply, err := s.ask(ztest.Context(t), keys[0]); err != nil || reply != "hello alice" {
+			t.Errorf("%q, %v", reply, err)
+		}
+	}
+	admits(connected)
+	ztest.WriteFile(t, path+cert.SecretSuffix, "oops\n")
+	z.waitFor(t, "level=ERROR", "the key in use stays")
+	asks(t, z, first.Public, serviceKeys[0], keys[0])
+	ztest.Must(t, second.SaveSecret(path+cert.SecretSuffix, true))
+	z.waitFor(t, "own certificate has changed", second.Public.String())
+	asks(t, z, second.Public, serviceKeys[0], keys[0])
+	admits(connected)
+}
+
 // startWithCertificate starts zauth with a certificate of its own.
 func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.PublicKey) {
 	t.Helper()

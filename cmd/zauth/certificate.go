@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/internal/modes"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// loadCertificate reads zauth's own secret certificate, from its file or from the
+// environment.
+func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) {
+	var c *cert.Certificate
+	var warnings []cert.Warning
+	text, isSet := os.LookupEnv(certVariable)
+	var err error
+	if isSet {
+		f.cert = certVariable
+		c, warnings, err = cert.Read(bytes.NewReader([]byte(text)), certVariable)
+	} else {
+		c, warnings, err = cert.Load(f.cert)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if why := modes.Writable(f.cert); why != "" && !isSet {
+		return nil, errors.New(why)
+	}
+	for _, w := range warnings {
+		if w.Mode != 0 && modes.IsMounted(f.cert) {
+			continue
+		}
+		if w.Mode != 0 && f.strict {
+			return nil, fmt.Errorf("%s: %s", f.cert, w.Text)
+		}
+		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
+	}
+	if c.Locked != nil {
+		return nil, cli.Hint(fmt.Errorf("%s: %w", f.cert, cert.ErrLocked),
+			"a daemon has nobody to ask for the passphrase: zcert unlock "+f.cert)
+	}
+	if c.Secret.IsZero() {
+		return nil, cli.Hint(
+			fmt.Errorf("%s holds no secret key", f.cert),
+			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix))
+	}
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.cert, err)
+	}
+	return c, nil
+}
+
+// followCertificate gives the listeners another key when the file of zauth's own
+// certificate has changed from the one in use, until ctx is done. One that can't be used is in the log, and
+// the key that is in use stays.
+func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey, listeners []*zmtp.Listener, log *slog.Logger) {
+	if f.cert == "" {
+		return // there is none, or it is in the environment, which doesn't change
+	}
+	var stamp follow.Stamp
+	var failed string
+	follow.Follower{Name: f.cert, Log: log}.Follow(ctx, func([]string, bool) (next follow.Next) {
+		next.Dirs = []string{filepath.Dir(f.cert)}
+		if stamp.Exists() && stamp.IsOf(f.cert) {
+			return next
+		}
+		if follow.IsBusy(f.cert) {
+			next.After = follow.Stillness
+			return next
+		}
+		now := follow.Look(f.cert)
+		c, err := loadCertificate(f, slog.New(slog.DiscardHandler))
+		if err == nil && inUse != c.Public {
+			for _, ln := range listeners {
+				err = errors.Join(err, ln.SetKeys(c.KeyPair()))
+			}
+			if err == nil {
+				log.Info("zauth's own certificate has changed: services need the new public one", "key", c.Public, "file", f.cert)
+			}
+		}
+		switch {
+		case err == nil:
+			stamp, inUse, failed = now, c.Public, ""
+		case err.Error() != failed:
+			failed = err.Error()
+			log.Error("zauth's own certificate can't be read: the key in use stays", "err", err)
+		}
+		return next
+	})
+}

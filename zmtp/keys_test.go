@@ -1,0 +1,55 @@
+package zmtp_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestSetKeys: a listener that was given other keys shakes hands with those, and keeps
+// what it has; keys that can't be change nothing.
+func TestSetKeys(t *testing.T) {
+	t.Parallel()
+	ctx := ztest.Context(t)
+	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", server)
+	ztest.Must(t, err)
+	defer ln.Close()
+	before, err := zmtp.Dial(ctx, ln.Endpoint(), client)
+	ztest.Must(t, err)
+	defer before.Close()
+	accepted, err := ln.Accept(ctx)
+	ztest.Must(t, err)
+	defer accepted.Close()
+
+	mixed := curve.GenerateKeyPair()
+	mixed.Public = curve.GenerateKeyPair().Public
+	if err := ln.SetKeys(mixed); !errors.Is(err, zmtp.ErrConfig) {
+		t.Errorf("keys that don't belong together: %v", err)
+	}
+	next := curve.GenerateKeyPair()
+	ztest.Must(t, ln.SetKeys(next))
+	if _, err := zmtp.Dial(ctx, ln.Endpoint(), client); !errors.Is(err, zmtp.ErrServerKey) {
+		t.Errorf("by the old key: %v", err)
+	}
+	client.ServerKey = next.Public
+	after, err := zmtp.Dial(ctx, ln.Endpoint(), client)
+	ztest.Must(t, err)
+	defer after.Close()
+	ztest.Must(t, before.Send(ctx, nil, []byte("still here")))
+	if message, err := accepted.Recv(ctx); err != nil || string(message[1]) != "still here" {
+		t.Errorf("the old connection: %q, %v", message, err)
+	}
+
+	_, null := configs(zap.MechanismNull, "REQ", "REP")
+	other, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", null)
+	ztest.Must(t, err)
+	defer other.Close()
+	if err := other.SetKeys(next); !errors.Is(err, zmtp.ErrConfig) {
+		t.Errorf("NULL: %v", err)
+	}
+}
