@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,8 +24,12 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// boltPatience is how long another process that writes the file is waited for.
-const boltPatience = 5 * time.Second
+// boltPatience is how long another process that writes the file is waited for, and
+// boltBusy for how long the file isn't read while others write it one after another.
+const (
+	boltPatience = 5 * time.Second
+	boltBusy     = time.Second
+)
 
 // Buckets of a bolt: store. The keys of the first two are public keys.
 var (
@@ -56,6 +61,7 @@ type bolt struct {
 	work    sync.Mutex // held to read and write the file; taken before memory.mu
 	stamp   follow.Stamp
 	version []byte                  // of what is in memory; nil before the first reading
+	unsure  bool                    // the file was being written when it was read
 	broken  map[curve.PublicKey]sum // those that are broken, as reported
 }
 
@@ -113,6 +119,9 @@ func (b *bolt) transaction(write bool, f func(tx *bbolt.Tx) error) (err error) {
 		return fmt.Errorf("keystore: opening %s failed: %w", b.path, err)
 	}
 	defer db.Close()
+	if err := checkMetas(b.path, db.Info().PageSize); err != nil {
+		return fmt.Errorf("keystore: %s: %w", b.path, err)
+	}
 	if write {
 		err = db.Update(f)
 	} else {
@@ -130,7 +139,36 @@ func (b *bolt) refresh() error {
 	if err := b.transaction(false, b.load); err != nil {
 		return err
 	}
-	b.stamp = stamp
+	// A copy that is under way takes no lock: then all of it is read once more.
+	b.stamp, b.unsure = stamp, follow.IsBusy(b.path)
+	return nil
+}
+
+// checkMetas refuses a file with one good head of two. bbolt goes on with that one,
+// which may be of the state before the last change, and a revocation may be that.
+func checkMetas(path string, pageSize int) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const headSize, metaSize = 16, 64 // of a page, and of what is in it with its sum
+	var changes [2]uint64
+	for i := range changes {
+		var meta [metaSize]byte
+		if _, err := f.ReadAt(meta[:], int64(i*pageSize)+headSize); err != nil {
+			return ErrDamaged
+		}
+		h := fnv.New64a()
+		h.Write(meta[:metaSize-8])
+		if h.Sum64() != binary.NativeEndian.Uint64(meta[metaSize-8:]) {
+			return ErrDamaged
+		}
+		changes[i] = binary.NativeEndian.Uint64(meta[metaSize-16:])
+	}
+	if changes[0]+1 != changes[1] && changes[1]+1 != changes[0] {
+		return ErrDamaged
+	}
 	return nil
 }
 
@@ -147,7 +185,14 @@ const loadPart = 10_000
 // read last isn't parsed again.
 func (b *bolt) load(tx *bbolt.Tx) error {
 	version := bucketGet(tx, sumsBucket, versionKey)
-	if b.version != nil && bytes.Equal(version, b.version) {
+	changes := tx.ID()
+	if tx.Writable() {
+		changes--
+	}
+	if version == nil && changes > 1 { // every change writes it: whole buckets are lost
+		return ErrDamaged
+	}
+	if b.version != nil && bytes.Equal(version, b.version) && !b.unsure {
 		return nil
 	}
 	if err := b.loadRevocations(tx); err != nil {
@@ -366,6 +411,7 @@ func (b *bolt) Reload() error {
 // was known.
 func (b *bolt) Watch(ctx context.Context) error {
 	var reported string
+	var busy time.Time // since when it is being written
 	b.follower.Follow(ctx, func([]string, bool) follow.Next {
 		b.work.Lock()
 		defer b.work.Unlock()
@@ -373,9 +419,16 @@ func (b *bolt) Watch(ctx context.Context) error {
 		if b.stamp.Exists() && b.stamp.IsOf(b.path) {
 			return next
 		}
-		if follow.IsBusy(b.path) {
+		if !follow.IsBusy(b.path) {
+			busy = time.Time{}
+		} else {
 			next.After = follow.Stillness
-			return next
+			if busy.IsZero() {
+				busy = time.Now()
+			}
+			if time.Since(busy) < boltBusy { // if it takes longer it is read between two writers
+				return next
+			}
 		}
 		err := b.refresh()
 		switch {

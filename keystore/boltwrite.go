@@ -105,7 +105,8 @@ func (b *bolt) Revoke(key curve.PublicKey, at time.Time, reason string) error {
 			return func() {}, nil
 		}
 		id, _ := b.identities.get(key)
-		r := newRevocation(id, at, reason)
+		before, _ := b.revocations.get(key)
+		r := newRevocation(id, at, reason, before)
 		if err := file.revoke(key, r); err != nil {
 			return nil, err
 		}

@@ -65,6 +65,11 @@ func writeForEver(url string) error {
 	for version := 1; ; version++ {
 		for i := range identitiesWritten {
 			c := written(i, version)
+			if _, revoked := s.Revocation(c.Public); revoked { // it was killed before it could lift that
+				if err := s.Unrevoke(c.Public, time.Now(), ""); err != nil {
+					return err
+				}
+			}
 			if err := s.Put(keystore.Entry{Name: c.Name(), Certificate: c}); err != nil {
 				return err
 			}
@@ -148,6 +153,12 @@ func checkWritten(t *testing.T, url string, round int) {
 	}
 	for i := range identitiesWritten {
 		id, ok := s.Lookup(writtenKey(i))
+		if _, revoked := s.Revocation(writtenKey(i)); revoked {
+			if ok {
+				t.Fatalf("round %d: identity %d is known although it is revoked", round, i)
+			}
+			continue
+		}
 		if !ok {
 			if i%2 != 0 {
 				t.Fatalf("round %d: identity %d was lost", round, i)

@@ -61,7 +61,7 @@ func openDir(path string, log *slog.Logger) (*dir, error) {
 	}
 	d.mu.Lock()
 	for _, r := range results {
-		if r.file == nil {
+		if r.file == nil { // it is gone, or being written: Watch reads it
 			continue
 		}
 		d.files[r.name] = r.file
@@ -101,20 +101,22 @@ func (d *dir) Reload() error {
 
 // updateAll brings what is known of all files up to date: of those that don't
 // certainly look as when they were read last, or of each if it is thorough. It
-// returns the directories in which changes matter, and whether a file was being
-// written.
-func (d *dir) updateAll(thorough bool) (dirs []string, busy bool, err error) {
-	if err := d.readRecords(thorough); err != nil {
-		return nil, false, err
-	}
+// returns the directories in which changes matter, and which files are being
+// written. While the revocations can't be read nothing new is known, but what is
+// gone is.
+func (d *dir) updateAll(thorough bool) (dirs, busy []string, err error) {
+	recordsErr := d.readRecords(thorough)
 	found, err := d.list()
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	there := make(map[string]bool, len(found.names))
 	var changed []string
 	for _, name := range found.names {
 		there[name] = true
+		if recordsErr != nil {
+			continue
+		}
 		if f := d.files[name]; thorough || f == nil || !f.stamp.IsOf(filepath.Join(d.path, name)) {
 			changed = append(changed, name)
 		}
@@ -127,18 +129,19 @@ func (d *dir) updateAll(thorough bool) (dirs []string, busy bool, err error) {
 	if thorough {
 		d.warnOfLeftovers(found.leftovers)
 	}
-	return found.dirs, d.update(changed, follow.Read), nil
+	return found.dirs, d.update(changed, follow.Read), recordsErr
 }
 
-// update reads files again and puts in force what has changed. It reports whether
-// one was being written, which must be looked at again.
-func (d *dir) update(names []string, read reader) (busy bool) {
+// update reads files again and puts in force what has changed. It returns those that
+// are being written, which must be looked at again.
+func (d *dir) update(names []string, read reader) (busy []string) {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for _, r := range d.readAll(names, read) {
 		if r.busy {
-			busy = true
-		} else {
+			busy = append(busy, r.name)
+		}
+		if !r.busy || r.file != nil {
 			d.settle(r.name, r.file)
 		}
 	}
@@ -340,15 +343,17 @@ func (d *dir) list() (*found, error) {
 	if target, err := filepath.EvalSymlinks(d.path); err == nil && target != d.path {
 		f.dirs = append(f.dirs, filepath.Dir(target))
 	}
-	if err := d.listIn("", f, nil); err != nil {
+	if err := d.listIn("", f, nil, false); err != nil {
 		return nil, fmt.Errorf("keystore: %w", err)
 	}
 	return f, nil
 }
 
 // listIn adds what is in a directory within the store. above are the directories
-// around it, such that a link to one of them isn't followed for ever.
-func (d *dir) listIn(dir string, f *found, above []fs.FileInfo) error {
+// around it, such that a link to one of them isn't followed for ever. linked says
+// that a link led there: within it none is followed, because a few that lead to one
+// another have more paths than can be counted.
+func (d *dir) listIn(dir string, f *found, above []fs.FileInfo, linked bool) error {
 	path := filepath.Join(d.path, dir)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -364,16 +369,21 @@ func (d *dir) listIn(dir string, f *found, above []fs.FileInfo) error {
 	above = append(slices.Clip(above), info)
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
-		isDir := e.IsDir()
-		if e.Type()&fs.ModeSymlink != 0 {
+		isDir, isLink := e.IsDir(), e.Type()&fs.ModeSymlink != 0
+		if isLink {
 			target, err := os.Stat(filepath.Join(d.path, name))
 			isDir = err == nil && target.IsDir()
 		}
 		switch {
 		case strings.HasPrefix(e.Name(), "."):
+		case isDir && isLink && linked:
+			if !d.lost[name] {
+				d.lost[name] = true
+				d.log.Error("a link within a linked directory isn't followed: nothing in it is known", "link", filepath.Join(d.path, name))
+			}
 		case isDir:
 			f.dirs = append(f.dirs, filepath.Join(d.path, name))
-			switch err := d.listIn(name, f, above); {
+			switch err := d.listIn(name, f, above, linked || isLink); {
 			case err == nil:
 				delete(d.lost, name)
 			case errors.Is(err, fs.ErrNotExist): // it has just gone

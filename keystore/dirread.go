@@ -103,6 +103,11 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 	path := filepath.Join(d.path, name)
 	text, stamp, err := read(path, maxCertificate)
 	switch {
+	case isRevokedFile(name) && (errors.Is(err, follow.ErrBusy) || isInPlace(path, err)):
+		if busy = errors.Is(err, follow.ErrBusy); busy && old != nil && old.certificate != nil {
+			return nil, true
+		}
+		// What it says isn't known: it blocks the certificate beside it.
 	case errors.Is(err, follow.ErrBusy):
 		return nil, true
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, follow.ErrNotRegular):
@@ -124,9 +129,21 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 	}
 	if err != nil {
 		now.err, now.since = err, time.Now()
-		now.reported = old != nil && old.reported && old.err != nil && old.err.Error() == err.Error()
+		if old != nil && old.err != nil && old.err.Error() == err.Error() {
+			now.since, now.reported = old.since, old.reported
+		}
 	}
-	return now, false
+	return now, busy
+}
+
+// isInPlace reports whether there is something at path that can't be read as a file: a
+// pipe, or a link that leads nowhere.
+func isInPlace(path string, err error) bool {
+	if errors.Is(err, follow.ErrNotRegular) {
+		return true
+	}
+	_, gone := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist) && gone == nil
 }
 
 // readCertificate reads a certificate that is to be known, which must be sound. What
@@ -164,7 +181,8 @@ func (d *dir) recordPath(key curve.PublicKey) string {
 type record struct {
 	content
 	revocation *Revocation
-	gone       bool // as reported
+	gone       bool   // as reported
+	err        string // why it can't be read, as reported
 }
 
 // readRecords reads those records that don't certainly look as when they were read
@@ -177,8 +195,8 @@ func (d *dir) readRecords(thorough bool) error {
 	there := make(map[curve.PublicKey]bool, len(entries))
 	var changed []curve.PublicKey
 	for _, e := range entries {
-		var key curve.PublicKey
-		if n, err := hex.Decode(key[:], []byte(e.Name()[:min(len(e.Name()), 2*len(key))])); err != nil || n != len(key) || len(e.Name()) != 2*len(key) {
+		key, ok := recordKey(e.Name())
+		if !ok {
 			continue
 		}
 		there[key] = true
@@ -200,6 +218,17 @@ func (d *dir) readRecords(thorough bool) error {
 	return nil
 }
 
+// recordKey is the key of the record in a file of that name, if it is one. Capitals,
+// as some file systems give them, are none of this package's, and make it one that
+// can't be read.
+func recordKey(name string) (key curve.PublicKey, ok bool) {
+	octets, err := hex.DecodeString(name)
+	if err != nil || len(octets) != len(key) {
+		return key, false
+	}
+	return curve.PublicKey(octets), true
+}
+
 // readRecord reads the record of a revocation, which is there, and puts it in force.
 func (d *dir) readRecord(key curve.PublicKey) {
 	path := d.recordPath(key)
@@ -214,16 +243,16 @@ func (d *dir) readRecord(key curve.PublicKey) {
 	if err == nil {
 		now.revocation, err = parseRecord(key, text)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
 	if err != nil {
 		if old != nil && old.revocation.InForce() {
 			now.revocation = old.revocation
 		} else {
 			now.revocation = new(Revocation)
 		}
-		d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)
+		if old == nil || old.err != err.Error() {
+			d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)
+		}
+		now.err = err.Error()
 	}
 	d.records[key] = now
 	d.mu.Lock()
@@ -260,5 +289,9 @@ func (d *dir) holdsRevoked(key curve.PublicKey) bool {
 
 // revocationOfFile is that of a certificate in a file whose name says it.
 func revocationOfFile(name string, f *file) *Revocation {
-	return &Revocation{Time: f.stamp.Modified().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
+	r := &Revocation{Time: f.stamp.Modified().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
+	if checkReason(r.Reason) != nil {
+		r.Reason = "the name of a file"
+	}
+	return r
 }

@@ -20,10 +20,13 @@ import (
 func (d *dir) Watch(ctx context.Context) error {
 	isLost := false       // it couldn't be read the last time
 	var missing time.Time // since when it isn't there
+	var again []string    // files that were being written
+	againAll := false
 	d.follower.Follow(ctx, func(paths []string, all bool) follow.Next {
 		d.work.Lock()
 		defer d.work.Unlock()
-		var names []string
+		names := again
+		all, againAll = all || againAll, false
 		for _, path := range paths {
 			name, matters := d.nameOf(path)
 			all = all || matters && name == ""
@@ -32,35 +35,33 @@ func (d *dir) Watch(ctx context.Context) error {
 			}
 		}
 		var next follow.Next
-		busy := false
-		if all {
-			dirs, more, err := d.updateAll(false)
-			busy = busy || more
+		again = nil
+		if all { // the records of revocations first
+			dirs, busy, err := d.updateAll(false)
+			again = append(again, busy...)
 			switch {
 			case err != nil && !isLost:
 				d.log.Error("keystore can't be read: nothing new is known, and if it is gone no one", "err", err)
 			case err == nil && isLost:
 				d.log.Info("keystore can be read again", "keystore", d.path)
 			}
-			if isLost = err != nil; isLost {
+			if isLost = err != nil; isLost && dirs == nil {
 				dirs = []string{filepath.Dir(d.path)}
 			}
 			switch {
 			case !errors.Is(err, fs.ErrNotExist):
 				missing = time.Time{}
 			case missing.IsZero():
-				missing, busy = time.Now(), true // it may be being exchanged
+				missing, againAll = time.Now(), true // it may be being exchanged
 			case time.Since(missing) < follow.Stillness:
-				busy = true
+				againAll = true
 			default:
 				d.update(slices.Collect(maps.Keys(d.files)), follow.Read)
 			}
 			next.Dirs = dirs
 		}
-		if d.update(names, follow.Read) { // thoroughly: these are known to have changed
-			busy = true
-		}
-		if d.report(time.Now().Add(-follow.Stillness)) || busy {
+		again = append(again, d.update(names, follow.Read)...) // thoroughly: these are known to have changed
+		if d.report(time.Now().Add(-follow.Stillness)) || againAll || len(again) > 0 {
 			next.After = follow.Stillness
 		}
 		return next

@@ -53,7 +53,9 @@ func (d *dir) Put(entries ...Entry) error {
 		for _, e := range entries {
 			keys = append(keys, e.Certificate.Public)
 		}
-		d.refresh(keys)
+		if err := d.refresh(keys); err != nil {
+			return err
+		}
 		d.mu.Lock()
 		identities, err := d.prepareLocked(entries)
 		d.mu.Unlock()
@@ -116,16 +118,8 @@ func isFileName(name string) bool {
 
 // putAll writes the files of identities, and removes others that hold their keys.
 func (d *dir) putAll(places []place) error {
-	dirs := map[string]bool{}
-	for _, p := range places {
-		for _, name := range p.names {
-			dirs[filepath.Dir(name)] = true
-		}
-	}
-	for dir := range dirs {
-		if err := os.MkdirAll(filepath.Join(d.path, dir), dirMode); err != nil {
-			return fmt.Errorf("keystore: %w", err)
-		}
+	if err := d.makeDirs(places...); err != nil {
+		return err
 	}
 	errs := make([]error, len(places))
 	slots := make(chan struct{}, writers)
@@ -152,7 +146,7 @@ func (d *dir) putAll(places []place) error {
 		}
 	}
 	// The new ones are on the disk before the old ones go.
-	for dir := range dirs {
+	for dir := range dirsOf(places...) {
 		if syncErr := syncDir(filepath.Join(d.path, dir)); err == nil {
 			err = syncErr
 		}
@@ -162,6 +156,36 @@ func (d *dir) putAll(places []place) error {
 	}
 	d.update(append(changed, old...), follow.ReadOwn)
 	return err
+}
+
+// dirsOf returns the directories in which files of identities shall be.
+func dirsOf(places ...place) map[string]bool {
+	dirs := map[string]bool{}
+	for _, p := range places {
+		for _, name := range p.names {
+			dirs[filepath.Dir(name)] = true
+		}
+	}
+	return dirs
+}
+
+// makeDirs makes them.
+func (d *dir) makeDirs(places ...place) error {
+	for dir := range dirsOf(places...) {
+		if _, err := os.Stat(filepath.Join(d.path, dir)); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Join(d.path, dir), dirMode); err != nil {
+			return fmt.Errorf("keystore: %w", err)
+		}
+		for dir != "." { // the names of the new ones, too, are on the disk
+			dir = filepath.Dir(dir)
+			if err := syncDir(filepath.Join(d.path, dir)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // putOne writes the files of an identity.
@@ -201,7 +225,9 @@ func (d *dir) removeFiles(names []string) error {
 
 func (d *dir) Remove(key curve.PublicKey) error {
 	return d.write(func() error {
-		d.refresh([]curve.PublicKey{key})
+		if err := d.refresh([]curve.PublicKey{key}); err != nil {
+			return err
+		}
 		names := slices.DeleteFunc(slices.Clone(d.holders[key]), isRevokedFile)
 		if len(names) == 0 {
 			return notFound(key)
@@ -219,10 +245,13 @@ func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
 		return err
 	}
 	return d.write(func() error {
-		d.refresh([]curve.PublicKey{key})
+		if err := d.refresh([]curve.PublicKey{key}); err != nil {
+			return err
+		}
 		if r := d.records[key]; r == nil || r.gone || !r.revocation.InForce() {
 			id, _ := d.identities.get(key)
-			if err := d.writeRecord(key, newRevocation(id, at, reason)); err != nil {
+			before, _ := d.revocations.get(key)
+			if err := d.writeRecord(key, newRevocation(id, at, reason, before)); err != nil {
 				return err
 			}
 		}
@@ -238,7 +267,9 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 		return err
 	}
 	return d.write(func() error {
-		d.refresh([]curve.PublicKey{key})
+		if err := d.refresh([]curve.PublicKey{key}); err != nil {
+			return err
+		}
 		for _, name := range d.holders[key] {
 			if isRevokedFile(name) {
 				return fmt.Errorf("keystore: %w: the name of a file says so: rename or remove %s first", ErrRevoked, filepath.Join(d.path, name))
@@ -247,25 +278,47 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 		d.mu.Lock()
 		r := d.liftedLocked(key, at, reason)
 		d.mu.Unlock()
+		// The certificate first: it doesn't count before the record says so.
+		p, ok := d.placeAgain(key, r)
+		if ok {
+			if err := d.makeDirs(p); err != nil {
+				return err
+			}
+			if err := d.putOne(p); err != nil {
+				return err
+			}
+			for dir := range dirsOf(p) {
+				if err := syncDir(filepath.Join(d.path, dir)); err != nil {
+					return err
+				}
+			}
+		}
 		if err := d.writeRecord(key, r); err != nil {
 			return err
 		}
-		e, ok := r.entry(key)
-		if !ok || len(d.holders[key]) > 0 {
-			return nil
-		}
-		d.mu.Lock()
-		identities, err := d.prepareLocked([]Entry{e})
-		d.mu.Unlock()
-		if err != nil {
-			return nil // another has its name by now
-		}
-		p, err := d.placeOf(identities[0])
-		if err != nil {
-			return nil
-		}
-		return d.putAll([]place{p})
+		d.update(p.names, follow.ReadOwn)
+		return nil
 	})
+}
+
+// placeAgain is where the identity of a revoked key shall be again, if it can: another
+// may have its name by now.
+func (d *dir) placeAgain(key curve.PublicKey, r *Revocation) (p place, ok bool) {
+	e, ok := r.entry(key)
+	if !ok || len(d.holders[key]) > 0 {
+		return place{}, false
+	}
+	if other, taken := d.Holder(e.Name); taken && other != key {
+		return place{}, false
+	}
+	id, err := prepare(e)
+	if err != nil {
+		return place{}, false
+	}
+	if p, err = d.placeOf(id); err != nil {
+		return place{}, false
+	}
+	return p, true
 }
 
 // writeRecord writes the record of a revocation and puts it in force.
@@ -295,15 +348,18 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 }
 
 // refresh reads what others may have written of these keys.
-func (d *dir) refresh(keys []curve.PublicKey) {
+func (d *dir) refresh(keys []curve.PublicKey) error {
 	var names []string
 	for _, key := range keys {
 		names = append(names, d.holders[key]...)
 		if _, err := os.Lstat(d.recordPath(key)); err == nil {
 			d.readRecord(key)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keystore: the revocations can't be read: %w", err)
 		}
 	}
 	d.update(names, follow.Read)
+	return nil
 }
 
 // write runs change while no other writer does.

@@ -148,7 +148,8 @@ func (m *memory) Revoke(key curve.PublicKey, at time.Time, reason string) error 
 	defer m.mu.Unlock()
 	if _, revoked := m.Revocation(key); !revoked {
 		id, _ := m.identities.get(key)
-		m.revokeLocked(key, newRevocation(id, at, reason))
+		before, _ := m.revocations.get(key)
+		m.revokeLocked(key, newRevocation(id, at, reason, before))
 	}
 	return nil
 }
@@ -177,6 +178,9 @@ func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) 
 		lifted = *r
 	}
 	lifted.Lifted, lifted.LiftedReason = at.UTC().Truncate(time.Second), reason
+	if lifted.Lifted.Before(lifted.Time) { // a clock was set back
+		lifted.Lifted = lifted.Time
+	}
 	return &lifted
 }
 

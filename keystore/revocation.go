@@ -62,9 +62,14 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// newRevocation is that of an identity, which may be nil.
-func newRevocation(id *Identity, at time.Time, reason string) *Revocation {
+// newRevocation is that of an identity, which may be nil. before is the one that its
+// key had, or nil: what was lifted then doesn't lift this one, also if a clock was set
+// back since.
+func newRevocation(id *Identity, at time.Time, reason string, before *Revocation) *Revocation {
 	r := &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}
+	if before != nil && !before.InForce() && !before.Lifted.Before(r.Time) {
+		r.Time = before.Lifted.Add(time.Second)
+	}
 	if id != nil {
 		r.Name, r.Groups = id.Name, id.Groups
 		if text, err := id.Certificate.AppendPublic(nil); err == nil { // one that can't be written again is lost
@@ -166,7 +171,7 @@ func parseRecord(key curve.PublicKey, text []byte) (*Revocation, error) {
 		switch n.Name {
 		case keyName:
 			if n.Value != key.String() {
-				err = fmt.Errorf("%w: of another key", errRecord)
+				err = errors.New("of another key")
 			}
 		case timeName:
 			r.Time, err = time.Parse(timeLayout, n.Value)
@@ -181,10 +186,10 @@ func parseRecord(key curve.PublicKey, text []byte) (*Revocation, error) {
 		case liftedReasonName:
 			r.LiftedReason = n.Value
 		default:
-			err = fmt.Errorf("%w: line %d", errRecord, n.Line)
+			err = fmt.Errorf("unknown property %s", n.Name)
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: line %d: %w", errRecord, n.Line, err)
 		}
 	}
 	if !seen[keyName] || !seen[timeName] && !seen[liftedName] {

@@ -30,10 +30,10 @@ type storeRule struct {
 
 // listRule is a revocation list, by a rule.
 type listRule struct {
+	reference
 	list  *cert.RevocationList
 	path  string
 	stamp follow.Stamp
-	rule  string
 }
 
 // decide decides about a client that has proved its key.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,8 +127,16 @@ func (p *Policy) reload() error {
 	used := map[string]*openStore{}
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
 	if err == nil {
-		// Before it is in force: what can't be remembered would be forgotten by a restart.
-		err = p.memory.learn(s.stores, s.revocationLists())
+		// Also what stores know that are used no longer.
+		stores := s.stores
+		for _, old := range p.stores {
+			stores = append(slices.Clip(stores), old)
+		}
+		// At a start, what can't be remembered would be forgotten by the next one. Later
+		// it is worse not to put in force what was revoked: it is remembered once it can be.
+		if err = p.memory.learn(stores, s.revocationLists()); p.current.Load() != nil {
+			err = nil
+		}
 	}
 	if err != nil {
 		closeUnless(used, p.stores) // what was opened for nothing

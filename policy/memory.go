@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -69,6 +70,13 @@ type stateHead struct {
 // maxState is the size in octets of the largest state file.
 const maxState = 1 << 30
 
+// statePatience is how long another process that writes a state file is waited for,
+// and stateRetry how often to look whether it is done.
+const (
+	statePatience = 5 * time.Second
+	stateRetry    = 10 * time.Millisecond
+)
+
 func openMemory(path string) (*memory, error) {
 	m := &memory{path: path, saved: true}
 	r, err := readState(path)
@@ -107,14 +115,24 @@ func (m *memory) revocation(key curve.PublicKey) (keystore.Revocation, bool) {
 	return r, ok
 }
 
-// checkList refuses a list that is older than the newest one that was seen.
-func (m *memory) checkList(l *cert.RevocationList) error {
-	seen, ok := m.current.Load().Lists[l.Authority]
-	if ok && (l.Issued.Before(seen.Issued) || l.Issued.Equal(seen.Issued) && l.Len() < seen.Count) {
-		return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", ErrOldList,
-			l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
+// checkList refuses a list that is older than the newest one of its authority that was
+// seen, unless that one is among the others of the same rules.
+func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
+	seen := r.Lists[l.Authority]
+	for _, other := range others {
+		if o := other.list; o.Authority == l.Authority && !seen.isNewer(seenList{o.Issued, o.Len()}) {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", ErrOldList,
+		l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
+}
+
+// isSaved reports whether all that was learnt is on the disk.
+func (m *memory) isSaved() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saved
 }
 
 // learn remembers what stores and lists say. A key is forgotten only if its revocation
@@ -141,16 +159,20 @@ func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) er
 // saveLocked writes the file, with what another process has put there meanwhile.
 func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationList) error {
 	dir, base := filepath.Split(m.path)
+	ctx, cancel := context.WithTimeout(context.Background(), statePatience)
+	defer cancel()
 	lock := flock.New(dir + "." + base + ".lock")
-	if err := lock.Lock(); err != nil {
-		return err
+	if ok, err := lock.TryLockContext(ctx, stateRetry); errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: another process has been writing it since %v", m.path, statePatience)
+	} else if !ok || err != nil {
+		return fmt.Errorf("locking %s failed: %w", m.path, err)
 	}
 	defer lock.Unlock()
 	r, err := readState(m.path)
 	if err != nil {
 		return err
 	}
-	r, _ = r.with(stores, lists)
+	r, _ = r.and(m.current.Load()).with(stores, lists)
 	m.current.Store(r)
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -162,6 +184,34 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 		return err
 	}
 	return cert.WriteFile(m.path, append(append(head, '\n'), body...), 0o600, true)
+}
+
+// and is what two states know: every key that one of them has revoked, and of each
+// authority the newer list.
+func (r *state) and(other *state) *state {
+	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
+	if both.Revoked == nil {
+		both.Revoked = map[curve.PublicKey]keystore.Revocation{}
+	}
+	if both.Lists == nil {
+		both.Lists = map[cert.AuthorityKey]seenList{}
+	}
+	for key, rev := range r.Revoked {
+		if old, ok := both.Revoked[key]; !ok || rev.Time.After(old.Time) {
+			both.Revoked[key] = rev
+		}
+	}
+	for authority, l := range r.Lists {
+		if old, ok := both.Lists[authority]; !ok || l.isNewer(old) {
+			both.Lists[authority] = l
+		}
+	}
+	return both
+}
+
+// isNewer reports whether a list is newer than another of its authority.
+func (l seenList) isNewer(other seenList) bool {
+	return l.Issued.After(other.Issued) || l.Issued.Equal(other.Issued) && l.Count > other.Count
 }
 
 // with is what is remembered once stores and lists are known too.
@@ -180,9 +230,14 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 				if rev.Lifted.After(lifted[key]) {
 					lifted[key] = rev.Lifted
 				}
-			} else if _, ok := next.Revoked[key]; !ok {
-				kept := *rev
-				kept.Certificate = ""
+				continue
+			}
+			kept := *rev
+			kept.Certificate = ""
+			if old, ok := next.Revoked[key]; !ok || kept.Time.After(old.Time) { // what was lifted before it doesn't lift it
+				if kept.Time.IsZero() { // its record can't be read
+					kept.Time = time.Now().UTC().Truncate(time.Second)
+				}
 				next.Revoked[key], changed = kept, true
 			}
 		}
@@ -195,9 +250,9 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 		}
 	}
 	for _, l := range lists {
-		seen, ok := next.Lists[l.Authority]
-		if !ok || l.Issued.After(seen.Issued) || l.Issued.Equal(seen.Issued) && l.Len() > seen.Count {
-			next.Lists[l.Authority], changed = seenList{l.Issued, l.Len()}, true
+		now := seenList{l.Issued, l.Len()}
+		if seen, ok := next.Lists[l.Authority]; !ok || now.isNewer(seen) {
+			next.Lists[l.Authority], changed = now, true
 		}
 	}
 	return next, changed

@@ -67,16 +67,26 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		}
 		for _, r := range section.curve.revoked {
 			l, err := loadList(beside(c.file, r.text), section.curve.authorities)
-			if err == nil {
-				err = m.checkList(l.list)
-			}
 			if err != nil {
 				fail(r, err)
 				continue
 			}
-			l.rule = r.rule
+			l.reference = r
 			d.curve.lists = append(d.curve.lists, l)
 			s.lists = append(s.lists, l)
+		}
+	}
+	newest := m.current.Load().and(new(state))
+	newest, _ = newest.with(nil, s.revocationLists())
+	for _, section := range c.sections {
+		if section.curve == nil {
+			continue
+		}
+		d := s.domains[section.domain]
+		for _, l := range d.curve.lists {
+			if err := newest.checkList(l.list, d.curve.lists); err != nil {
+				fail(l.reference, err)
+			}
 		}
 	}
 	for _, d := range s.domains {

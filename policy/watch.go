@@ -2,11 +2,13 @@ package policy
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/keystore"
 )
 
 // Watch follows the file, its revocation lists and its keystores until ctx is done. It
@@ -50,10 +52,10 @@ func (p *Policy) Watch(ctx context.Context) error {
 // watch is what Watch knows.
 type watch struct {
 	*Policy
-	looked      time.Time // when it was looked last
-	generations uint64    // of the revocations in all keystores
-	failed      string    // why the last change couldn't be put in force
-	forgetful   string    // why the state couldn't be written
+	looked      time.Time                 // when it was looked last
+	generations map[keystore.Store]uint64 // of the revocations in each keystore
+	failed      string                    // why the last change couldn't be put in force
+	forgetful   string                    // why the state couldn't be written
 }
 
 // look puts in force what has changed.
@@ -61,11 +63,11 @@ func (w *watch) look(now time.Time) (next follow.Next) {
 	if w.file != "" {
 		next = w.lookAtFiles(now)
 	}
-	var generations uint64
+	generations := map[keystore.Store]uint64{}
 	for _, s := range w.current.Load().stores {
-		generations += s.Generation() + 1
+		generations[s] = s.Generation()
 	}
-	if generations != w.generations || w.forgetful != "" {
+	if !maps.Equal(generations, w.generations) || !w.memory.isSaved() {
 		err := w.learn()
 		if err != nil && err.Error() != w.forgetful {
 			w.log.Error("what was revoked can't be remembered: a restart would forget it", "err", err)

@@ -60,10 +60,11 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 			}
 			w.poll.Reset(interval)
 		}
-		if next.Dirs != nil {
-			w.watch(next.Dirs)
-		}
 		paths, all = nil, false
+		if next.Dirs != nil && w.watch(next.Dirs) {
+			all = true // what changed between the look and now wasn't told
+			continue
+		}
 		var again <-chan time.Time
 		if next.After > 0 {
 			again = time.After(next.After)
@@ -80,6 +81,9 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 					continue
 				}
 				paths = append(paths, event.Name)
+				if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+					delete(w.ids, event.Name) // another of that name is watched anew
+				}
 				if gathered == nil {
 					gathered = time.After(gather)
 				}
@@ -131,10 +135,11 @@ func (w *watches) close() {
 }
 
 // watch watches these directories and no others. What can't be watched is polled.
-// One that was exchanged, by a link or a mount, is watched anew.
-func (w *watches) watch(dirs []string) {
+// One that was exchanged, by a link or a mount, is watched anew. It reports whether one
+// is watched that wasn't before.
+func (w *watches) watch(dirs []string) (added bool) {
 	if w.watcher == nil {
-		return
+		return false
 	}
 	wanted := make(map[string]bool, len(dirs))
 	for _, dir := range dirs {
@@ -155,11 +160,12 @@ func (w *watches) watch(dirs []string) {
 		id := Stamp{device: device, inode: inode}
 		if old, ok := w.ids[dir]; ok && old == id {
 			continue
-		} else if ok {
-			w.watcher.Remove(dir)
 		}
+		w.watcher.Remove(dir)
 		if err := w.watcher.Add(dir); err == nil {
 			w.ids[dir] = id
+			added = true
 		}
 	}
+	return added
 }

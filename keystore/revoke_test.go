@@ -1,0 +1,266 @@
+package keystore_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// mustBeRefused checks that a key is revoked and not known, in a store and after a
+// restart.
+func mustBeRefused(t *testing.T, s keystore.Store, url string, key curve.PublicKey) {
+	t.Helper()
+	check := func(when string, s keystore.Store) {
+		t.Helper()
+		if _, revoked := s.Revocation(key); !revoked || knows(s, key) {
+			t.Errorf("%s: revoked %v, known %v", when, revoked, knows(s, key))
+		}
+	}
+	check("at once", s)
+	ztest.Must(t, s.Reload())
+	check("reloaded", s)
+	again, _ := open(t, url)
+	check("after a restart", again)
+}
+
+// TestRevokeAnything: whatever can be known can be revoked, and stays so: nothing in its
+// certificate or in its file's name brings it back, and no copy.
+func TestRevokeAnything(t *testing.T) {
+	t.Parallel()
+	deep := ""
+	for i := range 16 {
+		deep += strings.Repeat("    ", i) + "x\n"
+	}
+	many := ""
+	for i := range 3000 {
+		many += fmt.Sprintf("    n%d = v\n", i)
+	}
+	for name, tt := range map[string]struct{ file, in, behind string }{
+		"plain":          {file: "mallory.key"},
+		"16 levels deep": {file: "mallory.key", behind: deep},
+		"3000 lines":     {file: "mallory.key", in: many},
+		"64 KiB":         {file: "mallory.key", behind: strings.Repeat("# large\n", (cert.MaxFile-400)/8)},
+		"both quotes":    {file: "mallory.key", behind: "other\n    a = both \" and '\n"},
+		"a long line":    {file: "mallory.key", behind: "other\n    a = " + strings.Repeat("x", 1100) + "\n"},
+		"a long name":    {file: strings.Repeat("x", 240) + ".key"},
+		"an odd name":    {file: "both \" and '\x01\n.key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			whole, key := text(t, "mallory")
+			whole = strings.Replace(whole, "metadata\n", "metadata\n"+tt.in, 1) + tt.behind
+			write(t, dir, tt.file, whole)
+			s, log := open(t, dir)
+			if !knows(s, key) {
+				t.Fatalf("not known before:\n%s", log)
+			}
+			ztest.Must(t, s.Revoke(key, at, "stolen"))
+			mustBeRefused(t, s, dir, key)
+			if _, err := os.Lstat(filepath.Join(dir, tt.file)); err == nil {
+				t.Error("its file is there still, for programs that know nothing of revocations")
+			}
+			ztest.Must(t, os.Mkdir(filepath.Join(dir, "group"), 0o755))
+			write(t, dir, "copy.key", whole)
+			write(t, filepath.Join(dir, "group"), "other.key", whole)
+			mustBeRefused(t, s, dir, key)
+			if r, _ := s.Revocation(key); r.Reason != "stolen" || !r.Time.Equal(at) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// TestRecordDamaged: a record of a revocation that is damaged in any way refuses its key
+// as the whole one does.
+func TestRecordDamaged(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"empty":     func(path string) error { return os.WriteFile(path, nil, 0o644) },
+		"cut":       func(path string) error { return os.Truncate(path, 100) },
+		"junk":      func(path string) error { return os.WriteFile(path, []byte("\x00\xff"), 0o644) },
+		"too large": func(path string) error { return os.Truncate(path, 1<<20) },
+		"a directory": func(path string) error {
+			return errors.Join(os.Remove(path), os.Mkdir(path, 0o755))
+		},
+		"a link to nowhere": func(path string) error {
+			return errors.Join(os.Remove(path), os.Symlink("nowhere", path))
+		},
+		"in capitals": func(path string) error {
+			return os.Rename(path, filepath.Join(filepath.Dir(path), strings.ToUpper(filepath.Base(path))))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			whole, key := text(t, "mallory")
+			write(t, dir, "mallory.key", whole)
+			s, _ := open(t, dir)
+			ztest.Must(t, s.Revoke(key, at, "stolen"), damage(filepath.Join(dir, ".revoked", fmt.Sprintf("%x", key[:]))))
+			write(t, dir, "mallory.key", whole)
+			mustBeRefused(t, s, dir, key)
+			fresh, log := open(t, dir)
+			mustBeRefused(t, fresh, dir, key)
+			if log.Count("level=ERROR", "can't be read: the key is refused") != 1 {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestRecordGone: the record of a revocation that goes away leaves the key refused as
+// long as the process runs, and is told of.
+func TestRecordGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	whole, key := text(t, "mallory")
+	write(t, dir, "mallory.key", whole)
+	s, log := open(t, dir)
+	ztest.Must(t, s.Revoke(key, at, ""), os.RemoveAll(filepath.Join(dir, ".revoked")))
+	write(t, dir, "mallory.key", whole)
+	ztest.Must(t, s.Reload())
+	if _, revoked := s.Revocation(key); !revoked || knows(s, key) {
+		t.Error("the key is back")
+	}
+	if log.Count("level=ERROR", "is gone: the key stays refused") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestRevokeFails: a revocation that can't be written is an error, and its key isn't
+// said to be revoked; one whose record is there is in force, whatever comes after.
+func TestRevokeFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key := add(t, dir, "mallory")
+	s, _ := open(t, dir)
+	write(t, dir, ".revoked", "in the way of the directory\n")
+	if err := s.Revoke(key, at, ""); err == nil {
+		t.Error("said to be revoked")
+	}
+	if err := s.Put(put(generate(t, "alice"))); err == nil {
+		t.Error("put although it can't be known whether it is revoked")
+	}
+	ztest.Must(t, os.Remove(filepath.Join(dir, "mallory.key")))
+	if err := s.Reload(); err == nil || knows(s, key) {
+		t.Errorf("%v: what is gone is known while the revocations can't be read", err)
+	}
+	if _, err := keystore.Open(dir, nil); err == nil {
+		t.Error("opened without its revocations")
+	}
+
+	// A crash between the two steps of Revoke: the record is there, and the file still.
+	dir = t.TempDir()
+	whole, key := text(t, "mallory")
+	write(t, dir, "mallory.key", whole)
+	s, _ = open(t, dir)
+	ztest.Must(t, s.Revoke(key, at, "stolen"))
+	write(t, dir, "mallory.key", whole)
+	again, _ := open(t, dir)
+	ztest.Must(t, again.Revoke(key, at.Add(time.Hour), "once more"))
+	mustBeRefused(t, again, dir, key)
+	if r, _ := again.Revocation(key); r.Reason != "stolen" {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "mallory.key")); err == nil {
+		t.Error("the file is there still")
+	}
+	// And of Unrevoke: the certificate is there again, and the record not lifted.
+	write(t, dir, "mallory.key", whole)
+	again, _ = open(t, dir)
+	mustBeRefused(t, again, dir, key)
+	ztest.Must(t, again.Unrevoke(key, at, ""))
+	if again, _ = open(t, dir); !knows(again, key) {
+		t.Error("not known after its revocation was lifted")
+	}
+}
+
+// TestUnrevokeNeedsTheDisk: what can't be written isn't lifted.
+func TestUnrevokeNeedsTheDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := open(t, dir)
+	mallory := generate(t, "mallory")
+	ztest.Must(t, s.Put(put(mallory, "group")), s.Revoke(mallory.Public, at, ""))
+	ztest.Must(t, os.RemoveAll(filepath.Join(dir, "group")))
+	write(t, dir, "group", "in the way of the directory\n")
+	if err := s.Unrevoke(mallory.Public, at, ""); err == nil {
+		t.Error("lifted, and the certificate is lost")
+	}
+	mustBeRefused(t, s, dir, mallory.Public)
+}
+
+// TestClockSetBack: a revocation after one that was lifted isn't lifted by that, and one
+// can be lifted, also if a clock was set back in between.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		alice := generate(t, "alice")
+		ztest.Must(t, s.Put(put(alice)), s.Revoke(alice.Public, at, ""), s.Unrevoke(alice.Public, at.Add(-time.Hour), ""))
+		if !knows(s, alice.Public) {
+			t.Error("not lifted")
+		}
+		var lifted time.Time
+		for _, r := range s.Revocations() {
+			if lifted = r.Lifted; lifted.Before(r.Time) {
+				t.Errorf("lifted before it was made: %+v", r)
+			}
+		}
+		ztest.Must(t, s.Revoke(alice.Public, at.Add(-2*time.Hour), ""))
+		if r, revoked := s.Revocation(alice.Public); !revoked || !r.Time.After(lifted) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestRevokedFile: a file whose name says that it is revoked does what it can: its key is
+// refused, and one that can't be read blocks the certificate beside it.
+func TestRevokedFile(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		file    string
+		make    func(path, whole string) error
+		revoked bool // the key itself
+	}{
+		"cp alice.key alice.key.revoked": {"alice.key.revoked", func(path, whole string) error { return os.WriteFile(path, []byte(whole), 0o644) }, true},
+		"under any name":                 {"x.revoked", func(path, whole string) error { return os.WriteFile(path, []byte(whole), 0o644) }, true},
+		"broken":                         {"alice.key.revoked", func(path, _ string) error { return os.WriteFile(path, []byte("oops\n"), 0o644) }, false},
+		"broken, without .key":           {"alice.revoked", func(path, _ string) error { return os.WriteFile(path, []byte("oops\n"), 0o644) }, false},
+		"empty":                          {"alice.key.revoked", func(path, _ string) error { return os.WriteFile(path, nil, 0o644) }, false},
+		"a link to nowhere":              {"alice.key.revoked", func(path, _ string) error { return os.Symlink("nowhere", path) }, false},
+		"a pipe":                         {"alice.key.revoked", func(path, _ string) error { return makePipe(path) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			whole, alice := text(t, "alice")
+			write(t, dir, "alice.key", whole)
+			bob := add(t, dir, "bob")
+			running, _ := open(t, dir)
+			ztest.Background(t, running.Watch)
+			if err := tt.make(filepath.Join(dir, tt.file), whole); errors.Is(err, errors.ErrUnsupported) {
+				t.Skip(err)
+			} else {
+				ztest.Must(t, err)
+			}
+			ztest.Wait(t, "it counts", func() bool { return !knows(running, alice) })
+			fresh, log := open(t, dir)
+			if _, revoked := fresh.Revocation(alice); knows(fresh, alice) || revoked != tt.revoked || !knows(fresh, bob) {
+				t.Errorf("after a restart: known %v, revoked %v, log:\n%s", knows(fresh, alice), revoked, log)
+			}
+			ztest.Must(t, os.Remove(filepath.Join(dir, tt.file)))
+			if !tt.revoked {
+				ztest.Wait(t, "it blocks no longer", func() bool { return knows(running, alice) })
+			}
+		})
+	}
+}
