@@ -61,7 +61,7 @@ type bolt struct {
 	work    sync.Mutex // held to read and write the file; taken before memory.mu
 	stamp   follow.Stamp
 	version []byte                  // of what is in memory; nil before the first reading
-	unsure  bool                    // the file was being written when it was read
+	unsure  bool                    // all is to be read, also if the version is the same
 	broken  map[curve.PublicKey]sum // those that are broken, as reported
 }
 
@@ -400,6 +400,7 @@ func value(id *Identity) ([]byte, error) {
 func (b *bolt) Reload() error {
 	b.work.Lock()
 	defer b.work.Unlock()
+	b.unsure = true // all of it, whatever it says of itself
 	if err := b.refresh(); err != nil {
 		return err
 	}
