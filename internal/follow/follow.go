@@ -26,6 +26,8 @@ type Follower struct {
 	Log  *slog.Logger  // must not be nil
 	Poll time.Duration // how often to look in any case; zero means half a second
 	Deaf bool          // don't listen to what the system tells: poll only
+
+	newWatcher func() (*fsnotify.Watcher, error) // for tests; nil for that of fsnotify
 }
 
 // Next is what a look leads to.
@@ -119,7 +121,10 @@ func (w *watches) open() {
 	if w.Deaf {
 		return
 	}
-	watcher, err := fsnotify.NewWatcher()
+	if w.newWatcher == nil {
+		w.newWatcher = fsnotify.NewWatcher
+	}
+	watcher, err := w.newWatcher()
 	if err != nil {
 		w.Log.Warn("the system can't tell of changes: they are looked for", "what", w.Name, "every", w.Poll, "err", err)
 		return
