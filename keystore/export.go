@@ -43,7 +43,8 @@ type Contents struct {
 }
 
 // Export writes lines of JSON with these identities, and all revocations of a store,
-// as Import reads them.
+// as Import reads them. The error is that of writing, or ErrName or ErrGroup for what
+// couldn't be imported again.
 func Export(w io.Writer, identities []*Identity, revocations map[curve.PublicKey]*Revocation) error {
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)
@@ -53,6 +54,9 @@ func Export(w io.Writer, identities []*Identity, revocations map[curve.PublicKey
 		enc.Encode(exported{Key: key, Revoked: r})
 	}
 	for _, id := range identities {
+		if err := errors.Join(checkName(id.Name), checkGroups(id.Groups)); err != nil { // Import would refuse it
+			return fmt.Errorf("keystore: exporting %s failed: rename it first: %w", id.Source, err)
+		}
 		text, err := id.Certificate.AppendPublic(nil)
 		if err != nil {
 			return fmt.Errorf("keystore: exporting %s failed: %w", id.Name, err)

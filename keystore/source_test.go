@@ -1,0 +1,143 @@
+package keystore_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// exported is what Export writes of a store.
+func exported(t testing.TB, s keystore.Store) string {
+	t.Helper()
+	revocations := map[curve.PublicKey]*keystore.Revocation{}
+	for key, r := range s.Revocations() {
+		revocations[key] = r
+	}
+	var identities []*keystore.Identity
+	for id := range s.All() {
+		identities = append(identities, id)
+	}
+	var out strings.Builder
+	ztest.Must(t, keystore.Export(&out, identities, revocations))
+	return out.String()
+}
+
+// exportOf is what Export writes of a store with these certificates, of which the last is
+// revoked.
+func exportOf(t testing.TB, certificates ...*cert.Certificate) string {
+	t.Helper()
+	s, _ := open(t, "mem:")
+	for _, c := range certificates {
+		ztest.Must(t, s.Put(put(c, "group")))
+	}
+	ztest.Must(t, s.Revoke(certificates[len(certificates)-1].Public, at, "stolen"))
+	return exported(t, s)
+}
+
+// TestFileFollowed: a file: store follows its file: what is taken out of it is known no
+// longer, what is revoked in it stays so. A text that is wrong, or half of one, changes
+// nothing, not even in part.
+func TestFileFollowed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "clients")
+	alice, bob, carol := generate(t, "alice"), generate(t, "bob"), generate(t, "carol")
+	ztest.WriteFile(t, path, exportOf(t, alice, bob, carol))
+	s, log := open(t, "file:"+path)
+	ztest.Background(t, s.Watch)
+	if _, revoked := s.Revocation(carol.Public); !revoked || knows(s, carol.Public) || !knows(s, alice.Public) {
+		t.Fatal("what is in the file isn't in force")
+	}
+	ztest.WriteFile(t, path, exportOf(t, bob, alice))
+	ztest.Wait(t, "revoked", func() bool { _, revoked := s.Revocation(alice.Public); return revoked && !knows(s, alice.Public) })
+	next := exportOf(t, alice, carol, generate(t, "dave"))
+	ztest.WriteFile(t, path, next[:len(next)-20])
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "what was known stays in force") == 1 })
+	if !knows(s, bob.Public) {
+		t.Error("half a file changes something")
+	}
+	ztest.WriteFile(t, path, next)
+	ztest.Wait(t, "mended", func() bool { return !knows(s, bob.Public) && log.Count("can be read again") == 1 })
+	if knows(s, alice.Public) || knows(s, carol.Public) {
+		t.Error("another file brings back what was revoked")
+	}
+	if log.Count("level=ERROR", "a revocation is gone: the key stays refused") == 0 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestFileBeingWritten: a file: store doesn't read a file that is being written.
+func TestFileBeingWritten(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux says who has a file open")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "clients")
+	alice, bob := generate(t, "alice"), generate(t, "bob")
+	other := generate(t, "other")
+	ztest.WriteFile(t, path, exportOf(t, alice, other))
+	ztest.WriteFile(t, path+".2", exportOf(t, bob, other))
+	text, err := os.ReadFile(path + ".2")
+	ztest.Must(t, err)
+	s, log := open(t, "file:"+path)
+	ztest.Background(t, s.Watch)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	ztest.Must(t, err)
+	defer f.Close()
+	_, err = f.Write(text[:len(text)/2])
+	ztest.Must(t, err)
+	another, _ := open(t, "file:"+path+".2")
+	ztest.Background(t, another.Watch)
+	ztest.WriteFile(t, path+".2", exportOf(t, alice, other)) // seen after at least one look at the other
+	ztest.Wait(t, "another file", func() bool { return knows(another, alice.Public) })
+	if !knows(s, alice.Public) || log.Count("level=ERROR") > 0 {
+		t.Errorf("half a file was read, log:\n%s", log)
+	}
+	_, err = f.Write(text[len(text)/2:])
+	ztest.Must(t, err, f.Close())
+	ztest.Wait(t, "the whole file", func() bool { return knows(s, bob.Public) && !knows(s, alice.Public) })
+}
+
+// TestBackup: a backup has groups and revocations, also those that were lifted; restoring
+// it brings no revoked key back.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		alice, bob, carol := generate(t, "alice"), generate(t, "bob"), generate(t, "carol")
+		ztest.Must(t, s.Put(put(alice, "fx", "fx/desk"), put(bob, "fx"), put(carol)))
+		ztest.Must(t, s.Revoke(bob.Public, at, "stolen"), s.Revoke(carol.Public, at, "lost"), s.Unrevoke(carol.Public, at, "found"))
+		backup := exported(t, s)
+		all, err := keystore.Import([]byte(backup))
+		ztest.Must(t, err)
+		if len(all.Entries) != 2 || len(all.Revocations) != 2 {
+			t.Fatalf("%d entries, %d revocations of:\n%s", len(all.Entries), len(all.Revocations), backup)
+		}
+		if r := all.Revocations[carol.Public]; r.InForce() || r.LiftedReason != "found" || r.Reason != "lost" {
+			t.Errorf("%+v", r)
+		}
+		r := all.Revocations[bob.Public]
+		if !r.InForce() || r.Reason != "stolen" || !r.Time.Equal(at) {
+			t.Errorf("%+v", r)
+		}
+		for _, e := range all.Entries {
+			if e.Name == "alice" && (len(e.Groups) != 2 || e.Groups[1] != "fx/desk") {
+				t.Errorf("%+v", e)
+			}
+		}
+		// Revoked since: the backup is older.
+		ztest.Must(t, s.Revoke(alice.Public, at, ""))
+		if again != nil {
+			s = again()
+		}
+		if err := s.Put(all.Entries...); err == nil || knows(s, alice.Public) {
+			t.Error("a restored backup brings a key back")
+		}
+	})
+}
