@@ -94,6 +94,9 @@ func Import(text []byte) (*Contents, error) {
 		if err := decodeStrictly(line, &e); err != nil {
 			return fail(err)
 		}
+		if e.Key == (curve.PublicKey{}) {
+			return fail(errors.New("no key"))
+		}
 		if e.Revoked != nil {
 			if e.Name != "" || e.Certificate != "" || all.Revocations[e.Key] != nil {
 				return fail(errors.New("a revocation with what belongs to an identity, or twice"))
