@@ -100,11 +100,25 @@ func readState(path string) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: reading the state failed: %w", err)
 	}
+	if r, err = parseState(text); err != nil {
+		return nil, fmt.Errorf("policy: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// parseState reads what is in a state file. The error is ErrState.
+func parseState(text []byte) (*state, error) {
 	head, body, _ := bytes.Cut(text, []byte("\n"))
 	var h stateHead
+	r := new(state)
 	sum := sha256.Sum256(body)
-	if json.Unmarshal(head, &h) != nil || h.Version != 1 || h.Sum != hex.EncodeToString(sum[:]) || json.Unmarshal(body, r) != nil {
-		return nil, fmt.Errorf("policy: %s: %w", path, ErrState)
+	if json.Unmarshal(head, &h) != nil || h.Version != 1 || h.Sum != hex.EncodeToString(sum[:]) {
+		return nil, ErrState
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if dec.Decode(r) != nil || dec.More() {
+		return nil, ErrState
 	}
 	return r, nil
 }

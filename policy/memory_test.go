@@ -1,0 +1,168 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+var stateTime = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
+
+// stateText is a state file with this content.
+func stateText(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return fmt.Sprintf(`{"zcurve_state":1,"sum":"%s"}`+"\n%s", hex.EncodeToString(sum[:]), body)
+}
+
+// TestMalformedState: a state file that isn't whole is an error: without it, keys that
+// were revoked could be let in.
+func TestMalformedState(t *testing.T) {
+	t.Parallel()
+	key := curve.GenerateKeyPair().Public
+	body, err := json.Marshal(state{Revoked: map[curve.PublicKey]keystore.Revocation{key: {Time: stateTime}}})
+	ztest.Must(t, err)
+	good := stateText(string(body))
+	path := filepath.Join(t.TempDir(), "state")
+	ztest.WriteFile(t, path, good)
+	if r, err := readState(path); err != nil || len(r.Revoked) != 1 || !r.Revoked[key].Time.Equal(stateTime) {
+		t.Errorf("good: %+v, %v", r, err)
+	}
+	if r, err := readState(path + ".missing"); err != nil || len(r.Revoked) != 0 {
+		t.Errorf("missing: %+v, %v", r, err)
+	}
+	for name, text := range map[string]string{
+		"empty":            "",
+		"no sum":           `{"zcurve_state":1}` + "\n{}",
+		"cut":              good[:len(good)-5],
+		"longer":           good + "\n",
+		"a flipped bit":    strings.Replace(good, "2026", "2027", 1),
+		"another format":   strings.Replace(good, `"zcurve_state":1`, `"zcurve_state":2`, 1),
+		"junk":             "\x00\xff\n",
+		"no JSON":          stateText("nothing"),
+		"an unknown field": stateText(`{"revoke":{}}`),
+		"two values":       stateText(`{} {}`),
+		"no key":           stateText(`{"revoked":{"x":{}}}`),
+		"no authority":     stateText(`{"lists":{"x":{}}}`),
+	} {
+		ztest.WriteFile(t, path, text)
+		if _, err := readState(path); !errors.Is(err, ErrState) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ztest.Must(t, os.Remove(path), os.Mkdir(path, 0o755))
+	if _, err := readState(path); err == nil {
+		t.Error("a directory is taken for a state")
+	}
+}
+
+// FuzzState: any text is a state or ErrState.
+func FuzzState(f *testing.F) {
+	f.Add([]byte(stateText(`{"revoked":{"x":{"time":"2026-01-31T23:59:59Z"}},"lists":{}}`)))
+	f.Add([]byte(stateText(`{}`)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, text := range [][]byte{text, []byte(stateText(string(text)))} {
+			if _, err := parseState(text); err != nil && !errors.Is(err, ErrState) {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// stores are keystores in memory.
+func stores(t testing.TB, count int) (all []keystore.Store) {
+	t.Helper()
+	for range count {
+		s, err := keystore.Open("mem:", nil)
+		ztest.Must(t, err)
+		all = append(all, s)
+	}
+	return all
+}
+
+// TestForgetting: what is remembered is forgotten when it is lifted, and only by that: not
+// by what was lifted before it, nor while a store has it revoked.
+func TestForgetting(t *testing.T) {
+	t.Parallel()
+	key := curve.GenerateKeyPair().Public
+	hour := func(n int) time.Time { return stateTime.Add(time.Duration(n) * time.Hour) }
+	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
+	ztest.Must(t, err)
+	learn := func(want bool, what string, from ...keystore.Store) {
+		t.Helper()
+		ztest.Must(t, m.learn(from, nil))
+		again, err := openMemory(m.path)
+		ztest.Must(t, err)
+		for _, m := range []*memory{m, again} {
+			if _, got := m.revocation(key); got != want {
+				t.Errorf("%s: remembered %v, want %v", what, got, want)
+			}
+		}
+	}
+	s := stores(t, 3)
+	a, b, old := s[0], s[1], s[2]
+	ztest.Must(t, old.Revoke(key, hour(-9), ""), old.Unrevoke(key, hour(-8), ""))
+	learn(false, "lifted long ago", old)
+	ztest.Must(t, a.Revoke(key, hour(0), ""))
+	learn(true, "revoked", a, old)
+	learn(true, "its store is gone", old)
+	ztest.Must(t, b.Revoke(key, hour(5), ""), a.Unrevoke(key, hour(3), ""))
+	learn(true, "lifted in one, revoked in another", a, b)
+	learn(true, "revoked in the other after that, which is gone", a)
+	ztest.Must(t, b.Unrevoke(key, hour(6), ""))
+	learn(false, "lifted in both", a, b)
+	ztest.Must(t, b.Revoke(key, hour(-20), "")) // a clock was set back
+	learn(true, "revoked again", a, b)
+	learn(true, "its store is gone again", a)
+	ztest.Must(t, a.Unrevoke(key, hour(7), ""))
+	learn(false, "lifted for good", a)
+}
+
+// TestNewestList: the newest list of each authority is remembered, whichever comes first.
+func TestNewestList(t *testing.T) {
+	t.Parallel()
+	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
+	ztest.Must(t, err)
+	acme, other := cert.GenerateAuthority(), cert.GenerateAuthority()
+	list := func(a *cert.Authority, issued time.Time) *cert.RevocationList {
+		l := new(cert.RevocationList)
+		ztest.Must(t, a.SignRevocations(l, issued, issued.Add(time.Hour)))
+		return l
+	}
+	ztest.Must(t, m.learn(nil, []*cert.RevocationList{list(acme, stateTime)}))
+	ztest.Must(t, m.learn(nil, []*cert.RevocationList{list(acme, stateTime.Add(-time.Hour)), list(other, stateTime.Add(-time.Hour))}))
+	again, err := openMemory(m.path)
+	ztest.Must(t, err)
+	want := map[cert.AuthorityKey]seenList{acme.Key: {Issued: stateTime}, other.Key: {Issued: stateTime.Add(-time.Hour)}}
+	if got := again.current.Load().Lists; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestTogether: two states know together what each of them knows.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	one, two, three := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
+	acme := cert.GenerateAuthority().Key
+	early, late := keystore.Revocation{Time: stateTime}, keystore.Revocation{Time: stateTime.Add(time.Hour)}
+	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {stateTime, 2}}}
+	b := &state{Revoked: map[curve.PublicKey]keystore.Revocation{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {stateTime, 1}}}
+	want := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late, three: early}, Lists: a.Lists}
+	for _, got := range []*state{a.and(b), b.and(a), new(state).and(a).and(b)} {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}

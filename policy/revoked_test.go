@@ -1,0 +1,523 @@
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// admits reports whether a policy lets a key in, in a domain.
+func admits(p *policy.Policy, domain string, c *cert.Certificate) bool {
+	return reply(p, domain, c).Status == zap.StatusOK
+}
+
+func reply(p *policy.Policy, domain string, c *cert.Certificate) zap.Reply {
+	return p.Handle(context.Background(), ask(domain, "", zap.MechanismCurve, string(c.Public[:])))
+}
+
+// mkdir makes a directory with the public files of these certificates.
+func mkdir(t testing.TB, path string, certificates ...*cert.Certificate) string {
+	t.Helper()
+	ztest.Must(t, os.MkdirAll(path, 0o755))
+	for _, c := range certificates {
+		put(t, path, c)
+	}
+	return path
+}
+
+// change opens a keystore, as a tool would, and changes it.
+func change(t testing.TB, url string, f func(s keystore.Store) error) {
+	t.Helper()
+	s, err := keystore.Open(url, nil)
+	ztest.Must(t, err, f(s), s.Close())
+}
+
+func revoke(t testing.TB, url string, c *cert.Certificate) {
+	t.Helper()
+	change(t, url, func(s keystore.Store) error { return s.Revoke(c.Public, time.Now(), "stolen") })
+}
+
+func unrevoke(t testing.TB, url string, c *cert.Certificate) {
+	t.Helper()
+	change(t, url, func(s keystore.Store) error { return s.Unrevoke(c.Public, time.Now(), "found") })
+}
+
+// listOf writes a revocation list of an authority, in one step.
+func listOf(t testing.TB, path string, a *cert.Authority, issued, expires time.Time, revoked ...*cert.Certificate) {
+	t.Helper()
+	l := new(cert.RevocationList)
+	for _, c := range revoked {
+		_, err := l.Revoke(cert.Revocation{Key: c.Public, Time: issued})
+		ztest.Must(t, err)
+	}
+	ztest.Must(t, a.SignRevocations(l, issued, expires))
+	text, err := l.Append(nil)
+	ztest.Must(t, err)
+	ztest.WriteFile(t, path, string(text))
+}
+
+// signed is a certificate that an authority signed.
+func signed(t testing.TB, a *cert.Authority, name string) *cert.Certificate {
+	t.Helper()
+	c := scenario.Named(name)
+	ztest.Must(t, a.Sign(c))
+	return c
+}
+
+// ofAuthority is a policy for the certificates of an authority, with revocation lists.
+func ofAuthority(a *cert.Authority, lists ...string) string {
+	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n", a.Key)
+	for _, l := range lists {
+		text += "        revoked = " + l + "\n"
+	}
+	return text
+}
+
+// TestListFollowed: who is on a new revocation list is refused within moments, whether the
+// system tells of it or not, and also if the file has the size and time of the one before.
+func TestListFollowed(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	for _, pollOnly := range []bool{false, true} {
+		dir := t.TempDir()
+		acme := cert.GenerateAuthority()
+		alice, bob := signed(t, acme, "alice"), signed(t, acme, "bob")
+		mkdir(t, filepath.Join(dir, "clients"), alice, bob)
+		list := filepath.Join(dir, "acme.revoked")
+		listOf(t, list, acme, now.Add(-2*time.Hour), now.Add(time.Hour))
+		p, _ := load(t, dir, ofAuthority(acme, "acme.revoked"))
+		if pollOnly {
+			p.PollOnly()
+		} else {
+			p.DontPoll()
+		}
+		ztest.Background(t, p.Watch)
+		if !admits(p, "", alice) || !admits(p, "", bob) {
+			t.Fatal("not admitted")
+		}
+		listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
+		ztest.Wait(t, "a new list", func() bool { return !admits(p, "", alice) && admits(p, "", bob) })
+		info, err := os.Stat(list)
+		ztest.Must(t, err)
+		listOf(t, list, acme, now, now.Add(time.Hour), bob, alice)
+		ztest.Must(t, os.Chtimes(list, info.ModTime(), info.ModTime()))
+		ztest.Wait(t, "another", func() bool { return !admits(p, "", bob) })
+	}
+}
+
+// TestListRenewed: a list that has ended refuses all of its authority, and they are let in
+// as soon as a renewed one is there.
+func TestListRenewed(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice := signed(t, acme, "alice")
+	mkdir(t, filepath.Join(dir, "clients"), alice)
+	listOf(t, filepath.Join(dir, "acme.revoked"), acme, now.Add(-2*time.Hour), now.Add(-time.Hour))
+	p, _ := load(t, dir, ofAuthority(acme, "acme.revoked"))
+	ztest.Background(t, p.Watch)
+	if text := reply(p, "", alice).Text; !strings.Contains(text, "revocation list expired on "+now.Add(-time.Hour).Format(time.RFC3339)) {
+		t.Errorf("got %q", text)
+	}
+	listOf(t, filepath.Join(dir, "acme.revoked"), acme, now.Add(-time.Hour), now.Add(time.Hour))
+	ztest.Wait(t, "renewed", func() bool { return admits(p, "", alice) })
+}
+
+// TestOlderList: a list that is older than the newest that was seen isn't put in force, in
+// the same process or another; what was revoked stays refused.
+func TestOlderList(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice, bob := signed(t, acme, "alice"), signed(t, acme, "bob")
+	mkdir(t, filepath.Join(dir, "clients"), alice, bob)
+	list := filepath.Join(dir, "acme.revoked")
+	old := func() { listOf(t, list, acme, now.Add(-2*time.Hour), now.Add(time.Hour)) }
+	old()
+	p, log := load(t, dir, ofAuthority(acme, "acme.revoked"))
+	ztest.Background(t, p.Watch)
+	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
+	ztest.Wait(t, "a new list", func() bool { return !admits(p, "", alice) })
+	old()
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "older than the newest revocation list") == 1 })
+	if err := p.Reload(); !errors.Is(err, policy.ErrOldList) || admits(p, "", alice) || !admits(p, "", bob) {
+		t.Errorf("%v: an older list is in force", err)
+	}
+	file := filepath.Join(dir, "policy.zpl")
+	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
+		t.Errorf("after a restart: %v", err)
+	}
+	// One of the same time with fewer on it lost some.
+	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour))
+	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
+		t.Errorf("one that lost some: %v", err)
+	}
+	listOf(t, list, acme, now, now.Add(time.Hour), alice)
+	again, err := policy.Load(file, policy.Options{})
+	ztest.Must(t, err)
+	defer again.Close()
+	if admits(again, "", alice) || !admits(again, "", bob) {
+		t.Error("a newer list isn't in force")
+	}
+}
+
+// TestTwoLists: of two lists of one authority in one section the older one may be as old
+// as it is, also after a restart.
+func TestTwoLists(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice, bob := signed(t, acme, "alice"), signed(t, acme, "bob")
+	mkdir(t, filepath.Join(dir, "clients"), alice, bob)
+	listOf(t, filepath.Join(dir, "a.revoked"), acme, now.Add(-2*time.Hour), now.Add(time.Hour), alice)
+	listOf(t, filepath.Join(dir, "b.revoked"), acme, now.Add(-time.Hour), now.Add(time.Hour), bob)
+	for range 2 {
+		p, _ := load(t, dir, ofAuthority(acme, "a.revoked", "b.revoked"))
+		if admits(p, "", alice) || admits(p, "", bob) {
+			t.Error("one of the lists isn't in force")
+		}
+	}
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(acme, "a.revoked"))
+	if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{}); !errors.Is(err, policy.ErrOldList) {
+		t.Errorf("the newer one left out: %v", err)
+	}
+}
+
+// TestRevokedAnywhere: a key that is revoked in one store of a policy is refused in every
+// domain, by every store, in whatever order they are, and also where any key is let in.
+func TestRevokedAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]string{{"one", "two"}, {"two", "one"}} {
+		dir := t.TempDir()
+		alice, bob := scenario.Named("alice"), scenario.Named("bob")
+		mkdir(t, filepath.Join(dir, "one"), alice, bob)
+		mkdir(t, filepath.Join(dir, "two"), alice)
+		revoke(t, filepath.Join(dir, "two"), alice)
+		p, _ := load(t, dir, fmt.Sprintf("security\n    domain = both\n    curve = 1\n        keystore = dir:%s\n        keystore = dir:%s\n"+
+			"security\n    domain = one\n    curve = 1\n        keystore = dir:one\nsecurity\n    domain = any\n    curve = 1\n        any = 1\n", order[0], order[1]))
+		for _, domain := range []string{"both", "one", "any"} {
+			if r := reply(p, domain, alice); r.Status == zap.StatusOK || !strings.Contains(r.Text, "revoked") || !strings.Contains(r.Text, "stolen") {
+				t.Errorf("%s: %+v", domain, r)
+			}
+			if !admits(p, domain, bob) {
+				t.Errorf("%s: bob isn't let in", domain)
+			}
+		}
+	}
+}
+
+// TestRevocationIsRemembered: what was revoked stays refused when its store leaves the
+// policy, loses its records or is restored from a backup, after a restart too, until
+// somebody lifts it.
+func TestRevocationIsRemembered(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"dir", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			alice := scenario.Named("alice")
+			url := func(name string) string { return kind + ":" + filepath.Join(dir, name) }
+			fill := func(name string) {
+				ztest.Must(t, keystore.Create(url(name)))
+				change(t, url(name), func(s keystore.Store) error {
+					return s.Put(keystore.Entry{Name: "alice", Certificate: alice})
+				})
+			}
+			fill("one")
+			fill("two")
+			text := "security\n    domain = any\n    curve = 1\n        any = 1\nsecurity\n    curve = 1\n        keystore = %s:%s\n"
+			p, _ := load(t, dir, fmt.Sprintf(text, kind, "one"))
+			ztest.Background(t, p.Watch)
+			if !admits(p, "", alice) {
+				t.Fatal("not admitted")
+			}
+			refused := func(when string, p *policy.Policy) {
+				t.Helper()
+				for _, domain := range []string{"", "any"} {
+					if admits(p, domain, alice) {
+						t.Errorf("%s: let in, in domain %q", when, domain)
+					}
+				}
+			}
+			revoke(t, url("one"), alice)
+			ztest.Wait(t, "revoked", func() bool { return !admits(p, "", alice) })
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind, "two"))
+			ztest.Must(t, p.Reload())
+			refused("another store", p)
+			load2 := func() *policy.Policy {
+				t.Helper()
+				p, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{})
+				ztest.Must(t, err)
+				t.Cleanup(func() { p.Close() })
+				return p
+			}
+			refused("another store, after a restart", load2())
+			// The first again, as a backup had it.
+			ztest.Must(t, os.RemoveAll(filepath.Join(dir, "one")))
+			fill("one")
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind, "one"))
+			refused("restored", load2())
+			ztest.Must(t, p.Reload())
+			refused("restored, in the old process", p)
+			// A store of the policy that lifts it does, for good.
+			unrevoke(t, url("one"), alice)
+			ztest.Wait(t, "lifted", func() bool { return admits(p, "", alice) && admits(p, "any", alice) })
+			if again := load2(); !admits(again, "", alice) {
+				t.Error("refused after it was lifted and a restart")
+			}
+		})
+	}
+}
+
+// TestStateCantBeWritten: what is revoked is in force also while it can't be remembered;
+// that is told, and made good once it can be.
+func TestStateCantBeWritten(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice, bob := signed(t, acme, "alice"), signed(t, acme, "bob")
+	clients := mkdir(t, filepath.Join(dir, "clients"), alice, bob)
+	list := filepath.Join(dir, "acme.revoked")
+	listOf(t, list, acme, now.Add(-2*time.Hour), now.Add(time.Hour))
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(acme, "acme.revoked"))
+	states := mkdir(t, filepath.Join(dir, "states"))
+	log := new(ztest.Log)
+	o := policy.Options{Log: log.Logger(), State: filepath.Join(states, "zauth")}
+	p, err := policy.Load(filepath.Join(dir, "policy.zpl"), o)
+	ztest.Must(t, err)
+	defer p.Close()
+	ztest.Background(t, p.Watch)
+	away := filepath.Join(dir, "away")
+	ztest.Must(t, os.Rename(states, away))
+	ztest.WriteFile(t, states, "in the way of the directory\n")
+	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
+	revoke(t, clients, bob)
+	ztest.Wait(t, "both are refused", func() bool { return !admits(p, "", alice) && !admits(p, "", bob) })
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "can't be remembered") >= 1 })
+	if err := p.Reload(); err == nil {
+		t.Error("Reload says nothing of it")
+	}
+	if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), o); err == nil {
+		t.Error("started without being able to remember")
+	}
+	ztest.Must(t, os.Remove(states), os.Rename(away, states))
+	ztest.Wait(t, "made good", func() bool {
+		text, _ := os.ReadFile(o.State)
+		return strings.Contains(string(text), bob.Public.String()) || strings.Contains(string(text), jsonKey(bob.Public))
+	})
+}
+
+// jsonKey is a key as it is in JSON.
+func jsonKey(key curve.PublicKey) string {
+	return strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(key.String())
+}
+
+// TestStateIsShared: two policies with one state lose nothing of what the other wrote.
+func TestStateIsShared(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice, bob := scenario.Named("alice"), scenario.Named("bob")
+	o := policy.Options{State: filepath.Join(dir, "state")}
+	loadOne := func(name string) *policy.Policy {
+		t.Helper()
+		p, err := policy.Load(filepath.Join(dir, name+".zpl"), o)
+		ztest.Must(t, err)
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	var both []*policy.Policy
+	for _, name := range []string{"one", "two"} {
+		mkdir(t, filepath.Join(dir, name), alice, bob)
+		ztest.WriteFile(t, filepath.Join(dir, name+".zpl"), "security\n    curve = 1\n        keystore = dir:"+name+"\n")
+		both = append(both, loadOne(name))
+	}
+	revoke(t, filepath.Join(dir, "one"), alice)
+	revoke(t, filepath.Join(dir, "two"), bob)
+	ztest.Must(t, both[0].Reload(), both[1].Reload())
+	for _, name := range []string{"one", "two"} {
+		if p := loadOne(name); admits(p, "", alice) || admits(p, "", bob) {
+			t.Errorf("%s: alice %v, bob %v", name, admits(p, "", alice), admits(p, "", bob))
+		}
+	}
+	// The file is lost while they run: what they know is written again.
+	carol := scenario.Named("carol")
+	ztest.Must(t, os.Remove(o.State))
+	put(t, filepath.Join(dir, "one"), carol)
+	revoke(t, filepath.Join(dir, "one"), carol)
+	ztest.Must(t, os.RemoveAll(filepath.Join(dir, "two", ".revoked")))
+	put(t, filepath.Join(dir, "two"), bob)
+	ztest.Must(t, both[1].Reload(), both[0].Reload(), os.RemoveAll(filepath.Join(dir, "one", ".revoked")))
+	put(t, filepath.Join(dir, "one"), alice)
+	if p := loadOne("one"); admits(p, "", alice) {
+		t.Error("what one process knows was lost with the file")
+	}
+}
+
+// TestPolicyBeingWritten: a policy of which a beginning was written is not in force, and
+// what was in force stays.
+func TestPolicyBeingWritten(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux says who has a file open")
+	}
+	dir := t.TempDir()
+	mallory, trader := scenario.Named("mallory"), scenario.Named("trader")
+	mkdir(t, filepath.Join(dir, "clients"), mallory)
+	mkdir(t, filepath.Join(dir, "clients", "traders"), trader)
+	text := "security\n    curve = 1\n        keystore = dir:clients\n        group = traders\n"
+	p, log := load(t, dir, text)
+	ztest.Background(t, p.Watch)
+	f, err := os.OpenFile(filepath.Join(dir, "policy.zpl"), os.O_WRONLY|os.O_TRUNC, 0)
+	ztest.Must(t, err)
+	defer f.Close()
+	_, err = f.WriteString(text[:strings.Index(text, "        group")])
+	ztest.Must(t, err)
+	other := t.TempDir() // another that is followed shows that time goes by
+	q, _ := load(t, other, "security\n    anonymous = 0\n")
+	ztest.Background(t, q.Watch)
+	for i := range 2 {
+		ztest.WriteFile(t, filepath.Join(other, "policy.zpl"), fmt.Sprintf("security\n    anonymous = %d\n", 1-i))
+		ztest.Wait(t, "another is read", func() bool {
+			return (q.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK) == (i == 0)
+		})
+		if admits(p, "", mallory) || !admits(p, "", trader) {
+			t.Fatal("half a policy is in force")
+		}
+	}
+	_, err = f.WriteString("        group = others\n")
+	ztest.Must(t, err, f.Close())
+	ztest.Wait(t, "the whole", func() bool { return !admits(p, "", trader) })
+	if admits(p, "", mallory) || log.Count("level=ERROR") > 0 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestSameStamp: a change of the policy that keeps its size and time is seen.
+func TestSameStamp(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("nothing but size and time is to be had")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.zpl")
+	old := time.Unix(1, 0)
+	ztest.WriteFile(t, file, "security\n    anonymous = 1\n")
+	ztest.Must(t, os.Chtimes(file, old, old))
+	p, err := policy.Load(file, policy.Options{})
+	ztest.Must(t, err)
+	defer p.Close()
+	p.PollOnly()
+	ztest.Background(t, p.Watch)
+	ztest.WriteFile(t, file, "security\n    anonymous = 0\n")
+	ztest.Must(t, os.Chtimes(file, old, old))
+	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status != zap.StatusOK })
+}
+
+// TestTriedAgain: a policy that can't be put in force because a keystore isn't there is
+// once it is.
+func TestTriedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice := scenario.Named("alice")
+	p, log := load(t, dir, "security\n    anonymous = 1\n")
+	ztest.Background(t, p.Watch)
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = dir:clients\n")
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "clients", "what was in force stays") == 1 })
+	mkdir(t, filepath.Join(dir, "clients"), alice)
+	ztest.Wait(t, "tried again", func() bool { return admits(p, "", alice) })
+}
+
+// TestAllOrNothing: a policy that is refused changes nothing, not in its keystores either.
+func TestAllOrNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice, bob := scenario.Named("alice"), scenario.Named("bob")
+	armored := func(c *cert.Certificate) string {
+		e, err := cert.Armor(c, false)
+		ztest.Must(t, err)
+		text, err := e.Append(nil)
+		ztest.Must(t, err)
+		return string(text)
+	}
+	ztest.WriteFile(t, filepath.Join(dir, "clients"), armored(alice))
+	p, _ := load(t, dir, "security\n    curve = 1\n        keystore = file:clients\n")
+	ztest.WriteFile(t, filepath.Join(dir, "clients"), armored(bob))
+	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = file:clients\n        keystore = dir:missing\n")
+	if err := p.Reload(); err == nil || !admits(p, "", alice) || admits(p, "", bob) {
+		t.Errorf("%v: half of it is in force", err)
+	}
+}
+
+// TestPipesDontStop: pipes in the place of a policy, a list or a state are errors, and
+// aren't waited for.
+func TestPipesDontStop(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"policy.zpl", "acme.revoked", "policy.zpl.state"} {
+		dir := t.TempDir()
+		if err := makePipe(filepath.Join(dir, name)); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		mkdir(t, filepath.Join(dir, "clients"))
+		if name != "policy.zpl" {
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(cert.GenerateAuthority(), "acme.revoked"))
+		}
+		if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestGroupsAreUnited: an identity is in the groups of all places that have it, and the
+// service is told of them; those in its own words are claims, unless an authority that the
+// policy trusts has signed them.
+func TestGroupsAreUnited(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice := scenario.Named("alice", cert.Property{Name: "group", Value: "admins, lords"})
+	ztest.Must(t, acme.Sign(alice))
+	for _, group := range []string{"one/traders", "one/guests", "two/desk"} {
+		mkdir(t, filepath.Join(dir, group), alice)
+	}
+	stores := "        keystore = dir:one\n        keystore = dir:two\n"
+	p, _ := load(t, dir, "security\n    domain = open\n    curve = 1\n"+stores+
+		"security\n    domain = desk\n    curve = 1\n"+stores+"        group = desk\n"+
+		"security\n    domain = admins\n    curve = 1\n"+stores+"        group = admins\n"+
+		"security\n    domain = acme\n    curve = 1\n"+stores+"        authority = \""+acme.Key.String()+"\"\n        group = admins\n")
+	for domain, want := range map[string]string{"open": "desk,guests,traders", "desk": "desk,guests,traders", "acme": "admins,desk,guests,lords,traders"} {
+		r := reply(p, domain, alice)
+		group, _ := r.Metadata.Get("group")
+		if r.Status != zap.StatusOK || r.UserID != "alice" || string(group) != want {
+			t.Errorf("%s: %+v, groups %q", domain, r, group)
+		}
+		if claim, _ := r.Metadata.Get("Claim-group"); domain != "acme" && string(claim) != "admins, lords" {
+			t.Errorf("%s: the claim is %q", domain, claim)
+		}
+	}
+	if admits(p, "admins", alice) {
+		t.Error("let in by a group of its own words")
+	}
+	stranger := reply(p, "open", scenario.Named("stranger"))
+	if stranger.Status == zap.StatusOK || slices.ContainsFunc(stranger.Metadata, func(p zap.Property) bool { return true }) {
+		t.Errorf("%+v", stranger)
+	}
+}
