@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	ztest.Main(m)
+	ztest.Main(ztest.WithPrograms(m))
 }
 
 // identitiesWritten is how many identities a writer writes.

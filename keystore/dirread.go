@@ -262,15 +262,12 @@ func (d *dir) readRecord(key curve.PublicKey) {
 		return
 	}
 	d.revokeLocked(key, now.revocation)
-	if _, after := d.Revocation(key); before != after {
-		what := "key revoked"
-		if before {
-			what = "revocation lifted"
-		}
-		d.log.Info(what, "name", now.revocation.Name, "key", key, "file", path)
-		if before {
-			d.composeLocked(key)
-		}
+	switch _, after := d.Revocation(key); {
+	case !before && after: // its identity is gone with that
+		d.log.Info("key revoked", "name", now.revocation.Name, "key", key, "file", path)
+	case before && !after:
+		d.log.Info("revocation lifted", "name", now.revocation.Name, "key", key, "file", path)
+		d.composeLocked(key)
 	}
 }
 

@@ -66,6 +66,9 @@ func TestRevokeAnything(t *testing.T) {
 			}
 			ztest.Must(t, s.Revoke(key, at, "stolen"))
 			mustBeRefused(t, s, dir, key)
+			if log.Count("level=WARN", "doesn't count") > 0 {
+				t.Errorf("warned of what it does itself:\n%s", log)
+			}
 			if _, err := os.Lstat(filepath.Join(dir, tt.file)); err == nil {
 				t.Error("its file is there still, for programs that know nothing of revocations")
 			}

@@ -3,15 +3,14 @@ package ztest
 import (
 	"fmt"
 	"os"
-	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package and ends the process. It fails if goroutines are
+// Main runs the tests of a package, a *testing.M or an [M], and ends the process. It fails if goroutines are
 // left behind. On a busy machine one may take its time to end: it has [Patience].
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if code == 0 {
 		left := goleak.Find()
