@@ -121,12 +121,12 @@ func (b *bolt) Unrevoke(key curve.PublicKey, at time.Time, reason string) error 
 	return b.write(func(file buckets) (func(), error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		r := b.liftedLocked(key, at, reason)
+		r, e, ok := b.liftedLocked(key, at, reason)
 		if err := file.revoke(key, r); err != nil {
 			return nil, err
 		}
 		var id *Identity
-		if e, ok := r.entry(key); ok {
+		if ok {
 			if other, taken := b.names.holder(e.Name); !taken || other == key {
 				id, _ = prepare(e) // one that can't be put any more stays away
 			}

@@ -276,10 +276,13 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 			}
 		}
 		d.mu.Lock()
-		r := d.liftedLocked(key, at, reason)
+		r, e, ok := d.liftedLocked(key, at, reason)
 		d.mu.Unlock()
 		// The certificate first: it doesn't count before the record says so.
-		p, ok := d.placeAgain(key, r)
+		var p place
+		if ok {
+			p, ok = d.placeAgain(key, e)
+		}
 		if ok {
 			if err := d.makeDirs(p); err != nil {
 				return err
@@ -303,9 +306,8 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 
 // placeAgain is where the identity of a revoked key shall be again, if it can: another
 // may have its name by now.
-func (d *dir) placeAgain(key curve.PublicKey, r *Revocation) (p place, ok bool) {
-	e, ok := r.entry(key)
-	if !ok || len(d.holders[key]) > 0 {
+func (d *dir) placeAgain(key curve.PublicKey, e Entry) (p place, ok bool) {
+	if len(d.holders[key]) > 0 {
 		return place{}, false
 	}
 	if other, taken := d.Holder(e.Name); taken && other != key {

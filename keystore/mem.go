@@ -160,9 +160,9 @@ func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.liftedLocked(key, at, reason)
+	r, e, ok := m.liftedLocked(key, at, reason)
 	m.revokeLocked(key, r)
-	if e, ok := r.entry(key); ok {
+	if ok {
 		if identities, err := m.prepareLocked([]Entry{e}); err == nil {
 			m.setLocked(key, identities[0])
 		}
@@ -171,17 +171,26 @@ func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) erro
 }
 
 // liftedLocked is the revocation of a key as it is once it is lifted, also if there
-// is none: another store may have one, and those who remember it look here.
-func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) *Revocation {
+// is none: another store may have one, and those who remember it look here. e is the
+// identity that is to come back, if ok: where no revocation was in force, what there
+// is or isn't was put or removed since.
+func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) (r *Revocation, e Entry, ok bool) {
 	var lifted Revocation
-	if r, ok := m.revocations.get(key); ok {
-		lifted = *r
+	if old, found := m.revocations.get(key); found {
+		lifted = *old
+		if old.InForce() {
+			e, ok = old.entry(key)
+		}
+	}
+	earliest := lifted.Time // later than the clock says, if that was set back
+	if !lifted.Lifted.IsZero() {
+		earliest = lifted.Lifted.Add(time.Second)
 	}
 	lifted.Lifted, lifted.LiftedReason = at.UTC().Truncate(time.Second), reason
-	if lifted.Lifted.Before(lifted.Time) { // a clock was set back
-		lifted.Lifted = lifted.Time
+	if lifted.Lifted.Before(earliest) {
+		lifted.Lifted = earliest
 	}
-	return &lifted
+	return &lifted, e, ok
 }
 
 func notFound(key curve.PublicKey) error { return fmt.Errorf("keystore: %v: %w", key, ErrNotFound) }

@@ -202,29 +202,6 @@ func TestUnrevokeNeedsTheDisk(t *testing.T) {
 	mustBeRefused(t, s, dir, mallory.Public)
 }
 
-// TestClockSetBack: a revocation after one that was lifted isn't lifted by that, and one
-// can be lifted, also if a clock was set back in between.
-func TestClockSetBack(t *testing.T) {
-	t.Parallel()
-	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
-		alice := generate(t, "alice")
-		ztest.Must(t, s.Put(put(alice)), s.Revoke(alice.Public, at, ""), s.Unrevoke(alice.Public, at.Add(-time.Hour), ""))
-		if !knows(s, alice.Public) {
-			t.Error("not lifted")
-		}
-		var lifted time.Time
-		for _, r := range s.Revocations() {
-			if lifted = r.Lifted; lifted.Before(r.Time) {
-				t.Errorf("lifted before it was made: %+v", r)
-			}
-		}
-		ztest.Must(t, s.Revoke(alice.Public, at.Add(-2*time.Hour), ""))
-		if r, revoked := s.Revocation(alice.Public); !revoked || !r.Time.After(lifted) {
-			t.Errorf("%+v", r)
-		}
-	})
-}
-
 // TestRevokedFile: a file whose name says that it is revoked does what it can: its key is
 // refused, and one that can't be read blocks the certificate beside it.
 func TestRevokedFile(t *testing.T) {

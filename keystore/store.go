@@ -73,9 +73,11 @@ type Store interface {
 	// ErrReadOnly, or ErrReason for what can't be written.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
 	// Unrevoke lifts the revocation of a key, and notes when and why, also for a key
-	// that isn't revoked here: others may remember that it was. The identity that had
-	// the key is there again, if its name is still free. The error is ErrReadOnly or
-	// ErrReason.
+	// that isn't revoked here: others may remember that it was. If it was, the identity
+	// that had the key is there again, if its name is still free. at is moved behind the
+	// times of the revocation and of an earlier lifting, as that of Revoke is behind
+	// the last lifting: so their order can be told although the clock was set back. The
+	// error is ErrReadOnly or ErrReason.
 	Unrevoke(key curve.PublicKey, at time.Time, reason string) error
 
 	// Reload reads everything again. If that fails everything stays as it was.

@@ -21,7 +21,9 @@ func snapshotOf(t testing.TB, text string) *snapshot {
 	t.Helper()
 	c, err := parseConfig("policy", []byte(text))
 	ztest.Must(t, err)
-	s, err := newSnapshot(c, nil, new(memory))
+	m, err := openMemory("")
+	ztest.Must(t, err)
+	s, err := newSnapshot(c, nil, m)
 	ztest.Must(t, err)
 	for _, d := range s.domains {
 		if d.plain != nil {

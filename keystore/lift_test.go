@@ -1,0 +1,83 @@
+package keystore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// revocationOf returns the revocation of a key, also one that was lifted.
+func revocationOf(s keystore.Store, e keystore.Entry) *keystore.Revocation {
+	for key, r := range s.Revocations() {
+		if key == e.Certificate.Public {
+			return r
+		}
+	}
+	return nil
+}
+
+// TestUnrevokeAgain: who was removed, or moved to other groups, after a revocation was
+// lifted stays as they are if it is lifted once more.
+func TestUnrevokeAgain(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		alice, bob := put(generate(t, "alice"), "admins"), put(generate(t, "bob"), "admins")
+		ztest.Must(t, s.Put(alice, bob))
+		for _, e := range []keystore.Entry{alice, bob} {
+			ztest.Must(t, s.Revoke(e.Certificate.Public, at, ""), s.Unrevoke(e.Certificate.Public, at, ""))
+			if id, ok := s.Lookup(e.Certificate.Public); !ok || !id.InGroup("admins") {
+				t.Fatalf("%s isn't back: %+v", e.Name, id)
+			}
+		}
+		bob.Groups = []string{"guests"}
+		ztest.Must(t, s.Remove(alice.Certificate.Public), s.Put(bob))
+		for _, e := range []keystore.Entry{alice, bob} {
+			ztest.Must(t, s.Unrevoke(e.Certificate.Public, at, ""))
+		}
+		if again != nil {
+			s = again()
+		}
+		if _, ok := s.Lookup(alice.Certificate.Public); ok {
+			t.Error("alice was removed, and is back")
+		}
+		if id, ok := s.Lookup(bob.Certificate.Public); !ok || id.InGroup("admins") || !id.InGroup("guests") {
+			t.Errorf("bob is in other groups than those of the last put: %+v", id)
+		}
+	})
+}
+
+// TestClockSetBack: of revoking and lifting, what was done later has the later time,
+// also if the clock is set back between.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {
+		alice := put(generate(t, "alice"))
+		ztest.Must(t, s.Put(alice))
+		key := alice.Certificate.Public
+		last := at.Add(-time.Second)
+		for hours := range 3 {
+			now := at.Add(-time.Duration(hours) * time.Hour)
+			ztest.Must(t, s.Revoke(key, now, ""))
+			if r := revocationOf(s, alice); !r.Time.After(last) {
+				t.Errorf("revoked at %v, after %v", r.Time, last)
+			} else {
+				last = r.Time
+			}
+			ztest.Must(t, s.Unrevoke(key, now.Add(-time.Minute), ""))
+			if r := revocationOf(s, alice); r.Lifted.Before(last) {
+				t.Errorf("lifted at %v, after %v", r.Lifted, last)
+			} else {
+				last = r.Lifted
+			}
+			before := last
+			ztest.Must(t, s.Unrevoke(key, now.Add(-time.Minute), "once more"))
+			if r := revocationOf(s, alice); !r.Lifted.After(before) {
+				t.Errorf("lifted once more at %v, after %v", r.Lifted, before)
+			} else {
+				last = r.Lifted
+			}
+		}
+	})
+}
