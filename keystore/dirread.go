@@ -247,7 +247,9 @@ func (d *dir) readRecord(key curve.PublicKey) {
 		if old != nil && old.revocation.InForce() {
 			now.revocation = old.revocation
 		} else {
-			now.revocation = new(Revocation)
+			// It must not seem older than it may be: what was lifted before is no reason
+			// to forget it.
+			now.revocation = &Revocation{Time: stamp.Modified().Truncate(time.Second)}
 		}
 		if old == nil || old.err != err.Error() {
 			d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)

@@ -150,7 +150,7 @@ func (m *memory) isSaved() bool {
 }
 
 // learn remembers what stores and lists say. A key is forgotten only if its revocation
-// was lifted later, and no store has it revoked. The error is that of writing the
+// was lifted later, when no store had it revoked any more. The error is that of writing the
 // file: what was learnt is in force all the same, and written with the next call.
 func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) error {
 	m.mu.Lock()
@@ -258,10 +258,17 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 	}
 	for key, at := range lifted {
 		rev, ok := next.Revoked[key]
-		if ok && !at.Before(rev.Time) && !isRevoked(stores, key) {
-			delete(next.Revoked, key)
-			changed = true
+		if !ok || at.Before(rev.Time) {
+			continue
 		}
+		if changed = true; !isRevoked(stores, key) {
+			delete(next.Revoked, key)
+			continue
+		}
+		// It was lifted in another store than this one. That must not count once the
+		// record is lost.
+		rev.Time = at.Add(time.Second)
+		next.Revoked[key] = rev
 	}
 	for _, l := range lists {
 		now := seenList{l.Issued, l.Len()}
