@@ -19,6 +19,7 @@ type curveRules struct {
 	stores []storeRule
 	lists  []listRule
 	all    []keystore.Store // those of the whole policy: what is revoked in one is refused
+	listed []listRule       // the same of the lists
 	memory *memory
 }
 
@@ -43,7 +44,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		return refuse("expected a key of 32 octets", c.rule)
 	}
 	key := curve.PublicKey(octets)
-	if why, rule, name := c.revocation(key); why != "" {
+	if why, rule, name := c.revocation(key, now); why != "" {
 		return refuseIdentity(why, rule, name)
 	}
 	best := refuse("unknown key", c.rule)
@@ -102,8 +103,8 @@ func refuseIdentity(reason, rule, name string) zap.Reply {
 }
 
 // revocation says why a key is refused whatever its certificate is, or "": it is
-// revoked in a keystore of the policy, or was before.
-func (c *curveRules) revocation(key curve.PublicKey) (why, rule, name string) {
+// revoked in a keystore of the policy, or was before, or is on a revocation list.
+func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, name string) {
 	found := func(r *keystore.Revocation, rule string) (string, string, string) {
 		if rule == "" {
 			rule = c.rule
@@ -123,7 +124,29 @@ func (c *curveRules) revocation(key curve.PublicKey) (why, rule, name string) {
 	if r, ok := c.memory.revocation(key); ok {
 		return found(&r, c.rule)
 	}
+	for _, lists := range [][]listRule{c.lists, c.listed} {
+		for _, l := range lists {
+			if err := l.list.Check(&cert.Certificate{Public: key}, now); err != nil {
+				return revokedText(err), l.rule, c.nameOf(key)
+			}
+		}
+	}
 	return "", "", ""
+}
+
+// nameOf returns the name of the identity that has a key, if there is one.
+func (c *curveRules) nameOf(key curve.PublicKey) string {
+	for _, s := range c.stores {
+		if id, ok := s.store.Lookup(key); ok {
+			return id.Name
+		}
+	}
+	return ""
+}
+
+// revokedText says that a revocation list takes a certificate back.
+func revokedText(err error) string {
+	return printable("certificate " + strings.TrimPrefix(err.Error(), "cert: "))
 }
 
 // maxText is the length in octets of the longest text of a reply (RFC 27).
@@ -169,7 +192,7 @@ func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now tim
 		switch err := l.list.Check(certificate, now); {
 		case err == nil:
 		case errors.Is(err, cert.ErrRevoked):
-			return printable("certificate " + strings.TrimPrefix(err.Error(), "cert: ")), l.rule, true
+			return revokedText(err), l.rule, true
 		case errors.Is(err, cert.ErrRevocationsExpired):
 			return printable("revocation list expired on " + l.list.Expires.Format(time.RFC3339) + ": run zcert revoke to renew " + l.path), l.rule, true
 		default:

@@ -91,7 +91,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 	}
 	for _, d := range s.domains {
 		if d.curve != nil {
-			d.curve.all = s.stores
+			d.curve.all, d.curve.listed = s.stores, s.lists
 		}
 	}
 	if len(errs) > 0 {
