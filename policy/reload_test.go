@@ -14,7 +14,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-func TestMain(m *testing.M) { ztest.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(asModelWriter); url != "" {
+		fmt.Fprintln(os.Stderr, writeAsModel(url))
+		os.Exit(1)
+	}
+	ztest.Main(m)
+}
 
 // TestWatch: a change of the file, or of a keystore, is put in force; one that is
 // wrong is told and changes nothing.

@@ -1,0 +1,151 @@
+package policy_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// asModelWriter in the environment makes the test's binary write into a store until
+// it is killed: the URL, and on standard input the names, keys and times of two
+// identities, the second of which is revoked.
+const asModelWriter = "POLICY_TEST_WRITER"
+
+// writeAsModel puts two identities again and again, and then revokes one.
+func writeAsModel(url string) error {
+	store, err := keystore.Open(url, nil)
+	if err != nil {
+		return err
+	}
+	var names, keys [2]string
+	var at int64
+	if _, err := fmt.Scan(&names[0], &keys[0], &names[1], &keys[1], &at); err != nil {
+		return err
+	}
+	go ztest.EndWithStdin()
+	for round := 0; ; round++ {
+		for i := range names {
+			octets, err := hex.DecodeString(keys[i])
+			if err != nil {
+				return err
+			}
+			key := curve.PublicKey(octets)
+			e := keystore.Entry{Name: names[i], Groups: [][]string{nil, {"traders"}, {"guests/night"}}[round%3],
+				Certificate: &cert.Certificate{Public: key, Metadata: cert.Metadata{{Name: "round", Value: fmt.Sprint(round)}}}}
+			if err := store.Put(e); err != nil && !errors.Is(err, keystore.ErrRevoked) && !errors.Is(err, keystore.ErrName) {
+				return err
+			}
+			fmt.Println("put")
+			if i == 1 && round == 2 {
+				if err := store.Revoke(key, time.Unix(at, 0), "by a writer"); err != nil {
+					return err
+				}
+				fmt.Println("revoked")
+			}
+		}
+	}
+}
+
+// kill has another process write into a store, and kills it at any instant. What it
+// said that it did is done, and what it did last may be or not.
+func (w *world) kill() {
+	s := w.site()
+	if w.rand.IntN(2) == 0 {
+		return // it takes long
+	}
+	one, two := w.rand.IntN(w.asking), w.rand.IntN(w.asking-1)
+	if two >= one {
+		two++
+	}
+	exe, err := os.Executable()
+	w.must(err)
+	cmd := exec.CommandContext(w.t.Context(), exe)
+	cmd.Env = append(os.Environ(), asModelWriter+"="+s.kind+":"+s.path)
+	in, err := cmd.StdinPipe()
+	w.must(err)
+	out, err := cmd.StdoutPipe()
+	w.must(err)
+	if !w.watched {
+		forking.RUnlock()
+	}
+	forking.Lock()
+	err = cmd.Start()
+	forking.Unlock()
+	if !w.watched {
+		forking.RLock()
+	}
+	w.must(err)
+	a, b := w.clients[one], w.clients[two]
+	fmt.Fprintf(in, "%s %x %s %x %d\n", a.name, a.key[:], b.name, b.key[:], w.time().Unix())
+	lines := bufio.NewReader(out)
+	said := ""
+	for range w.rand.IntN(10) {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			w.fail("the writer has ended after %q", said)
+		}
+		said += line
+	}
+	w.must(cmd.Process.Kill())
+	rest, _ := io.ReadAll(lines)
+	cmd.Wait()
+	said += string(rest)
+	w.note("kill who writes %s and revokes %s in %s, after %q", a.name, b.name, s.url, said)
+	w.adopt(s, one, two, strings.Contains(said, "revoked\n"))
+}
+
+// adopt learns what a writer has left of two identities.
+func (w *world) adopt(s *site, one, two int, reported bool) {
+	store, err := keystore.Open(s.kind+":"+s.path, nil)
+	w.must(err)
+	defer store.Close()
+	for _, i := range []int{one, two} {
+		key := w.clients[i].key
+		_, revoked := store.Revocation(key)
+		if i == two && reported && !revoked {
+			w.fail("%s was revoked, and isn't", w.clients[i].name)
+		}
+		recorded := s.records[i] > 0
+		if s.kind == "dir" {
+			for k, r := range store.Revocations() {
+				if k == key && r.Reason == "by a writer" && r.InForce() && !recorded {
+					s.records[i] = w.now
+				}
+			}
+			continue
+		}
+		if revoked && !recorded {
+			s.records[i] = w.now
+			s.bury(i)
+			for k, r := range store.Revocations() {
+				if k == key && r.Certificate != "" {
+					s.graves[i] = entry{r.Name, r.Groups, r.Certificate}
+				}
+			}
+		}
+		delete(s.ids, i)
+		if id, ok := store.Lookup(key); ok {
+			text, err := id.Certificate.AppendPublic(nil)
+			w.must(err)
+			s.ids[i] = entry{id.Name, id.Groups, string(text)}
+		}
+	}
+}
+
+// admitted reports whether a client is let in.
+func (w *world) admitted(domain string, i int) bool {
+	key := w.clients[i].key
+	return w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
+}

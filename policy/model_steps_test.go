@@ -1,0 +1,599 @@
+package policy_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+)
+
+// modelStep is something that can happen.
+type modelStep struct {
+	name string
+	do   func(*world)
+}
+
+// stepsFor are the steps on one kind of store. Those that are named twice are taken
+// twice as often.
+func stepsFor(kind string) []modelStep {
+	put := modelStep{"put", (*world).put}
+	revoke := modelStep{"revoke", (*world).revoke}
+	unrevoke := modelStep{"unrevoke", (*world).unrevoke}
+	steps := []modelStep{put, put, put, revoke, unrevoke, {"remove", (*world).remove}, {"restart", (*world).restart}}
+	if kind == "mem" {
+		return steps
+	}
+	steps = append(steps,
+		modelStep{"back up", (*world).backUp}, modelStep{"restore", (*world).restore},
+		modelStep{"stop", (*world).stopOrStart},
+		modelStep{"new list", (*world).changeList}, modelStep{"old list", (*world).oldList},
+		modelStep{"another policy", (*world).changePolicy},
+		// In the directory, which is there beside other kinds too.
+		modelStep{"copy", (*world).copyFile}, modelStep{"copy", (*world).copyFile},
+		modelStep{"rename", (*world).renameFile}, modelStep{"rename", (*world).renameFile},
+		modelStep{"delete", (*world).deleteFile},
+		modelStep{"tamper", (*world).tamper},
+		modelStep{"damage a record", (*world).damageRecord}, modelStep{"delete a record", (*world).deleteRecord},
+		modelStep{"damage", (*world).damage})
+	if kind == "dir" { // and bolt: beside it
+		steps = append(steps, modelStep{"kill", (*world).kill})
+	}
+	return steps
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+func (w *world) site() *site {
+	if w.others == nil || w.rand.IntN(3) > 0 {
+		return w.clientsSite
+	}
+	return w.others
+}
+
+// directory is the store that is one.
+func (w *world) directory() *site {
+	if w.kind == "dir" {
+		return w.clientsSite
+	}
+	return w.others
+}
+
+// change is what another process does to a store.
+func (s *site) change(f func(keystore.Store) error) error {
+	if s.admin != nil {
+		return f(s.admin)
+	}
+	store, err := keystore.Open(s.kind+":"+s.path, nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return f(store)
+}
+
+// export writes the file that a store of the kind file: reads.
+func (s *site) export() {
+	s.w.note("export")
+	var out bytes.Buffer
+	s.w.must(keystore.Export(&out, slices.Collect(s.admin.All()), maps.Collect(s.admin.Revocations())))
+	ztest.WriteFile(s.w.t, s.path, out.String())
+	s.exported = s.clone()
+}
+
+var modelGroups = []string{"traders", "guests", "guests/night"}
+
+func (w *world) put() {
+	s, i := w.site(), w.rand.IntN(w.asking)
+	name := w.clients[i].name
+	if w.rand.IntN(5) == 0 {
+		name = pick(w.rand, w.clients[:w.asking]).name
+	}
+	var groups []string
+	for _, g := range modelGroups {
+		if w.rand.IntN(4) == 0 {
+			groups = append(groups, g)
+		}
+	}
+	text := w.certificate(i)
+	c, _, err := cert.Parse([]byte(text))
+	w.must(err)
+	tampered := !c.Authority.IsZero() && w.rand.IntN(5) == 0
+	if tampered {
+		c.Metadata.Set("group", "admins")
+	}
+	before := s.keeping(i)
+	err = s.change(func(store keystore.Store) error {
+		return store.Put(keystore.Entry{Name: name, Certificate: c, Groups: groups})
+	})
+	w.note("put %s as %s in %v into %s (tampered: %v): %v", w.clients[i].name, name, groups, s.url, tampered, err)
+	taken := false
+	for j, e := range s.ids {
+		taken = taken || j != i && e.name == name && s.records[j] <= 0
+	}
+	switch revoked := s.records[i] > 0; {
+	case err == nil && (tampered || revoked):
+		w.fail("it was put")
+	case s.kind != "dir" && (err != nil) != (tampered || revoked || taken):
+		w.fail("put: %v, revoked: %v, taken: %v", err, revoked, taken)
+	case s.kind == "dir" && err == nil:
+		var want []string
+		for _, g := range groups {
+			if g != "guests" || !slices.Contains(groups, "guests/night") {
+				want = append(want, g+"/"+name+".key")
+			}
+		}
+		if len(groups) == 0 {
+			want = []string{name + ".key"}
+		}
+		if got := s.keeping(i); !slices.Equal(got, want) {
+			w.fail("it is in %q, want %q", got, want)
+		}
+	case s.kind == "dir":
+		if after := s.keeping(i); !slices.Equal(after, before) {
+			w.fail("it was in %q, and is now in %q", before, after)
+		}
+	case err == nil:
+		s.ids[i] = entry{name, groups, text}
+	}
+	if err == nil {
+		w.taken["put with success"]++
+	}
+	s.exportSometimes()
+}
+
+// keeping are the files of a directory that hold a key, and aren't those of a
+// revocation, in order of modelGroups where they are by a put.
+func (s *site) keeping(i int) (names []string) {
+	if s.kind != "dir" {
+		return nil
+	}
+	for name, text := range s.files() {
+		if s.w.ownerOf(text) == i && !strings.HasSuffix(name, ".revoked") {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		at := func(name string) int { return slices.Index(modelGroups, filepath.Dir(name)) }
+		if at(a) != at(b) {
+			return at(a) - at(b)
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+func (w *world) remove() {
+	s, i := w.site(), w.rand.IntN(w.asking)
+	_, known := s.ids[i]
+	known = known && s.records[i] <= 0
+	err := s.change(func(store keystore.Store) error { return store.Remove(w.clients[i].key) })
+	w.note("remove %s from %s: %v", w.clients[i].name, s.url, err)
+	if s.kind != "dir" && known != (err == nil) && !(err == nil && s.kind == "bolt") || err == nil && len(s.keeping(i)) > 0 {
+		w.fail("removed: %v, known: %v, still in %q", err, known, s.keeping(i))
+	}
+	if err == nil {
+		delete(s.ids, i)
+	}
+	s.exportSometimes()
+}
+
+func (w *world) revoke() {
+	s, i := w.site(), w.rand.IntN(w.asking)
+	if err := s.change(func(store keystore.Store) error { return store.Revoke(w.clients[i].key, w.time(), "lost") }); err != nil {
+		w.fail("revoking: %v", err)
+	}
+	w.note("revoke %s in %s", w.clients[i].name, s.url)
+	if s.records[i] <= 0 {
+		s.bury(i)
+		s.records[i] = w.now
+	}
+	if names := s.keeping(i); len(names) > 0 {
+		w.fail("its certificate is still in %q", names)
+	}
+	s.exportRevocations()
+}
+
+// exportSometimes may leave it to a later step to have in the file what is in the store.
+func (s *site) exportSometimes() {
+	if s.w.rand.IntN(4) > 0 {
+		s.exportRevocations()
+	}
+}
+
+// exportRevocations has what was revoked in a store of the kind file: in its file.
+func (s *site) exportRevocations() {
+	if s.kind == "file" {
+		s.export()
+	}
+}
+
+// bury removes an identity, for the time until its revocation is lifted.
+func (s *site) bury(i int) {
+	delete(s.graves, i)
+	if e, ok := s.ids[i]; ok {
+		s.graves[i] = e
+	}
+	delete(s.ids, i)
+}
+
+func (w *world) unrevoke() {
+	s, i := w.site(), w.rand.IntN(w.asking)
+	err := s.change(func(store keystore.Store) error { return store.Unrevoke(w.clients[i].key, w.time(), "found") })
+	w.note("unrevoke %s in %s: %v", w.clients[i].name, s.url, err)
+	byName := false
+	if s.kind == "dir" {
+		for name, text := range s.files() {
+			byName = byName || w.ownerOf(text) == i && strings.HasSuffix(name, ".revoked")
+		}
+	}
+	if (err != nil) != byName {
+		w.fail("by the name of a file: %v", byName)
+	}
+	if err == nil {
+		s.lift(i)
+		s.exportRevocations()
+	}
+}
+
+// lift brings back who was buried, if another has not got the name.
+func (s *site) lift(i int) {
+	grave, ok := s.graves[i]
+	for j, e := range s.ids {
+		ok = ok && (j == i || e.name != grave.name || s.records[j] > 0)
+	}
+	if ok && s.records[i] > 0 {
+		s.ids[i] = grave
+	}
+	s.records[i] = -s.w.now
+}
+
+func (w *world) restart() {
+	if w.p == nil {
+		return
+	}
+	w.note("restart")
+	w.stop()
+	w.load()
+}
+
+// stopOrStart ends the policy, or starts it after what happened meanwhile.
+func (w *world) stopOrStart() {
+	if w.p != nil {
+		w.note("stop")
+		w.stop()
+		return
+	}
+	w.note("start")
+	w.load()
+}
+
+// watch has the policy follow changes.
+func (w *world) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	p := w.p
+	go func() { done <- p.Watch(ctx) }()
+	w.watching = func() {
+		cancel()
+		w.must(ztest.Receive(w.t, "the end of Watch", done))
+	}
+}
+
+func (w *world) changePolicy() {
+	w.usesOthers = !w.usesOthers
+	w.note("uses the other store: %v", w.usesOthers)
+	w.others.start()
+	w.writePolicy()
+}
+
+func (w *world) changeList() {
+	next := list{keys: maps.Clone(w.list.keys), serials: maps.Clone(w.list.serials)}
+	if next.keys == nil {
+		next.keys, next.serials = map[int]bool{}, map[uint64]bool{}
+	}
+	i := w.rand.IntN(w.asking)
+	switch w.rand.IntN(7) {
+	case 0, 1:
+		next.keys[i] = true
+	case 2, 3:
+		delete(next.keys, i)
+	case 4:
+		next.serials[uint64(w.rand.Int64N(int64(w.serial)+1))+1] = true
+	case 5:
+		next.expired = true
+	}
+	w.note("a list with %v, %v, expired: %v", next.keys, next.serials, next.expired)
+	w.newList(next)
+}
+
+// oldList puts an older list, or a damaged one, in the place of the newest, and tries
+// to have it in force.
+func (w *world) oldList() {
+	text, want := "", error(cert.ErrSignature)
+	if len(w.oldLists) > 0 && w.rand.IntN(3) > 0 {
+		text, want = pick(w.rand, w.oldLists).text, policy.ErrOldList
+	} else {
+		text = strings.Replace(w.list.text, "expires = \"2", "expires = \"3", 1)
+	}
+	w.note("an old list, %v", want)
+	wasStopped := w.p == nil
+	if !wasStopped {
+		w.follow() // it has seen the newest
+	}
+	restarts := wasStopped || w.rand.IntN(2) == 0
+	if wasStopped && errors.Is(want, policy.ErrOldList) {
+		return // it may not have seen a newer one
+	}
+	w.writeList(text)
+	var err error
+	if restarts {
+		w.stop()
+		err = w.tryLoad()
+	} else {
+		err = w.p.Reload()
+		w.compare()
+	}
+	if !errors.Is(err, want) {
+		w.fail("got %v, want %v", err, want)
+	}
+	w.writeList(w.list.text)
+	if restarts && !wasStopped {
+		w.load()
+	}
+}
+
+func (w *world) backUp() {
+	s := w.site()
+	w.note("back up %s", s.url)
+	s.exportRevocations()
+	s.backups = append(s.backups, s.copy())
+}
+
+// copy makes a backup.
+func (s *site) copy() backup {
+	b := backup{readFiles(s.w.t, s.path, func(name string) bool { return name != ".lock" }), map[string]time.Time{}, s.exported.clone()}
+	for name := range b.files {
+		info, err := os.Stat(filepath.Join(s.path, name))
+		s.w.must(err)
+		b.times[name] = info.ModTime()
+	}
+	return b
+}
+
+// restore brings a store back to what it was: the files of the backup over those that
+// are there, or nothing but them.
+func (w *world) restore() {
+	s := w.site()
+	if len(s.backups) == 0 {
+		return
+	}
+	n := w.rand.IntN(len(s.backups))
+	over := s.kind == "dir" && w.rand.IntN(2) == 0
+	w.note("restore backup %d of %s, over what is there: %v", n, s.url, over)
+	s.put(s.backups[n], over)
+}
+
+func (s *site) put(b backup, over bool) {
+	w := s.w
+	if s.kind != "dir" {
+		ztest.WriteFile(w.t, s.path, b.files["."])
+		s.exported = b.content.clone()
+		if s.kind == "bolt" {
+			s.content = s.exported
+		}
+		return
+	}
+	target := s.path
+	if !over {
+		target += ".new"
+		w.must(os.Mkdir(target, 0o755))
+	}
+	for name, text := range b.files {
+		file := filepath.Join(target, name)
+		w.must(os.MkdirAll(filepath.Dir(file), 0o755))
+		w.must(os.WriteFile(file, []byte(text), 0o644))
+		w.must(os.Chtimes(file, b.times[name], b.times[name]))
+	}
+	if over {
+		maps.Copy(s.records, b.records)
+		return
+	}
+	w.must(os.Rename(s.path, s.path+".old"))
+	w.must(os.Rename(target, s.path))
+	w.must(os.RemoveAll(s.path + ".old"))
+	s.records = maps.Clone(b.records)
+}
+
+// anyFile is one of the files in the directory, or "".
+func (w *world) anyFile() (name, text string) {
+	files := w.directory().files()
+	if len(files) == 0 {
+		return "", ""
+	}
+	name = pick(w.rand, slices.Sorted(maps.Keys(files)))
+	return name, files[name]
+}
+
+// newPlace is where a file may be copied or moved to.
+func (w *world) newPlace(name string) string {
+	base := strings.TrimSuffix(filepath.Base(name), ".key")
+	if w.rand.IntN(2) == 0 {
+		base = pick(w.rand, w.clients[:w.asking]).name
+	}
+	place := filepath.Join(pick(w.rand, append([]string{"", ""}, modelGroups...)), base+pick(w.rand, []string{".key", ".key", ".key", ".key", "", ".key~", ".bak"}))
+	w.must(os.MkdirAll(filepath.Join(w.directory().path, filepath.Dir(place)), 0o755))
+	return place
+}
+
+func (w *world) copyFile() {
+	name, text := w.anyFile()
+	if name == "" {
+		return
+	}
+	to := w.newPlace(name)
+	w.note("copy %s to %s", name, to)
+	w.write(to, text)
+}
+
+// write writes a file in the directory.
+func (w *world) write(name, text string) {
+	path := filepath.Join(w.directory().path, name)
+	w.must(os.WriteFile(path, []byte(text), 0o644))
+	w.must(os.Chtimes(path, w.time(), w.time())) // the time of a file that says that it is revoked
+}
+
+func (w *world) renameFile() {
+	name, _ := w.anyFile()
+	if name == "" {
+		return
+	}
+	to := w.newPlace(name)
+	switch {
+	case strings.HasSuffix(name, ".revoked") && w.rand.IntN(2) == 0:
+		to = strings.TrimSuffix(name, ".revoked")
+	case !strings.HasSuffix(name, ".revoked") && w.rand.IntN(4) == 0:
+		to = name + ".revoked"
+	}
+	w.note("rename %s to %s", name, to)
+	from := filepath.Join(w.directory().path, name)
+	w.must(os.Chtimes(from, w.time(), w.time()))
+	w.must(os.Rename(from, filepath.Join(w.directory().path, to)))
+}
+
+func (w *world) deleteFile() {
+	if name, _ := w.anyFile(); name != "" {
+		w.note("delete %s", name)
+		w.must(os.Remove(filepath.Join(w.directory().path, name)))
+	}
+}
+
+// tamper changes a certificate: cut short, an octet changed, another group.
+func (w *world) tamper() {
+	name, text := w.anyFile()
+	if name == "" {
+		return
+	}
+	now := w.harm(text)
+	if w.rand.IntN(2) == 0 {
+		now = strings.Replace(text, `group = "`, `group = "admins, `, 1)
+	}
+	w.note("tamper with %s", name)
+	w.write(name, now)
+}
+
+// harm cuts a text or changes octets of it.
+func (w *world) harm(text string) string {
+	if len(text) == 0 {
+		return text
+	}
+	if w.rand.IntN(3) == 0 {
+		return text[:w.rand.IntN(len(text))]
+	}
+	octets := []byte(text)
+	for range 1 + w.rand.IntN(4) {
+		octets[w.rand.IntN(len(octets))] ^= byte(1 << w.rand.IntN(8))
+	}
+	return string(octets)
+}
+
+func (s *site) record(i int) string {
+	return filepath.Join(s.path, ".revoked", hex.EncodeToString(s.w.clients[i].key[:]))
+}
+
+// anyRecord is the record of a revocation in the directory, lifted or not.
+func (w *world) anyRecord() (i int, ok bool) {
+	s := w.directory()
+	var there []int
+	for i := range w.clients[:w.asking] {
+		if _, err := os.Stat(s.record(i)); err == nil {
+			there = append(there, i)
+		}
+	}
+	if len(there) == 0 {
+		return 0, false
+	}
+	return pick(w.rand, there), true
+}
+
+// damageRecord damages the record of a revocation. One that was lifted is in force
+// then, because it can't be told.
+func (w *world) damageRecord() {
+	i, ok := w.anyRecord()
+	if !ok {
+		return
+	}
+	s := w.directory()
+	w.note("damage the record of %s", w.clients[i].name)
+	text, err := os.ReadFile(s.record(i))
+	w.must(err)
+	damaged, at := "revoked\n    nothing\n", w.time()
+	if s.records[i] > 0 {
+		// Not its time: when it was revoked is all that isn't known by the key.
+		head, tail, _ := strings.Cut(string(text), "    time = ")
+		damaged, at = w.harm(head)+"    time = "+tail, epoch.Add(time.Duration(s.records[i])*time.Second)
+		if w.rand.IntN(2) == 0 {
+			damaged = ""
+		}
+	} else {
+		s.records[i] = w.now
+	}
+	w.must(os.WriteFile(s.record(i), []byte(damaged), 0o644))
+	w.must(os.Chtimes(s.record(i), at, at))
+}
+
+func (w *world) deleteRecord() {
+	i, ok := w.anyRecord()
+	if !ok {
+		return
+	}
+	w.note("delete the record of %s", w.clients[i].name)
+	w.must(os.Remove(w.directory().record(i)))
+	delete(w.directory().records, i)
+}
+
+// damage changes octets of a file that is a store, and brings it back. Meanwhile
+// nobody is let in who wasn't before, and a policy that is started refuses to, or
+// refuses at least all that is revoked.
+func (w *world) damage() {
+	s := w.clientsSite
+	if s.kind == "dir" {
+		s = w.others
+	}
+	if s.kind == "dir" || w.p == nil || !slices.Contains(w.used(), s) {
+		return
+	}
+	w.follow()
+	w.note("damage %s", s.url)
+	good := s.copy()
+	ztest.WriteFile(w.t, s.path, w.harm(good.files["."]))
+	if w.rand.IntN(2) == 0 {
+		w.note("(reload: %v)", w.p.Reload())
+	} else {
+		w.stop()
+		w.note("(restart: %v)", w.tryLoad())
+	}
+	if w.p != nil {
+		for _, domain := range w.domains() {
+			for i := range w.clients[:w.asking] {
+				if (w.remembered[i] > 0 || w.list.keys[i] || domain == "nowhere" || domain == "off") && w.admitted(domain, i) {
+					w.fail("%s is let in in domain %s", w.clients[i].name, domain)
+				}
+			}
+		}
+	}
+	s.put(good, false)
+	w.stop()
+	w.load()
+}

@@ -1,0 +1,577 @@
+package policy_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+)
+
+// world is a policy over stores, and beside them what the model knows of both.
+type world struct {
+	t       testing.TB
+	kind    string
+	seed    uint64
+	watched bool
+	rand    *rand.Rand
+	dir     string
+	now     int64 // seconds since epoch, one for each step: the clock of revocations
+	steps   []modelStep
+	taken   map[string]int
+	trace   []string
+
+	clients     []client // those who ask; the others have keys that came of damage
+	asking      int
+	acme, rogue *cert.Authority
+	sound       map[string]*cert.Certificate // by their texts; nil for what isn't
+	serial      uint64
+
+	p        *policy.Policy // nil while it is stopped
+	watching func()         // ends what Watch does
+
+	clientsSite, others *site
+	usesOthers          bool
+
+	remembered map[int]int64 // when a key was revoked that the policy must remember
+	list       list          // the newest
+	oldLists   []list
+}
+
+type client struct {
+	name string
+	key  curve.PublicKey
+}
+
+// list is a revocation list.
+type list struct {
+	text    string
+	keys    map[int]bool
+	serials map[uint64]bool
+	expired bool
+}
+
+// answer is what is decided about a key. The zero value is a refusal.
+type answer struct {
+	ok     bool
+	userID string
+	groups string // joined by commas
+}
+
+// epoch is when the clock of revocations starts: long enough ago that it never comes
+// to the present.
+var epoch = time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+
+func (w *world) time() time.Time { return epoch.Add(time.Duration(w.now) * time.Second) }
+
+func newWorld(t testing.TB, kind string, seed uint64, watched bool) *world {
+	w := &world{t: t, kind: kind, seed: seed, watched: watched, rand: rand.New(rand.NewPCG(seed, 13)), dir: t.TempDir(),
+		now: 1, taken: map[string]int{}, acme: cert.GenerateAuthority(), rogue: cert.GenerateAuthority(),
+		sound: map[string]*cert.Certificate{}, remembered: map[int]int64{}}
+	for _, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank"} {
+		octets := sha256.Sum256([]byte(name))
+		secret, err := curve.NewSecretKey(octets[:])
+		ztest.Must(t, err)
+		w.clients = append(w.clients, client{name, secret.Public()})
+	}
+	w.asking = len(w.clients)
+	w.note("")
+	w.clientsSite = w.newSite(kind, "clients")
+	if kind != "mem" {
+		other := "dir"
+		if kind == "dir" {
+			other = "bolt"
+		}
+		w.others = w.newSite(other, "others")
+		w.usesOthers = true
+		w.newList(list{})
+		w.writePolicy()
+	}
+	w.steps = stepsFor(kind)
+	w.load()
+	t.Cleanup(w.stop)
+	return w
+}
+
+// used are the stores of the policy, in their order.
+func (w *world) used() []*site {
+	if w.usesOthers {
+		return []*site{w.clientsSite, w.others}
+	}
+	return []*site{w.clientsSite}
+}
+
+func (w *world) policyFile() string { return filepath.Join(w.dir, "policy.zpl") }
+
+func (w *world) writePolicy() {
+	stores := ""
+	for _, s := range w.used() {
+		stores += "        keystore = " + s.url + "\n"
+	}
+	authority := fmt.Sprintf("        authority = %q\n", w.acme.Key)
+	text := ""
+	for _, d := range []struct{ name, more string }{
+		{"open", "        any = 1\n"},
+		{"all", ""},
+		{"traders", "        group = traders\n"},
+		{"signed", authority + "        revoked = acme.revoked\n"},
+		{"signers", authority + "        group = traders\n"},
+	} {
+		text += "security\n    domain = " + d.name + "\n    curve = 1\n" + stores + d.more
+	}
+	ztest.WriteFile(w.t, w.policyFile(), text+"security\n    domain = off\n    curve = 0\n")
+}
+
+// domains are those that are asked for.
+func (w *world) domains() []string {
+	if w.kind == "mem" {
+		return []string{"all"}
+	}
+	return []string{"open", "all", "traders", "signed", "signers", "off", "nowhere", ""}
+}
+
+// load starts the policy.
+func (w *world) load() {
+	w.t.Helper()
+	w.must(w.tryLoad())
+}
+
+func (w *world) tryLoad() error {
+	for _, s := range []*site{w.clientsSite, w.others} {
+		if s != nil {
+			s.start()
+		}
+	}
+	var err error
+	if w.kind == "mem" {
+		s := w.clientsSite
+		s.admin, err = keystore.Open("mem:", nil)
+		w.must(err)
+		s.content = newContent()
+		s.exported = s.content
+		w.p, err = policy.Default(s.admin, policy.Options{State: filepath.Join(w.dir, "state")})
+	} else {
+		w.p, err = policy.Load(w.policyFile(), policy.Options{})
+	}
+	if err != nil {
+		w.p = nil
+		return err
+	}
+	if w.watched {
+		w.watch()
+	}
+	return nil
+}
+
+// stop ends the policy.
+func (w *world) stop() {
+	if w.watching != nil {
+		w.watching()
+		w.watching = nil
+	}
+	if w.p != nil {
+		w.must(w.p.Close())
+		w.p = nil
+	}
+}
+
+// learn is what the policy knows once it has seen what there is.
+func (w *world) learn() {
+	for _, s := range w.used() {
+		s.see()
+	}
+	for i := range w.clients {
+		var lifted int64
+		revoked := false
+		for _, s := range w.used() {
+			if m := s.live[i]; m > 0 {
+				revoked = true
+				w.remembered[i] = max(w.remembered[i], m)
+			} else {
+				lifted = max(lifted, -m)
+			}
+		}
+		switch {
+		case revoked: // what was lifted in another store doesn't count, not later either
+			w.remembered[i] = max(w.remembered[i], lifted)
+		case lifted > w.remembered[i]:
+			delete(w.remembered, i)
+		}
+	}
+}
+
+// want is what must be decided about a key.
+func (w *world) want(domain string, i int) answer {
+	if domain == "off" || domain == "nowhere" || domain == "" || w.remembered[i] > 0 || w.list.keys[i] {
+		return answer{}
+	}
+	isSigned := domain == "signed" || domain == "signers"
+	var all []seat
+	for n, s := range w.used() {
+		if s.live[i] > 0 {
+			return answer{}
+		}
+		seat, ok := s.seats()[i]
+		if !ok {
+			continue
+		}
+		certificate, expired := w.accepted(domain, seat.texts)
+		if certificate == nil && len(all) == 0 && expired {
+			return answer{} // nothing else lets it in
+		}
+		if certificate == nil {
+			continue
+		}
+		if isSigned {
+			value, _ := certificate.Metadata.Get("group")
+			seat.groups = append(slices.Clone(seat.groups), policy.SplitGroups(value)...)
+		}
+		for _, before := range w.used()[:n] {
+			for j, other := range before.seats() {
+				if j != i && other.name == seat.name {
+					seat.userID = w.clients[i].key.String()
+				}
+			}
+		}
+		all = append(all, seat)
+	}
+	if len(all) == 0 {
+		return answer{domain == "open", map[bool]string{true: w.clients[i].key.String()}[domain == "open"], ""}
+	}
+	var groups []string
+	for _, seat := range all {
+		groups = append(groups, seat.groups...)
+	}
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	if (domain == "traders" || domain == "signers") && !slices.Contains(groups, "traders") {
+		return answer{}
+	}
+	return answer{true, all[0].userID, strings.Join(groups, ",")}
+}
+
+// accepted is the first certificate that a domain accepts. If there is none, expired
+// tells whether the first one rules out everything else.
+func (w *world) accepted(domain string, texts []string) (c *cert.Certificate, expired bool) {
+	for n, text := range texts {
+		c := w.parse(text)
+		ended := c.Validity.Check(time.Now()) != nil
+		foreign := (domain == "signed" || domain == "signers") && c.Authority != w.acme.Key
+		listed := domain == "signed" && c.Authority == w.acme.Key && (w.list.expired || w.list.serials[c.Serial])
+		if !ended && !foreign && !listed {
+			return c, false
+		}
+		if n == 0 {
+			expired = ended || !foreign && listed
+		}
+	}
+	return nil, expired
+}
+
+// parse reads a certificate, if it is sound.
+func (w *world) parse(text string) *cert.Certificate {
+	if c, ok := w.sound[text]; ok {
+		return c
+	}
+	c, _, err := cert.Read(bytes.NewReader([]byte(text)), "")
+	if err == nil {
+		err = new(cert.Checker).Check(c)
+		if errors.Is(err, cert.ErrExpired) {
+			err = nil
+		}
+	}
+	if err != nil {
+		c = nil
+	}
+	w.sound[text] = c
+	return c
+}
+
+// ownerOf is whose key a certificate has, or -1.
+func (w *world) ownerOf(text string) int {
+	c := w.parse(text)
+	if c == nil {
+		return -1
+	}
+	for i, x := range w.clients {
+		if x.key == c.Public {
+			return i
+		}
+	}
+	w.clients = append(w.clients, client{"stranger", c.Public})
+	return len(w.clients) - 1
+}
+
+// certificate makes one of a client's: what it claims is always more than it has.
+func (w *world) certificate(i int) string {
+	claimed := w.clients[w.rand.IntN(w.asking)].name
+	c := &cert.Certificate{Public: w.clients[i].key, Metadata: cert.Metadata{
+		{Name: "name", Value: claimed}, {Name: "user-id", Value: claimed}, {Name: "group", Value: "traders, claimed"}}}
+	switch n := w.rand.IntN(10); n {
+	case 0: // expired, and signed or not
+		c.Validity.NotAfter = epoch
+	case 1, 2, 3:
+		c.Metadata.Set("group", "traders")
+	case 4, 5:
+		c.Metadata.Set("group", "guests, staff")
+	}
+	w.serial++
+	c.Serial = w.serial
+	switch w.rand.IntN(5) {
+	case 0:
+		w.must(w.rogue.Sign(c))
+	case 1, 2, 3:
+		w.must(w.acme.Sign(c))
+	default:
+		c.Serial = 0
+	}
+	text, err := c.AppendPublic(nil)
+	w.must(err)
+	return string(text)
+}
+
+// newList signs a list and puts it in force.
+func (w *world) newList(l list) {
+	signed := new(cert.RevocationList)
+	for _, i := range slices.Sorted(maps.Keys(l.keys)) {
+		_, err := signed.Revoke(cert.Revocation{Key: w.clients[i].key, Time: w.time(), Reason: "left"})
+		w.must(err)
+	}
+	for _, serial := range slices.Sorted(maps.Keys(l.serials)) {
+		_, err := signed.Revoke(cert.Revocation{Serial: serial, Time: w.time()})
+		w.must(err)
+	}
+	expires := time.Now().Add(time.Hour).Truncate(time.Second)
+	if l.expired {
+		expires = w.time().Add(time.Second)
+	}
+	w.must(w.acme.SignRevocations(signed, w.time(), expires))
+	text, err := signed.Append(nil)
+	w.must(err)
+	l.text = string(text)
+	if w.list.text != "" {
+		w.oldLists = append(w.oldLists, w.list)
+	}
+	w.list = l
+	w.writeList(l.text)
+}
+
+func (w *world) writeList(text string) {
+	ztest.WriteFile(w.t, filepath.Join(w.dir, "acme.revoked"), text)
+}
+
+// site is a store, and what the model knows of it.
+type site struct {
+	w         *world
+	kind      string
+	url, path string
+	admin     keystore.Store // of those that others can't write: the operator's own
+	*content
+	exported *content // of file:, what is in the file
+	backups  []backup
+
+	live map[int]int64 // revocations as the running policy has them: see content
+	seen map[int]int64 // records that it has seen
+	held map[int]bool  // keys in files whose name says that they are revoked
+}
+
+// content is what is in a store.
+type content struct {
+	records map[int]int64 // when a key was revoked; when that was lifted, negative
+	ids     map[int]entry // but in a directory, where the files say it
+	graves  map[int]entry // those that come back if the revocation is lifted
+}
+
+type entry struct {
+	name   string
+	groups []string
+	text   string
+}
+
+// seat is how a store knows somebody.
+type seat struct {
+	name, userID string
+	groups       []string
+	texts        []string // certificates, the first before others
+}
+
+// backup is a copy of a store: its files, and what the model knows.
+type backup struct {
+	files map[string]string
+	times map[string]time.Time // of files, which are kept
+	*content
+}
+
+func newContent() *content {
+	return &content{map[int]int64{}, map[int]entry{}, map[int]entry{}}
+}
+
+func (c *content) clone() *content {
+	return &content{maps.Clone(c.records), maps.Clone(c.ids), maps.Clone(c.graves)}
+}
+
+func (w *world) newSite(kind, name string) *site {
+	s := &site{w: w, kind: kind, url: kind + ":" + name, path: filepath.Join(w.dir, name), content: newContent()}
+	s.exported = s.content
+	switch kind {
+	case "dir", "bolt":
+		w.must(keystore.Create(kind + ":" + s.path))
+	case "file":
+		var err error
+		s.admin, err = keystore.Open("mem:", nil)
+		w.must(err)
+		s.export()
+	}
+	return s
+}
+
+// start forgets what a policy that has ended knew.
+func (s *site) start() { s.live, s.seen, s.held = map[int]int64{}, map[int]int64{}, map[int]bool{} }
+
+// see is what a policy does: a revocation is in force until a record lifts it that
+// wasn't seen before. A record that is gone lifts nothing.
+func (s *site) see() {
+	for i, at := range s.exported.records {
+		if at != 0 && at != s.seen[i] {
+			s.seen[i] = at
+			if at > 0 || !s.held[i] {
+				s.live[i] = at
+			}
+		}
+	}
+	if s.kind != "dir" {
+		return
+	}
+	s.held = map[int]bool{}
+	for name, text := range s.files() {
+		if owner := s.w.ownerOf(text); owner >= 0 && strings.HasSuffix(name, ".revoked") {
+			s.held[owner] = true
+			if s.live[owner] <= 0 {
+				info, err := os.Stat(filepath.Join(s.path, name))
+				s.w.must(err)
+				s.live[owner] = int64(info.ModTime().Sub(epoch) / time.Second)
+			}
+		}
+	}
+}
+
+// files are those in a directory that count, with what is in them.
+func (s *site) files() map[string]string {
+	return readFiles(s.w.t, s.path, func(name string) bool {
+		return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".bak")
+	})
+}
+
+// readFiles reads the files of a directory with some names, or one file.
+func readFiles(t testing.TB, path string, want func(name string) bool) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	ztest.Must(t, filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(path, file)
+		switch {
+		case err != nil:
+			return err
+		case name != "." && !want(e.Name()) && e.IsDir():
+			return fs.SkipDir
+		case e.IsDir() || name != "." && !want(e.Name()):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		files[name] = string(text)
+		return err
+	}))
+	return files
+}
+
+// seats are those whom the running policy knows by this store.
+func (s *site) seats() map[int]seat {
+	all := map[int]seat{}
+	if s.kind != "dir" {
+		for i, e := range s.exported.ids {
+			if s.live[i] <= 0 {
+				all[i] = seat{e.name, e.name, e.groups, []string{e.text}}
+			}
+		}
+		return all
+	}
+	files := s.files()
+	places := map[int][]string{}
+	for name, text := range files {
+		if owner := s.w.ownerOf(text); owner >= 0 && s.live[owner] <= 0 && !s.isBlocked(files, name) {
+			places[owner] = append(places[owner], name)
+		}
+	}
+	type rank struct {
+		name  string
+		depth int
+	}
+	holders := map[rank]int{} // how many keys have a name at a depth
+	first := map[int]rank{}
+	for owner, names := range places {
+		slices.SortFunc(names, func(a, b string) int {
+			if d := strings.Count(a, "/") - strings.Count(b, "/"); d != 0 {
+				return d
+			}
+			return strings.Compare(a, b)
+		})
+		r := rank{nameOf(names[0]), strings.Count(names[0], "/")}
+		first[owner] = r
+		holders[r]++
+	}
+	for owner, names := range places {
+		r := first[owner]
+		one := seat{name: r.name, userID: r.name, texts: []string{files[names[0]]}}
+		unique := holders[r] == 1
+		for d := range r.depth {
+			unique = unique && holders[rank{r.name, d}] == 0
+		}
+		slices.Sort(names[1:])
+		for _, name := range names {
+			unique = unique && (strings.Count(name, "/") > r.depth || nameOf(name) == r.name)
+			for at, c := range name {
+				if c == '/' {
+					one.groups = append(one.groups, name[:at])
+				}
+			}
+			one.texts = append(one.texts, files[name])
+		}
+		if !unique {
+			one.userID = s.w.clients[owner].key.String()
+		}
+		all[owner] = one
+	}
+	return all
+}
+
+func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".key") }
+
+// isBlocked reports whether a file doesn't count: it is that of a revocation, or there
+// is one for it that can't be read.
+func (s *site) isBlocked(files map[string]string, name string) bool {
+	if strings.HasSuffix(name, ".revoked") {
+		return true
+	}
+	for _, by := range []string{name + ".revoked", strings.TrimSuffix(name, ".key") + ".revoked"} {
+		if text, ok := files[by]; ok && s.w.parse(text) == nil {
+			return true
+		}
+	}
+	return false
+}
