@@ -24,10 +24,11 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// boltPatience is how long another process that writes the file is waited for, and
-// boltBusy for how long the file isn't read while others write it one after another.
+// boltPatience is how long another process is waited for that writes the file, or reads
+// all of it, which takes seconds for a million identities; boltBusy is for how long the
+// file isn't read while others write it one after another.
 const (
-	boltPatience = 5 * time.Second
+	boltPatience = 20 * time.Second
 	boltBusy     = time.Second
 )
 
