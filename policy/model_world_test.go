@@ -124,6 +124,7 @@ func (w *world) writePolicy() {
 	}
 	authority := fmt.Sprintf("        authority = %q\n", w.acme.Key)
 	text := ""
+	text += "security\n    domain = one\n    curve = 1\n        keystore = " + w.clientsSite.url + "\n"
 	for _, d := range []struct{ name, more string }{
 		{"open", "        any = 1\n"},
 		{"all", ""},
@@ -141,7 +142,7 @@ func (w *world) domains() []string {
 	if w.kind == "mem" {
 		return []string{"all"}
 	}
-	return []string{"open", "all", "traders", "signed", "signers", "off", "nowhere", ""}
+	return []string{"one", "open", "all", "traders", "signed", "signers", "off", "nowhere", ""}
 }
 
 // load starts the policy.
@@ -219,12 +220,18 @@ func (w *world) want(domain string, i int) answer {
 	if domain == "off" || domain == "nowhere" || domain == "" || w.remembered[i] > 0 || w.list.keys[i] {
 		return answer{}
 	}
-	isSigned := domain == "signed" || domain == "signers"
-	var all []seat
-	for n, s := range w.used() {
+	for _, s := range w.used() {
 		if s.live[i] > 0 {
 			return answer{}
 		}
+	}
+	isSigned := domain == "signed" || domain == "signers"
+	stores := w.used()
+	if domain == "one" {
+		stores = stores[:1]
+	}
+	var all []seat
+	for n, s := range stores {
 		seat, ok := s.seats()[i]
 		if !ok {
 			continue
