@@ -124,7 +124,11 @@ func (b *bolt) transaction(write bool, f func(tx *bbolt.Tx) error) (err error) {
 		return fmt.Errorf("keystore: %s: %w", b.path, err)
 	}
 	if write {
-		err = db.Update(f)
+		if err = db.Update(f); err == nil {
+			// The file has two heads, and if the newer one is damaged the other counts: now
+			// both have what was written.
+			err = db.Update(func(*bbolt.Tx) error { return nil })
+		}
 	} else {
 		err = db.View(f)
 	}
