@@ -201,13 +201,18 @@ func (p *Policy) learn() error {
 	return p.memory.learn(s.stores, s.revocationLists())
 }
 
-// Close ends the use of the keystores. The policy must not be used afterwards.
+// Close remembers what was revoked since, and ends the use of the keystores. The policy
+// must not be used afterwards. The error is that of writing the state.
 func (p *Policy) Close() error {
+	var err error
+	if p.current.Load() != nil {
+		err = p.learn()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	closeUnless(p.stores, nil)
 	p.stores = nil
-	return nil
+	return err
 }
 
 // Check returns the faults of a policy file: Errors, or why it can't be read; and
