@@ -28,7 +28,7 @@ func TestModelUnraced(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten thousand steps")
 	}
-	for _, run := range []modelRun{{"dir", 4, 1000, false}, {"bolt", 3, 1000, false}, {"file", 2, 1000, false}, {"mem", 1, 1000, false}} {
+	for _, run := range []modelRun{{"dir", 4, 1000, false}, {"bolt", 2, 1000, false}, {"file", 2, 1000, false}, {"mem", 2, 1000, false}} {
 		run.start(t)
 	}
 }
@@ -41,7 +41,7 @@ func TestModel(t *testing.T) {
 		modelRun{kind, 1, 100, false}.start(t)
 	}
 	for _, kind := range []string{"dir", "bolt", "file"} {
-		modelRun{kind, 1, 30, true}.start(t)
+		modelRun{kind, 1, 60, true}.start(t)
 	}
 }
 

@@ -1,0 +1,217 @@
+package policy_test
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// site is a store, and what the model knows of it.
+type site struct {
+	w         *world
+	kind      string
+	url, path string
+	admin     keystore.Store // of those that others can't write: the operator's own
+	*content
+	exported *content // of file:, what is in the file
+	backups  []backup
+
+	live map[int]int64 // revocations as the running policy has them: see content
+	seen map[int]int64 // records that it has seen
+	held map[int]bool  // keys in files whose name says that they are revoked
+}
+
+// content is what is in a store.
+type content struct {
+	records map[int]int64 // when a key was revoked; when that was lifted, negative
+	ids     map[int]entry // but in a directory, where the files say it
+	graves  map[int]entry // those that come back if the revocation is lifted
+}
+
+type entry struct {
+	name   string
+	groups []string
+	text   string
+}
+
+// seat is how a store knows somebody.
+type seat struct {
+	name, userID string
+	groups       []string
+	texts        []string // certificates, the first before others
+}
+
+// backup is a copy of a store: its files, and what the model knows.
+type backup struct {
+	files map[string]string
+	times map[string]time.Time // of files, which are kept
+	*content
+}
+
+func newContent() *content {
+	return &content{map[int]int64{}, map[int]entry{}, map[int]entry{}}
+}
+
+func (c *content) clone() *content {
+	return &content{maps.Clone(c.records), maps.Clone(c.ids), maps.Clone(c.graves)}
+}
+
+func (w *world) newSite(kind, name string) *site {
+	s := &site{w: w, kind: kind, url: kind + ":" + name, path: filepath.Join(w.dir, name), content: newContent()}
+	s.exported = s.content
+	switch kind {
+	case "dir", "bolt":
+		w.must(keystore.Create(kind + ":" + s.path))
+	case "file":
+		var err error
+		s.admin, err = keystore.Open("mem:", nil)
+		w.must(err)
+		s.export()
+	}
+	return s
+}
+
+// start forgets what a policy that has ended knew.
+func (s *site) start() { s.live, s.seen, s.held = map[int]int64{}, map[int]int64{}, map[int]bool{} }
+
+// see is what a policy does: a revocation is in force until a record lifts it that
+// wasn't seen before. A record that is gone lifts nothing.
+func (s *site) see() {
+	for i, at := range s.exported.records {
+		if at != 0 && at != s.seen[i] {
+			s.seen[i] = at
+			if at > 0 || !s.held[i] {
+				s.live[i] = at
+			}
+		}
+	}
+	if s.kind != "dir" {
+		return
+	}
+	s.held = map[int]bool{}
+	for name, text := range s.files() {
+		if owner := s.w.ownerOf(text); owner >= 0 && strings.HasSuffix(name, ".revoked") {
+			s.held[owner] = true
+			if s.live[owner] <= 0 {
+				info, err := os.Stat(filepath.Join(s.path, name))
+				s.w.must(err)
+				s.live[owner] = int64(info.ModTime().Sub(epoch) / time.Second)
+			}
+		}
+	}
+}
+
+// files are those in a directory that count, with what is in them.
+func (s *site) files() map[string]string {
+	return readFiles(s.w.t, s.path, func(name string) bool {
+		return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".bak")
+	})
+}
+
+// readFiles reads the files of a directory with some names, or one file.
+func readFiles(t testing.TB, path string, want func(name string) bool) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	ztest.Must(t, filepath.WalkDir(path, func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(path, file)
+		switch {
+		case err != nil:
+			return err
+		case name != "." && !want(e.Name()) && e.IsDir():
+			return fs.SkipDir
+		case e.IsDir() || name != "." && !want(e.Name()):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		files[name] = string(text)
+		return err
+	}))
+	return files
+}
+
+// seats are those whom the running policy knows by this store.
+func (s *site) seats() map[int]seat {
+	all := map[int]seat{}
+	if s.kind != "dir" {
+		for i, e := range s.exported.ids {
+			if s.live[i] <= 0 {
+				all[i] = seat{e.name, e.name, e.groups, []string{e.text}}
+			}
+		}
+		return all
+	}
+	files := s.files()
+	places := map[int][]string{}
+	for name, text := range files {
+		if owner := s.w.ownerOf(text); owner >= 0 && s.live[owner] <= 0 && !s.isBlocked(files, name) {
+			places[owner] = append(places[owner], name)
+		}
+	}
+	type rank struct {
+		name  string
+		depth int
+	}
+	holders := map[rank]int{} // how many keys have a name at a depth
+	first := map[int]rank{}
+	for owner, names := range places {
+		slices.SortFunc(names, func(a, b string) int {
+			if d := strings.Count(a, "/") - strings.Count(b, "/"); d != 0 {
+				return d
+			}
+			return strings.Compare(a, b)
+		})
+		r := rank{nameOf(names[0]), strings.Count(names[0], "/")}
+		first[owner] = r
+		holders[r]++
+	}
+	for owner, names := range places {
+		r := first[owner]
+		one := seat{name: r.name, userID: r.name, texts: []string{files[names[0]]}}
+		unique := holders[r] == 1
+		for d := range r.depth {
+			unique = unique && holders[rank{r.name, d}] == 0
+		}
+		slices.Sort(names[1:])
+		for _, name := range names {
+			unique = unique && (strings.Count(name, "/") > r.depth || nameOf(name) == r.name)
+			for at, c := range name {
+				if c == '/' {
+					one.groups = append(one.groups, name[:at])
+				}
+			}
+			one.texts = append(one.texts, files[name])
+		}
+		if !unique {
+			one.userID = s.w.clients[owner].key.String()
+		}
+		all[owner] = one
+	}
+	return all
+}
+
+func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".key") }
+
+// isBlocked reports whether a file doesn't count: it is that of a revocation, or there
+// is one for it that can't be read.
+func (s *site) isBlocked(files map[string]string, name string) bool {
+	if strings.HasSuffix(name, ".revoked") {
+		return true
+	}
+	for _, by := range []string{name + ".revoked", strings.TrimSuffix(name, ".key") + ".revoked"} {
+		if text, ok := files[by]; ok && s.w.parse(text) == nil {
+			return true
+		}
+	}
+	return false
+}
