@@ -341,9 +341,18 @@ func addSum(sum []byte, key curve.PublicKey) {
 	}
 }
 
+// keyedSum is the hash of a value and its key.
+func keyedSum(key, value []byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	h.Write(key)
+	h.Write(value)
+	h.Sum(sum[:0])
+	return sum
+}
+
 // withSum puts in front of a value the hash of it and its key.
 func withSum(key, value []byte) []byte {
-	sum := sha256.Sum256(append(bytes.Clone(key), value...))
+	sum := keyedSum(key, value)
 	return append(sum[:], value...)
 }
 
@@ -353,7 +362,7 @@ func unsum(key, value []byte) (text []byte, ok bool) {
 		return nil, false
 	}
 	text = value[sha256.Size:]
-	return text, sha256.Sum256(append(bytes.Clone(key), text...)) == [sha256.Size]byte(value)
+	return text, keyedSum(key, text) == [sha256.Size]byte(value)
 }
 
 // decodeStrictly reads JSON without anything that isn't known.

@@ -61,6 +61,9 @@ func (n *names) holder(name string) (curve.PublicKey, bool) {
 func (m *memory) nameLocked(name string) {
 	keys := m.names.several[name]
 	if key, ok := m.names.one[name]; ok {
+		if id, _ := m.identities.get(key); id.UserID == name && !id.ambiguous && checkName(name) == nil {
+			return // as nearly always
+		}
 		keys = []curve.PublicKey{key}
 	}
 	var first *Identity
