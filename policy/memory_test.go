@@ -166,3 +166,22 @@ func TestTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestFileIsLost: what a process knows is written again when the file is lost, also what
+// no store has any more.
+func TestFileIsLost(t *testing.T) {
+	t.Parallel()
+	one, two := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
+	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
+	ztest.Must(t, err)
+	s := stores(t, 2)
+	ztest.Must(t, s[0].Revoke(one, stateTime, ""), m.learn(s[:1], nil), os.Remove(m.path))
+	ztest.Must(t, s[1].Revoke(two, stateTime, ""), m.learn(s[1:], nil))
+	again, err := openMemory(m.path)
+	ztest.Must(t, err)
+	for _, key := range []curve.PublicKey{one, two} {
+		if _, ok := again.revocation(key); !ok {
+			t.Error("a key was forgotten with the file")
+		}
+	}
+}
