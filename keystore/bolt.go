@@ -425,7 +425,7 @@ func (b *bolt) Reload() error {
 // Watch follows the file until ctx is done. What can't be read leaves in force what
 // was known.
 func (b *bolt) Watch(ctx context.Context) error {
-	var reported string
+	var out outage
 	var busy time.Time // since when it is being written
 	b.follower.Follow(ctx, func([]string, bool) follow.Next {
 		b.work.Lock()
@@ -446,14 +446,12 @@ func (b *bolt) Watch(ctx context.Context) error {
 			}
 		}
 		err := b.refresh()
-		switch {
-		case err == nil && reported != "":
-			b.log.Info("keystore can be read again", "keystore", b.path)
-			reported = ""
-		case err != nil && reported != err.Error():
-			reported = err.Error()
-			b.log.Error("keystore can't be read: what was known stays in force", "err", err)
+		gone, again := out.note(b.log, b.path, err)
+		if gone {
+			b.forget()
+			b.version = []byte("gone") // not that of a file
 		}
+		next.After = max(next.After, again)
 		return next
 	})
 	return nil

@@ -249,7 +249,7 @@ func (d *dir) readRecord(key curve.PublicKey) {
 		} else {
 			// It must not seem older than it may be: what was lifted before is no reason
 			// to forget it.
-			now.revocation = &Revocation{Time: stamp.Modified().Truncate(time.Second)}
+			now.revocation = &Revocation{Time: stamp.Changed().Truncate(time.Second)}
 		}
 		if old == nil || old.err != err.Error() {
 			d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)
@@ -288,7 +288,7 @@ func (d *dir) holdsRevoked(key curve.PublicKey) bool {
 
 // revocationOfFile is that of a certificate in a file whose name says it.
 func revocationOfFile(name string, f *file) *Revocation {
-	r := &Revocation{Time: f.stamp.Modified().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
+	r := &Revocation{Time: f.stamp.Changed().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
 	if checkReason(r.Reason) != nil {
 		r.Reason = "the name of a file"
 	}

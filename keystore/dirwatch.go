@@ -18,9 +18,8 @@ import (
 // removed takes effect within a second, and only that file is read. It first reads
 // what has changed since Open.
 func (d *dir) Watch(ctx context.Context) error {
-	isLost := false       // it couldn't be read the last time
-	var missing time.Time // since when it isn't there
-	var again []string    // files that were being written
+	var out outage
+	var again []string // files that were being written
 	againAll := false
 	d.follower.Follow(ctx, func(paths []string, all bool) follow.Next {
 		d.work.Lock()
@@ -39,23 +38,11 @@ func (d *dir) Watch(ctx context.Context) error {
 		if all { // the records of revocations first
 			dirs, busy, err := d.updateAll(false)
 			again = append(again, busy...)
-			switch {
-			case err != nil && !isLost:
-				d.log.Error("keystore can't be read: nothing new is known, and if it is gone no one", "err", err)
-			case err == nil && isLost:
-				d.log.Info("keystore can be read again", "keystore", d.path)
-			}
-			if isLost = err != nil; isLost && dirs == nil {
+			if err != nil && dirs == nil {
 				dirs = []string{filepath.Dir(d.path)}
 			}
-			switch {
-			case !errors.Is(err, fs.ErrNotExist):
-				missing = time.Time{}
-			case missing.IsZero():
-				missing, againAll = time.Now(), true // it may be being exchanged
-			case time.Since(missing) < follow.Stillness:
-				againAll = true
-			default:
+			gone, later := out.note(d.log, d.path, err)
+			if againAll = later > 0; gone {
 				d.update(slices.Collect(maps.Keys(d.files)), follow.Read)
 			}
 			next.Dirs = dirs

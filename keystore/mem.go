@@ -2,7 +2,9 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"sync"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 )
 
 // memory is a store of the kind mem:, and the part of the others that is read.
@@ -203,6 +206,51 @@ func (m *memory) Watch(ctx context.Context) error {
 }
 
 func (m *memory) Close() error { return nil }
+
+// outage is that what a store is read from can't be read.
+type outage struct {
+	since    time.Time // since when it isn't there
+	reported string    // what is in the log
+}
+
+// note takes in what a look led to, and tells of it once. gone means that there is
+// nothing any more, and no exchange that takes a moment. again is when to look once
+// more, or 0.
+func (o *outage) note(log *slog.Logger, name string, err error) (gone bool, again time.Duration) {
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		o.since = time.Time{}
+	case o.since.IsZero():
+		o.since, again = time.Now(), follow.Stillness
+	default:
+		if gone = time.Since(o.since) >= follow.Stillness; !gone {
+			again = follow.Stillness
+		}
+	}
+	what := "keystore can't be read: what was known stays in force"
+	if gone {
+		what = "keystore is gone: no one is known until it is back"
+	}
+	switch {
+	case err == nil && o.reported != "":
+		log.Info("keystore can be read again", "keystore", name)
+		o.reported = ""
+	case err != nil && o.reported != what+err.Error():
+		o.reported = what + err.Error()
+		log.Error(what, "err", err)
+	}
+	return gone, again
+}
+
+// forget knows no identity any more, as after a start without what it was read from.
+// What is revoked stays so.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.identities.all() {
+		m.setLocked(key, nil)
+	}
+}
 
 // fill puts many identities in force in a store that no one reads yet, whose
 // revocations are known.

@@ -72,6 +72,37 @@ func TestFileFollowed(t *testing.T) {
 	}
 }
 
+// TestGone: when a store is removed no one is known any more, as after a start; who is
+// revoked stays so, and when the store is back so are the others.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	alice, bob := generate(t, "alice"), generate(t, "bob")
+	for _, kind := range []string{"file", "bolt", "dir"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "clients")
+			url := kind + ":" + path
+			if kind == "file" {
+				ztest.WriteFile(t, path, exportOf(t, alice, bob))
+			} else {
+				ztest.Must(t, keystore.Create(url))
+				s, _ := open(t, url)
+				ztest.Must(t, s.Put(put(alice), put(bob)), s.Revoke(bob.Public, at, ""), s.Close())
+			}
+			s, log := open(t, url)
+			ztest.Background(t, s.Watch)
+			ztest.Must(t, os.Rename(path, path+".away"))
+			ztest.Wait(t, "gone", func() bool { return !knows(s, alice.Public) })
+			ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "is gone: no one is known") == 1 })
+			ztest.Must(t, os.Rename(path+".away", path))
+			ztest.Wait(t, "back", func() bool { return knows(s, alice.Public) })
+			if _, revoked := s.Revocation(bob.Public); !revoked || knows(s, bob.Public) {
+				t.Error("bob is back")
+			}
+		})
+	}
+}
+
 // TestFileBeingWritten: a file: store doesn't read a file that is being written.
 func TestFileBeingWritten(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,7 @@ type source struct {
 
 	work  sync.Mutex // held to read the text; taken before memory.mu
 	stamp follow.Stamp
+	sum   [sha256.Size]byte // of the text in force; zero if there is none
 }
 
 // openFile reads the identities in a file.
@@ -76,7 +78,7 @@ func (s *source) Watch(ctx context.Context) error {
 	if s.path == "" {
 		return s.memory.Watch(ctx)
 	}
-	var reported string
+	var out outage
 	s.follower.Follow(ctx, func([]string, bool) follow.Next {
 		s.work.Lock()
 		defer s.work.Unlock()
@@ -93,13 +95,10 @@ func (s *source) Watch(ctx context.Context) error {
 			err = s.take(text)
 			s.stamp = stamp
 		}
-		switch {
-		case err == nil && reported != "":
-			s.log.Info("keystore can be read again", "keystore", s.name)
-			reported = ""
-		case err != nil && reported != err.Error():
-			reported = err.Error()
-			s.log.Error("keystore can't be read: what was known stays in force", "err", err)
+		var gone bool
+		if gone, next.After = out.note(s.log, s.name, err); gone {
+			s.forget()
+			s.sum = [sha256.Size]byte{}
 		}
 		return next
 	})
@@ -112,6 +111,10 @@ var errNoCertificates = errors.New("neither an exported keystore nor an armored 
 // take puts in force what is in a text. Everything in it must be whole: no one can
 // look after it while it is in use.
 func (s *source) take(text []byte) error {
+	sum := sha256.Sum256(text)
+	if sum == s.sum {
+		return nil
+	}
 	all, err := s.parse(text)
 	if err != nil {
 		return fmt.Errorf("keystore: %s: %w", s.name, err)
@@ -145,6 +148,7 @@ func (s *source) take(text []byte) error {
 			s.setLocked(key, nil)
 		}
 	}
+	s.sum = sum
 	s.log.Info("keystore read", "keystore", s.name, "identities", s.Len())
 	return nil
 }

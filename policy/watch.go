@@ -49,6 +49,9 @@ func (p *Policy) Watch(ctx context.Context) error {
 	return nil
 }
 
+// tellBusy is how long a file may be being written without a word.
+const tellBusy = 10 * time.Second
+
 // watch is what Watch knows.
 type watch struct {
 	*Policy
@@ -56,6 +59,8 @@ type watch struct {
 	generations map[keystore.Store]uint64 // of the revocations in each keystore
 	failed      string                    // why the last change couldn't be put in force
 	forgetful   string                    // why the state couldn't be written
+	busy        time.Time                 // since when a file is being written; zero if none is
+	toldBusy    bool                      // that it takes long
 }
 
 // look puts in force what has changed.
@@ -103,9 +108,17 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	for _, path := range paths {
 		if follow.IsBusy(path) {
 			next.After = follow.Stillness
+			switch {
+			case w.busy.IsZero():
+				w.busy = now
+			case !w.toldBusy && now.Sub(w.busy) >= tellBusy:
+				w.toldBusy = true
+				w.log.Warn("a file has been open for writing for long: what was in force stays", "file", path)
+			}
 			return next
 		}
 	}
+	w.busy, w.toldBusy = time.Time{}, false
 	switch err := w.reload(); {
 	case err == nil:
 		w.failed = ""

@@ -42,8 +42,13 @@ func stampOf(info fs.FileInfo) Stamp {
 // Exists reports whether there was a regular file.
 func (s Stamp) Exists() bool { return s.exists }
 
-// Modified is when the file was written last.
-func (s Stamp) Modified() time.Time { return s.modified }
+// Changed is when the file was written, renamed or replaced last, as far as is known.
+func (s Stamp) Changed() time.Time {
+	if s.changed.After(s.modified) {
+		return s.changed
+	}
+	return s.modified
+}
 
 // IsOf reports whether the file at path is certainly as it was when s was taken.
 func (s Stamp) IsOf(path string) bool { return s.isSettled() && s.same(Look(path)) }
@@ -56,9 +61,5 @@ func (s Stamp) same(t Stamp) bool {
 
 // isSettled reports whether a later change will give the file another stamp.
 func (s Stamp) isSettled() bool {
-	last := s.modified
-	if s.changed.After(last) {
-		last = s.changed
-	}
-	return !s.exists || s.at.Sub(last) > settled
+	return !s.exists || s.at.Sub(s.Changed()) > settled
 }
