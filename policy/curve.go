@@ -103,7 +103,7 @@ func refuseIdentity(reason, rule, name string) zap.Reply {
 }
 
 // revocation says why a key is refused whatever its certificate is, or "": it is
-// revoked in a keystore of the policy, or was before, or is on a revocation list.
+// revoked in a keystore of the policy, or was before, or is or was on a revocation list.
 func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, name string) {
 	found := func(r *keystore.Revocation, rule string) (string, string, string) {
 		if rule == "" {
@@ -128,6 +128,9 @@ func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, 
 		for _, l := range lists {
 			if err := l.list.Check(&cert.Certificate{Public: key}, now); err != nil {
 				return revokedText(err), l.rule, c.nameOf(key)
+			}
+			if r, ok := c.memory.listed(l.list.Authority, &cert.Certificate{Public: key}); ok {
+				return printable("certificate " + r.String()), l.rule, c.nameOf(key)
 			}
 		}
 	}
@@ -189,6 +192,9 @@ func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now tim
 		return "not signed by an authority that is trusted", rule, false
 	}
 	for _, l := range c.lists {
+		if r, ok := c.memory.listed(l.list.Authority, certificate); ok {
+			return printable("certificate " + r.String()), l.rule, true
+		}
 		switch err := l.list.Check(certificate, now); {
 		case err == nil:
 		case errors.Is(err, cert.ErrRevoked):

@@ -36,9 +36,9 @@ var (
 const StateNone = "none"
 
 // memory is what a policy knows for good: which keys were revoked in any of its
-// keystores, and the newest revocation list of each authority. A record that is lost,
-// a backup that is restored or an older list doesn't bring a key back, also after a
-// restart if there is a file.
+// keystores, and of each authority the newest revocation list and all that any had on
+// it. A record that is lost, a backup that is restored, an older list or one that was
+// begun anew doesn't bring a key back, also after a restart if there is a file.
 type memory struct {
 	path     string // "" without a file
 	readOnly bool   // the file is not written
@@ -55,10 +55,84 @@ type state struct {
 	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
 }
 
-// seenList is the newest list of an authority.
+// seenList is the newest list of an authority, and what any of its lists had on it.
 type seenList struct {
-	Issued time.Time `json:"issued"`
-	Count  int       `json:"count"`
+	Issued  time.Time                  `json:"issued"`
+	Count   int                        `json:"count"`
+	Keys    map[curve.PublicKey]listed `json:"keys,omitempty"`
+	Serials map[uint64]listed          `json:"serials,omitempty"`
+}
+
+// listed is a revocation that was on a list.
+type listed struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// String says when and why, for people.
+func (l listed) String() string {
+	return (&keystore.Revocation{Time: l.Time, Reason: l.Reason}).String()
+}
+
+// lost returns how many revocations a list of the same authority doesn't have.
+func (l seenList) lost(list *cert.RevocationList) (n int) {
+	for key := range l.Keys {
+		if _, ok := list.Find(&cert.Certificate{Public: key}); !ok {
+			n++
+		}
+	}
+	for serial := range l.Serials {
+		if _, ok := list.Find(&cert.Certificate{Serial: serial, Authority: list.Authority}); !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// with is what is known once another list of the authority was seen.
+func (l seenList) with(list *cert.RevocationList) (next seenList, changed bool) {
+	next = l
+	if now := (seenList{Issued: list.Issued, Count: list.Len()}); now.isNewer(l) {
+		next.Issued, next.Count, changed = now.Issued, now.Count, true
+	}
+	added := seenList{Keys: map[curve.PublicKey]listed{}, Serials: map[uint64]listed{}}
+	for r := range list.All() {
+		if r.Serial != 0 {
+			added.Serials[r.Serial] = listed{r.Time, r.Reason}
+		} else {
+			added.Keys[r.Key] = listed{r.Time, r.Reason}
+		}
+	}
+	next = next.and(added)
+	return next, changed || len(next.Keys) != len(l.Keys) || len(next.Serials) != len(l.Serials)
+}
+
+// and is what two know of an authority.
+func (l seenList) and(other seenList) seenList {
+	both := l
+	if other.isNewer(l) {
+		both.Issued, both.Count = other.Issued, other.Count
+	}
+	both.Keys, both.Serials = union(l.Keys, other.Keys), union(l.Serials, other.Serials)
+	return both
+}
+
+// union is a map with what either has; what both have is as the first has it.
+func union[K comparable](a, b map[K]listed) map[K]listed {
+	if len(a) == 0 {
+		return b
+	}
+	both := a
+	for k, v := range b {
+		if _, ok := both[k]; ok {
+			continue
+		}
+		if len(both) == len(a) { // not changed yet: others read a
+			both = maps.Clone(a)
+		}
+		both[k] = v
+	}
+	return both
 }
 
 // stateHead is the first line of a state file.
@@ -129,12 +203,26 @@ func (m *memory) revocation(key curve.PublicKey) (keystore.Revocation, bool) {
 	return r, ok
 }
 
+// listed returns what is remembered of a certificate that was on a list of an authority:
+// by its key or, if that authority signed it, by its serial number.
+func (m *memory) listed(authority cert.AuthorityKey, c *cert.Certificate) (listed, bool) {
+	seen, ok := m.current.Load().Lists[authority]
+	if !ok {
+		return listed{}, false
+	}
+	l, ok := seen.Keys[c.Public]
+	if !ok && c.Serial != 0 && c.Authority == authority {
+		l, ok = seen.Serials[c.Serial]
+	}
+	return l, ok
+}
+
 // checkList refuses a list that is older than the newest one of its authority that was
 // seen, unless that one is among the others of the same rules.
 func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 	seen := r.Lists[l.Authority]
 	for _, other := range others {
-		if o := other.list; o.Authority == l.Authority && !seen.isNewer(seenList{o.Issued, o.Len()}) {
+		if o := other.list; o.Authority == l.Authority && !seen.isNewer(seenList{Issued: o.Issued, Count: o.Len()}) {
 			return nil
 		}
 	}
@@ -201,7 +289,7 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 }
 
 // and is what two states know: every key that one of them has revoked, and of each
-// authority the newer list.
+// authority the newer list and all that was on any.
 func (r *state) and(other *state) *state {
 	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
 	if both.Revoked == nil {
@@ -216,9 +304,7 @@ func (r *state) and(other *state) *state {
 		}
 	}
 	for authority, l := range r.Lists {
-		if old, ok := both.Lists[authority]; !ok || l.isNewer(old) {
-			both.Lists[authority] = l
-		}
+		both.Lists[authority] = both.Lists[authority].and(l)
 	}
 	return both
 }
@@ -271,9 +357,8 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 		next.Revoked[key] = rev
 	}
 	for _, l := range lists {
-		now := seenList{l.Issued, l.Len()}
-		if seen, ok := next.Lists[l.Authority]; !ok || now.isNewer(seen) {
-			next.Lists[l.Authority], changed = now, true
+		if seen, isNew := next.Lists[l.Authority].with(l); isNew {
+			next.Lists[l.Authority], changed = seen, true
 		}
 	}
 	return next, changed

@@ -157,8 +157,8 @@ func TestTogether(t *testing.T) {
 	one, two, three := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
 	acme := cert.GenerateAuthority().Key
 	early, late := keystore.Revocation{Time: stateTime}, keystore.Revocation{Time: stateTime.Add(time.Hour)}
-	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {stateTime, 2}}}
-	b := &state{Revoked: map[curve.PublicKey]keystore.Revocation{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {stateTime, 1}}}
+	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 2}}}
+	b := &state{Revoked: map[curve.PublicKey]keystore.Revocation{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 1}}}
 	want := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late, three: early}, Lists: a.Lists}
 	for _, got := range []*state{a.and(b), b.and(a), new(state).and(a).and(b)} {
 		if !reflect.DeepEqual(got, want) {

@@ -178,6 +178,49 @@ func TestOlderList(t *testing.T) {
 	}
 }
 
+// TestListBegunAnew: a list that was lost and begun anew lets nobody in whom the one
+// before took back, by key or by serial number, also after a restart; and that is told.
+func TestListBegunAnew(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	dir := t.TempDir()
+	acme := cert.GenerateAuthority()
+	alice, bob, carol := signed(t, acme, "alice"), signed(t, acme, "bob"), signed(t, acme, "carol")
+	carol.Serial = 7
+	ztest.Must(t, acme.Sign(carol))
+	mkdir(t, filepath.Join(dir, "clients"), alice, bob, carol)
+	list := filepath.Join(dir, "acme.revoked")
+	write := func(issued time.Time, revoked ...cert.Revocation) {
+		l := new(cert.RevocationList)
+		for _, r := range revoked {
+			_, err := l.Revoke(r)
+			ztest.Must(t, err)
+		}
+		ztest.Must(t, acme.SignRevocations(l, issued, now.Add(time.Hour)))
+		text, err := l.Append(nil)
+		ztest.Must(t, err)
+		ztest.WriteFile(t, list, string(text))
+	}
+	write(now.Add(-2*time.Hour), cert.Revocation{Key: alice.Public, Time: now, Reason: "stolen"}, cert.Revocation{Serial: 7, Time: now})
+	p, log := load(t, dir, ofAuthority(acme, "acme.revoked")+"security\n    domain = open\n    curve = 1\n        any = 1\n")
+	write(now.Add(-time.Hour))
+	ztest.Must(t, p.Reload())
+	if log.Count("lacks 2 that an older one of its authority had") != 1 {
+		t.Error("nothing is told")
+	}
+	again, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{})
+	ztest.Must(t, err)
+	defer again.Close()
+	for _, p := range []*policy.Policy{p, again} {
+		if admits(p, "", alice) || admits(p, "open", alice) || admits(p, "", carol) || !admits(p, "", bob) {
+			t.Error("who was revoked is admitted, or who wasn't isn't")
+		}
+		if text := reply(p, "", alice).Text; !strings.HasSuffix(text, ": stolen") {
+			t.Errorf("the reason is %q", text)
+		}
+	}
+}
+
 // TestTwoLists: of two lists of one authority in one section the older one may be as old
 // as it is, also after a restart.
 func TestTwoLists(t *testing.T) {

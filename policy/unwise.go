@@ -22,8 +22,25 @@ func (s *snapshot) unwise(c *config, now time.Time) []string {
 	for rule, end := range s.listEnds(now) {
 		warnings = append(warnings, rule+": "+end)
 	}
+	warnings = append(warnings, s.lostRevocations()...)
 	slices.Sort(warnings)
 	return append(warnings, exposed(c)...)
+}
+
+// lostRevocations warns of lists that lack what an older one of their authority had.
+func (s *snapshot) lostRevocations() (warnings []string) {
+	for _, d := range s.domains {
+		if d.curve == nil {
+			continue
+		}
+		seen := d.curve.memory.current.Load().Lists
+		for _, l := range d.curve.lists {
+			if n := seen[l.list.Authority].lost(l.list); n > 0 {
+				warnings = append(warnings, fmt.Sprintf("%s: the revocation list lacks %d that an older one of its authority had: they stay refused here, and not elsewhere: add them to the list with \"zcert revoke\"", l.rule, n))
+			}
+		}
+	}
+	return warnings
 }
 
 // emptyGroups warns of groups that nobody is in, and of those whose names differ by
