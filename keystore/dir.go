@@ -28,6 +28,7 @@ type dir struct {
 	files   map[string]*file             // by their names within path
 	holders map[curve.PublicKey][]string // the files that hold a key, in the order of their names
 	records map[curve.PublicKey]*record  // the records of revocations
+	unsure  bool                         // the records couldn't be read the last time
 	lost    map[string]bool              // directories that can't be read, as reported
 }
 

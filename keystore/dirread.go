@@ -189,7 +189,14 @@ type record struct {
 // last, or each if it is thorough. If they can't be read that is an error.
 func (d *dir) readRecords(thorough bool) error {
 	entries, err := os.ReadDir(d.recordsPath())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err = os.Lstat(d.recordsPath()); err == nil { // a link that leads nowhere, or it has just come
+			entries, err = os.ReadDir(d.recordsPath())
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if d.unsure = err != nil; d.unsure {
 		return fmt.Errorf("keystore: the revocations can't be read: %w", err)
 	}
 	there := make(map[curve.PublicKey]bool, len(entries))

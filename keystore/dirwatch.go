@@ -25,7 +25,7 @@ func (d *dir) Watch(ctx context.Context) error {
 		d.work.Lock()
 		defer d.work.Unlock()
 		names := again
-		all, againAll = all || againAll, false
+		all, againAll = all || againAll || d.unsure, false
 		for _, path := range paths {
 			name, matters := d.nameOf(path)
 			all = all || matters && name == ""
@@ -46,6 +46,13 @@ func (d *dir) Watch(ctx context.Context) error {
 				d.update(slices.Collect(maps.Keys(d.files)), follow.Read)
 			}
 			next.Dirs = dirs
+		}
+		if d.unsure { // what is new isn't known before the revocations are
+			again = append(again, names...)
+			slices.Sort(again)
+			again = slices.Compact(again)
+			next.After = follow.Stillness
+			return next
 		}
 		again = append(again, d.update(names, follow.Read)...) // thoroughly: these are known to have changed
 		if d.report(time.Now().Add(-follow.Stillness)) || againAll || len(again) > 0 {

@@ -329,7 +329,7 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 	if err != nil {
 		return fmt.Errorf("keystore: %w", err)
 	}
-	if err := os.MkdirAll(d.recordsPath(), dirMode); err != nil {
+	if err := d.makeRecordsDir(); err != nil {
 		return fmt.Errorf("keystore: %w", err)
 	}
 	if err := cert.WriteFile(d.recordPath(key), text, fileMode, true); err != nil {
@@ -347,6 +347,28 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 		}
 	}
 	return nil
+}
+
+// makeRecordsDir makes the directory of the records, if there is none. Who can read the
+// store can read it, whoever makes it and whatever the umask: zauth refuses whom it has.
+func (d *dir) makeRecordsDir() error {
+	if _, err := os.Lstat(d.recordsPath()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	temp := d.recordsPath() + ".tmp"
+	_ = os.Remove(temp) // what a killed process left
+	if err := os.Mkdir(temp, dirMode); err != nil {
+		return err
+	}
+	giveTo(temp, info)
+	if err := os.Chmod(temp, info.Mode()&(fs.ModePerm|fs.ModeSetgid)); err != nil {
+		return err
+	}
+	return os.Rename(temp, d.recordsPath())
 }
 
 // refresh reads what others may have written of these keys.

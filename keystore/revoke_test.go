@@ -1,10 +1,12 @@
 package keystore_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +202,61 @@ func TestUnrevokeNeedsTheDisk(t *testing.T) {
 		t.Error("lifted, and the certificate is lost")
 	}
 	mustBeRefused(t, s, dir, mallory.Public)
+}
+
+// TestRecordsUnreadable: while the directory of the records can't be read, be it another
+// thing or a link that leads nowhere, a store isn't opened, and one that is open knows
+// nobody new.
+func TestRecordsUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, obstruct := range map[string]func(path string) error{
+		"file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"link": func(path string) error { return os.Symlink("nowhere", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			add(t, dir, "alice")
+			bob := add(t, dir, "bob")
+			carolText, carol := text(t, "carol")
+			tool, _ := open(t, dir)
+			s, log := open(t, dir)
+			ztest.Background(t, s.Watch)
+			records, away := filepath.Join(dir, ".revoked"), filepath.Join(t.TempDir(), "away")
+			ztest.Must(t, tool.Revoke(curve.PublicKey{1}, time.Now(), ""))
+			ztest.Wait(t, "read", func() bool { _, ok := s.Revocation(curve.PublicKey{1}); return ok })
+			ztest.Must(t, os.Rename(records, away), obstruct(records))
+			ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "keystore can't be read") == 1 })
+			if _, err := keystore.Open(dir, nil); err == nil {
+				t.Error("a store whose revocations can't be read is opened")
+			}
+			write(t, dir, "carol.key", carolText)
+			ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
+			ztest.Wait(t, "removed", func() bool { return !knows(s, bob) })
+			// She is among the revocations that couldn't be read.
+			write(t, away, hex.EncodeToString(carol[:]), "")
+			ztest.Must(t, os.Remove(records), os.Rename(away, records))
+			ztest.Wait(t, "revoked", func() bool { _, ok := s.Revocation(carol); return ok })
+			if log.Count("identity added", "carol") != 0 {
+				t.Errorf("who is revoked was known:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestRecordsReadable: who can read a store can read its revocations, whoever wrote the
+// first and whatever the umask.
+func TestRecordsReadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ztest.Must(t, os.Chmod(dir, 0o770))
+	s, _ := open(t, dir)
+	ztest.Must(t, s.Revoke(curve.PublicKey{1}, time.Now(), ""))
+	info, err := os.Stat(filepath.Join(dir, ".revoked"))
+	ztest.Must(t, err)
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o770 {
+		t.Errorf("mode %v", info.Mode())
+	}
 }
 
 // TestRevokedFile: a file whose name says that it is revoked does what it can: its key is

@@ -1,0 +1,16 @@
+//go:build unix
+
+package keystore
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// giveTo gives a directory the owner and group of another one, where that is permitted.
+func giveTo(path string, other fs.FileInfo) {
+	if s, ok := other.Sys().(*syscall.Stat_t); ok && os.Chown(path, int(s.Uid), int(s.Gid)) != nil {
+		_ = os.Chown(path, -1, int(s.Gid))
+	}
+}
