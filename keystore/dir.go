@@ -30,6 +30,7 @@ type dir struct {
 	records map[curve.PublicKey]*record  // the records of revocations
 	unsure  bool                         // the records couldn't be read the last time
 	lost    map[string]bool              // directories that can't be read, as reported
+	unnamed map[string]bool              // those that are no groups, as reported
 }
 
 // file is what is known of a file.
@@ -44,7 +45,7 @@ type file struct {
 // openDir reads a directory.
 func openDir(path string, log *slog.Logger) (*dir, error) {
 	d := &dir{path: filepath.Clean(path), memory: memory{log: log},
-		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, records: map[curve.PublicKey]*record{}, lost: map[string]bool{}}
+		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, records: map[curve.PublicKey]*record{}, lost: map[string]bool{}, unnamed: map[string]bool{}}
 	d.follower = follow.Follower{Name: d.path, Log: log}
 	d.work.Lock()
 	defer d.work.Unlock()
@@ -384,6 +385,10 @@ func (d *dir) listIn(dir string, f *found, above []fs.FileInfo, linked bool) err
 			}
 		case isDir:
 			f.dirs = append(f.dirs, filepath.Join(d.path, name))
+			if !isGroupName(e.Name()) && !d.unnamed[name] {
+				d.unnamed[name] = true
+				d.log.Error("a directory is no group: its name has a comma, a control character, or blanks at its ends", "directory", filepath.Join(d.path, name))
+			}
 			switch err := d.listIn(name, f, above, linked || isLink); {
 			case err == nil:
 				delete(d.lost, name)

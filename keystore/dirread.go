@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
@@ -54,15 +55,26 @@ func identityName(name string) string {
 }
 
 // groupsOf returns the groups that a file is in by its place: for a/b/x.key they
-// are a and a/b.
+// are a and a/b. A directory whose name can't be told from those of several groups is
+// none.
 func groupsOf(name string) (groups []string) {
 	name = filepath.ToSlash(name)
+	begin := 0
 	for i, c := range name {
 		if c == '/' {
-			groups = append(groups, name[:i])
+			if !isGroupName(name[begin:i]) {
+				break
+			}
+			groups, begin = append(groups, name[:i]), i+1
 		}
 	}
 	return groups
+}
+
+// isGroupName reports whether a directory of that name can be a group: in a list with
+// commas between, as services get it, it is one name, and the same.
+func isGroupName(name string) bool {
+	return strings.TrimSpace(name) == name && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
 }
 
 // depth is how many directories within the store a file is in.

@@ -221,6 +221,33 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNoGroup: a directory whose name a service would read as those of other groups is
+// none, nor are those in it.
+func TestNoGroup(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	dir := mkdir(t, base, "clients")
+	for name, want := range map[string][]string{
+		"traders,admins": nil, "admins ": nil, " ops": nil, "a\nb": nil,
+		"two words": {"two words"}, "händler": {"händler"},
+	} {
+		key := add(t, mkdir(t, dir, name), "x")
+		below := add(t, mkdir(t, dir, name, "y"), "z")
+		s, log := open(t, dir)
+		id, ok := s.Lookup(key)
+		if !ok || !slices.Equal(id.Groups, want) {
+			t.Errorf("%q: %+v", name, id)
+		}
+		if id, ok := s.Lookup(below); !ok || (len(id.Groups) == 0) != (want == nil) {
+			t.Errorf("below %q: %+v", name, id)
+		}
+		if got := log.Count("level=ERROR", "a directory is no group"); (got == 1) != (want == nil) {
+			t.Errorf("%q: told %d times", name, got)
+		}
+		ztest.Must(t, os.RemoveAll(filepath.Join(dir, name)))
+	}
+}
+
 // TestNameLikeAKey: a file that is named like a key of another is known by its own.
 func TestNameLikeAKey(t *testing.T) {
 	t.Parallel()
