@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
@@ -94,6 +95,18 @@ func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 		return zap.Reply{}, false
 	}
 	return p.current.Load().decide(context.Background(), req, time.Now()), true
+}
+
+// Revoked reports whether a key is refused in every domain, and says why.
+func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
+	s := p.current.Load()
+	for _, d := range s.domains {
+		if d.curve != nil { // each knows what the whole policy has
+			reason, _, _ = d.curve.revocation(key, time.Now())
+			return reason, reason != ""
+		}
+	}
+	return "", false
 }
 
 // Reload reads the file and its revocation lists again, and then all that is in its

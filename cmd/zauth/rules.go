@@ -169,7 +169,8 @@ func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 	return nil
 }
 
-// withLink is the default policy for clients, and another for the services that ask.
+// withLink is the default policy for clients, and another for the services that ask. A
+// key that one has revoked is refused by both.
 type withLink struct {
 	clients *policy.Policy
 	askers  *policy.Policy // nil: nobody is known to be one
@@ -177,14 +178,26 @@ type withLink struct {
 
 func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	if req.Domain != policy.LinkDomain {
-		return l.clients.Handle(ctx, req)
+		return unlessRevoked(l.clients.Handle(ctx, req), req, l.askers, "--askers")
 	}
 	if l.askers == nil {
 		return zap.Reply{Status: zap.StatusRefused, Text: "no keystore of those who may ask", Rule: "--askers"}
 	}
 	own := *req
 	own.Domain = "" // a policy has no section for the domain of those who ask by default
-	return l.askers.Handle(ctx, &own)
+	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
+}
+
+// unlessRevoked is a reply, unless another policy has the client's key revoked.
+func unlessRevoked(reply zap.Reply, req *zap.Request, by *policy.Policy, rule string) zap.Reply {
+	key, ok := req.CurveKey()
+	if reply.Status != zap.StatusOK || by == nil || !ok {
+		return reply
+	}
+	if reason, revoked := by.Revoked(key); revoked {
+		return zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule, Identity: reply.Identity}
+	}
+	return reply
 }
 
 // HandleAtOnce leaves the services that ask, which are few, to Handle.
@@ -192,7 +205,10 @@ func (l withLink) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	if req.Domain == policy.LinkDomain {
 		return zap.Reply{}, false
 	}
-	return l.clients.HandleAtOnce(req)
+	if reply, ok = l.clients.HandleAtOnce(req); !ok {
+		return zap.Reply{}, false
+	}
+	return unlessRevoked(reply, req, l.askers, "--askers"), true
 }
 
 // knowsAskers reports whether anybody may ask over a network.

@@ -20,6 +20,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -227,6 +228,34 @@ func TestCurveLink(t *testing.T) {
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), serviceKeys[0]); !errors.As(err, &refused) {
 		t.Errorf("a service as a client: %q, %v", reply, err)
+	}
+}
+
+// TestRevokedAtBothDoors: a key that is revoked in one of the two keystores without a
+// policy neither asks nor is admitted.
+func TestRevokedAtBothDoors(t *testing.T) {
+	t.Parallel()
+	dir, keys := keystoreOf(t, "alice", "bob", "carol")
+	services := t.TempDir()
+	for _, name := range []string{"bob.key", "carol.key"} { // they are both, clients and services
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		ztest.Must(t, err)
+		ztest.WriteFile(t, filepath.Join(services, name), string(text))
+	}
+	z, own := startWithCertificate(t, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
+	for i, url := range []string{dir, services} {
+		store, err := keystore.Open(url, nil)
+		ztest.Must(t, err, store.Revoke(keys[1+i].Public, time.Now(), "stolen"), store.Close())
+	}
+	z.waitFor(t, "key revoked", "bob")
+	z.waitFor(t, "key revoked", "carol")
+	asksInVain(t, z, own, keys[1], keys[0]) // revoked as a client
+	asker := addTo(t, services, "asker")
+	z.waitFor(t, "identity added", "asker")
+	s := startService(t, remote.ClientConfig{Endpoint: z.endpoint, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: asker, ServerKey: own}}, ztest.Patience)
+	var refused *zmtp.RefusedError
+	if reply, err := s.ask(ztest.Context(t), keys[2]); !errors.As(err, &refused) { // revoked as a service
+		t.Errorf("%q, %v", reply, err)
 	}
 }
 
