@@ -149,6 +149,9 @@ func TestSignals(t *testing.T) {
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
 	z.waitFor(t, "keystore read again", "identities=1")
+	ztest.Must(t, os.WriteFile(filepath.Join(dir, ".revoked"), nil, 0o600))
+	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+	z.waitFor(t, "reload failed: what could not be read stays as it was")
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	z.end(t)
 }

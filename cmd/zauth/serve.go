@@ -202,7 +202,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 		select {
 		case <-signals:
 			if err := rules.Reload(); err != nil {
-				log.Error("reload failed: everything stays as it was", "err", err)
+				log.Error("reload failed: what could not be read stays as it was", "err", err)
 			} else {
 				log.Info("reloaded")
 			}
