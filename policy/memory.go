@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -169,7 +170,9 @@ func readState(path string) (*state, error) {
 	}
 	text, _, err := follow.ReadOwn(path, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) { // not a link that leads nowhere
+			return r, nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("policy: reading the state failed: %w", err)

@@ -66,6 +66,11 @@ func TestMalformedState(t *testing.T) {
 	if _, err := readState(path); err == nil {
 		t.Error("a directory is taken for a state")
 	}
+	link := path + ".link"
+	ztest.Must(t, os.Symlink(path+".missing", link))
+	if _, err := readState(link); err == nil {
+		t.Error("a link that leads nowhere is taken for a state that holds nothing")
+	}
 }
 
 // FuzzState: any text is a state or ErrState.
