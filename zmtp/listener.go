@@ -167,6 +167,11 @@ func (l *Listener) serve(ctx context.Context) {
 	slots := make(chan struct{}, maxHandshakes)
 	for ctx.Err() == nil {
 		nc, err := l.nl.Accept()
+		if err == nil {
+			if err = checkDescriptors(nc); err != nil {
+				nc.Close()
+			}
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				l.cfg.Load().Log.Error("accepting a connection failed", "endpoint", l.Endpoint(), "err", err)
