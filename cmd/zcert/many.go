@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -19,10 +18,7 @@ const shownEach = 20
 // it is on a terminal, unless it is to be quiet. It stops at the first error, or when
 // the command is canceled.
 func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i int) error) error {
-	bar := progressbar.DefaultSilent(int64(count))
-	if !quiet {
-		bar = progress(cmd, count, what)
-	}
+	bar := progress(cmd, count, what, quiet)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(cmd.Context())
 	for range min(writers, count) {

@@ -54,14 +54,16 @@ func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 }
 
 // openOrCreateStore is openStore for what adds to a keystore: the file of a bolt:
-// keystore is made if it isn't there.
-func openOrCreateStore(cmd *cobra.Command, url string) (keystore.Store, error) {
+// keystore is made if it isn't there, and that is told unless it is to be quiet.
+func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Store, error) {
 	if path, ok := strings.CutPrefix(url, "bolt:"); ok && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			if err := keystore.Create(url); err != nil {
 				return nil, err
 			}
-			note(cmd, "made %s", path)
+			if !quiet {
+				note(cmd, "made %s", path)
+			}
 		}
 	}
 	return openStore(cmd, url)
@@ -201,6 +203,8 @@ func newStoreLs() *cobra.Command {
 func newStoreAdd() *cobra.Command {
 	var groups []string
 	var name string
+	var quiet bool
+	var list fileList
 	cmd := &cobra.Command{
 		Use:   "add URL FILE...",
 		Short: "Add the certificates in files, or replace those with their keys",
@@ -208,10 +212,19 @@ func newStoreAdd() *cobra.Command {
 know each under the name of its file without .key, or under --name; what a certificate
 says of itself doesn't count. A key that is revoked in the keystore isn't added.`,
 		Example: `  zcert store add dir:clients alice.key --group traders
-  zcert store add bolt:clients.db upload.key --name alice`,
-		Args: urlAndMore("FILE"),
+  zcert store add bolt:clients.db upload.key --name alice
+  find devices -name '*.key' | zcert store add bolt:clients.db --files-from -`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list.from != "" && len(args) == 1 {
+				return nil
+			}
+			return urlAndMore("FILE")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files := args[1:]
+			files, err := list.some(cmd, args[1:])
+			if err != nil {
+				return err
+			}
 			if name != "" && len(files) > 1 {
 				return cli.Usagef("--name is for one FILE, not for %d", len(files))
 			}
@@ -232,14 +245,16 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 				}
 				entries = append(entries, e)
 			}
-			s, err := openOrCreateStore(cmd, args[0])
+			s, err := openOrCreateStore(cmd, args[0], quiet)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			return putAll(cmd, s, entries)
+			return putAll(cmd, s, entries, quiet)
 		},
 	}
+	list.addFlag(cmd)
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only warnings and errors")
 	cmd.Flags().StringArrayVar(&groups, "group", nil, "put them in this `group`; repeatable")
 	cmd.Flags().StringVar(&name, "name", "", "the `name` by which services know it, in place of the file's")
 	return cmd
@@ -251,9 +266,9 @@ const keySuffix = ".key"
 // storePart is how many certificates are added at a time.
 const storePart = 1000
 
-// putAll puts identities into a store.
-func putAll(cmd *cobra.Command, s keystore.Store, entries []keystore.Entry) error {
-	bar := progress(cmd, len(entries), "adding identities")
+// putAll puts identities into a store, and says how many unless it is to be quiet.
+func putAll(cmd *cobra.Command, s keystore.Store, entries []keystore.Entry, quiet bool) error {
+	bar := progress(cmd, len(entries), "adding identities", quiet)
 	added := 0
 	for part := range slices.Chunk(entries, storePart) {
 		err := cmd.Context().Err()
@@ -273,13 +288,16 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []keystore.Entry) erro
 		bar.Add(len(part))
 	}
 	bar.Finish()
-	note(cmd, "added: %d", len(entries))
+	if !quiet {
+		note(cmd, "added: %d", len(entries))
+	}
 	return nil
 }
 
-// progress is a bar on a terminal, for what takes long, and else nothing.
-func progress(cmd *cobra.Command, count int, what string) *progressbar.ProgressBar {
-	if f, ok := cmd.ErrOrStderr().(*os.File); ok && count > 1 && term.IsTerminal(int(f.Fd())) {
+// progress is a bar on a terminal, for what takes long, and else, or if it is to be
+// quiet, nothing.
+func progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
+	if f, ok := cmd.ErrOrStderr().(*os.File); ok && !quiet && count > 1 && term.IsTerminal(int(f.Fd())) {
 		return progressbar.Default(int64(count), what)
 	}
 	return progressbar.DefaultSilent(int64(count))
@@ -391,7 +409,7 @@ the keystore doesn't know. The keystore remembers each by the key alone: to add,
 or copy its certificate again doesn't bring it back. zcert store unrevoke does.`,
 		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openOrCreateStore(cmd, args[0])
+			s, err := openOrCreateStore(cmd, args[0], false)
 			if err != nil {
 				return err
 			}
@@ -492,7 +510,7 @@ zcert store add.`,
 			if err != nil {
 				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads what zcert store export printed")
 			}
-			s, err := openOrCreateStore(cmd, args[0])
+			s, err := openOrCreateStore(cmd, args[0], false)
 			if err != nil {
 				return err
 			}
@@ -514,7 +532,7 @@ zcert store add.`,
 				}
 				return isRevoked
 			})
-			if err := putAll(cmd, s, entries); err != nil {
+			if err := putAll(cmd, s, entries, false); err != nil {
 				return err
 			}
 			if revoked > 0 {
