@@ -49,9 +49,12 @@ func parseClient(address string) (c client) {
 // localhost:UID:GID:PID, and returns localhost:UID.
 func parseIPC(address string) (owner string, ok bool) {
 	rest, ok := strings.CutPrefix(address, "localhost:")
+	if !ok {
+		return "", false
+	}
 	uid, rest, ok1 := strings.Cut(rest, ":")
 	gid, pid, ok2 := strings.Cut(rest, ":")
-	if !ok || !ok1 || !ok2 || !isNumber(uid) || !isNumber(gid) || pid != "" && !isNumber(pid) {
+	if !ok1 || !ok2 || !isNumber(uid) || !isNumber(gid) || pid != "" && !isNumber(pid) {
 		return "", false
 	}
 	return address[:len("localhost:")+len(uid)], true
@@ -62,7 +65,7 @@ func isNumber(s string) bool {
 }
 
 // check says why a client at an address is refused and by which rule, or "".
-func (d *domain) check(c client) (reason, rule string) {
+func (d *domain) check(c *client) (reason, rule string) {
 	if len(d.allow) == 0 && len(d.deny) == 0 {
 		return "", ""
 	}

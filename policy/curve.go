@@ -18,9 +18,11 @@ type curveRules struct {
 	*curveSection
 	stores []storeRule
 	lists  []listRule
-	all    []keystore.Store // those of the whole policy: what is revoked in one is refused
-	listed []listRule       // the same of the lists
 	memory *memory
+
+	// Those of the other domains: what is revoked in one is refused in all.
+	otherStores []keystore.Store
+	otherLists  []listRule
 }
 
 // storeRule is a keystore, by a rule.
@@ -47,7 +49,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	if why, rule, name := c.revocation(key, now); why != "" {
 		return refuseIdentity(why, rule, name)
 	}
-	best := refuse("unknown key", c.rule)
+	why, where, name := "unknown key", c.rule, ""
 	for i, s := range c.stores {
 		id, ok := s.store.Lookup(key)
 		if !ok {
@@ -57,12 +59,12 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		if rule == "" {
 			rule = id.Source
 		}
-		certificate, why, where, final := c.accept(id, rule, now)
+		certificate, reason, by, final := c.accept(id, rule, now)
 		if certificate == nil {
-			best = refuseIdentity(why, where, id.Name)
 			if final {
-				return best
+				return refuseIdentity(reason, by, id.Name)
 			}
+			why, where, name = reason, by, id.Name
 			continue
 		}
 		g := c.granted(id, certificate)
@@ -70,7 +72,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 			g = g.in(more)
 		}
 		if !c.admits(g.groups) {
-			best = refuseIdentity("not in a group that is allowed", rule, id.Name)
+			why, where, name = "not in a group that is allowed", rule, id.Name
 			continue
 		}
 		reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: g.userID, Metadata: g.metadata, Rule: rule, Identity: id.Name}
@@ -82,7 +84,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	if c.any != "" && isSound(key) {
 		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}
 	}
-	return best
+	return refuseIdentity(why, where, name)
 }
 
 // isSound reports whether a key can be somebody's alone: it is no point of small order,
@@ -116,15 +118,15 @@ func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, 
 			return found(r, s.rule)
 		}
 	}
-	for _, s := range c.all {
+	for _, s := range c.otherStores {
 		if r, ok := s.Revocation(key); ok {
 			return found(r, c.rule)
 		}
 	}
 	if r, ok := c.memory.revocation(key); ok {
-		return found(&r, c.rule)
+		return found(r, c.rule)
 	}
-	for _, lists := range [][]listRule{c.lists, c.listed} {
+	for _, lists := range [...][]listRule{c.lists, c.otherLists} {
 		for _, l := range lists {
 			if err := l.list.Check(&cert.Certificate{Public: key}, now); err != nil {
 				return revokedText(err), l.rule, c.nameOf(key)

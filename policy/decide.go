@@ -21,10 +21,10 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 		return refuse(reason, d.rule)
 	}
 	c := parseClient(req.Address)
-	if reason, rule := d.check(c); reason != "" {
+	if reason, rule := d.check(&c); reason != "" {
 		return refuse(reason, rule)
 	}
-	reply := d.limited(ctx, req, c, s.limiter, now)
+	reply := d.limited(ctx, req, &c, s.limiter, now)
 	if reply.Status == zap.StatusOK && len(reply.Metadata) == 0 {
 		reply.Metadata = noGroups
 	}
@@ -36,7 +36,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 var noGroups = zap.Metadata{{Name: groupProperty, Value: []byte{}}}
 
 // limited decides about a client that hasn't failed too often.
-func (d *domain) limited(ctx context.Context, req *zap.Request, c client, l *limiter, now time.Time) zap.Reply {
+func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *limiter, now time.Time) zap.Reply {
 	isGuess := req.Mechanism == zap.MechanismPlain && d.plain != nil
 	if d.limit == 0 || d.failures == 0 && !isGuess {
 		return d.mechanism(ctx, req, now)
@@ -44,7 +44,7 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c client, l *lim
 	if c.bad {
 		return refuse("not an IP address", d.rule)
 	}
-	b := l.bucketOf(req.Asker, c)
+	b := l.bucketOf(req.Asker, *c)
 	if !isGuess {
 		if l.tooMany(b, d.limit, now) {
 			return refuse(tooManyFailures, d.rule)

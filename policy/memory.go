@@ -201,9 +201,13 @@ func parseState(text []byte) (*state, error) {
 }
 
 // revocation returns what is remembered of a key that was revoked.
-func (m *memory) revocation(key curve.PublicKey) (keystore.Revocation, bool) {
-	r, ok := m.current.Load().Revoked[key]
-	return r, ok
+func (m *memory) revocation(key curve.PublicKey) (*keystore.Revocation, bool) {
+	revoked := m.current.Load().Revoked
+	if _, ok := revoked[key]; !ok { // nearly always, and then nothing is copied
+		return nil, false
+	}
+	r := revoked[key]
+	return &r, true
 }
 
 // listed returns what is remembered of a certificate that was on a list of an authority:

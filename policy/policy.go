@@ -70,8 +70,8 @@ func Default(store keystore.Store, o Options) (*Policy, error) {
 		return nil, err
 	}
 	rules := s.domains["*"].curve
-	rules.stores, rules.all = []storeRule{{store: store}}, []keystore.Store{store}
-	s.stores, p.stores = rules.all, map[string]*openStore{"": {Store: store}}
+	rules.stores = []storeRule{{store: store}}
+	s.stores, p.stores = []keystore.Store{store}, map[string]*openStore{"": {Store: store}}
 	if err := p.memory.learn(s.stores, nil); err != nil {
 		return nil, err
 	}

@@ -91,13 +91,23 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 	}
 	for _, d := range s.domains {
 		if d.curve != nil {
-			d.curve.all, d.curve.listed = s.stores, s.lists
+			d.curve.otherStores = without(s.stores, func(store keystore.Store) bool {
+				return slices.ContainsFunc(d.curve.stores, func(own storeRule) bool { return own.store == store })
+			})
+			d.curve.otherLists = without(s.lists, func(l listRule) bool {
+				return slices.ContainsFunc(d.curve.lists, func(own listRule) bool { return own.list == l.list })
+			})
 		}
 	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	return s, nil
+}
+
+// without is what of a list isn't meant.
+func without[T any](all []T, isMeant func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), isMeant)
 }
 
 // loadList reads a revocation list of one of these authorities, once it is still.
