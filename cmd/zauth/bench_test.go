@@ -30,7 +30,8 @@ const benchTime = "2"
 func BenchmarkPeers(b *testing.B) {
 	czmq := ztest.CProgram(b, "cmd/zauth/testdata/peers/czmq.c", "-O2", "-lczmq", "-lzmq")
 	for _, count := range []int{10, 10_000} {
-		dir := b.TempDir()
+		dir := filepath.Join(b.TempDir(), "traders")
+		ztest.Must(b, os.Mkdir(dir, 0o700))
 		var known *cert.Certificate
 		for i := range count {
 			c := cert.Generate(cert.Property{Name: "name", Value: fmt.Sprint("client-", i)}, cert.Property{Name: "group", Value: "traders"})
@@ -68,7 +69,7 @@ func BenchmarkPeers(b *testing.B) {
 // benchServe asks a zauth of its own.
 func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inFlight int) {
 	file := filepath.Join(b.TempDir(), "policy")
-	ztest.Must(b, os.WriteFile(file, fmt.Appendf(nil, "security\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:%s\n        group = traders\n", dir), 0o600))
+	ztest.Must(b, os.WriteFile(file, fmt.Appendf(nil, "security\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:%s\n        group = traders\n", filepath.Dir(dir)), 0o600))
 	z := startZauth(b, "--listen", endpoint, "--policy", file, "--log-level", "warn")
 	defer z.kill()
 	// A client has 4,096 requests under way at most.

@@ -3,6 +3,7 @@ package zpl
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -138,7 +139,7 @@ func (p *parser) parseLine(line []byte) error {
 	if !utf8.Valid(line) {
 		return p.fail(0, ErrUTF8)
 	}
-	control := bytes.IndexFunc(line, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7F })
+	control := slices.IndexFunc(line, func(c byte) bool { return c < ' ' && c != '\t' || c == 0x7F })
 	start := len(line) - len(bytes.TrimLeft(line, " \t"))
 	if start == len(line) || line[start] == '#' {
 		if control >= 0 {

@@ -28,13 +28,11 @@ func BenchmarkRequests(b *testing.B) {
 		{"policy", func(b *testing.B) *zmq4.Socket {
 			zctx := zmqtest.NewContext(b)
 			dir := b.TempDir()
-			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}, {Name: "group", Value: "traders"}}}
+			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}}}
 			file := filepath.Join(dir, "policy")
-			ztest.Must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = file:alice.txt\n        group = traders\n"), 0o600))
-			e, err := cert.Armor(alice, false)
-			ztest.Must(b, err)
-			text, err := e.Append(nil)
-			ztest.Must(b, err, os.WriteFile(filepath.Join(dir, "alice.txt"), text, 0o600))
+			ztest.Must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:clients\n        group = traders\n"), 0o600))
+			traders := filepath.Join(dir, "clients", "traders")
+			ztest.Must(b, os.MkdirAll(traders, 0o700), alice.SavePublic(filepath.Join(traders, "alice.key"), false))
 			p, err := policy.Load(file, policy.Options{})
 			ztest.Must(b, err)
 			b.Cleanup(func() { p.Close() })
