@@ -72,14 +72,6 @@ func saveOne(path string, mode fs.FileMode, overwrite bool, appendText appender)
 		return err
 	}
 	defer clear(text)
-	return WriteFile(path, text, mode, overwrite)
-}
-
-// WriteFile writes a text to path as a whole or not at all, with this mode from
-// the first instant, less what the umask takes. A file that exists is an error,
-// fs.ErrExist, unless overwrite is set; then its owner, group and mode are kept as
-// Save does. What isn't a regular file isn't replaced: ErrFile.
-func WriteFile(path string, text []byte, mode fs.FileMode, overwrite bool) error {
 	write := atomicfile.Create
 	if overwrite {
 		write = atomicfile.Replace

@@ -173,7 +173,7 @@ func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certific
 	}
 	c.Secret.Wipe()
 	c.Secret, c.Locked = curve.SecretKey{}, nil
-	if err := checkCertificate(c); err != nil {
+	if err := c.Check(); err != nil { // its time is looked at in each decision
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil

@@ -7,17 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
 	"github.com/gofrs/flock"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/atomicfile"
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
@@ -38,8 +36,9 @@ const (
 	dirMode  fs.FileMode = 0o755
 )
 
-// writers is how many files are written at a time: each waits for the disk.
-const writers = 32
+// batch is how many identities are written at a time: each file is open meanwhile, and
+// a directory is synced once for all of them.
+const batch = 128
 
 // place is where an identity shall be.
 type place struct {
@@ -121,37 +120,22 @@ func (d *dir) putAll(places []place) error {
 	if err := d.makeDirs(places...); err != nil {
 		return err
 	}
-	errs := make([]error, len(places))
-	slots := make(chan struct{}, writers)
-	var work sync.WaitGroup
-	for i, p := range places {
-		slots <- struct{}{}
-		work.Go(func() {
-			errs[i] = d.putOne(p)
-			<-slots
-		})
-	}
-	work.Wait()
-	err := errors.Join(errs...)
+	var err error
 	var changed, old []string
-	for i, p := range places {
-		changed = append(changed, p.names...)
-		if errs[i] != nil {
-			continue
-		}
-		for _, name := range d.holders[p.id.Key()] {
-			if !slices.Contains(p.names, name) && !isRevokedFile(name) {
-				old = append(old, name)
+	for part := range slices.Chunk(places, batch) {
+		for _, p := range part {
+			changed = append(changed, p.names...)
+			for _, name := range d.holders[p.id.Key()] {
+				if !slices.Contains(p.names, name) && !isRevokedFile(name) {
+					old = append(old, name)
+				}
 			}
 		}
-	}
-	// The new ones are on the disk before the old ones go.
-	for dir := range dirsOf(places...) {
-		if syncErr := syncDir(filepath.Join(d.path, dir)); err == nil {
-			err = syncErr
+		if err = d.writeFiles(part...); err != nil {
+			break
 		}
 	}
-	if err == nil {
+	if err == nil { // the new ones are on the disk before the old ones go
 		err = d.removeFiles(old)
 	}
 	d.update(append(changed, old...), follow.ReadOwn)
@@ -180,28 +164,40 @@ func (d *dir) makeDirs(places ...place) error {
 		}
 		for dir != "." { // the names of the new ones, too, are on the disk
 			dir = filepath.Dir(dir)
-			if err := syncDir(filepath.Join(d.path, dir)); err != nil {
-				return err
+			if err := atomicfile.SyncDir(filepath.Join(d.path, dir)); err != nil {
+				return fmt.Errorf("keystore: %w", err)
 			}
 		}
 	}
 	return nil
 }
 
-// putOne writes the files of an identity.
-func (d *dir) putOne(p place) error {
-	text, err := p.id.Certificate.AppendPublic(nil)
+// writeFiles writes the files of identities, and returns when they are on the disk.
+func (d *dir) writeFiles(places ...place) error {
+	var added, replaced []atomicfile.File
+	for _, p := range places {
+		text, err := p.id.Certificate.AppendPublic(nil)
+		if err != nil {
+			return fmt.Errorf("keystore: %w", err)
+		}
+		for _, name := range p.names {
+			f := atomicfile.File{Path: filepath.Join(d.path, name), Data: text, Mode: fileMode}
+			if d.files[name] != nil {
+				replaced = append(replaced, f)
+			} else {
+				added = append(added, f)
+			}
+		}
+	}
+	err := atomicfile.Create(added...)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("keystore: %w: there is another file: %w", ErrName, err)
+	case err == nil:
+		err = atomicfile.Replace(replaced...)
+	}
 	if err != nil {
 		return fmt.Errorf("keystore: %w", err)
-	}
-	for _, name := range p.names {
-		err := cert.WriteFile(filepath.Join(d.path, name), text, fileMode, d.files[name] != nil)
-		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("keystore: %w: there is another file %s", ErrName, filepath.Join(d.path, name))
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -216,8 +212,8 @@ func (d *dir) removeFiles(names []string) error {
 		dirs[filepath.Dir(name)] = true
 	}
 	for dir := range dirs {
-		if err := syncDir(filepath.Join(d.path, dir)); err != nil {
-			return err
+		if err := atomicfile.SyncDir(filepath.Join(d.path, dir)); err != nil {
+			return fmt.Errorf("keystore: %w", err)
 		}
 	}
 	return nil
@@ -287,13 +283,8 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 			if err := d.makeDirs(p); err != nil {
 				return err
 			}
-			if err := d.putOne(p); err != nil {
+			if err := d.writeFiles(p); err != nil {
 				return err
-			}
-			for dir := range dirsOf(p) {
-				if err := syncDir(filepath.Join(d.path, dir)); err != nil {
-					return err
-				}
 			}
 		}
 		if err := d.writeRecord(key, r); err != nil {
@@ -332,13 +323,12 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 	if err := d.makeRecordsDir(); err != nil {
 		return fmt.Errorf("keystore: %w", err)
 	}
-	if err := cert.WriteFile(d.recordPath(key), text, fileMode, true); err != nil {
-		return err
+	err = atomicfile.Replace(atomicfile.File{Path: d.recordPath(key), Data: text, Mode: fileMode})
+	if err == nil {
+		err = atomicfile.SyncDir(d.path) // which may have the directory since now only
 	}
-	for _, dir := range []string{d.recordsPath(), d.path} {
-		if err := syncDir(dir); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("keystore: %w", err)
 	}
 	d.readRecord(key)
 	if r.InForce() {
@@ -402,20 +392,4 @@ func (d *dir) write(change func() error) error {
 	d.work.Lock()
 	defer d.work.Unlock()
 	return change()
-}
-
-// syncDir has the names in a directory on the disk. Windows can't be asked to.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("keystore: %w", err)
-	}
-	return nil
 }

@@ -166,7 +166,7 @@ func (s *source) parse(text []byte) (*Contents, error) {
 		}
 		c, _, err := block.Envelope.Certificate()
 		if err == nil {
-			err = checkCertificate(c)
+			err = c.Check()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", block.Line, err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/atomicfile"
 	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 )
@@ -292,7 +293,7 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 	if err != nil {
 		return err
 	}
-	return cert.WriteFile(m.path, append(append(head, '\n'), body...), 0o600, true)
+	return atomicfile.Replace(atomicfile.File{Path: m.path, Data: append(append(head, '\n'), body...), Mode: 0o600})
 }
 
 // and is what two states know: every key that one of them has revoked, and of each

@@ -277,7 +277,7 @@ func syncDirs(all []*staged) error {
 	for _, s := range all {
 		if dir := dirOf(s.path); !done[dir] {
 			done[dir] = true
-			if err := syncDir(dir); err != nil {
+			if err := SyncDir(dir); err != nil {
 				return failed(s.path, err)
 			}
 			onSync(dir)

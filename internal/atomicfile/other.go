@@ -16,5 +16,5 @@ func openOwn(path string) (*os.File, error) { return nil, fs.ErrPermission }
 // inherit does nothing: modes mean nothing there.
 func inherit(*os.File, fs.FileInfo, fs.FileMode) error { return nil }
 
-// syncDir does nothing: Windows can't be asked to.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: Windows can't be asked to.
+func SyncDir(string) error { return nil }

@@ -55,8 +55,8 @@ func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
 	return f.Chmod(mode & most)
 }
 
-// syncDir has the names in a directory on the disk. Not every file system can.
-func syncDir(path string) error {
+// SyncDir has the names in a directory on the disk. Not every file system can.
+func SyncDir(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil // it can be written and not read
