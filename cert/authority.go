@@ -39,8 +39,8 @@ func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
 
 // Check refuses the key of an authority for which anybody can sign: ErrAuthorityKey
 // for one that is zero, of small order or not in the one form that key generation
-// gives, ErrPublishedKey for one whose secret key is published. Whoever trusts an
-// authority must ask.
+// gives, ErrPublishedKey for one whose secret key is published. Ask it before
+// you trust an authority.
 func (k AuthorityKey) Check() error {
 	if k.isWeak() {
 		return fmt.Errorf("cert: %w: %s: anybody can sign for it", ErrAuthorityKey, k)

@@ -38,8 +38,8 @@ var published = sync.OnceValue(func() map[[curve.KeySize]byte]string {
 
 // CheckKey refuses the key of an identity that anybody can be: curve.ErrPublicKey for
 // one that isn't sound, ErrPublishedKey for one whose secret key is published. Parse
-// and Load don't refuse the latter, so that a tool can show it; whoever admits an
-// identity must ask.
+// and Load don't refuse the latter, so that a tool can show it: ask it before you admit
+// an identity.
 func CheckKey(k curve.PublicKey) error {
 	if err := k.Check(); err != nil {
 		return fmt.Errorf("cert: %w", err)

@@ -479,6 +479,8 @@ func (p *parser) curve(n *zpl.Node) *curveSection {
 			key, err := cert.ParseAuthorityKey(c.Value)
 			if err != nil {
 				p.failValue(c, fmt.Errorf("%w: authority: %w (zcert pubkey NAME.authority prints it)", ErrValue, err))
+			} else if key.Check() != nil {
+				p.failValue(c, fmt.Errorf("%w: authority: %w: anybody can sign for it", ErrValue, cert.ErrPublishedKey))
 			}
 			s.authorities[key] = true
 		case "revoked":
@@ -497,7 +499,7 @@ func (p *parser) curve(n *zpl.Node) *curveSection {
 	case !on:
 		return nil
 	case s.any == "" && len(s.keystores) == 0:
-		p.fail(n, fmt.Errorf("curve: %w: keystore: nobody could connect", ErrMissing))
+		p.fail(n, fmt.Errorf("curve: %w: keystore: no one can connect", ErrMissing))
 	case s.any != "" && (len(s.groups) > 0 || len(s.authorities) > 0):
 		p.fail(n, fmt.Errorf("%w: any = 1 lets every key in, whatever its group and authority", ErrValue))
 	case len(s.revoked) > 0 && len(s.authorities) == 0:
@@ -517,7 +519,7 @@ func (p *parser) gssapi(n *zpl.Node) *gssapiSection {
 		s.principals[p.text(c)] = p.rule(c)
 	}
 	if on && len(s.principals) == 0 {
-		p.fail(n, fmt.Errorf("gssapi: %w: principal: nobody could connect", ErrMissing))
+		p.fail(n, fmt.Errorf("gssapi: %w: principal: no one can connect", ErrMissing))
 	}
 	if !on {
 		return nil

@@ -461,11 +461,11 @@ security
 		"15:9: account \"b\" stands twice",
 		"17:25: not a hash that is known: want $argon2id$… or $2b$…, as zauth hash prints it",
 		"18:13: unknown name age: want one of login, password, group, user-id, metadata",
-		"19:5: curve: missing: keystore: nobody could connect",
+		"19:5: curve: missing: keystore: no one can connect",
 		"21:21: unusable value: authority: not an authority's key: 40 characters, expected ed25519: and 43 of base64 (zcert pubkey NAME.authority prints it)",
 		"22:5: curve stands twice",
 		"22:5: unusable value: any = 1 lets every key in, whatever its group and authority",
-		"25:5: gssapi: missing: principal: nobody could connect",
+		"25:5: gssapi: missing: principal: no one can connect",
 		"26:1: section security for domain \"*\": stands twice",
 		"26:12: unusable value: security has no value: a domain is said by domain",
 		"28:15: unusable value: domain is empty",
@@ -485,9 +485,11 @@ security
 		"":                   "1:1: no section security: nobody would be let in",
 		"server\n":           "1:1: no section security: nobody would be let in",
 		"security\n  \x00\n": "2:3: ",
-		"security\n    curve = 1\n        keystore = dir:missing\n":       "3:20: keystore: stat " + dir,
-		"security\n    curve = 1\n        keystore = etcd:x\n":            "3:20: keystore: \"etcd:x\": unknown kind",
-		"security\n    curve = 1\n        any = 1\n        revoked = x\n": "2:5: curve: missing: authority",
+		"security\n    curve = 1\n        keystore = dir:missing\n":                                                                    "3:20: keystore: stat " + dir,
+		"security\n    curve = 1\n        keystore = etcd:x\n":                                                                         "3:20: keystore: \"etcd:x\": unknown kind",
+		"security\n    curve = 1\n        any = 1\n        revoked = x\n":                                                              "2:5: curve: missing: authority",
+		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"\n": "4:22: unusable value: authority: not an authority's key: ed25519:AQAA",
+		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:30zIMxc6EESbYUu17PS37+BRI23XSbnTuYSe1LQJNDM\"\n": "4:22: unusable value: authority: a test key, whose secret key is published",
 	} {
 		ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {

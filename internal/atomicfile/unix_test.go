@@ -121,7 +121,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestOwner: whoever may give files away keeps their owner and group.
+// TestOwner: a process that may give files away keeps their owner and group.
 func TestOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
