@@ -238,7 +238,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\.|$)`)
 
 // safeFileName makes of a name one that can't lead out of a directory, nor hide
-// in it, nor be a device: the name comes from whoever made the certificate.
+// in it, nor be a device: who made the certificate chose the name.
 func safeFileName(name string) string {
 	safe := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@", r) {
