@@ -460,8 +460,7 @@ func (p *parser) metadata(n *zpl.Node) (m zap.Metadata) {
 
 // isReserved reports whether a property comes from elsewhere than the policy.
 func isReserved(name string) bool {
-	return strings.HasPrefix(strings.ToLower(name), "claim-") ||
-		slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, name) })
+	return strings.HasPrefix(strings.ToLower(name), "claim-") || zap.IsReserved(name)
 }
 
 func (p *parser) curve(n *zpl.Node) *curveSection {

@@ -8,3 +8,6 @@ func (p *Policy) DontPoll() { p.poll = time.Hour }
 
 // PollOnly makes Watch rely on looking. It must be called before Watch.
 func (p *Policy) PollOnly() { p.deaf = true }
+
+// SplitGroups is how groups in a value are taken apart.
+var SplitGroups = splitGroups

@@ -46,7 +46,7 @@ func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted 
 	if isTrusted {
 		prefix = ""
 		value, _ := certificate.Metadata.Get(groupProperty)
-		g.groups = append(g.groups, SplitGroups(value)...)
+		g.groups = append(g.groups, splitGroups(value)...)
 	}
 	for _, p := range certificate.Metadata {
 		if isTrusted && strings.EqualFold(p.Name, groupProperty) || isReserved(p.Name) {
@@ -75,8 +75,8 @@ func (g *granted) in(groups []string) *granted {
 // has signed.
 const claimPrefix = "Claim-"
 
-// SplitGroups takes apart a value that names groups: "a, b".
-func SplitGroups(value string) (groups []string) {
+// splitGroups takes apart a value that names groups: "a, b".
+func splitGroups(value string) (groups []string) {
 	for g := range strings.SplitSeq(value, ",") {
 		if g = strings.TrimSpace(g); g != "" {
 			groups = append(groups, g)
@@ -84,11 +84,6 @@ func SplitGroups(value string) (groups []string) {
 	}
 	return groups
 }
-
-// reserved are the names of properties that come from elsewhere than a
-// certificate. libzmq hands all to the application alike, so a certificate must
-// not set them.
-var reserved = []string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
 
 // appendProperty appends a property, if it can travel.
 func appendProperty(m zap.Metadata, name, value string) zap.Metadata {

@@ -67,7 +67,7 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	}
 	clients, err := openDefault(f.keystore, f.options(f.keystore, log))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, "make the directory, or say where the clients' certificates are with --keystore dir:PATH")
+		err = cli.Hint(err, "make a directory with mkdir, or a bolt: keystore with zcert store add; --keystore URL says where the clients' certificates are")
 	}
 	if err != nil {
 		return nil, nil, err

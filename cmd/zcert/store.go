@@ -186,7 +186,10 @@ func newStoreLs() *cobra.Command {
 			}
 			return cli.Print(cmd, func(out io.Writer) {
 				for _, l := range list {
-					fmt.Fprintf(out, "%s  %-8s  %s", l.PublicKey, l.State, shown(l.Name))
+					fmt.Fprintf(out, "%s  %-8s", l.PublicKey, l.State)
+					if l.Name != "" { // a key can be revoked whose owner isn't known
+						fmt.Fprintf(out, "  %s", shown(l.Name))
+					}
 					if len(l.Groups) > 0 {
 						fmt.Fprintf(out, "  (%s)", shown(strings.Join(l.Groups, ", ")))
 					}
