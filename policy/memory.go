@@ -27,7 +27,7 @@ import (
 
 var (
 	// ErrState means that a state file isn't what this package wrote.
-	ErrState = errors.New("damaged state: it says which keys were revoked, so none are let in without it. Restore it, or remove it to forget them")
+	ErrState = errors.New("damaged state: it says which keys were revoked, so no client is admitted without it. Restore it, or remove it to forget them")
 	// ErrStateWrite means that a state file can't be written.
 	ErrStateWrite = errors.New("writing the state failed")
 	// ErrOldList means that a revocation list is older than one that was seen.

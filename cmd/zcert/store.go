@@ -231,6 +231,10 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 			if name != "" && len(files) > 1 {
 				return cli.Usagef("--name is for one FILE, not for %d", len(files))
 			}
+			groups, err := splitGroups(groups)
+			if err != nil {
+				return err
+			}
 			// All are read before any is added.
 			entries := make([]keystore.Entry, 0, len(files))
 			for _, path := range files {
@@ -258,9 +262,22 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 	}
 	list.addFlag(cmd)
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only warnings and errors")
-	cmd.Flags().StringArrayVar(&groups, "group", nil, "put them in this `group`; repeatable")
+	cmd.Flags().StringArrayVar(&groups, "group", nil, "put them in this `group`, or in several: \"a, b\"; repeatable")
 	cmd.Flags().StringVar(&name, "name", "", "the `name` by which services know it, in place of the file's")
 	return cmd
+}
+
+// splitGroups takes apart values that name a group or several, with commas between.
+func splitGroups(values []string) (groups []string, err error) {
+	for _, value := range values {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name == "" {
+				return nil, cli.Usagef("--group %q: empty name of a group", value)
+			}
+			groups = append(groups, name)
+		}
+	}
+	return groups, nil
 }
 
 // keySuffix is what the name of a certificate's file ends with.
