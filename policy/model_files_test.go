@@ -245,7 +245,7 @@ func (w *world) damage() {
 	if w.p != nil {
 		for _, domain := range w.domains() {
 			for i := range w.clients[:w.asking] {
-				if (w.remembered[i] > 0 || w.list.keys[i] || domain == "nowhere" || domain == "off") && w.admitted(domain, i) {
+				if (w.remembered[i] > 0 || w.listed.keys[i] || domain == "nowhere" || domain == "off") && w.admitted(domain, i) {
 					w.fail("%s is let in in domain %s", w.clients[i].name, domain)
 				}
 			}

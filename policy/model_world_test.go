@@ -47,6 +47,7 @@ type world struct {
 
 	remembered map[int]int64 // when a key was revoked that the policy must remember
 	list       list          // the newest
+	listed     list          // all that the policy has seen on any
 	oldLists   []list
 }
 
@@ -70,16 +71,21 @@ type answer struct {
 	groups string // joined by commas
 }
 
-// epoch is when the clock of revocations starts: long enough ago that it never comes
-// to the present.
-var epoch = time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+// epoch is when the clock of revocations starts: later than what the system says of
+// files. past is when that of lists does: long enough ago that it never comes to the
+// present.
+var (
+	epoch = past.Add(48 * time.Hour)
+	past  = time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+)
 
-func (w *world) time() time.Time { return epoch.Add(time.Duration(w.now) * time.Second) }
+func (w *world) time() time.Time     { return epoch.Add(time.Duration(w.now) * time.Second) }
+func (w *world) listTime() time.Time { return past.Add(time.Duration(w.now) * time.Second) }
 
 func newWorld(t testing.TB, kind string, seed uint64, watched bool) *world {
 	w := &world{t: t, kind: kind, seed: seed, watched: watched, rand: rand.New(rand.NewPCG(seed, 13)), dir: t.TempDir(),
 		now: 1, taken: map[string]int{}, acme: cert.GenerateAuthority(), rogue: cert.GenerateAuthority(),
-		sound: map[string]*cert.Certificate{}, remembered: map[int]int64{}}
+		sound: map[string]*cert.Certificate{}, remembered: map[int]int64{}, listed: list{keys: map[int]bool{}, serials: map[uint64]bool{}}}
 	for _, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank"} {
 		octets := sha256.Sum256([]byte(name))
 		secret, err := curve.NewSecretKey(octets[:])
@@ -190,6 +196,8 @@ func (w *world) stop() {
 
 // learn is what the policy knows once it has seen what there is.
 func (w *world) learn() {
+	maps.Copy(w.listed.keys, w.list.keys)
+	maps.Copy(w.listed.serials, w.list.serials)
 	for _, s := range w.used() {
 		s.see()
 	}
@@ -215,7 +223,7 @@ func (w *world) learn() {
 
 // want is what must be decided about a key.
 func (w *world) want(domain string, i int) answer {
-	if domain == "off" || domain == "nowhere" || domain == "" || w.remembered[i] > 0 || w.list.keys[i] {
+	if domain == "off" || domain == "nowhere" || domain == "" || w.remembered[i] > 0 || w.listed.keys[i] {
 		return answer{}
 	}
 	for _, s := range w.used() {
@@ -276,7 +284,7 @@ func (w *world) accepted(domain string, texts []string) (c *cert.Certificate, ex
 		c := w.parse(text)
 		ended := c.Validity.Check(time.Now()) != nil
 		foreign := (domain == "signed" || domain == "signers") && c.Authority != w.acme.Key
-		listed := domain == "signed" && c.Authority == w.acme.Key && (w.list.expired || w.list.serials[c.Serial])
+		listed := domain == "signed" && c.Authority == w.acme.Key && (w.list.expired || w.listed.serials[c.Serial])
 		if !ended && !foreign && !listed {
 			return c, false
 		}
@@ -328,7 +336,7 @@ func (w *world) certificate(i int) string {
 		{Name: "name", Value: claimed}, {Name: "user-id", Value: claimed}, {Name: "group", Value: "traders, claimed"}}}
 	switch n := w.rand.IntN(10); n {
 	case 0: // expired, and signed or not
-		c.Validity.NotAfter = epoch
+		c.Validity.NotAfter = past
 	case 1, 2, 3:
 		c.Metadata.Set("group", "traders")
 	case 4, 5:
@@ -353,18 +361,18 @@ func (w *world) certificate(i int) string {
 func (w *world) newList(l list) {
 	signed := new(cert.RevocationList)
 	for _, i := range slices.Sorted(maps.Keys(l.keys)) {
-		_, err := signed.Revoke(cert.Revocation{Key: w.clients[i].key, Time: w.time(), Reason: "left"})
+		_, err := signed.Revoke(cert.Revocation{Key: w.clients[i].key, Time: w.listTime(), Reason: "left"})
 		w.must(err)
 	}
 	for _, serial := range slices.Sorted(maps.Keys(l.serials)) {
-		_, err := signed.Revoke(cert.Revocation{Serial: serial, Time: w.time()})
+		_, err := signed.Revoke(cert.Revocation{Serial: serial, Time: w.listTime()})
 		w.must(err)
 	}
 	expires := time.Now().Add(time.Hour).Truncate(time.Second)
 	if l.expired {
-		expires = w.time().Add(time.Second)
+		expires = w.listTime().Add(time.Second)
 	}
-	w.must(w.acme.SignRevocations(signed, w.time(), expires))
+	w.must(w.acme.SignRevocations(signed, w.listTime(), expires))
 	text, err := signed.Append(nil)
 	w.must(err)
 	l.text = string(text)
