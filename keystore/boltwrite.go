@@ -97,16 +97,23 @@ func (b *bolt) Remove(key curve.PublicKey) error {
 
 // Revoke writes the revocation and removes the identity in one transaction.
 func (b *bolt) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	if err := checkReason(reason); err != nil {
+	return b.Restore(key, newRevocation(at, reason))
+}
+
+func (b *bolt) Restore(key curve.PublicKey, r *Revocation) error {
+	if err := r.check(); err != nil {
 		return err
 	}
 	return b.write(func(file buckets) (func(), error) {
-		if file.isRevoked(key) {
+		before, known := b.revocations.get(key)
+		if file.isRevoked(key) || known && !r.InForce() {
 			return func() {}, nil
 		}
+		if !r.InForce() {
+			return func() { b.revokeLocked(key, r) }, file.revoke(key, r)
+		}
 		id, _ := b.identities.get(key)
-		before, _ := b.revocations.get(key)
-		r := newRevocation(id, at, reason, before)
+		r := r.after(before, id)
 		if err := file.revoke(key, r); err != nil {
 			return nil, err
 		}

@@ -237,17 +237,27 @@ func (d *dir) Remove(key curve.PublicKey) error {
 // Revoke writes the record of the revocation first. The certificate's files are
 // removed then: they don't count any more, but czmq and pyzmq don't know that.
 func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	if err := checkReason(reason); err != nil {
+	return d.Restore(key, newRevocation(at, reason))
+}
+
+func (d *dir) Restore(key curve.PublicKey, r *Revocation) error {
+	if err := r.check(); err != nil {
 		return err
 	}
 	return d.write(func() error {
 		if err := d.refresh([]curve.PublicKey{key}); err != nil {
 			return err
 		}
-		if r := d.records[key]; r == nil || r.gone || !r.revocation.InForce() {
+		before, known := d.revocations.get(key)
+		if !r.InForce() {
+			if known {
+				return nil
+			}
+			return d.writeRecord(key, r)
+		}
+		if old := d.records[key]; old == nil || old.gone || !old.revocation.InForce() {
 			id, _ := d.identities.get(key)
-			before, _ := d.revocations.get(key)
-			if err := d.writeRecord(key, newRevocation(id, at, reason, before)); err != nil {
+			if err := d.writeRecord(key, r.after(before, id)); err != nil {
 				return err
 			}
 		}

@@ -144,16 +144,24 @@ func (m *memory) Remove(key curve.PublicKey) error {
 }
 
 func (m *memory) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	if err := checkReason(reason); err != nil {
+	return m.Restore(key, newRevocation(at, reason))
+}
+
+func (m *memory) Restore(key curve.PublicKey, r *Revocation) error {
+	if err := r.check(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, revoked := m.Revocation(key); !revoked {
-		id, _ := m.identities.get(key)
-		before, _ := m.revocations.get(key)
-		m.revokeLocked(key, newRevocation(id, at, reason, before))
+	before, known := m.revocations.get(key)
+	if known && (before.InForce() || !r.InForce()) {
+		return nil
 	}
+	id, _ := m.identities.get(key)
+	if !r.InForce() {
+		id = nil
+	}
+	m.revokeLocked(key, r.after(before, id))
 	return nil
 }
 

@@ -62,21 +62,26 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// newRevocation is that of an identity, which may be nil. before is the one that its
-// key had, or nil: what was lifted then doesn't lift this one, also if a clock was set
-// back since.
-func newRevocation(id *Identity, at time.Time, reason string, before *Revocation) *Revocation {
-	r := &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}
-	if before != nil && !before.InForce() && !before.Lifted.Before(r.Time) {
-		r.Time = before.Lifted.Add(time.Second)
+// newRevocation is that of a key about which nothing else is known.
+func newRevocation(at time.Time, reason string) *Revocation {
+	return &Revocation{Time: at.UTC().Truncate(time.Second), Reason: reason}
+}
+
+// after is the revocation as it is in a store where the key had another one before,
+// which may be nil: what was lifted then doesn't lift this one, also if a clock was set
+// back since. id has the key, or is nil.
+func (r *Revocation) after(before *Revocation, id *Identity) *Revocation {
+	next := *r
+	if before != nil && !before.InForce() && !before.Lifted.Before(next.Time) {
+		next.Time = before.Lifted.Add(time.Second)
 	}
 	if id != nil {
-		r.Name, r.Groups = id.Name, id.Groups
+		next.Name, next.Groups = id.Name, id.Groups
 		if text, err := id.Certificate.AppendPublic(nil); err == nil { // one that can't be written again is lost
-			r.Certificate = string(text)
+			next.Certificate = string(text)
 		}
 	}
-	return r
+	return &next
 }
 
 // entry is the identity that had the key, to be put again, if its certificate can

@@ -184,6 +184,7 @@ func (s *source) Remove(curve.PublicKey) error { return s.readOnly() }
 func (s *source) Revoke(curve.PublicKey, time.Time, string) error {
 	return s.readOnly()
 }
+func (s *source) Restore(curve.PublicKey, *Revocation) error { return s.readOnly() }
 func (s *source) Unrevoke(curve.PublicKey, time.Time, string) error {
 	return s.readOnly()
 }

@@ -72,6 +72,10 @@ type Store interface {
 	// people, which may be empty. A key that is revoked stays as it was. The error is
 	// ErrReadOnly, or ErrReason for what can't be written.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
+	// Restore is Revoke with all that an exported revocation holds. One that was lifted is
+	// only noted, where the store has no revocation of the key. The error is ErrReadOnly or
+	// ErrReason.
+	Restore(key curve.PublicKey, r *Revocation) error
 	// Unrevoke lifts the revocation of a key, and notes when and why, also for a key
 	// that isn't revoked here: others may remember that it was. If it was, the identity
 	// that had the key is there again, if its name is still free. at is moved behind the

@@ -181,6 +181,41 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// TestRestore: an exported revocation is in force with all that it holds, and one that was
+// lifted is noted; neither lifts what is in force.
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
+		alice, bob, carol := generate(t, "alice"), generate(t, "bob"), generate(t, "carol")
+		from, _ := open(t, "mem:")
+		ztest.Must(t, from.Put(put(alice, "fx"), put(bob, "fx"), put(carol)))
+		ztest.Must(t, from.Revoke(alice.Public, at, "stolen"), from.Revoke(bob.Public, at, ""), from.Unrevoke(bob.Public, at.Add(time.Hour), "found"))
+		ztest.Must(t, from.Revoke(carol.Public, at, ""), from.Unrevoke(carol.Public, at.Add(time.Hour), ""))
+		ztest.Must(t, s.Put(put(alice)), s.Revoke(carol.Public, at.Add(-time.Hour), "earlier"))
+		for key, r := range from.Revocations() {
+			ztest.Must(t, s.Restore(key, r))
+		}
+		check := func(when string) {
+			t.Helper()
+			if r, ok := s.Revocation(alice.Public); !ok || r.Reason != "stolen" || r.Name != "alice" || !r.Time.Equal(at) || knows(s, alice.Public) {
+				t.Errorf("%s: alice: %+v", when, r)
+			}
+			if r, ok := s.Revocation(carol.Public); !ok || r.Reason != "earlier" {
+				t.Errorf("%s: carol: %+v", when, r)
+			}
+			traces := maps.Collect(s.Revocations())
+			if r := traces[bob.Public]; r == nil || r.InForce() || r.LiftedReason != "found" || !slices.Equal(r.Groups, []string{"fx"}) {
+				t.Errorf("%s: bob: %+v", when, r)
+			}
+		}
+		check("at once")
+		if again != nil {
+			s = again()
+			check("again")
+		}
+	})
+}
+
 // TestStoreRefuses: what can't be written isn't, and changes nothing.
 func TestStoreRefuses(t *testing.T) {
 	t.Parallel()

@@ -537,13 +537,13 @@ zcert store add.`,
 			defer s.Close()
 			revoked := 0
 			for key, r := range all.Revocations {
-				if _, already := s.Revocation(key); already || !r.InForce() {
-					continue
-				}
-				if err := s.Revoke(key, r.Time, r.Reason); err != nil {
+				_, already := s.Revocation(key)
+				if err := s.Restore(key, r); err != nil {
 					return err
 				}
-				revoked++
+				if !already && r.InForce() {
+					revoked++
+				}
 			}
 			entries := slices.DeleteFunc(all.Entries, func(e keystore.Entry) bool {
 				r, isRevoked := s.Revocation(e.Certificate.Public)
