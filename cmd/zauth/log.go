@@ -27,7 +27,7 @@ type logOutput struct {
 func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, nil, cli.Usagef("--log-level %q: want debug, info, warn or error", level)
+		return nil, nil, cli.Usagef("--log-level %q: expected debug, info, warn or error", level)
 	}
 	out := &logOutput{}
 	f, ok := stderr.(*os.File)
@@ -38,7 +38,7 @@ func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, e
 	case format == "json", format == "auto":
 		out.newHandler = func(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, o) }
 	default:
-		return nil, nil, cli.Usagef("--log-format %q: want auto, text or json", format)
+		return nil, nil, cli.Usagef("--log-format %q: expected auto, text or json", format)
 	}
 	out.lineQueue = newLineQueue(stderr, func(dropped int) []byte {
 		return out.line(slog.LevelWarn, "log lines dropped: stderr was not read", slog.Int("count", dropped))
