@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/keystore"
+)
+
+// storeFilter is which identities are wanted.
+type storeFilter struct {
+	group, name              string
+	active, revoked, expired bool
+}
+
+func (f *storeFilter) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.group, "group", "", "only identities in this group")
+	flags.StringVar(&f.name, "name", "", "only identities whose name has this in it")
+	flags.BoolVar(&f.active, "active", false, "only identities that are neither revoked nor out of their validity")
+	flags.BoolVar(&f.revoked, "revoked", false, "only identities that are revoked")
+	flags.BoolVar(&f.expired, "expired", false, "only identities that have expired")
+	cmd.MarkFlagsMutuallyExclusive("active", "revoked", "expired")
+}
+
+// listed is an identity, or a revoked key, as ls prints it.
+type listed struct {
+	Name      string     `json:"name"`
+	UserID    string     `json:"user_id,omitempty"`
+	PublicKey string     `json:"public_key"`
+	State     string     `json:"state"`
+	Groups    []string   `json:"groups,omitempty"`
+	NotAfter  *time.Time `json:"not_after,omitempty"`
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+	Source    string     `json:"source,omitempty"`
+}
+
+// state is what becomes of an identity that connects now.
+func state(id *keystore.Identity, now time.Time) string {
+	switch err := id.Certificate.Validity.Check(now); {
+	case errors.Is(err, cert.ErrNotYetValid):
+		return "not valid yet"
+	case err != nil:
+		return "expired"
+	}
+	return "active"
+}
+
+// apply returns what is wanted, by name.
+func (f *storeFilter) apply(s keystore.Store) []listed {
+	now := time.Now()
+	found := []listed{}
+	for id := range f.identities(s) {
+		found = append(found, listed{Name: id.Name, UserID: id.UserID, PublicKey: id.Key().String(), State: state(id, now), Groups: id.Groups,
+			NotAfter: timeOrNil(id.Certificate.Validity.NotAfter), Source: id.Source})
+	}
+	for key, r := range s.Revocations() {
+		if r.InForce() && !f.active && !f.expired && f.matches(r.Name, r.Groups) {
+			found = append(found, listed{Name: r.Name, PublicKey: key.String(), State: "revoked", Groups: r.Groups,
+				RevokedAt: timeOrNil(r.Time), Reason: r.Reason})
+		}
+	}
+	slices.SortFunc(found, func(a, b listed) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.PublicKey, b.PublicKey))
+	})
+	return found
+}
+
+// identities yields the identities that are wanted.
+func (f *storeFilter) identities(s keystore.Store) iter.Seq[*keystore.Identity] {
+	now := time.Now()
+	return func(yield func(*keystore.Identity) bool) {
+		for id := range s.All() {
+			is := state(id, now)
+			if f.revoked || !f.matches(id.Name, id.Groups) || f.active && is != "active" || f.expired && is != "expired" {
+				continue
+			}
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+func (f *storeFilter) matches(name string, groups []string) bool {
+	return strings.Contains(name, f.name) && (f.group == "" || slices.Contains(groups, f.group))
+}
+
+// shown is a name as it is safe to print on a terminal: as printable says, and quoted
+// too where it is empty or could be taken for one that is.
+func shown(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '"' }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+func newStoreLs() *cobra.Command {
+	var f storeFilter
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls URL",
+		Short: "List the identities and the revoked keys",
+		Args:  cli.OneArg("URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := openStore(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			list := f.apply(s)
+			if asJSON {
+				return writeJSON(cmd, list)
+			}
+			return cli.Print(cmd, func(out io.Writer) {
+				for _, l := range list {
+					fmt.Fprintf(out, "%s  %-8s", l.PublicKey, l.State)
+					if l.Name != "" { // a key can be revoked whose owner isn't known
+						fmt.Fprintf(out, "  %s", shown(l.Name))
+					}
+					if len(l.Groups) > 0 {
+						fmt.Fprintf(out, "  (%s)", shown(strings.Join(l.Groups, ", ")))
+					}
+					fmt.Fprintln(out)
+				}
+			})
+		},
+	}
+	f.addFlags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print them as JSON")
+	return cmd
+}
