@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -259,11 +260,16 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	if c.Secret.IsZero() {
 		return inPlace(path, public.AppendPublic, publicInPlace)
 	}
-	// What isn't known here stays in the secret file.
+	// What isn't known here stays in the secret file. The signature holds for it if it
+	// says what was signed.
 	secret := *c
 	secret.Metadata, secret.Validity, secret.Serial = public.Metadata, public.Validity, public.Serial
 	secret.Authority, secret.Signature = public.Authority, public.Signature
-	if err := secret.VerifySignature(); err != nil {
+	was, err := public.AppendCanonical(nil)
+	if err != nil {
+		return atomicfile.File{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if is, err := secret.AppendCanonical(nil); err != nil || !bytes.Equal(is, was) {
 		return atomicfile.File{}, fmt.Errorf("%s: %w", path, errUnknown)
 	}
 	return inPlace(path, secret.AppendSecret, secretInPlace)
