@@ -105,7 +105,11 @@ func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []
 
 // readAll is io.ReadAll of at most limit octets, which leaves no copy of a part.
 func readAll(r io.Reader, limit int) ([]byte, error) {
-	text := make([]byte, 0, min(4<<10, limit))
+	size := 4 << 10
+	if known, ok := r.(interface{ Len() int }); ok { // it is in memory
+		size = known.Len() + 1 // with room to see its end
+	}
+	text := make([]byte, 0, min(size, limit))
 	for {
 		if len(text) == cap(text) {
 			if len(text) == limit {
