@@ -212,7 +212,7 @@ func TestRecipesStayClosed(t *testing.T) {
 	}
 	startZauth := func(t *testing.T, endpoint string) string {
 		t.Helper()
-		return start(t, "listening on ", tool(t, "zauth"), "serve", "--listen", endpoint, "--keystore", "dir:"+clients)
+		return start(t, "listening on ", tool(t, "zauth"), "serve", "--log-format", "text", "--listen", endpoint, "--keystore", "dir:"+clients)
 	}
 	zauth := startZauth(t, "tcp://127.0.0.1:*")
 	for name, r := range recipes {

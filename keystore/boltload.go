@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 )
 
@@ -46,7 +46,9 @@ func (b *bolt) load(tx *bbolt.Tx) error {
 	if bucket := tx.Bucket(identitiesBucket); bucket != nil {
 		err := bucket.ForEach(func(k, v []byte) error {
 			if len(k) != curve.KeySize {
-				b.log.Error("broken identity: its key isn't one", "keystore", b.path, "key", hex.EncodeToString(k))
+				// Damage is told without its octets: bbolt trusts the lengths in a page, and
+				// what it takes for a key may be this process's memory.
+				b.log.Error("broken identity: its key isn't one", "keystore", b.path, "octets", len(k))
 				return nil
 			}
 			key := curve.PublicKey(k)
@@ -93,7 +95,7 @@ func (b *bolt) take(part []entry, isFirst bool) {
 		key, sum := part[i].key, boltSum(part[i].value)
 		if id == nil {
 			if b.broken[key] != sum {
-				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "key", key)
+				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "fingerprint", cert.FingerprintOf(key))
 			}
 			b.broken[key] = sum
 			b.set(key, nil)
@@ -127,7 +129,7 @@ func (b *bolt) loadRevocations(tx *bbolt.Tx) error {
 			key := curve.PublicKey(k)
 			r := new(Revocation)
 			if text, ok := unsum(k, v); !ok || decodeStrictly(text, r) != nil {
-				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "key", key)
+				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "fingerprint", cert.FingerprintOf(key))
 				r = new(Revocation)
 			}
 			found[key] = r
