@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // day is midnight of a day in 2026, in UTC.
@@ -217,10 +218,11 @@ func checkKnown(t *testing.T, place int, err error, known ...error) {
 	}
 }
 
-// TestTamperSigned: a signed certificate that was changed anywhere is refused, or
+// TestTamperSignedUnraced: a signed certificate that was changed anywhere is refused, or
 // says the same.
-func TestTamperSigned(t *testing.T) {
+func TestTamperSignedUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	c := signed(t, Property{"note", "it's # = x"})
 	want := canonical(t, c)
 	unsigned := 0
@@ -263,10 +265,11 @@ func locked(t testing.TB, passphrase string) (c *Certificate, text string) {
 	return c, string(out)
 }
 
-// TestTamperLocked: a locked secret that was changed anywhere isn't unlocked, or
+// TestTamperLockedUnraced: a locked secret that was changed anywhere isn't unlocked, or
 // is the same. What is damaged isn't called a wrong passphrase.
-func TestTamperLocked(t *testing.T) {
+func TestTamperLockedUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	c, text := locked(t, "passphrase")
 	want := canonical(t, c)
 	from := strings.Index(text, "locked\n")
@@ -307,10 +310,11 @@ func TestTamperLocked(t *testing.T) {
 	}
 }
 
-// TestTamperAuthority: an authority's secret file that was changed anywhere isn't
+// TestTamperAuthorityUnraced: an authority's secret file that was changed anywhere isn't
 // read, or is the same but for its metadata, which nothing protects.
-func TestTamperAuthority(t *testing.T) {
+func TestTamperAuthorityUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	a := authority(t, "acme")
 	text, err := a.AppendSecret(nil)
 	if err != nil {
@@ -326,10 +330,11 @@ func TestTamperAuthority(t *testing.T) {
 	})
 }
 
-// TestTamperRevocations: a revocation list that was changed anywhere is refused,
+// TestTamperRevocationsUnraced: a revocation list that was changed anywhere is refused,
 // or takes back the same.
-func TestTamperRevocations(t *testing.T) {
+func TestTamperRevocationsUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	a := authority(t, "acme")
 	l := revocations(t, a)
 	text, err := l.Append(nil)

@@ -100,10 +100,11 @@ func lockedAuthority(t testing.TB, passphrase string) (a *Authority, text string
 	return a, string(out)
 }
 
-// TestTamperLockedAuthority: an authority's locked file that was changed anywhere
+// TestTamperLockedAuthorityUnraced: an authority's locked file that was changed anywhere
 // isn't unlocked, or is the same, with its metadata.
-func TestTamperLockedAuthority(t *testing.T) {
+func TestTamperLockedAuthorityUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	a, text := lockedAuthority(t, "passphrase")
 	want, err := a.publicText()
 	if err != nil {

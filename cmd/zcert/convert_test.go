@@ -250,10 +250,11 @@ func convert(t testing.TB, stdin string, args ...string) string {
 	return stdout.String()
 }
 
-// TestRoundTrip: what is written in one form is recognised, and read as the same
+// TestRoundTripUnraced: what is written in one form is recognised, and read as the same
 // keys.
-func TestRoundTrip(t *testing.T) {
+func TestRoundTripUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	for _, key := range awkwardKeys(t) {
 		public := convert(t, key, "--from", "secret-key", "--to", "z85")
 		for _, form := range keyForms {

@@ -14,7 +14,7 @@ import (
 // TestMain makes the test's binary be zcert in scripts, so that they count for the
 // coverage. Under the race detector, which makes each start slow, they have only
 // the zcert that TestScripts builds without: one-shot processes have no races to
-// find that TestRoundTrip doesn't.
+// find that TestRoundTripUnraced doesn't.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){"zcert": main, "terminal": script.Terminal}
 	if ztest.Race {

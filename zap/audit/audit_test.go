@@ -169,11 +169,12 @@ func counts(t *testing.T, log *ztest.Log, message string) (n int) {
 	return n
 }
 
-// TestFlood: however many keys come from one address, or one /64, or one user's
+// TestFloodUnraced: however many keys come from one address, or one /64, or one user's
 // processes, the log stays readable, says how many there were, and shows what comes
 // from elsewhere. All are in the audit log.
-func TestFlood(t *testing.T) {
+func TestFloodUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	for name, tt := range map[string]struct {
 		address func(n int) string
 		network string
@@ -227,10 +228,11 @@ func flood(t *testing.T, address func(n int) string, network string, reply zap.R
 	}
 }
 
-// TestFloodFromEverywhere: the log and what is remembered for it are bounded, from
+// TestFloodFromEverywhereUnraced: the log and what is remembered for it are bounded, from
 // however many addresses refusals come, and every one is counted.
-func TestFloodFromEverywhere(t *testing.T) {
+func TestFloodFromEverywhereUnraced(t *testing.T) {
 	t.Parallel()
+	ztest.Unraced(t)
 	synctest.Test(t, func(t *testing.T) { // all of it takes no time
 		const clients = 30_000
 		var log ztest.Log
