@@ -190,7 +190,7 @@ func TestWeakAuthorityKeys(t *testing.T) {
 		forged.Authority, forged.Signature = k, Signature{1} // R is the identity, S is zero
 		_, err7 := forged.AppendPublic(nil)
 		doors := []error{err1, err2, err3, err4, err5, k.Check()}
-		if !k.IsZero() { // which stands for none
+		if !k.IsZero() { // which means none
 			doors = append(doors, err6, err7, forged.Check())
 		}
 		for i, err := range doors {

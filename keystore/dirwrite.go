@@ -350,7 +350,7 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 }
 
 // makeRecordsDir makes the directory of the records, if there is none. Who can read the
-// store can read it, whoever makes it and whatever the umask: zauth refuses whom it has.
+// store can read it, also if root makes it or the umask is strict: zauth refuses whom it has.
 func (d *dir) makeRecordsDir() error {
 	if _, err := os.Lstat(d.recordsPath()); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -244,8 +244,8 @@ func TestRecordsUnreadable(t *testing.T) {
 	}
 }
 
-// TestRecordsReadable: who can read a store can read its revocations, whoever wrote the
-// first and whatever the umask.
+// TestRecordsReadable: who can read a store can read its revocations, also if
+// another user wrote the first, under a strict umask.
 func TestRecordsReadable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

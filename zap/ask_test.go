@@ -96,8 +96,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestAskMalformed: a request that breaks RFC 27 reaches no handler, whoever puts
-// it.
+// TestAskMalformed: a request that breaks RFC 27 reaches no handler, however it is put.
 func TestAskMalformed(t *testing.T) {
 	t.Parallel()
 	plain := func(credentials ...string) zap.Request {

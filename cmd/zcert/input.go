@@ -217,7 +217,7 @@ func printable(text string) string {
 }
 
 // tellAll writes all errors but the last to stderr, and returns that: cli.Run writes
-// it. Nil ones are passed over.
+// it. Nil ones are ignored.
 func tellAll(cmd *cobra.Command, errs []error) error {
 	var last error
 	for _, err := range errs {
