@@ -49,6 +49,9 @@ func (m *memory) All() iter.Seq[*Identity] {
 }
 
 func (m *memory) Revocation(key curve.PublicKey) (*Revocation, bool) {
+	if m.revocations.len() == 0 { // as in most stores
+		return nil, false
+	}
 	r, ok := m.revocations.get(key)
 	if !ok || !r.InForce() {
 		return nil, false

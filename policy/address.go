@@ -34,6 +34,10 @@ func parseClient(address string) (c client) {
 		c.bad = true
 		return c
 	}
+	if ip.Is4() {
+		c.ip = ip
+		return c
+	}
 	if ip.IsLinkLocalUnicast() {
 		c.zone = ip.Zone()
 	}

@@ -68,8 +68,10 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 			continue
 		}
 		g := c.granted(id, certificate)
-		if more := c.elsewhere(i, key, now); len(more) > 0 {
-			g = g.in(more)
+		if len(c.stores) > 1 {
+			if more := c.elsewhere(i, key, now); len(more) > 0 {
+				g = g.in(more)
+			}
 		}
 		if !c.admits(g.groups) {
 			why, where, name = "not in a group that is allowed", rule, id.Name
@@ -184,9 +186,10 @@ func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (
 
 // refuses says why a certificate isn't accepted now, or "".
 func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now time.Time) (why, where string, final bool) {
-	if err := certificate.Validity.Check(now); errors.Is(err, cert.ErrNotYetValid) {
-		return "certificate not valid yet", rule, true
-	} else if err != nil {
+	if err := certificate.Validity.Check(now); err != nil {
+		if errors.Is(err, cert.ErrNotYetValid) {
+			return "certificate not valid yet", rule, true
+		}
 		return "certificate expired", rule, true
 	}
 	if len(c.authorities) > 0 && !c.authorities[certificate.Authority] {

@@ -24,7 +24,13 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	if reason, rule := d.check(&c); reason != "" {
 		return refuse(reason, rule)
 	}
-	reply := d.limited(ctx, req, &c, s.limiter, now)
+	var reply zap.Reply
+	isGuess := req.Mechanism == zap.MechanismPlain && d.plain != nil
+	if d.limit == 0 || d.failures == 0 && !isGuess {
+		reply = d.mechanism(ctx, req, now)
+	} else {
+		reply = d.limited(ctx, req, &c, s.limiter, isGuess, now)
+	}
 	if reply.Status == zap.StatusOK && len(reply.Metadata) == 0 {
 		reply.Metadata = noGroups
 	}
@@ -36,11 +42,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 var noGroups = zap.Metadata{{Name: groupProperty, Value: []byte{}}}
 
 // limited decides about a client that hasn't failed too often.
-func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *limiter, now time.Time) zap.Reply {
-	isGuess := req.Mechanism == zap.MechanismPlain && d.plain != nil
-	if d.limit == 0 || d.failures == 0 && !isGuess {
-		return d.mechanism(ctx, req, now)
-	}
+func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *limiter, isGuess bool, now time.Time) zap.Reply {
 	if c.bad {
 		return refuse("not an IP address", d.rule)
 	}
