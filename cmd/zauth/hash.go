@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -52,18 +51,7 @@ func readPassword(cmd *cobra.Command, file string, isNew bool) ([]byte, error) {
 	if file == "" {
 		return askPassword(cmd, isNew)
 	}
-	password, err := cli.Await(cmd.Context(), func() ([]byte, error) {
-		in := cmd.InOrStdin()
-		if file != "-" {
-			f, err := os.Open(file)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			in = f
-		}
-		return io.ReadAll(io.LimitReader(in, maxPassword+3))
-	})
+	password, err := cli.ReadSecret(cmd, file, maxPassword+3)
 	if err != nil {
 		return nil, fmt.Errorf("reading the password failed: %w", err)
 	}

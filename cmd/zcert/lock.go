@@ -41,6 +41,20 @@ func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err
 	return a, a.Locked != nil, nil
 }
 
+// lockInPlace locks a secret with a new passphrase, from a file or the terminal, and
+// writes it to path. flag is the one that gives the file.
+func lockInPlace(cmd *cobra.Command, path string, secret lockable, passphraseFile, flag string) error {
+	p, err := newPassphrase(cmd, passphraseFile, flag)
+	if err != nil {
+		return err
+	}
+	defer clear(p)
+	if err := secret.Lock(p); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return saveInPlace(path, secret.AppendSecret, secretInPlace)
+}
+
 func newLock() *cobra.Command {
 	var passphraseFile string
 	cmd := &cobra.Command{
@@ -66,15 +80,7 @@ the key meanwhile.`,
 			if err := secret.Lock(nil); !errors.Is(err, cert.ErrNoPassphrase) {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			p, err := newPassphrase(cmd, passphraseFile, "--passphrase-file FILE")
-			if err != nil {
-				return err
-			}
-			defer clear(p)
-			if err := secret.Lock(p); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
+			if err := lockInPlace(cmd, path, secret, passphraseFile, "--passphrase-file FILE"); err != nil {
 				return err
 			}
 			note(cmd, "locked: %s", path)
@@ -142,15 +148,7 @@ of the file that were made before still open with the old passphrase.`,
 			if err := unlockWith(cmd, path, oldFile, secret.Unlock); err != nil {
 				return err
 			}
-			p, err := newPassphrase(cmd, newFile, "--new-passphrase-file FILE")
-			if err != nil {
-				return err
-			}
-			defer clear(p)
-			if err := secret.Lock(p); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
+			if err := lockInPlace(cmd, path, secret, newFile, "--new-passphrase-file FILE"); err != nil {
 				return err
 			}
 			note(cmd, "passphrase changed: %s", path)

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -125,18 +123,7 @@ func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	p, err := cli.Await(cmd.Context(), func() ([]byte, error) {
-		in := cmd.InOrStdin()
-		if file != "-" {
-			f, err := os.Open(file)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			in = f
-		}
-		return io.ReadAll(io.LimitReader(in, maxPassphrase+2))
-	})
+	p, err := cli.ReadSecret(cmd, file, maxPassphrase+2)
 	if err != nil {
 		return nil, fmt.Errorf("reading the passphrase failed: %w", err)
 	}
