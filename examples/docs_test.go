@@ -269,7 +269,7 @@ func inOrder(text string, shown []string) (length int, ok bool) {
 	return 0, false
 }
 
-// asOnTerminal makes zauth log as it does for a reader, who has a terminal.
+// asOnTerminal makes zauth log as it does on a terminal.
 var asOnTerminal = strings.NewReplacer("zauth serve ", "zauth serve --log-format text ")
 
 // ended is what the shell says after a command, with its exit code.

@@ -349,7 +349,7 @@ func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
 	return nil
 }
 
-// makeRecordsDir makes the directory of the records, if there is none. Who can read the
+// makeRecordsDir makes the directory of the records if it doesn't exist. Who can read the
 // store can read it, also if root makes it or the umask is strict: zauth refuses whom it has.
 func (d *dir) makeRecordsDir() error {
 	if _, err := os.Lstat(d.recordsPath()); !errors.Is(err, fs.ErrNotExist) {

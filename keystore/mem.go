@@ -184,10 +184,10 @@ func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) erro
 	return nil
 }
 
-// liftedLocked is the revocation of a key as it is once it is lifted, also if there
-// is none: another store may have one, and those who remember it look here. e is the
-// identity that is to come back, if ok: where no revocation was in force, what there
-// is or isn't was put or removed since.
+// liftedLocked returns the revocation of a key as it is once lifted. The key needn't be
+// revoked here: another store may have revoked it, and those who remember that look
+// here. e is the identity to put back, if ok. If no revocation was in force there is
+// nothing to put back: the key's identity was put or removed since.
 func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) (r *Revocation, e Entry, ok bool) {
 	var lifted Revocation
 	if old, found := m.revocations.get(key); found {

@@ -30,7 +30,7 @@ type source struct {
 
 	work  sync.Mutex // held to read the text; taken before memory.mu
 	stamp follow.Stamp
-	sum   [sha256.Size]byte // of the text in force; zero if there is none
+	sum   [sha256.Size]byte // of the text in force; zero before the first one and once it is gone
 }
 
 // openFile reads the identities in a file.

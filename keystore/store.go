@@ -162,7 +162,7 @@ func Open(url string, log *slog.Logger) (Store, error) {
 	return newMem(), nil
 }
 
-// Create makes an empty store where there is none: a directory, or the file of a
+// Create makes an empty store if it doesn't exist: a directory, or the file of a
 // bolt: store. Other kinds need no making.
 func Create(url string) error {
 	kind, path, err := parseURL(url)

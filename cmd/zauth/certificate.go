@@ -65,7 +65,7 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 // the key that is in use stays.
 func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey, listeners []*zmtp.Listener, log *slog.Logger) {
 	if f.cert == "" {
-		return // there is none, or it is in the environment, which doesn't change
+		return // no certificate, or one in the environment, which doesn't change
 	}
 	var stamp follow.Stamp
 	var failed string

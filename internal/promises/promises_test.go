@@ -104,8 +104,8 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestFails: the run fails if a promise is broken, a test fails, a package doesn't come
-// to its end, or there is none.
+// TestFails: the run fails if a promise is broken, a test fails, a package doesn't
+// finish, or there are no results.
 func TestFails(t *testing.T) {
 	t.Parallel()
 	good := onlyGood()

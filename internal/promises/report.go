@@ -53,7 +53,7 @@ func newReport(w io.Writer) *report {
 	return &report{w: w, pkgs: map[string]*pkg{}, results: map[test]*result{}, took: map[string]float64{}, bad: map[string]bool{}}
 }
 
-// read reads events to the end. A line that is none, such as the go command's own, is
+// read reads events to the end. Other lines, such as the go command's own, are
 // printed.
 func (r *report) read(events io.Reader) error {
 	lines := bufio.NewReader(events)
