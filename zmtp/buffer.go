@@ -14,29 +14,62 @@ type buffer struct {
 	parts [][]byte
 }
 
-// minBuffer is the size of the smallest buffer; the others are twice as large
-// as the one before.
-const minBuffer = 4 << 10
+// Buffers have sizes that are shared, so that one serves many. The smallest has
+// minBuffer octets. Up to fineBuffer each size is twice the one before; above, where
+// twice would waste much, there are fineSteps sizes from one power of two to the next.
+const (
+	minBuffer  = 4 << 10
+	fineBuffer = 1 << 20
+	fineSteps  = 8
+)
+
+// coarseClasses is how many sizes there are up to fineBuffer.
+var coarseClasses = bits.Len(fineBuffer / minBuffer)
 
 // buffers has a pool for each size.
-var buffers [bits.UintSize]sync.Pool
+var buffers [fineSteps * bits.UintSize]sync.Pool
 
-// sizeClass is the index in buffers of the smallest that has n octets.
-func sizeClass(n int) int { return bits.Len(uint(max(n, minBuffer)-1) / minBuffer) }
+// sizeClass is the index in buffers of the smallest that has n octets, and how many
+// octets that has.
+func sizeClass(n int) (class, size int) {
+	top := bits.Len(uint(max(n, minBuffer) - 1)) // the next power of two is 1<<top
+	if n <= fineBuffer {
+		return top - bits.Len(minBuffer-1), 1 << top
+	}
+	step := top - bits.Len(fineSteps) // a step is 1<<step octets
+	steps := (n-1)>>step + 1
+	return coarseClasses + fineSteps*(top-bits.Len(fineBuffer)) + steps - fineSteps - 1, steps << step
+}
 
 // getBuffer returns a buffer of at least n octets, of any content.
 func getBuffer(n int) *buffer {
-	class := sizeClass(n)
+	class, size := sizeClass(n)
 	if b, ok := buffers[class].Get().(*buffer); ok {
 		return b
 	}
-	return &buffer{octets: make([]byte, minBuffer<<class)}
+	return &buffer{octets: make([]byte, size)}
+}
+
+// withRoom returns a buffer of at least n octets with the content of b up to used: b, or
+// a larger one, which b is given back for. b may be nil.
+func withRoom(b *buffer, used, n int) *buffer {
+	if b == nil {
+		return getBuffer(n)
+	}
+	if n <= len(b.octets) {
+		return b
+	}
+	larger := getBuffer(n)
+	copy(larger.octets, b.octets[:used])
+	putBuffer(b)
+	return larger
 }
 
 // putBuffer takes a buffer back, which nobody may use any more.
 func putBuffer(b *buffer) {
 	b.forget()
-	buffers[sizeClass(len(b.octets))].Put(b)
+	class, _ := sizeClass(len(b.octets))
+	buffers[class].Put(b)
 }
 
 // forget takes back what has been handed out of the octets.

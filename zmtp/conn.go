@@ -1,9 +1,6 @@
 package zmtp
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net"
 	"sync"
 
@@ -25,9 +22,12 @@ type User struct {
 // delimiter part first. Subscriptions arrive at a PUB or XPUB as messages of
 // one part, 1 or 0 and then the topic, however they travelled.
 //
-// Recv also answers the peer's heartbeats and notices when the peer is gone:
-// keep a goroutine in it, even where few messages arrive. Sockets that never
-// receive (PUSH) do that by themselves.
+// Recv also takes the peer's heartbeats and notices when the peer is gone:
+// keep a goroutine in it, or call it again and again, even where few messages
+// arrive. Sockets that never receive (PUSH) do that by themselves.
+//
+// Each method returns at the latest a tenth of a second after its context is done,
+// whatever the peer does. That harms neither the connection nor other callers.
 //
 // All methods may be called from any goroutines at the same time; but what
 // RecvBatch returns is valid only until the next call that receives.
@@ -41,10 +41,12 @@ type Conn struct {
 	rx rxState
 	tx txState
 
-	closeOnce  sync.Once
-	closed     chan struct{}  // closed by Close
-	background sync.WaitGroup // drain, and a heartbeat that is due
-	heartbeat  heartbeat
+	pulse pulse
+
+	background sync.WaitGroup // drain, a timer that is set, and writers for whom nobody waits
+	closing    chan struct{}  // closed by Close and CloseNow
+	close      func()         // closes closing
+	shutDown   func() error   // what Close does, once
 }
 
 // startConn makes the connection of a finished handshake.
@@ -55,19 +57,23 @@ func startConn(h *handshake) *Conn {
 		minor:  h.peer.minor,
 		claims: h.claims,
 		user:   h.user,
-		closed: make(chan struct{}),
+
+		closing: make(chan struct{}),
 	}
+	c.close = sync.OnceFunc(func() { close(c.closing) })
+	c.shutDown = sync.OnceValue(c.finish)
 	h.in.release()
 	h.in.makeRoom() // or what the handshake needed would stay until something comes
 	c.rx.frames = h.in
+	c.rx.turn = make(chan struct{}, 1)
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
+	theirs, _ := h.claims.Get("Socket-Type")
+	c.tx.delimiter = delimiterOf(h.cfg.SocketType, string(theirs))
 	if h.session != nil {
 		c.tx.sealer, c.rx.opener = h.session.Split()
 	}
-	if c.cfg.HeartbeatInterval > 0 {
-		c.startHeartbeats()
-	}
+	c.startPulse()
 	if onlySends(c.cfg.SocketType) {
 		c.background.Go(c.drain)
 	}
@@ -86,49 +92,3 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // RemoteAddr returns the address of the peer's end.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// Close ends the connection and wipes its keys. Calls to Send and Recv that
-// are under way return net.ErrClosed.
-func (c *Conn) Close() error {
-	var err error
-	c.closeOnce.Do(func() {
-		close(c.closed)
-		err = c.nc.Close()
-		c.stopHeartbeats()
-		c.background.Wait()
-		c.rx.mu.Lock()
-		defer c.rx.mu.Unlock()
-		c.tx.mu.Lock()
-		defer c.tx.mu.Unlock()
-		c.rx.interrupt.close()
-		c.tx.interrupt.close()
-		if c.rx.opener != nil {
-			c.rx.opener.Close()
-			c.tx.sealer.Close()
-		}
-	})
-	return err
-}
-
-// fail closes the network connection after err and returns what to tell.
-func (c *Conn) fail(err error) error {
-	c.nc.Close()
-	switch {
-	case c.isClosed() || errors.Is(err, net.ErrClosed):
-		err = net.ErrClosed
-	case err == io.EOF:
-		return io.EOF
-	case isTimeout(err):
-		err = ErrHeartbeat
-	}
-	return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), err)
-}
-
-func (c *Conn) isClosed() bool {
-	select {
-	case <-c.closed:
-		return true
-	default:
-		return false
-	}
-}

@@ -15,8 +15,13 @@ const (
 	flagsKnown  = flagMore | flagLong | flagCommand
 )
 
-// longHeader is the size of a long frame's flags and size octets.
-const longHeader = 9
+// Sizes of a frame's flags and size octets. A short frame's body has at most maxShort
+// octets.
+const (
+	shortHeader = 2
+	longHeader  = 9
+	maxShort    = math.MaxUint8
+)
 
 const (
 	// idleBuffer is what a connection has to read into while nothing arrives.
@@ -32,7 +37,7 @@ const maxEmptyReads = 100
 
 // appendFrameHeader appends flags and size of a frame.
 func appendFrameHeader(dst []byte, flags byte, size int) []byte {
-	if size <= math.MaxUint8 {
+	if size <= maxShort {
 		return append(dst, flags, byte(size))
 	}
 	dst = append(dst, flags|flagLong)
@@ -103,12 +108,16 @@ func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	return flags, size, longHeader, nil
 }
 
-// take returns the next frame, if it has arrived whole. A body of more than
-// limit octets is refused as soon as its size is seen.
-func (fr *frameReader) take(limit int) (flags byte, body span, ok bool, err error) {
+// take returns the next frame, if it has arrived whole. A body of more octets than a
+// part of a message or a command may have is refused as soon as its size is seen.
+func (fr *frameReader) take(part, command int) (flags byte, body span, ok bool, err error) {
 	flags, size, n, err := fr.header()
 	if err != nil || n == 0 {
 		return 0, span{}, false, err
+	}
+	limit := part
+	if flags&flagCommand != 0 {
+		limit = command
 	}
 	if size > uint64(limit) {
 		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
@@ -130,7 +139,7 @@ func (fr *frameReader) release() { fr.keep = fr.r }
 func (fr *frameReader) next(limit int) (flags byte, body []byte, err error) {
 	fr.release()
 	for {
-		flags, body, ok, err := fr.take(limit)
+		flags, body, ok, err := fr.take(limit, limit)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -3,22 +3,22 @@ package zmtp
 import (
 	"context"
 	"fmt"
-	"sync"
+	"io"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
 )
 
-// rxState belongs to the one who receives.
+// rxState belongs to the one who receives, who has put something into turn.
 type rxState struct {
-	mu        sync.Mutex
+	turn      chan struct{} // of capacity 1
 	interrupt interrupter
 	frames    *frameReader
 	opener    *curve.Opener // nil without CURVE
 	parts     []span        // of a message that isn't whole yet
 	size      int           // octets in parts
 	between   int           // octets of the commands between them
-	ttl       time.Duration // how long the peer may be silent, by its last PING
+	ttl       time.Duration // as pulse.ttl
 	err       error         // what ended the receiving
 }
 
@@ -27,8 +27,10 @@ type rxState struct {
 // any other error the connection is of no use: io.EOF means that the peer has
 // closed it between messages.
 func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
-	c.rx.mu.Lock()
-	defer c.rx.mu.Unlock()
+	if err := c.lockReceive(ctx); err != nil {
+		return nil, err
+	}
+	defer c.unlockReceive()
 	for ctx.Err() == nil {
 		message, err := c.nextLocked()
 		if err != nil {
@@ -43,6 +45,25 @@ func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 	}
 	return nil, ctx.Err()
 }
+
+// lockReceive makes the caller the one who receives.
+func (c *Conn) lockReceive(ctx context.Context) error {
+	select {
+	case c.rx.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case c.rx.turn <- struct{}{}:
+		return nil
+	case <-c.closing:
+		return c.closedError()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Conn) unlockReceive() { <-c.rx.turn }
 
 // CloneMessage copies a message, such as one of RecvBatch that is needed for
 // longer. It allocates twice, however many parts there are.
@@ -68,8 +89,10 @@ func CloneMessage(message [][]byte) [][]byte {
 // allocates nothing for a message. Its errors are those of Recv; one that follows
 // good messages is returned by the next call.
 func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
-	c.rx.mu.Lock()
-	defer c.rx.mu.Unlock()
+	if err := c.lockReceive(ctx); err != nil {
+		return nil, err
+	}
+	defer c.unlockReceive()
 	for ctx.Err() == nil {
 		buf := c.rx.frames.buf
 		buf.batch = buf.batch[:0]
@@ -99,28 +122,60 @@ func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 // fillLocked reads what has arrived, or waits until something does, but no
 // longer than ctx and the heartbeats allow.
 func (c *Conn) fillLocked(ctx context.Context) error {
-	// Any octet is a sign of life, a whole frame isn't needed.
-	if idle := c.idleLimitLocked(); idle > 0 {
-		c.nc.SetReadDeadline(time.Now().Add(idle))
-		defer c.nc.SetReadDeadline(time.Time{})
+	for {
+		// Both are looked at after whatever takes back a deadline, since that may
+		// have been set to say so.
+		if c.isClosing() {
+			return c.closedError()
+		}
+		if c.pulse.suspect.Load() {
+			if done, err := c.lookOnceMoreLocked(); done {
+				return err
+			}
+		}
+		c.rx.interrupt.begin(ctx)
+		err := c.rx.frames.fill()
+		c.rx.interrupt.end()
+		switch {
+		case err == nil:
+			c.heardLocked()
+			return nil
+		case !isTimeout(err):
+			return c.failReceiveLocked(err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		c.nc.SetReadDeadline(time.Time{}) // an interruption that isn't ctx's
 	}
-	c.rx.interrupt.begin(ctx)
-	defer c.rx.interrupt.end()
-	err := c.rx.frames.fill()
-	if err != nil && isTimeout(err) && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return c.failReceiveLocked(err)
-	}
-	return nil
 }
 
-// failReceiveLocked ends the receiving after err and returns what to tell from
-// then on.
+// lookOnceMoreLocked reads what a peer that seems to be silent has sent in spite of that,
+// or ends the connection. done is false if the peer isn't silent.
+func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
+	c.nc.SetReadDeadline(time.Now().Add(lastLook))
+	err = c.rx.frames.fill()
+	c.nc.SetReadDeadline(time.Time{})
+	switch {
+	case err == nil:
+		c.heardLocked()
+		return true, nil
+	case !isTimeout(err):
+		return true, c.failReceiveLocked(err)
+	case c.isSilent():
+		return true, c.failReceiveLocked(ErrHeartbeat)
+	}
+	return false, nil
+}
+
+// failReceiveLocked ends the connection after err and returns what to tell from then
+// on.
 func (c *Conn) failReceiveLocked(err error) error {
 	if c.rx.err == nil {
 		c.rx.err = c.fail(err)
+		if err == io.EOF && isClosed(c.rx.err) {
+			c.rx.err = io.EOF // also if a write has found out before
+		}
+		c.nc.Close()
 	}
 	return c.rx.err
 }
@@ -132,7 +187,7 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 		return nil, c.rx.err
 	}
 	for {
-		flags, body, ok, err := c.rx.frames.take(c.frameLimitLocked())
+		flags, body, ok, err := c.rx.frames.take(c.frameLimitLocked(0), c.frameLimitLocked(flagCommand))
 		if err != nil || !ok {
 			return nil, err
 		}
@@ -140,6 +195,9 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 			if flags, body, err = c.openLocked(flags, body); err != nil {
 				return nil, err
 			}
+		}
+		if size, limit := body.end-body.begin, c.bodyLimitLocked(flags); size > limit {
+			return nil, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
 		}
 		if flags&flagCommand != 0 {
 			message, err := c.handleCommandLocked(body)
@@ -169,13 +227,28 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 // arrives.
 const keptParts = 16
 
-// frameLimitLocked is how large the next frame may be.
-func (c *Conn) frameLimitLocked() int {
-	limit := c.cfg.MaxMessageSize - c.rx.size
-	if c.rx.opener != nil {
-		limit += curve.MessageOverhead
+// minCommandLimit is how large a command may be, however little a message may be.
+const minCommandLimit = 64
+
+// frameLimitLocked is how large the body of the next frame may be, if it has these flags.
+// With CURVE they are only known when it has been opened.
+func (c *Conn) frameLimitLocked(flags byte) int {
+	if c.rx.opener == nil {
+		return c.bodyLimitLocked(flags)
 	}
-	return limit
+	return curve.MessageOverhead + max(c.bodyLimitLocked(0), c.bodyLimitLocked(flagCommand))
+}
+
+// bodyLimitLocked is how large a part or a command may be. A command between the parts of
+// a message isn't counted as one.
+func (c *Conn) bodyLimitLocked(flags byte) int {
+	switch {
+	case flags&flagCommand == 0:
+		return c.cfg.MaxMessageSize - c.rx.size
+	case len(c.rx.parts) > 0:
+		return maxBetween
+	}
+	return max(c.cfg.MaxMessageSize, minCommandLimit)
 }
 
 // openLocked opens a CURVE message where it lies, and returns its true flags

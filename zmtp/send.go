@@ -4,37 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"slices"
 
 	"github.com/zcurve/zcurve/curve"
 )
 
-// txState belongs to the one who sends.
-type txState struct {
-	mu        sync.Mutex
-	interrupt interrupter
-	sealer    *curve.Sealer // nil without CURVE
-	buf       *buffer       // with frames on their way out; nil if there are none
-	queued    int           // octets in buf
-	most      int           // the most octets that were in buf, up to writeSize
-	err       error         // what ended the sending
-
-	pong atomic.Pointer[[]byte] // context of a PONG that is due; nil if none is
-}
-
-// writeSize is how many octets gather before they are written.
-const writeSize = 128 << 10
-
-// ErrNoParts means that a message to be sent has no parts.
-var ErrNoParts = errors.New("zmtp: message without parts")
+var (
+	// ErrNoParts means that a message to be sent has no parts.
+	ErrNoParts = errors.New("zmtp: message without parts")
+	// ErrQueued means that a context ended when a message had been taken for sending
+	// and not yet written. It will be sent: don't send it again.
+	ErrQueued = errors.New("zmtp: given up while the message waits to be written")
+)
 
 // Send sends one message, whole, behind those that are queued. Its parts may be
-// used again when Send returns. Send returns once the operating system has taken
-// the message; if ctx is done before that, the connection is closed, since a part
-// of the message may have gone out.
+// used again when Send returns, which it does when the operating system has taken
+// the message, or when ctx is done. The error is then ctx's alone if the message was
+// not taken, and ErrQueued as well if it was. Other errors say why the connection has
+// ended.
+//
+// A message to or from a REQ or REP needs the empty part that ZMTP has there: without
+// it the peer would drop the message, so that is an error.
 func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
-	return c.send(ctx, true, parts)
+	return c.send(ctx, true, 0, parts)
 }
 
 // Queue is Send for those who have more to send: messages gather in a buffer
@@ -43,176 +35,23 @@ func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
 // its parts may be used again when Queue returns. Who has nothing more to queue
 // should Flush, or the last messages may wait for long.
 func (c *Conn) Queue(ctx context.Context, parts ...[]byte) error {
-	return c.send(ctx, false, parts)
+	return c.send(ctx, false, 0, parts)
 }
 
-func (c *Conn) send(ctx context.Context, flush bool, parts [][]byte) error {
-	if len(parts) == 0 {
-		return ErrNoParts
-	}
-	c.tx.mu.Lock()
-	err := c.sendLocked(ctx, flush, parts)
-	c.tx.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return c.flushPong()
-}
-
-// sendLocked puts the frames of a message into the buffer, and writes it when it
-// is full or flush says so.
-func (c *Conn) sendLocked(ctx context.Context, flush bool, parts [][]byte) error {
-	if c.tx.err != nil {
-		return c.tx.err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i, part := range parts {
-		flags := byte(0)
-		if i < len(parts)-1 {
-			flags = flagMore
-		}
-		if err := c.appendFrameLocked(ctx, flags, part); err != nil {
-			return err
-		}
-	}
-	if flush {
-		return c.flushLocked(ctx)
-	}
-	return nil
-}
-
-// Flush sends what is queued. It returns once the operating system has taken
-// it; if ctx is done before that, the connection is closed.
+// Flush sends what is queued. It returns when the operating system has taken it, or
+// with ErrQueued and ctx's error when ctx is done: it goes out all the same.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.tx.mu.Lock()
-	err := c.tx.err
-	if err == nil {
-		err = c.flushLocked(ctx)
-	}
-	c.tx.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return c.flushPong()
-}
-
-// appendFrameLocked puts a frame into the buffer, which it writes before if the
-// frame has no room there, and after if it is larger than a buffer should be.
-// With CURVE the flags go into the box, where COMMAND is another bit.
-func (c *Conn) appendFrameLocked(ctx context.Context, flags byte, payload []byte) error {
-	size := len(payload)
-	if c.tx.sealer != nil {
-		size += curve.MessageOverhead
-	}
-	if c.tx.queued > 0 && c.tx.queued+longHeader+size > writeSize {
-		if err := c.writeQueuedLocked(ctx); err != nil {
-			return err
-		}
-	}
-	if c.tx.sealer == nil && size > writeSize {
-		c.makeRoomLocked(longHeader)
-		c.tx.queued = len(appendFrameHeader(c.tx.buf.octets[:c.tx.queued], flags, size))
-		if err := c.flushLocked(ctx); err != nil {
-			return err
-		}
-		return c.writeLocked(ctx, payload) // from where it is
-	}
-	c.makeRoomLocked(longHeader + size)
-	out := c.tx.buf.octets[:c.tx.queued]
-	if c.tx.sealer == nil {
-		out = append(appendFrameHeader(out, flags, size), payload...)
-	} else {
-		inner := byte(0)
-		if flags&flagMore != 0 {
-			inner |= curve.FlagMore
-		}
-		if flags&flagCommand != 0 {
-			inner |= curve.FlagCommand
-		}
-		var err error
-		if out, err = c.tx.sealer.Seal(appendFrameHeader(out, 0, size), inner, payload); err != nil {
-			return c.failSendLocked(ctx, err)
-		}
-	}
-	c.tx.queued = len(out)
-	if c.tx.queued > writeSize {
-		return c.flushLocked(ctx)
-	}
-	return nil
-}
-
-// makeRoomLocked sees to it that the buffer has room for n octets more.
-func (c *Conn) makeRoomLocked(n int) {
-	need := c.tx.queued + n
-	if c.tx.buf == nil {
-		c.tx.buf = getBuffer(max(need, c.tx.most))
-		return
-	}
-	if need > len(c.tx.buf.octets) {
-		larger := getBuffer(need)
-		copy(larger.octets, c.tx.buf.octets[:c.tx.queued])
-		putBuffer(c.tx.buf)
-		c.tx.buf = larger
-	}
-}
-
-// flushLocked writes the buffer and gives it back.
-func (c *Conn) flushLocked(ctx context.Context) error {
-	if c.tx.buf == nil {
-		return nil
-	}
-	err := c.writeQueuedLocked(ctx)
-	putBuffer(c.tx.buf)
-	c.tx.buf = nil
-	return err
-}
-
-// writeQueuedLocked writes what is queued.
-func (c *Conn) writeQueuedLocked(ctx context.Context) error {
-	queued := c.tx.buf.octets[:c.tx.queued]
-	c.tx.most = max(c.tx.most, min(len(queued), writeSize))
-	c.tx.queued = 0
-	return c.writeLocked(ctx, queued)
-}
-
-// writeLocked writes octets, unless ctx is done before.
-func (c *Conn) writeLocked(ctx context.Context, octets []byte) error {
-	c.tx.interrupt.begin(ctx)
-	_, err := c.nc.Write(octets)
-	c.tx.interrupt.end()
-	if err != nil {
-		return c.failSendLocked(ctx, err)
-	}
-	return nil
-}
-
-// failSendLocked ends the connection: the peer may have half a message.
-func (c *Conn) failSendLocked(ctx context.Context, err error) error {
-	if isTimeout(err) && ctx.Err() != nil {
-		c.tx.err = fmt.Errorf("zmtp: %s: connection closed in the middle of a message: %w", peerName(c.nc), ctx.Err())
-		c.nc.Close()
-		return c.tx.err
-	}
-	c.tx.err = c.fail(err)
-	return c.tx.err
-}
-
-// sendCommandLocked writes one command, and what is queued before it.
-func (c *Conn) sendCommandLocked(ctx context.Context, name string, data []byte) error {
+	defer c.tx.mu.Unlock()
 	if c.tx.err != nil {
 		return c.tx.err
-	}
-	if err := c.appendFrameLocked(ctx, flagCommand, append(appendName(nil, name), data...)); err != nil {
-		return err
 	}
 	return c.flushLocked(ctx)
 }
 
 // Subscribe asks a PUB or XPUB for the messages that begin with topic.
 // Subscriptions add up: each needs its own Cancel (RFC 37, The
-// Publish-Subscribe Pattern).
+// Publish-Subscribe Pattern). The errors are those of Send.
 func (c *Conn) Subscribe(ctx context.Context, topic []byte) error {
 	return c.sendSubscription(ctx, cmdSubscribe, 1, topic)
 }
@@ -231,14 +70,168 @@ func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, to
 	if c.minor == 0 {
 		return c.Send(ctx, append([]byte{first}, topic...))
 	}
-	c.tx.mu.Lock()
-	err := ctx.Err()
-	if err == nil {
-		err = c.sendCommandLocked(ctx, name, topic)
+	return c.send(ctx, true, flagCommand, [][]byte{append(appendName(nil, name), topic...)})
+}
+
+// delimiter says where messages have an empty part.
+type delimiter int
+
+const (
+	noDelimiter    delimiter = iota
+	innerDelimiter           // behind what a ROUTER has put before it
+	firstDelimiter
+)
+
+// delimiterOf returns which messages a socket can send to another (RFC 28).
+func delimiterOf(ours, theirs string) delimiter {
+	switch {
+	case ours == "REQ" || theirs == "REQ":
+		return firstDelimiter
+	case ours == "REP" || theirs == "REP":
+		return innerDelimiter
 	}
-	c.tx.mu.Unlock()
-	if err != nil {
+	return noDelimiter
+}
+
+// check returns an error for a message that the peer would drop.
+func (d delimiter) check(parts [][]byte) error {
+	at := 0
+	switch d {
+	case noDelimiter:
+		return nil
+	case innerDelimiter:
+		at = slices.IndexFunc(parts, func(part []byte) bool { return len(part) == 0 })
+	}
+	if at < 0 || at >= len(parts)-1 || len(parts[at]) > 0 {
+		return errors.New("zmtp: a message to or from a REQ or REP needs an empty part before its own parts")
+	}
+	return nil
+}
+
+// send takes a message for sending, and with flush waits until it is written.
+func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte) error {
+	if len(parts) == 0 {
+		return ErrNoParts
+	}
+	if flags == 0 {
+		if err := c.tx.delimiter.check(parts); err != nil {
+			return err
+		}
+	}
+	size := 0
+	for _, part := range parts {
+		size += c.frameSize(len(part))
+	}
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	if size > writeSize {
+		return c.sendLargeLocked(ctx, flags, parts)
+	}
+	if err := c.placeLocked(ctx, size); err != nil {
 		return err
 	}
-	return c.flushPong()
+	c.tx.buf = withRoom(c.tx.buf, c.tx.queued, max(c.tx.queued+size, c.tx.most))
+	out := c.tx.buf.octets[:c.tx.queued]
+	for i, part := range parts {
+		if i < len(parts)-1 {
+			flags |= flagMore
+		} else {
+			flags &^= flagMore
+		}
+		var err error
+		if out, err = c.appendFrame(out, flags, part); err != nil {
+			return c.failLocked(err)
+		}
+	}
+	c.tx.queued = len(out)
+	if flush {
+		return c.flushLocked(ctx)
+	}
+	return nil
+}
+
+// placeLocked waits until the buffer has room for a message.
+func (c *Conn) placeLocked(ctx context.Context, size int) error {
+	for {
+		if err := c.refusalLocked(ctx); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case c.tx.exclusive:
+			err = c.waitLocked(ctx)
+		case c.tx.queued+size <= writeSize:
+			return nil
+		case c.tx.writing:
+			err = c.waitLocked(ctx)
+		default:
+			err = c.writeQueuedLocked(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// refusalLocked returns why no more messages are taken, if so.
+func (c *Conn) refusalLocked(ctx context.Context) error {
+	if c.tx.err != nil {
+		return c.tx.err
+	}
+	if c.isClosing() {
+		return c.closedError()
+	}
+	return ctx.Err()
+}
+
+// flushLocked returns when what has been taken for sending is written.
+func (c *Conn) flushLocked(ctx context.Context) error {
+	last := c.tx.taken // the buffer in which it is
+	if c.tx.queued > 0 {
+		last++
+	}
+	for c.tx.taken < last || c.tx.taken == last && c.tx.writing {
+		if c.tx.err != nil {
+			return c.tx.err
+		}
+		var err error
+		if c.tx.writing {
+			err = c.waitLocked(ctx)
+		} else {
+			err = c.writeQueuedLocked(ctx)
+		}
+		if err != nil && c.tx.err == nil {
+			c.tx.urgent = true // it goes out without us
+			c.startWriterLocked()
+			return fmt.Errorf("%w: %w", ErrQueued, err)
+		}
+	}
+	return nil
+}
+
+// frameSize is the size of a frame on the wire.
+func (c *Conn) frameSize(payload int) int {
+	if c.tx.sealer != nil {
+		payload += curve.MessageOverhead
+	}
+	if payload > maxShort {
+		return longHeader + payload
+	}
+	return shortHeader + payload
+}
+
+// appendFrame appends a frame. With CURVE the flags go into the box, where COMMAND is
+// another bit.
+func (c *Conn) appendFrame(dst []byte, flags byte, payload []byte) ([]byte, error) {
+	if c.tx.sealer == nil {
+		return append(appendFrameHeader(dst, flags, len(payload)), payload...), nil
+	}
+	inner := byte(0)
+	if flags&flagMore != 0 {
+		inner |= curve.FlagMore
+	}
+	if flags&flagCommand != 0 {
+		inner |= curve.FlagCommand
+	}
+	return c.tx.sealer.Seal(appendFrameHeader(dst, 0, curve.MessageOverhead+len(payload)), inner, payload)
 }

@@ -1,0 +1,182 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+const (
+	// closePatience bounds the time that Close takes.
+	closePatience = 5 * time.Second
+	// lingerPatience is how long Close waits for the peer to close its side where
+	// nothing else tells what has arrived.
+	lingerPatience = time.Second
+)
+
+// errUnsent is why Close returns an error.
+var errUnsent = errors.New("closed before all that was sent has arrived")
+
+// Close ends the connection in good order and wipes its keys. Calls of other methods
+// return net.ErrClosed, those under way too, unless their message has been taken for
+// sending. What has been taken, also what is only queued, is still written, and Close
+// waits until the peer's system has it, for 5 seconds at most. If it can't tell that,
+// the error says so.
+//
+// That the peer's system has a message doesn't mean that the peer has read it. On
+// other systems than Linux, and for other connections than TCP and ipc, Close can't
+// know what has arrived: it waits until the peer has closed its side too, for a second
+// at most.
+func (c *Conn) Close() error {
+	c.close()
+	return c.shutDown()
+}
+
+// CloseNow ends the connection at once and wipes its keys. What has been taken for
+// sending and isn't written is lost; the error then says so. It cuts short a Close
+// that is under way.
+func (c *Conn) CloseNow() error {
+	c.close()
+	c.fail(net.ErrClosed)
+	c.nc.Close()
+	return c.shutDown()
+}
+
+// isClosing reports whether Close or CloseNow has been called.
+func (c *Conn) isClosing() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// closedError is what calls return after Close.
+func (c *Conn) closedError() error {
+	return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), net.ErrClosed)
+}
+
+// finish is what Close does.
+func (c *Conn) finish() error {
+	c.nc.SetReadDeadline(aLongTimeAgo) // the one who receives sees that it is closing
+	c.rx.turn <- struct{}{}            // and nobody else receives any more
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	err := c.deliver(ctx)
+	cause := c.fail(net.ErrClosed)
+	c.nc.Close()
+	if c.rx.err == nil {
+		c.rx.err = cause
+	}
+	c.rx.interrupt.close()
+	if c.rx.opener != nil {
+		c.rx.opener.Close()
+	}
+	<-c.rx.turn
+
+	c.stopPulse()
+	c.tx.mu.Lock()
+	for c.tx.writing { // which fails now
+		c.waitLocked(context.Background())
+	}
+	c.tx.interrupt.close()
+	if c.tx.sealer != nil {
+		c.tx.sealer.Close()
+	}
+	c.tx.mu.Unlock()
+	c.background.Wait()
+	return err
+}
+
+// deliver writes what has been taken for sending and waits until it has arrived. The
+// octets that the peer still sends are read meanwhile: it may not take ours before,
+// and a connection that is closed with octets unread takes away those that it has
+// sent.
+func (c *Conn) deliver(ctx context.Context) error {
+	c.tx.mu.Lock()
+	c.startWriterLocked()
+	c.broadcastLocked() // those who wait for a place get none
+	busy, used, err := c.busyLocked(), c.tx.taken > 0, c.unsentLocked()
+	failed := c.tx.err != nil
+	c.tx.mu.Unlock()
+	if failed || !busy && !used {
+		return err
+	}
+	if octets, known := unsent(c.nc); !busy && known && octets == 0 {
+		return nil
+	}
+
+	c.nc.SetReadDeadline(time.Time{})
+	discarded := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, c.nc)
+		discarded <- err
+		close(discarded)
+	}()
+	defer func() {
+		c.nc.SetReadDeadline(aLongTimeAgo)
+		for range discarded {
+		}
+	}()
+	c.tx.mu.Lock()
+	for c.tx.err == nil && c.busyLocked() && c.waitLocked(ctx) == nil {
+	}
+	err = c.unsentLocked()
+	c.tx.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return nil
+	}
+	return c.linger(ctx, discarded)
+}
+
+// busyLocked reports whether anything waits to be written.
+func (c *Conn) busyLocked() bool { return c.tx.writing || c.tx.queued > 0 }
+
+// unsentLocked returns the error for what wasn't written, nil if there is nothing.
+func (c *Conn) unsentLocked() error {
+	switch {
+	case c.tx.lost:
+		return fmt.Errorf("zmtp: %s: %w: %w", peerName(c.nc), errUnsent, c.tx.err)
+	case c.tx.err == nil && c.busyLocked():
+		return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), errUnsent)
+	}
+	return nil
+}
+
+// linger waits until the peer's system has what was written, or it is sure that it
+// won't. discarded tells when the peer has closed its side, and why.
+func (c *Conn) linger(ctx context.Context, discarded <-chan error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	closed := false // by the peer
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		octets, known := unsent(c.nc)
+		if known && octets == 0 || !known && closed {
+			return nil
+		}
+		if !known || closed {
+			time.AfterFunc(lingerPatience, cancel)
+		}
+		select {
+		case err, ok := <-discarded:
+			if ok && err != nil {
+				return fmt.Errorf("zmtp: %s: %w: %w", peerName(c.nc), errUnsent, err)
+			}
+			closed, discarded = true, nil
+		case <-time.After(pause):
+		case <-ctx.Done():
+			if !known {
+				return nil
+			}
+			return fmt.Errorf("zmtp: %s: %w: %d octets are on their way", peerName(c.nc), errUnsent, octets)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package zmtp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// txState is what is to be sent. Of all who want to write, one does at a time, and has
+// writing set: a caller whose octets it writes, or a goroutine of the connection if
+// nobody waits for them. mu is held to take a message for sending, which may have to be
+// sealed, but not while anything is written or waited for.
+type txState struct {
+	mu        sync.Mutex
+	delimiter delimiter
+	sealer    *curve.Sealer // nil without CURVE
+	buf       *buffer       // with whole messages; nil if there are none
+	queued    int           // octets in buf
+	most      int           // the most octets that were in buf, up to writeSize
+	urgent    bool          // buf goes out though nobody waits for it
+	taken     uint64        // how many buffers have been taken to be written
+	writing   bool          // somebody writes
+	exclusive bool          // a large message is taken: no other until it is written
+	ping      bool          // a PING is due
+	pong      []byte        // what the PONG that is due echoes; nil if none is due
+	interrupt interrupter   // of the one who writes
+	changed   chan struct{} // closed at the next change of all this; nil if nobody waits
+	err       error         // what ended the connection
+	lost      bool          // and took what was to be sent with it
+}
+
+// writeSize is how many octets gather before they are written.
+const writeSize = 128 << 10
+
+// waitLocked waits until something has changed.
+func (c *Conn) waitLocked(ctx context.Context) error {
+	if c.tx.changed == nil {
+		c.tx.changed = make(chan struct{})
+	}
+	changed := c.tx.changed
+	c.tx.mu.Unlock()
+	defer c.tx.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// broadcastLocked wakes those who wait.
+func (c *Conn) broadcastLocked() {
+	if c.tx.changed != nil {
+		close(c.tx.changed)
+		c.tx.changed = nil
+	}
+}
+
+// outgoing is what one has taken to write.
+type outgoing struct {
+	buf  *buffer
+	r, w int  // still to be written: buf.octets[r:w]
+	ping bool // there is a PING in it
+}
+
+// takeLocked takes what is in the buffer, and the heartbeats that are due, for the one
+// who writes.
+func (c *Conn) takeLocked() outgoing {
+	c.tx.most = max(c.tx.most, c.tx.queued)
+	ping := c.appendHeartbeatsLocked()
+	out := outgoing{buf: c.tx.buf, w: c.tx.queued, ping: ping}
+	c.tx.buf, c.tx.queued, c.tx.urgent = nil, 0, false
+	c.tx.taken++
+	c.tx.writing = true
+	return out
+}
+
+// writeQueuedLocked writes what is in the buffer, if nobody else is writing. If ctx is
+// done before, the rest goes out without the caller; the error is then ctx's.
+func (c *Conn) writeQueuedLocked(ctx context.Context) error {
+	out := c.takeLocked()
+	c.tx.mu.Unlock()
+	n, err := c.write(ctx, out.buf.octets[:out.w])
+	c.tx.mu.Lock()
+	if err != nil && err == ctx.Err() && c.tx.err == nil {
+		out.r = n
+		c.writeAloneLocked(out)
+		return err
+	}
+	return c.writtenLocked(out, err)
+}
+
+// startWriterLocked writes in a goroutine of its own what is due, if anything is and
+// nobody writes.
+func (c *Conn) startWriterLocked() {
+	due := c.tx.ping || c.tx.pong != nil || c.tx.queued > 0 && (c.tx.urgent || c.isClosing())
+	if due && !c.tx.writing && c.tx.err == nil {
+		c.writeAloneLocked(c.takeLocked())
+	}
+}
+
+// writeAloneLocked writes in a goroutine of its own what has been taken.
+func (c *Conn) writeAloneLocked(out outgoing) {
+	c.background.Go(func() {
+		_, err := c.write(context.Background(), out.buf.octets[out.r:out.w])
+		c.tx.mu.Lock()
+		defer c.tx.mu.Unlock()
+		c.writtenLocked(out, err)
+	})
+}
+
+// writtenLocked ends the writing of what has been taken.
+func (c *Conn) writtenLocked(out outgoing, err error) error {
+	putBuffer(out.buf)
+	if err == nil && out.ping {
+		c.pingWrittenLocked()
+	}
+	return c.endWritingLocked(err)
+}
+
+// endWritingLocked lets others write; after an error nobody any more.
+func (c *Conn) endWritingLocked(err error) error {
+	if err != nil {
+		err = c.failLocked(err)
+	}
+	c.tx.writing = false
+	c.startWriterLocked()
+	c.broadcastLocked()
+	return err
+}
+
+// write writes octets, unless ctx is done before, and returns how many it has written.
+// It is for the one who writes.
+func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
+	for n < len(octets) {
+		number := c.pulse.beginWrite()
+		c.tx.interrupt.begin(ctx)
+		m, err := c.nc.Write(octets[n:])
+		c.tx.interrupt.end()
+		c.pulse.endWrite(m)
+		n += m
+		switch {
+		case err == nil:
+		case !isTimeout(err):
+			return n, err
+		case ctx.Err() != nil:
+			return n, ctx.Err()
+		case c.pulse.stalled.Load() != number: // interrupted too late, when another was under way
+			c.nc.SetWriteDeadline(time.Time{})
+		case m == 0:
+			return n, ErrHeartbeat
+		default:
+			c.nc.SetWriteDeadline(time.Time{})
+			c.watchWrite(number + 2)
+		}
+	}
+	return n, nil
+}
+
+// fail ends the connection, unless it has ended, and returns why it has.
+func (c *Conn) fail(err error) error {
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	return c.failLocked(err)
+}
+
+// failLocked is fail for one who has mu.
+func (c *Conn) failLocked(err error) error {
+	if c.tx.err == nil {
+		c.tx.lost = c.busyLocked()
+		switch {
+		case c.isClosing():
+			err = net.ErrClosed
+		case err == io.EOF:
+			err = fmt.Errorf("the peer has closed the connection: %w", err)
+		}
+		c.tx.err = fmt.Errorf("zmtp: %s: %w", peerName(c.nc), err)
+		c.broadcastLocked()
+	}
+	// What the peer sent before it closed the connection can still be received; the
+	// one who receives finds the end.
+	if !isClosed(err) {
+		c.nc.Close()
+	}
+	return c.tx.err
+}
