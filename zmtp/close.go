@@ -100,13 +100,12 @@ func (c *Conn) deliver(ctx context.Context) error {
 	c.tx.mu.Lock()
 	c.startWriterLocked()
 	c.broadcastLocked() // those who wait for a place get none
-	busy, used, err := c.busyLocked(), c.tx.taken > 0, c.unsentLocked()
-	failed := c.tx.err != nil
+	busy, sent, err, failed := c.busyLocked(), c.tx.sent, c.unsentLocked(), c.tx.err != nil
 	c.tx.mu.Unlock()
-	if failed || !busy && !used {
+	if failed {
 		return err
 	}
-	if octets, known := unsent(c.nc); !busy && known && octets == 0 {
+	if missing, known := c.missing(sent); !busy && (sent == 0 || known && missing <= 0) {
 		return nil
 	}
 
@@ -125,7 +124,7 @@ func (c *Conn) deliver(ctx context.Context) error {
 	c.tx.mu.Lock()
 	for c.tx.err == nil && c.busyLocked() && c.waitLocked(ctx) == nil {
 	}
-	err = c.unsentLocked()
+	sent, err = c.tx.sent, c.unsentLocked()
 	c.tx.mu.Unlock()
 	if err != nil {
 		return err
@@ -134,11 +133,18 @@ func (c *Conn) deliver(ctx context.Context) error {
 	if !ok || half.CloseWrite() != nil {
 		return nil
 	}
-	return c.linger(ctx, discarded)
+	return c.linger(ctx, sent, discarded)
 }
 
-// busyLocked reports whether anything waits to be written.
-func (c *Conn) busyLocked() bool { return c.tx.writing || c.tx.queued > 0 }
+// busyLocked reports whether any message waits to be written.
+func (c *Conn) busyLocked() bool { return c.tx.carrying || c.tx.queued > 0 }
+
+// missing returns how many octets, of those up to the last message, the peer's system
+// doesn't have.
+func (c *Conn) missing(sent int64) (octets int64, known bool) {
+	behind, known := unsent(c.nc)
+	return sent - (c.pulse.written.Load() - int64(behind)), known
+}
 
 // unsentLocked returns the error for what wasn't written, nil if there is nothing.
 func (c *Conn) unsentLocked() error {
@@ -151,15 +157,15 @@ func (c *Conn) unsentLocked() error {
 	return nil
 }
 
-// linger waits until the peer's system has what was written, or it is sure that it
-// won't. discarded tells when the peer has closed its side, and why.
-func (c *Conn) linger(ctx context.Context, discarded <-chan error) error {
+// linger waits until the peer's system has the messages that were written, or it is sure
+// that it won't. discarded tells when the peer has closed its side, and why.
+func (c *Conn) linger(ctx context.Context, sent int64, discarded <-chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	closed := false // by the peer
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		octets, known := unsent(c.nc)
-		if known && octets == 0 || !known && closed {
+		octets, known := c.missing(sent)
+		if known && octets <= 0 || !known && closed {
 			return nil
 		}
 		if !known || closed {

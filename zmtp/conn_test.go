@@ -389,32 +389,3 @@ func TestSubscriptions(t *testing.T) {
 		t.Error("a PUB could subscribe")
 	}
 }
-
-// TestClose interrupts what is under way, and may be called twice.
-func TestClose(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
-		c, s := connect(t, client, server)
-		errs := make(chan error, 2)
-		go func() {
-			_, err := c.Recv(context.Background())
-			errs <- err
-		}()
-		go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
-		synctest.Wait()
-		c.Close()
-		c.Close()
-		for range 2 {
-			if err := <-errs; !errors.Is(err, net.ErrClosed) {
-				t.Errorf("got %v", err)
-			}
-		}
-		if err := c.Send(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Send after Close: %v", err)
-		}
-		if _, err := s.Recv(ztest.Context(t)); err == nil {
-			t.Error("the peer got a message that was cut off")
-		}
-	})
-}

@@ -40,7 +40,7 @@ func (c *Conn) beginLargeLocked(ctx context.Context) error {
 			c.tx.exclusive, mine = true, true
 			err = c.writeQueuedLocked(ctx)
 		default:
-			c.tx.exclusive, c.tx.writing = true, true
+			c.tx.exclusive, c.tx.writing, c.tx.carrying = true, true, true
 			c.tx.taken++
 			return nil
 		}

@@ -25,6 +25,8 @@ type txState struct {
 	urgent    bool          // buf goes out though nobody waits for it
 	taken     uint64        // how many buffers have been taken to be written
 	writing   bool          // somebody writes
+	carrying  bool          // and has messages among what it writes, not only heartbeats
+	sent      int64         // octets that had been written, as in pulse, when the last message was
 	exclusive bool          // a large message is taken: no other until it is written
 	ping      bool          // a PING is due
 	pong      []byte        // what the PONG that is due echoes; nil if none is due
@@ -72,6 +74,7 @@ type outgoing struct {
 // who writes.
 func (c *Conn) takeLocked() outgoing {
 	c.tx.most = max(c.tx.most, c.tx.queued)
+	c.tx.carrying = c.tx.queued > 0
 	ping := c.appendHeartbeatsLocked()
 	out := outgoing{buf: c.tx.buf, w: c.tx.queued, ping: ping}
 	c.tx.buf, c.tx.queued, c.tx.urgent = nil, 0, false
@@ -128,7 +131,10 @@ func (c *Conn) endWritingLocked(err error) error {
 	if err != nil {
 		err = c.failLocked(err)
 	}
-	c.tx.writing = false
+	if c.tx.carrying {
+		c.tx.sent = c.pulse.written.Load()
+	}
+	c.tx.writing, c.tx.carrying = false, false
 	c.startWriterLocked()
 	c.broadcastLocked()
 	return err

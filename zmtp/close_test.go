@@ -1,0 +1,199 @@
+package zmtp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestCloseDelivers: what has been taken for sending arrives though Close follows at
+// once, also where octets of the peer are unread and more come.
+func TestCloseDelivers(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, network := range []string{"tcp", "unix", "pipe"} {
+			t.Run(mechanism+"/"+network, func(t *testing.T) {
+				t.Parallel()
+				client, server := configs(mechanism, "DEALER", "DEALER")
+				a, b := pairOf(t, network)
+				c, s := connectOver(t, a, b, client, server)
+				ctx, cancel := context.WithCancel(ztest.Context(t))
+				go func() {
+					for s.Send(ctx, pattern(1000)) == nil { // which nobody receives
+					}
+				}()
+				const n = 100
+				closed := make(chan error, 1)
+				go func() {
+					for range n {
+						if err := c.Queue(ctx, pattern(10_000)); err != nil {
+							t.Error(err)
+						}
+					}
+					closed <- c.Close()
+				}()
+				for i := range n {
+					if got, err := s.Recv(ctx); err != nil || !same(got, [][]byte{pattern(10_000)}) {
+						t.Fatalf("message %d: %v", i, err)
+					}
+				}
+				if _, err := s.Recv(ctx); err == nil {
+					t.Error("and one more")
+				}
+				if err := <-closed; err != nil {
+					t.Error(err)
+				}
+				cancel()
+			})
+		}
+	}
+}
+
+// pairOf is a connection over a network, or over net.Pipe.
+func pairOf(t *testing.T, network string) (a, b net.Conn) {
+	switch network {
+	case "pipe":
+		return net.Pipe()
+	case "tcp":
+		return tcpPair(t)
+	}
+	ln, err := net.Listen("unix", t.TempDir()+"/socket")
+	ztest.Must(t, err)
+	defer ln.Close()
+	a, err = net.Dial("unix", ln.Addr().String())
+	ztest.Must(t, err)
+	return a, acceptFrom(t, ln, "")
+}
+
+// TestCloseIsBounded: a peer that takes nothing holds up Close for 5 seconds, and
+// CloseNow not at all. Both say that not all has arrived, and end all calls.
+func TestCloseIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		close func(*zmtp.Conn) error
+		takes time.Duration
+	}{
+		"Close":    {(*zmtp.Conn).Close, 5 * time.Second},
+		"CloseNow": {(*zmtp.Conn).CloseNow, 0},
+		"CloseNow during Close": {func(c *zmtp.Conn) error {
+			closed := make(chan error, 1)
+			go func() { closed <- c.Close() }()
+			time.Sleep(time.Second)
+			return errors.Join(c.CloseNow(), <-closed)
+		}, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+				c, s := connect(t, client, server)
+				errs := make(chan error, 4)
+				for range 2 {
+					go func() {
+						_, err := c.Recv(context.Background())
+						errs <- err
+					}()
+					go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
+				}
+				synctest.Wait()
+				start := time.Now()
+				if err := tt.close(c); err == nil {
+					t.Error("it doesn't say that a message is lost")
+				}
+				if took := time.Since(start); took != tt.takes {
+					t.Errorf("it took %v, want %v", took, tt.takes)
+				}
+				for range 4 {
+					if err := <-errs; !errors.Is(err, net.ErrClosed) || errors.Is(err, zmtp.ErrQueued) {
+						t.Errorf("got %v", err)
+					}
+				}
+				if err := c.Send(t.Context(), nil); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Send: %v", err)
+				}
+				if _, err := s.Recv(t.Context()); err == nil {
+					t.Error("the peer got a message that was cut off")
+				}
+			})
+		})
+	}
+}
+
+// TestCloseSaysWhatIsLost: a message whose sender has given up, believing that it will be
+// sent, is lost with the connection.
+func TestCloseSaysWhatIsLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		if err := s.Send(within(t, time.Second), []byte("x")); !errors.Is(err, zmtp.ErrQueued) {
+			t.Fatal(err)
+		}
+		raw.Close()
+		if _, err := s.Recv(t.Context()); err == nil {
+			t.Fatal("the connection has not ended")
+		}
+		if err := s.Close(); err == nil {
+			t.Error("Close doesn't say it")
+		}
+	})
+}
+
+// TestCloseOfIdle: where nothing is lost Close says nothing and waits for nobody: not for
+// the peer either, who doesn't close its side.
+func TestCloseOfIdle(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix", "pipe"} {
+		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+		a, b := pairOf(t, network)
+		c, s := connectOver(t, a, b, client, server)
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(ztest.Context(t), []byte("x")) }()
+		if _, err := c.Recv(ztest.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+		ztest.Must(t, <-sent)
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := c.Recv(ztest.Context(t)); err != io.EOF {
+			t.Errorf("the peer got %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Errorf("after the peer has closed: %v", err)
+		}
+	}
+}
+
+// TestCloseUnread: what a message is lost by most easily: octets of the peer that
+// nobody has read when the connection closes.
+func TestCloseUnread(t *testing.T) {
+	t.Parallel()
+	a, b := tcpPair(t)
+	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+	c, s := connectOver(t, a, b, client, server)
+	ztest.Must(t, s.Send(ztest.Context(t), pattern(1000)))
+	message := pattern(1 << 20)
+	closed := make(chan error, 1)
+	go func() {
+		if err := c.Send(ztest.Context(t), message); err != nil {
+			t.Error(err)
+		}
+		closed <- c.Close()
+	}()
+	got, err := s.Recv(ztest.Context(t))
+	if err != nil || !bytes.Equal(got[0], message) {
+		t.Errorf("got %v", err)
+	}
+	ztest.Must(t, <-closed)
+}

@@ -1,0 +1,272 @@
+package zmtp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// within returns a context that ends after d.
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestSendersWait: whatever holds up a connection, each call ends with its context, not
+// before and not later; and nothing of it is lost, doubled or out of order.
+func TestSendersWait(t *testing.T) {
+	t.Parallel()
+	small, large := []byte("small"), pattern(300_000)
+	for _, mechanism := range mechanisms {
+		for name, first := range map[string][]byte{"small": small, "large": large} {
+			t.Run(mechanism+"/behind a "+name+" message", func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					client, server := configs(mechanism, "DEALER", "DEALER")
+					c, s := connect(t, client, server) // over a pipe, from which nobody reads yet
+					sent := make(chan error, 1)
+					go func() { sent <- c.Send(t.Context(), first) }()
+					synctest.Wait()
+					var arrives [][]byte
+					for i, call := range []func(context.Context) error{
+						func(ctx context.Context) error { return c.Send(ctx, small) },
+						func(ctx context.Context) error { return c.Send(ctx, large, small) },
+						func(ctx context.Context) error { return c.Send(ctx, []byte("last")) },
+						c.Flush,
+					} {
+						d := time.Duration(i+1) * time.Second
+						start := time.Now()
+						err := call(within(t, d))
+						if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != d {
+							t.Errorf("call %d ended after %v: %v", i, time.Since(start), err)
+						}
+						if taken := errors.Is(err, zmtp.ErrQueued); i == 0 && taken {
+							arrives = append(arrives, small)
+						} else if i == 2 && taken {
+							arrives = append(arrives, []byte("last"))
+						} else if i == 1 && taken {
+							t.Error("a large message was taken for which there was no place")
+						}
+					}
+					for _, want := range append([][]byte{first}, arrives...) {
+						got, err := s.Recv(t.Context())
+						if err != nil || !bytes.Equal(got[0], want) {
+							t.Fatalf("%d octets arrive, %v, want %d", len(bytes.Join(got, nil)), err, len(want))
+						}
+					}
+					ztest.Must(t, <-sent)
+					go c.Send(t.Context(), []byte("more"))
+					if got, err := s.Recv(t.Context()); err != nil || string(got[0]) != "more" {
+						t.Errorf("after all: %.20q, %v", got, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// stopping is a net.Conn of which nothing more can be read after left octets, until on
+// is closed.
+type stopping struct {
+	net.Conn
+	left int
+	on   chan struct{}
+}
+
+func (s *stopping) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		<-s.on
+		return s.Conn.Read(p)
+	}
+	n, err := s.Conn.Read(p[:min(len(p), s.left)])
+	s.left -= n
+	return n, err
+}
+
+// TestSendGivenUp: a message of which a part has been written goes out though its sender
+// has given up, and has used its octets for something else.
+func TestSendGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		for _, after := range []int{100, 100_000, 300_000, 1_100_000} {
+			t.Run(fmt.Sprint(mechanism, after), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					client, server := configs(mechanism, "DEALER", "DEALER")
+					a, b := net.Pipe()
+					slow := &stopping{Conn: b, left: 1 << 30, on: make(chan struct{})}
+					c, s := connectOver(t, a, slow, client, server)
+					slow.left = after
+					message := [][]byte{[]byte("begin"), bytes.Clone(pattern(1 << 20)), bytes.Clone(pattern(200_000)), []byte("end")}
+					want := zmtp.CloneMessage(message)
+					received := make(chan [][]byte, 2)
+					go func() {
+						for range cap(received) {
+							got, err := s.Recv(t.Context())
+							if err != nil {
+								t.Error(err)
+							}
+							received <- got
+						}
+					}()
+					ctx, cancel := context.WithCancel(t.Context())
+					sent := make(chan error, 1)
+					go func() { sent <- c.Send(ctx, message...) }()
+					synctest.Wait() // until the peer reads no more
+					cancel()
+					if err := <-sent; !errors.Is(err, context.Canceled) || !errors.Is(err, zmtp.ErrQueued) {
+						t.Errorf("got %v", err)
+					}
+					for _, part := range message {
+						clear(part)
+					}
+					if err := c.Send(ctx, []byte("too late")); err != context.Canceled {
+						t.Errorf("a message whose context is done: %v", err)
+					}
+					close(slow.on)
+					ztest.Must(t, c.Send(t.Context(), []byte("next")))
+					if got := <-received; !same(got, want) {
+						t.Errorf("another message arrives, of %d parts", len(got))
+					}
+					if got := <-received; !same(got, [][]byte{[]byte("next")}) {
+						t.Errorf("then %.20q", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRecvWaits: a Recv ends with its context also behind another Recv, and while its
+// PONG can't be written; and then it has lost nothing.
+func TestRecvWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		go s.Recv(t.Context())
+		synctest.Wait()
+		start := time.Now()
+		if _, err := s.Recv(within(t, time.Second)); err != context.DeadlineExceeded || time.Since(start) != time.Second {
+			t.Errorf("behind another Recv: %v after %v", err, time.Since(start))
+		}
+		raw.Write(frame(0, []byte("for the first")))
+		// The peer reads only when its own octets are taken.
+		ping := frame(4, []byte("\x04PING\x00\x00ctx"))
+		go raw.Write(slices.Concat(ping, frame(0, []byte("one")), ping, frame(0, []byte("two")), frame(4, []byte("\x04PING\x00\x00last"))))
+		for _, want := range []string{"one", "two"} {
+			if got, err := s.Recv(within(t, time.Second)); err != nil || string(got[0]) != want {
+				t.Fatalf("got %q, %v, want %q", got, err, want)
+			}
+		}
+		start = time.Now()
+		if _, err := s.Recv(within(t, time.Second)); err != context.DeadlineExceeded || time.Since(start) != time.Second {
+			t.Errorf("nothing to receive: %v after %v", err, time.Since(start))
+		}
+		// Of PONGs that couldn't be written the newest is.
+		pongs := make([]byte, len("\x04\x08\x04PONGctx")+len("\x04\x09\x04PONGlast"))
+		_, err := io.ReadFull(raw, pongs)
+		if want := slices.Concat(frame(4, []byte("\x04PONGctx")), frame(4, []byte("\x04PONGlast"))); err != nil || !bytes.Equal(pongs, want) {
+			t.Errorf("got %q, %v, want %q", pongs, err, want)
+		}
+	})
+}
+
+// TestDelimiter: a message that a REQ or REP would drop is refused.
+func TestDelimiter(t *testing.T) {
+	t.Parallel()
+	empty, a, b := []byte{}, []byte("a"), []byte("b")
+	for _, tt := range []struct {
+		ours, theirs string
+		message      [][]byte
+		ok           bool
+	}{
+		{"REQ", "REP", [][]byte{a}, false},
+		{"REQ", "REP", [][]byte{empty}, false},
+		{"REQ", "REP", [][]byte{a, empty, b}, false},
+		{"REQ", "REP", [][]byte{empty, a}, true},
+		{"REQ", "ROUTER", [][]byte{a, b}, false},
+		{"ROUTER", "REQ", [][]byte{a, empty, b}, false},
+		{"ROUTER", "REQ", [][]byte{empty, a, b}, true},
+		{"REP", "REQ", [][]byte{a}, false},
+		{"DEALER", "REP", [][]byte{a, b}, false},
+		{"DEALER", "REP", [][]byte{a, b, empty}, false},
+		{"DEALER", "REP", [][]byte{a, b, empty, a}, true},
+		{"DEALER", "ROUTER", [][]byte{a}, true},
+		{"PAIR", "PAIR", [][]byte{empty}, true},
+	} {
+		client, server := configs(zap.MechanismNull, tt.ours, tt.theirs)
+		nearer, farther := tcpPair(t)
+		c, s := connectOver(t, nearer, farther, client, server)
+		if err := c.Send(ztest.Context(t), tt.message...); (err == nil) != tt.ok {
+			t.Errorf("%s to %s, %q: %v", tt.ours, tt.theirs, tt.message, err)
+		}
+		if tt.ok {
+			if got, err := s.Recv(ztest.Context(t)); err != nil || !same(got, tt.message) {
+				t.Errorf("%s to %s, %q: got %q, %v", tt.ours, tt.theirs, tt.message, got, err)
+			}
+		}
+	}
+}
+
+// TestFirstCause: what has ended a connection is what both directions tell, as often as
+// they are asked.
+func TestFirstCause(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end  func(raw net.Conn, s *zmtp.Conn)
+		want error
+	}{
+		"a malformed frame":   {func(raw net.Conn, _ *zmtp.Conn) { raw.Write([]byte{0xf0}) }, zmtp.ErrFrame},
+		"the end":             {func(raw net.Conn, _ *zmtp.Conn) { raw.Close() }, io.EOF},
+		"an end in a message": {func(raw net.Conn, _ *zmtp.Conn) { raw.Write([]byte{0, 5}); raw.Close() }, io.ErrUnexpectedEOF},
+		"silence":             {func(net.Conn, *zmtp.Conn) {}, zmtp.ErrHeartbeat},
+		"Close":               {func(_ net.Conn, s *zmtp.Conn) { s.Close() }, net.ErrClosed},
+		"CloseNow":            {func(_ net.Conn, s *zmtp.Conn) { s.CloseNow() }, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: time.Second})
+				go tt.end(raw, s)
+				for i := range 3 {
+					if _, err := s.Recv(t.Context()); !errors.Is(err, tt.want) || errors.Is(err, net.ErrClosed) != (tt.want == net.ErrClosed) {
+						t.Errorf("Recv %d: %v", i, err)
+					}
+					if err := s.Send(t.Context(), []byte("x")); !errors.Is(err, tt.want) || errors.Is(err, net.ErrClosed) != (tt.want == net.ErrClosed) {
+						t.Errorf("Send %d: %v", i, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestReceiveAfterSendFails: what a peer sent before it left isn't lost to one who
+// notices that by sending.
+func TestReceiveAfterSendFails(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	a, b := tcpPair(t)
+	c, s := connectOver(t, a, b, client, server)
+	ztest.Must(t, s.Send(ztest.Context(t), []byte("good bye")))
+	ztest.Must(t, s.Close())
+	ztest.Wait(t, "Send fails", func() bool { return c.Send(ztest.Context(t), []byte("hello")) != nil })
+	if got, err := c.Recv(ztest.Context(t)); err != nil || string(got[0]) != "good bye" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := c.Recv(ztest.Context(t)); err == nil {
+		t.Error("and then there is more")
+	}
+}
