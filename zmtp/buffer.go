@@ -12,6 +12,7 @@ type buffer struct {
 	// What RecvBatch hands out of the octets: the messages, and their parts.
 	batch [][][]byte
 	parts [][]byte
+	lent  bool // RecvBatch has handed out octets
 }
 
 // Buffers have sizes that are shared, so that one serves many. The smallest has

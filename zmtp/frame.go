@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"weak"
 )
 
 // Flags of a frame (RFC 23, Framing). The other bits are reserved and zero.
@@ -57,6 +58,11 @@ type frameReader struct {
 	r, w int     // what has been read and not yet taken: buf.octets[r:w]
 	more bool    // the last read had no room for more, so there may be
 	most int     // the most octets that have been held
+
+	// A buffer of which octets have been handed out never serves another connection,
+	// where somebody who keeps them for too long would see that one's messages. It is
+	// used again here, if the garbage collector hasn't taken it by then.
+	spare weak.Pointer[buffer]
 
 	idle   buffer
 	octets [idleBuffer]byte // of idle
@@ -192,9 +198,9 @@ func (fr *frameReader) makeRoom() {
 	case held == 0 && !fr.more && fr.buf != &fr.idle:
 		fr.moveTo(&fr.idle)
 	case need > have && (held == have || need <= fr.most):
-		fr.moveTo(getBuffer(min(need, grown)))
+		fr.moveTo(fr.getBuffer(min(need, grown)))
 	case fr.more && held > 0 && have < readSize:
-		fr.moveTo(getBuffer(min(grown, readSize)))
+		fr.moveTo(fr.getBuffer(min(grown, readSize)))
 	case fr.keep+need > have || held <= have/4:
 		fr.moveTo(fr.buf)
 	}
@@ -211,7 +217,20 @@ func (fr *frameReader) moveTo(b *buffer) {
 	fr.r -= fr.keep
 	fr.keep, fr.w = 0, n
 	fr.buf = b
-	if from != b && from != &fr.idle {
+	switch {
+	case from == b || from == &fr.idle:
+	case from.lent:
+		from.forget()
+		fr.spare = weak.Make(from)
+	default:
 		putBuffer(from)
 	}
+}
+
+// getBuffer returns a buffer of at least n octets, of any content.
+func (fr *frameReader) getBuffer(n int) *buffer {
+	if b := fr.spare.Value(); b != nil && b != fr.buf && len(b.octets) >= n {
+		return b
+	}
+	return getBuffer(n)
 }

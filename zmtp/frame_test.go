@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -192,6 +193,67 @@ func TestIdleBuffer(t *testing.T) {
 		}
 		if len(body) != 1000 {
 			t.Fatalf("frame %d has %d octets", n, len(body))
+		}
+	}
+}
+
+// TestLentBuffer: octets that have been handed out, and are kept for too long, never
+// become those of another connection.
+func TestLentBuffer(t *testing.T) {
+	t.Parallel()
+	frame := append(appendFrameHeader(nil, 0, 1000), make([]byte, 1000)...)
+	lent := map[*buffer]bool{}
+	for range 3 {
+		fr := newFrameReader(bytes.NewReader(bytes.Repeat(frame, 50)))
+		var own *buffer
+		for {
+			_, _, err := fr.next(1000)
+			if err == io.EOF {
+				break
+			}
+			ztest.Must(t, err)
+			if fr.buf != &fr.idle && fr.buf != own {
+				if own = fr.buf; lent[own] {
+					t.Fatal("a buffer that was handed out serves another reader")
+				}
+				own.lent = true
+				lent[own] = true
+			}
+		}
+		if fr.buf != &fr.idle {
+			t.Error("the buffer isn't given up")
+		}
+	}
+	if len(lent) < 3 {
+		t.Errorf("%d buffers: the test proves nothing", len(lent))
+	}
+}
+
+// TestBufferSizes: a buffer has what is asked for, and above a MiB little more.
+func TestBufferSizes(t *testing.T) {
+	t.Parallel()
+	most, _ := sizeClass(math.MaxInt32/2 + 100)
+	if most >= len(buffers) {
+		t.Fatalf("%d pools, and a class %d", len(buffers), most)
+	}
+	classes := map[int]int{}
+	for shift := range 30 {
+		for _, d := range []int{-100, -1, 0, 1, 100, 1 << shift / 3, 1 << shift / 8, 1<<shift/8 + 1} {
+			n := 1<<shift + d
+			if n < 0 {
+				continue
+			}
+			class, size := sizeClass(n)
+			if size < n || size > max(minBuffer, 2*n) || n > fineBuffer && size > n+n/fineSteps+1 {
+				t.Errorf("%d octets get %d", n, size)
+			}
+			if other, ok := classes[class]; ok && other != size {
+				t.Errorf("class %d has buffers of %d and %d octets", class, other, size)
+			}
+			classes[class] = size
+			if again, exact := sizeClass(size); again != class || exact != size {
+				t.Errorf("a buffer of %d octets, class %d, goes to class %d", size, class, again)
+			}
 		}
 	}
 }

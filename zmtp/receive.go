@@ -84,9 +84,8 @@ func CloneMessage(message [][]byte) [][]byte {
 
 // RecvBatch returns all messages that have arrived, and waits for one if none
 // has. They are not copied: messages and parts are valid until the next call of
-// RecvBatch or Recv, and their memory then serves other messages, perhaps of
-// other connections; CloneMessage copies one that is to be kept. RecvBatch
-// allocates nothing for a message. Its errors are those of Recv; one that follows
+// RecvBatch or Recv, and their memory then serves other messages of the connection;
+// CloneMessage copies one that is to be kept. RecvBatch allocates nothing for a message. Its errors are those of Recv; one that follows
 // good messages is returned by the next call.
 func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 	if err := c.lockReceive(ctx); err != nil {
@@ -110,6 +109,7 @@ func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 			buf.batch = append(buf.batch, message)
 		}
 		if len(buf.batch) > 0 {
+			buf.lent = true
 			return buf.batch, nil
 		}
 		if err := c.fillLocked(ctx); err != nil {
