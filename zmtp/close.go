@@ -83,6 +83,9 @@ func (c *Conn) finish() error {
 	for c.tx.writing { // which fails now
 		c.waitLocked(context.Background())
 	}
+	if err == nil && c.tx.lost {
+		err = fmt.Errorf("zmtp: %s: %w: %w", peerName(c.nc), errUnsent, cause)
+	}
 	c.tx.interrupt.close()
 	if c.tx.sealer != nil {
 		c.tx.sealer.Close()
@@ -94,18 +97,21 @@ func (c *Conn) finish() error {
 
 // deliver writes what has been taken for sending and waits until it has arrived. The
 // octets that the peer still sends are read meanwhile: it may not take ours before,
-// and a connection that is closed with octets unread takes away those that it has
-// sent.
+// and a connection that is closed with octets unread is reset, which takes away those
+// that it has sent. The error says what hasn't arrived, but not what a connection that
+// has ended before has lost.
 func (c *Conn) deliver(ctx context.Context) error {
 	c.tx.mu.Lock()
 	c.startWriterLocked()
 	c.broadcastLocked() // those who wait for a place get none
-	busy, sent, err, failed := c.busyLocked(), c.tx.sent, c.unsentLocked(), c.tx.err != nil
+	busy, sent, failed := c.busyLocked(), c.tx.sent, c.tx.err != nil
 	c.tx.mu.Unlock()
 	if failed {
-		return err
+		return nil
 	}
 	if missing, known := c.missing(sent); !busy && (sent == 0 || known && missing <= 0) {
+		c.closeWrite()
+		discardUnread(c.nc)
 		return nil
 	}
 
@@ -124,16 +130,23 @@ func (c *Conn) deliver(ctx context.Context) error {
 	c.tx.mu.Lock()
 	for c.tx.err == nil && c.busyLocked() && c.waitLocked(ctx) == nil {
 	}
-	sent, err = c.tx.sent, c.unsentLocked()
+	sent, busy, failed = c.tx.sent, c.busyLocked(), c.tx.err != nil
 	c.tx.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	switch {
+	case failed:
+		return nil
+	case busy:
+		return fmt.Errorf("zmtp: %s: %w: the peer takes no more", peerName(c.nc), errUnsent)
+	case !c.closeWrite():
 		return nil
 	}
 	return c.linger(ctx, sent, discarded)
+}
+
+// closeWrite tells the peer that nothing more comes, if the connection can.
+func (c *Conn) closeWrite() bool {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
 // busyLocked reports whether any message waits to be written.
@@ -144,17 +157,6 @@ func (c *Conn) busyLocked() bool { return c.tx.carrying || c.tx.queued > 0 }
 func (c *Conn) missing(sent int64) (octets int64, known bool) {
 	behind, known := unsent(c.nc)
 	return sent - (c.pulse.written.Load() - int64(behind)), known
-}
-
-// unsentLocked returns the error for what wasn't written, nil if there is nothing.
-func (c *Conn) unsentLocked() error {
-	switch {
-	case c.tx.lost:
-		return fmt.Errorf("zmtp: %s: %w: %w", peerName(c.nc), errUnsent, c.tx.err)
-	case c.tx.err == nil && c.busyLocked():
-		return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), errUnsent)
-	}
-	return nil
 }
 
 // linger waits until the peer's system has the messages that were written, or it is sure

@@ -2,8 +2,10 @@ package zmtp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
@@ -172,8 +174,10 @@ func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
 func (c *Conn) failReceiveLocked(err error) error {
 	if c.rx.err == nil {
 		c.rx.err = c.fail(err)
-		if err == io.EOF && isClosed(c.rx.err) {
-			c.rx.err = io.EOF // also if a write has found out before
+		if err == io.EOF && (errors.Is(c.rx.err, io.EOF) || errors.Is(c.rx.err, io.ErrClosedPipe) || errors.Is(c.rx.err, syscall.EPIPE)) {
+			// A write may have found out before. If it was told of a reset the peer
+			// has not closed the connection in good order.
+			c.rx.err = io.EOF
 		}
 		c.nc.Close()
 	}

@@ -186,11 +186,14 @@ func (c *Conn) refusalLocked(ctx context.Context) error {
 
 // flushLocked returns when what has been taken for sending is written.
 func (c *Conn) flushLocked(ctx context.Context) error {
+	if !c.busyLocked() {
+		return nil
+	}
 	last := c.tx.taken // the buffer in which it is
 	if c.tx.queued > 0 {
 		last++
 	}
-	for c.tx.taken < last || c.tx.taken == last && c.tx.writing {
+	for c.tx.done < last {
 		if c.tx.err != nil {
 			return c.tx.err
 		}

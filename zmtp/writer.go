@@ -23,7 +23,8 @@ type txState struct {
 	queued    int           // octets in buf
 	most      int           // the most octets that were in buf, up to writeSize
 	urgent    bool          // buf goes out though nobody waits for it
-	taken     uint64        // how many buffers have been taken to be written
+	taken     uint64        // how many buffers and large messages have been taken to be written
+	done      uint64        // and are written
 	writing   bool          // somebody writes
 	carrying  bool          // and has messages among what it writes, not only heartbeats
 	sent      int64         // octets that had been written, as in pulse, when the last message was
@@ -131,8 +132,12 @@ func (c *Conn) endWritingLocked(err error) error {
 	if err != nil {
 		err = c.failLocked(err)
 	}
+	if err == nil {
+		c.tx.done++
+	}
 	if c.tx.carrying {
 		c.tx.sent = c.pulse.written.Load()
+		c.tx.lost = c.tx.lost || err != nil
 	}
 	c.tx.writing, c.tx.carrying = false, false
 	c.startWriterLocked()
@@ -178,7 +183,7 @@ func (c *Conn) fail(err error) error {
 // failLocked is fail for one who has mu.
 func (c *Conn) failLocked(err error) error {
 	if c.tx.err == nil {
-		c.tx.lost = c.busyLocked()
+		c.tx.lost = c.tx.queued > 0
 		switch {
 		case c.isClosing():
 			err = net.ErrClosed

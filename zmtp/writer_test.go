@@ -270,3 +270,37 @@ func TestReceiveAfterSendFails(t *testing.T) {
 		t.Error("and then there is more")
 	}
 }
+
+// TestSendFails: the Send whose own octets the peer doesn't take says so, and so does
+// one whose octets somebody else is writing.
+func TestSendFails(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(raw net.Conn){
+		"silent": func(net.Conn) {},
+		"gone":   func(raw net.Conn) { time.Sleep(time.Second); raw.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", HeartbeatInterval: time.Second, HeartbeatTimeout: 2 * time.Second})
+				const senders = 5
+				sent := make(chan error, senders)
+				for i := range senders {
+					go func() {
+						time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+						sent <- s.Send(t.Context(), []byte("x"))
+					}()
+				}
+				end(raw)
+				for range senders {
+					if err := <-sent; err == nil || errors.Is(err, zmtp.ErrQueued) {
+						t.Errorf("got %v", err)
+					}
+				}
+				if err := s.Close(); err == nil {
+					t.Error("Close doesn't say that messages are lost")
+				}
+			})
+		})
+	}
+}
