@@ -60,7 +60,12 @@ func startConn(h *handshake) *Conn {
 
 		closing: make(chan struct{}),
 	}
-	c.close = sync.OnceFunc(func() { close(c.closing) })
+	c.close = sync.OnceFunc(func() {
+		c.tx.mu.Lock()
+		defer c.tx.mu.Unlock()
+		c.tx.closing = true
+		close(c.closing)
+	})
 	c.shutDown = sync.OnceValue(c.finish)
 	h.in.release()
 	h.in.makeRoom() // or what the handshake needed would stay until something comes

@@ -102,7 +102,7 @@ func (c *Conn) look() {
 	defer c.background.Done()
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
-	if c.tx.err != nil || c.isClosing() {
+	if c.tx.err != nil || c.tx.closing {
 		return
 	}
 	p := &c.pulse
@@ -123,7 +123,7 @@ func (c *Conn) look() {
 // setTimerLocked sets the timer to the next time when something may be due.
 func (c *Conn) setTimerLocked() {
 	p := &c.pulse
-	if c.tx.err != nil || c.isClosing() {
+	if c.tx.err != nil || c.tx.closing {
 		return
 	}
 	next := time.Duration(math.MaxInt64)

@@ -191,17 +191,9 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 		return nil, c.rx.err
 	}
 	for {
-		flags, body, ok, err := c.rx.frames.take(c.frameLimitLocked(0), c.frameLimitLocked(flagCommand))
+		flags, body, ok, err := c.takeFrameLocked()
 		if err != nil || !ok {
 			return nil, err
-		}
-		if c.rx.opener != nil {
-			if flags, body, err = c.openLocked(flags, body); err != nil {
-				return nil, err
-			}
-		}
-		if size, limit := body.end-body.begin, c.bodyLimitLocked(flags); size > limit {
-			return nil, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
 		}
 		if flags&flagCommand != 0 {
 			message, err := c.handleCommandLocked(body)
@@ -234,25 +226,34 @@ const keptParts = 16
 // minCommandLimit is how large a command may be, however little a message may be.
 const minCommandLimit = 64
 
-// frameLimitLocked is how large the body of the next frame may be, if it has these flags.
-// With CURVE they are only known when it has been opened.
-func (c *Conn) frameLimitLocked(flags byte) int {
+// takeFrameLocked takes the next frame, if it has arrived whole, and opens it. A part may
+// be as large as the rest of MaxMessageSize. A command between the parts of a message
+// isn't counted as one.
+func (c *Conn) takeFrameLocked() (flags byte, body span, ok bool, err error) {
+	part, command := c.cfg.MaxMessageSize-c.rx.size, maxBetween
+	if len(c.rx.parts) == 0 {
+		command = max(c.cfg.MaxMessageSize, minCommandLimit)
+	}
 	if c.rx.opener == nil {
-		return c.bodyLimitLocked(flags)
+		return c.rx.frames.take(part, command)
 	}
-	return curve.MessageOverhead + max(c.bodyLimitLocked(0), c.bodyLimitLocked(flagCommand))
-}
-
-// bodyLimitLocked is how large a part or a command may be. A command between the parts of
-// a message isn't counted as one.
-func (c *Conn) bodyLimitLocked(flags byte) int {
-	switch {
-	case flags&flagCommand == 0:
-		return c.cfg.MaxMessageSize - c.rx.size
-	case len(c.rx.parts) > 0:
-		return maxBetween
+	// What it is will be known when it has been opened.
+	limit := curve.MessageOverhead + max(part, command)
+	flags, body, ok, err = c.rx.frames.take(limit, limit)
+	if err != nil || !ok {
+		return 0, span{}, false, err
 	}
-	return max(c.cfg.MaxMessageSize, minCommandLimit)
+	if flags, body, err = c.openLocked(flags, body); err != nil {
+		return 0, span{}, false, err
+	}
+	limit = part
+	if flags&flagCommand != 0 {
+		limit = command
+	}
+	if size := body.end - body.begin; size > limit {
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
+	}
+	return flags, body, true, nil
 }
 
 // openLocked opens a CURVE message where it lies, and returns its true flags

@@ -178,7 +178,7 @@ func (c *Conn) refusalLocked(ctx context.Context) error {
 	if c.tx.err != nil {
 		return c.tx.err
 	}
-	if c.isClosing() {
+	if c.tx.closing {
 		return c.closedError()
 	}
 	return ctx.Err()

@@ -33,6 +33,7 @@ type txState struct {
 	pong      []byte        // what the PONG that is due echoes; nil if none is due
 	interrupt interrupter   // of the one who writes
 	changed   chan struct{} // closed at the next change of all this; nil if nobody waits
+	closing   bool          // no more messages are taken
 	err       error         // what ended the connection
 	lost      bool          // and took what was to be sent with it
 }
@@ -102,7 +103,7 @@ func (c *Conn) writeQueuedLocked(ctx context.Context) error {
 // startWriterLocked writes in a goroutine of its own what is due, if anything is and
 // nobody writes.
 func (c *Conn) startWriterLocked() {
-	due := c.tx.ping || c.tx.pong != nil || c.tx.queued > 0 && (c.tx.urgent || c.isClosing())
+	due := c.tx.ping || c.tx.pong != nil || c.tx.queued > 0 && (c.tx.urgent || c.tx.closing)
 	if due && !c.tx.writing && c.tx.err == nil {
 		c.writeAloneLocked(c.takeLocked())
 	}
@@ -185,7 +186,7 @@ func (c *Conn) failLocked(err error) error {
 	if c.tx.err == nil {
 		c.tx.lost = c.tx.queued > 0
 		switch {
-		case c.isClosing():
+		case c.tx.closing:
 			err = net.ErrClosed
 		case err == io.EOF:
 			err = fmt.Errorf("the peer has closed the connection: %w", err)
