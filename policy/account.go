@@ -117,6 +117,8 @@ func (p *parser) metadata(n *zpl.Node) (m zap.Metadata) {
 			p.fail(c, fmt.Errorf("%s %w", c.Name, ErrTwice))
 		case isReserved(c.Name):
 			p.fail(c, fmt.Errorf("%w %s: ZeroMQ or zauth itself uses this name", ErrName, c.Name))
+		case len(m) == zap.MaxProperties-1: // one is for the groups
+			p.fail(c, fmt.Errorf("%w: metadata has more than %d lines", ErrValue, zap.MaxProperties-1))
 		}
 		seen[name] = true
 		m = append(m, property)

@@ -179,6 +179,12 @@ func TestMoreFaults(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "policy.zpl")
 	const account = "    plain = 1\n        account\n            login = a\n            password = b\n"
+	lines := func(n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf("                x%d = 1\n", i)
+		}
+		return text
+	}
 	for text, want := range map[string]string{
 		"    allow = fe80::1%eth0\n":                                                         "2:13: unusable value: allow: an address can't be bound to an interface: leave out %eth0",
 		"    deny = ::ffff:0:0/90\n":                                                         "2:12: unusable value: deny: part of the IPv4-mapped addresses",
@@ -194,6 +200,7 @@ func TestMoreFaults(t *testing.T) {
 		account + "            metadata\n                x = 1\n                X = 1\n":     "8:17: X stands twice",
 		account + "            metadata\n                x/y = 1\n":                          "7:17: unknown name x/y: expected letters",
 		account + "            metadata\n                x = 1\n                    y = 1\n": "8:21: unknown name y: nothing can stand within x",
+		account + "            metadata\n" + lines(zap.MaxProperties):                        "70:17: unusable value: metadata has more than 63 lines",
 		"    plain\n        login = a\n        password = b\n":                               "3:9: unknown name login: this is what a client logs in with",
 	} {
 		ztest.Must(t, os.WriteFile(file, []byte("security\n"+text), 0o600))

@@ -16,9 +16,14 @@ type Property struct {
 }
 
 // Metadata is a list of properties, in ZMTP's form in a READY or INITIATE
-// command (RFC 23, Connection Metadata) and in a ZAP reply. No name stands
-// twice, in whatever case: two readers could take different ones for the truth.
+// command (RFC 23, Connection Metadata) and in a ZAP reply. It has at most
+// MaxProperties. No name appears twice, in whatever case: two readers could take
+// different ones for the truth.
 type Metadata []Property
+
+// MaxProperties is how many properties a list can have. The other side chooses how
+// many it sends, and each takes far more memory here than on the wire.
+const MaxProperties = 64
 
 // ErrMetadata means that octets are no list of properties, or a property can't
 // be written.
@@ -78,9 +83,8 @@ func (m Metadata) append(dst []byte) []byte {
 
 // check returns ErrMetadata for properties that can't be written.
 func (m Metadata) check() error {
-	var seen names
-	for _, p := range m {
-		if err := seen.add(p.Name); err != nil {
+	for i, p := range m {
+		if err := m[:i].checkNext(p.Name); err != nil {
 			return err
 		}
 		if len(p.Value) > math.MaxInt32 {
@@ -94,7 +98,6 @@ func (m Metadata) check() error {
 // parts of data, not copies.
 func ParseMetadata(data []byte) (Metadata, error) {
 	var m Metadata
-	var seen names
 	for rest := data; len(rest) > 0; {
 		offset := len(data) - len(rest)
 		n := int(rest[0])
@@ -102,7 +105,7 @@ func ParseMetadata(data []byte) (Metadata, error) {
 			return nil, fmt.Errorf("%w: cut off in the name at offset %d", ErrMetadata, offset)
 		}
 		name := string(rest[1 : 1+n])
-		if err := seen.add(name); err != nil {
+		if err := m.checkNext(name); err != nil {
 			return nil, fmt.Errorf("%w (at offset %d)", err, offset)
 		}
 		size := binary.BigEndian.Uint32(rest[1+n:])
@@ -116,46 +119,19 @@ func ParseMetadata(data []byte) (Metadata, error) {
 	return m, nil
 }
 
-// names are those that a list of properties has so far. The few that are usual are
-// compared one by one, which allocates nothing. The other side chooses how many
-// there are, so of more than that each is looked up, in lower case.
-type names struct {
-	few   [8]string
-	count int
-	all   map[string]struct{} // nil up to len(few)
-}
-
-// add refuses a name that is wrong, or in there already.
-func (n *names) add(name string) error {
+// checkNext refuses a name that is wrong or in m already, or one too many. It compares
+// each with each: there are few.
+func (m Metadata) checkNext(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if n.has(name) {
+	if len(m) == MaxProperties {
+		return fmt.Errorf("%w: more than %d properties", ErrMetadata, MaxProperties)
+	}
+	if _, ok := m.Get(name); ok {
 		return fmt.Errorf("%w: %s appears twice", ErrMetadata, name)
 	}
-	if n.count < len(n.few) {
-		n.few[n.count] = name
-		n.count++
-		return nil
-	}
-	if n.all == nil {
-		n.all = map[string]struct{}{}
-	}
-	n.all[strings.ToLower(name)] = struct{}{}
 	return nil
-}
-
-func (n *names) has(name string) bool {
-	for _, known := range n.few[:n.count] {
-		if strings.EqualFold(known, name) {
-			return true
-		}
-	}
-	if n.all == nil {
-		return false
-	}
-	_, ok := n.all[strings.ToLower(name)]
-	return ok
 }
 
 // checkName refuses a name that is empty, too long or has another character

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -144,27 +143,43 @@ func manyProperties(n int) []byte {
 	return data
 }
 
-// TestManyProperties: what a stranger may send takes no time that grows with
-// its square.
+// TestManyProperties: a list has as many properties as may be, and no more: what a
+// stranger may send takes neither time nor memory that grows with it.
 func TestManyProperties(t *testing.T) {
 	t.Parallel()
-	const n = 400_000 // searching would compare 8*10^10 names, which takes minutes
-	data := manyProperties(n)
-	start := time.Now()
-	m, err := zap.ParseMetadata(data)
-	if err != nil || len(m) != n {
+	most := manyProperties(zap.MaxProperties)
+	m, err := zap.ParseMetadata(most)
+	if err != nil || len(m) != zap.MaxProperties {
 		t.Fatalf("got %d properties, %v", len(m), err)
 	}
-	if again, err := m.Append(nil); err != nil || !bytes.Equal(again, data) {
+	if again, err := m.Append(nil); err != nil || !bytes.Equal(again, most) {
 		t.Errorf("written again it is %d octets, %v", len(again), err)
 	}
-	if took := time.Since(start); took > ztest.Patience {
-		t.Errorf("took %v", took)
+	m = append(m, zap.Property{Name: "one-more"})
+	if _, err := m.Append(nil); !errors.Is(err, zap.ErrMetadata) {
+		t.Errorf("one more was written: %v", err)
+	}
+	for _, n := range []int{zap.MaxProperties + 1, 1638} {
+		if m, err := zap.ParseMetadata(manyProperties(n)); !errors.Is(err, zap.ErrMetadata) || m != nil {
+			t.Errorf("%d were read: %v", n, err)
+		}
 	}
 }
 
-// BenchmarkParseMetadata reads what a REQ socket sends, and the most that fits
-// into a handshake command of zmtp.
+// TestManyPropertiesAllocate: what is beyond the bound isn't looked at.
+func TestManyPropertiesAllocate(t *testing.T) {
+	ztest.Unraced(t)
+	count := func(n int) float64 {
+		data := manyProperties(n)
+		return testing.AllocsPerRun(100, func() { zap.ParseMetadata(data) })
+	}
+	if most, got := count(zap.MaxProperties), count(1638); got > most+10 {
+		t.Errorf("%v allocations to refuse what a handshake command of zmtp has room for, %v to read the most that may be", got, most)
+	}
+}
+
+// BenchmarkParseMetadata reads what a REQ socket sends, and the most properties that
+// there may be.
 func BenchmarkParseMetadata(b *testing.B) {
 	usual, err := zap.Metadata{{Name: "Socket-Type", Value: []byte("REQ")}, {Name: "Identity"}}.Append(nil)
 	if err != nil {
@@ -173,7 +188,7 @@ func BenchmarkParseMetadata(b *testing.B) {
 	for _, tt := range []struct {
 		name string
 		data []byte
-	}{{"usual", usual}, {"16KiB", manyProperties(1638)}} {
+	}{{"usual", usual}, {"most", manyProperties(zap.MaxProperties)}} {
 		b.Run(tt.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
