@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -56,7 +57,8 @@ type Options struct {
 // which decides at once what the other one does. Safe for concurrent use.
 type Handler struct {
 	handler zap.Handler
-	tally   *tally
+	log     *slog.Logger
+	tally   *tally.Tally[refusal]
 	strict  bool
 
 	mu      sync.Mutex
@@ -73,13 +75,13 @@ func New(h zap.Handler, opts Options) *Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{handler: h, tally: newTally(log), strict: opts.Strict, out: opts.Writer}
+	return &Handler{handler: h, log: log, tally: tally.New[refusal](log), strict: opts.Strict, out: opts.Writer}
 }
 
 // Close logs how many lines have been left out. Decisions afterwards are recorded
 // as before, but not counted: each is in the log.
 func (h *Handler) Close() error {
-	h.tally.close()
+	h.tally.Close()
 	return nil
 }
 
@@ -112,7 +114,7 @@ func (h *Handler) record(req *zap.Request, reply zap.Reply, err error) zap.Reply
 			reply = zap.Reply{Status: zap.StatusError, Text: "the decision cannot be recorded", Rule: reply.Rule, Identity: reply.Identity}
 		}
 	}
-	h.tally.tell(now, req, reply, err)
+	h.tell(now, req, reply, err)
 	return reply
 }
 
@@ -162,7 +164,7 @@ func (h *Handler) tellWriting(now time.Time, err error) {
 	tell := false
 	if err != nil {
 		missing++
-		tell = !failing || now.Sub(h.toldAt) >= period
+		tell = !failing || now.Sub(h.toldAt) >= tally.Period
 	} else {
 		tell = failing
 	}
@@ -179,12 +181,12 @@ func (h *Handler) tellWriting(now time.Time, err error) {
 		return
 	}
 	if err == nil {
-		h.tally.log.Info("audit log written again", "unrecorded", missing)
+		h.log.Info("audit log written again", "unrecorded", missing)
 		return
 	}
 	consequence := "decisions are not recorded"
 	if h.strict {
 		consequence = "clients are refused"
 	}
-	h.tally.log.Error("writing the audit log failed: "+consequence, "unrecorded", missing, "err", err)
+	h.log.Error("writing the audit log failed: "+consequence, "unrecorded", missing, "err", err)
 }

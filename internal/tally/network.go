@@ -1,0 +1,36 @@
+package tally
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Network returns what an address shares its bound with: the /64 for IPv6, the user
+// for libzmq's form of ipc, localhost:UID:GID:PID. The port of an IP address doesn't
+// count. Another text is returned as it is.
+func Network(address string) string {
+	a, err := netip.ParseAddr(host(address))
+	if err != nil {
+		if credentials, ok := strings.CutPrefix(address, "localhost:"); ok {
+			uid, _, _ := strings.Cut(credentials, ":")
+			return "localhost:" + uid
+		}
+		return address
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	return netip.PrefixFrom(a, 64).Masked().String()
+}
+
+// host returns an IP address without its port, and another text as it is.
+func host(address string) string {
+	if strings.Count(address, ":") != 1 && !strings.HasPrefix(address, "[") {
+		return address // there is no port
+	}
+	if ap, err := netip.ParseAddrPort(address); err == nil {
+		return ap.Addr().String()
+	}
+	return address
+}
