@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
@@ -25,7 +27,8 @@ var ErrConfig = errors.New("zmtp: unusable configuration")
 // Config says how to speak on a connection. A zero limit means its default. A
 // Config may serve any number of connections and must not be changed meanwhile.
 type Config struct {
-	// SocketType is what we are to the peer: "REQ", "ROUTER" and so on.
+	// SocketType is what we are to the peer: REQ, REP, DEALER, ROUTER, PUB, SUB, XPUB,
+	// XSUB, PUSH, PULL or PAIR.
 	SocketType string
 	// Identity is our routing id, at most 255 octets; only REQ, DEALER and
 	// ROUTER announce one.
@@ -52,12 +55,17 @@ type Config struct {
 	// 255 octets.
 	Domain string
 
-	// HandshakeTimeout bounds the time from the first octet to the decision.
+	// HandshakeTimeout bounds the time from the first octet to the decision. A server
+	// gives a sixth of it, or 5 s if that is more, to the client's greeting and first
+	// command. A cookie of CURVE lives for 30 s at least: with a longer time a slow
+	// client may be refused for its cookie all the same.
 	HandshakeTimeout time.Duration
 	// MaxMessageSize bounds the octets of a message from the peer, all parts
-	// together. Beyond it the connection ends with ErrMessageSize.
+	// together. Beyond it the connection ends with ErrMessageSize. Where an int has 32
+	// bits it is 1 GiB at most.
 	MaxMessageSize int
-	// MaxMetadataSize bounds the octets of a handshake command's metadata.
+	// MaxMetadataSize bounds the octets of a handshake command's metadata. However
+	// many they are, it has zap.MaxProperties at most.
 	MaxMetadataSize int
 	// MaxParts bounds the number of parts of a message from the peer.
 	MaxParts int
@@ -70,7 +78,7 @@ type Config struct {
 	HeartbeatTimeout time.Duration
 
 	// Log gets what nobody else is told: refused and failed handshakes of a
-	// Listener, and warnings. Nil means nowhere.
+	// Listener, once a minute for each cause and address, and warnings. Nil discards.
 	Log *slog.Logger
 
 	server *curve.Server // of a CURVE server: one for all its connections
@@ -85,7 +93,7 @@ func (cfg Config) CheckClient() error {
 // withDefaults returns a checked copy of cfg for the given role.
 func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	if _, ok := peers[cfg.SocketType]; !ok {
-		return nil, fmt.Errorf("%w: unknown socket type %q", ErrConfig, cfg.SocketType)
+		return nil, fmt.Errorf("%w: socket type %q is none of %s", ErrConfig, cfg.SocketType, socketTypes)
 	}
 	if len(cfg.Identity) > 255 {
 		return nil, fmt.Errorf("%w: identity of %d octets, at most 255", ErrConfig, len(cfg.Identity))
@@ -107,6 +115,9 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 		if limit.value < 0 {
 			return nil, fmt.Errorf("%w: negative %s", ErrConfig, limit.name)
 		}
+	}
+	if strconv.IntSize == 32 && max(cfg.MaxMessageSize, cfg.MaxMetadataSize) > 1<<30 {
+		return nil, fmt.Errorf("%w: MaxMessageSize and MaxMetadataSize are 1 GiB at most on a 32-bit system", ErrConfig)
 	}
 	if cfg.Handler != nil {
 		if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: cfg.Domain, Mechanism: zap.MechanismNull}); err != nil {
@@ -173,4 +184,4 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 
 // maxCommand is the largest handshake command that is read: INITIATE with all
 // the metadata it may have, which is the longest.
-func (cfg *Config) maxCommand() int { return 512 + cfg.MaxMetadataSize }
+func (cfg *Config) maxCommand() int { return 512 + min(cfg.MaxMetadataSize, math.MaxInt-512) }

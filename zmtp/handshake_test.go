@@ -3,8 +3,11 @@ package zmtp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -233,6 +236,7 @@ func TestConfig(t *testing.T) {
 		{"no mechanism", false, func(c *zmtp.Config) { c.Mechanism = "" }, zmtp.ErrConfig},
 		{"unknown mechanism", false, func(c *zmtp.Config) { c.Mechanism = "GSSAPI" }, zmtp.ErrConfig},
 		{"socket type", false, func(c *zmtp.Config) { c.SocketType = "dealer" }, zmtp.ErrConfig},
+		{"socket type beyond us", false, func(c *zmtp.Config) { c.SocketType = "RADIO" }, zmtp.ErrConfig},
 		{"long identity", false, func(c *zmtp.Config) { c.Identity = make([]byte, 256) }, zmtp.ErrConfig},
 		{"reserved identity", false, func(c *zmtp.Config) { c.Identity = []byte{0, 1} }, zmtp.ErrConfig},
 		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.Identity = "PUSH", []byte("x") }, zmtp.ErrConfig},
@@ -272,18 +276,72 @@ func TestConfig(t *testing.T) {
 
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "tcp:", "tcp://", "tcp://localhost", "tcp://:", "tcp://localhost:", "ipc://", "ipc://*", "inproc://x", "udp://1.2.3.4:5", "127.0.0.1:5555"} {
-		if err := zmtp.CheckEndpoint(bad); !errors.Is(err, zmtp.ErrEndpoint) {
-			t.Errorf("%q: got %v", bad, err)
+	for _, bad := range []string{"", "tcp:", "tcp://", "tcp://localhost", "tcp://:", "tcp://localhost:", "ipc://", "ipc://*", "inproc://x", "udp://1.2.3.4:5", "127.0.0.1:5555",
+		"tcp://localhost:abc", "tcp://localhost:http", "tcp://localhost:65536", "tcp://localhost:99999", "tcp://localhost:-1"} {
+		for _, check := range []func(string) error{zmtp.CheckEndpoint, zmtp.CheckDialEndpoint} {
+			if err := check(bad); !errors.Is(err, zmtp.ErrEndpoint) {
+				t.Errorf("%q: got %v", bad, err)
+			}
 		}
 	}
+	for _, listening := range []string{"tcp://*:5555", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://*:*"} {
+		ztest.Must(t, zmtp.CheckEndpoint(listening))
+		if err := zmtp.CheckDialEndpoint(listening); !errors.Is(err, zmtp.ErrEndpoint) {
+			t.Errorf("%q to connect to: got %v", listening, err)
+		}
+		if _, err := zmtp.DialNet(ztest.Context(t), listening); !errors.Is(err, zmtp.ErrEndpoint) {
+			t.Errorf("connecting to %q: got %v", listening, err)
+		}
+	}
+	for _, good := range []string{"tcp://localhost:1", "tcp://[::1]:65535", "tcp://example.org:5555", "ipc:///tmp/x", "ipc://@x"} {
+		ztest.Must(t, zmtp.CheckEndpoint(good), zmtp.CheckDialEndpoint(good))
+	}
 	for endpoint, local := range map[string]bool{
-		"tcp://127.0.0.1:5555": true, "tcp://[::1]:5555": true, "tcp://localhost:1": true, "ipc:///tmp/x": true,
+		"tcp://127.0.0.1:5555": true, "tcp://[::1]:5555": true, "tcp://localhost:1": true, "tcp://LocalHost:1": true, "ipc:///tmp/x": true, "ipc://@x": true,
 		"tcp://*:5555": false, "tcp://0.0.0.0:1": false, "tcp://192.0.2.1:5555": false, "tcp://example.org:5555": false, "nonsense": false,
 	} {
 		if got := zmtp.IsLocal(endpoint); got != local {
 			t.Errorf("IsLocal(%q) = %v", endpoint, got)
 		}
+	}
+}
+
+// TestLimitsOf32Bits: where a limit is too large to compute with, it is refused.
+func TestLimitsOf32Bits(t *testing.T) {
+	t.Parallel()
+	cfg, _ := configs(zap.MechanismNull, "DEALER", "DEALER")
+	for _, field := range []*int{&cfg.MaxMessageSize, &cfg.MaxMetadataSize} {
+		*field = 1 << 30
+		ztest.Must(t, cfg.CheckClient())
+		*field = math.MaxInt
+		if err := cfg.CheckClient(); (strconv.IntSize == 32) != errors.Is(err, zmtp.ErrConfig) {
+			t.Errorf("with ints of %d bits: %v", strconv.IntSize, err)
+		}
+		*field = 0
+	}
+}
+
+// TestLocalhost: localhost is this machine's loopback, by IPv4 or else IPv6, and no
+// resolver is asked.
+func TestLocalhost(t *testing.T) {
+	t.Parallel()
+	ctx := ztest.Context(t)
+	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
+		ln, err := zmtp.ListenNet(ctx, "tcp://"+host+":*")
+		if host == "[::1]" && err != nil {
+			t.Logf("no IPv6 here: %v", err)
+			continue
+		}
+		ztest.Must(t, err)
+		if ip := ln.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+			t.Errorf("%s listens on %v", host, ip)
+		}
+		nc, err := zmtp.DialNet(ctx, fmt.Sprintf("tcp://localhost:%d", ln.Addr().(*net.TCPAddr).Port))
+		ztest.Must(t, err)
+		if ip := nc.RemoteAddr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+			t.Errorf("localhost is %v", ip)
+		}
+		ztest.Must(t, nc.Close(), ln.Close())
 	}
 }
 
