@@ -34,6 +34,22 @@ func parseCommand(body []byte) (name string, data []byte, err error) {
 	return string(body[1 : 1+n]), body[1+n:], nil
 }
 
+// nameOf is the name of a command for people: quoted only if it is one of ours, since
+// what a peer sends in its place may be anything, a password too.
+func nameOf(name string) string {
+	switch name {
+	case cmdReady, cmdError, cmdHello, cmdWelcome, cmdInitiate, cmdPing, cmdPong, cmdSubscribe, cmdCancel:
+		return name
+	}
+	return fmt.Sprintf("a command with an unknown name of %d octets", len(name))
+}
+
+// isCommand reports whether body is the command name.
+func isCommand(body []byte, name string) bool {
+	got, _, err := parseCommand(body)
+	return err == nil && got == name
+}
+
 // expect checks that body is the command name and returns its data. An ERROR
 // in its place becomes a *RefusedError.
 func expect(body []byte, name string) ([]byte, error) {
@@ -45,7 +61,7 @@ func expect(body []byte, name string) ([]byte, error) {
 		return nil, parseRefusal(body)
 	}
 	if got != name {
-		return nil, fmt.Errorf("%w: %s where %s is due", ErrCommand, printable(got), name)
+		return nil, fmt.Errorf("%w: %s where %s is due", ErrCommand, nameOf(got), name)
 	}
 	return data, nil
 }

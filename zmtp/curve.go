@@ -29,8 +29,11 @@ func (h *handshake) curveClient() error {
 		}
 		return err
 	}
-	if isError(welcome) {
+	switch {
+	case isCommand(welcome, cmdError):
 		return refusal(client, welcome)
+	case isCommand(welcome, cmdHello):
+		return errBothClients
 	}
 	metadata, err := h.metadata()
 	if err != nil {
@@ -47,7 +50,7 @@ func (h *handshake) curveClient() error {
 	if err != nil {
 		return err
 	}
-	if isError(ready) {
+	if isCommand(ready, cmdError) {
 		return refusal(client, ready)
 	}
 	claims, session, err := client.HandleReady(ready)
@@ -57,12 +60,6 @@ func (h *handshake) curveClient() error {
 	h.session = session
 	h.user.Key = h.cfg.ServerKey
 	return h.setClaims(claims)
-}
-
-// isError reports whether a command is ERROR.
-func isError(body []byte) bool {
-	name, _, err := parseCommand(body)
-	return err == nil && name == cmdError
 }
 
 // refusal ends the client with the server's ERROR.
@@ -75,7 +72,7 @@ func refusal(client *curve.Client, body []byte) error {
 }
 
 // curveServer is the server half of CURVE. The handler decides when the client
-// has proved its key.
+// has proved its key, and before anything else about it is judged.
 func (h *handshake) curveServer(ctx context.Context) error {
 	hello, err := h.receive()
 	if err != nil {
@@ -85,6 +82,7 @@ func (h *handshake) curveServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.greet()
 	if err := h.send(welcome); err != nil {
 		return err
 	}
@@ -97,13 +95,13 @@ func (h *handshake) curveServer(ctx context.Context) error {
 		return err
 	}
 	defer peer.Close()
-	if err := h.acceptClaims(peer.Metadata()); err != nil {
-		return err
-	}
 	key := peer.Key()
 	reason, denied := h.decide(ctx, key, key[:])
 	if denied != nil {
 		return h.refuse(reason, denied)
+	}
+	if err := h.acceptClaims(peer.Metadata()); err != nil {
+		return err
 	}
 	metadata, err := h.metadata()
 	if err != nil {

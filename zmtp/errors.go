@@ -17,8 +17,8 @@ var (
 	ErrNotZMTP = errors.New("peer does not speak ZMTP")
 	// ErrVersion means that the peer speaks ZMTP older than 3.0.
 	ErrVersion = errors.New("peer speaks a version of ZMTP older than 3.0")
-	// ErrRole means that both peers want to be the server.
-	ErrRole = errors.New("both peers are configured as server")
+	// ErrRole means that both peers want to be the server, or both the client.
+	ErrRole = errors.New("both peers have the same role")
 	// ErrServerKey means that a CURVE server closed the connection on HELLO
 	// without a word, which is what a server does whose key is another.
 	ErrServerKey = errors.New("server closed the connection on HELLO: the server key is probably wrong")
@@ -40,6 +40,12 @@ var (
 	ErrParts = errors.New("message has too many parts")
 	// ErrHeartbeat means that the peer was silent for too long.
 	ErrHeartbeat = errors.New("peer is silent: heartbeat timed out")
+)
+
+// The two ways to have the same role.
+var (
+	errBothServers = fmt.Errorf("%w: both are configured as server", ErrRole)
+	errBothClients = fmt.Errorf("%w: the peer is a client too: one of the two must be the server", ErrRole)
 )
 
 // HandshakeError says that there is no connection, and why. Err is one of this

@@ -119,6 +119,9 @@ func TestPeerLeaves(t *testing.T) {
 			_, err = nc.Write(append(greeting, tt.sent...))
 			ztest.Must(t, err, nc.(*net.TCPConn).CloseWrite())
 			ztest.Wait(t, "a line in the log", func() bool { return log.Count("handshake failed", tt.want) == 1 })
+			if log.Count("try again") != 0 {
+				t.Errorf("the server is told to try again:\n%s", &log)
+			}
 		})
 	}
 }

@@ -2,7 +2,12 @@ package zmtp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
 )
 
 // The greeting (RFC 23, Formal Grammar): signature FF 00*8 7F, version major
@@ -15,6 +20,10 @@ const (
 	versionMajor  = 3
 	versionMinor  = 1
 )
+
+// greetingPatience is how long the rest of our greeting waits for the first
+// part of the peer's, in case that waits for the whole of ours.
+const greetingPatience = 2 * time.Second
 
 // greeting is what a peer says of itself before anything else.
 type greeting struct {
@@ -69,4 +78,104 @@ func parseGreeting(b []byte) (greeting, error) {
 		return greeting{}, fmt.Errorf("%w: as-server octet is %d", ErrNotZMTP, b[32])
 	}
 	return g, nil
+}
+
+// exchangeGreetings sends ours and reads the peer's (RFC 37, Version
+// Negotiation): signature and major version at once, the rest when the peer's
+// have come. libzmq does the same, and closes the connection as soon as it sees
+// another mechanism than its own; so its own has arrived by then, and both
+// sides can tell their users which two met.
+func (h *handshake) exchangeGreetings() error {
+	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
+	greet := h.greetAtOnce
+	if isBuffered(h.nc) {
+		greet = h.greetInTurn
+	}
+	if err := greet(ours); err != nil {
+		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
+			return &MechanismError{Ours: h.cfg.Mechanism}
+		}
+		if isClosed(err) && h.in.w == 0 {
+			return fmt.Errorf("%w: %w", errHealthCheck, err)
+		}
+		if isClosed(err) {
+			return fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+		}
+		return err
+	}
+	if h.peer.mechanism != h.cfg.Mechanism {
+		return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
+	}
+	// libzmq always says that it is no server: believe only the contrary.
+	if h.peer.asServer && h.asServer {
+		return errBothServers
+	}
+	return nil
+}
+
+// greetInTurn exchanges greetings where no write has to wait. A client sends the
+// rest of its own with its first command, for which it needs the server's whole
+// greeting: that spares both a system call.
+func (h *handshake) greetInTurn(ours []byte) error {
+	rest := ours[versionEnd:]
+	writeRest := sync.OnceValue(func() error { return h.write(rest) })
+	impatient := time.AfterFunc(greetingPatience, func() { writeRest() })
+	writeErr := h.write(ours[:versionEnd])
+	readErr := h.readGreeting(func() {
+		if h.asServer {
+			writeRest()
+		}
+	})
+	switch {
+	case !impatient.Stop():
+		writeErr = errors.Join(writeErr, writeRest()) // waits for the one under way
+	case readErr != nil:
+	case h.asServer || h.peer.mechanism != h.cfg.Mechanism:
+		writeErr = errors.Join(writeErr, writeRest())
+	default:
+		h.unsent = rest
+	}
+	if readErr != nil {
+		return readErr
+	}
+	return writeErr
+}
+
+// greetAtOnce exchanges greetings where two peers who both write would wait for
+// each other.
+func (h *handshake) greetAtOnce(ours []byte) error {
+	versionSeen := make(chan struct{})
+	write := func() error {
+		if err := h.write(ours[:versionEnd]); err != nil {
+			return err
+		}
+		select {
+		case <-versionSeen:
+		case <-time.After(greetingPatience):
+		}
+		return h.write(ours[versionEnd:])
+	}
+	return h.exchange(write, func() error {
+		signal := sync.OnceFunc(func() { close(versionSeen) })
+		defer signal()
+		return h.readGreeting(signal)
+	})
+}
+
+// readGreeting reads the peer's greeting, and says when its version has come.
+func (h *handshake) readGreeting(versionSeen func()) (err error) {
+	for h.in.w < greetingSize {
+		if err = h.in.fill(); err == nil {
+			err = checkSignature(h.in.buf.octets[:min(h.in.w, greetingSize)])
+		}
+		if err != nil {
+			return err
+		}
+		if h.in.w >= versionEnd {
+			versionSeen()
+		}
+	}
+	h.in.r = greetingSize
+	h.peer, err = parseGreeting(h.in.buf.octets[:greetingSize])
+	return err
 }

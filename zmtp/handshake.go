@@ -6,20 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
-	"net/netip"
-	"strconv"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 )
-
-// greetingPatience is how long the rest of our greeting waits for the first
-// part of the peer's, in case that waits for the whole of ours.
-const greetingPatience = 2 * time.Second
 
 // handshake is the state of a connection until both sides are sure of each
 // other.
@@ -32,34 +26,110 @@ type handshake struct {
 	unsent   []byte // what precedes the next command
 	received string // the last command that the peer has sent
 
+	impatient *time.Timer // ends the handshake of a server, while it runs
+	// Of a Listener's connection; nil without one.
+	place *place
+	log   *tally.Log
+
 	// What the mechanism finds out.
 	claims  zap.Metadata
 	user    User
 	session *curve.Session
 }
 
-// newConn takes nc through greeting and mechanism. If it fails nc is closed.
-func newConn(ctx context.Context, nc net.Conn, cfg *Config, asServer bool) (*Conn, error) {
+// helloPatience is how long a server waits for a peer that has proved nothing: for its
+// greeting and first command. It is a sixth of the time for the whole handshake, but
+// not less than minHelloPatience where there is as much.
+func helloPatience(timeout time.Duration) time.Duration { return max(minHelloPatience, timeout/6) }
+
+const minHelloPatience = 5 * time.Second
+
+var (
+	errSilent = fmt.Errorf("greeting and first command took too long: %w", context.DeadlineExceeded)
+	// errHealthCheck ends the handshake of a peer that has sent nothing at all.
+	errHealthCheck = fmt.Errorf("%w: it closed the connection without a word", ErrNotZMTP)
+)
+
+func newHandshake(nc net.Conn, cfg *Config, asServer bool) *handshake {
+	return &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
+}
+
+// connect takes the net.Conn through greeting and mechanism. If it fails that is closed.
+func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, cfg.HandshakeTimeout)
-	defer cancel()
-	interrupt := interrupter{setDeadline: nc.SetDeadline}
+	if err := checkDeadlines(h.nc); err != nil {
+		h.nc.Close()
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(ctx, h.cfg.HandshakeTimeout)
+	defer stop()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if h.asServer {
+		h.impatient = time.AfterFunc(helloPatience(h.cfg.HandshakeTimeout), func() { end(errSilent) })
+		defer h.impatient.Stop()
+	}
+	interrupt := interrupter{setDeadline: h.nc.SetDeadline}
 	defer interrupt.close()
 	interrupt.begin(ctx)
-	h := &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
 	err := h.run(ctx)
 	interrupt.end()
-	if err != nil {
-		nc.Close()
-		if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err())) {
-			err = fmt.Errorf("given up after %v: %w", time.Since(start).Round(time.Millisecond), ctx.Err())
-		}
-		if h.session != nil {
-			h.session.Close()
-		}
-		return nil, &HandshakeError{Peer: peerName(nc), Err: err}
+	if err == nil {
+		return startConn(h), nil
 	}
-	return startConn(h), nil
+	h.nc.Close()
+	if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err()) || errors.Is(err, net.ErrClosed)) {
+		err = fmt.Errorf("given up after %v: %w", time.Since(start).Round(time.Millisecond), context.Cause(ctx))
+	}
+	if h.session != nil {
+		h.session.Close()
+	}
+	return nil, &HandshakeError{Peer: peerName(h.nc), Err: err}
+}
+
+// checkDeadlines refuses a net.Conn on which no deadline can be set: without, nothing
+// ends a call that waits for the peer.
+func checkDeadlines(nc net.Conn) error {
+	err := nc.SetDeadline(time.Time{})
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
+		return nil // what is closed says so when it is used
+	}
+	return fmt.Errorf("%w: %T has no deadlines, which every timeout here needs: copy to and from it, and give one end of a net.Pipe instead: %w",
+		ErrConfig, nc, err)
+}
+
+// greet says that the peer's first command is there and right.
+func (h *handshake) greet() {
+	h.place.greet()
+	h.setPatience(false)
+}
+
+// setPatience says whether the peer is waited for as one that has proved nothing.
+func (h *handshake) setPatience(short bool) {
+	switch {
+	case h.impatient == nil:
+	case short:
+		h.impatient.Reset(helloPatience(h.cfg.HandshakeTimeout))
+	default:
+		h.impatient.Stop()
+	}
+}
+
+// tell logs, once for each cause and address if the connection is a Listener's.
+func (h *handshake) tell(level slog.Level, message, why string, attrs ...slog.Attr) {
+	attrs = append([]slog.Attr{slog.String("peer", peerName(h.nc))}, attrs...)
+	if h.log != nil {
+		h.log.Tell(level, message, peerName(h.nc), why, attrs...)
+		return
+	}
+	h.cfg.Log.LogAttrs(context.Background(), level, message, attrs...)
+}
+
+// warnOfPlain warns of passwords that cross a network in clear.
+func (h *handshake) warnOfPlain() {
+	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.MechanismPlain && a != nil && !IsLocal(endpointOf(a)) {
+		h.tell(slog.LevelWarn, "PLAIN sends the password in clear over the network", "")
+	}
 }
 
 func isTimeout(err error) bool {
@@ -69,8 +139,7 @@ func isTimeout(err error) bool {
 
 // isClosed reports whether err means that the peer has closed the connection.
 func isClosed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || isReset(err)
 }
 
 // run goes through the steps in the order in which they happen.
@@ -94,36 +163,6 @@ func (h *handshake) run(ctx context.Context) error {
 	}
 }
 
-// exchangeGreetings sends ours and reads the peer's (RFC 37, Version
-// Negotiation): signature and major version at once, the rest when the peer's
-// have come. libzmq does the same, and closes the connection as soon as it sees
-// another mechanism than its own; so its own has arrived by then, and both
-// sides can tell their users which two met.
-func (h *handshake) exchangeGreetings() error {
-	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
-	greet := h.greetAtOnce
-	if isBuffered(h.nc) {
-		greet = h.greetInTurn
-	}
-	if err := greet(ours); err != nil {
-		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
-			return &MechanismError{Ours: h.cfg.Mechanism}
-		}
-		if isClosed(err) {
-			return fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
-		}
-		return err
-	}
-	if h.peer.mechanism != h.cfg.Mechanism {
-		return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
-	}
-	// libzmq always says that it is no server: believe only the contrary.
-	if h.peer.asServer && h.asServer {
-		return ErrRole
-	}
-	return nil
-}
-
 // isBuffered reports whether the operating system takes what little a handshake
 // writes at a time, whether or not the peer reads. It spares a goroutine.
 func isBuffered(nc net.Conn) bool {
@@ -132,73 +171,6 @@ func isBuffered(nc net.Conn) bool {
 		return true
 	}
 	return false
-}
-
-// greetInTurn exchanges greetings where no write has to wait. A client sends the
-// rest of its own with its first command, for which it needs the server's whole
-// greeting: that spares both a system call.
-func (h *handshake) greetInTurn(ours []byte) error {
-	rest := ours[versionEnd:]
-	writeRest := sync.OnceValue(func() error { return h.write(rest) })
-	impatient := time.AfterFunc(greetingPatience, func() { writeRest() })
-	writeErr := h.write(ours[:versionEnd])
-	readErr := h.readGreeting(func() {
-		if h.asServer {
-			writeRest()
-		}
-	})
-	switch {
-	case !impatient.Stop():
-		writeErr = errors.Join(writeErr, writeRest()) // waits for the one under way
-	case readErr != nil:
-	case h.asServer || h.peer.mechanism != h.cfg.Mechanism:
-		writeErr = errors.Join(writeErr, writeRest())
-	default:
-		h.unsent = rest
-	}
-	if readErr != nil {
-		return readErr
-	}
-	return writeErr
-}
-
-// greetAtOnce exchanges greetings where two peers who both write would wait for
-// each other.
-func (h *handshake) greetAtOnce(ours []byte) error {
-	versionSeen := make(chan struct{})
-	write := func() error {
-		if err := h.write(ours[:versionEnd]); err != nil {
-			return err
-		}
-		select {
-		case <-versionSeen:
-		case <-time.After(greetingPatience):
-		}
-		return h.write(ours[versionEnd:])
-	}
-	return h.exchange(write, func() error {
-		signal := sync.OnceFunc(func() { close(versionSeen) })
-		defer signal()
-		return h.readGreeting(signal)
-	})
-}
-
-// readGreeting reads the peer's greeting, and says when its version has come.
-func (h *handshake) readGreeting(versionSeen func()) (err error) {
-	for h.in.w < greetingSize {
-		if err = h.in.fill(); err == nil {
-			err = checkSignature(h.in.buf.octets[:min(h.in.w, greetingSize)])
-		}
-		if err != nil {
-			return err
-		}
-		if h.in.w >= versionEnd {
-			versionSeen()
-		}
-	}
-	h.in.r = greetingSize
-	h.peer, err = parseGreeting(h.in.buf.octets[:greetingSize])
-	return err
 }
 
 // exchange runs write while read runs, so that two peers who both speak first
@@ -250,7 +222,7 @@ func (h *handshake) receive() ([]byte, error) {
 		return nil, fmt.Errorf("%w: a message frame during the handshake", ErrFrame)
 	}
 	if name, _, err := parseCommand(body); err == nil {
-		h.received = printable(name)
+		h.received = nameOf(name)
 	}
 	return body, nil
 }
@@ -286,75 +258,12 @@ func (h *handshake) setClaims(metadata []byte) error {
 	if theirs, ok := claims.Get("Socket-Type"); ok && !compatible(h.cfg.SocketType, string(theirs)) {
 		return fmt.Errorf("%w: ours is %s, the peer's %s", ErrSocketType, h.cfg.SocketType, printable(string(theirs)))
 	}
-	if id, _ := claims.Get("Identity"); len(id) > 255 {
-		return fmt.Errorf("%w: identity of %d octets", ErrCommand, len(id))
+	switch id, _ := claims.Get("Identity"); {
+	case len(id) > 255:
+		return fmt.Errorf("%w: identity of %d octets, at most 255", ErrCommand, len(id))
+	case len(id) > 0 && id[0] == 0:
+		return fmt.Errorf("%w: identity that begins with a zero octet, which only a socket makes for its own use", ErrCommand)
 	}
 	h.claims = claims
 	return nil
-}
-
-// decide asks the handler. On a refusal it returns the reason for the ERROR
-// command, "" where the connection is to be closed without a word, and the
-// error for our side.
-func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) (reason string, err error) {
-	reply, err := zap.Ask(ctx, h.cfg.Handler, &zap.Request{
-		Domain:      h.cfg.Domain,
-		Address:     ipAddress(h.nc),
-		Identity:    h.cfg.Identity,
-		Mechanism:   h.cfg.Mechanism,
-		Credentials: credentials,
-	})
-	if ctx.Err() != nil {
-		return "", ctx.Err()
-	}
-	if err != nil {
-		h.cfg.Log.Error("the handler failed", "peer", peerName(h.nc), "err", err)
-	}
-	if reply.Status != zap.StatusOK {
-		if reply.Status != zap.StatusTryLater {
-			reason = strconv.Itoa(int(reply.Status))
-		}
-		return reason, &DeniedError{Key: key, Reply: reply}
-	}
-	h.user = User{ID: reply.UserID, Metadata: reply.Metadata, Key: key}
-	return "", nil
-}
-
-// refuse sends ERROR, unless the reason is empty, and returns denied.
-func (h *handshake) refuse(reason string, denied error) error {
-	if reason == "" {
-		return denied
-	}
-	command, err := curve.AppendError(nil, reason)
-	if err != nil {
-		return err
-	}
-	if err := h.send(command); err != nil {
-		return fmt.Errorf("%w (and it was not told: %w)", denied, err)
-	}
-	return denied
-}
-
-// acceptClaims is setClaims for a server, which tells a client of the wrong
-// socket type (RFC 37, The Socket-Type Property).
-func (h *handshake) acceptClaims(metadata []byte) error {
-	err := h.setClaims(metadata)
-	if errors.Is(err, ErrSocketType) {
-		return h.refuse(ErrSocketType.Error(), err)
-	}
-	return err
-}
-
-// ipAddress is the peer's address as RFC 27 wants it: the IP alone, and
-// nothing where there is none.
-func ipAddress(nc net.Conn) string {
-	a := nc.RemoteAddr()
-	if a == nil {
-		return ""
-	}
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return ""
-	}
-	return ap.Addr().Unmap().WithZone("").String()
 }

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/internal/tally"
 )
-
-// maxHandshakes bounds the handshakes that a Listener has under way at once,
-// and with them the memory that peers who have proved nothing can take: some
-// 16 KiB each. Beyond it new ones wait in the operating system's queue.
-const maxHandshakes = 1024
 
 // acceptPause is how long a Listener waits after the operating system couldn't
 // give it a connection, for want of file descriptors for example.
@@ -45,15 +41,9 @@ func overNet(ctx context.Context, nc net.Conn, cfg Config, asServer bool) (*Conn
 	if checked.server != nil {
 		defer checked.server.Close()
 	}
-	warnOfPlain(checked, nc.RemoteAddr())
-	return newConn(ctx, nc, checked, asServer)
-}
-
-// warnOfPlain warns of passwords that cross a network in clear.
-func warnOfPlain(cfg *Config, peer net.Addr) {
-	if cfg.Mechanism == zap.MechanismPlain && peer != nil && !IsLocal(endpointOf(peer)) {
-		cfg.Log.Warn("PLAIN sends the password in clear over the network", "peer", peer)
-	}
+	h := newHandshake(nc, checked, asServer)
+	h.warnOfPlain()
+	return h.connect(ctx)
 }
 
 // Dial connects to an endpoint, tcp://HOST:PORT or ipc://PATH, as client. It
@@ -70,13 +60,30 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 }
 
 // Listener accepts connections as server. Handshakes run side by side, so that
-// a slow peer keeps nobody waiting.
+// a slow peer keeps nobody waiting, and it never stops accepting:
+//
+//   - Of the peers that have proved nothing yet there are 1,024 at most. Beyond that,
+//     and when the process is short of file descriptors, each new connection ends an
+//     old one: of the network that has most of them, the one that has been silent for
+//     longest. Each has a sixth of Config.HandshakeTimeout, or 5 s if that is more, for
+//     its greeting and first command.
+//   - Of the peers that the handler decides about there are 4,096 at most. Beyond that a
+//     client gets StatusTryLater, unless the handler is a zap.PromptHandler and decides
+//     at once.
+//   - Of the connections that wait for Accept there are 4,096 at most. Beyond that one
+//     that the handler has let in keeps its place there, and another is closed.
+//
+// The log tells each cause once a minute for each address, and then counts. A
+// connection that was closed without a single octet, such as that of a health check, is
+// logged at DEBUG.
 type Listener struct {
 	nl     net.Listener
 	cfg    atomic.Pointer[Config]
 	cancel context.CancelFunc
 	conns  chan *Conn
 	done   chan struct{} // closed when all goroutines have ended
+	places *places
+	log    *tally.Log
 
 	mu      sync.Mutex
 	servers []*curve.Server // all that the listener has had
@@ -95,7 +102,8 @@ func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error)
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Listener{nl: nl, cancel: cancel, conns: make(chan *Conn), done: make(chan struct{})}
+	l := &Listener{nl: nl, cancel: cancel, conns: make(chan *Conn), done: make(chan struct{}),
+		places: newPlaces(), log: tally.NewLog(checked.Log)}
 	l.use(checked)
 	go l.serve(ctx)
 	return l, nil
@@ -164,30 +172,36 @@ func (l *Listener) serve(ctx context.Context) {
 	if l.cfg.Load().server != nil {
 		background.Go(func() { l.expireCookies(ctx) })
 	}
-	slots := make(chan struct{}, maxHandshakes)
 	for ctx.Err() == nil {
 		nc, err := l.nl.Accept()
+		few := err != nil
 		if err == nil {
-			if err = checkDescriptors(nc); err != nil {
+			if few, err = checkDescriptors(nc); err != nil {
 				nc.Close()
 			}
 		}
+		if ctx.Err() != nil {
+			if err == nil {
+				nc.Close()
+			}
+			break
+		}
+		dropped := few && l.places.dropSome()
 		if err != nil {
-			if ctx.Err() == nil {
-				l.cfg.Load().Log.Error("accepting a connection failed", "endpoint", l.Endpoint(), "err", err)
+			l.log.Tell(slog.LevelError, "accepting a connection failed", "", err.Error(),
+				slog.String("endpoint", l.Endpoint()), slog.Any("err", err))
+			if !dropped {
 				sleep(ctx, acceptPause)
 			}
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-			background.Go(func() {
-				l.handshake(ctx, nc)
-				<-slots
-			})
-		case <-ctx.Done():
-			nc.Close()
-		}
+		ctx, end := context.WithCancelCause(ctx)
+		place := l.places.enter(nc, end)
+		background.Go(func() {
+			defer end(nil)
+			defer place.leave()
+			l.handshake(ctx, nc, place)
+		})
 	}
 	background.Wait()
 	l.mu.Lock()
@@ -195,6 +209,7 @@ func (l *Listener) serve(ctx context.Context) {
 	for _, server := range l.servers {
 		server.Close()
 	}
+	l.log.Close()
 	close(l.conns)
 	close(l.done)
 }
@@ -218,14 +233,23 @@ func (l *Listener) expireCookies(ctx context.Context) {
 }
 
 // handshake makes one connection and gives it to Accept.
-func (l *Listener) handshake(ctx context.Context, nc net.Conn) {
-	cfg := l.cfg.Load()
-	warnOfPlain(cfg, nc.RemoteAddr())
-	c, err := newConn(ctx, nc, cfg, true)
+func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
+	h := newHandshake(nc, l.cfg.Load(), true)
+	h.place, h.log = place, l.log
+	h.warnOfPlain()
+	c, err := h.connect(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			l.logFailure(nc, err)
+		if !errors.Is(err, context.Canceled) { // by Close
+			l.tellFailure(h, err)
 		}
+		return
+	}
+	if !place.wait() {
+		c.Close()
+		if ctx.Err() != nil {
+			return // it was dropped meanwhile
+		}
+		h.tell(slog.LevelWarn, "connection closed: too many wait for Accept", "", slog.String("endpoint", l.Endpoint()))
 		return
 	}
 	select {
@@ -235,26 +259,36 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn) {
 	}
 }
 
-// logFailure tells the operator why a peer didn't get in.
-func (l *Listener) logFailure(nc net.Conn, err error) {
+// tellFailure tells the operator why a peer wasn't admitted.
+func (l *Listener) tellFailure(h *handshake, err error) {
+	endpoint := slog.String("endpoint", l.Endpoint())
 	var denied *DeniedError
-	if !errors.As(err, &denied) {
-		var he *HandshakeError
-		if errors.As(err, &he) {
-			err = he.Err
+	if errors.As(err, &denied) {
+		attrs := []slog.Attr{endpoint, slog.String("mechanism", h.cfg.Mechanism),
+			slog.Int("status", int(denied.Reply.Status)), slog.String("reason", denied.Reply.Text)}
+		if denied.Key != (curve.PublicKey{}) {
+			attrs = append(attrs, slog.Any("key", denied.Key))
 		}
-		l.cfg.Load().Log.Warn("handshake failed", "peer", peerName(nc), "endpoint", l.Endpoint(), "err", err)
+		if denied.Reply.Rule != "" {
+			attrs = append(attrs, slog.String("rule", denied.Reply.Rule))
+		}
+		h.tell(slog.LevelWarn, "client denied", denied.Error(), attrs...)
 		return
 	}
-	args := []any{"peer", peerName(nc), "endpoint", l.Endpoint(), "mechanism", l.cfg.Load().Mechanism,
-		"status", int(denied.Reply.Status), "reason", denied.Reply.Text}
-	if denied.Key != (curve.PublicKey{}) {
-		args = append(args, "key", denied.Key)
+	var he *HandshakeError
+	if errors.As(err, &he) {
+		err = he.Err
 	}
-	if denied.Reply.Rule != "" {
-		args = append(args, "rule", denied.Reply.Rule)
+	switch {
+	case errors.Is(err, errHealthCheck):
+		h.tell(slog.LevelDebug, "connection closed without a word", "", endpoint)
+	case errors.Is(err, errDropped):
+		h.tell(slog.LevelWarn, "handshake failed", errDropped.Error(), endpoint, slog.Any("err", errDropped))
+	case errors.Is(err, context.DeadlineExceeded): // how long it took is no cause
+		h.tell(slog.LevelWarn, "handshake failed", "given up", endpoint, slog.Any("err", err))
+	default:
+		h.tell(slog.LevelWarn, "handshake failed", err.Error(), endpoint, slog.Any("err", err))
 	}
-	l.cfg.Load().Log.Warn("client denied", args...)
 }
 
 // sleep waits for d or until ctx is done.

@@ -17,7 +17,11 @@ func (h *handshake) null(ctx context.Context) error {
 	var denied error
 	if h.asServer && h.cfg.Handler != nil {
 		var reason string
-		if reason, denied = h.decide(ctx, curve.PublicKey{}); denied != nil {
+		h.setPatience(false)
+		reason, denied = h.decide(ctx, curve.PublicKey{})
+		h.setPatience(true) // without READY the peer has proved nothing
+		h.place.shake()
+		if denied != nil {
 			if reason == "" {
 				return denied
 			}
@@ -31,14 +35,18 @@ func (h *handshake) null(ctx context.Context) error {
 	write := func() error { return h.send(ours) }
 	read := func() error {
 		body, err := h.receiveDecision()
-		if err != nil {
+		if err != nil || denied != nil {
 			return err
 		}
 		data, err := expect(body, cmdReady)
 		if err != nil {
 			return err
 		}
-		return h.setClaims(data)
+		if err := h.setClaims(data); err != nil {
+			return err
+		}
+		h.greet()
+		return nil
 	}
 	err = h.exchange(write, read)
 	if denied != nil {

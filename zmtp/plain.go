@@ -21,6 +21,9 @@ func (h *handshake) plainClient() error {
 	if err != nil {
 		return err
 	}
+	if isCommand(body, cmdHello) {
+		return errBothClients
+	}
 	data, err := expect(mendPlainError(body), cmdWelcome)
 	if err != nil {
 		return err
@@ -74,8 +77,10 @@ func (h *handshake) plainServer(ctx context.Context) error {
 	if !ok || len(rest) > 0 {
 		return fmt.Errorf("%w: password cut off in HELLO, or octets after it", ErrCommand)
 	}
-	reason, denied := h.decide(ctx, curve.PublicKey{}, append([]byte(nil), username...), append([]byte(nil), password...))
+	h.greet()
+	username, password = bytes.Clone(username), bytes.Clone(password)
 	clear(data) // the read buffer doesn't keep the password
+	reason, denied := h.decide(ctx, curve.PublicKey{}, username, password)
 	if denied != nil {
 		return h.refuse(reason, denied)
 	}

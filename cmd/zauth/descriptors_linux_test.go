@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,28 +21,20 @@ func TestDescriptorsForRevocations(t *testing.T) {
 	dir, keys := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
 	ztest.Must(t, unix.Prlimit(z.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 100, Max: 100}, nil))
-	ctx := ztest.Context(t)
-	var mu sync.Mutex
-	var held []*zmtp.Conn
-	for range 150 {
-		go func() {
-			if conn, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{Mechanism: zap.MechanismNull, SocketType: "DEALER"}); err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				held = append(held, conn)
+	ztest.Background(t, func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			conn, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{Mechanism: zap.MechanismNull, SocketType: "DEALER"})
+			if err == nil {
+				defer conn.Close()
 			}
-		}()
-	}
+		}
+		return nil
+	})
 	z.waitFor(t, "accepting a connection failed")
 	store, err := keystore.Open(dir, nil)
 	ztest.Must(t, err, store.Revoke(keys[0].Public, time.Now(), "stolen"))
 	z.waitFor(t, "key revoked", "alice")
 	if z.log.Count("can't be read", filepath.Base(dir)) != 0 {
 		t.Error("the keystore couldn't be read")
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, conn := range held {
-		conn.Close()
 	}
 }

@@ -1,0 +1,97 @@
+package zmtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// decide asks the handler. On a refusal it returns the reason for the ERROR
+// command, "" where the connection is to be closed without a word, and the
+// error for our side.
+func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) (reason string, err error) {
+	reply, err := h.ask(ctx, &zap.Request{
+		Domain:      h.cfg.Domain,
+		Address:     ipAddress(h.nc),
+		Identity:    h.cfg.Identity,
+		Mechanism:   h.cfg.Mechanism,
+		Credentials: credentials,
+	})
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		h.tell(slog.LevelError, "the handler failed", strconv.Itoa(int(reply.Status)), slog.Any("err", err))
+	}
+	if reply.Status != zap.StatusOK {
+		if reply.Status != zap.StatusTryLater {
+			reason = strconv.Itoa(int(reply.Status))
+		}
+		return reason, &DeniedError{Key: key, Reply: reply}
+	}
+	h.user = User{ID: reply.UserID, Metadata: reply.Metadata, Key: key}
+	return "", nil
+}
+
+// tooMany is the decision where there is no place for another.
+var tooMany = zap.Reply{Status: zap.StatusTryLater, Text: "too many clients wait for a decision"}
+
+// ask asks the handler, if there is a place for a peer that waits for it, or if it can
+// decide at once.
+func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error) {
+	h.in.release()
+	h.in.makeRoom() // what the command took isn't needed while the handler decides
+	if h.place.decide() {
+		return zap.Ask(ctx, h.cfg.Handler, req)
+	}
+	if reply, ok, err := zap.AskAtOnce(h.cfg.Handler, req); ok {
+		return reply, err
+	}
+	return tooMany, nil
+}
+
+// refuse sends ERROR, unless the reason is empty, and returns denied.
+func (h *handshake) refuse(reason string, denied error) error {
+	if reason == "" {
+		return denied
+	}
+	command, err := curve.AppendError(nil, reason)
+	if err != nil {
+		return err
+	}
+	if err := h.send(command); err != nil {
+		return fmt.Errorf("%w (and it was not told: %w)", denied, err)
+	}
+	return denied
+}
+
+// acceptClaims is setClaims for a server, which tells a client of the wrong
+// socket type (RFC 37, The Socket-Type Property).
+func (h *handshake) acceptClaims(metadata []byte) error {
+	err := h.setClaims(metadata)
+	if errors.Is(err, ErrSocketType) {
+		return h.refuse(ErrSocketType.Error(), err)
+	}
+	return err
+}
+
+// ipAddress is the peer's address as RFC 27 wants it: the IP alone, and
+// nothing where there is none.
+func ipAddress(nc net.Conn) string {
+	a := nc.RemoteAddr()
+	if a == nil {
+		return ""
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return ap.Addr().Unmap().WithZone("").String()
+}

@@ -1,0 +1,195 @@
+package zmtp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestUnknownCommand: what a peer sends in a command's place may be a password, so it is
+// in neither error nor log.
+func TestUnknownCommand(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismPlain, "REQ", "REP")
+	for name, tt := range map[string]struct {
+		body string
+		want string
+	}{
+		"name too long": {"\x1aHELLO\x05admin\x0ehunter2hunter2", "malformed or unexpected command: a command with an unknown name of 26 octets where HELLO is due"},
+		"no name":       {"HELLO\x05admin\x0ehunter2hunter2", "malformed or unexpected command: no command name"},
+		"another":       {"\x05READY\x07hunter2", "malformed or unexpected command: READY where HELLO is due"},
+	} {
+		a, b := net.Pipe()
+		go io.Copy(io.Discard, a)
+		go a.Write(append(greetingOf("PLAIN"), frame(4, []byte(tt.body))...))
+		_, err := zmtp.Server(ztest.Context(t), b, server)
+		if err == nil || !errors.Is(err, zmtp.ErrCommand) || !strings.HasSuffix(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s", name, err, tt.want)
+		}
+		a.Close()
+	}
+}
+
+// TestDecidedFirst: a client that isn't admitted learns nothing more about the server
+// than that, and the handler hears of it, whatever its socket type and metadata are.
+func TestDecidedFirst(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		client, server := configs(mechanism, "PUB", "REP")
+		asked := make(chan *zap.Request, 1)
+		server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+			asked <- req
+			return zap.Refuse("unknown")
+		})
+		a, b := net.Pipe()
+		c, s := shake(ztest.Context(t), a, b, client, server)
+		req := ztest.Receive(t, "the handler is asked", asked)
+		if key, _ := req.CurveKey(); mechanism == zap.MechanismCurve && key != client.Keys.Public {
+			t.Errorf("the handler was asked about %v", key)
+		}
+		var refused *zmtp.RefusedError
+		if !errors.As(c.err, &refused) || refused.Status != "400" {
+			t.Errorf("%s: the client got %v", mechanism, c.err)
+		}
+		var denied *zmtp.DeniedError
+		if !errors.As(s.err, &denied) {
+			t.Errorf("%s: the server got %v", mechanism, s.err)
+		}
+	}
+}
+
+// TestPeersIdentity: an identity from the peer is one that RFC 37 allows.
+func TestPeersIdentity(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismNull, "ROUTER", "ROUTER")
+	for identity, valid := range map[string]bool{
+		"": true, "a": true, "a\x00": true, strings.Repeat("x", 255): true,
+		"\x00abcd": false, "\x00": false, strings.Repeat("x", 256): false,
+	} {
+		claims, err := zap.Metadata{{Name: "Identity", Value: []byte(identity)}}.Append([]byte("\x05READY"))
+		ztest.Must(t, err)
+		a, b := net.Pipe()
+		go io.Copy(io.Discard, a)
+		go a.Write(append(greetingOf("NULL"), frame(4, claims)...))
+		conn, err := zmtp.Server(ztest.Context(t), b, server)
+		if valid != (err == nil) || !valid && !errors.Is(err, zmtp.ErrCommand) {
+			t.Errorf("%q: got %v", identity, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+		a.Close()
+	}
+}
+
+// TestBothClients: two clients that are connected to each other are told so, by the
+// HELLO that only a client sends.
+func TestBothClients(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range []string{zap.MechanismPlain, zap.MechanismCurve} {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			client, _ := configs(mechanism, "DEALER", "DEALER")
+			a, b := tcpPair(t)
+			errs := make(chan error, 2)
+			for _, nc := range []net.Conn{a, b} {
+				go func() {
+					_, err := zmtp.Client(ztest.Context(t), nc, client)
+					errs <- err
+				}()
+			}
+			for range 2 {
+				err := ztest.Receive(t, "a client gives up", errs)
+				if !errors.Is(err, zmtp.ErrRole) || !strings.Contains(err.Error(), "the peer is a client too") {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestHealthChecks: connections that are closed without an octet are no warnings.
+func TestHealthChecks(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	for _, tt := range []struct {
+		log   *ztest.Log
+		level slog.Level
+		want  int
+	}{{new(ztest.Log), slog.LevelInfo, 0}, {new(ztest.Log), slog.LevelDebug, 1}} {
+		server.Log = slog.New(slog.NewTextHandler(tt.log, &slog.HandlerOptions{Level: tt.level}))
+		ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+		ztest.Must(t, err)
+		for n := range 100 {
+			nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
+			ztest.Must(t, err)
+			if n%2 == 0 {
+				ztest.Must(t, nc.(*net.TCPConn).SetLinger(0)) // so that the listener sees a reset
+			}
+			ztest.Must(t, nc.Close())
+		}
+		// All have been looked at when another that comes after them fails.
+		nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
+		ztest.Must(t, err)
+		_, err = nc.Write([]byte("GET /"))
+		ztest.Must(t, err)
+		wantLogged(t, tt.log, "level=WARN", "does not speak ZMTP")
+		ztest.Must(t, nc.Close(), ln.Close())
+		if n := tt.log.Count("level=WARN"); n != 1 {
+			t.Errorf("%d warnings:\n%s", n, tt.log)
+		}
+		if n := tt.log.Count("level=DEBUG", `msg="connection closed without a word"`); n != tt.want {
+			t.Errorf("%d lines at DEBUG, want %d:\n%s", n, tt.want, tt.log)
+		}
+	}
+}
+
+// TestFailuresToldOnce: what fails again and again for one cause is told once, and then
+// counted.
+func TestFailuresToldOnce(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	server.Handler = answer(zap.StatusRefused, "unknown key")
+	var log ztest.Log
+	server.Log = log.Logger()
+	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+	ztest.Must(t, err)
+	defer ln.Close()
+	for range 20 {
+		if _, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client); err == nil {
+			t.Fatal("admitted")
+		}
+		for _, sent := range [][]byte{[]byte("x"), greetingOf("NULL")} {
+			nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
+			ztest.Must(t, err)
+			_, err = nc.Write(sent)
+			ztest.Must(t, err)
+			io.Copy(io.Discard, nc)
+			nc.Close()
+		}
+	}
+	ztest.Must(t, ln.Close())
+	for _, words := range [][]string{
+		{`msg="client denied"`, "status=400", client.Keys.Public.String()},
+		{`msg="client denied again"`, "count=19"},
+		{`msg="handshake failed"`, "mechanisms differ: ours is CURVE, the peer's NULL"},
+		{`msg="handshake failed again"`, "mechanisms differ", "count=19"},
+		{`msg="handshake failed"`, "does not speak ZMTP"},
+		{`msg="handshake failed again"`, "does not speak ZMTP", "count=19"},
+	} {
+		if n := log.Count(words...); n != 1 {
+			t.Errorf("%d lines with %q", n, words)
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n != 6 {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+}
