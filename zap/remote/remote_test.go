@@ -132,7 +132,7 @@ func TestPrompt(t *testing.T) {
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
 	var wg sync.WaitGroup
-	for i := range 2000 {
+	for i := range 1024 {
 		wg.Go(func() {
 			name := fmt.Sprint("user-", i)
 			if got := client.Handle(context.Background(), login(name)); got.Status != zap.StatusOK || got.UserID != name {
@@ -285,9 +285,9 @@ func TestServerRestarts(t *testing.T) {
 // requests and replies are more than both ends can hold on their way.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	// Beyond the 256 decisions that a server has under way, requests fill what is
-	// between the two; and so do the replies to those.
-	const requests, size = 2000, 4 << 10
+	// There are as many as a server decides about at once. They fill what is between
+	// the two, and so do the replies.
+	const requests, size = 1024, 4 << 10
 	large := zap.Metadata{{Name: "large", Value: make([]byte, size)}}
 	endpoint := zaptest.Endpoint(t)
 	log := new(ztest.Log)

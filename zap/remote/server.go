@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -19,20 +19,42 @@ import (
 const (
 	maxRequestSize  = 16 << 10
 	maxRequestParts = 64
-	maxInFlight     = 256
 )
 
-// sendPatience is how long a peer may take no replies before its connection is
-// closed.
-const sendPatience = 10 * time.Second
+// What all connections of one Serve may take together.
+const (
+	maxPeers     = 1024 // connections
+	maxDecisions = 4096 // decisions under way that take time
+)
+
+// maxDecisionTime is how long a decision may take. Those who ask have given up long
+// before; it is there for a handler that never returns.
+const maxDecisionTime = 30 * time.Second
+
+// Heartbeats of the server, unless its link sets others: a peer that is gone without
+// closing its connection keeps no place.
+const (
+	serverHeartbeat        = 5 * time.Second
+	serverHeartbeatTimeout = 10 * time.Second
+)
 
 // Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or
 // ipc://PATH. link says how the connections are secured; its socket type and
-// its limits are set here.
+// its limits are set here. Beyond loopback and ipc every link but CURVE is
+// zmtp.ErrConfig: requests hold passwords, and all who can ask can guess them.
 func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Listener, error) {
+	if err := zmtp.CheckEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	if link.Mechanism != zap.MechanismCurve && !zmtp.IsLocal(endpoint) {
+		return nil, fmt.Errorf("%w: %s can be reached from other machines: answering there needs CURVE", zmtp.ErrConfig, endpoint)
+	}
 	link.SocketType = "ROUTER"
 	link.MaxMessageSize = maxRequestSize
 	link.MaxParts = maxRequestParts
+	if link.HeartbeatInterval == 0 {
+		link.HeartbeatInterval, link.HeartbeatTimeout = serverHeartbeat, serverHeartbeatTimeout
+	}
 	return zmtp.Listen(ctx, endpoint, link)
 }
 
@@ -43,18 +65,27 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 // A request names its peer as zap.Request.Asker: by its IP address, or "ipc", with
 // its user id where that is known, as in "192.0.2.1 (billing)".
 //
-// A malformed request is answered with status 500, if it says whom to answer,
-// and logged with the address of its peer; others aren't affected. So is one on
-// which the handler panics, see zap.Ask. A nil log discards.
+// Decisions that a zap.PromptHandler makes at once are never held up. Others have 30
+// seconds, and 1,024 of one connection and 4,096 of all can be under way. Requests
+// beyond that are answered with status 300 at once. So is a request without a decision
+// after 30 seconds, whatever its handler does.
+//
+// 1,024 connections can be open. A new one beyond that is closed; those that are there
+// stay. A peer that takes no replies for 10 seconds loses its connection.
+//
+// A malformed request is answered with status 500, if it says whom to answer, and
+// others aren't affected; after 100 in a row the connection is closed. If the handler
+// panics, its request is answered with 500 too, see zap.Ask. The log names the address
+// of the peer; lines that repeat are counted. A nil log discards.
 func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slog.Logger) error {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	s := newServer(handler, log)
+	defer s.log.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	defer ln.Close()
 	defer cancel()
+	places := make(chan struct{}, maxPeers)
 	for {
 		conn, err := ln.Accept(ctx)
 		if err != nil {
@@ -63,125 +94,40 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			}
 			return fmt.Errorf("remote: serving failed: %w", err)
 		}
+		p := s.newPeer(conn)
+		select {
+		case places <- struct{}{}:
+		default:
+			p.tell(slog.LevelWarn, "connection closed", errPeers)
+			p.close()
+			continue
+		}
 		conns.Go(func() {
-			p := &peer{conn: conn, handler: handler, asker: asker(conn), log: log.With("peer", peerName(conn))}
 			p.serve(ctx)
+			<-places
 		})
 	}
 }
 
-// peerName tells the peer's address, and who it is where that is known.
-func peerName(conn *zmtp.Conn) string {
-	name := conn.RemoteAddr().String()
-	if user := conn.User().ID; user != "" {
-		name += " (" + user + ")"
-	}
-	return name
+// server is what the connections of one Serve share.
+type server struct {
+	handler   zap.Handler
+	log       *tally.Log
+	decisions chan struct{} // holds one for each decision under way that takes time
 }
 
-// asker is the peer as requests name it. Without the port it is the same from one
-// connection to the next.
-func asker(conn *zmtp.Conn) string {
-	name := "ipc"
-	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		name = a.AddrPort().Addr().Unmap().String()
+func newServer(handler zap.Handler, log *slog.Logger) *server {
+	if _, isPrompt := handler.(zap.PromptHandler); !isPrompt {
+		handler = later{handler}
 	}
-	if user := conn.User().ID; user != "" {
-		name += " (" + user + ")"
-	}
-	return name
+	return &server{handler: handler, log: tally.NewLog(log), decisions: make(chan struct{}, maxDecisions)}
 }
 
-// peer is one connection from which requests come.
-type peer struct {
-	conn    *zmtp.Conn
-	handler zap.Handler
-	asker   string
-	log     *slog.Logger
-}
+// later is a handler that decides nothing at once. Its malformed requests are answered
+// at once nevertheless.
+type later struct{ zap.Handler }
 
-// serve answers requests until the connection ends. It answers those itself that
-// can be answered at once, a batch at a time; the others get a goroutine each.
-func (p *peer) serve(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	var requests sync.WaitGroup
-	defer requests.Wait()
-	defer p.conn.Close()
-	defer cancel()
-	slots := make(chan struct{}, maxInFlight)
-	for {
-		batch, err := p.conn.RecvBatch(ctx)
-		if err != nil {
-			if ctx.Err() == nil && err != io.EOF {
-				p.log.Warn("connection lost", "err", err)
-			}
-			return
-		}
-		for _, frames := range p.answerBatch(ctx, batch) {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			requests.Go(func() {
-				p.answer(ctx, frames)
-				<-slots
-			})
-		}
-	}
-}
+func (later) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Reply{}, false }
 
-// answerBatch answers the requests to which it has the replies at hand, and
-// returns the others.
-func (p *peer) answerBatch(ctx context.Context, batch [][][]byte) (slow [][][]byte) {
-	ctx, cancel := context.WithTimeout(ctx, sendPatience)
-	defer cancel()
-	for _, frames := range batch {
-		reply, ok, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
-		if !ok {
-			slow = append(slow, zmtp.CloneMessage(frames))
-			continue
-		}
-		p.tellFault(err)
-		if reply == nil {
-			continue
-		}
-		if err := p.conn.Queue(ctx, reply...); err != nil {
-			p.tell(err)
-			return slow
-		}
-	}
-	p.tell(p.conn.Flush(ctx))
-	return slow
-}
-
-// answer decides one request and sends the reply.
-func (p *peer) answer(ctx context.Context, frames [][]byte) {
-	reply, err := zap.Answer(ctx, p.handler, p.asker, frames)
-	if ctx.Err() != nil {
-		return
-	}
-	p.tellFault(err)
-	if reply == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, sendPatience)
-	defer cancel()
-	p.tell(p.conn.Send(ctx, reply...))
-}
-
-// tellFault tells why a request was answered in the handler's place, or not at all.
-func (p *peer) tellFault(err error) {
-	if errors.Is(err, zap.ErrRequest) {
-		p.log.Warn("bad request", "err", err)
-	} else if err != nil {
-		p.log.Error("the handler failed", "err", err)
-	}
-}
-
-// tell tells that replies couldn't be sent, if that isn't the end of us.
-func (p *peer) tell(err error) {
-	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
-		p.log.Warn("reply not sent", "err", err)
-	}
-}
+// errPeers means that there are maxPeers connections already.
+var errPeers = fmt.Errorf("%d connections are open, which is the limit", maxPeers)

@@ -1,0 +1,262 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// What a server has places for.
+const (
+	maxPeers         = 1024
+	maxPeerDecisions = 1024
+	maxDecisions     = 4096
+)
+
+// keyFirst decides about keys at once, and about logins when it is released, or never.
+type keyFirst struct {
+	now, most, calls atomic.Int32
+	release          chan struct{}
+}
+
+func (h *keyFirst) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
+	if req.Mechanism == zap.MechanismCurve {
+		return zap.Reply{Status: zap.StatusOK, UserID: "key"}, true
+	}
+	return zap.Reply{}, false
+}
+
+func (h *keyFirst) Handle(context.Context, *zap.Request) zap.Reply {
+	h.calls.Add(1)
+	n := h.now.Add(1)
+	defer h.now.Add(-1)
+	for most := h.most.Load(); n > most && !h.most.CompareAndSwap(most, n); most = h.most.Load() {
+	}
+	<-h.release // whatever its context says
+	return zap.Refuse("wrong password")
+}
+
+func newKeyFirst(t *testing.T) *keyFirst {
+	h := &keyFirst{release: make(chan struct{})}
+	t.Cleanup(func() { close(h.release) })
+	return h
+}
+
+var byKey = &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{make([]byte, 32)}}
+
+// queue sends a request with an id some times.
+func queue(t *testing.T, conn *zmtp.Conn, id string, req *zap.Request, times int) {
+	t.Helper()
+	frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte(id)}, req)
+	ztest.Must(t, err)
+	for range times {
+		ztest.Must(t, conn.Queue(ztest.Context(t), frames...))
+	}
+	ztest.Must(t, conn.Flush(ztest.Context(t)))
+}
+
+// receive returns the next reply and the id of its request.
+func receive(t *testing.T, conn *zmtp.Conn) (string, zap.Reply) {
+	t.Helper()
+	frames, err := conn.Recv(ztest.Context(t))
+	ztest.Must(t, err)
+	env, reply, err := zap.ParseReply(frames)
+	ztest.Must(t, err)
+	return string(env.RequestID), reply
+}
+
+// TestBusy: when as many decisions are under way as a connection may have, requests
+// that need no time are answered, others get 300 at once, and another connection has
+// places of its own.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	h, log := newKeyFirst(t), new(ztest.Log)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, log.Logger())
+	conn := peerOf(t, endpoint, "DEALER")
+	queue(t, conn, "login", login("alice"), maxPeerDecisions+10)
+	for range 10 {
+		if id, reply := receive(t, conn); id != "login" || reply.Status != zap.StatusTryLater || reply.Text != "too many requests under way" {
+			t.Errorf("beyond the bound: %q got %+v", id, reply)
+		}
+	}
+	queue(t, conn, "key", byKey, 1)
+	if id, reply := receive(t, conn); id != "key" || reply.Status != zap.StatusOK {
+		t.Errorf("a key: %q got %+v", id, reply)
+	}
+	before := h.calls.Load()
+	queue(t, peerOf(t, endpoint, "DEALER"), "login", login("bob"), 1)
+	ztest.Wait(t, "another connection's decision begins", func() bool { return h.calls.Load() > before })
+	if n := log.Count("client told to try later", "too many requests under way"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+}
+
+// TestDecisionsBounded: all connections together have so many decisions under way.
+func TestDecisionsBounded(t *testing.T) {
+	t.Parallel()
+	h := newKeyFirst(t)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, nil)
+	for range maxDecisions / maxPeerDecisions {
+		queue(t, peerOf(t, endpoint, "DEALER"), "login", login("alice"), maxPeerDecisions)
+	}
+	ztest.Wait(t, "all places are taken", func() bool { return h.now.Load() == maxDecisions })
+	conn := peerOf(t, endpoint, "DEALER")
+	queue(t, conn, "login", login("alice"), 10)
+	for range 10 {
+		if _, reply := receive(t, conn); reply.Status != zap.StatusTryLater {
+			t.Errorf("got %+v", reply)
+		}
+	}
+	queue(t, conn, "key", byKey, 1)
+	if _, reply := receive(t, conn); reply.Status != zap.StatusOK {
+		t.Errorf("a key: got %+v", reply)
+	}
+	if h.most.Load() != maxDecisions {
+		t.Errorf("%d decisions at once", h.most.Load())
+	}
+}
+
+// TestPeersBounded: a connection beyond the bound is closed, those that are there stay,
+// and when one of them ends there is a place again.
+func TestPeersBounded(t *testing.T) {
+	t.Parallel()
+	log := new(ztest.Log)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, log.Logger())
+	var conns []*zmtp.Conn
+	for range maxPeers {
+		conn := peerOf(t, endpoint, "DEALER")
+		queue(t, conn, "1", login("alice"), 1)
+		receive(t, conn) // so it has its place
+		conns = append(conns, conn)
+	}
+	for range 3 {
+		if _, err := peerOf(t, endpoint, "DEALER").Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("beyond the bound: %v", err)
+		}
+	}
+	if n := log.Count("connection closed", "1024 connections are open"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+	for _, conn := range conns {
+		queue(t, conn, "2", login("alice"), 1)
+		if id, reply := receive(t, conn); id != "2" || reply.Status != zap.StatusOK {
+			t.Fatalf("%q got %+v", id, reply)
+		}
+	}
+	ztest.Must(t, conns[0].Close())
+	ztest.Wait(t, "there is a place again", func() bool {
+		conn := peerOf(t, endpoint, "DEALER")
+		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte("3")}, login("alice"))
+		ztest.Must(t, err)
+		conn.Send(ztest.Context(t), frames...)
+		_, err = conn.Recv(ztest.Context(t))
+		return err == nil
+	})
+}
+
+// TestServeEnds: Serve returns when its context is done, though peers don't take their
+// replies and handlers never return.
+func TestServeEnds(t *testing.T) {
+	t.Parallel()
+	h := newKeyFirst(t)
+	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, nil)
+	conn := peerOf(t, endpoint, "DEALER")
+	queue(t, conn, "login", login("alice"), 10)
+	ztest.Wait(t, "handlers are asked", func() bool { return h.now.Load() == 10 })
+	flooded, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte("key")}, byKey)
+	ztest.Must(t, err)
+	var sent atomic.Int32
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for conn.Queue(flooded, frames...) == nil {
+			sent.Add(1)
+		}
+	})
+	last := int32(-1)
+	ztest.Wait(t, "the server takes no more", func() bool {
+		before := last
+		last = sent.Load()
+		return last > 10_000 && last == before
+	})
+	stop()
+	cancel()
+	flood.Wait()
+}
+
+// TestMalformedInARow: who sends nothing but malformed requests loses the connection,
+// and makes a line or two of log. Who sends some does not.
+func TestMalformedInARow(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]zap.Handler{"slow": byName, "at once": atOnce{byName}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := new(ztest.Log)
+			endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, handler, log.Logger())
+			good := peerOf(t, endpoint, "DEALER")
+			for range 3 {
+				for range 90 {
+					ztest.Must(t, good.Queue(ztest.Context(t), nil))
+				}
+				queue(t, good, "1", login("alice"), 1)
+				if _, reply := receive(t, good); reply.Status != zap.StatusOK {
+					t.Errorf("got %+v", reply)
+				}
+			}
+			bad := peerOf(t, endpoint, "DEALER")
+			for n := 0; n < 10_000 && bad.Queue(ztest.Context(t), nil) == nil; n++ {
+			}
+			bad.Flush(ztest.Context(t))
+			if _, err := bad.Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("after malformed requests: %v", err)
+			}
+			queue(t, good, "2", login("alice"), 1)
+			receive(t, good)
+			stop()
+			if n := log.Count("bad request"); n < 2 || n > 3 || log.Count("bad request again", "count=") == 0 {
+				t.Errorf("log:\n%s", log)
+			}
+			if log.Count("connection lost", "100 malformed requests in a row") != 1 || strings.Count(log.String(), "\n") > 4 {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestListen: what is in clear can't be reached from other machines.
+func TestListen(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		endpoint, mechanism string
+		want                error
+	}{
+		{"tcp://*:*", zap.MechanismNull, zmtp.ErrConfig},
+		{"tcp://0.0.0.0:*", zap.MechanismNull, zmtp.ErrConfig},
+		{"tcp://[::]:*", zap.MechanismPlain, zmtp.ErrConfig},
+		{"tcp://192.0.2.1:9127", zap.MechanismNull, zmtp.ErrConfig},
+		{"tcp://127.0.0.1:*", zap.MechanismNull, nil},
+		{zaptest.Endpoint(t), zap.MechanismPlain, nil},
+		{"zauth", zap.MechanismNull, zmtp.ErrEndpoint},
+	} {
+		t.Run(fmt.Sprint(tt.endpoint, " ", tt.mechanism), func(t *testing.T) {
+			ln, err := remote.Listen(ztest.Context(t), tt.endpoint, zmtp.Config{Mechanism: tt.mechanism, Handler: byName})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, expected %v", err, tt.want)
+			}
+			if ln != nil {
+				ln.Close()
+			}
+		})
+	}
+}

@@ -1,0 +1,206 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+const (
+	// maxPeerDecisions bounds the decisions of one connection that are under way and
+	// take time, and the replies to them that aren't sent yet.
+	maxPeerDecisions = 1024
+	// maxMalformed is how many malformed requests in a row end a connection.
+	maxMalformed = 100
+	// sendPatience is how long a peer may take no replies.
+	sendPatience = 10 * time.Second
+)
+
+// Why a connection ends by our will.
+var (
+	errMalformed = fmt.Errorf("%d malformed requests in a row", maxMalformed)
+	errUnread    = fmt.Errorf("the peer has taken no replies for %v", sendPatience)
+)
+
+// peer is one connection from which requests come.
+type peer struct {
+	*server
+	conn      *zmtp.Conn
+	name      string        // address, and who it is where that is known
+	asker     string        // the same as requests name it
+	places    chan struct{} // holds one for each decision that isn't answered yet
+	malformed int           // requests in a row; only serve uses it
+}
+
+func (s *server) newPeer(conn *zmtp.Conn) *peer {
+	// The asker has no port: it is the same from one connection to the next.
+	name, asker := conn.RemoteAddr().String(), "ipc"
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		asker = a.AddrPort().Addr().Unmap().String()
+	}
+	if user := conn.User().ID; user != "" {
+		name += " (" + user + ")"
+		asker += " (" + user + ")"
+	}
+	return &peer{server: s, conn: conn, name: name, asker: asker, places: make(chan struct{}, maxPeerDecisions)}
+}
+
+// tell logs why something happened with this peer, or counts it.
+func (p *peer) tell(level slog.Level, message string, err error) {
+	p.log.Tell(level, message, p.asker, err.Error(), slog.String("peer", p.name), slog.Any("err", err))
+}
+
+// serve answers requests until the connection ends or ctx is done.
+func (p *peer) serve(ctx context.Context) {
+	link, end := context.WithCancelCause(ctx)
+	var deciding sync.WaitGroup
+	defer deciding.Wait()
+	defer p.close()
+	defer end(nil)
+	for {
+		batch, err := p.conn.RecvBatch(link)
+		if err == nil {
+			err = p.answerBatch(link, end, &deciding, batch)
+		}
+		if err == nil {
+			continue
+		}
+		if link.Err() != nil {
+			err = context.Cause(link)
+		}
+		if ctx.Err() == nil && err != io.EOF {
+			p.tell(slog.LevelWarn, "connection lost", err)
+		}
+		return
+	}
+}
+
+// close ends the connection without waiting for the peer. Those who ask ask again
+// elsewhere.
+func (p *peer) close() { p.conn.CloseNow() }
+
+// answerBatch answers the requests to which it has the replies at hand, and then
+// starts the decisions about the others, as far as there are places for them. It
+// waits for nobody but the peer, who has to take its replies.
+func (p *peer) answerBatch(ctx context.Context, end context.CancelCauseFunc, deciding *sync.WaitGroup, batch [][][]byte) error {
+	sending, cancel := context.WithTimeoutCause(ctx, sendPatience, errUnread)
+	defer cancel()
+	var slow [][][]byte
+	for _, frames := range batch {
+		reply, ok, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
+		if errors.Is(err, zap.ErrRequest) {
+			p.malformed++
+		} else {
+			p.malformed = 0
+		}
+		if !ok {
+			slow = append(slow, frames)
+			continue
+		}
+		if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
+			return err
+		}
+		if p.malformed >= maxMalformed {
+			return errMalformed
+		}
+	}
+	if err := p.conn.Flush(sending); err != nil {
+		return unread(sending, err)
+	}
+	full := false
+	for _, frames := range slow {
+		ok := p.takePlace()
+		if !ok && !full {
+			full = true
+			runtime.Gosched() // to decisions that need no time
+			ok = p.takePlace()
+		}
+		if !ok {
+			reply, err := zap.Answer(context.Background(), zap.HandlerFunc(p.busy), p.asker, frames)
+			if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
+				return err
+			}
+			continue
+		}
+		own := zmtp.CloneMessage(frames)
+		deciding.Go(func() {
+			if err := p.decide(ctx, own); err != nil {
+				end(err)
+			}
+			<-p.places
+		})
+	}
+	return unread(sending, p.conn.Flush(sending))
+}
+
+// takePlace takes a place among the decisions under way, of this connection and of
+// all, if there is one.
+func (p *peer) takePlace() bool {
+	select {
+	case p.places <- struct{}{}:
+	default:
+		return false
+	}
+	select {
+	case p.decisions <- struct{}{}:
+		return true
+	default:
+		<-p.places
+		return false
+	}
+}
+
+// busy answers where there is no place.
+func (p *peer) busy(context.Context, *zap.Request) zap.Reply {
+	p.tell(slog.LevelWarn, "client told to try later", errBusyServer)
+	return tryLater(errBusyServer.Error())
+}
+
+var errBusyServer = errors.New("too many requests under way")
+
+// decide decides one request and sends the reply. It leaves the place among all
+// decisions before it sends: a peer that doesn't read takes none from others. The
+// error ends the connection.
+func (p *peer) decide(ctx context.Context, frames [][]byte) error {
+	deciding, cancel := context.WithTimeout(ctx, maxDecisionTime)
+	reply, err := zap.Answer(deciding, p.handler, p.asker, frames)
+	cancel()
+	<-p.decisions
+	if ctx.Err() != nil {
+		return nil // the reply may say no more than that there was no time
+	}
+	sending, cancel := context.WithTimeoutCause(ctx, sendPatience, errUnread)
+	defer cancel()
+	return p.reply(sending, p.conn.Send, reply, err)
+}
+
+// reply sends a reply, if there is one, and tells why a request was answered in the
+// handler's place, or not at all. The error ends the connection.
+func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) error, reply [][]byte, fault error) error {
+	if errors.Is(fault, zap.ErrRequest) {
+		p.tell(slog.LevelWarn, "bad request", fault)
+	} else if fault != nil {
+		p.tell(slog.LevelError, "the handler failed", fault)
+	}
+	if reply == nil {
+		return nil
+	}
+	return unread(ctx, send(ctx, reply...))
+}
+
+// unread says what it means that sending took too long.
+func unread(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

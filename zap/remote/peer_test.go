@@ -1,0 +1,159 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// In these tests the clock is that of testing/synctest.
+
+// pair is a peer of a server and the end of the one who asks.
+type pair struct {
+	server *server
+	peer   *peer
+	asker  *zmtp.Conn
+	log    ztest.Log
+	ended  chan bool // closed when the peer's connection has ended
+}
+
+// newPair connects one who asks with a server, in a bubble of synctest.
+func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
+	t.Helper()
+	p := &pair{ended: make(chan bool)}
+	p.server = newServer(handler, p.log.Logger())
+	near, far := net.Pipe()
+	served := make(chan error, 1)
+	go func() {
+		conn, err := zmtp.Server(t.Context(), far, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		if err == nil {
+			p.peer = p.server.newPeer(conn)
+		}
+		served <- err
+	}()
+	asker.SocketType, asker.Mechanism = "DEALER", zap.MechanismNull
+	var err error
+	p.asker, err = zmtp.Client(t.Context(), near, asker)
+	ztest.Must(t, err, <-served)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		p.peer.serve(ctx)
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		p.asker.Close()
+		<-p.ended
+		p.server.log.Close()
+	})
+	return p
+}
+
+// ask sends requests with ids from 'a' on.
+func (p *pair) ask(t *testing.T, requests int) {
+	t.Helper()
+	for i := range requests {
+		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte{byte('a' + i)}}, &zap.Request{Mechanism: zap.MechanismNull})
+		ztest.Must(t, err, p.asker.Send(t.Context(), frames...))
+	}
+}
+
+// never is a handler that never returns.
+func never(t *testing.T) zap.Handler {
+	release := make(chan bool)
+	t.Cleanup(func() { close(release) })
+	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		<-release
+		return zap.Refuse("too late")
+	})
+}
+
+// TestNeverDecided: a handler that never returns holds its place for 30 seconds. Then
+// the answer is 300.
+func TestNeverDecided(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, zmtp.Config{}, never(t))
+		start := time.Now()
+		p.ask(t, 1)
+		synctest.Wait()
+		if len(p.server.decisions) != 1 || len(p.peer.places) != 1 {
+			t.Errorf("%d and %d places are taken", len(p.server.decisions), len(p.peer.places))
+		}
+		frames, err := p.asker.Recv(t.Context())
+		ztest.Must(t, err)
+		_, reply, err := zap.ParseReply(frames)
+		ztest.Must(t, err)
+		if reply.Status != zap.StatusTryLater || time.Since(start) != maxDecisionTime {
+			t.Errorf("%+v after %v", reply, time.Since(start))
+		}
+		synctest.Wait()
+		if len(p.server.decisions) != 0 || len(p.peer.places) != 0 {
+			t.Errorf("%d and %d places are taken afterwards", len(p.server.decisions), len(p.peer.places))
+		}
+	})
+}
+
+// TestBusyIsAlive: a server whose decisions take long isn't taken for dead by one who
+// asks, however often that sends heartbeats.
+func TestBusyIsAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, zmtp.Config{HeartbeatInterval: 300 * time.Millisecond}, never(t))
+		for range cap(p.peer.places) {
+			p.peer.places <- struct{}{}
+		}
+		p.ask(t, 1)
+		frames, err := p.asker.Recv(t.Context())
+		ztest.Must(t, err)
+		if _, reply, err := zap.ParseReply(frames); err != nil || reply.Status != zap.StatusTryLater {
+			t.Errorf("without a place: %+v, %v", reply, err)
+		}
+		<-p.peer.places
+		p.ask(t, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), maxDecisionTime/2)
+		defer cancel()
+		if _, err := p.asker.Recv(ctx); err != nil {
+			t.Error(err) // the second, which has no place
+		}
+		if _, err := p.asker.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while the first is decided: %v", err)
+		}
+	})
+}
+
+// TestUnread: a peer that takes no replies loses its connection, whether these needed
+// no time or were decided meanwhile.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]zap.Handler{"slow": refuse, "at once": refuseAtOnce{refuse}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, zmtp.Config{}, handler)
+				start := time.Now()
+				p.ask(t, 1)
+				<-p.ended
+				if took := time.Since(start); took < sendPatience || took > sendPatience+time.Second/10 {
+					t.Errorf("the connection ends after %v", took)
+				}
+				if p.log.Count("connection lost", "the peer has taken no replies for 10s") != 1 {
+					t.Errorf("log:\n%s", &p.log)
+				}
+			})
+		})
+	}
+}
+
+var refuse = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("no") })
+
+type refuseAtOnce struct{ zap.Handler }
+
+func (refuseAtOnce) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Refuse("no"), true }
