@@ -75,7 +75,7 @@ func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inF
 	// A client has 4,096 requests under way at most.
 	clients := make([]*remote.Client, 1+inFlight/4096)
 	for i := range clients {
-		client, err := remote.NewClient(remote.ClientConfig{Endpoint: z.endpoint, Wait: 20 * time.Second})
+		client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{z.endpoint}, Wait: 20 * time.Second})
 		ztest.Must(b, err)
 		defer client.Close()
 		clients[i] = client

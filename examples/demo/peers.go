@@ -30,7 +30,7 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 	if err != nil {
 		return nil, err
 	}
-	client, err := remote.NewClient(remote.ClientConfig{Endpoint: zauth})
+	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{zauth}})
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func TestForward(t *testing.T) {
 			}
 		}
 	}
-	end := zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoint: at}), nil)
+	end := zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}}), nil)
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters > 0 {
 		t.Errorf("friend: %s after %d times", outcome, laters)
 	}
@@ -66,7 +66,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("stranger: %s after %d times", outcome, laters)
 	}
 	end()
-	zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoint: at, Wait: secondTry / 3}), nil)
+	zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}, Wait: secondTry / 3}), nil)
 	stop()
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters < 2 {
 		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
@@ -84,7 +84,7 @@ func TestForwardWaits(t *testing.T) {
 	zctx := zmqtest.NewContext(t)
 	friend, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	at := zaptest.Endpoint(t)
-	link := zaptest.NewClient(t, remote.ClientConfig{Endpoint: at})
+	link := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}})
 	asked := make(chan struct{}, 10)
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		asked <- struct{}{}

@@ -13,11 +13,38 @@
 // The side that asks has a [Client], which is a zap.Handler too. So a process
 // asks a daemon where it would else decide by itself:
 //
-//	client, err := remote.NewClient(remote.ClientConfig{Endpoint: "tcp://127.0.0.1:9127"})
+//	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}})
 //	…
 //	defer client.Close()
 //	reply := client.Handle(ctx, request)
 //
+// # Several servers
+//
+// A client can be given several endpoints. It asks one server, and stays with it as
+// long as it answers. When the connection is closed, or a heartbeat isn't answered, it
+// connects to the next one within a second, and asks that what still waits. All of
+// them decide who gets in, so trust them equally; with CURVE they share one key.
+//
+// # When the server is away
+//
+// Requests wait for [ClientConfig].Wait and are then answered with status 300, which
+// makes the asking client try again. A request with which two connections were lost
+// isn't sent a third time, and is answered with 300 too. An attempt to connect ends
+// after 3 seconds. The pause before the next one is short, and grows up to 5 seconds if
+// connections are lost one after another without a reply.
+//
+// A server that refuses the client by ERROR is asked again after 5 to 7.5 seconds, with
+// the same credentials. RFC 26 forbids that; but when an operator admits the client
+// afterwards, nobody is there to start it again.
+//
+// # Who can ask, and who can answer
+//
 // Requests hold passwords and replies decide who gets in: beyond loopback and
-// ipc the link itself must be CURVE, which the zmtp.Config of both sides says.
+// ipc the link itself must be CURVE, which the zmtp.Config of both sides says. Both
+// sides refuse any other there.
+//
+// Loopback TCP without CURVE is no boundary between the users of a machine. Each of
+// them can ask, and while no server runs each of them can listen on its port, read
+// passwords, and admit anybody. Where there are several users, use CURVE, or an ipc
+// socket in a directory that only the server's user can write to.
 package remote

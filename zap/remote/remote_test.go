@@ -57,7 +57,7 @@ func TestAsk(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			endpoint, _ := zaptest.Serve(t, tt.endpoint, tt.server, byName, nil)
-			client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Link: tt.client})
+			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Link: tt.client})
 			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: []byte("test")}}}
 			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
@@ -86,7 +86,7 @@ func TestAnyOrder(t *testing.T) {
 		return byName(ctx, req)
 	})
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, slow, nil)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
 	slowDone := make(chan zap.Reply, 1)
 	go func() { slowDone <- client.Handle(context.Background(), login("slow")) }()
 	var wg sync.WaitGroup
@@ -130,7 +130,7 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
 	var wg sync.WaitGroup
 	for i := range 1024 {
 		wg.Go(func() {
@@ -199,7 +199,7 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, log.Logger())
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
 	conn := peerOf(t, endpoint, "DEALER")
 	for _, tt := range []struct {
 		name   string
@@ -245,8 +245,8 @@ func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, nil)
 	log := new(ztest.Log)
-	patient := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Log: log.Logger()})
-	hasty := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Wait: 50 * time.Millisecond})
+	patient := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
+	hasty := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Wait: 50 * time.Millisecond})
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
 		t.Fatalf("%+v", reply)
 	}
@@ -291,7 +291,7 @@ func TestStorm(t *testing.T) {
 	large := zap.Metadata{{Name: "large", Value: make([]byte, size)}}
 	endpoint := zaptest.Endpoint(t)
 	log := new(ztest.Log)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: endpoint, Log: log.Logger()})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
 	var answered, asking sync.WaitGroup
 	for range requests {
 		asking.Add(1)
@@ -319,7 +319,7 @@ func TestStorm(t *testing.T) {
 // TestNoServer: a client of a server that was never there ends when it should.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: zaptest.Endpoint(t), Wait: time.Hour})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{zaptest.Endpoint(t)}, Wait: time.Hour})
 	done := make(chan zap.Reply, 2)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { done <- client.Handle(ctx, login("alice")) }()
@@ -337,7 +337,7 @@ func TestNoServer(t *testing.T) {
 // TestBounded: requests beyond the bound are answered at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoint: zaptest.Endpoint(t), Wait: time.Hour})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{zaptest.Endpoint(t)}, Wait: time.Hour})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	replies := make(chan zap.Reply, 4097)
@@ -360,10 +360,12 @@ func TestClientConfig(t *testing.T) {
 		cfg  remote.ClientConfig
 		want error
 	}{
-		"endpoint":  {remote.ClientConfig{Endpoint: "zauth"}, zmtp.ErrEndpoint},
-		"clear":     {remote.ClientConfig{Endpoint: "tcp://192.0.2.1:9127"}, zmtp.ErrConfig},
-		"PLAIN":     {remote.ClientConfig{Endpoint: "tcp://192.0.2.1:9127", Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
-		"wrong key": {remote.ClientConfig{Endpoint: "tcp://127.0.0.1:9127", Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys}}, curve.ErrPublicKey},
+		"endpoint":  {remote.ClientConfig{Endpoints: []string{"zauth"}}, zmtp.ErrEndpoint},
+		"clear":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
+		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
+		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
+		"second":    {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
+		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys}}, curve.ErrPublicKey},
 	} {
 		if client, err := remote.NewClient(tt.cfg); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
@@ -384,7 +386,7 @@ func BenchmarkAsk(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
 				at, stop := zaptest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
 				defer stop()
-				client := zaptest.NewClient(b, remote.ClientConfig{Endpoint: at})
+				client := zaptest.NewClient(b, remote.ClientConfig{Endpoints: []string{at}})
 				b.SetParallelism(parallel)
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {

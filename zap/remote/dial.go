@@ -1,0 +1,179 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+const (
+	// maxAttempt bounds an attempt to connect, with the handshake.
+	maxAttempt = 3 * time.Second
+	// overtake is how long one server is tried alone before the next is tried too.
+	overtake = 300 * time.Millisecond
+)
+
+// Pauses before the next attempt to connect to the same server; see also pause.
+const (
+	minPause = 50 * time.Millisecond // after the first failure
+	maxPause = 200 * time.Millisecond
+	// refusedPause is for one that has refused us. RFC 26 has a client not come again
+	// with the same credentials at all; but the operator may let it in, and then
+	// nobody is there to start it again.
+	refusedPause = 5 * time.Second
+	// maxLostPause bounds the pauses between connections that are lost one after
+	// another without an answer.
+	maxLostPause = 5 * time.Second
+)
+
+// target is a server that may be asked. Only Client.run uses it.
+type target struct {
+	endpoint string
+	turn     int           // its place among Client.targets
+	ready    time.Time     // when it may be tried again
+	failing  time.Duration // the pause after the last attempt that failed
+	losing   time.Duration // the pause after the last connection that was lost without an answer
+	down     bool          // has been told
+}
+
+// failed sees to the pause after an attempt to connect.
+func (t *target) failed(err error) {
+	var refused *zmtp.RefusedError
+	if errors.As(err, &refused) {
+		t.pause(refusedPause)
+		return
+	}
+	t.failing = min(max(2*t.failing, minPause), maxPause)
+	t.pause(t.failing)
+}
+
+// lost sees to the pause after a connection. Those that are lost one after another,
+// each with requests and without a reply, make it grow: perhaps the server ends because
+// of what it is asked.
+func (t *target) lost(asked, answered bool) {
+	t.failing = 0
+	if answered {
+		t.losing = 0
+	} else if asked {
+		t.losing = min(max(2*t.losing, maxPause), maxLostPause)
+	}
+	t.pause(max(minPause, t.losing))
+}
+
+// pause lets the next attempt wait, for up to half as long again: those who have lost
+// the same server don't all come back at the same time.
+func (t *target) pause(d time.Duration) { t.ready = time.Now().Add(d + rand.N(d/2)) }
+
+// attempt is how an attempt to connect has ended.
+type attempt struct {
+	target *target
+	conn   *zmtp.Conn
+	err    error
+}
+
+// dial connects to one of the servers. They are tried in turn, beginning with that of
+// number first, until there is a connection: each as soon as it is ready and the one
+// before has failed, or has taken too long. It returns nil when ctx is done.
+func (c *Client) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
+	attempts, cancel := context.WithCancel(ctx)
+	ended := make(chan attempt, len(c.targets))
+	trying := map[*target]bool{}
+	defer func() {
+		cancel()
+		for len(trying) > 0 {
+			a := <-ended
+			delete(trying, a.target)
+			if a.conn != nil {
+				a.conn.CloseNow()
+			}
+		}
+	}()
+	var alone time.Time // until when those that are being tried are left alone
+	for {
+		next := c.nextTarget(first, trying)
+		var start <-chan time.Time
+		if next != nil {
+			at := next.ready
+			if len(trying) > 0 && at.Before(alone) {
+				at = alone
+			}
+			start = time.After(time.Until(at))
+		}
+		select {
+		case <-start:
+			trying[next] = true
+			first, alone = next.turn+1, time.Now().Add(overtake)
+			go func() {
+				conn, err := c.try(attempts, next)
+				ended <- attempt{next, conn, err}
+			}()
+		case a := <-ended:
+			delete(trying, a.target)
+			if a.err == nil {
+				for other := range trying {
+					c.tellDown(other, fmt.Errorf("no connection after %v, and another server is there", overtake))
+				}
+				c.tellUp(a.target)
+				return a.target, a.conn
+			}
+			if ctx.Err() != nil {
+				return nil, nil
+			}
+			a.target.failed(a.err)
+			c.tellDown(a.target, a.err)
+			alone = time.Time{}
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// nextTarget returns the next server in turn that is ready, or else that which is
+// ready first; nil if all are being tried.
+func (c *Client) nextTarget(first int, trying map[*target]bool) (next *target) {
+	now := time.Now()
+	for i := range c.targets {
+		t := c.targets[(first+i)%len(c.targets)]
+		if trying[t] {
+			continue
+		}
+		if !t.ready.After(now) {
+			return t
+		}
+		if next == nil || t.ready.Before(next.ready) {
+			next = t
+		}
+	}
+	return next
+}
+
+// try connects to one server.
+func (c *Client) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxAttempt)
+	defer cancel()
+	return zmtp.Dial(ctx, t.endpoint, c.link)
+}
+
+// tellDown tells that a server can't be asked, once until it can.
+func (c *Client) tellDown(t *target, err error) {
+	if t.down {
+		return
+	}
+	t.down, c.down = true, true
+	c.log.Tell(slog.LevelWarn, "no connection: trying again", t.endpoint, err.Error(),
+		slog.String("endpoint", t.endpoint), slog.Any("err", err))
+}
+
+// tellUp tells that there is a server to ask again.
+func (c *Client) tellUp(t *target) {
+	t.failing, t.down = 0, false
+	if c.down {
+		c.log.Tell(slog.LevelInfo, "connected again", t.endpoint, "", slog.String("endpoint", t.endpoint))
+	}
+	c.down = false
+}

@@ -1,0 +1,301 @@
+package remote_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// named lets everybody in under the name of the server.
+func named(name string) zap.Handler {
+	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		return zap.Reply{Status: zap.StatusOK, UserID: name}
+	})
+}
+
+// brokenServer listens on loopback until the test ends, and does that to each
+// connection.
+func brokenServer(t *testing.T, do func(nc net.Conn)) string {
+	t.Helper()
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	ztest.Must(t, err)
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			nc, err := nl.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() {
+				do(nc)
+				nc.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		nl.Close()
+		conns.Wait()
+	})
+	return "tcp://" + nl.Addr().String()
+}
+
+// silent takes what comes and says nothing, until the other end closes.
+func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
+
+// TestFailover: whatever is wrong with one server, the next is asked.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	refusing, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismPlain, Handler: byName}, byName, nil)
+	for name, tt := range map[string]struct{ broken, why string }{
+		"nobody there":      {"tcp://" + ztest.ReservePort(t), "refused"},
+		"no socket":         {zaptest.Endpoint(t), "no such file"},
+		"closes":            {brokenServer(t, func(net.Conn) {}), "handshake"},
+		"silent":            {brokenServer(t, silent), "no connection after 300ms, and another server is there"},
+		"another mechanism": {refusing, "mechanism"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			good, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("good"), nil)
+			log := new(ztest.Log)
+			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{tt.broken, good}, Log: log.Logger()})
+			for range 3 {
+				if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "good" {
+					t.Errorf("got %+v", got)
+				}
+			}
+			if log.Count("no connection: trying again", tt.broken, tt.why) != 1 || log.Count("connected again", good) != 1 {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestFailoverBack: when the server that is asked ends, the next one is asked, and then
+// the first one again, which has come back.
+func TestFailoverBack(t *testing.T) {
+	t.Parallel()
+	endpoints := []string{zaptest.Endpoint(t), zaptest.Endpoint(t)}
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: endpoints})
+	_, stop := zaptest.Serve(t, endpoints[0], zmtp.Config{}, named("0"), nil)
+	for _, next := range []int{1, 0, 1} {
+		before := stop
+		if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusOK {
+			t.Fatalf("before the server ends: %+v", got)
+		}
+		_, stop = zaptest.Serve(t, endpoints[next], zmtp.Config{}, named(string(rune('0'+next))), nil)
+		before()
+		if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != string(rune('0'+next)) {
+			t.Fatalf("got %+v, expected server %d", got, next)
+		}
+	}
+}
+
+// frozen passes octets on to a server and back until it is told to do nothing any more.
+type frozen struct {
+	endpoint string
+	freeze   func()
+}
+
+func newFrozen(t *testing.T, server string) *frozen {
+	stopped := make(chan bool)
+	pass := func(to, from net.Conn) {
+		octets := make([]byte, 1024)
+		for {
+			n, err := from.Read(octets)
+			if err != nil {
+				return
+			}
+			select {
+			case <-stopped:
+			default:
+				to.Write(octets[:n])
+			}
+		}
+	}
+	endpoint := brokenServer(t, func(near net.Conn) {
+		far, err := zmtp.DialNet(ztest.Context(t), server)
+		if err != nil {
+			return
+		}
+		defer far.Close()
+		var back sync.WaitGroup
+		defer back.Wait()
+		defer far.Close()
+		back.Go(func() { pass(near, far) })
+		pass(far, near)
+	})
+	return &frozen{endpoint, func() { close(stopped) }}
+}
+
+// TestFailoverFromFrozen: a server that stops answering without a word is noticed, and
+// the next one is asked what it was asked.
+func TestFailoverFromFrozen(t *testing.T) {
+	t.Parallel()
+	one, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
+	two, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("two"), nil)
+	proxy := newFrozen(t, one)
+	log := new(ztest.Log)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{proxy.endpoint, two}, Log: log.Logger()})
+	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "one" {
+		t.Fatalf("got %+v", got)
+	}
+	proxy.freeze()
+	start := time.Now()
+	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "two" {
+		t.Errorf("got %+v", got)
+	}
+	t.Logf("answered after %v", time.Since(start))
+	if log.Count("no connection: trying again", proxy.endpoint, "peer is silent") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestSentTwice: a request with which two connections were lost isn't sent on a third.
+// Its asker is told to try later, and others aren't affected.
+func TestSentTwice(t *testing.T) {
+	t.Parallel()
+	for name, servers := range map[string]int{"one server": 1, "two servers": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			ctx := ztest.Context(t)
+			config := remote.ClientConfig{Wait: 10 * ztest.Patience}
+			for range servers {
+				config.Endpoints = append(config.Endpoints, brokenServer(t, func(nc net.Conn) {
+					conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+					if err != nil {
+						return
+					}
+					defer conn.Close()
+					frames, err := conn.Recv(ctx)
+					if err != nil {
+						return
+					}
+					asked.Add(1)
+					if env, req, _, err := zap.ParseRequest(frames); err == nil && string(req.Credentials[0]) != "mallory" {
+						reply, _ := zap.AppendReply(nil, env, zap.Reply{Status: zap.StatusOK, UserID: "alice"})
+						conn.Send(ctx, reply...)
+						conn.Recv(ctx)
+					}
+				}))
+			}
+			client := zaptest.NewClient(t, config)
+			if got := client.Handle(ctx, login("mallory")); got.Status != zap.StatusTryLater || got.Text != "the connection was lost twice before an answer" {
+				t.Errorf("got %+v", got)
+			}
+			if asked.Load() != 2 {
+				t.Errorf("sent %d times", asked.Load())
+			}
+			if got := client.Handle(ctx, login("alice")); got.UserID != "alice" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// TestHandleKeepsContext: Handle returns when its context is done, also if the server
+// reads nothing and answers heartbeats no more, and so does Close.
+func TestHandleKeepsContext(t *testing.T) {
+	t.Parallel()
+	connected := make(chan bool, 10)
+	endpoint := brokenServer(t, func(nc net.Conn) {
+		conn, err := zmtp.Server(ztest.Context(t), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		if err != nil {
+			return
+		}
+		connected <- true
+		<-t.Context().Done() // without reading
+		conn.Close()
+	})
+	client := zaptest.NewClient(t, remote.ClientConfig{
+		Endpoints: []string{endpoint},
+		Wait:      10 * ztest.Patience,
+		Link:      zmtp.Config{HeartbeatInterval: 10 * ztest.Patience},
+	})
+	ztest.Receive(t, "a connection", connected)
+	large := login("alice")
+	large.Credentials = [][]byte{make([]byte, 255), make([]byte, 1024)}
+	replies := make(chan zap.Reply, 4000) // more than fits between the two
+	for range cap(replies) {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second/5)
+			defer cancel()
+			replies <- client.Handle(ctx, large)
+		}()
+	}
+	for range cap(replies) {
+		if got := ztest.Receive(t, "the end of Handle", replies); got.Status != zap.StatusTryLater {
+			t.Fatalf("got %+v", got)
+		}
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- client.Close() }()
+	ztest.Must(t, ztest.Receive(t, "the end of Close", closed))
+}
+
+// TestSilentServer: an attempt to connect to a server that says nothing ends after some
+// seconds, which is told.
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	log := new(ztest.Log)
+	ended := make(chan bool, 1)
+	endpoint := brokenServer(t, func(nc net.Conn) {
+		silent(nc)
+		select {
+		case ended <- true:
+		default:
+		}
+	})
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Wait: 10 * time.Millisecond, Log: log.Logger()})
+	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater {
+		t.Errorf("got %+v", got)
+	}
+	start := time.Now()
+	ztest.Receive(t, "the end of the attempt", ended)
+	if took := time.Since(start); took > 25*time.Second { // the handshake would have 30
+		t.Errorf("the attempt took %v", took)
+	}
+	ztest.Wait(t, "it is told", func() bool { return log.Count("no connection: trying again", endpoint) == 1 })
+}
+
+// TestCallerWipes: a caller may change its request when Handle has returned. The race
+// detector would notice if it were still read.
+func TestCallerWipes(t *testing.T) {
+	t.Parallel()
+	endpoint := zaptest.Endpoint(t)
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	var stop atomic.Bool
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for password := []byte("secret"); !stop.Load(); password[0]++ {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+				req := login("alice")
+				req.Credentials[1] = password
+				client.Handle(ctx, req)
+				cancel()
+			}
+		})
+	}
+	for range 5 {
+		var asked atomic.Bool
+		_, end := zaptest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+			asked.Store(true)
+			return zap.Refuse("no")
+		}), nil)
+		ztest.Wait(t, "the server is asked", asked.Load)
+		end()
+	}
+	stop.Store(true)
+	asking.Wait()
+}

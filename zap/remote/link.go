@@ -1,0 +1,100 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// run keeps a connection until ctx is done.
+func (c *Client) run(ctx context.Context) {
+	defer close(c.done)
+	defer c.log.Close()
+	for next := 0; ; {
+		used, conn := c.dial(ctx, next)
+		if conn == nil {
+			return
+		}
+		asked, answered, err := c.use(ctx, used, conn)
+		if ctx.Err() != nil {
+			return
+		}
+		used.lost(asked, answered)
+		c.tellDown(used, err)
+		next = used.turn + 1
+	}
+}
+
+// use sends what waits, and hands out replies until the connection ends. It reports
+// whether it has sent a request, whether it got a reply to one, and what ended the
+// connection. It takes replies from the start: a server that can't get rid of them
+// takes no more requests.
+func (c *Client) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked, answered bool, err error) {
+	ctx, end := context.WithCancelCause(ctx)
+	c.connect()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		var err error
+		asked, err = c.send(ctx, conn)
+		end(err)
+	})
+	answered, err = c.receive(ctx, from, conn)
+	end(err) // unless the sending was first
+	conn.CloseNow()
+	sending.Wait()
+	c.disconnect()
+	return asked, answered, context.Cause(ctx)
+}
+
+// send sends what is in the queue until ctx is done. It reports whether there was
+// anything.
+func (c *Client) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err error) {
+	for {
+		select {
+		case <-c.unsent:
+		case <-ctx.Done():
+			return asked, ctx.Err()
+		}
+		runtime.Gosched() // others may have questions for the same write
+		for q := c.next(); q != nil; q = c.next() {
+			asked = true
+			err := conn.Queue(ctx, q.frames...)
+			c.sent(q)
+			if err != nil {
+				return asked, err
+			}
+		}
+		if err := conn.Flush(ctx); err != nil {
+			return asked, err
+		}
+	}
+}
+
+// receive hands out replies until the connection ends. It reports whether there was
+// any to a request of ours.
+func (c *Client) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
+	for {
+		frames, err := conn.Recv(ctx)
+		if err != nil {
+			return answered, err
+		}
+		env, reply, fault := zap.ParseReply(frames)
+		if fault != nil {
+			// If it can be told whose it is, that one needn't wait.
+			c.log.Tell(slog.LevelWarn, "bad reply", from.endpoint, fault.Error(),
+				slog.String("endpoint", from.endpoint), slog.Any("err", fault))
+			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}
+		}
+		if c.deliver(env.RequestID, reply) {
+			answered = true
+		} else if fault == nil {
+			c.log.Tell(slog.LevelWarn, "reply to an unknown request", from.endpoint, "",
+				slog.String("endpoint", from.endpoint), slog.String("id", fmt.Sprintf("%x", env.RequestID)))
+		}
+	}
+}
