@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
@@ -156,7 +157,17 @@ func (c *Client) nextTarget(first int, trying map[*target]bool) (next *target) {
 func (c *Client) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxAttempt)
 	defer cancel()
-	return zmtp.Dial(ctx, t.endpoint, c.link)
+	nc, err := zmtp.DialNet(ctx, t.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if c.link.Mechanism != zap.MechanismCurve { // which proves who the server is
+		if err := checkServer(nc, t.endpoint); err != nil {
+			nc.Close()
+			return nil, err
+		}
+	}
+	return zmtp.Client(ctx, nc, c.link)
 }
 
 // tellDown tells that a server can't be asked, once until it can.

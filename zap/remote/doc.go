@@ -46,5 +46,8 @@
 // Loopback TCP without CURVE is no boundary between the users of a machine. Each of
 // them can ask, and while no server runs each of them can listen on its port, read
 // passwords, and admit anybody. Where there are several users, use CURVE, or an ipc
-// socket in a directory that only the server's user can write to.
+// socket in a directory that only the server's user can write to. On Linux a client
+// refuses an ipc server that could be any user's: one that runs neither as root nor as
+// the client's own user, with a socket below a directory that every user can write to,
+// such as /tmp, or with an abstract name.
 package remote

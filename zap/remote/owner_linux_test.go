@@ -1,0 +1,97 @@
+package remote
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// listenAs listens on a socket as another user, which only root can.
+func listenAs(t *testing.T, uid int, path string) {
+	t.Helper()
+	listeners := make(chan net.Listener)
+	go func() {
+		defer close(listeners)
+		runtime.LockOSThread() // which ends with this goroutine
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); errno != 0 {
+			t.Error("becoming another user failed: ", errno)
+			return
+		}
+		nl, err := net.Listen("unix", path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		listeners <- nl
+	}()
+	nl, ok := <-listeners
+	if !ok {
+		t.FailNow()
+	}
+	t.Cleanup(func() { nl.Close() })
+}
+
+// TestServerOfAnotherUser: a server that any user can have put in zauth's place isn't
+// asked. Its own and root's are, and any by CURVE.
+func TestServerOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	const nobody = 65534
+	open, err := os.MkdirTemp("", "zcurve-") // no other user can enter t.TempDir()
+	ztest.Must(t, err, os.Chmod(open, 0o777))
+	t.Cleanup(func() { os.RemoveAll(open) })
+	for name, uid := range map[string]int{"own": os.Getuid(), "nobody's": nobody} {
+		t.Run(name, func(t *testing.T) {
+			if uid != os.Getuid() && os.Getuid() != 0 {
+				t.Skip("only root can be another user")
+			}
+			path := filepath.Join(open, name)
+			listenAs(t, uid, path)
+			nc, err := net.Dial("unix", path)
+			ztest.Must(t, err)
+			defer nc.Close()
+			if err = checkServer(nc, "ipc://"+path); uid == os.Getuid() && err == nil {
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "runs as user 65534 and could be anyone's: every user can write to "+open) {
+				t.Errorf("got %v", err)
+			}
+			// And so it isn't asked.
+			c := &Client{link: zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull}}
+			if conn, err := c.try(t.Context(), &target{endpoint: "ipc://" + path}); conn != nil || err == nil || !strings.Contains(err.Error(), "could be anyone's") {
+				t.Errorf("connecting: %v", err)
+			}
+		})
+	}
+}
+
+// TestPlace: where every user can put a socket.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	closed := filepath.Join(dir, "open", "closed")
+	ztest.Must(t,
+		os.MkdirAll(closed, 0o755),
+		os.Chmod(filepath.Join(dir, "open"), 0o1777), // as that of /tmp
+		os.Symlink("/", filepath.Join(dir, "open", "root")))
+	for path, safe := range map[string]bool{
+		"/zauth":                              true,
+		"/proc/zauth":                         true,
+		filepath.Join(dir, "open", "zauth"):   false,
+		filepath.Join(closed, "zauth"):        false, // any user may have made that directory
+		filepath.Join(dir, "open/root/zauth"): false, // nor made that link
+		filepath.Join(dir, "missing/zauth"):   false,
+		"@zauth":                              false,
+	} {
+		if err := checkPlace(path); (err == nil) != safe {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
