@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,8 +57,13 @@ func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	refusing, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismPlain, Handler: byName}, byName, nil)
+	stale := zaptest.Endpoint(t) // of a process that was killed
+	nl, err := net.Listen("unix", strings.TrimPrefix(stale, "ipc://"))
+	ztest.Must(t, err)
+	nl.(*net.UnixListener).SetUnlinkOnClose(false)
+	ztest.Must(t, nl.Close())
 	for name, tt := range map[string]struct{ broken, why string }{
-		"nobody there":      {"tcp://" + ztest.ReservePort(t), "refused"},
+		"nobody there":      {stale, "refused"},
 		"no socket":         {zaptest.Endpoint(t), "no such file"},
 		"closes":            {brokenServer(t, func(net.Conn) {}), "handshake"},
 		"silent":            {brokenServer(t, silent), "no connection after 300ms, and another server is there"},
@@ -142,19 +148,24 @@ func newFrozen(t *testing.T, server string) *frozen {
 func TestFailoverFromFrozen(t *testing.T) {
 	t.Parallel()
 	one, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
-	two, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("two"), nil)
+	two := zaptest.Endpoint(t) // where nobody listens yet
 	proxy := newFrozen(t, one)
 	log := new(ztest.Log)
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{proxy.endpoint, two}, Log: log.Logger()})
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "one" {
 		t.Fatalf("got %+v", got)
 	}
+	zaptest.Serve(t, two, zmtp.Config{}, named("two"), nil)
 	proxy.freeze()
 	start := time.Now()
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "two" {
 		t.Errorf("got %+v", got)
 	}
-	t.Logf("answered after %v", time.Since(start))
+	// It takes 750 ms and little more. Without heartbeats that are meant for failover it
+	// would be 5 seconds and more.
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("answered after %v", took)
+	}
 	if log.Count("no connection: trying again", proxy.endpoint, "peer is silent") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
