@@ -95,7 +95,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	targets := make([]*target, len(cfg.Endpoints))
 	for i, endpoint := range cfg.Endpoints {
-		if err := zmtp.CheckEndpoint(endpoint); err != nil {
+		if err := zmtp.CheckDialEndpoint(endpoint); err != nil {
 			return nil, err
 		}
 		if link.Mechanism != zap.MechanismCurve && !zmtp.IsLocal(endpoint) {

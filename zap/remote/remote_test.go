@@ -361,6 +361,10 @@ func TestClientConfig(t *testing.T) {
 		want error
 	}{
 		"endpoint":  {remote.ClientConfig{Endpoints: []string{"zauth"}}, zmtp.ErrEndpoint},
+		"no port":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:*"}}, zmtp.ErrEndpoint},
+		"no host":   {remote.ClientConfig{Endpoints: []string{"tcp://*:9127"}}, zmtp.ErrEndpoint},
+		"port":      {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:99999"}}, zmtp.ErrEndpoint},
+		"port name": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:abc"}}, zmtp.ErrEndpoint},
 		"clear":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
 		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
 		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
