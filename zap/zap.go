@@ -54,7 +54,7 @@ func (s Status) Valid() bool {
 // octets each.
 type Request struct {
 	Domain      string   // the security domain that the server belongs to; may be empty
-	Address     string   // the client's IP address, or empty where there is none (ipc)
+	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID
 	Identity    []byte   // routing id of the asking server's socket, as libzmq sends it
 	Mechanism   string   // MechanismNull, MechanismPlain, MechanismCurve or MechanismGSSAPI
 	Credentials [][]byte // what the mechanism has proved or claims; may hold a password: don't log it

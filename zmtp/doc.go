@@ -74,5 +74,17 @@
 // Memory grows with the octets that have arrived, never with the size that a
 // peer announces, and up to the limits in [Config]. While nothing arrives a
 // connection has no buffer, and no goroutine but the one that waits in Recv. A
-// handshake must end within Config.HandshakeTimeout, whatever the peer does.
+// handshake must end within Config.HandshakeTimeout, whatever the peer does, and a
+// peer that has proved nothing keeps no one else out of a [Listener].
+//
+// # What isn't authenticated
+//
+// CURVE proves who sent a message and that it wasn't changed. It proves nothing about
+// a connection's end: anyone on the path can break it off at any time, and it looks as
+// if the peer had done so. So io.EOF from Recv doesn't say that there are no more
+// messages, [ErrServerKey] and [ErrTryAgain] don't say that the server closed the
+// connection, and a [*RefusedError] before the end of a handshake may be forged. A
+// connection can't be continued by someone else, and no message is missing between two
+// that have arrived. If it matters that a peer got everything, end your protocol with
+// a last message that says so.
 package zmtp

@@ -27,6 +27,10 @@ func TestInteropRefusedByUs(t *testing.T) {
 	}{
 		{"400", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusRefused, "unknown key") },
 			"refused: 400", "unknown key"},
+		{"PLAIN", func(client, server *zmtp.Config) {
+			*client, *server = configs(zap.MechanismPlain, "REQ", "REP")
+			server.Handler = answer(zap.StatusRefused, "unknown login")
+		}, "protocol: 0x10000001", "unknown login"},
 		{"500", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusError, "broken") },
 			"refused: 500", "broken"},
 		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },

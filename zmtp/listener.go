@@ -245,7 +245,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 		return
 	}
 	if !place.wait() {
-		c.Close()
+		c.CloseNow()
 		if ctx.Err() != nil {
 			return // it was dropped meanwhile
 		}
@@ -255,7 +255,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 	select {
 	case l.conns <- c:
 	case <-ctx.Done():
-		c.Close()
+		c.CloseNow()
 	}
 }
 
