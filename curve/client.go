@@ -12,8 +12,10 @@ import (
 // instead, HandleError reads it. A Client is for one goroutine.
 //
 // An error ends the client: every later step returns a *ProtocolError of
-// ErrOrder. So does a step that is not due.
+// ErrOrder. So does a step that is not due. A Client must not be copied; go vet reports
+// copies.
 type Client struct {
+	_         noCopy
 	keys      KeyPair    // C, c
 	server    PublicKey  // S
 	transient KeyPair    // C', c'

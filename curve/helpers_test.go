@@ -113,15 +113,14 @@ func (p pair) toSessions(t testing.TB) (client, server *Session) {
 // clone copies a client with its secrets, so that a step can be tried many
 // times. What it makes is random.
 func (c *Client) clone() *Client {
-	d := *c
-	d.random = rand.Reader
+	d := &Client{keys: c.keys, server: c.server, transient: c.transient, due: c.due, random: rand.Reader}
 	if !c.transient.Secret.IsZero() {
 		d.transient.Secret, _ = NewSecretKey(c.transient.Secret.key.octets[:])
 	}
 	if c.shared != nil {
 		d.shared = c.shared.clone()
 	}
-	return &d
+	return d
 }
 
 func (k *sharedKey) clone() *sharedKey {

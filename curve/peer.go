@@ -7,8 +7,10 @@ const readyCounter = 1
 
 // Peer is a client that has proved its key and waits to be let in. One of
 // Ready and Error answers it, once; after that, and after Close, both return a
-// *ProtocolError of ErrOrder. A Peer is for one goroutine.
+// *ProtocolError of ErrOrder. A Peer is for one goroutine, and must not be copied: a
+// copy could make a second session with the same counters. go vet reports copies.
 type Peer struct {
+	_        noCopy
 	key      PublicKey  // C
 	metadata []byte     // the client's
 	shared   *sharedKey // C' and s'; nil when done

@@ -31,6 +31,12 @@ type Session struct {
 	receive   Opener
 }
 
+// noCopy makes go vet report copies of what has it as a field.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
 // newSession makes a session from the shared key of the transient keys, the
 // nonce prefixes of both directions and the last counters of the handshake.
 func newSession(shared *sharedKey, sendPrefix string, sent uint64, receivePrefix string, received uint64) *Session {
@@ -61,9 +67,10 @@ func (s *Session) Split() (*Sealer, *Opener) {
 	defer s.sendMu.Unlock()
 	s.receiveMu.Lock()
 	defer s.receiveMu.Unlock()
-	sealer, opener := s.send, s.receive
+	sealer := &Sealer{cipher: s.send.cipher, last: s.send.last}
+	opener := &Opener{cipher: s.receive.cipher, last: s.receive.last}
 	s.send, s.receive = Sealer{}, Opener{}
-	return &sealer, &opener
+	return sealer, opener
 }
 
 // Close wipes the keys. Seal and Open then return ErrClosed. It may be called
@@ -78,8 +85,11 @@ func (s *Session) Close() {
 }
 
 // Sealer is the half of a [Session] that seals messages to the other side. It
-// is for one goroutine at a time.
+// is for one goroutine at a time, and must not be copied: a copy seals other messages
+// with the same counters and the same key stream, which gives their text away. go vet
+// reports copies.
 type Sealer struct {
+	_      noCopy
 	cipher *messageCipher // nil when closed
 	last   uint64         // counter of the last command sent
 }
@@ -113,8 +123,10 @@ func (s *Sealer) Close() {
 }
 
 // Opener is the half of a [Session] that opens messages from the other side.
-// It is for one goroutine at a time.
+// It is for one goroutine at a time, and must not be copied: a copy opens the same
+// messages once more. go vet reports copies.
 type Opener struct {
+	_      noCopy
 	cipher *messageCipher // nil when closed
 	last   uint64         // counter of the last command accepted
 }

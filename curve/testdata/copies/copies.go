@@ -1,0 +1,20 @@
+// Package copies copies what must not be copied. go vet has to report each line that
+// says so.
+package copies
+
+import "github.com/zcurve/zcurve/curve"
+
+func copies(sealer *curve.Sealer, opener *curve.Opener, client *curve.Client, peer *curve.Peer, session *curve.Session, server *curve.Server) {
+	a := *sealer  // copy
+	b := *opener  // copy
+	c := *client  // copy
+	d := *peer    // copy
+	e := *session // copy
+	f := *server  // copy
+	_, _, _, _, _, _ = &a, &b, &c, &d, &e, &f
+}
+
+func keys(key curve.SecretKey, pair curve.KeyPair) {
+	a, b := key, pair // these may be
+	_, _ = a, b
+}
