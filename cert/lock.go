@@ -26,7 +26,7 @@ func (c *Certificate) lock(passphrase []byte, p argonParameters) error {
 	}
 	var secret [lockedSecretSize]byte
 	defer clear(secret[:])
-	curve.AppendZ85Decoded(secret[:0], c.Secret.Z85())
+	c.Secret.AppendBytes(secret[:0])
 	locked, err := lock(&secret, text, passphrase, p)
 	if err != nil {
 		return fmt.Errorf("cert: locking failed: %w", err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -39,7 +40,7 @@ func TestLoadLeavesNoCopyUnraced(t *testing.T) {
 func lonePublic(t *testing.T) string {
 	octets := make([]byte, len(loneSecret))
 	copy(octets, loneSecret)
-	secret, err := parseSecretKey(octets)
+	secret, err := curve.ParseSecretKey(octets)
 	ztest.Must(t, err)
 	clear(octets)
 	defer secret.Wipe()

@@ -240,7 +240,7 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	if c.Locked != nil {
 		return secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
 	}
-	if c.Secret, err = parseSecretKey(secret.Octets); err != nil {
+	if c.Secret, err = curve.ParseSecretKey(secret.Octets); err != nil {
 		return keyError(secret, string(secret.Octets), err)
 	}
 	if err := c.KeyPair().Check(); err != nil {
@@ -248,19 +248,6 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 		return secret.ValueError(err)
 	}
 	return nil
-}
-
-// parseSecretKey is curve.ParseSecretKey, but that no copy of the text is made.
-func parseSecretKey(text []byte) (curve.SecretKey, error) {
-	var octets [curve.KeySize]byte
-	defer clear(octets[:])
-	if len(text) != 40 {
-		return curve.SecretKey{}, curve.ErrKeySize
-	}
-	if _, err := curve.AppendZ85Decoded(octets[:0], text); err != nil {
-		return curve.SecretKey{}, err
-	}
-	return curve.NewSecretKey(octets[:])
 }
 
 // checkForeign refuses a property in which another program could see a key.

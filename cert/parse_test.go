@@ -176,7 +176,7 @@ func TestMalformed(t *testing.T) {
 		{"secret that isn't Z85", publicText("") + "    secret-key = '" + aliceSecret[:39] + "~'\n", curve.ErrZ85Character, 4, 19, "offset 39"},
 		{"empty secret", publicText("") + "    secret-key\n", ErrKey, 4, 5, "nothing"},
 		{"bob's secret", publicText("") + "    secret-key = \"" + bobSecret + "\"\n", curve.ErrKeyPair, 4, 19, ""},
-		{"secret of zeros", publicText("") + "    secret-key = \"" + strings.Repeat("0", 40) + "\"\n", curve.ErrKeyPair, 4, 19, ""},
+		{"secret of zeros", publicText("") + "    secret-key = \"" + strings.Repeat("0", 40) + "\"\n", curve.ErrSecretKey, 4, 19, ""},
 
 		{"public key in metadata", publicText("    public-key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},
 		{"public key in metadata, other case", publicText("    Public-Key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},

@@ -184,6 +184,6 @@ func (e *Envelope) headerDigest() (digest [sha256.Size]byte, err error) {
 // secretOctets returns the octets of a secret key, which the caller clears.
 func secretOctets(s curve.SecretKey) *[curve.KeySize]byte {
 	key := new([curve.KeySize]byte)
-	curve.AppendZ85Decoded(key[:0], s.Z85())
+	s.AppendBytes(key[:0])
 	return key
 }

@@ -78,14 +78,13 @@ func cut(b *[]byte, n int) []byte {
 // cutCounter takes a short nonce off b, which must have 8 octets.
 func cutCounter(b *[]byte) uint64 { return binary.BigEndian.Uint64(cut(b, counterSize)) }
 
-// isZero reports whether all of b is zero.
+// isZero reports, in constant time, whether all of b is zero.
 func isZero(b []byte) bool {
+	var any byte
 	for _, octet := range b {
-		if octet != 0 {
-			return false
-		}
+		any |= octet
 	}
-	return true
+	return any == 0
 }
 
 // AppendError appends an ERROR command with this reason to dst (RFC 26, The

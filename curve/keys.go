@@ -25,6 +25,10 @@ var (
 	ErrPublicKey = errors.New("curve: not a usable public key")
 	// ErrKeySize means that a key is not 32 octets, or not 40 characters.
 	ErrKeySize = errors.New("curve: wrong key size")
+	// ErrSecretKey means that 32 octets are no usable secret key: all zero, as
+	// memory is that nobody has filled, or that has been wiped. Everybody knows
+	// its public key.
+	ErrSecretKey = errors.New("curve: not a usable secret key")
 	// ErrNoSecretKey means that a secret key is needed and there is none.
 	ErrNoSecretKey = errors.New("curve: no secret key")
 	// ErrKeyPair means that a public key is not the one of its secret key.
@@ -39,8 +43,11 @@ type PublicKey [KeySize]byte
 // ParsePublicKey reads the 40 characters of Z85 that String gives. It returns
 // ErrKeySize, a *Z85Error or ErrPublicKey.
 func ParsePublicKey(s string) (PublicKey, error) {
+	if err := checkText(s); err != nil {
+		return PublicKey{}, err
+	}
 	var k PublicKey
-	if err := parseKey((*[KeySize]byte)(&k), s); err != nil {
+	if _, err := appendDecoded(k[:0], s, publicValue); err != nil {
 		return PublicKey{}, err
 	}
 	if err := k.Check(); err != nil {
@@ -49,13 +56,12 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	return k, nil
 }
 
-// parseKey decodes 40 characters of Z85. It never quotes them.
-func parseKey[T string | []byte](k *[KeySize]byte, s T) error {
+// checkText checks the size of a text that is to be a key. It never quotes it.
+func checkText[T string | []byte](s T) error {
 	if len(s) != keyText {
-		return fmt.Errorf("%w: %d characters, want %d of Z85", ErrKeySize, len(s), keyText)
+		return fmt.Errorf("%w: %d characters, expected %d of Z85", ErrKeySize, len(s), keyText)
 	}
-	_, err := AppendZ85Decoded(k[:0], s)
-	return err
+	return nil
 }
 
 // String returns the key in Z85.
@@ -65,7 +71,9 @@ func (k PublicKey) String() string {
 }
 
 // AppendText appends the key in Z85. The error is always nil.
-func (k PublicKey) AppendText(dst []byte) ([]byte, error) { return AppendZ85(dst, k[:]) }
+func (k PublicKey) AppendText(dst []byte) ([]byte, error) {
+	return appendEncoded(dst, k[:], publicCharacter), nil
+}
 
 // MarshalText returns the key in Z85. The error is always nil.
 func (k PublicKey) MarshalText() ([]byte, error) { return k.AppendText(nil) }
@@ -142,8 +150,11 @@ func (s secret) wipe() { clear(s.octets[:]) }
 // SecretKey is an X25519 secret key. The zero value is no key. It prints as
 // "[secret]" under every verb, in JSON and in slog, and as an address where it
 // is an unexported field of something else. Copies share the key: Wipe wipes
-// it for all of them.
-type SecretKey struct{ key *secretKey }
+// it for all of them. Compare keys with Equal: == doesn't compile.
+type SecretKey struct {
+	_   [0]func() // == would compare addresses
+	key *secretKey
+}
 
 // secretKey is what all copies of a SecretKey share.
 type secretKey struct {
@@ -152,36 +163,48 @@ type secretKey struct {
 }
 
 // makeSecretKey makes a key of zeros, to be filled.
-func makeSecretKey() SecretKey { return SecretKey{&secretKey{secret: newSecret()}} }
+func makeSecretKey() SecretKey { return SecretKey{key: &secretKey{secret: newSecret()}} }
 
-// ParseSecretKey reads the 40 characters of Z85 that Z85 gives. It returns
-// ErrKeySize or a *Z85Error.
-func ParseSecretKey(s string) (SecretKey, error) {
-	k := makeSecretKey()
-	if err := parseKey(k.key.octets, s); err != nil {
+// ParseSecretKey reads the 40 characters of Z85 that Z85 gives, of which it leaves no
+// copy. Text in a []byte can be wiped afterwards. It returns ErrKeySize, a *Z85Error
+// or ErrSecretKey.
+func ParseSecretKey[T string | []byte](s T) (SecretKey, error) {
+	if err := checkText(s); err != nil {
 		return SecretKey{}, err
 	}
-	return k, nil
+	k := makeSecretKey()
+	if _, err := AppendZ85Decoded(k.key.octets[:0], s); err != nil {
+		return SecretKey{}, err
+	}
+	return k.checked()
 }
 
 // NewSecretKey makes a secret key of 32 octets, which it copies. It returns
-// ErrKeySize.
+// ErrKeySize or ErrSecretKey.
 func NewSecretKey(octets []byte) (SecretKey, error) {
 	if len(octets) != KeySize {
-		return SecretKey{}, fmt.Errorf("%w: %d octets, want %d", ErrKeySize, len(octets), KeySize)
+		return SecretKey{}, fmt.Errorf("%w: %d octets, expected %d", ErrKeySize, len(octets), KeySize)
 	}
 	k := makeSecretKey()
 	copy(k.key.octets[:], octets)
-	return k, nil
+	return k.checked()
 }
 
-// IsZero reports whether there is no key.
-func (s SecretKey) IsZero() bool { return s.key == nil }
+// checked returns ErrSecretKey for a key of zeros.
+func (s SecretKey) checked() (SecretKey, error) {
+	if s.IsZero() {
+		return SecretKey{}, fmt.Errorf("%w: all zero", ErrSecretKey)
+	}
+	return s, nil
+}
+
+// IsZero reports whether there is no key, or it has been wiped.
+func (s SecretKey) IsZero() bool { return s.key == nil || isZero(s.key.octets[:]) }
 
 // Equal reports, in constant time, whether both are the same key.
 func (s SecretKey) Equal(t SecretKey) bool {
-	if s.key == nil || t.key == nil {
-		return s.key == t.key
+	if s.IsZero() || t.IsZero() {
+		return s.IsZero() == t.IsZero()
 	}
 	return subtle.ConstantTimeCompare(s.key.octets[:], t.key.octets[:]) == 1
 }
@@ -189,7 +212,7 @@ func (s SecretKey) Equal(t SecretKey) bool {
 // Public returns the public key, which it computes the first time. It returns
 // the zero PublicKey if there is no secret key.
 func (s SecretKey) Public() PublicKey {
-	if s.key == nil {
+	if s.IsZero() {
 		return PublicKey{}
 	}
 	if known := s.key.public.Load(); known != nil {
@@ -200,17 +223,28 @@ func (s SecretKey) Public() PublicKey {
 	return public
 }
 
-// Z85 returns the secret as 40 characters of Z85, and "" if there is none. It
-// is the only way to get it out.
+// AppendBytes appends the 32 octets of the secret to dst, and nothing if there is
+// none. The caller wipes them.
+func (s SecretKey) AppendBytes(dst []byte) []byte {
+	if s.IsZero() {
+		return dst
+	}
+	return append(dst, s.key.octets[:]...)
+}
+
+// Z85 returns the secret as 40 characters of Z85, and "" if there is none. Nobody can
+// wipe a string: where there is a choice, use AppendBytes.
 func (s SecretKey) Z85() string {
-	if s.key == nil {
+	if s.IsZero() {
 		return ""
 	}
-	text, _ := AppendZ85(nil, s.key.octets[:])
+	text, _ := AppendZ85(make([]byte, 0, keyText), s.key.octets[:])
+	defer clear(text)
 	return string(text)
 }
 
-// Wipe overwrites the key in memory. Every copy of s is all zero afterwards.
+// Wipe overwrites the key in memory. Every copy of s is no key afterwards. It must not
+// be called while s is in use.
 func (s SecretKey) Wipe() {
 	if s.key != nil {
 		s.key.wipe()

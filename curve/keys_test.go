@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -172,12 +173,12 @@ func TestParseKeys(t *testing.T) {
 		{"~" + good[1:], ErrZ85Character, ErrZ85Character},
 		{good[:39] + "\"", ErrZ85Character, ErrZ85Character},
 		{"#####" + good[5:], ErrZ85Overflow, ErrZ85Overflow},
-		{strings.Repeat("0", 40), ErrPublicKey, nil},
+		{strings.Repeat("0", 40), ErrPublicKey, ErrSecretKey},
 	} {
 		if _, err := ParsePublicKey(tt.text); !errors.Is(err, tt.public) {
 			t.Errorf("public %q: got %v, want %v", tt.text, err, tt.public)
 		}
-		s, err := ParseSecretKey(tt.text)
+		s, err := ParseSecretKey([]byte(tt.text))
 		if !errors.Is(err, tt.secret) {
 			t.Errorf("secret %q: got %v, want %v", tt.text, err, tt.secret)
 		}
@@ -211,10 +212,27 @@ func TestSecretKey(t *testing.T) {
 	if !a.Equal(b) || isZero(a.key.octets[:]) {
 		t.Error("the key is not a copy")
 	}
+	if got := a.AppendBytes([]byte("before")); string(got[:6]) != "before" || !bytes.Equal(got[6:], b.key.octets[:]) {
+		t.Errorf("AppendBytes gives %x", got)
+	}
 	copied := a
 	a.Wipe()
 	if !isZero(a.key.octets[:]) || !isZero(copied.key.octets[:]) || isZero(b.key.octets[:]) {
 		t.Error("Wipe wiped the wrong keys")
+	}
+	for name, s := range map[string]SecretKey{"a wiped key": a, "its copy": copied} {
+		if !s.IsZero() || s.Z85() != "" || len(s.AppendBytes(nil)) != 0 || s.Public() != (PublicKey{}) || !s.Equal(none) {
+			t.Errorf("%s is still one", name)
+		}
+		if err := (KeyPair{b.Public(), s}).Check(); !errors.Is(err, ErrNoSecretKey) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if reflect.TypeFor[SecretKey]().Comparable() || reflect.TypeFor[KeyPair]().Comparable() {
+		t.Error("keys can be compared with ==")
+	}
+	if _, err := NewSecretKey(make([]byte, KeySize)); !errors.Is(err, ErrSecretKey) {
+		t.Errorf("zeros: got %v", err)
 	}
 	for _, n := range []int{0, 31, 33} {
 		if _, err := NewSecretKey(make([]byte, n)); !errors.Is(err, ErrKeySize) {
@@ -227,7 +245,7 @@ func TestSecretKey(t *testing.T) {
 // when asked for again.
 func TestPublicOfSecret(t *testing.T) {
 	t.Parallel()
-	secrets := [][]byte{make([]byte, KeySize), bytes.Repeat([]byte{0xff}, KeySize), append([]byte{7}, make([]byte, KeySize-1)...)}
+	secrets := [][]byte{bytes.Repeat([]byte{0xff}, KeySize), append([]byte{7}, make([]byte, KeySize-1)...)}
 	for range 500 {
 		secrets = append(secrets, randomOctets(KeySize))
 	}
@@ -246,7 +264,7 @@ func TestPublicOfSecret(t *testing.T) {
 			}
 		}
 	}
-	secret, _ := NewSecretKey(secrets[1])
+	secret, _ := NewSecretKey(secrets[0])
 	before := secret.Public()
 	secret.Wipe()
 	if secret.Public() == before {

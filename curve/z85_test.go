@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // TestZ85Vector is the test case of RFC 32.
@@ -118,5 +120,44 @@ func wantZ85Error(t *testing.T, err, kind error, offset int) {
 	var z *Z85Error
 	if !errors.As(err, &z) || !errors.Is(err, kind) || z.Offset != offset {
 		t.Errorf("got %v, want %v at %d", err, kind, offset)
+	}
+}
+
+// TestZ85Secret: what is computed for secrets is what the tables say, for every
+// character and every value.
+func TestZ85Secret(t *testing.T) {
+	t.Parallel()
+	for v := range uint32(len(z85Alphabet)) {
+		if got, want := secretCharacter(v), publicCharacter(v); got != want {
+			t.Errorf("%d: got %q, expected %q", v, got, want)
+		}
+	}
+	for c := range 256 {
+		if got, want := secretValue(byte(c)), publicValue(byte(c)); got != want {
+			t.Errorf("%#x: got %d, expected %d", c, got, want)
+		}
+	}
+}
+
+// TestZ85WipedAlloc: what was decoded of a text that is no Z85 isn't left in memory, and
+// neither is a shorter buffer that was outgrown.
+func TestZ85WipedAlloc(t *testing.T) { // not in parallel: AllocsPerRun counts everything
+	ztest.Unraced(t)
+	for _, text := range []string{"HelloWorldHello orld", "HelloWorld#####"} {
+		buf := bytes.Repeat([]byte{0xAA}, 40)
+		out, err := AppendZ85Decoded(buf[:4], text)
+		if err == nil || len(out) != 4 {
+			t.Fatalf("got %x, %v", out, err)
+		}
+		if !isZero(buf[4:12]) {
+			t.Errorf("%q: %x is left", text, buf[4:12])
+		}
+	}
+	text := strings.Repeat("Hello", 8)
+	if n := testing.AllocsPerRun(10, func() { AppendZ85Decoded(nil, text) }); n != 1 {
+		t.Errorf("decoding a key makes %v buffers", n)
+	}
+	if n := testing.AllocsPerRun(10, func() { AppendZ85(nil, make([]byte, KeySize)) }); n != 1 {
+		t.Errorf("encoding a key makes %v buffers", n)
 	}
 }

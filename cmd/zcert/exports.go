@@ -12,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/curve"
 )
 
 // Names of the variables: libzmq's options of the same name.
@@ -50,8 +49,7 @@ func keyOctets(c *cert.Certificate) []byte {
 	if c.Secret.IsZero() {
 		return c.Public[:]
 	}
-	octets, _ := curve.AppendZ85Decoded(nil, c.Secret.Z85()) // its own text always can be
-	return octets
+	return c.Secret.AppendBytes(nil)
 }
 
 func exportFile(c *cert.Certificate) ([]byte, error) {
