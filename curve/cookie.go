@@ -10,12 +10,15 @@ import (
 
 const (
 	// cookieKeyLife is for how long a cookie key makes cookies, and for how
-	// long after that it still opens them.
+	// long after that it still opens them. Nothing shortens that: however many
+	// others connect meanwhile, a client has 30 s at least for its INITIATE.
 	cookieKeyLife = 30 * time.Second
-	// cookieKeyUses is after how many accepted cookies a key is replaced
-	// before its time, and how many more it then accepts. It bounds the table
-	// of cookies that can't be used again.
-	cookieKeyUses = 1 << 16
+	// cookieKeyUses is after how many accepted cookies a key makes no more, and how
+	// many more it then accepts, of those that are on their way. It bounds the table
+	// of cookies that can't be used again: 36 MiB, 72 at the very most. To come to it within 30 s
+	// takes the whole time of a dozen cores, at a third of a millisecond for a
+	// handshake.
+	cookieKeyUses = 1 << 20
 )
 
 // cookieJar holds the keys of the server's cookies, and which cookies have been
@@ -43,7 +46,7 @@ type openedCookie struct {
 	key    *cookieKey
 }
 
-// seal appends a cookie to dst: 96 octets. It returns ErrClosed.
+// seal appends a cookie to dst: 96 octets. It returns ErrClosed or ErrBusy.
 func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *PublicKey, secret *[KeySize]byte) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -58,6 +61,9 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 			used:  make(map[[longNonceSize]byte]struct{}),
 		}
 		mustRead(random, j.current.key.octets[:])
+	}
+	if len(j.current.used) >= cookieKeyUses {
+		return dst, ErrBusy
 	}
 	var random16 [longNonceSize]byte
 	mustRead(random, random16[:])
@@ -96,16 +102,19 @@ func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 }
 
 // use uses a cookie up. It returns nil only once for each, and otherwise
-// ErrCookieUsed, or ErrCookie if the key has been dropped in the meantime or
-// has accepted as many cookies as it may.
+// ErrCookieUsed, ErrCookie if the key has been dropped in the meantime, or ErrBusy if
+// it has accepted as many cookies as it may.
 func (j *cookieJar) use(c *openedCookie) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if c.key != j.current && c.key != j.previous || len(c.key.used) >= 2*cookieKeyUses {
+	if c.key != j.current && c.key != j.previous {
 		return ErrCookie
 	}
 	if _, used := c.key.used[c.nonce]; used {
 		return ErrCookieUsed
+	}
+	if len(c.key.used) >= 2*cookieKeyUses {
+		return ErrBusy
 	}
 	c.key.used[c.nonce] = struct{}{}
 	return nil
@@ -119,10 +128,7 @@ func (j *cookieJar) expire(now time.Time) {
 }
 
 func (j *cookieJar) expireLocked(now time.Time) {
-	if k := j.current; k != nil && (!now.Before(k.until) || len(k.used) >= cookieKeyUses) {
-		if now.Before(k.until) {
-			k.until = now
-		}
+	if k := j.current; k != nil && !now.Before(k.until) {
 		k.until = k.until.Add(cookieKeyLife)
 		j.previous.wipe()
 		j.previous, j.current = k, nil

@@ -6,8 +6,9 @@ import (
 )
 
 // The reasons to refuse a command, or to make none. They come wrapped in a
-// [*ProtocolError], which names the command. ErrPublicKey is one more: a key
-// met on the wire fails [PublicKey.Check].
+// [*ProtocolError], which names the command. ErrPublicKey is one more, of a key
+// met on the wire that fails [PublicKey.Check], and ErrNoSecretKey, of a Server
+// without keys.
 var (
 	// ErrName means that the command is not the one that is due, or is cut
 	// off within its name.
@@ -48,6 +49,10 @@ var (
 	// ErrExhausted means that a session has no counter left for another
 	// message. A new connection has.
 	ErrExhausted = errors.New("out of counters")
+	// ErrBusy means that a Server has accepted so many clients, over a million within
+	// 30 s, that it can't remember another cookie. It accepts clients again when its
+	// cookie key is 30 s old.
+	ErrBusy = errors.New("too many clients within 30 s")
 	// ErrClosed means that a Session or Server has been closed, or that a
 	// Session refused a message before and opens no more.
 	ErrClosed = errors.New("closed")
