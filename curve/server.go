@@ -9,7 +9,8 @@ import (
 
 // Server is the server's half of any number of handshakes: one Server for each
 // long-term key, shared by all connections, so that no cookie can be used
-// twice. Its methods are safe for concurrent use.
+// twice. Its methods are safe for concurrent use. NewServer makes one; the zero Server
+// has no keys and answers nothing.
 type Server struct {
 	// Clock tells the time, by which cookies expire. Nil means time.Now. It
 	// must not be changed once the Server is in use.
@@ -42,8 +43,12 @@ func (s *Server) now() time.Time {
 // connection.
 //
 // It returns a *ProtocolError of ErrName, ErrLength, ErrVersion, ErrPadding,
-// ErrPublicKey, ErrBox or ErrClosed; dst then comes back unchanged.
+// ErrPublicKey, ErrBox, ErrBusy, ErrClosed, or ErrNoSecretKey if the server has no keys
+// or they have been wiped; dst then comes back unchanged.
 func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err error) {
+	if s.keys.Secret.IsZero() {
+		return dst, 0, refuse(helloName, ErrNoSecretKey)
+	}
 	b, err := body(helloName, hello, helloSize, helloSize)
 	if err != nil {
 		return dst, 0, err
@@ -89,8 +94,12 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 // same connection. Of all INITIATEs with the same cookie one is accepted.
 //
 // It returns a *ProtocolError of ErrName, ErrLength, ErrNonce, ErrCookie,
-// ErrCookieUsed, ErrBox, ErrPublicKey, ErrVouch or ErrClosed.
+// ErrCookieUsed, ErrBox, ErrPublicKey, ErrVouch, ErrBusy, ErrClosed or ErrNoSecretKey,
+// as Welcome does.
 func (s *Server) Initiate(counter uint64, initiate []byte) (*Peer, error) {
+	if s.keys.Secret.IsZero() {
+		return nil, refuse(initiateName, ErrNoSecretKey)
+	}
 	b, err := body(initiateName, initiate, initiateMin, noMax)
 	if err != nil {
 		return nil, err

@@ -313,3 +313,50 @@ func TestPeerRefused(t *testing.T) {
 	_, err = p.client.HandleError([]byte("\x05ERROR\x03400"))
 	wantRefusal(t, err, "ERROR", ErrOrder)
 }
+
+// TestServerWithoutKeys: a server that NewServer didn't make, or whose keys have been
+// wiped, answers nobody, and says why.
+func TestServerWithoutKeys(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	hello, err := p.client.clone().Hello(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initiate, counter := p.toInitiate(t)
+	wiped, err := NewServer(GenerateKeyPair())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wiped.keys.Secret.Wipe()
+	for name, s := range map[string]*Server{"zero": {}, "with a clock": {Clock: stopped}, "wiped": wiped} {
+		out, _, err := s.Welcome([]byte("before"), hello)
+		wantRefusal(t, err, "HELLO", ErrNoSecretKey)
+		if string(out) != "before" {
+			t.Errorf("%s: got %x", name, out)
+		}
+		_, err = s.Initiate(counter, initiate)
+		wantRefusal(t, err, "INITIATE", ErrNoSecretKey)
+		s.Expire()
+		s.Close()
+	}
+}
+
+// TestZeroValues: the other zero values refuse too.
+func TestZeroValues(t *testing.T) {
+	t.Parallel()
+	var client Client
+	_, err := client.Hello(nil)
+	wantRefusal(t, err, "HELLO", ErrOrder)
+	client.Close()
+	var peer Peer
+	_, _, err = peer.Ready(nil, nil)
+	wantRefusal(t, err, "READY", ErrOrder)
+	peer.Close()
+	var session Session
+	_, err = session.Seal(nil, 0, nil)
+	wantRefusal(t, err, "MESSAGE", ErrClosed)
+	_, _, err = session.Open(nil, nil)
+	wantRefusal(t, err, "MESSAGE", ErrClosed)
+	session.Close()
+}
