@@ -13,6 +13,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // compareEnvelopes compares all of them, but the case of extensions' names.
@@ -51,7 +52,7 @@ func armored(t testing.TB, secret bool) *Envelope {
 
 // credentials are those of PLAIN.
 func credentials() *Plain {
-	return &Plain{Username: "alice", Password: NewPassword("open sesame"), Metadata: Metadata{{"group", "traders"}}}
+	return &Plain{Username: "alice", Password: zap.NewPassword("open sesame"), Metadata: Metadata{{"group", "traders"}}}
 }
 
 // armoredText is what Append writes.

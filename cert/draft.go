@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // Version 0.1 is that of "ZeroMQ Certificates, Design Iteration 1" of October
@@ -106,7 +107,7 @@ func (e *Envelope) setFrames(frames []string) error {
 	}
 	var text []byte
 	if e.Mechanism == MechanismPlain {
-		p := &Plain{Username: frames[1], Password: NewPassword(frames[2]), Metadata: metadata}
+		p := &Plain{Username: frames[1], Password: zap.NewPassword(frames[2]), Metadata: metadata}
 		text, err = p.text()
 	} else {
 		text, err = draftCertificate(metadata, frames[1:])

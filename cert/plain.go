@@ -1,12 +1,10 @@
 package cert
 
 import (
-	"crypto/subtle"
 	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // Names in the text of PLAIN credentials.
@@ -27,14 +25,14 @@ var plainComments = []string{
 // Plain is an identity of the mechanism PLAIN: a user name and a password, which
 // it sends in clear (RFC 24, RFC 27).
 type Plain struct {
-	Username string   // UTF-8 of at most 255 octets, as a Property's value
-	Password Password // the same
+	Username string       // UTF-8 of at most 255 octets, as a Property's value
+	Password zap.Password // the same
 	Metadata Metadata
 }
 
 // check refuses what can't be written.
 func (p *Plain) check() error {
-	for _, v := range []struct{ name, value string }{{usernameName, p.Username}, {passwordName, p.Password.Text()}} {
+	for _, v := range []struct{ name, value string }{{usernameName, p.Username}, {passwordName, p.Password.Reveal()}} {
 		if len(v.value) > maxPlain {
 			return fmt.Errorf("%w: %s: %d octets, at most %d", ErrProperty, v.name, len(v.value), maxPlain)
 		}
@@ -54,7 +52,7 @@ func (p *Plain) text() ([]byte, error) {
 		metadataNode(p.Metadata),
 		{Name: plainSection, Children: []*zpl.Node{
 			property(usernameName, p.Username),
-			property(passwordName, p.Password.Text()),
+			property(passwordName, p.Password.Reveal()),
 		}},
 	})
 }
@@ -81,7 +79,7 @@ func parsePlainSections(root *zpl.Node) (p *Plain, warnings []Warning, err error
 		case plainSection:
 			var values []*zpl.Node
 			if values, err = allProperties(section, usernameName, passwordName); err == nil {
-				p.Username, p.Password = values[0].Value, NewPassword(values[1].Value)
+				p.Username, p.Password = values[0].Value, zap.NewPassword(values[1].Value)
 			}
 		default:
 			err = section.Error(fmt.Errorf("%w: section %s isn't known in credentials", ErrProperty, section.Name))
@@ -112,35 +110,3 @@ func (h *hidden) reveal() []byte {
 	}
 	return *h.octets
 }
-
-// Password is a password of the mechanism PLAIN. The zero value is the empty
-// one. It prints as "[secret]" under every verb, in JSON and in slog, and as an
-// address where it is an unexported field of something else.
-type Password struct{ text *hidden }
-
-// NewPassword makes a password of its text.
-func NewPassword(text string) Password { return Password{hide([]byte(text))} }
-
-// Text returns the password. It is the only way to get it out.
-func (p Password) Text() string { return string(p.text.reveal()) }
-
-// Equal reports whether both are the same password, in a time that tells
-// nothing of them but their lengths.
-func (p Password) Equal(q Password) bool {
-	return subtle.ConstantTimeCompare(p.text.reveal(), q.text.reveal()) == 1
-}
-
-const redacted = "[secret]"
-
-// String returns "[secret]".
-func (Password) String() string { return redacted }
-
-// Format writes "[secret]" whatever the verb.
-func (Password) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// MarshalText returns "[secret]"; the error is always nil. There is no
-// UnmarshalText on purpose.
-func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue returns "[secret]".
-func (Password) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -190,7 +190,7 @@ func TestVectorsArmor(t *testing.T) {
 	}
 	guest := read("guest.armor")
 	same(t, "guest.armor", vector(t, "guest.armor"), guest.Append)
-	if p, err := guest.Plain(); err != nil || p.Username != "guest" || p.Password.Text() != "it's # me" {
+	if p, err := guest.Plain(); err != nil || p.Username != "guest" || p.Password.Reveal() != "it's # me" {
 		t.Errorf("guest.armor: %v, %v", p, err)
 	}
 	for name, want := range map[string]string{"sealed.armor": "alice.key_secret", "anonymous.armor": "alice.key"} {

@@ -21,6 +21,8 @@ package zap
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 )
 
 // Mechanisms of ZMTP as they stand in a request.
@@ -52,12 +54,15 @@ func (s Status) Valid() bool {
 
 // Request asks whether a client may connect. The strings are at most 255
 // octets each.
+//
+// It prints without its credentials, under every verb, in JSON and in slog. Only where
+// it is an unexported field of something else does fmt show them: don't print that.
 type Request struct {
 	Domain      string   // the security domain that the server belongs to; may be empty
 	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID
 	Identity    []byte   // routing id of the asking server's socket, as libzmq sends it
 	Mechanism   string   // MechanismNull, MechanismPlain, MechanismCurve or MechanismGSSAPI
-	Credentials [][]byte // what the mechanism has proved or claims; may hold a password: don't log it
+	Credentials [][]byte `json:"-"` // what the mechanism has proved or claims; may hold a password
 
 	// Asker is the service that put the question to a daemon, for logs and audits:
 	// its address, with its user id where that is known. It doesn't travel, and is
@@ -84,8 +89,21 @@ func (r *Request) PlainLogin() (username string, password []byte, ok bool) {
 }
 
 // String describes the request for a log, without its credentials.
-func (r *Request) String() string {
+func (r Request) String() string {
 	return fmt.Sprintf("%s from %q in domain %q", r.Mechanism, r.Address, r.Domain)
+}
+
+// Format writes what String returns, whatever the verb.
+func (r Request) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
+
+// LogValue returns the mechanism, the address, the domain, and the asker if there is
+// one.
+func (r Request) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("mechanism", r.Mechanism), slog.String("address", r.Address), slog.String("domain", r.Domain)}
+	if r.Asker != "" {
+		attrs = append(attrs, slog.String("asker", r.Asker))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // Reply is the answer to a request.

@@ -46,7 +46,8 @@ type Config struct {
 
 	// Username and Password, at most 255 octets each, are for a PLAIN client.
 	// They cross the network in clear.
-	Username, Password string
+	Username string
+	Password zap.Password
 
 	// Handler is asked by a server about every client, by zap.Ask. CURVE and PLAIN
 	// need one. NULL without one lets everybody in.
@@ -153,7 +154,7 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 	case zap.MechanismNull:
 		return nil
 	case zap.MechanismPlain:
-		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password) > 255) {
+		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password.Reveal()) > 255) {
 			return fmt.Errorf("%w: user name or password of more than 255 octets", ErrConfig)
 		}
 	case zap.MechanismCurve:

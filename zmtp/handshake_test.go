@@ -249,7 +249,7 @@ func TestConfig(t *testing.T) {
 		{"long domain", true, func(c *zmtp.Config) { c.Domain = strings.Repeat("x", 256) }, zap.ErrRequest},
 		{"domain beyond ASCII", true, func(c *zmtp.Config) { c.Domain = "größer" }, zap.ErrRequest},
 		{"long password", false, func(c *zmtp.Config) {
-			c.Mechanism, c.Password = zap.MechanismPlain, strings.Repeat("x", 256)
+			c.Mechanism, c.Password = zap.MechanismPlain, zap.NewPassword(strings.Repeat("x", 256))
 		}, zmtp.ErrConfig},
 	}
 	for _, tt := range tests {

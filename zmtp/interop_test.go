@@ -42,7 +42,7 @@ func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, i
 		ztest.Must(t, sock.SetPlainServer(1))
 	case client.Mechanism == zap.MechanismPlain:
 		ztest.Must(t, sock.SetPlainUsername(client.Username))
-		ztest.Must(t, sock.SetPlainPassword(client.Password))
+		ztest.Must(t, sock.SetPlainPassword(client.Password.Reveal()))
 	case client.Mechanism == zap.MechanismCurve && isServer:
 		ztest.Must(t, libzmq.Server(sock, server.Keys, "global"))
 	case client.Mechanism == zap.MechanismCurve:

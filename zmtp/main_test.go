@@ -34,7 +34,7 @@ func configs(mechanism, clientType, serverType string) (client, server zmtp.Conf
 	server = zmtp.Config{SocketType: serverType, Mechanism: mechanism, HandshakeTimeout: ztest.Patience, Handler: allow}
 	switch mechanism {
 	case zap.MechanismPlain:
-		client.Username, client.Password = "admin", "secret"
+		client.Username, client.Password = "admin", zap.NewPassword("secret")
 	case zap.MechanismCurve:
 		client.Keys, server.Keys = curve.GenerateKeyPair(), curve.GenerateKeyPair()
 		client.ServerKey = server.Keys.Public

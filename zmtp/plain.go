@@ -13,7 +13,8 @@ import (
 func (h *handshake) plainClient() error {
 	hello := appendName(nil, cmdHello)
 	hello = append(append(hello, byte(len(h.cfg.Username))), h.cfg.Username...)
-	hello = append(append(hello, byte(len(h.cfg.Password))), h.cfg.Password...)
+	password := h.cfg.Password.Reveal()
+	hello = append(append(hello, byte(len(password))), password...)
 	if err := h.send(hello); err != nil {
 		return err
 	}

@@ -1,0 +1,122 @@
+package zap_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/zap"
+)
+
+// verbs are all verbs of fmt but %T and %p, which fmt keeps to itself. go vet reports
+// %p of what is no pointer.
+var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U", "%t", "%e", "%g", "%9v", "%-9s", "%!"}
+
+// printed returns all that fmt, JSON and slog make of values.
+func printed(values ...any) string {
+	var out bytes.Buffer
+	logs := []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))}
+	for _, v := range values {
+		for _, verb := range verbs {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		fmt.Fprintln(&out, v, fmt.Errorf("wrapped: %v", v))
+		text, err := json.Marshal(v)
+		fmt.Fprintf(&out, "%s %v\n", text, err)
+		for _, log := range logs {
+			log.With("before", v).WithGroup("group").Info("message", "value", v, "values", []any{v}, "map", map[string]any{"value": v})
+		}
+	}
+	return out.String()
+}
+
+// wantHidden fails the test if a secret shows, as text or as octets.
+func wantHidden(t *testing.T, out, secret string) {
+	t.Helper()
+	octets := []byte(secret)
+	numbers, _ := json.Marshal(numbersOf(octets))
+	encoded, _ := json.Marshal(octets)
+	forms := []string{secret, string(encoded), strings.Trim(string(numbers), "[]")}
+	for _, verb := range []string{"%x", "%X", "% x", "%d", "%o", "%b", "%#v", "%U"} {
+		forms = append(forms, fmt.Sprintf(verb, secret), strings.Trim(fmt.Sprintf(verb, octets), "[]"))
+	}
+	for _, form := range forms {
+		if i := strings.Index(out, form); i >= 0 {
+			t.Errorf("%q shows in %q", form, out[max(0, i-100):min(len(out), i+100)])
+		}
+	}
+}
+
+func numbersOf(octets []byte) (numbers []int) {
+	for _, octet := range octets {
+		numbers = append(numbers, int(octet))
+	}
+	return numbers
+}
+
+// TestRequestPrints: a request prints as what may be logged of it, by value and by
+// pointer: mechanism, address and domain; not the user name, nor the password.
+func TestRequestPrints(t *testing.T) {
+	t.Parallel()
+	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+		Credentials: frames("alice in chains", "hunter2's password"), Asker: "192.0.2.7 (billing)"}
+	out := printed(req, *req, []zap.Request{*req}, map[string]*zap.Request{"request": req},
+		struct {
+			Request zap.Request
+			Pointer *zap.Request
+		}{*req, req})
+	wantHidden(t, out, "alice in chains")
+	wantHidden(t, out, "hunter2's password")
+	if n := strings.Count(out, "payments"); n < 4*len(verbs) {
+		t.Errorf("the domain shows %d times in\n%s", n, out)
+	}
+	for _, v := range []any{req, *req} {
+		for _, verb := range verbs {
+			if got := fmt.Sprintf(verb, v); verb != "%!" && got != `PLAIN from "192.0.2.1" in domain "payments"` {
+				t.Errorf("%s: got %s", verb, got)
+			}
+		}
+		var text, object bytes.Buffer
+		slog.New(slog.NewTextHandler(&text, nil)).Info("asked", "request", v)
+		slog.New(slog.NewJSONHandler(&object, nil)).Info("asked", "request", v)
+		if !strings.Contains(text.String(), `request.mechanism=PLAIN request.address=192.0.2.1 request.domain=payments request.asker="192.0.2.7 (billing)"`) ||
+			!strings.Contains(object.String(), `"request":{"mechanism":"PLAIN","address":"192.0.2.1","domain":"payments","asker":"192.0.2.7 (billing)"}`) {
+			t.Errorf("slog:\n%s%s", &text, &object)
+		}
+	}
+	if got := fmt.Sprint((*zap.Request)(nil)); got != "<nil>" {
+		t.Errorf("no request prints as %s", got)
+	}
+}
+
+// TestPasswordPrints: a password prints as "[secret]", and not at all where it is an
+// unexported field of something else.
+func TestPasswordPrints(t *testing.T) {
+	t.Parallel()
+	const text = "open sesame"
+	p := zap.NewPassword(text)
+	wantHidden(t, printed(p, &p, []zap.Password{p}, map[string]zap.Password{"password": p},
+		struct {
+			Exported   zap.Password
+			unexported zap.Password
+			pointer    *zap.Password
+		}{p, p, &p}), text)
+	for _, verb := range verbs {
+		if got := fmt.Sprintf(verb, p); verb != "%!" && got != "[secret]" {
+			t.Errorf("%s: got %s", verb, got)
+		}
+	}
+	if got, err := json.Marshal(p); string(got) != `"[secret]"` || err != nil {
+		t.Errorf("JSON: got %s, %v", got, err)
+	}
+	if p.Reveal() != text || zap.NewPassword("").Reveal() != "" || (zap.Password{}).Reveal() != "" {
+		t.Error("it doesn't come out")
+	}
+	if reflect.TypeFor[zap.Password]().Comparable() {
+		t.Error("passwords can be compared with ==")
+	}
+}

@@ -1,0 +1,39 @@
+package zmtp_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestConfigPrints: a configuration shows neither its password nor its secret key,
+// however it is printed.
+func TestConfigPrints(t *testing.T) {
+	t.Parallel()
+	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismPlain, Keys: curve.GenerateKeyPair(),
+		Username: "alice", Password: zap.NewPassword("open sesame")}
+	octets := cfg.Keys.Secret.AppendBytes(nil)
+	var log strings.Builder
+	for _, v := range []any{cfg, &cfg, struct{ cfg zmtp.Config }{cfg}, struct{ Config *zmtp.Config }{&cfg}} {
+		slog.New(slog.NewTextHandler(&log, nil)).Info("message", "config", v)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("message", "config", v)
+		out := log.String()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			out += fmt.Sprintf(verb+"\n", v)
+		}
+		for _, secret := range []string{"open sesame", fmt.Sprintf("%x", "open sesame"), cfg.Keys.Secret.Z85(),
+			string(octets), fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprint(octets), "[]"), strings.Trim(fmt.Sprintf("%#v", octets), "[]byte{}")} {
+			if strings.Contains(out, secret) {
+				t.Errorf("%q shows in\n%s", secret, out)
+			}
+		}
+	}
+	if !strings.Contains(log.String(), "alice") {
+		t.Errorf("the user name isn't in the log: %s", &log)
+	}
+}
