@@ -14,6 +14,9 @@
 // ZMQ_ZAP_ENFORCE_DOMAIN. libzmq alone admits every CURVE client then, with or
 // without a domain. [ServerWithoutAuthentication] is for servers that are meant to.
 //
+// zmq4 and libzmq take secret keys as text, of which they leave copies in memory that
+// can't be wiped.
+//
 // Any zap.Handler does. To ask a zauth daemon, pass a client of package zap/remote,
 // which waits for a daemon that is away and reconnects:
 //

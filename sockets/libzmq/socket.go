@@ -73,15 +73,27 @@ func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.KeyPair) error {
 }
 
 // Client makes a socket a CURVE client with these keys, of the server with that
-// public key. Call it before Bind and Connect. Nothing is set if the keys don't
-// belong together or the server's is unusable: curve.ErrKeyPair,
-// curve.ErrPublicKey and the like.
+// public key. Call it before Bind and Connect; and again before each Connect to
+// another server, with the key of that one.
+//
+// Nothing is set if the error is ErrBound, because the socket is bound or connected
+// already without CURVE; ErrNoCurve; or curve.ErrKeyPair, curve.ErrPublicKey and the
+// like: the keys don't belong together or the server's is unusable.
 func Client(sock *zmq4.Socket, keys curve.KeyPair, server curve.PublicKey) error {
 	if err := check(keys); err != nil {
 		return err
 	}
 	if err := server.Check(); err != nil {
 		return fmt.Errorf("libzmq: the server's key: %w", err)
+	}
+	mechanism, err := sock.GetMechanism()
+	if err != nil {
+		return fmt.Errorf("libzmq: %w", err)
+	}
+	if mechanism != zmq4.CURVE { // else it may be one of several servers
+		if err := checkUnbound(sock); err != nil {
+			return err
+		}
 	}
 	return set(
 		func() error { return sock.SetCurvePublickey(keys.Public.String()) },
@@ -95,6 +107,11 @@ func checkServer(sock *zmq4.Socket, keys curve.KeyPair) error {
 	if err := check(keys); err != nil {
 		return err
 	}
+	return checkUnbound(sock)
+}
+
+// checkUnbound returns ErrBound for a socket that is bound or connected.
+func checkUnbound(sock *zmq4.Socket) error {
 	endpoint, err := sock.GetLastEndpoint()
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)

@@ -85,7 +85,7 @@ func TestDomainRequired(t *testing.T) {
 }
 
 // TestBoundFirst: a socket that is bound or connected already would stay open there,
-// so it can't be made a server.
+// so it can't be made a server, nor a client.
 func TestBoundFirst(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -100,7 +100,15 @@ func TestBoundFirst(t *testing.T) {
 				t.Errorf("%s: got %v, want %v and %s", name, err, libzmq.ErrBound, endpoint)
 			}
 		}
+		if err := libzmq.Client(sock, keys, curve.GenerateKeyPair().Public); !errors.Is(err, libzmq.ErrBound) {
+			t.Errorf("%s: client: got %v, want %v", name, err, libzmq.ErrBound)
+		}
 		untouched(t, name, sock)
+	}
+	// A client of several servers sets the key of each before it connects to that one.
+	client := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
+	for range 2 {
+		ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKeyPair().Public), client.Connect(endpoint))
 	}
 }
 
