@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -27,6 +29,14 @@ const maxInFlight = 1024
 // batch is how many requests are taken in before replies go out.
 const batch = 64
 
+// decisionTime bounds a decision. When it is over the answer is 300. It is as long as
+// libzmq gives a client for its handshake, unless told otherwise (ZMQ_HANDSHAKE_IVL).
+const decisionTime = 30 * time.Second
+
+// stuckTime is how long a call of HandleAtOnce may go on after the end of the context
+// before Wait gives it up, at least. It is at most twice that.
+const stuckTime = 40 * time.Millisecond
+
 // pause is how long an error that nobody knows holds up the next attempt.
 const pause = 100 * time.Millisecond
 
@@ -35,13 +45,25 @@ var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 
 // Authenticator answers the ZAP requests of one libzmq context. It ends when
 // the context that Start was given is done, or the libzmq context is
-// terminated; nothing else ends it.
+// terminated; nothing else ends it. CURVE servers in a domain then admit nobody; that
+// it ends is in the log.
+//
+// A decision has 30 s: if the handler hasn't returned then, the answer is 300, and the
+// handler goes on alone. 1,024 decisions may be under way at once. Beyond that the
+// answer is 300 as well, but what the handler decides at once is decided.
+//
+// Lines of the log that clients can cause are bounded: what repeats within a minute is
+// counted, and from one address there are at most 20 lines a minute.
 type Authenticator struct {
 	handler  zap.Handler
+	patience time.Duration // of a decision
 	log      *slog.Logger
-	router   *zmq4.Socket // used by serve only
-	messages *messenger   // of router
-	woken    *zmq4.Socket // used by serve only; readable when there is something else to do
+	tally    *tally.Log      // on log
+	stopping <-chan struct{} // closed when it is to end
+	atOnce   atomic.Uint64   // calls of HandleAtOnce that began, and that ended: odd within one
+	router   *zmq4.Socket    // used by serve only
+	messages *messenger      // of router
+	woken    *zmq4.Socket    // used by serve only; readable when there is something else to do
 
 	mu      sync.Mutex
 	wake    *zmq4.Socket // the other end of woken
@@ -58,31 +80,76 @@ type Authenticator struct {
 // when the endpoint is bound. The error is ErrInUse, or libzmq's. A nil log
 // discards.
 func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger) (*Authenticator, error) {
+	return start(ctx, zctx, handler, log, decisionTime)
+}
+
+// start is Start with another patience for decisions.
+func start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger, patience time.Duration) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{handler: handler, log: log, asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(ctx)
+	a := &Authenticator{handler: handler, patience: patience, log: log, tally: tally.NewLog(log), stopping: ctx.Done(),
+		asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
 	if err := a.open(zctx); err != nil {
+		cancel()
 		a.closeSockets()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, a.wakeUp)
 	go func() {
 		defer close(a.done)
-		a.serve(ctx)
+		for !a.serveOn(ctx) {
+			a.tally.Tell(slog.LevelError, "the ZAP handler ended its goroutine: going on", "", "")
+		}
 		stop()
 		cancel()
 		a.router.Unbind(Endpoint) // at once, where closing does it in the background
 		a.requests.Wait()
 		a.closeSockets()
+		a.tally.Close()
+		a.log.Info("ZAP handler stopped: servers in a ZAP domain admit no more clients", "endpoint", Endpoint)
 	}()
 	return a, nil
 }
 
-// Wait returns when the authenticator has ended and left nothing behind, unless it
-// be a handler that goes on although its context is done.
-func (a *Authenticator) Wait() { <-a.done }
+// serveOn is serve in a goroutine of its own. It reports false if a handler has ended
+// that, by runtime.Goexit in HandleAtOnce.
+func (a *Authenticator) serveOn(ctx context.Context) bool {
+	ended := make(chan bool, 1)
+	go func() {
+		returned := false
+		defer func() { ended <- returned }()
+		a.serve(ctx)
+		returned = true
+	}()
+	return <-ended
+}
+
+// Wait returns when the authenticator has ended and left nothing behind, but for
+// handlers that go on although their context is done. Wait leaves them. It also leaves
+// a HandleAtOnce that doesn't return, within 0.1 s after the end of the context: only
+// then the endpoint stays bound until that returns.
+func (a *Authenticator) Wait() {
+	select {
+	case <-a.done:
+		return
+	case <-a.stopping:
+	}
+	for before := uint64(0); ; {
+		select {
+		case <-a.done:
+			return
+		case <-time.After(stuckTime):
+		}
+		now := a.atOnce.Load()
+		if now == before && now%2 == 1 {
+			a.log.Error("the ZAP handler does not return from HandleAtOnce: leaving it")
+			return
+		}
+		before = now
+	}
+}
 
 // wakeCount makes the endpoints of wake sockets differ.
 var wakeCount atomic.Uint64
@@ -163,6 +230,7 @@ func (a *Authenticator) serve(ctx context.Context) {
 	poller := zmq4.NewPoller()
 	poller.Add(a.router, zmq4.POLLIN)
 	poller.Add(a.woken, zmq4.POLLIN)
+	a.sendReplies() // those of an earlier call
 	for ctx.Err() == nil {
 		ready, err := poller.Poll(-1)
 		if err != nil && !a.survives(err) {
@@ -192,9 +260,8 @@ func (a *Authenticator) takeAll(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, errTooLarge) {
-			reply, _ := zap.Answer(context.Background(), tooLarge, "", frames)
-			a.log.Warn("malformed ZAP request", "err", err)
-			a.send(reply)
+			a.tally.Tell(slog.LevelWarn, "malformed ZAP request", "", err.Error(), slog.Any("err", err))
+			a.answer(frames, malformed)
 			continue
 		}
 		if err != nil {
@@ -212,7 +279,7 @@ func (a *Authenticator) survives(err error) bool {
 		return false
 	}
 	if !isInterrupted(err) {
-		a.log.Error("receiving ZAP requests failed: going on", "err", err)
+		a.tally.Tell(slog.LevelError, "receiving ZAP requests failed: going on", "", err.Error(), slog.Any("err", err))
 		time.Sleep(pause)
 	}
 	return true
@@ -226,36 +293,37 @@ func isEmpty(err error) bool {
 	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
 }
 
-// tooLarge answers requests that are larger than any, and are known in part only.
-var tooLarge = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
-	return zap.Reply{Status: zap.StatusError, Text: "malformed request"}
-})
+// Replies in a handler's place.
+var (
+	malformed = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
+	failed    = zap.Reply{Status: zap.StatusError, Text: "internal error"}
+	busy      = zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"}
+)
 
-// busy answers where too many requests are under way.
-func (a *Authenticator) busy(_ context.Context, req *zap.Request) zap.Reply {
-	a.log.Warn("too many ZAP requests under way: client is told to try later", "request", req.String())
-	return zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"}
+// answer answers a request in the handler's place.
+func (a *Authenticator) answer(frames [][]byte, with zap.Reply) {
+	always := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return with })
+	reply, _ := zap.Answer(context.Background(), always, "", frames)
+	a.send(reply)
 }
 
 // take answers one request, or starts its decision.
 func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
-	reply, ok, err := zap.AnswerAtOnce(a.handler, "", frames)
-	if ok {
-		a.tellFault(err)
-		a.send(reply)
+	if a.takeAtOnce(frames) {
 		return
 	}
 	select {
 	case a.slots <- struct{}{}:
 	default:
-		reply, err := zap.Answer(context.Background(), zap.HandlerFunc(a.busy), "", frames)
-		a.tellFault(err)
-		a.send(reply)
+		a.tally.Tell(slog.LevelWarn, "too many ZAP requests under way: clients are told to try later", "", "")
+		a.answer(frames, busy)
 		return
 	}
 	a.requests.Go(func() {
 		defer func() { <-a.slots }()
-		reply, err := zap.Answer(ctx, a.handler, "", frames)
+		deciding, cancel := context.WithTimeout(ctx, a.patience)
+		defer cancel()
+		reply, err := zap.Answer(deciding, a.handler, "", frames)
 		if ctx.Err() != nil {
 			// The reply may say no more than that there was no time. Without one
 			// the client tries again; after a refusal it doesn't.
@@ -266,13 +334,39 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	})
 }
 
+// takeAtOnce answers a request that can be decided at once, and reports whether it was.
+func (a *Authenticator) takeAtOnce(frames [][]byte) bool {
+	if _, prompt := a.handler.(zap.PromptHandler); !prompt {
+		return false
+	}
+	returned := false
+	a.atOnce.Add(1)
+	defer func() {
+		a.atOnce.Add(1)
+		if !returned { // the handler ends this goroutine
+			a.answer(frames, failed)
+		}
+	}()
+	reply, ok, err := zap.AnswerAtOnce(a.handler, "", frames)
+	returned = true
+	if ok {
+		a.tellFault(err)
+		a.send(reply)
+	}
+	return ok
+}
+
 // tellFault tells why a request was answered in the handler's place, or not at all.
 func (a *Authenticator) tellFault(err error) {
-	if errors.Is(err, zap.ErrRequest) {
-		a.log.Warn("malformed ZAP request", "err", err)
-	} else if err != nil {
-		a.log.Error("the ZAP handler failed", "err", err)
+	if err == nil {
+		return
 	}
+	level, message := slog.LevelError, "the ZAP handler failed"
+	if errors.Is(err, zap.ErrRequest) {
+		level, message = slog.LevelWarn, "malformed ZAP request"
+	}
+	cause, _, _ := strings.Cut(err.Error(), "\n") // not the stack of a panic
+	a.tally.Tell(level, message, "", cause, slog.Any("err", err))
 }
 
 // reply puts a reply on its way. Without frames there is nobody to answer.
@@ -305,12 +399,22 @@ func (a *Authenticator) sendReplies() {
 }
 
 // send sends one reply. Without frames there is nobody to answer; if the socket that
-// asked is gone it goes nowhere.
+// asked is gone it goes nowhere. In the place of a reply that is too large goes one
+// which says that the handler failed.
 func (a *Authenticator) send(frames [][]byte) {
 	if frames == nil {
 		return
 	}
-	if err := a.messages.send(frames); err != nil {
-		a.log.Warn("a ZAP reply was not sent", "err", err)
+	err := a.messages.send(frames)
+	if errors.Is(err, errTooLarge) {
+		a.tally.Tell(slog.LevelError, "the ZAP handler failed", "", err.Error(), slog.Any("err", err))
+		var env zap.Envelope
+		if env, _, err = zap.ParseReply(frames); err == nil {
+			frames, _ = zap.AppendReply(nil, env, failed) // a valid reply
+			err = a.messages.send(frames)
+		}
+	}
+	if err != nil {
+		a.tally.Tell(slog.LevelWarn, "a ZAP reply was not sent", "", err.Error(), slog.Any("err", err))
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,14 +85,15 @@ func TestEnvelopes(t *testing.T) {
 }
 
 // TestMalformed: what can be answered is answered with 500, what can't is
-// dropped; each is logged, and all that comes after is served.
+// dropped; each is logged or counted, and all that comes after is served.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	var log ztest.Log
-	zmqtest.Start(t, zctx, byDomain, log.Logger())
+	stop := zmqtest.Start(t, zctx, byDomain, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	long := strings.Repeat("x", 256)
+	malformed := 0
 	for i, tt := range []struct {
 		frames []string
 		answer bool
@@ -112,10 +115,10 @@ func TestMalformed(t *testing.T) {
 		{append([]string{"", "1.0", "1", "payments", "192.0.2.1", "", "X"}, slices.Repeat([]string{"x"}, 1000)...), true},
 		{[]string{"", "1.0", "1", "payments", "192.0.2.1", "", "X", strings.Repeat("x", 1<<20)}, true},
 	} {
-		logged := strings.Count(log.String(), "malformed ZAP request")
 		if _, err := dealer.SendMessage(tt.frames); err != nil {
 			t.Fatal(err)
 		}
+		malformed++
 		if tt.answer {
 			if env, reply := answer(t, dealer); reply.Status != zap.StatusError || string(env.RequestID) != tt.frames[2] {
 				t.Errorf("%.50q: got %+v for %q", tt.frames, reply, env.RequestID)
@@ -126,9 +129,19 @@ func TestMalformed(t *testing.T) {
 		if env, reply := answer(t, dealer); reply.UserID != domain || string(env.RequestID) != "2" {
 			t.Errorf("after %.50q: got %+v for %q", tt.frames, reply, env.RequestID)
 		}
-		ztest.Wait(t, "a log line", func() bool { return strings.Count(log.String(), "malformed ZAP request") == logged+1 })
 	}
-	if len(log.String()) > 16*300 {
+	stop()
+	logged := log.Count(`msg="malformed ZAP request" `)
+	counted := 0
+	for _, m := range regexp.MustCompile(`msg="malformed ZAP request again" count=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
+		n, err := strconv.Atoi(m[1])
+		ztest.Must(t, err)
+		counted += n
+	}
+	if logged+counted != malformed || counted == 0 {
+		t.Errorf("%d logged and %d counted are not %d:\n%s", logged, counted, malformed, &log)
+	}
+	if len(log.String()) > malformed*300 {
 		t.Errorf("log of %d octets:\n%.1000s", len(log.String()), &log)
 	}
 }
@@ -178,13 +191,13 @@ func TestSlow(t *testing.T) {
 }
 
 // TestTooMany: beyond the decisions that may be under way the answer is 300 at
-// once, with a line in the log; none of those that wait is lost.
+// once, which is logged once and then counted; none of those that wait is lost.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	h := newHeld()
 	var log ztest.Log
-	zmqtest.Start(t, zctx, h, log.Logger())
+	stop := zmqtest.Start(t, zctx, h, log.Logger())
 	dealer := asker(t, zctx, zmq4.DEALER)
 	for i := range maxInFlight {
 		ask(t, dealer, fmt.Sprint(i), "slow")
@@ -202,7 +215,7 @@ func TestTooMany(t *testing.T) {
 			t.Errorf("%s got the answer to %s: %+v", id, env.RequestID, reply)
 		}
 	}
-	if n := strings.Count(log.String(), "too many ZAP requests"); n != 3 {
+	if n := log.Count("level=WARN", "too many ZAP requests"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, &log)
 	}
 	close(h.release)
@@ -217,6 +230,10 @@ func TestTooMany(t *testing.T) {
 	ask(t, dealer, "next", "payments")
 	if env, reply := answer(t, dealer); string(env.RequestID) != "next" || reply.Status != zap.StatusOK {
 		t.Errorf("%s got %+v", env.RequestID, reply)
+	}
+	stop()
+	if log.Count(`msg="too many ZAP requests under way: clients are told to try later again"`, "count=2") != 1 {
+		t.Errorf("log:\n%s", &log)
 	}
 }
 

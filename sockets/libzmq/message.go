@@ -74,7 +74,7 @@ const (
 )
 
 // errTooLarge means that a message is larger than any ZAP request or reply.
-var errTooLarge = errors.New("libzmq: message larger than a ZAP request")
+var errTooLarge = errors.New("libzmq: a ZAP message of more than 64 KiB or 64 parts")
 
 // messenger receives and sends whole messages, with one call into libzmq each:
 // zmq4 takes three for every part. It belongs to one goroutine.

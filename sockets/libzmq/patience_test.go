@@ -1,0 +1,182 @@
+package libzmq_test
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pebbe/zmq4"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
+	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// deaf is a handler that doesn't watch its context: about the domain "slow" it decides
+// when it is released.
+type deaf struct {
+	release, entered chan struct{}
+}
+
+func newDeaf(t *testing.T) *deaf {
+	d := &deaf{make(chan struct{}), make(chan struct{}, 4*maxInFlight)}
+	t.Cleanup(func() { close(d.release) })
+	return d
+}
+
+func (d *deaf) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	if req.Domain == "slow" {
+		d.entered <- struct{}{}
+		<-d.release
+	}
+	return byDomain(ctx, req)
+}
+
+// prompt decides everything at once, by Handle.
+type prompt struct{ zap.Handler }
+
+func (p prompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
+	return p.Handle(context.Background(), req), true
+}
+
+// TestWaitLeavesHandlers: Wait returns although a handler goes on, and so does one that
+// should decide at once.
+func TestWaitLeavesHandlers(t *testing.T) {
+	t.Parallel()
+	for name, isPrompt := range map[string]bool{"in Handle": false, "in HandleAtOnce": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			zctx := zmqtest.NewContext(t)
+			d := newDeaf(t)
+			handler := zap.Handler(d)
+			if isPrompt {
+				handler = prompt{d}
+			}
+			var log ztest.Log
+			ctx, cancel := context.WithCancel(t.Context())
+			a, err := libzmq.Start(ctx, zctx, handler, log.Logger())
+			ztest.Must(t, err)
+			dealer := asker(t, zctx, zmq4.DEALER)
+			ask(t, dealer, "1", "slow")
+			ztest.Receive(t, "the handler is asked", d.entered)
+			cancel()
+			done := make(chan struct{})
+			go func() { a.Wait(); close(done) }()
+			ztest.Receive(t, "Wait returns", done)
+			if isPrompt != (log.Count("level=ERROR", "does not return from HandleAtOnce") == 1) {
+				t.Errorf("log:\n%s", &log)
+			}
+		})
+	}
+}
+
+// TestDecisionTime: a handler that doesn't return in time leaves its place to another;
+// the answer is 300. All that it does afterwards goes nowhere.
+func TestDecisionTime(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	d := newDeaf(t)
+	var log ztest.Log
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := libzmq.StartWithin(ctx, zctx, d, log.Logger(), 10*time.Millisecond)
+	ztest.Must(t, err)
+	defer a.Wait()
+	defer cancel()
+	dealer := asker(t, zctx, zmq4.DEALER)
+	for range 2 {
+		for range maxInFlight {
+			ask(t, dealer, "1", "slow")
+		}
+		for range maxInFlight {
+			if _, reply := answer(t, dealer); reply.Status != zap.StatusTryLater {
+				t.Fatalf("got %+v", reply)
+			}
+		}
+	}
+	if n := log.Count("level=ERROR", "the ZAP handler failed", "no decision in time"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+}
+
+// ending is a handler that ends the goroutine which asks it at once about the domain
+// "end".
+type ending struct{ zap.Handler }
+
+func (e ending) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
+	if req.Domain == "end" {
+		runtime.Goexit()
+	}
+	return zap.Reply{}, false
+}
+
+// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
+// has failed on that request only. When the authenticator ends it leaves nothing
+// behind.
+func TestHandlerEndsGoroutine(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	var log ztest.Log
+	h := newHeld()
+	stop := zmqtest.Start(t, zctx, ending{h}, log.Logger())
+	dealer := asker(t, zctx, zmq4.DEALER)
+	ask(t, dealer, "slow", "slow")
+	ztest.Receive(t, "the handler is asked", h.entered)
+	for range 3 {
+		ask(t, dealer, "1", "end")
+		if env, reply := answer(t, dealer); string(env.RequestID) != "1" || reply.Status != zap.StatusError {
+			t.Errorf("%s got %+v", env.RequestID, reply)
+		}
+		ask(t, dealer, "2", "payments")
+		if env, reply := answer(t, dealer); string(env.RequestID) != "2" || reply.UserID != "payments" {
+			t.Errorf("%s got %+v", env.RequestID, reply)
+		}
+	}
+	close(h.release)
+	if env, reply := answer(t, dealer); string(env.RequestID) != "slow" || reply.UserID != "slow" {
+		t.Errorf("%s got %+v", env.RequestID, reply)
+	}
+	stop()
+	if log.Count("level=ERROR", "the ZAP handler ended its goroutine: going on\"") != 1 || log.Count("going on again", "count=2") != 1 {
+		t.Errorf("log:\n%s", &log)
+	}
+	zmqtest.Start(t, zctx, byDomain, nil) // the endpoint is free
+}
+
+// TestReplyTooLarge: a client whose reply is larger than a ZAP message can be is refused
+// at once, with a line in the log.
+func TestReplyTooLarge(t *testing.T) {
+	t.Parallel()
+	zctx := zmqtest.NewContext(t)
+	var log ztest.Log
+	metadata := zap.Metadata{{Name: "X-Large", Value: make([]byte, 70<<10)}}
+	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		return zap.Reply{Status: zap.StatusOK, Metadata: metadata}
+	})
+	zmqtest.Start(t, zctx, handler, log.Logger())
+	keys := curve.GenerateKeyPair()
+	_, endpoint := newServer(t, zctx, zmq4.PULL, keys, "payments")
+	client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
+	outcomes := zmqtest.Monitor(t, zctx, client)
+	ztest.Must(t, libzmq.Client(client, curve.GenerateKeyPair(), keys.Public), client.Connect(endpoint))
+	if got := outcomes.Next(t); got != "refused: 500" {
+		t.Errorf("got %s", got)
+	}
+	if log.Count("level=ERROR", "the ZAP handler failed", "more than 64 KiB") != 1 {
+		t.Errorf("log:\n%s", &log)
+	}
+}
+
+// TestStopLogged: that an authenticator ends is in the log, since nobody is admitted
+// from then on.
+func TestStopLogged(t *testing.T) {
+	t.Parallel()
+	var log ztest.Log
+	zmqtest.Start(t, zmqtest.NewContext(t), byDomain, log.Logger())()
+	if text := log.String(); !strings.Contains(text, "ZAP handler stopped: servers in a ZAP domain admit no more clients") {
+		t.Errorf("log:\n%s", text)
+	}
+}
