@@ -160,6 +160,7 @@ func (p *Policy) reload() error {
 	}
 	p.current.Store(s)
 	p.stamp = stamp
+	p.learnFromLeaving(used)
 	closeUnless(p.stores, used)
 	p.stores = used
 	if sum := s.sum(text); sum == p.told {
@@ -206,6 +207,24 @@ func closeUnless(stores, others map[string]*openStore) {
 			s.close()
 		}
 	}
+}
+
+// learnFromLeaving reads the stores that aren't used any more once again, to remember
+// what was revoked in them since they were read last: a key may be revoked, and its
+// keystore taken out of the policy, within a moment. The policy is in force by then: a
+// keystore may leave because its disk doesn't answer.
+func (p *Policy) learnFromLeaving(used map[string]*openStore) {
+	stores := p.current.Load().stores
+	for url, s := range p.stores {
+		if used[url] == s {
+			continue
+		}
+		if err := s.Reload(); err != nil {
+			p.log.Warn("a keystore that leaves the policy can't be read again: what was revoked in it in the last second may be forgotten", "err", err)
+		}
+		stores = append(slices.Clip(stores), s)
+	}
+	_ = p.memory.learn(stores, nil) // what can't be written now is in force, and written later
 }
 
 // learn remembers what was revoked since it was asked last.

@@ -330,6 +330,48 @@ func TestRevocationIsRemembered(t *testing.T) {
 	}
 }
 
+// TestRevokedAsItsStoreLeaves: what is revoked in a keystore right before it leaves the
+// policy is remembered, though nothing has read it by then; one that can't be read any more
+// holds nothing up, and that is told.
+func TestRevokedAsItsStoreLeaves(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"dir", "bolt"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			alice, bob := scenario.Named("alice"), scenario.Named("bob")
+			one := kind + ":" + filepath.Join(dir, "one")
+			ztest.Must(t, keystore.Create(one))
+			change(t, one, func(s keystore.Store) error {
+				return s.Put(keystore.Entry{Name: "alice", Certificate: alice}, keystore.Entry{Name: "bob", Certificate: bob})
+			})
+			mkdir(t, filepath.Join(dir, "two"), alice, bob)
+			text := "security\n    domain = any\n    curve = 1\n        any = 1\nsecurity\n    curve = 1\n        keystore = %s\n"
+			p, log := load(t, dir, fmt.Sprintf(text, kind+":one"))
+			revoke(t, one, alice)
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, "dir:two"))
+			ztest.Must(t, p.Reload())
+			again, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{})
+			ztest.Must(t, err)
+			defer again.Close()
+			for when, p := range map[string]*policy.Policy{"at once": p, "after a restart": again} {
+				if admits(p, "", alice) || admits(p, "any", alice) || !admits(p, "", bob) {
+					t.Errorf("%s: alice is let in, or bob isn't", when)
+				}
+			}
+			if log.Count("leaves the policy") > 0 {
+				t.Errorf("log:\n%s", log)
+			}
+			ztest.Must(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "away")))
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind+":one"))
+			ztest.Must(t, p.Reload())
+			if admits(p, "", alice) || !admits(p, "", bob) || log.Count("level=WARN", "leaves the policy", "two") != 1 {
+				t.Errorf("one that can't be read: log:\n%s", log)
+			}
+		})
+	}
+}
+
 // TestStateCantBeWritten: what is revoked is in force also while it can't be remembered;
 // that is told, and made good once it can be.
 func TestStateCantBeWritten(t *testing.T) {
