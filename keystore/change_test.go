@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/follow"
@@ -38,5 +39,42 @@ func BenchmarkChange(b *testing.B) {
 				b.Fatalf("%d identities", d.Len())
 			}
 		})
+	}
+}
+
+// TestRevokedNotOnlyGone: a key whose file is found gone, or with another key in it, because
+// it was revoked since the records were read is known as revoked at once.
+func TestRevokedNotOnlyGone(t *testing.T) {
+	t.Parallel()
+	for _, replaced := range []bool{false, true} {
+		path := t.TempDir()
+		open := func() *dir {
+			t.Helper()
+			d, err := openDir(path, slog.New(slog.DiscardHandler))
+			ztest.Must(t, err)
+			return d
+		}
+		named := func() Entry {
+			return Entry{Name: "alice", Certificate: cert.Generate(cert.Property{Name: "name", Value: "alice"})}
+		}
+		alice := named()
+		key := alice.Certificate.Public
+		writer := open()
+		ztest.Must(t, writer.Put(alice))
+		d := open()
+		ztest.Must(t, writer.Revoke(key, time.Now(), "stolen"))
+		if replaced {
+			ztest.Must(t, writer.Put(named()))
+		}
+		d.work.Lock()
+		d.update([]string{"alice.key"}, follow.Read)
+		d.work.Unlock()
+		_, known := d.Lookup(key)
+		if _, revoked := d.Revocation(key); known || !revoked {
+			t.Errorf("replaced %v: known %v, revoked %v", replaced, known, revoked)
+		}
+		if want := map[bool]int{false: 0, true: 1}[replaced]; d.Len() != want {
+			t.Errorf("replaced %v: %d identities", replaced, d.Len())
+		}
 	}
 }

@@ -140,10 +140,25 @@ func (d *dir) update(names []string, read reader) (busy []string) {
 			busy = append(busy, r.name)
 		}
 		if !r.busy || r.file != nil {
+			if key, ok := d.lostBy(r); ok {
+				_ = d.lookAtRecord(key)
+			}
 			d.settle(r.name, r.file)
 		}
 	}
 	return busy
+}
+
+// lostBy returns the key that a file held and holds no more. It may have been revoked
+// since the records were read: who revokes writes the record first, so that is known now,
+// and no key that is revoked is merely unknown for a while.
+func (d *dir) lostBy(r result) (key curve.PublicKey, ok bool) {
+	old := d.files[r.name]
+	if old == nil || old.certificate == nil {
+		return key, false
+	}
+	key = old.certificate.Public
+	return key, r.file == nil || r.file.certificate == nil || r.file.certificate.Public != key
 }
 
 // settle puts in force what a file is now: nil if it is gone.

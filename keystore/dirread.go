@@ -248,6 +248,17 @@ func recordKey(name string) (key curve.PublicKey, ok bool) {
 	return curve.PublicKey(octets), true
 }
 
+// lookAtRecord reads the record of a key's revocation, if there is one.
+func (d *dir) lookAtRecord(key curve.PublicKey) error {
+	switch _, err := os.Lstat(d.recordPath(key)); {
+	case err == nil:
+		d.readRecord(key)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("keystore: the revocations can't be read: %w", err)
+	}
+	return nil
+}
+
 // readRecord reads the record of a revocation, which is there, and puts it in force.
 func (d *dir) readRecord(key curve.PublicKey) {
 	path := d.recordPath(key)

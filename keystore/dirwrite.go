@@ -376,10 +376,8 @@ func (d *dir) refresh(keys []curve.PublicKey) error {
 	var names []string
 	for _, key := range keys {
 		names = append(names, d.holders[key]...)
-		if _, err := os.Lstat(d.recordPath(key)); err == nil {
-			d.readRecord(key)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keystore: the revocations can't be read: %w", err)
+		if err := d.lookAtRecord(key); err != nil {
+			return err
 		}
 	}
 	d.update(names, follow.Read)
