@@ -23,21 +23,17 @@ func write(t testing.TB, path, text string) {
 	ztest.Must(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
-// follows follows a directory until the test ends, and returns a function that waits
-// until a change is told: after it, something was looked at that wasn't settled.
+// follows follows directories until the test ends. It returns, once they are watched, a
+// function that waits until the system has told of a path.
 func follows(t *testing.T, f Follower, dirs ...string) (told func(what string, path string)) {
 	t.Helper()
 	log := new(ztest.Log)
 	f.Name, f.Log = dirs[0], log.Logger()
-	type look struct {
-		paths []string
-		all   bool
-	}
-	looks := make(chan look, 1000)
+	looks := make(chan []string, 1000)
 	ztest.Background(t, func(ctx context.Context) error {
-		f.Follow(ctx, func(paths []string, all bool) Next {
+		f.Follow(ctx, func(paths []string, _ bool) Next {
 			select {
-			case looks <- look{slices.Clone(paths), all}:
+			case looks <- slices.Clone(paths):
 			default:
 			}
 			return Next{Dirs: dirs}
@@ -45,13 +41,10 @@ func follows(t *testing.T, f Follower, dirs ...string) (told func(what string, p
 		return nil
 	})
 	ztest.Receive(t, "the first look", looks)
+	ztest.Receive(t, "the look at what changed before they were watched", looks)
 	return func(what, path string) {
 		t.Helper()
-		for {
-			l := ztest.Receive(t, what, looks)
-			if l.all && f.Poll != time.Hour || slices.Contains(l.paths, path) {
-				return
-			}
+		for !slices.Contains(ztest.Receive(t, what, looks), path) {
 		}
 	}
 }
