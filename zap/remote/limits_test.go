@@ -126,42 +126,79 @@ func TestDecisionsBounded(t *testing.T) {
 	}
 }
 
-// TestPeersBounded: a connection beyond the bound is closed, those that are there stay,
-// and when one of them ends there is a place again.
+// TestPeersBounded: when there are too many connections, one goes that has never asked,
+// or else one that has not asked for longest; never one with a request under way.
 func TestPeersBounded(t *testing.T) {
 	t.Parallel()
-	log := new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, log.Logger())
-	var conns []*zmtp.Conn
-	for range maxPeers {
-		conn := peerOf(t, endpoint, "DEALER")
-		queue(t, conn, "1", login("alice"), 1)
-		receive(t, conn) // so it has its place
-		conns = append(conns, conn)
-	}
-	for range 3 {
-		if _, err := peerOf(t, endpoint, "DEALER").Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("beyond the bound: %v", err)
+	h, log := newKeyFirst(t), new(ztest.Log)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, log.Logger())
+	ask := func(conn *zmtp.Conn) {
+		t.Helper()
+		queue(t, conn, "key", byKey, 1)
+		if _, reply := receive(t, conn); reply.Status != zap.StatusOK {
+			t.Fatalf("got %+v", reply)
 		}
 	}
-	if n := log.Count("connection closed", "1024 connections are open"); n != 1 {
+	ends := func(conn *zmtp.Conn, why string) {
+		t.Helper()
+		if _, err := conn.Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%s: %v", why, err)
+		}
+	}
+	first := peerOf(t, endpoint, "DEALER")
+	ask(first)
+	var silent, asked []*zmtp.Conn
+	for range maxPeers - 1 {
+		silent = append(silent, peerOf(t, endpoint, "DEALER"))
+	}
+	for range maxPeers - 1 { // more than have a place
+		conn := peerOf(t, endpoint, "DEALER")
+		ask(conn)
+		asked = append(asked, conn)
+	}
+	for _, conn := range silent {
+		ends(conn, "one that has never asked")
+	}
+	ask(first)
+	ask(peerOf(t, endpoint, "DEALER"))
+	ends(asked[0], "the one that has not asked for longest")
+	for _, conn := range asked[1:] {
+		queue(t, conn, "login", login("alice"), 1)
+	}
+	ztest.Wait(t, "requests are under way", func() bool { return h.now.Load() == int32(len(asked)-1) })
+	ask(peerOf(t, endpoint, "DEALER"))
+	ends(first, "an idle one")
+	queue(t, asked[1], "key", byKey, 1)
+	if id, reply := receive(t, asked[1]); id != "key" || reply.Status != zap.StatusOK {
+		t.Errorf("one with a request under way: %q got %+v", id, reply)
+	}
+	if n := log.Count("connection lost", "1024 connections are open"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
-	for _, conn := range conns {
-		queue(t, conn, "2", login("alice"), 1)
-		if id, reply := receive(t, conn); id != "2" || reply.Status != zap.StatusOK {
-			t.Fatalf("%q got %+v", id, reply)
-		}
+}
+
+// TestAllBusy: a connection beyond the bound is closed if requests are under way on all
+// others, which stay.
+func TestAllBusy(t *testing.T) {
+	t.Parallel()
+	h, log := newKeyFirst(t), new(ztest.Log)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, log.Logger())
+	var busy *zmtp.Conn
+	for range maxPeers {
+		busy = peerOf(t, endpoint, "DEALER")
+		queue(t, busy, "login", login("alice"), 1)
 	}
-	ztest.Must(t, conns[0].Close())
-	ztest.Wait(t, "there is a place again", func() bool {
-		conn := peerOf(t, endpoint, "DEALER")
-		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte("3")}, login("alice"))
-		ztest.Must(t, err)
-		conn.Send(ztest.Context(t), frames...)
-		_, err = conn.Recv(ztest.Context(t))
-		return err == nil
-	})
+	ztest.Wait(t, "requests are under way", func() bool { return h.now.Load() == maxPeers })
+	if _, err := peerOf(t, endpoint, "DEALER").Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beyond the bound: %v", err)
+	}
+	queue(t, busy, "key", byKey, 1)
+	if _, reply := receive(t, busy); reply.Status != zap.StatusOK {
+		t.Errorf("got %+v", reply)
+	}
+	if n := log.Count("connection closed", "1024 connections are open, and requests are under way on all"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
 }
 
 // TestServeEnds: Serve returns when its context is done, though peers don't take their

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/zap"
@@ -35,13 +36,18 @@ var (
 type peer struct {
 	*server
 	conn      *zmtp.Conn
-	name      string        // address, and who it is where that is known
-	asker     string        // the same as requests name it
-	places    chan struct{} // holds one for each decision that isn't answered yet
-	malformed int           // requests in a row; only serve uses it
+	name      string                  // address, and who it is where that is known
+	asker     string                  // the same as requests name it
+	ctx       context.Context         // done when the connection has to end
+	end       context.CancelCauseFunc // of ctx, with the reason
+	turn      atomic.Uint64           // see places
+	undecided chan struct{}           // holds one for each decision that isn't answered yet
+	deciding  sync.WaitGroup          // these decisions
+	malformed int                     // requests in a row; only serve uses it
 }
 
-func (s *server) newPeer(conn *zmtp.Conn) *peer {
+// newPeer is a connection that ends when ctx is done. Call close, or serve, which does.
+func (s *server) newPeer(ctx context.Context, conn *zmtp.Conn) *peer {
 	// The asker has no port: it is the same from one connection to the next.
 	name, asker := conn.RemoteAddr().String(), "ipc"
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
@@ -51,7 +57,9 @@ func (s *server) newPeer(conn *zmtp.Conn) *peer {
 		name += " (" + user + ")"
 		asker += " (" + user + ")"
 	}
-	return &peer{server: s, conn: conn, name: name, asker: asker, places: make(chan struct{}, maxPeerDecisions)}
+	p := &peer{server: s, conn: conn, name: name, asker: asker, undecided: make(chan struct{}, maxPeerDecisions)}
+	p.ctx, p.end = context.WithCancelCause(ctx)
+	return p
 }
 
 // tell logs why something happened with this peer, or counts it.
@@ -59,40 +67,41 @@ func (p *peer) tell(level slog.Level, message string, err error) {
 	p.log.Tell(level, message, p.asker, err.Error(), slog.String("peer", p.name), slog.Any("err", err))
 }
 
-// serve answers requests until the connection ends or ctx is done.
-func (p *peer) serve(ctx context.Context) {
-	link, end := context.WithCancelCause(ctx)
-	var deciding sync.WaitGroup
-	defer deciding.Wait()
+// serve answers requests until the connection ends.
+func (p *peer) serve() {
+	defer p.deciding.Wait()
 	defer p.close()
-	defer end(nil)
 	for {
-		batch, err := p.conn.RecvBatch(link)
+		batch, err := p.conn.RecvBatch(p.ctx)
 		if err == nil {
-			err = p.answerBatch(link, end, &deciding, batch)
+			err = p.answerBatch(batch)
 		}
 		if err == nil {
 			continue
 		}
-		if link.Err() != nil {
-			err = context.Cause(link)
+		if p.ctx.Err() != nil {
+			err = context.Cause(p.ctx)
 		}
-		if ctx.Err() == nil && err != io.EOF {
+		isEnd := err == io.EOF || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		if !isEnd { // of the peer or of us
 			p.tell(slog.LevelWarn, "connection lost", err)
 		}
 		return
 	}
 }
 
-// close ends the connection without waiting for the peer. Those who ask ask again
-// elsewhere.
-func (p *peer) close() { p.conn.CloseNow() }
+// close ends the connection without waiting for the peer, which asks again elsewhere
+// what it has asked.
+func (p *peer) close() {
+	p.end(nil)
+	p.conn.CloseNow()
+}
 
 // answerBatch answers the requests to which it has the replies at hand, and then
 // starts the decisions about the others, as far as there are places for them. It
 // waits for nobody but the peer, who has to take its replies.
-func (p *peer) answerBatch(ctx context.Context, end context.CancelCauseFunc, deciding *sync.WaitGroup, batch [][][]byte) error {
-	sending, cancel := context.WithTimeoutCause(ctx, sendPatience, errUnread)
+func (p *peer) answerBatch(batch [][][]byte) error {
+	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
 	var slow [][][]byte
 	for _, frames := range batch {
@@ -116,6 +125,9 @@ func (p *peer) answerBatch(ctx context.Context, end context.CancelCauseFunc, dec
 	if err := p.conn.Flush(sending); err != nil {
 		return unread(sending, err)
 	}
+	if p.malformed == 0 {
+		p.peers.asked(p)
+	}
 	full := false
 	for _, frames := range slow {
 		ok := p.takePlace()
@@ -132,11 +144,11 @@ func (p *peer) answerBatch(ctx context.Context, end context.CancelCauseFunc, dec
 			continue
 		}
 		own := zmtp.CloneMessage(frames)
-		deciding.Go(func() {
-			if err := p.decide(ctx, own); err != nil {
-				end(err)
+		p.deciding.Go(func() {
+			if err := p.decide(own); err != nil {
+				p.end(err)
 			}
-			<-p.places
+			<-p.undecided
 		})
 	}
 	return unread(sending, p.conn.Flush(sending))
@@ -146,7 +158,7 @@ func (p *peer) answerBatch(ctx context.Context, end context.CancelCauseFunc, dec
 // all, if there is one.
 func (p *peer) takePlace() bool {
 	select {
-	case p.places <- struct{}{}:
+	case p.undecided <- struct{}{}:
 	default:
 		return false
 	}
@@ -154,7 +166,7 @@ func (p *peer) takePlace() bool {
 	case p.decisions <- struct{}{}:
 		return true
 	default:
-		<-p.places
+		<-p.undecided
 		return false
 	}
 }
@@ -170,15 +182,15 @@ var errBusyServer = errors.New("too many requests under way")
 // decide decides one request and sends the reply. It leaves the place among all
 // decisions before it sends: a peer that doesn't read takes none from others. The
 // error ends the connection.
-func (p *peer) decide(ctx context.Context, frames [][]byte) error {
-	deciding, cancel := context.WithTimeout(ctx, maxDecisionTime)
+func (p *peer) decide(frames [][]byte) error {
+	deciding, cancel := context.WithTimeout(p.ctx, maxDecisionTime)
 	reply, err := zap.Answer(deciding, p.handler, p.asker, frames)
 	cancel()
 	<-p.decisions
-	if ctx.Err() != nil {
+	if p.ctx.Err() != nil {
 		return nil // the reply may say no more than that there was no time
 	}
-	sending, cancel := context.WithTimeoutCause(ctx, sendPatience, errUnread)
+	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
 	return p.reply(sending, p.conn.Send, reply, err)
 }

@@ -29,12 +29,13 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	t.Helper()
 	p := &pair{ended: make(chan bool)}
 	p.server = newServer(handler, p.log.Logger())
+	ctx, cancel := context.WithCancel(context.Background())
 	near, far := net.Pipe()
 	served := make(chan error, 1)
 	go func() {
 		conn, err := zmtp.Server(t.Context(), far, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
 		if err == nil {
-			p.peer = p.server.newPeer(conn)
+			p.peer = p.server.newPeer(ctx, conn)
 		}
 		served <- err
 	}()
@@ -42,9 +43,8 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	var err error
 	p.asker, err = zmtp.Client(t.Context(), near, asker)
 	ztest.Must(t, err, <-served)
-	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		p.peer.serve(ctx)
+		p.peer.serve()
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
@@ -84,8 +84,8 @@ func TestNeverDecided(t *testing.T) {
 		start := time.Now()
 		p.ask(t, 1)
 		synctest.Wait()
-		if len(p.server.decisions) != 1 || len(p.peer.places) != 1 {
-			t.Errorf("%d and %d places are taken", len(p.server.decisions), len(p.peer.places))
+		if len(p.server.decisions) != 1 || len(p.peer.undecided) != 1 {
+			t.Errorf("%d and %d places are taken", len(p.server.decisions), len(p.peer.undecided))
 		}
 		frames, err := p.asker.Recv(t.Context())
 		ztest.Must(t, err)
@@ -95,8 +95,8 @@ func TestNeverDecided(t *testing.T) {
 			t.Errorf("%+v after %v", reply, time.Since(start))
 		}
 		synctest.Wait()
-		if len(p.server.decisions) != 0 || len(p.peer.places) != 0 {
-			t.Errorf("%d and %d places are taken afterwards", len(p.server.decisions), len(p.peer.places))
+		if len(p.server.decisions) != 0 || len(p.peer.undecided) != 0 {
+			t.Errorf("%d and %d places are taken afterwards", len(p.server.decisions), len(p.peer.undecided))
 		}
 	})
 }
@@ -107,8 +107,8 @@ func TestBusyIsAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, zmtp.Config{HeartbeatInterval: 300 * time.Millisecond}, never(t))
-		for range cap(p.peer.places) {
-			p.peer.places <- struct{}{}
+		for range cap(p.peer.undecided) {
+			p.peer.undecided <- struct{}{}
 		}
 		p.ask(t, 1)
 		frames, err := p.asker.Recv(t.Context())
@@ -116,7 +116,7 @@ func TestBusyIsAlive(t *testing.T) {
 		if _, reply, err := zap.ParseReply(frames); err != nil || reply.Status != zap.StatusTryLater {
 			t.Errorf("without a place: %+v, %v", reply, err)
 		}
-		<-p.peer.places
+		<-p.peer.undecided
 		p.ask(t, 2)
 		ctx, cancel := context.WithTimeout(t.Context(), maxDecisionTime/2)
 		defer cancel()

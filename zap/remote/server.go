@@ -21,11 +21,9 @@ const (
 	maxRequestParts = 64
 )
 
-// What all connections of one Serve may take together.
-const (
-	maxPeers     = 1024 // connections
-	maxDecisions = 4096 // decisions under way that take time
-)
+// maxDecisions bounds the decisions under way that take time, of all connections of one
+// Serve.
+const maxDecisions = 4096
 
 // maxDecisionTime is how long a decision may take. Those who ask have given up long
 // before; it is there for a handler that never returns.
@@ -70,8 +68,9 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 // beyond that are answered with status 300 at once. So is a request without a decision
 // after 30 seconds, whatever its handler does.
 //
-// 1,024 connections can be open. A new one beyond that is closed; those that are there
-// stay. A peer that takes no replies for 10 seconds loses its connection.
+// 1,024 connections can be open. For a new one beyond that, one is closed that has no
+// request under way: one that has never asked, or else the one that has not asked for
+// longest. A peer that takes no replies for 10 seconds loses its connection.
 //
 // A malformed request is answered with status 500, if it says whom to answer, and
 // others aren't affected; after 100 in a row the connection is closed. If the handler
@@ -85,7 +84,6 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 	defer conns.Wait()
 	defer ln.Close()
 	defer cancel()
-	places := make(chan struct{}, maxPeers)
 	for {
 		conn, err := ln.Accept(ctx)
 		if err != nil {
@@ -94,17 +92,15 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			}
 			return fmt.Errorf("remote: serving failed: %w", err)
 		}
-		p := s.newPeer(conn)
-		select {
-		case places <- struct{}{}:
-		default:
-			p.tell(slog.LevelWarn, "connection closed", errPeers)
+		p := s.newPeer(ctx, conn)
+		if !s.peers.take(p) {
+			p.tell(slog.LevelWarn, "connection closed", errFull)
 			p.close()
 			continue
 		}
 		conns.Go(func() {
-			p.serve(ctx)
-			<-places
+			p.serve()
+			s.peers.leave(p)
 		})
 	}
 }
@@ -113,6 +109,7 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 type server struct {
 	handler   zap.Handler
 	log       *tally.Log
+	peers     places
 	decisions chan struct{} // holds one for each decision under way that takes time
 }
 
@@ -120,7 +117,12 @@ func newServer(handler zap.Handler, log *slog.Logger) *server {
 	if _, isPrompt := handler.(zap.PromptHandler); !isPrompt {
 		handler = later{handler}
 	}
-	return &server{handler: handler, log: tally.NewLog(log), decisions: make(chan struct{}, maxDecisions)}
+	return &server{
+		handler:   handler,
+		log:       tally.NewLog(log),
+		peers:     places{held: map[*peer]bool{}},
+		decisions: make(chan struct{}, maxDecisions),
+	}
 }
 
 // later is a handler that decides nothing at once. Its malformed requests are answered
@@ -128,6 +130,3 @@ func newServer(handler zap.Handler, log *slog.Logger) *server {
 type later struct{ zap.Handler }
 
 func (later) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Reply{}, false }
-
-// errPeers means that there are maxPeers connections already.
-var errPeers = fmt.Errorf("%d connections are open, which is the limit", maxPeers)
