@@ -47,10 +47,13 @@ FUZZTIME ?= 1m
 # make stress starts runs for this long.
 STRESSTIME ?= 30m
 
+# make soak opens connections for this long.
+SOAKTIME ?= 5m
+
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps peers build man test lint unit cross vulncheck stress demo bench bench-short fuzz clean
+.PHONY: all deps peers build man test lint unit cross vulncheck stress soak demo bench bench-short fuzz clean
 
 all: build
 
@@ -119,6 +122,10 @@ vulncheck: deps
 # Looks for tests that fail by chance.
 stress: peers
 	$(GO) run ./internal/stress -for $(STRESSTIME) ./...
+
+# Lets connections live, and looks whether they do.
+soak: peers
+	$(GO) run ./internal/soak -for $(SOAKTIME)
 
 demo: peers build
 	@$(GO) run ./examples/demo

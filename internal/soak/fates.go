@@ -1,0 +1,306 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// checkAlive counts as faults the ends of connections that nobody has ended yet.
+func (r *round) checkAlive() {
+	for i := range r.ours {
+		select {
+		case <-r.endedOf(i):
+		default:
+			continue
+		}
+		if r.ours[i] == nil {
+			r.fault(endedWrongly, "%s: libzmq has ended the connection", endNames[i])
+			continue
+		}
+		r.ours[i].mu.Lock()
+		err, at := r.ours[i].err, r.ours[i].endedAt
+		r.ours[i].mu.Unlock()
+		r.endedWrongly(i, err, at)
+	}
+}
+
+// endedWrongly counts an end that shouldn't be, unless the machine is so late that the
+// peer couldn't be in time.
+func (r *round) endedWrongly(end int, err error, at time.Time) {
+	p := r.party(end)
+	late := r.soak.control.late(at.Add(-p.interval - 2*p.timeout))
+	if errors.Is(err, zmtp.ErrHeartbeat) && slack*late > p.timeout {
+		r.tally.excuse()
+		return
+	}
+	r.fault(endedWrongly, "%s: %v; this machine was late by %v", endNames[end], err, late.Round(time.Millisecond))
+}
+
+func (r *round) party(end int) party { return [2]party{r.s.client, r.s.server}[end] }
+
+// alive reports whether neither end has ended.
+func (r *round) alive() bool {
+	for i := range r.ours {
+		select {
+		case <-r.endedOf(i):
+			return false
+		default:
+		}
+	}
+	return true
+}
+
+// stopSending lets everybody send no more, and waits until nobody does.
+func (r *round) stopSending() {
+	close(r.quiet)
+	for i := range r.ours {
+		r.waitForSenders(i)
+	}
+}
+
+func (r *round) waitForSenders(end int) {
+	if e := r.ours[end]; e != nil {
+		r.wait(endNames[end]+": the end of its senders", after(e.senders.Wait))
+	} else {
+		r.wait(endNames[end]+": the end of its senders", r.theirs[end].sent)
+	}
+}
+
+// settle lets everything arrive and then closes the connection, the client first.
+func (r *round) settle() {
+	r.stopSending()
+	r.waitForArrival(client, server)
+	if !r.alive() {
+		r.checkAlive()
+		r.settleLanes(false, false)
+		return
+	}
+	r.settleLanes(true, true)
+	r.closeOurs(client)
+	r.expectEOF(server)
+	r.closeOurs(server)
+}
+
+// waitForArrival waits until all that was taken has arrived at these ends, as long as
+// something does arrive and the connection lives.
+func (r *round) waitForArrival(ends ...int) {
+	for _, end := range ends {
+		l := r.lanes[end]
+		if !r.receivesAll(end) {
+			continue
+		}
+		received, progress := l.received(), time.Now()
+		for !l.arrived() && time.Since(progress) < r.soak.settling {
+			time.Sleep(2 * time.Millisecond)
+			if n := l.received(); n != received {
+				received, progress = n, time.Now()
+			}
+			if !r.alive() && time.Since(progress) > time.Second {
+				return
+			}
+		}
+	}
+}
+
+// receivesAll reports whether an end receives what is sent to it.
+func (r *round) receivesAll(end int) bool {
+	return r.party(end).receives != never && !(r.stopsReceiving() && end == server)
+}
+
+// settleLanes counts what has arrived; toClient and toServer say where all must have.
+func (r *round) settleLanes(toClient, toServer bool) {
+	r.tally.count(r.lanes[client].settle(toClient))
+	r.tally.count(r.lanes[server].settle(toServer))
+}
+
+// closeOurs closes an end of ours, which must succeed, and in time.
+func (r *round) closeOurs(end int) {
+	e := r.ours[end]
+	if e == nil {
+		r.theirs[end].close()
+		return
+	}
+	if err := r.closeTimed(e, e.conn.Close, closeTime); err != nil {
+		r.fault(wrong, "%s: Close: %v", e.name, err)
+	}
+}
+
+// closeTimed closes in some way and checks that it doesn't take too long.
+func (r *round) closeTimed(e *ours, how func() error, bound time.Duration) (err error) {
+	start := time.Now()
+	if !r.wait(e.name+": the end of Close", after(func() { err = how() })) {
+		return errors.New("didn't return")
+	}
+	took := time.Since(start)
+	r.tally.closed(took)
+	if late := r.soak.control.late(start); took > bound+promptly+slack*late {
+		r.fault(overran, "%s: closing took %v; this machine was late by %v", e.name, took.Round(time.Millisecond), late.Round(time.Millisecond))
+	}
+	return err
+}
+
+// expectEOF expects that an end is told that its peer has closed.
+func (r *round) expectEOF(end int) {
+	if !r.wait(endNames[end]+": notice that the peer has closed", r.endedOf(end)) {
+		return
+	}
+	e := r.ours[end]
+	if e == nil || e.p.receives == never {
+		return
+	}
+	if !r.wait(endNames[end]+": the end of its receivers", after(e.receivers.Wait)) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// libzmq resets the connection if it hasn't read all.
+	if e.recvErr != nil && !isEOF(e.recvErr) && r.theirs[1-end] == nil {
+		r.fault(wrong, "%s: Recv says %v where the peer has closed", e.name, e.recvErr)
+	}
+}
+
+// closeBusy closes the client's end while everybody sends.
+func (r *round) closeBusy() {
+	if !r.alive() {
+		r.abandon()
+		return
+	}
+	e := r.ours[client] // libzmq's ends don't close in good order
+	if err := r.closeTimed(e, e.conn.Close, closeTime); err != nil {
+		r.fault(wrong, "%s: Close: %v", e.name, err)
+		r.abandon()
+		return
+	}
+	r.waitForSenders(client)
+	if r.ours[server] != nil {
+		r.wait("server: the end of its receivers", after(r.ours[server].receivers.Wait))
+	} else {
+		r.waitForArrival(server)
+		r.wait("server: notice that the peer has closed", r.endedOf(server))
+	}
+	close(r.quiet)
+	r.waitForSenders(server)
+	r.settleLanes(false, true)
+	r.checkCauses(server, func(err error) bool { return err != nil })
+	r.closeAnyhow(server)
+}
+
+// closeInVain closes the client's end when the server takes nothing any more.
+func (r *round) closeInVain() {
+	if !r.alive() {
+		r.abandon()
+		return
+	}
+	r.stop()
+	e := r.ours[client]
+	for time.Since(e.lastTaken.time()) < 500*time.Millisecond {
+		r.sleep(10 * time.Millisecond)
+	}
+	if err := r.closeTimed(e, e.conn.Close, closeTime); err == nil {
+		r.fault(wrong, "%s: Close says nothing of what can't be sent", e.name)
+	}
+	r.abandon()
+}
+
+// leave ends the client's end at once.
+func (r *round) leave() {
+	if !r.alive() {
+		r.abandon()
+		return
+	}
+	left := time.Now()
+	if e := r.ours[client]; e != nil {
+		r.closeTimed(e, e.conn.CloseNow, 0)
+	} else {
+		r.theirs[client].close()
+	}
+	r.noticed(server, left, time.Time{}, 0)
+	r.checkCauses(server, func(err error) bool { return !errors.Is(err, zmtp.ErrHeartbeat) && !isClosed(err) })
+	r.abandon()
+}
+
+// stop lets the server receive no more.
+func (r *round) stop() {
+	if e := r.ours[server]; e != nil {
+		close(e.stopped)
+	} else {
+		close(r.theirs[server].stopped)
+	}
+}
+
+// breakDown breaks the connection and expects that its ends notice.
+func (r *round) breakDown(how func()) {
+	if !r.alive() {
+		r.abandon()
+		return
+	}
+	r.waitForPING(client)
+	r.waitForPING(server)
+	broken := time.Now()
+	how()
+	for end := range r.ours {
+		e := r.ours[end]
+		if e == nil || r.s.fate == stops && end == server {
+			continue
+		}
+		bound, least, ok := r.noticeTime(end)
+		if !ok {
+			continue
+		}
+		earliest := time.Time{}
+		if least > 0 {
+			// No octet has come since, or none was taken.
+			last := r.network.lastTo(end)
+			if r.s.fate == stops && r.network.lastTo(1-end).Before(last) {
+				last = r.network.lastTo(1 - end)
+			}
+			earliest = last.Add(least)
+		}
+		r.noticed(end, broken, earliest, bound)
+		r.checkCauses(end, func(err error) bool { return r.s.fate == reset || errors.Is(err, zmtp.ErrHeartbeat) })
+	}
+	r.abandon()
+}
+
+// abandon ends what is left of a connection that has ended. Nothing that had arrived
+// may be wrong, but not all has.
+func (r *round) abandon() {
+	close(r.quiet)
+	for end := range r.ours {
+		r.closeAnyhow(end)
+	}
+	for end := range r.ours {
+		r.waitForSenders(end)
+	}
+	r.settleLanes(false, false)
+}
+
+// closeAnyhow closes an end of which nothing is expected but that it ends.
+func (r *round) closeAnyhow(end int) {
+	if e := r.ours[end]; e != nil {
+		r.closeTimed(e, e.conn.Close, closeTime)
+	}
+}
+
+// cleanUp ends everything and waits for it. The round's context is done: every call
+// that has one returns.
+func (r *round) cleanUp() {
+	for _, close := range r.closers {
+		close()
+	}
+	for i := range r.ours {
+		if e := r.ours[i]; e != nil {
+			r.closeTimed(e, e.conn.CloseNow, 0)
+			r.wait(fmt.Sprint(e.name, ": the end of its goroutines"), after(func() { e.senders.Wait(); e.receivers.Wait() }))
+		}
+		if e := r.theirs[i]; e != nil {
+			r.wait(e.name+": the end of libzmq's context", after(e.close))
+		}
+	}
+	if r.network != nil {
+		r.network.close()
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// noticeTime is how long an end may take to notice, and the least time that it must
+// wait before it gives up.
+func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
+	if r.s.fate == reset {
+		return 0, 0, true
+	}
+	own, ttl := r.party(end), r.ttl(end)
+	switch {
+	case own.timeout > 0 && ttl > 0:
+		return own.interval + 2*own.timeout, min(own.timeout, ttl), true
+	case own.timeout > 0:
+		return own.interval + 2*own.timeout, own.timeout, true
+	}
+	return ttl, ttl, ttl > 0
+}
+
+// ttl is how long an end may wait for its peer by the peer's PINGs, zero if there are
+// none or nobody receives them.
+func (r *round) ttl(end int) time.Duration {
+	if r.s.fate != cut || r.party(end).receives == never {
+		return 0
+	}
+	peer := r.party(1 - end)
+	return (peer.interval + peer.timeout).Truncate(100 * time.Millisecond) // as it is on the wire
+}
+
+// waitForPING waits until an end that only knows by its peer's PINGs how long to wait
+// has got one. Nothing else is sent to such an end.
+func (r *round) waitForPING(end int) {
+	if r.party(end).timeout > 0 || r.ttl(end) == 0 {
+		return
+	}
+	r.wait(endNames[end]+": a PING", after(func() {
+		for !r.network.lastTo(end).After(r.connected) && r.ctx.Err() == nil && r.alive() {
+			r.sleep(time.Millisecond)
+		}
+	}))
+}
+
+// noticed waits until an end has noticed that the connection is broken, and checks when
+// it has.
+func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration) {
+	e := r.ours[end]
+	if e == nil {
+		return
+	}
+	if !r.wait(e.name+": notice that the connection is broken", e.ended) {
+		return
+	}
+	e.mu.Lock()
+	at, err := e.endedAt, e.err
+	e.mu.Unlock()
+	// What was in a buffer on the way has come or gone for a while.
+	from := broken
+	if last := e.lastReceived.time(); last.After(from) {
+		from = last
+	}
+	if last := e.lastTaken.time(); (e.p.sends == flatOut || e.p.sends == queues) && last.After(from) {
+		from = last
+	}
+	took := at.Sub(from)
+	r.tally.noticed(took)
+	late := r.soak.control.late(from)
+	if took > most+promptly+slack*late {
+		r.fault(noticedLate, "%s: noticed after %v, at most %v was expected; this machine was late by %v: %v", e.name, took.Round(time.Millisecond), most, late.Round(time.Millisecond), err)
+	}
+	if early := earliest.Sub(at); !earliest.IsZero() && early > time.Millisecond {
+		r.fault(noticedEarly, "%s: gave up %v too early: %v", e.name, early.Round(time.Millisecond), err)
+	}
+}
+
+// checkCauses checks that a connection that has ended tells in both directions why, and
+// the same.
+func (r *round) checkCauses(end int, right func(error) bool) {
+	e := r.ours[end]
+	if e == nil {
+		return
+	}
+	select {
+	case <-e.ended:
+	default:
+		return
+	}
+	if e.p.receives != never && !r.wait(e.name+": the end of its receivers", after(e.receivers.Wait)) {
+		return
+	}
+	e.mu.Lock()
+	first := e.err
+	e.mu.Unlock()
+	if !right(first) {
+		r.fault(wrong, "%s: ended with %v", e.name, first)
+	}
+	d := r.patient()
+	causes := []error{errors.Unwrap(first)}
+	if err := e.conn.Send(d.ctx, []byte("too late")); err == nil {
+		r.fault(wrong, "%s: Send says nothing after %v", e.name, first)
+	} else {
+		causes = append(causes, err)
+	}
+	if _, err := e.conn.Recv(d.ctx); err != nil {
+		causes = append(causes, err)
+	}
+	for _, err := range causes {
+		// A write on a connection that the peer has closed may find it out before a read.
+		late := errors.Is(first, syscall.EPIPE) && isEOF(err)
+		if errors.Is(err, zmtp.ErrHeartbeat) != errors.Is(first, zmtp.ErrHeartbeat) || errors.Is(err, io.EOF) != errors.Is(first, io.EOF) && !late || isClosed(err) {
+			r.fault(wrong, "%s: ended with %v, and then says: %v", e.name, first, err)
+			return
+		}
+	}
+}
+
+// isEOF reports whether an error of Recv is what it is to be when the peer has closed.
+func isEOF(err error) bool { return err == io.EOF }
+
+// isClosed reports whether an error is that of our own Close.
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

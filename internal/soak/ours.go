@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// conn is what is tried out: a *zmtp.Conn, or in a test one that breaks its promises.
+type conn interface {
+	Send(ctx context.Context, parts ...[]byte) error
+	Queue(ctx context.Context, parts ...[]byte) error
+	Flush(ctx context.Context) error
+	Subscribe(ctx context.Context, topic []byte) error
+	Cancel(ctx context.Context, topic []byte) error
+	Recv(ctx context.Context) ([][]byte, error)
+	RecvBatch(ctx context.Context) ([][][]byte, error)
+	Close() error
+	CloseNow() error
+}
+
+// ours is an end that is a connection of this module.
+type ours struct {
+	r       *round
+	name    string
+	p       party
+	conn    conn
+	in, out *lane
+
+	senders, receivers sync.WaitGroup
+
+	stopped      chan struct{} // closed when it is to receive no more
+	lastReceived moment
+	lastTaken    moment
+	ended        chan struct{} // closed when a call has told that the connection is at its end
+
+	mu      sync.Mutex // guards what follows
+	err     error      // of the first such call
+	endedAt time.Time
+	recvErr error // of the first Recv or RecvBatch that told so
+}
+
+func newOurs(r *round, name string, p party, conn conn, in, out *lane) *ours {
+	return &ours{r: r, name: name, p: p, conn: conn, in: in, out: out, stopped: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// start starts to send and to receive.
+func (e *ours) start() {
+	for i, f := range e.out.flows {
+		e.senders.Go(func() { e.send(f, e.r.random(e.name, "sends", i)) })
+	}
+	if e.p.receives != never {
+		for i := range max(1, e.p.receivers) {
+			e.receivers.Go(func() { e.receive(e.r.random(e.name, "receives", i)) })
+		}
+	}
+}
+
+// end notes that a call told that the connection has ended.
+func (e *ours) end(call string, err error) {
+	now := time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.recvErr == nil && (call == "Recv" || call == "RecvBatch") {
+		e.recvErr = err
+	}
+	if e.err == nil {
+		e.err, e.endedAt = fmt.Errorf("%s: %w", call, err), now
+		close(e.ended)
+	}
+}
+
+// send sends until it is to stop, or the connection ends.
+func (e *ours) send(f *flow, rnd *rand.Rand) {
+	for e.r.pause(e.p, rnd) {
+		if !e.sendSome(f, rnd) {
+			return
+		}
+	}
+	if e.p.sends == queues && e.r.flushes {
+		d := e.r.patient()
+		e.took(f, "Flush", e.conn.Flush(d.ctx), d, 0)
+	}
+}
+
+// sendSome makes the calls of one turn, and reports whether the connection lives.
+func (e *ours) sendSome(f *flow, rnd *rand.Rand) bool {
+	if e.p.sends == subscribes {
+		d := e.deadline(rnd)
+		defer d.cancel()
+		topic := f.message(0, 0, rnd)[0]
+		if f.taken.Load()%2 == 0 {
+			return e.took(f, "Subscribe", e.conn.Subscribe(d.ctx, topic), d, 1)
+		}
+		return e.took(f, "Cancel", e.conn.Cancel(d.ctx, topic), d, 1)
+	}
+	if e.p.sends != queues {
+		d := e.deadline(rnd)
+		defer d.cancel()
+		return e.took(f, "Send", e.conn.Send(d.ctx, e.message(f, rnd)...), d, 1)
+	}
+	for range 1 + rnd.IntN(100) {
+		d := e.deadline(rnd)
+		lives := e.took(f, "Queue", e.conn.Queue(d.ctx, e.message(f, rnd)...), d, 1)
+		d.cancel()
+		if !lives {
+			return false
+		}
+	}
+	d := e.deadline(rnd)
+	defer d.cancel()
+	return e.took(f, "Flush", e.conn.Flush(d.ctx), d, 0)
+}
+
+// message makes a message, most often a small one.
+func (e *ours) message(f *flow, rnd *rand.Rand) [][]byte { return f.message(bodies(e.p, rnd)) }
+
+// bodies draws the number of a message's bodies and their size.
+func bodies(p party, rnd *rand.Rand) (number, size int, _ *rand.Rand) {
+	switch n := rnd.IntN(8); {
+	case p.large:
+		size = p.size
+	case n < 5:
+		size = rnd.IntN(min(p.size, 200) + 1)
+	case n == 5:
+		size = p.size
+	default:
+		size = rnd.IntN(p.size + 1)
+	}
+	if size > 0 {
+		number = 1 + rnd.IntN(3)
+	}
+	return number, size, rnd
+}
+
+// took notes what a call says about a message, and reports whether the connection
+// lives. It is the promise: no error and ErrQueued mean that the message arrives, the
+// context's error alone that it doesn't.
+func (e *ours) took(f *flow, call string, err error, d *deadline, messages uint64) (lives bool) {
+	e.r.returned(e, call, d)
+	interrupted := d.ctx.Err() != nil && errors.Is(err, d.ctx.Err())
+	switch {
+	case err == nil, errors.Is(err, zmtp.ErrQueued) && interrupted:
+		f.taken.Add(messages)
+		if err == nil && call != "Queue" {
+			e.lastTaken.set(time.Now())
+		}
+		return true
+	case interrupted:
+		return e.r.ctx.Err() == nil
+	}
+	f.maybe.Add(messages)
+	e.end(call, err)
+	return false
+}
+
+// receive receives until the connection ends, or it is to stop.
+func (e *ours) receive(rnd *rand.Rand) {
+	for {
+		select {
+		case <-e.stopped:
+			return
+		case <-e.r.ctx.Done():
+			return
+		default:
+		}
+		if !e.receiveSome(rnd) {
+			return
+		}
+	}
+}
+
+// receiveSome makes one call, and reports whether the connection lives.
+func (e *ours) receiveSome(rnd *rand.Rand) bool {
+	d := e.receiveDeadline(rnd)
+	defer d.cancel()
+	var messages [][][]byte
+	var err error
+	call := "Recv"
+	if e.p.receives == batches || e.p.receives == pollBatches {
+		call = "RecvBatch"
+		messages, err = e.conn.RecvBatch(d.ctx)
+	} else {
+		var message [][]byte
+		if message, err = e.conn.Recv(d.ctx); err == nil {
+			messages = append(messages, message)
+		}
+	}
+	e.r.returned(e, call, d)
+	if err != nil {
+		if d.ctx.Err() != nil && errors.Is(err, d.ctx.Err()) {
+			return e.r.ctx.Err() == nil
+		}
+		e.end(call, err)
+		return false
+	}
+	e.lastReceived.set(time.Now())
+	for _, message := range messages {
+		if e.p.socket == "XPUB" { // a subscription is 1 or 0 and then the topic
+			message = [][]byte{message[0][1:]}
+		}
+		e.in.receive(message)
+	}
+	switch {
+	case e.p.receives == slowly:
+		e.r.sleep(time.Duration(rnd.IntN(4)) * time.Millisecond)
+	case e.p.receives == pauses && rnd.IntN(200) == 0:
+		e.r.sleep(e.p.timeout / 4)
+	}
+	return true
+}
