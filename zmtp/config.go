@@ -62,8 +62,9 @@ type Config struct {
 	// client may be refused for its cookie all the same.
 	HandshakeTimeout time.Duration
 	// MaxMessageSize bounds the octets of a message from the peer, all parts
-	// together. Beyond it the connection ends with ErrMessageSize. Where an int has 32
-	// bits it is 1 GiB at most.
+	// together. Beyond it the connection ends with ErrMessageSize. While a message
+	// arrives, memory of up to twice its size and an eighth is taken for it, and the same
+	// while Recv copies it. Where an int has 32 bits the limit is 1 GiB at most.
 	MaxMessageSize int
 	// MaxMetadataSize bounds the octets of a handshake command's metadata. However
 	// many they are, it has zap.MaxProperties at most.
@@ -72,10 +73,15 @@ type Config struct {
 	MaxParts int
 
 	// HeartbeatInterval is the time between the PINGs that we send; zero sends
-	// none. The peer's PINGs are answered in any case.
+	// none. Peers that speak ZMTP 3.0 don't know them and get none. The peer's PINGs are
+	// answered in any case.
 	HeartbeatInterval time.Duration
-	// HeartbeatTimeout is how long after a PING the peer may be silent until
-	// the connection is given up. Zero means HeartbeatInterval.
+	// HeartbeatTimeout is how long the peer may be silent after a PING was written, and
+	// for how long it may take nothing of what is to be written, until the connection
+	// ends with ErrHeartbeat. Zero means HeartbeatInterval. A slow peer that goes on
+	// reading what was sent before the PING keeps its connection. Only Linux tells
+	// whether it does: on other systems the timeout must be longer than the peer needs
+	// to read what the socket buffers of both sides hold, which can be some MiB.
 	HeartbeatTimeout time.Duration
 
 	// Log gets what nobody else is told: refused and failed handshakes of a

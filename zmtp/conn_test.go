@@ -389,3 +389,25 @@ func TestSubscriptions(t *testing.T) {
 		t.Error("a PUB could subscribe")
 	}
 }
+
+// TestLargeMessageUnraced: a message a little larger than a power of two costs hardly more
+// than one that is a little smaller.
+func TestLargeMessageUnraced(t *testing.T) {
+	ztest.Unraced(t)
+	const size = 16<<20 + 100
+	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+	octets := frame(0, make([]byte, size))
+	go raw.Write(octets)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if got, err := s.Recv(ztest.Context(t)); err != nil || len(got[0]) != size {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	// In all, not at a time: 4 KiB, 8 KiB and so on up to 16 MiB, then the buffer that it
+	// fits into, which is 18 MiB, and the copy. The next power of two would be 32 MiB.
+	if took := after.TotalAlloc - before.TotalAlloc; took > size*9/2 {
+		t.Errorf("a message of %d octets took %d in all", size, took)
+	}
+}

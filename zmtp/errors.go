@@ -38,7 +38,7 @@ var (
 	ErrMessageSize = errors.New("larger than the limit")
 	// ErrParts means that a message has more parts than Config.MaxParts.
 	ErrParts = errors.New("message has too many parts")
-	// ErrHeartbeat means that the peer was silent for too long.
+	// ErrHeartbeat means that the peer was silent, or took nothing, for too long.
 	ErrHeartbeat = errors.New("peer is silent: heartbeat timed out")
 )
 
