@@ -42,7 +42,9 @@ type ClientConfig struct {
 	Endpoints []string
 	// Link says how the connection is secured: Mechanism with what belongs to
 	// it. No Mechanism means NULL, which is refused beyond loopback and ipc. It is the
-	// same for all endpoints; with CURVE they share one key.
+	// same for all endpoints; with CURVE they share one key. Without a
+	// HeartbeatInterval there are heartbeats every 5 seconds, and every 250 ms if there
+	// are several endpoints.
 	Link zmtp.Config
 	// Wait is how long a request waits for an answer, and meanwhile for a
 	// server that can't be reached. Zero means DefaultWait.
