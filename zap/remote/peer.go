@@ -122,11 +122,11 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 			return errMalformed
 		}
 	}
+	if p.malformed == 0 {
+		p.peers.asked(p) // before it can know
+	}
 	if err := p.conn.Flush(sending); err != nil {
 		return unread(sending, err)
-	}
-	if p.malformed == 0 {
-		p.peers.asked(p)
 	}
 	full := false
 	for _, frames := range slow {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// maxPeers bounds the connections of one Serve.
+// maxPeers bounds the connections of all calls of Serve.
 const maxPeers = 1024
 
 // Why a connection ends for want of places.
@@ -15,7 +15,7 @@ var (
 	errFull = fmt.Errorf("%d connections are open, and requests are under way on all of them", maxPeers)
 )
 
-// places are the connections of one Serve. When there are too many, one goes that has
+// places are the connections of all calls of Serve. When there are too many, one goes that has
 // nothing under way: one that has never asked before any that has, and of these the one
 // that has not asked for longest. So connections that only take places can't keep out
 // one that asks, nor for long one that has asked.

@@ -21,8 +21,7 @@ const (
 	maxRequestParts = 64
 )
 
-// maxDecisions bounds the decisions under way that take time, of all connections of one
-// Serve.
+// maxDecisions bounds the decisions under way that take time, of all calls of Serve.
 const maxDecisions = 4096
 
 // maxDecisionTime is how long a decision may take. Those who ask have given up long
@@ -64,11 +63,11 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 // its user id where that is known, as in "192.0.2.1 (billing)".
 //
 // Decisions that a zap.PromptHandler makes at once are never held up. Others have 30
-// seconds, and 1,024 of one connection and 4,096 of all can be under way. Requests
-// beyond that are answered with status 300 at once. So is a request without a decision
-// after 30 seconds, whatever its handler does.
+// seconds, and 1,024 of one connection and 4,096 of the process can be under way.
+// Requests beyond that are answered with status 300 at once. So is a request without a
+// decision after 30 seconds, whatever its handler does.
 //
-// 1,024 connections can be open. For a new one beyond that, one is closed that has no
+// 1,024 connections of the process can be open. For a new one beyond that, one is closed that has no
 // request under way: one that has never asked, or else the one that has not asked for
 // longest. A peer that takes no replies for 10 seconds loses its connection.
 //
@@ -109,9 +108,16 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 type server struct {
 	handler   zap.Handler
 	log       *tally.Log
-	peers     places
+	peers     *places
 	decisions chan struct{} // holds one for each decision under way that takes time
 }
+
+// What all calls of Serve in the process share, so that another listener doesn't double
+// what clients can take.
+var (
+	allPeers     = &places{held: map[*peer]bool{}}
+	allDecisions = make(chan struct{}, maxDecisions)
+)
 
 func newServer(handler zap.Handler, log *slog.Logger) *server {
 	if _, isPrompt := handler.(zap.PromptHandler); !isPrompt {
@@ -120,8 +126,8 @@ func newServer(handler zap.Handler, log *slog.Logger) *server {
 	return &server{
 		handler:   handler,
 		log:       tally.NewLog(log),
-		peers:     places{held: map[*peer]bool{}},
-		decisions: make(chan struct{}, maxDecisions),
+		peers:     allPeers,
+		decisions: allDecisions,
 	}
 }
 
