@@ -69,7 +69,7 @@ func (r *round) returned(e *ours, call string, d *deadline) {
 	}
 	over := now.Sub(due)
 	r.tally.overrun(over)
-	if late := r.soak.control.late(due); over > promptly+slack*late {
+	if late := r.soak.control.late(due); over > r.soak.promptly+slack*late {
 		r.fault(overran, "%s: %s returned %v after its context; this machine was late by %v", e.name, call, over.Round(time.Millisecond), late.Round(time.Millisecond))
 	}
 }

@@ -8,49 +8,61 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// checkAlive counts as faults the ends of connections that nobody has ended yet.
+// checkAlive counts as faults the ends of a connection that nobody has ended yet, unless
+// this machine is so late that an end couldn't know that its peer lives.
 func (r *round) checkAlive() {
-	for i := range r.ours {
-		select {
-		case <-r.endedOf(i):
-		default:
-			continue
-		}
-		if r.ours[i] == nil {
-			r.fault(endedWrongly, "%s: libzmq has ended the connection", endNames[i])
-			continue
-		}
-		r.ours[i].mu.Lock()
-		err, at := r.ours[i].err, r.ours[i].endedAt
-		r.ours[i].mu.Unlock()
-		r.endedWrongly(i, err, at)
+	if r.alive() {
+		return
 	}
-}
-
-// endedWrongly counts an end that shouldn't be, unless the machine is so late that the
-// peer couldn't be in time.
-func (r *round) endedWrongly(end int, err error, at time.Time) {
-	p := r.party(end)
-	late := r.soak.control.late(at.Add(-p.interval - 2*p.timeout))
-	if errors.Is(err, zmtp.ErrHeartbeat) && slack*late > p.timeout {
+	// Often the other end is told soon. It may be the one who gave up.
+	for start := time.Now(); time.Since(start) < time.Second && !(r.hasEnded(client) && r.hasEnded(server)); {
+		r.sleep(time.Millisecond)
+	}
+	if r.excused(client) || r.excused(server) {
 		r.tally.excuse()
 		return
 	}
-	r.fault(endedWrongly, "%s: %v; this machine was late by %v", endNames[end], err, late.Round(time.Millisecond))
+	for end, e := range r.ours {
+		switch {
+		case !r.hasEnded(end):
+		case e == nil:
+			r.fault(endedWrongly, "%s: libzmq has ended the connection", endNames[end])
+		default:
+			at, err := e.ending()
+			r.fault(endedWrongly, "%s: %v; this machine was late by %v", endNames[end], err, r.soak.control.late(at).Round(time.Millisecond))
+		}
+	}
+}
+
+// excused reports whether an end may have given up its peer because this machine was
+// late. libzmq doesn't tell why it has ended a connection.
+func (r *round) excused(end int) bool {
+	limit := r.party(end).timeout
+	if ttl := r.ttl(end); limit == 0 || ttl > 0 && ttl < limit {
+		limit = ttl
+	}
+	at := time.Now()
+	if e := r.ours[end]; e != nil {
+		var err error
+		if at, err = e.ending(); !errors.Is(err, zmtp.ErrHeartbeat) {
+			return false
+		}
+	}
+	return limit > 0 && slack*r.soak.control.late(at.Add(-2*limit)) > limit
 }
 
 func (r *round) party(end int) party { return [2]party{r.s.client, r.s.server}[end] }
 
 // alive reports whether neither end has ended.
-func (r *round) alive() bool {
-	for i := range r.ours {
-		select {
-		case <-r.endedOf(i):
-			return false
-		default:
-		}
+func (r *round) alive() bool { return !r.hasEnded(client) && !r.hasEnded(server) }
+
+func (r *round) hasEnded(end int) bool {
+	select {
+	case <-r.endedOf(end):
+		return true
+	default:
+		return false
 	}
-	return true
 }
 
 // stopSending lets everybody send no more, and waits until nobody does.
@@ -136,7 +148,7 @@ func (r *round) closeTimed(e *ours, how func() error, bound time.Duration) (err 
 	}
 	took := time.Since(start)
 	r.tally.closed(took)
-	if late := r.soak.control.late(start); took > bound+promptly+slack*late {
+	if late := r.soak.control.late(start); took > bound+r.soak.promptly+slack*late {
 		r.fault(overran, "%s: closing took %v; this machine was late by %v", e.name, took.Round(time.Millisecond), late.Round(time.Millisecond))
 	}
 	return err
@@ -188,19 +200,24 @@ func (r *round) closeBusy() {
 	r.closeAnyhow(server)
 }
 
-// closeInVain closes the client's end when the server takes nothing any more.
+// closeInVain closes the client's end when the server has stopped to receive. It is told
+// if not all can arrive: what it wasn't told of arrives when the server goes on.
 func (r *round) closeInVain() {
 	if !r.alive() {
 		r.abandon()
 		return
 	}
 	r.stop()
-	e := r.ours[client]
-	for time.Since(e.lastTaken.time()) < 500*time.Millisecond {
-		r.sleep(10 * time.Millisecond)
-	}
-	if err := r.closeTimed(e, e.conn.Close, closeTime); err == nil {
-		r.fault(wrong, "%s: Close says nothing of what can't be sent", e.name)
+	r.sleep(500 * time.Millisecond)
+	e, peer := r.ours[client], r.ours[server]
+	err := r.closeTimed(e, e.conn.Close, closeTime)
+	r.waitForSenders(client)
+	if err == nil && r.wait("server: the end of its receivers", after(peer.receivers.Wait)) {
+		peer.stopped = make(chan struct{})
+		peer.receiveAll()
+		r.wait("server: the end of its receivers", after(peer.receivers.Wait))
+		r.settleLanes(false, true)
+		return
 	}
 	r.abandon()
 }

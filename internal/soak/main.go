@@ -26,7 +26,7 @@ import (
 func main() {
 	length := flag.Duration("for", 5*time.Minute, "how long to start new connections")
 	seed := flag.Uint64("seed", 0, "what random choices begin with; 0 for another each time")
-	workers := flag.Int("at-a-time", 5, "number of connections at a time, besides those that live for the whole soak")
+	workers := flag.Int("at-a-time", 8, "number of connections at a time, besides those that live for the whole soak")
 	only := flag.String("run", "", "regular expression for the names of scenarios to run")
 	flag.Parse()
 	matches, err := regexp.Compile(*only)
@@ -37,7 +37,8 @@ func main() {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	s := &soak{seed: *seed, length: *length, least: 2 * time.Second, workers: *workers, patience: time.Minute, settling: time.Minute, out: os.Stdout}
+	s := &soak{seed: *seed, length: *length, least: 2 * time.Second, workers: *workers,
+		promptly: 100 * time.Millisecond, patience: time.Minute, settling: time.Minute, out: os.Stdout}
 	for _, sc := range scenarios(12 << 20) {
 		if matches.MatchString(sc.name) {
 			s.scenarios = append(s.scenarios, sc)

@@ -13,11 +13,12 @@ import (
 // noticeTime is how long an end may take to notice, and the least time that it must
 // wait before it gives up.
 func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
-	if r.s.fate == reset {
-		return 0, 0, true
-	}
 	own, ttl := r.party(end), r.ttl(end)
 	switch {
+	case r.s.fate == reset:
+		return 0, 0, true
+	case r.s.fate == stops: // the peer's PINGs may go on
+		return own.interval + 2*own.timeout, own.timeout, own.timeout > 0
 	case own.timeout > 0 && ttl > 0:
 		return own.interval + 2*own.timeout, min(own.timeout, ttl), true
 	case own.timeout > 0:
@@ -29,7 +30,7 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 // ttl is how long an end may wait for its peer by the peer's PINGs, zero if there are
 // none or nobody receives them.
 func (r *round) ttl(end int) time.Duration {
-	if r.s.fate != cut || r.party(end).receives == never {
+	if r.party(end).receives == never {
 		return 0
 	}
 	peer := r.party(1 - end)
@@ -39,7 +40,7 @@ func (r *round) ttl(end int) time.Duration {
 // waitForPING waits until an end that only knows by its peer's PINGs how long to wait
 // has got one. Nothing else is sent to such an end.
 func (r *round) waitForPING(end int) {
-	if r.party(end).timeout > 0 || r.ttl(end) == 0 {
+	if r.s.fate != cut || r.party(end).timeout > 0 || r.ttl(end) == 0 {
 		return
 	}
 	r.wait(endNames[end]+": a PING", after(func() {
@@ -59,9 +60,7 @@ func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration)
 	if !r.wait(e.name+": notice that the connection is broken", e.ended) {
 		return
 	}
-	e.mu.Lock()
-	at, err := e.endedAt, e.err
-	e.mu.Unlock()
+	at, err := e.ending()
 	// What was in a buffer on the way has come or gone for a while.
 	from := broken
 	if last := e.lastReceived.time(); last.After(from) {
@@ -73,7 +72,7 @@ func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration)
 	took := at.Sub(from)
 	r.tally.noticed(took)
 	late := r.soak.control.late(from)
-	if took > most+promptly+slack*late {
+	if took > most+r.soak.promptly+slack*late {
 		r.fault(noticedLate, "%s: noticed after %v, at most %v was expected; this machine was late by %v: %v", e.name, took.Round(time.Millisecond), most, late.Round(time.Millisecond), err)
 	}
 	if early := earliest.Sub(at); !earliest.IsZero() && early > time.Millisecond {
@@ -96,9 +95,7 @@ func (r *round) checkCauses(end int, right func(error) bool) {
 	if e.p.receives != never && !r.wait(e.name+": the end of its receivers", after(e.receivers.Wait)) {
 		return
 	}
-	e.mu.Lock()
-	first := e.err
-	e.mu.Unlock()
+	_, first := e.ending()
 	if !right(first) {
 		r.fault(wrong, "%s: ended with %v", e.name, first)
 	}
@@ -114,8 +111,8 @@ func (r *round) checkCauses(end int, right func(error) bool) {
 	}
 	for _, err := range causes {
 		// A write on a connection that the peer has closed may find it out before a read.
-		late := errors.Is(first, syscall.EPIPE) && isEOF(err)
-		if errors.Is(err, zmtp.ErrHeartbeat) != errors.Is(first, zmtp.ErrHeartbeat) || errors.Is(err, io.EOF) != errors.Is(first, io.EOF) && !late || isClosed(err) {
+		closed := errors.Is(first, syscall.EPIPE) && isEOF(err) || errors.Is(first, io.EOF) && errors.Is(err, syscall.EPIPE)
+		if errors.Is(err, zmtp.ErrHeartbeat) != errors.Is(first, zmtp.ErrHeartbeat) || errors.Is(err, io.EOF) != errors.Is(first, io.EOF) && !closed || isClosed(err) {
 			r.fault(wrong, "%s: ended with %v, and then says: %v", e.name, first, err)
 			return
 		}

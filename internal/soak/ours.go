@@ -55,10 +55,22 @@ func (e *ours) start() {
 		e.senders.Go(func() { e.send(f, e.r.random(e.name, "sends", i)) })
 	}
 	if e.p.receives != never {
-		for i := range max(1, e.p.receivers) {
-			e.receivers.Go(func() { e.receive(e.r.random(e.name, "receives", i)) })
-		}
+		e.receiveAll()
 	}
+}
+
+// receiveAll starts to receive.
+func (e *ours) receiveAll() {
+	for i := range max(1, e.p.receivers) {
+		e.receivers.Go(func() { e.receive(e.r.random(e.name, "receives", i)) })
+	}
+}
+
+// ending returns when a call first told of the end, and what it said.
+func (e *ours) ending() (at time.Time, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.endedAt, e.err
 }
 
 // end notes that a call told that the connection has ended.

@@ -16,9 +16,7 @@ import (
 )
 
 const (
-	// promptly is within what every call returns when its context is done, and Close
-	// beyond closeTime.
-	promptly  = 100 * time.Millisecond
+	// closeTime bounds the time that Close takes.
 	closeTime = 5 * time.Second
 	// slack is how many times the lateness of the control a call may be late: it goes
 	// on after several goroutines have been woken one after another.

@@ -20,6 +20,7 @@ type soak struct {
 	length    time.Duration // of the whole
 	least     time.Duration // of a round; rounds last up to four times that
 	workers   int           // rounds at a time, besides those that last for the whole
+	promptly  time.Duration // within what each call returns when its context is done
 	patience  time.Duration // how long to wait for what must happen
 	settling  time.Duration // how long to wait for messages when none arrives
 	out       io.Writer

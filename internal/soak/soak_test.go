@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { ztest.Main(m) }
 // left.
 func TestSoak(t *testing.T) {
 	ztest.NeedPeers(t)
-	s := &soak{seed: rand.Uint64(), length: 3 * time.Second, least: 300 * time.Millisecond, workers: 10, patience: ztest.Patience, settling: ztest.Patience}
+	s := &soak{seed: rand.Uint64(), length: 3 * time.Second, least: 300 * time.Millisecond, workers: 10, promptly: time.Second, patience: ztest.Patience, settling: ztest.Patience}
 	all := scenarios(3 << 20)
 	for i := range len(all) / 2 {
 		s.scenarios = append(s.scenarios, all[i+len(all)/2*(i%2)])
@@ -213,7 +214,7 @@ func TestFindsFaults(t *testing.T) {
 		"closed in vain, and says nothing": {pair(closesInVain, false, 50000), &breaks{close: func(b *broken) error {
 			b.conn.CloseNow()
 			return nil
-		}}, "wrong: client: Close says nothing of what can't be sent"},
+		}}, "messages are lost"},
 		"libzmq ended": {scenario{transport: "ipc", mechanism: curved,
 			client: party{socket: "PUSH", sends: flatOut, size: 1000, receives: never},
 			server: party{libzmq: true, socket: "PULL"},
@@ -233,7 +234,7 @@ func TestFindsFaults(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			log := &telling{until: tt.want, told: cancel}
-			s := &soak{scenarios: []*scenario{&sc}, seed: 1, least: 300 * ms, workers: 1, patience: ztest.Patience, settling: ztest.Patience, out: log}
+			s := &soak{scenarios: []*scenario{&sc}, seed: 1, least: 300 * ms, workers: 1, promptly: 100 * ms, patience: ztest.Patience, settling: ztest.Patience, out: log}
 			if tt.breaks != nil {
 				s.length = ztest.Patience // or until it is found
 				s.settling = time.Second
@@ -314,16 +315,16 @@ func TestExcuses(t *testing.T) {
 		d := &deadline{ctx: ctx, began: now.Add(-5 * time.Second)}
 		d.done.set(now.Add(-5 * time.Second))
 		r.returned(e, "Recv", d)
-		r.endedWrongly(client, zmtp.ErrHeartbeat, now)
-		r.endedWrongly(client, errors.New("another"), now)
-		want := map[kind]int{overran: 1, endedWrongly: 2}
-		if late > 0 {
-			want = map[kind]int{overran: 0, endedWrongly: 1}
+		if faults := s.faults(overran); faults != map[bool]int{true: 0, false: 1}[late > 0] {
+			t.Errorf("late by %v: %d calls overran", late, faults)
 		}
-		for k, n := range want {
-			if s.faults(k) != n {
-				t.Errorf("late by %v: %d %s, expected %d", late, s.faults(k), k, n)
-			}
+		r.ours[client] = e
+		if e.end("Recv", io.EOF); r.excused(client) {
+			t.Errorf("late by %v: excuses the end that the peer has made", late)
+		}
+		e.err = zmtp.ErrHeartbeat
+		if r.excused(client) != (late > 0) {
+			t.Errorf("late by %v: excuses one that gave up its peer: %v", late, late == 0)
 		}
 	}
 }
