@@ -13,8 +13,10 @@ const (
 	// closePatience bounds the time that Close takes.
 	closePatience = 5 * time.Second
 	// lingerPatience is how long Close waits for the peer to close its side where
-	// nothing else tells what has arrived.
+	// nothing else tells what has arrived, and for what arrives after that.
 	lingerPatience = time.Second
+	// endPatience is how long it waits for that when all has arrived.
+	endPatience = 100 * time.Millisecond
 )
 
 // errUnsent is why Close returns an error.
@@ -23,8 +25,8 @@ var errUnsent = errors.New("closed before all that was sent has arrived")
 // Close ends the connection in good order and wipes its keys. Calls of other methods
 // return net.ErrClosed, those under way too, unless their message has been taken for
 // sending. What has been taken, also what is only queued, is still written, and Close
-// waits until the peer's system has it, for 5 seconds at most. If it can't tell that,
-// the error says so.
+// waits until the peer's system has it, for 5 seconds at most. If it hasn't got it by
+// then, the error says so.
 //
 // That the peer's system has a message doesn't mean that the peer has read it. On
 // other systems than Linux, and for other connections than TCP and ipc, Close can't
@@ -102,16 +104,12 @@ func (c *Conn) finish() error {
 // has ended before has lost.
 func (c *Conn) deliver(ctx context.Context) error {
 	c.tx.mu.Lock()
+	c.tx.ping, c.tx.pong = false, nil
 	c.startWriterLocked()
 	c.broadcastLocked() // those who wait for a place get none
-	busy, sent, failed := c.busyLocked(), c.tx.sent, c.tx.err != nil
+	failed := c.tx.err != nil
 	c.tx.mu.Unlock()
 	if failed {
-		return nil
-	}
-	if missing, known := c.missing(sent); !busy && (sent == 0 || known && missing <= 0) {
-		c.closeWrite()
-		discardUnread(c.nc)
 		return nil
 	}
 
@@ -127,26 +125,32 @@ func (c *Conn) deliver(ctx context.Context) error {
 		for range discarded {
 		}
 	}()
-	c.tx.mu.Lock()
-	for c.tx.err == nil && c.busyLocked() && c.waitLocked(ctx) == nil {
-	}
-	sent, busy, failed = c.tx.sent, c.busyLocked(), c.tx.err != nil
-	c.tx.mu.Unlock()
-	switch {
-	case failed:
-		return nil
-	case busy:
-		return fmt.Errorf("zmtp: %s: %w: the peer takes no more", peerName(c.nc), errUnsent)
-	case !c.closeWrite():
-		return nil
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	sent, err := c.awaitWriter(ctx, ok)
+	if err != nil || !ok || half.CloseWrite() != nil {
+		return err
 	}
 	return c.linger(ctx, sent, discarded)
 }
 
-// closeWrite tells the peer that nothing more comes, if the connection can.
-func (c *Conn) closeWrite() bool {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	return ok && half.CloseWrite() == nil
+// awaitWriter waits until nobody writes any more. It doesn't wait for a heartbeat that
+// the peer doesn't take, if it has all messages. It returns how many octets had been
+// written when the last message was.
+func (c *Conn) awaitWriter(ctx context.Context, canCloseWrite bool) (sent int64, err error) {
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	for c.tx.err == nil && (c.tx.writing || c.tx.queued > 0) {
+		if !c.busyLocked() {
+			missing, known := c.missing(c.tx.sent)
+			if !canCloseWrite || known && missing <= 0 {
+				break
+			}
+		}
+		if c.waitLocked(ctx) != nil {
+			return 0, fmt.Errorf("zmtp: %s: %w: the peer takes no more", peerName(c.nc), errUnsent)
+		}
+	}
+	return c.tx.sent, nil
 }
 
 // busyLocked reports whether any message waits to be written.
@@ -155,36 +159,44 @@ func (c *Conn) busyLocked() bool { return c.tx.carrying || c.tx.queued > 0 }
 // missing returns how many octets, of those up to the last message, the peer's system
 // doesn't have.
 func (c *Conn) missing(sent int64) (octets int64, known bool) {
+	if sent == 0 {
+		return 0, true
+	}
 	behind, known := unsent(c.nc)
 	return sent - (c.pulse.written.Load() - int64(behind)), known
 }
 
 // linger waits until the peer's system has the messages that were written, or it is sure
-// that it won't. discarded tells when the peer has closed its side, and why.
+// that it won't, and then for a moment until the peer has closed its side too: what it
+// sends after we have closed ours would reset the connection. discarded tells when the
+// peer has closed its side, or what else has ended the connection.
 func (c *Conn) linger(ctx context.Context, sent int64, discarded <-chan error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	closed := false // by the peer
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+	patience := closePatience
+	begun := time.Now()
+	for closed, pause := false, time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		octets, known := c.missing(sent)
-		if known && octets <= 0 || !known && closed {
+		arrived := known && octets <= 0
+		switch {
+		case closed && (arrived || !known):
 			return nil
+		case arrived:
+			patience = min(patience, time.Since(begun)+endPatience)
+		case closed || !known:
+			patience = min(patience, time.Since(begun)+lingerPatience)
 		}
-		if !known || closed {
-			time.AfterFunc(lingerPatience, cancel)
+		if ctx.Err() != nil || time.Since(begun) >= patience {
+			if arrived || !known {
+				return nil
+			}
+			return fmt.Errorf("zmtp: %s: %w: %d octets are on their way", peerName(c.nc), errUnsent, octets)
 		}
 		select {
-		case err, ok := <-discarded:
-			if ok && err != nil {
+		case err := <-discarded:
+			if err != nil && !arrived {
 				return fmt.Errorf("zmtp: %s: %w: %w", peerName(c.nc), errUnsent, err)
 			}
 			closed, discarded = true, nil
 		case <-time.After(pause):
-		case <-ctx.Done():
-			if !known {
-				return nil
-			}
-			return fmt.Errorf("zmtp: %s: %w: %d octets are on their way", peerName(c.nc), errUnsent, octets)
 		}
 	}
 }

@@ -147,8 +147,8 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	})
 }
 
-// TestCloseOfIdle: where nothing is lost Close says nothing and waits for nobody: not for
-// the peer either, who doesn't close its side.
+// TestCloseOfIdle: where nothing is lost Close says nothing, and waits for the peer to
+// close its side only for a moment.
 func TestCloseOfIdle(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix", "pipe"} {

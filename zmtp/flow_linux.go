@@ -1,10 +1,8 @@
 package zmtp
 
 import (
-	"io"
 	"net"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,21 +29,6 @@ func window(nc net.Conn) (octets uint32) {
 		}
 	})
 	return octets
-}
-
-// discardUnread reads what has arrived, without waiting.
-func discardUnread(nc net.Conn) {
-	for range maxEmptyReads {
-		unread := 0
-		control(nc, func(fd int) { unread, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
-		if unread == 0 {
-			return
-		}
-		nc.SetReadDeadline(time.Now().Add(time.Second)) // it is there
-		if _, err := io.CopyN(io.Discard, nc, int64(unread)); err != nil {
-			return
-		}
-	}
 }
 
 // control calls f with the file descriptor of a connection, if it has one.

@@ -8,8 +8,5 @@ import "net"
 // have. This system doesn't tell.
 func unsent(net.Conn) (octets int, known bool) { return 0, false }
 
-// discardUnread would read what has arrived, without waiting.
-func discardUnread(net.Conn) {}
-
 // window would return how many octets more the peer's system is ready to take.
 func window(net.Conn) (octets uint32) { return 0 }

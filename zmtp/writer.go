@@ -183,6 +183,11 @@ func (c *Conn) fail(err error) error {
 
 // failLocked is fail for one who has mu.
 func (c *Conn) failLocked(err error) error {
+	// What the peer sent before it closed the connection can still be received; the
+	// one who receives finds the end. After Close that is Close.
+	if !isClosed(err) && !c.tx.closing {
+		c.nc.Close()
+	}
 	if c.tx.err == nil {
 		c.tx.lost = c.tx.queued > 0
 		switch {
@@ -193,11 +198,6 @@ func (c *Conn) failLocked(err error) error {
 		}
 		c.tx.err = fmt.Errorf("zmtp: %s: %w", peerName(c.nc), err)
 		c.broadcastLocked()
-	}
-	// What the peer sent before it closed the connection can still be received; the
-	// one who receives finds the end.
-	if !isClosed(err) {
-		c.nc.Close()
 	}
 	return c.tx.err
 }
