@@ -29,6 +29,7 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	t.Helper()
 	p := &pair{ended: make(chan bool)}
 	p.server = newServer(handler, p.log.Logger())
+	p.server.decisions = make(chan struct{}, maxDecisions) // not those of other tests
 	ctx, cancel := context.WithCancel(context.Background())
 	near, far := net.Pipe()
 	served := make(chan error, 1)
