@@ -65,8 +65,9 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 //   - Of the peers that have proved nothing yet there are 1,024 at most. Beyond that,
 //     and when the process is short of file descriptors, each new connection ends an
 //     old one: of the network that has most of them, the one that has been silent for
-//     longest. Each has a sixth of Config.HandshakeTimeout, or 5 s if that is more, for
-//     its greeting and first command.
+//     longest, or if most of them have sent their first command, the oldest that has.
+//     Each has a sixth of Config.HandshakeTimeout, or 5 s if that is more, for its
+//     greeting and first command.
 //   - Of the peers that the handler decides about there are 4,096 at most. Beyond that a
 //     client gets StatusTryLater, unless the handler is a zap.PromptHandler and decides
 //     at once.

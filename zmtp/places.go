@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -89,23 +90,32 @@ func (ps *places) dropSome() bool {
 	return n > 0
 }
 
-// dropLocked drops one of those that have proved nothing: of a network that has most
-// of them the oldest that hasn't sent a first command, or else the oldest.
+// dropLocked drops one of those that have proved nothing, of a network that has most of
+// them: the oldest that hasn't sent a first command. If more have sent one than haven't,
+// it drops the oldest that has. A first command costs a peer nothing, as it can be sent
+// again and again; so those who have sent it leave room for those who are about to.
 func (ps *places) dropLocked() {
 	most := 0
 	for _, n := range ps.networks {
 		most = max(most, n)
 	}
-	var dropped *place
+	var silent, greeted *place // the oldest of each
+	balance := 0               // how many more are greeted
 	for e := ps.shaking.Front(); e != nil; e = e.Next() {
 		p := e.Value.(*place)
-		if ps.networks[p.network] < most || dropped != nil && p.greeted {
-			continue
+		switch {
+		case ps.networks[p.network] < most:
+		case p.greeted:
+			greeted = cmp.Or(greeted, p)
+			balance++
+		default:
+			silent = cmp.Or(silent, p)
+			balance--
 		}
-		dropped = p
-		if !p.greeted {
-			break
-		}
+	}
+	dropped := silent
+	if balance > 0 {
+		dropped = greeted
 	}
 	dropped.leaveLocked()
 	dropped.end(errDropped)

@@ -45,7 +45,9 @@ func TestPlaces(t *testing.T) {
 		"the oldest":                      {[]peer{{a, nil}, {b, nil}, {a6, nil}, {b6, nil}}, []bool{true, false, false, false}},
 		"the oldest of the largest crowd": {[]peer{{b, nil}, {a, nil}, {a, nil}, {b6, nil}}, []bool{false, true, false, false}},
 		"of a network":                    {[]peer{{b, nil}, {a6, nil}, {"[2001:db8::2]:9", nil}, {b6, nil}}, []bool{false, true, false, false}},
-		"the silent first":                {[]peer{{a, greeted}, {a, nil}, {a, greeted}, {a, nil}}, []bool{false, true, false, false}},
+		"the silent first":                {[]peer{{a, greeted}, {a, nil}, {a, nil}, {a, nil}}, []bool{false, true, false, false}},
+		"unless most aren't":              {[]peer{{a, greeted}, {a, nil}, {a, greeted}, {a, nil}}, []bool{true, false, false, false}},
+		"not in other networks":           {[]peer{{b, greeted}, {a, nil}, {a, nil}, {b6, greeted}}, []bool{false, true, false, false}},
 		"or the oldest":                   {[]peer{{a, greeted}, {a, greeted}, {a, greeted}, {a, nil}}, []bool{true, false, false, false}},
 		"none that is decided about":      {[]peer{{a, deciding}, {a, deciding}, {b, nil}, {b, nil}, {b, nil}, {b, nil}}, []bool{false, false, true, false, false, false}},
 	} {
