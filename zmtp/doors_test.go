@@ -193,3 +193,29 @@ func TestFailuresToldOnce(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, &log)
 	}
 }
+
+// TestResetsToldOnce: the log of a Listener tells once of peers that reset their
+// connections, each of which has another port.
+func TestResetsToldOnce(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	var log ztest.Log
+	server.Log = log.Logger()
+	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+	ztest.Must(t, err)
+	defer ln.Close()
+	const resets = 5
+	for range resets {
+		nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
+		ztest.Must(t, err)
+		_, err = nc.Write(greetingOf("CURVE"))
+		ztest.Must(t, err)
+		_, err = io.ReadFull(nc, make([]byte, len(greetingOf("CURVE"))))
+		ztest.Must(t, err, nc.(*net.TCPConn).SetLinger(0), nc.Close())
+	}
+	wantLogged(t, &log, `msg="handshake failed"`, "connection reset by peer")
+	ztest.Must(t, ln.Close())
+	if n := log.Count(`msg="handshake failed"`); n != 1 {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+}

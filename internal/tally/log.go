@@ -3,6 +3,7 @@ package tally
 import (
 	"context"
 	"log/slog"
+	"regexp"
 	"time"
 )
 
@@ -52,15 +53,22 @@ func NewLog(log *slog.Logger) *Log {
 	return &Log{New[cause](log)}
 }
 
+// port is that of an IP address in a text.
+var port = regexp.MustCompile(`(\.[0-9]+|\]):[0-9]+`)
+
 // Tell logs a line with these attributes, or counts it. The address is that of the
 // peer who caused it, with or without a port, as [Network] reads it, or "". Lines with
-// the same level, message, cause, and address without port say the same; so what
-// differs each time, such as a port, belongs into the attributes, not into the cause.
-// Only the lines with the counts name address and cause by themselves.
+// the same level, message, cause and address say the same, whatever ports are in these:
+// each connection has another. What else differs each time belongs into the attributes,
+// not into the cause. Only the lines with the counts name address and cause by
+// themselves.
 func (l *Log) Tell(level slog.Level, message, address, why string, attrs ...slog.Attr) {
 	ctx := context.Background()
 	if !l.tally.log.Enabled(ctx, level) {
 		return
+	}
+	if port.MatchString(why) {
+		why = port.ReplaceAllString(why, "$1")
 	}
 	if len(why) > maxCause {
 		why = why[:maxCause]

@@ -78,6 +78,27 @@ func TestRepeated(t *testing.T) {
 	})
 }
 
+// TestPorts: causes that differ in the ports of IP addresses only are the same.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{
+		"read tcp 192.0.2.9:5555->192.0.2.1:%d: read: connection reset by peer",
+		"read tcp [2001:db8::9]:5555->[fe80::1%%eth0]:%d: i/o timeout",
+	} {
+		var out ztest.Log
+		log := tally.NewLog(out.Logger())
+		for n := range 3 {
+			log.Tell(slog.LevelWarn, "connection lost", "192.0.2.1", fmt.Sprintf(format, 40000+n))
+		}
+		log.Tell(slog.LevelWarn, "connection lost", "192.0.2.1", "it began with 3:4")
+		log.Tell(slog.LevelWarn, "connection lost", "192.0.2.1", "it began with 3:5")
+		log.Close()
+		if out.Count(`msg="connection lost"`) != 3 || out.Count(`msg="connection lost again"`, "count=2") != 1 {
+			t.Errorf("log:\n%s", &out)
+		}
+	}
+}
+
 // counted adds up the counts in a log.
 func counted(t *testing.T, log *ztest.Log) (n int) {
 	for _, m := range regexp.MustCompile(` count=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
