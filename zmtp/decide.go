@@ -48,6 +48,19 @@ var tooMany = zap.Reply{Status: zap.StatusTryLater, Text: "too many clients wait
 func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error) {
 	h.in.release()
 	h.in.makeRoom() // what the command took isn't needed while the handler decides
+	returned := false
+	defer func() {
+		if !returned { // nothing of this goroutine but deferred calls runs any more
+			h.nc.Close()
+			h.tell(slog.LevelError, "the handler failed", "", slog.Any("err", errEnded))
+		}
+	}()
+	reply, err := h.askHandler(ctx, req)
+	returned = true
+	return reply, err
+}
+
+func (h *handshake) askHandler(ctx context.Context, req *zap.Request) (zap.Reply, error) {
 	if h.place.decide() {
 		return zap.Ask(ctx, h.cfg.Handler, req)
 	}
@@ -56,6 +69,9 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	}
 	return tooMany, nil
 }
+
+// errEnded means that a handler called runtime.Goexit in HandleAtOnce.
+var errEnded = errors.New("the handler ended its goroutine")
 
 // refuse sends ERROR, unless the reason is empty, and returns denied.
 func (h *handshake) refuse(reason string, denied error) error {

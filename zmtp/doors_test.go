@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
@@ -217,5 +219,32 @@ func TestResetsToldOnce(t *testing.T) {
 	ztest.Must(t, ln.Close())
 	if n := log.Count(`msg="handshake failed"`); n != 1 {
 		t.Errorf("%d lines:\n%s", n, &log)
+	}
+}
+
+// ending is a handler that ends the goroutine which asks it.
+type ending struct{ zap.Handler }
+
+func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
+	runtime.Goexit()
+	return zap.Reply{}, false
+}
+
+// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
+// leaves no client waiting, and the log tells.
+func TestHandlerEndsGoroutine(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		client, server := configs(mechanism, "REQ", "REP")
+		var log ztest.Log
+		server.Handler, server.Log = ending{allow}, log.Logger()
+		client.HandshakeTimeout, server.HandshakeTimeout = 24*time.Hour, 24*time.Hour
+		ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+		ztest.Must(t, err)
+		defer ln.Close()
+		if _, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client); !errors.Is(err, zmtp.ErrTryAgain) {
+			t.Errorf("%s: %v", mechanism, err)
+		}
+		wantLogged(t, &log, "level=ERROR", "the handler ended its goroutine")
 	}
 }
