@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,7 +215,7 @@ func TestAllBusy(t *testing.T) {
 func TestServeEnds(t *testing.T) {
 	t.Parallel()
 	h := newKeyFirst(t)
-	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, h, nil)
+	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, nil)
 	conn := peerOf(t, endpoint, "DEALER")
 	queue(t, conn, "login", login("alice"), 10)
 	ztest.Wait(t, "handlers are asked", func() bool { return h.now.Load() == 10 })
@@ -248,7 +249,7 @@ func TestMalformedInARow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log := new(ztest.Log)
-			endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, handler, log.Logger())
+			endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, handler, log.Logger())
 			good := peerOf(t, endpoint, "DEALER")
 			for range 3 {
 				for range 90 {
@@ -303,5 +304,28 @@ func TestListen(t *testing.T) {
 				ln.Close()
 			}
 		})
+	}
+}
+
+// ending is a handler that ends the goroutine which asks it.
+type ending struct{ zap.Handler }
+
+func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
+	runtime.Goexit()
+	return zap.Reply{}, false
+}
+
+// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
+// leaves nobody waiting, and the log tells.
+func TestHandlerEndsGoroutine(t *testing.T) {
+	t.Parallel()
+	log := new(ztest.Log)
+	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, ending{byName}, log.Logger())
+	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater || !strings.Contains(got.Text, "lost twice") {
+		t.Errorf("got %+v", got)
+	}
+	if n := log.Count("level=ERROR", `msg="connection lost"`, "the handler ended its goroutine"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log)
 	}
 }

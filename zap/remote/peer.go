@@ -29,6 +29,7 @@ const (
 // Why a connection ends by our will.
 var (
 	errMalformed = fmt.Errorf("%d malformed requests in a row", maxMalformed)
+	errEnded     = errors.New("the handler ended its goroutine, in HandleAtOnce")
 	errUnread    = fmt.Errorf("the peer has taken no replies for %v", sendPatience)
 )
 
@@ -71,6 +72,12 @@ func (p *peer) tell(level slog.Level, message string, err error) {
 func (p *peer) serve() {
 	defer p.deciding.Wait()
 	defer p.close()
+	returned := false
+	defer func() {
+		if !returned { // nothing of this goroutine but deferred calls runs any more
+			p.tell(slog.LevelError, "connection lost", errEnded)
+		}
+	}()
 	for {
 		batch, err := p.conn.RecvBatch(p.ctx)
 		if err == nil {
@@ -86,6 +93,7 @@ func (p *peer) serve() {
 		if !isEnd { // of the peer or of us
 			p.tell(slog.LevelWarn, "connection lost", err)
 		}
+		returned = true
 		return
 	}
 }

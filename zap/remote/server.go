@@ -98,8 +98,8 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			continue
 		}
 		conns.Go(func() {
+			defer s.peers.leave(p)
 			p.serve()
-			s.peers.leave(p)
 		})
 	}
 }
