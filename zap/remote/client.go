@@ -89,6 +89,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 			link.HeartbeatInterval, link.HeartbeatTimeout = failoverHeartbeat, failoverHeartbeatTimeout
 		}
 	}
+	if cfg.Wait < 0 {
+		return nil, fmt.Errorf("%w: negative Wait", zmtp.ErrConfig)
+	}
 	if cfg.Wait == 0 {
 		cfg.Wait = DefaultWait
 	}

@@ -86,6 +86,22 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestServerCloses: the log tells that it was the server who closed the connection.
+func TestServerCloses(t *testing.T) {
+	t.Parallel()
+	log := new(ztest.Log)
+	endpoint := brokenServer(t, func(nc net.Conn) {
+		conn, err := zmtp.Server(context.Background(), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		if err == nil {
+			conn.Close()
+		}
+	})
+	zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
+	ztest.Wait(t, "a line of the log", func() bool {
+		return log.Count("no connection: trying again", endpoint, "the server has closed the connection") == 1
+	})
+}
+
 // TestFailoverBack: when the server that is asked ends, the next one is asked, and then
 // the first one again, which has come back.
 func TestFailoverBack(t *testing.T) {

@@ -2,7 +2,9 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -29,6 +31,9 @@ func (c *Client) run(ctx context.Context) {
 		next = used.turn + 1
 	}
 }
+
+// errClosed is what the log tells of a server that ends.
+var errClosed = errors.New("the server has closed the connection")
 
 // use sends what waits, and hands out replies until the connection ends. It reports
 // whether it has sent a request, whether it got a reply to one, and what ended the
@@ -80,6 +85,9 @@ func (c *Client) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err err
 func (c *Client) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
 	for {
 		frames, err := conn.Recv(ctx)
+		if err == io.EOF {
+			err = errClosed
+		}
 		if err != nil {
 			return answered, err
 		}

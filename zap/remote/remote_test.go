@@ -368,6 +368,7 @@ func TestClientConfig(t *testing.T) {
 		"clear":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
 		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
 		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
+		"no time":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Wait: -1}, zmtp.ErrConfig},
 		"second":    {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
 		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys}}, curve.ErrPublicKey},
 	} {
