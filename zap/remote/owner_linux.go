@@ -42,30 +42,53 @@ func checkServer(nc net.Conn, endpoint string) error {
 }
 
 // checkPlace refuses the path of a socket where every user can put another, or could
-// before the directory or link that is there was made.
+// before the directory or link that is there was made. It looks at each directory on the
+// way, also to where links lead.
 func checkPlace(path string) error {
 	if strings.HasPrefix(path, "@") {
 		return errors.New("every user can take an abstract name: use a path")
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	for _, dir := range []string{dir, real} {
-		for last := ""; dir != last; last, dir = dir, filepath.Dir(dir) {
-			info, err := os.Stat(dir)
-			if err != nil {
-				return err
-			}
-			if info.Mode().Perm()&0o002 != 0 {
-				return fmt.Errorf("every user can write to %s: put the socket where only the server's user can, or use CURVE", dir)
-			}
+	if !filepath.IsAbs(path) {
+		dir, err := os.Getwd()
+		if err != nil {
+			return err
 		}
+		path = dir + "/" + path // not cleaned: the system follows links before ".."
+	}
+	return checkWay("/", path)
+}
+
+// checkWay refuses a path below a directory that is no link if it leads through a
+// directory that every user can write to.
+func checkWay(dir, path string) error {
+	for rest, links := strings.Split(path, "/"), 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" || name == "." {
+			continue
+		}
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o002 != 0 {
+			return fmt.Errorf("every user can write to %s: put the socket where only the server's user can, or use CURVE", dir)
+		}
+		target, err := os.Readlink(filepath.Join(dir, name))
+		if err != nil { // it is no link
+			dir = filepath.Join(dir, name) // also of ".."
+			continue
+		}
+		if links++; links > maxLinks {
+			return fmt.Errorf("%s: %w", path, syscall.ELOOP)
+		}
+		if filepath.IsAbs(target) {
+			dir = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
 	}
 	return nil
 }
+
+// maxLinks is how many links a path may go through, as on Linux.
+const maxLinks = 40

@@ -60,7 +60,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 			if err = checkServer(nc, "ipc://"+path); uid == os.Getuid() && err == nil {
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), "runs as user 65534 and could be anyone's: every user can write to "+open) {
+			if err == nil || !strings.Contains(err.Error(), "runs as user 65534 and could be anyone's: every user can write to /") {
 				t.Errorf("got %v", err)
 			}
 			// And so it isn't asked.
@@ -75,22 +75,37 @@ func TestServerOfAnotherUser(t *testing.T) {
 // TestPlace: where every user can put a socket.
 func TestPlace(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	closed := filepath.Join(dir, "open", "closed")
-	ztest.Must(t,
-		os.MkdirAll(closed, 0o755),
-		os.Chmod(filepath.Join(dir, "open"), 0o1777), // as that of /tmp
-		os.Symlink("/", filepath.Join(dir, "open", "root")))
-	for path, safe := range map[string]bool{
-		"/zauth":                              true,
-		"/proc/zauth":                         true,
-		filepath.Join(dir, "open", "zauth"):   false,
-		filepath.Join(closed, "zauth"):        false, // any user may have made that directory
-		filepath.Join(dir, "open/root/zauth"): false, // nor made that link
-		filepath.Join(dir, "missing/zauth"):   false,
-		"@zauth":                              false,
-	} {
+	for path, safe := range map[string]bool{"/zauth": true, "/proc/zauth": true, "@zauth": false} {
 		if err := checkPlace(path); (err == nil) != safe {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	dir := t.TempDir() // which may be below /tmp
+	ztest.Must(t,
+		os.MkdirAll(filepath.Join(dir, "own/run"), 0o755),
+		os.MkdirAll(filepath.Join(dir, "open/own"), 0o755),
+		os.Chmod(filepath.Join(dir, "open"), 0o1777), // as that of /tmp
+		os.Symlink("../own", filepath.Join(dir, "open/link")),
+		os.Symlink("own/../own/run", filepath.Join(dir, "link")),
+		os.Symlink("open/link", filepath.Join(dir, "chain")),
+		os.Symlink("../open/own/zauth", filepath.Join(dir, "own/socket")),
+		os.Symlink("run/zauth", filepath.Join(dir, "own/good")),
+		os.Symlink("loop", filepath.Join(dir, "loop")))
+	for path, safe := range map[string]bool{
+		"zauth":            true,
+		"own/run/zauth":    true,
+		"own/../own/zauth": true,
+		"link/zauth":       true,
+		"own/good":         true,
+		"open/zauth":       false,
+		"open/own/zauth":   false, // any user may have made that directory
+		"open/link/zauth":  false, // or that link
+		"chain/zauth":      false, // to which another leads
+		"own/socket":       false,
+		"missing/zauth":    false,
+		"loop/zauth":       false,
+	} {
+		if err := checkWay(dir, path); (err == nil) != safe {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
