@@ -15,10 +15,10 @@ var (
 	errFull = fmt.Errorf("%d connections are open, and requests are under way on all of them", maxPeers)
 )
 
-// places are the connections of all calls of Serve. When there are too many, one goes that has
-// nothing under way: one that has never asked before any that has, and of these the one
-// that has not asked for longest. So connections that only take places can't keep out
-// one that asks, nor for long one that has asked.
+// places are the connections of all calls of Serve. When there are too many, one goes
+// that has nothing under way: one that has never asked before any that has, and of these
+// the one that has not asked for longest. So connections that only take places can't keep
+// out one that asks, nor for long one that has asked.
 type places struct {
 	mu   sync.Mutex
 	held map[*peer]bool

@@ -57,7 +57,8 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 
 // Serve answers the requests that arrive at ln until ctx is done or ln is
 // closed, then closes ln and all connections. It doesn't wait for a handler that
-// goes on although its context is done. The error is nil, or what ended ln.
+// goes on although its context is done, but for a zap.PromptHandler's HandleAtOnce it
+// does. The error is nil, or what ended ln.
 //
 // A request names its peer as zap.Request.Asker: by its IP address, or "ipc", with
 // its user id where that is known, as in "192.0.2.1 (billing)".
@@ -67,9 +68,9 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 // Requests beyond that are answered with status 300 at once. So is a request without a
 // decision after 30 seconds, whatever its handler does.
 //
-// 1,024 connections of the process can be open. For a new one beyond that, one is closed that has no
-// request under way: one that has never asked, or else the one that has not asked for
-// longest. A peer that takes no replies for 10 seconds loses its connection.
+// 1,024 connections of the process can be open. For a new one beyond that, one is closed
+// that has no request under way: one that has never asked, or else the one that has not
+// asked for longest. A peer that takes no replies for 10 seconds loses its connection.
 //
 // A malformed request is answered with status 500, if it says whom to answer, and
 // others aren't affected; after 100 in a row the connection is closed. If the handler
