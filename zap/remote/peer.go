@@ -39,6 +39,7 @@ type peer struct {
 	conn      *zmtp.Conn
 	name      string                  // address, and who it is where that is known
 	asker     string                  // the same as requests name it
+	origin    origin                  // see places
 	ctx       context.Context         // done when the connection has to end
 	end       context.CancelCauseFunc // of ctx, with the reason
 	turn      atomic.Uint64           // see places
@@ -54,11 +55,12 @@ func (s *server) newPeer(ctx context.Context, conn *zmtp.Conn) *peer {
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		asker = a.AddrPort().Addr().Unmap().String()
 	}
+	from := s.originOf(conn.RemoteAddr(), conn.User().ID)
 	if user := conn.User().ID; user != "" {
 		name += " (" + user + ")"
 		asker += " (" + user + ")"
 	}
-	p := &peer{server: s, conn: conn, name: name, asker: asker, undecided: make(chan struct{}, maxPeerDecisions)}
+	p := &peer{server: s, conn: conn, name: name, asker: asker, origin: from, undecided: make(chan struct{}, maxPeerDecisions)}
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	return p
 }

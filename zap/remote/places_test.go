@@ -1,0 +1,66 @@
+package remote
+
+import (
+	"context"
+	"net"
+	"testing"
+)
+
+// TestOrigins: which connection goes for a new one if all places are taken. Whatever one
+// origin does, at its listener, keeps no other out.
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	var open, other server
+	tcp := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 1} }
+	a, b := open.originOf(tcp("127.0.0.1"), ""), open.originOf(tcp("192.0.2.1"), "")
+	for name, same := range map[string]bool{
+		"another address of loopback": open.originOf(tcp("127.9.9.9"), "") == a && open.originOf(tcp("::1"), "") == a,
+		"another listener":            other.originOf(tcp("127.0.0.1"), "") != a,
+		"another network":             b != a && open.originOf(tcp("192.0.2.2"), "") != b,
+		"one of IPv6":                 open.originOf(tcp("2001:db8::1"), "") == open.originOf(tcp("2001:db8::2"), ""),
+		"a user":                      open.originOf(tcp("127.0.0.1"), "alice") == open.originOf(tcp("192.0.2.1"), "alice") && open.originOf(tcp("127.0.0.1"), "alice") != a,
+		"ipc":                         open.originOf(&net.UnixAddr{Name: "@"}, "") != a,
+	} {
+		if !same {
+			t.Errorf("%s: it isn't so", name)
+		}
+	}
+	for name, tt := range map[string]struct {
+		most, few origin // those of the first are the oldest, but for one
+		busy      bool   // those of the first
+		from      origin // of the new one
+		gone      error  // the end of the oldest of the first
+	}{
+		"idle":                 {a, b, false, other.originOf(tcp("127.0.0.1"), ""), errIdle},
+		"idle, of its own":     {a, b, false, a, errIdle},
+		"busy":                 {a, b, true, b, errMost},
+		"busy, at other doors": {a, b, true, other.originOf(tcp("127.0.0.1"), ""), errMost},
+		"busy, of its own":     {a, b, true, a, nil},
+	} {
+		ps := places{held: map[*peer]bool{}}
+		peerFrom := func(from origin, busy bool) *peer {
+			p := &peer{origin: from, undecided: make(chan struct{}, 1)}
+			p.ctx, p.end = context.WithCancelCause(t.Context())
+			if busy {
+				p.undecided <- struct{}{}
+			}
+			return p
+		}
+		idle := peerFrom(tt.few, false) // has never asked, and is the oldest
+		var most []*peer
+		for range maxPeers - 1 {
+			most = append(most, peerFrom(tt.most, tt.busy))
+		}
+		for _, p := range append([]*peer{idle}, most...) {
+			if !ps.take(p) {
+				t.Fatalf("%s: no place", name)
+			}
+		}
+		if took := ps.take(peerFrom(tt.from, false)); took != (tt.gone != nil) {
+			t.Errorf("%s: the new one has a place: %v", name, took)
+		}
+		if idle.ctx.Err() != nil || context.Cause(most[0].ctx) != tt.gone || most[1].ctx.Err() != nil || len(ps.held) != maxPeers {
+			t.Errorf("%s: ended %v, %v, %v; %d places are held", name, context.Cause(idle.ctx), context.Cause(most[0].ctx), context.Cause(most[1].ctx), len(ps.held))
+		}
+	}
+}
