@@ -181,7 +181,7 @@ func TestPeersBounded(t *testing.T) {
 	if id, reply := receive(t, asked[1]); id != "key" || reply.Status != zap.StatusOK {
 		t.Errorf("one with a request under way: %q got %+v", id, reply)
 	}
-	if n := log.Count("connection lost", "1024 connections are open"); n != 1 {
+	if n := log.Count("connection lost", "1024 connections are open"); n == 0 || n > 10 { // one, and more if it takes minutes
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
