@@ -50,8 +50,8 @@ type pulse struct {
 
 	ttl      time.Duration // announced by the peer; 0 for none
 	nextPing time.Duration
-	pinged   time.Duration // when the first PING that has no answer was written; 0 for none
-	moved    time.Duration // when octets before that PING were last seen to move
+	pinged   time.Duration // when the write of the first PING that has no answer began; 0 for none
+	moved    time.Duration // when it ended, or octets before that PING were last seen to move
 
 	pingEnd int64  // octets up to that PING, with it
 	heardAt int64  // octets that had been written when the last PING was answered
@@ -199,7 +199,7 @@ func (c *Conn) watchWrite(number uint64) {
 func (c *Conn) isSilentLocked(now time.Duration) bool {
 	p := &c.pulse
 	heard := time.Duration(p.heard.Load())
-	if p.pinged > 0 && heard > p.pinged {
+	if p.pinged > 0 && heard >= p.pinged {
 		p.pinged, p.heardAt = 0, p.written.Load()
 	}
 	switch {
@@ -237,15 +237,16 @@ func (c *Conn) roomLocked() uint32 {
 	return window(c.nc)
 }
 
-// pingWrittenLocked begins to wait for the answer to a PING.
-func (c *Conn) pingWrittenLocked() {
+// pingWrittenLocked begins to wait for the answer to a PING, of which the write began at
+// that time. The answer may be there by now.
+func (c *Conn) pingWrittenLocked(began time.Duration) {
 	p := &c.pulse
 	now := p.now()
-	if p.pinged == 0 || time.Duration(p.heard.Load()) > p.pinged {
+	if p.pinged == 0 || time.Duration(p.heard.Load()) >= p.pinged {
 		if p.pinged > 0 {
 			p.heardAt = p.pingEnd
 		}
-		p.pinged, p.moved, p.pingEnd = now, now, p.written.Load()
+		p.pinged, p.moved, p.pingEnd = began, now, p.written.Load()
 		octets, _ := unsent(c.nc)
 		p.acked = p.pingEnd - int64(octets)
 		if p.pingEnd-p.acked <= int64(c.frameSize(len(cmdPing)+1+pingTTLSize)) {

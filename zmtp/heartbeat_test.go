@@ -257,3 +257,21 @@ func TestPingNearTheLimit(t *testing.T) {
 		t.Errorf("a command of 65 octets: %v", err)
 	}
 }
+
+// TestQuickPong: the answer to a PING counts though it is there before the one who wrote
+// the PING has noted that.
+func TestQuickPong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		server.HeartbeatInterval, server.HeartbeatTimeout = 10*time.Second, time.Second
+		a, b := net.Pipe()
+		slow := &hooked{Conn: b}
+		c, s := connectOver(t, a, slow, client, server)
+		slow.wrote = func([]byte) { time.Sleep(time.Millisecond) }
+		go c.Recv(t.Context())
+		if _, err := s.Recv(within(t, time.Minute)); err != context.DeadlineExceeded {
+			t.Error(err)
+		}
+	})
+}

@@ -135,3 +135,59 @@ func connectOver(t testing.TB, a, b net.Conn, client, server zmtp.Config) (c, s 
 	t.Cleanup(func() { cr.conn.Close(); sr.conn.Close() })
 	return cr.conn, sr.conn
 }
+
+// hooked is a net.Conn at whose calls something else happens.
+type hooked struct {
+	net.Conn
+	wrote            func(p []byte)    // after a Write
+	read             func() error      // before a Read, which returns its error
+	setReadDeadline  func(t time.Time) // before it is set
+	setWriteDeadline func(t time.Time)
+}
+
+func (h *hooked) Read(p []byte) (int, error) {
+	if h.read != nil {
+		if err := h.read(); err != nil {
+			return 0, err
+		}
+	}
+	return h.Conn.Read(p)
+}
+
+func (h *hooked) Write(p []byte) (int, error) {
+	n, err := h.Conn.Write(p)
+	if h.wrote != nil {
+		h.wrote(p)
+	}
+	return n, err
+}
+
+func (h *hooked) SetReadDeadline(t time.Time) error {
+	if h.setReadDeadline != nil {
+		h.setReadDeadline(t)
+	}
+	return h.Conn.SetReadDeadline(t)
+}
+
+func (h *hooked) SetWriteDeadline(t time.Time) error {
+	if h.setWriteDeadline != nil {
+		h.setWriteDeadline(t)
+	}
+	return h.Conn.SetWriteDeadline(t)
+}
+
+// connectHooked is a NULL server with hooks and, for its client, the bare net.Conn.
+func connectHooked(t *testing.T, cfg zmtp.Config) (raw net.Conn, h *hooked, s *zmtp.Conn) {
+	t.Helper()
+	cfg.SocketType, cfg.Mechanism = "DEALER", zap.MechanismNull
+	a, b := net.Pipe()
+	h = &hooked{Conn: b}
+	client := cfg
+	client.HeartbeatInterval = 0
+	cr, sr := shake(t.Context(), a, h, client, cfg)
+	if cr.err != nil || sr.err != nil {
+		t.Fatal(cr.err, sr.err)
+	}
+	t.Cleanup(func() { a.Close(); sr.conn.CloseNow(); cr.conn.CloseNow() })
+	return a, h, sr.conn
+}

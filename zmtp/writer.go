@@ -68,8 +68,9 @@ func (c *Conn) broadcastLocked() {
 // outgoing is what one has taken to write.
 type outgoing struct {
 	buf  *buffer
-	r, w int  // still to be written: buf.octets[r:w]
-	ping bool // there is a PING in it
+	r, w int           // still to be written: buf.octets[r:w]
+	ping bool          // there is a PING in it
+	at   time.Duration // when it was taken, as in pulse, if there is
 }
 
 // takeLocked takes what is in the buffer, and the heartbeats that are due, for the one
@@ -79,6 +80,9 @@ func (c *Conn) takeLocked() outgoing {
 	c.tx.carrying = c.tx.queued > 0
 	ping := c.appendHeartbeatsLocked()
 	out := outgoing{buf: c.tx.buf, w: c.tx.queued, ping: ping}
+	if ping {
+		out.at = c.pulse.now()
+	}
 	c.tx.buf, c.tx.queued, c.tx.urgent = nil, 0, false
 	c.tx.taken++
 	c.tx.writing = true
@@ -123,7 +127,7 @@ func (c *Conn) writeAloneLocked(out outgoing) {
 func (c *Conn) writtenLocked(out outgoing, err error) error {
 	putBuffer(out.buf)
 	if err == nil && out.ping {
-		c.pingWrittenLocked()
+		c.pingWrittenLocked(out.at)
 	}
 	return c.endWritingLocked(err)
 }
