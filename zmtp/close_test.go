@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,4 +200,33 @@ func TestCloseUnread(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	ztest.Must(t, <-closed)
+}
+
+// TestCloseDuringLastLook: a Close that begins while somebody looks once more whether a
+// peer is silent ends that.
+func TestCloseDuringLastLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, h, s := connectHooked(t, zmtp.Config{HeartbeatInterval: time.Second, HeartbeatTimeout: time.Second})
+		taken := make([]byte, len("\x04\x07\x04PING\x00\x00"))
+		_, err := io.ReadFull(raw, taken)
+		ztest.Must(t, err)
+		time.Sleep(1100 * time.Millisecond) // the peer is suspect now
+		go s.Send(t.Context(), []byte("x")) // and excused, since octets wait to be written
+		time.Sleep(time.Second)
+		closed := make(chan error, 1)
+		var once sync.Once
+		h.setReadDeadline = func(at time.Time) {
+			if at.After(time.Now()) {
+				once.Do(func() {
+					go func() { closed <- s.Close() }()
+					synctest.Wait()
+				})
+			}
+		}
+		if _, err := s.Recv(within(t, time.Minute)); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		<-closed
+	})
 }

@@ -134,6 +134,7 @@ func (c *Conn) fillLocked(ctx context.Context) error {
 			if done, err := c.lookOnceMoreLocked(); done {
 				return err
 			}
+			continue
 		}
 		c.rx.interrupt.begin(ctx)
 		err := c.rx.frames.fill()
