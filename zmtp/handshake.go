@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
@@ -132,9 +133,11 @@ func (h *handshake) warnOfPlain() {
 	}
 }
 
+// isTimeout reports whether err means that a deadline has passed. When the system gives a
+// connection up it says that it has timed out too.
 func isTimeout(err error) bool {
 	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
+	return errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // isClosed reports whether err means that the peer has closed the connection.

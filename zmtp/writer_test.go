@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,4 +305,27 @@ func TestSendFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestConnectionTimedOut: a connection that the system gives up for its silence hasn't
+// been closed by the peer.
+func TestConnectionTimedOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, h, s := connectHooked(t, zmtp.Config{})
+		errs := []error{os.NewSyscallError("read", syscall.ETIMEDOUT), io.EOF} // as Linux has it
+		h.read = func() error {
+			err := errs[0]
+			errs = errs[min(1, len(errs)-1):]
+			return err
+		}
+		for range 2 {
+			if _, err := s.Recv(t.Context()); !errors.Is(err, syscall.ETIMEDOUT) {
+				t.Error(err)
+			}
+			if err := s.Send(t.Context(), []byte("x")); !errors.Is(err, syscall.ETIMEDOUT) {
+				t.Error(err)
+			}
+		}
+	})
 }
