@@ -132,7 +132,7 @@ func (c *Conn) setTimerLocked() {
 	}
 	switch limit := c.stallLimitLocked(); {
 	case p.write != 0:
-		if limit > 0 && p.stalled.Load() != p.write {
+		if limit > 0 {
 			next = min(next, p.writeAt+limit)
 		}
 	case p.suspect.Load(): // the one who receives finds out
@@ -180,6 +180,7 @@ func (c *Conn) lookAtWriteLocked(now time.Duration) {
 	}
 	if limit := c.stallLimitLocked(); limit > 0 && now-p.writeAt >= limit {
 		p.stalled.Store(number)
+		p.writeAt = now // it may end well at this moment: then that is to be found out
 		c.nc.SetWriteDeadline(aLongTimeAgo)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,6 +272,31 @@ func TestQuickPong(t *testing.T) {
 		slow.wrote = func([]byte) { time.Sleep(time.Millisecond) }
 		go c.Recv(t.Context())
 		if _, err := s.Recv(within(t, time.Minute)); err != context.DeadlineExceeded {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTTLAfterStall: the TTL of a peer that has taken all, at the last moment, is kept
+// from then on as before.
+func TestTTLAfterStall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, h, s := connectHooked(t, zmtp.Config{})
+		wrote := make(chan struct{}, 10)
+		h.wrote = func([]byte) { wrote <- struct{}{} }
+		go raw.Write(frame(4, []byte("\x04PING\x00\x0actx")))
+		go s.Send(t.Context(), []byte("x"))
+		var once sync.Once
+		h.setWriteDeadline = func(at time.Time) {
+			if !at.IsZero() {
+				once.Do(func() {
+					go io.Copy(io.Discard, raw)
+					<-wrote
+				})
+			}
+		}
+		if _, err := s.Recv(within(t, time.Minute)); !errors.Is(err, zmtp.ErrHeartbeat) {
 			t.Error(err)
 		}
 	})
