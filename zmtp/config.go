@@ -20,6 +20,10 @@ const (
 	DefaultMaxParts         = 4096
 )
 
+// maxHeartbeat is what is for ever, as a time between heartbeats, and can still be added to
+// others.
+const maxHeartbeat = math.MaxInt64 / 4
+
 // ErrConfig means that a Config can't work. It is found before the network is
 // touched.
 var ErrConfig = errors.New("zmtp: unusable configuration")
@@ -135,7 +139,8 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	cfg.MaxMessageSize = orDefault(cfg.MaxMessageSize, DefaultMaxMessageSize)
 	cfg.MaxMetadataSize = orDefault(cfg.MaxMetadataSize, DefaultMaxMetadataSize)
 	cfg.MaxParts = orDefault(cfg.MaxParts, DefaultMaxParts)
-	cfg.HeartbeatTimeout = orDefault(cfg.HeartbeatTimeout, cfg.HeartbeatInterval)
+	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, maxHeartbeat)
+	cfg.HeartbeatTimeout = min(orDefault(cfg.HeartbeatTimeout, cfg.HeartbeatInterval), maxHeartbeat)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

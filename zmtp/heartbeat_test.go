@@ -1,10 +1,12 @@
 package zmtp_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -298,6 +300,21 @@ func TestTTLAfterStall(t *testing.T) {
 		}
 		if _, err := s.Recv(within(t, time.Minute)); !errors.Is(err, zmtp.ErrHeartbeat) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestLongPatience: however long a peer may be silent, it is told the longest TTL that
+// there is, and nothing keeps the machine busy meanwhile.
+func TestLongPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, _, s := connectHooked(t, zmtp.Config{HeartbeatInterval: time.Second, HeartbeatTimeout: math.MaxInt64})
+		go s.Recv(t.Context())
+		ping := make([]byte, len("\x04\x07\x04PING\x00\x00"))
+		_, err := io.ReadFull(raw, ping)
+		if err != nil || !bytes.HasSuffix(ping, []byte("PING\xff\xff")) {
+			t.Errorf("got %q, %v", ping, err)
 		}
 	})
 }
