@@ -54,7 +54,7 @@ type pulse struct {
 	moved    time.Duration // when it ended, or octets before that PING were last seen to move
 
 	pingEnd int64  // octets up to that PING, with it
-	heardAt int64  // octets that had been written when the last PING was answered
+	heardAt int64  // octets up to the last PING that was answered
 	acked   int64  // of the octets before that PING, those that the peer's system had
 	room    uint32 // what more it was ready to take
 
@@ -201,7 +201,7 @@ func (c *Conn) isSilentLocked(now time.Duration) bool {
 	p := &c.pulse
 	heard := time.Duration(p.heard.Load())
 	if p.pinged > 0 && heard >= p.pinged {
-		p.pinged, p.heardAt = 0, p.written.Load()
+		p.pinged, p.heardAt = 0, p.pingEnd
 	}
 	switch {
 	case p.write != 0:

@@ -1,6 +1,7 @@
 package zmtp_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -317,4 +319,46 @@ func TestLongPatience(t *testing.T) {
 			t.Errorf("got %q, %v", ping, err)
 		}
 	})
+}
+
+// TestBurstBehindPing: a peer that answered a PING at once, got much to read right behind
+// it, and reads that slowly, is not silent when the next PING waits behind it all.
+func TestBurstBehindPing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells whether a peer reads")
+	}
+	_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+	server.HeartbeatInterval, server.HeartbeatTimeout = 2*time.Second, time.Second
+	a, b := tcpPair(t)
+	defer a.Close()
+	_, err := a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"))...))
+	ztest.Must(t, err)
+	s, err := zmtp.Server(ztest.Context(t), b, server)
+	ztest.Must(t, err)
+	defer s.CloseNow()
+	ping := frame(4, []byte("\x04PING\x00\x1e"))
+	in := bufio.NewReaderSize(a, 64<<10)
+	skip := func() { // to behind the next PING, slowly if there is much before
+		for seen := []byte(nil); !bytes.HasSuffix(seen, ping); {
+			octet, err := in.ReadByte()
+			if err != nil {
+				return
+			}
+			seen = append(seen[max(0, len(seen)-len(ping)):], octet)
+			if in.Buffered() == 0 {
+				time.Sleep(250 * time.Millisecond)
+			}
+		}
+	}
+	go func() {
+		skip()
+		a.Write(frame(4, []byte("\x04PONG")))
+		go s.Send(context.Background(), make([]byte, 1<<20)) // its system takes it all
+		skip()
+		a.Write(frame(0, []byte("that was much")))
+	}()
+	if got, err := s.Recv(ztest.Context(t)); err != nil || string(got[0]) != "that was much" {
+		t.Errorf("got %q, %v", got, err)
+	}
 }
