@@ -2,6 +2,7 @@ package zmtp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +44,18 @@ func (c *Conn) Close() error {
 func (c *Conn) CloseNow() error {
 	c.close()
 	c.fail(net.ErrClosed)
-	c.nc.Close()
+	c.hangUp()
 	return c.shutDown()
+}
+
+// hangUp closes the net.Conn without a word. A tls.Conn would wait until it has said good
+// bye, as closeWrite lets it.
+func (c *Conn) hangUp() {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		tc.NetConn().Close()
+		return
+	}
+	c.nc.Close()
 }
 
 // isClosing reports whether Close or CloseNow has been called.
@@ -70,7 +81,7 @@ func (c *Conn) finish() error {
 	defer cancel()
 	err := c.deliver(ctx)
 	cause := c.fail(net.ErrClosed)
-	c.nc.Close()
+	c.hangUp()
 	if c.rx.err == nil {
 		c.rx.err = cause
 	}

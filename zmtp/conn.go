@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 
@@ -73,6 +74,7 @@ func startConn(h *handshake) *Conn {
 	c.rx.turn = make(chan struct{}, 1)
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
+	_, c.tx.whole = h.nc.(*tls.Conn)
 	theirs, _ := h.claims.Get("Socket-Type")
 	c.tx.delimiter = delimiterOf(h.cfg.SocketType, string(theirs))
 	if h.session != nil {

@@ -14,6 +14,10 @@ func (c *Conn) sendLargeLocked(ctx context.Context, flags byte, parts [][]byte) 
 		return err
 	}
 	var out outgoing
+	if c.tx.whole {
+		c.writeLargeAloneLocked(out, nil, CloneMessage(parts), flags)
+		return c.flushLocked(ctx)
+	}
 	c.tx.mu.Unlock()
 	payload, parts, err := c.writeLarge(ctx, &out, nil, parts, flags)
 	c.tx.mu.Lock()

@@ -180,7 +180,7 @@ func (c *Conn) failReceiveLocked(err error) error {
 			// has not closed the connection in good order.
 			c.rx.err = io.EOF
 		}
-		c.nc.Close()
+		c.hangUp()
 	}
 	return c.rx.err
 }

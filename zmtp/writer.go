@@ -32,6 +32,7 @@ type txState struct {
 	ping      bool          // a PING is due
 	pong      []byte        // what the PONG that is due echoes; nil if none is due
 	interrupt interrupter   // of the one who writes
+	whole     bool          // what is being written mustn't be interrupted, or it can't go on
 	changed   chan struct{} // closed at the next change of all this; nil if nobody waits
 	closing   bool          // no more messages are taken
 	err       error         // what ended the connection
@@ -40,6 +41,9 @@ type txState struct {
 
 // writeSize is how many octets gather before they are written.
 const writeSize = 128 << 10
+
+// wholeSize is how many octets are written at a time that mustn't be interrupted.
+const wholeSize = 16 << 10
 
 // waitLocked waits until something has changed.
 func (c *Conn) waitLocked(ctx context.Context) error {
@@ -89,10 +93,14 @@ func (c *Conn) takeLocked() outgoing {
 	return out
 }
 
-// writeQueuedLocked writes what is in the buffer, if nobody else is writing. If ctx is
-// done before, the rest goes out without the caller; the error is then ctx's.
+// writeQueuedLocked writes what is in the buffer, if nobody else is writing, or begins
+// to. If ctx is done before, the rest goes out without the caller; the error is then ctx's.
 func (c *Conn) writeQueuedLocked(ctx context.Context) error {
 	out := c.takeLocked()
+	if c.tx.whole {
+		c.writeAloneLocked(out) // for which the caller can wait
+		return nil
+	}
 	c.tx.mu.Unlock()
 	n, err := c.write(ctx, out.buf.octets[:out.w])
 	c.tx.mu.Lock()
@@ -153,10 +161,15 @@ func (c *Conn) endWritingLocked(err error) error {
 // write writes octets, unless ctx is done before, and returns how many it has written.
 // It is for the one who writes.
 func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
+	late := false
 	for n < len(octets) {
+		now := octets[n:]
+		if c.tx.whole {
+			now = now[:min(len(now), wholeSize)]
+		}
 		number := c.pulse.beginWrite()
 		c.tx.interrupt.begin(ctx)
-		m, err := c.nc.Write(octets[n:])
+		m, err := c.nc.Write(now)
 		c.tx.interrupt.end()
 		c.pulse.endWrite(m)
 		n += m
@@ -166,13 +179,16 @@ func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 			return n, err
 		case ctx.Err() != nil:
 			return n, ctx.Err()
-		case c.pulse.stalled.Load() != number: // interrupted too late, when another was under way
-			c.nc.SetWriteDeadline(time.Time{})
-		case m == 0:
+		case c.pulse.stalled.Load() == number && (m == 0 || c.tx.whole):
 			return n, ErrHeartbeat
-		default:
+		case c.pulse.stalled.Load() == number:
 			c.nc.SetWriteDeadline(time.Time{})
 			c.watchWrite(number + 2)
+		case late:
+			return n, fmt.Errorf("the %T doesn't go on after an interrupted write: %w", c.nc, err)
+		default: // interrupted too late, when another was under way
+			c.nc.SetWriteDeadline(time.Time{})
+			late = true
 		}
 	}
 	return n, nil
@@ -190,7 +206,7 @@ func (c *Conn) failLocked(err error) error {
 	// What the peer sent before it closed the connection can still be received; the
 	// one who receives finds the end. After Close that is Close.
 	if !isClosed(err) && !c.tx.closing {
-		c.nc.Close()
+		c.hangUp()
 	}
 	if c.tx.err == nil {
 		c.tx.lost = c.tx.queued > 0
