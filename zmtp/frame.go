@@ -186,6 +186,9 @@ func (fr *frameReader) fill() error {
 // expected.
 func (fr *frameReader) makeRoom() {
 	fr.buf.forget()
+	if idle := &fr.idle; cap(idle.batch) > keptParts || cap(idle.parts) > keptParts {
+		idle.batch, idle.parts = nil, nil // small messages are many, and these would stay
+	}
 	have, held := len(fr.buf.octets), fr.w-fr.keep
 	need := fr.r - fr.keep // for the next frame and what is kept before it
 	if _, size, n, _ := fr.header(); n > 0 {

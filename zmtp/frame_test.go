@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -194,6 +195,34 @@ func TestIdleBuffer(t *testing.T) {
 		if len(body) != 1000 {
 			t.Fatalf("frame %d has %d octets", n, len(body))
 		}
+	}
+}
+
+// TestIdleViews: what a connection needed to hand out many small messages doesn't stay
+// with it while nothing arrives.
+func TestIdleViews(t *testing.T) {
+	t.Parallel()
+	waiting := false
+	var c *Conn
+	fr := newFrameReader(readerFunc(func(p []byte) (int, error) {
+		if waiting {
+			if idle := &c.rx.frames.idle; cap(idle.batch)+cap(idle.parts) > 2*keptParts {
+				t.Errorf("waits for nothing with room for %d messages and %d parts", cap(idle.batch), cap(idle.parts))
+			}
+			return 0, io.EOF
+		}
+		waiting = true
+		return copy(p, make([]byte, idleBuffer-2)), nil // messages of no octets
+	}))
+	a, b := net.Pipe()
+	defer b.Close()
+	c = startConn(&handshake{nc: a, cfg: &Config{SocketType: "DEALER", MaxParts: 1}, in: fr})
+	defer c.CloseNow()
+	if batch, err := c.RecvBatch(t.Context()); err != nil || len(batch) != idleBuffer/2-1 {
+		t.Fatal(len(batch), err)
+	}
+	if _, err := c.RecvBatch(t.Context()); err != io.EOF {
+		t.Error(err)
 	}
 }
 
