@@ -230,3 +230,29 @@ func TestCloseDuringLastLook(t *testing.T) {
 		<-closed
 	})
 }
+
+// TestNothingTakenDuringClose: while Close delivers messages, others are refused at once,
+// and none are received.
+func TestNothingTakenDuringClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		ztest.Must(t, s.Queue(t.Context(), []byte("before")))
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		synctest.Wait()
+		for _, message := range [][]byte{[]byte("small"), pattern(1 << 20)} {
+			if err := s.Queue(t.Context(), message); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%d octets: %v", len(message), err)
+			}
+		}
+		start := time.Now()
+		if _, err := s.Recv(t.Context()); !errors.Is(err, net.ErrClosed) || time.Since(start) > 0 {
+			t.Errorf("Recv: %v after %v", err, time.Since(start))
+		}
+		if got, err := io.ReadAll(raw); err != nil || !bytes.Equal(got, frame(0, []byte("before"))) {
+			t.Errorf("got %d octets, %v", len(got), err)
+		}
+		ztest.Must(t, <-closed)
+	})
+}

@@ -290,7 +290,11 @@ func TestTTLAfterStall(t *testing.T) {
 		wrote := make(chan struct{}, 10)
 		h.wrote = func([]byte) { wrote <- struct{}{} }
 		go raw.Write(frame(4, []byte("\x04PING\x00\x0actx")))
-		go s.Send(t.Context(), []byte("x"))
+		if _, err := s.Recv(within(t, time.Millisecond)); err != context.DeadlineExceeded {
+			t.Fatal(err)
+		}
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(t.Context(), []byte("x")) }()
 		var once sync.Once
 		h.setWriteDeadline = func(at time.Time) {
 			if !at.IsZero() {
@@ -299,6 +303,10 @@ func TestTTLAfterStall(t *testing.T) {
 					<-wrote
 				})
 			}
+		}
+		ztest.Must(t, <-sent)
+		if err := s.Send(t.Context(), []byte("y")); err != nil {
+			t.Errorf("the next write was interrupted: %v", err)
 		}
 		if _, err := s.Recv(within(t, time.Minute)); !errors.Is(err, zmtp.ErrHeartbeat) {
 			t.Error(err)
@@ -361,4 +369,47 @@ func TestBurstBehindPing(t *testing.T) {
 	if got, err := s.Recv(ztest.Context(t)); err != nil || string(got[0]) != "that was much" {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// TestPongAtTheLastMoment: a PONG that arrives when somebody is about to look for it is
+// enough, and harms no later read.
+func TestPongAtTheLastMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, h, s := connectHooked(t, zmtp.Config{HeartbeatInterval: 2 * time.Second, HeartbeatTimeout: time.Second})
+		go io.Copy(io.Discard, raw)
+		var once sync.Once
+		h.setReadDeadline = func(at time.Time) {
+			if !at.IsZero() {
+				once.Do(func() {
+					raw.Write(frame(4, []byte("\x04PONG")))
+					go func() {
+						time.Sleep(time.Second)
+						raw.Write(frame(0, []byte("x")))
+					}()
+				})
+			}
+		}
+		if got, err := s.Recv(context.Background()); err != nil || string(got[0]) != "x" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+// TestSendBehindPing: a peer that got a PING, and at once much to read, may read that
+// first.
+func TestSendBehindPing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		raw, _, s := connectHooked(t, zmtp.Config{HeartbeatInterval: 2 * time.Second, HeartbeatTimeout: time.Second})
+		_, err := io.ReadFull(raw, make([]byte, len("\x04\x07\x04PING\x00\x00")))
+		ztest.Must(t, err)
+		stop := make(chan struct{})
+		defer close(stop)
+		go takeSlowly(raw, 1000, 900*time.Millisecond, stop)
+		go s.Send(t.Context(), pattern(1<<20))
+		if _, err := s.Recv(within(t, time.Minute)); err != context.DeadlineExceeded {
+			t.Error(err)
+		}
+	})
 }

@@ -329,3 +329,85 @@ func TestConnectionTimedOut(t *testing.T) {
 		}
 	})
 }
+
+// TestFlushGivenUpAtTheEnd: a Flush that is given up at the moment when the one for whom
+// it waits has written, leaves nothing behind.
+func TestFlushGivenUpAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+			go s.Send(t.Context(), []byte("first"))
+			synctest.Wait()
+			ztest.Must(t, s.Queue(t.Context(), []byte("second")))
+			go s.Flush(within(t, time.Second))
+			time.Sleep(time.Second)
+			ztest.Must(t, raw.SetReadDeadline(time.Now().Add(time.Second)))
+			want := slices.Concat(frame(0, []byte("first")), frame(0, []byte("second")))
+			got := make([]byte, len(want))
+			if n, err := io.ReadFull(raw, got); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("got %q, %v", got[:n], err)
+			}
+		})
+	}
+}
+
+// TestLargeGivenUp: a large message that is given up before it has a place lets others
+// have theirs at once.
+func TestLargeGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
+		go s.Send(t.Context(), []byte("x")) // nobody reads it
+		synctest.Wait()
+		go s.Send(within(t, time.Second), pattern(1<<20))
+		synctest.Wait()
+		start := time.Now()
+		if err := s.Queue(within(t, time.Minute), []byte("y")); err != nil || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// TestLargeBehindLarge: a large message that is given up behind another doesn't let
+// messages into the midst of that.
+func TestLargeBehindLarge(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range mechanisms {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := configs(mechanism, "DEALER", "DEALER")
+			a, b := net.Pipe()
+			slow := &stopping{Conn: b, left: 1 << 30, on: make(chan struct{})}
+			c, s := connectOver(t, a, slow, client, server)
+			slow.left = 300_000
+			message := [][]byte{pattern(200_000), pattern(200_000), pattern(200_000)}
+			sent := make(chan error, 2)
+			go func() { sent <- c.Send(t.Context(), message...) }()
+			received := make(chan [][]byte, 2)
+			go func() {
+				for range cap(received) {
+					got, err := s.Recv(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					received <- got
+				}
+			}()
+			synctest.Wait()
+			if err := c.Send(within(t, time.Second), message...); err != context.DeadlineExceeded {
+				t.Errorf("the second large one: %v", err)
+			}
+			if err := c.Queue(within(t, time.Second), []byte("y")); err != context.DeadlineExceeded {
+				t.Errorf("a small one has a place: %v", err)
+			}
+			close(slow.on)
+			go func() { sent <- c.Send(t.Context(), []byte("z")) }()
+			for _, want := range [][][]byte{message, {[]byte("z")}} {
+				if got := <-received; !same(got, want) {
+					t.Errorf("%s: got %d parts, want %d", mechanism, len(got), len(want))
+				}
+			}
+			ztest.Must(t, <-sent, <-sent)
+		})
+	}
+}
