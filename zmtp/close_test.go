@@ -238,6 +238,11 @@ func TestNothingTakenDuringClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
 		ztest.Must(t, s.Queue(t.Context(), []byte("before")))
+		waiting := make(chan error, 1)
+		go s.Flush(t.Context())
+		synctest.Wait()
+		go func() { waiting <- s.Send(t.Context(), pattern(1<<20)) }()
+		synctest.Wait()
 		closed := make(chan error, 1)
 		go func() { closed <- s.Close() }()
 		synctest.Wait()
@@ -247,6 +252,9 @@ func TestNothingTakenDuringClose(t *testing.T) {
 			}
 		}
 		start := time.Now()
+		if err := <-waiting; !errors.Is(err, net.ErrClosed) || time.Since(start) > 0 {
+			t.Errorf("one that has waited for a place: %v after %v", err, time.Since(start))
+		}
 		if _, err := s.Recv(t.Context()); !errors.Is(err, net.ErrClosed) || time.Since(start) > 0 {
 			t.Errorf("Recv: %v after %v", err, time.Since(start))
 		}
@@ -255,4 +263,31 @@ func TestNothingTakenDuringClose(t *testing.T) {
 		}
 		ztest.Must(t, <-closed)
 	})
+}
+
+// TestCloseWithHeartbeatUnread: Close doesn't wait for a peer to read heartbeats, and
+// doesn't call them messages.
+func TestCloseWithHeartbeatUnread(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+			server.HeartbeatInterval, server.HeartbeatTimeout = time.Millisecond, time.Hour
+			raw, b := pairOf(t, network)
+			defer raw.Close()
+			_, err := raw.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"))...))
+			ztest.Must(t, err)
+			s, err := zmtp.Server(ztest.Context(t), b, server)
+			ztest.Must(t, err)
+			ztest.Must(t, s.Send(ztest.Context(t), []byte("the last message")))
+			for seen := []byte(nil); !bytes.Contains(seen, []byte("the last message\x04")); { // a PING follows
+				octet := make([]byte, 1)
+				_, err := io.ReadFull(raw, octet)
+				ztest.Must(t, err)
+				seen = append(seen, octet...)
+			}
+			ztest.Must(t, s.Close())
+		})
+	}
 }
