@@ -184,11 +184,11 @@ func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 		case c.pulse.stalled.Load() == number:
 			c.nc.SetWriteDeadline(time.Time{})
 			c.watchWrite(number + 2)
-		case late:
+		case late && m == 0:
 			return n, fmt.Errorf("the %T doesn't go on after an interrupted write: %w", c.nc, err)
 		default: // interrupted too late, when another was under way
 			c.nc.SetWriteDeadline(time.Time{})
-			late = true
+			late = m == 0
 		}
 	}
 	return n, nil
