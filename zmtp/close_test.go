@@ -216,14 +216,14 @@ func TestCloseDuringLastLook(t *testing.T) {
 		time.Sleep(time.Second)
 		closed := make(chan error, 1)
 		var once sync.Once
-		h.setReadDeadline = func(at time.Time) {
+		h.hooks.Store(&hooks{setReadDeadline: func(at time.Time) {
 			if at.After(time.Now()) {
 				once.Do(func() {
 					go func() { closed <- s.Close() }()
 					synctest.Wait()
 				})
 			}
-		}
+		}})
 		if _, err := s.Recv(within(t, time.Minute)); !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}

@@ -273,7 +273,7 @@ func TestQuickPong(t *testing.T) {
 		a, b := net.Pipe()
 		slow := &hooked{Conn: b}
 		c, s := connectOver(t, a, slow, client, server)
-		slow.wrote = func([]byte) { time.Sleep(time.Millisecond) }
+		slow.hooks.Store(&hooks{wrote: func([]byte) { time.Sleep(time.Millisecond) }})
 		go c.Recv(t.Context())
 		if _, err := s.Recv(within(t, time.Minute)); err != context.DeadlineExceeded {
 			t.Error(err)
@@ -288,22 +288,21 @@ func TestTTLAfterStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		raw, h, s := connectHooked(t, zmtp.Config{})
 		wrote := make(chan struct{}, 10)
-		h.wrote = func([]byte) { wrote <- struct{}{} }
-		go raw.Write(frame(4, []byte("\x04PING\x00\x0actx")))
-		if _, err := s.Recv(within(t, time.Millisecond)); err != context.DeadlineExceeded {
-			t.Fatal(err)
-		}
-		sent := make(chan error, 1)
-		go func() { sent <- s.Send(t.Context(), []byte("x")) }()
 		var once sync.Once
-		h.setWriteDeadline = func(at time.Time) {
+		h.hooks.Store(&hooks{wrote: func([]byte) { wrote <- struct{}{} }, setWriteDeadline: func(at time.Time) {
 			if !at.IsZero() {
 				once.Do(func() {
 					go io.Copy(io.Discard, raw)
 					<-wrote
 				})
 			}
+		}})
+		go raw.Write(frame(4, []byte("\x04PING\x00\x0actx")))
+		if _, err := s.Recv(within(t, time.Millisecond)); err != context.DeadlineExceeded {
+			t.Fatal(err)
 		}
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(t.Context(), []byte("x")) }()
 		ztest.Must(t, <-sent)
 		if err := s.Send(t.Context(), []byte("y")); err != nil {
 			t.Errorf("the next write was interrupted: %v", err)
@@ -379,7 +378,7 @@ func TestPongAtTheLastMoment(t *testing.T) {
 		raw, h, s := connectHooked(t, zmtp.Config{HeartbeatInterval: 2 * time.Second, HeartbeatTimeout: time.Second})
 		go io.Copy(io.Discard, raw)
 		var once sync.Once
-		h.setReadDeadline = func(at time.Time) {
+		h.hooks.Store(&hooks{setReadDeadline: func(at time.Time) {
 			if !at.IsZero() {
 				once.Do(func() {
 					raw.Write(frame(4, []byte("\x04PONG")))
@@ -389,7 +388,7 @@ func TestPongAtTheLastMoment(t *testing.T) {
 					}()
 				})
 			}
-		}
+		}})
 		if got, err := s.Recv(context.Background()); err != nil || string(got[0]) != "x" {
 			t.Errorf("got %q, %v", got, err)
 		}

@@ -136,9 +136,13 @@ func connectOver(t testing.TB, a, b net.Conn, client, server zmtp.Config) (c, s 
 	return cr.conn, sr.conn
 }
 
-// hooked is a net.Conn at whose calls something else happens.
+// hooked is a net.Conn at whose calls something else happens, from when hooks are stored.
 type hooked struct {
 	net.Conn
+	hooks atomic.Pointer[hooks]
+}
+
+type hooks struct {
 	wrote            func(p []byte)    // after a Write
 	read             func() error      // before a Read, which returns its error
 	setReadDeadline  func(t time.Time) // before it is set
@@ -146,8 +150,8 @@ type hooked struct {
 }
 
 func (h *hooked) Read(p []byte) (int, error) {
-	if h.read != nil {
-		if err := h.read(); err != nil {
+	if hooks := h.hooks.Load(); hooks != nil && hooks.read != nil {
+		if err := hooks.read(); err != nil {
 			return 0, err
 		}
 	}
@@ -156,22 +160,22 @@ func (h *hooked) Read(p []byte) (int, error) {
 
 func (h *hooked) Write(p []byte) (int, error) {
 	n, err := h.Conn.Write(p)
-	if h.wrote != nil {
-		h.wrote(p)
+	if hooks := h.hooks.Load(); hooks != nil && hooks.wrote != nil {
+		hooks.wrote(p)
 	}
 	return n, err
 }
 
 func (h *hooked) SetReadDeadline(t time.Time) error {
-	if h.setReadDeadline != nil {
-		h.setReadDeadline(t)
+	if hooks := h.hooks.Load(); hooks != nil && hooks.setReadDeadline != nil {
+		hooks.setReadDeadline(t)
 	}
 	return h.Conn.SetReadDeadline(t)
 }
 
 func (h *hooked) SetWriteDeadline(t time.Time) error {
-	if h.setWriteDeadline != nil {
-		h.setWriteDeadline(t)
+	if hooks := h.hooks.Load(); hooks != nil && hooks.setWriteDeadline != nil {
+		hooks.setWriteDeadline(t)
 	}
 	return h.Conn.SetWriteDeadline(t)
 }

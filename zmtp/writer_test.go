@@ -314,11 +314,11 @@ func TestConnectionTimedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, h, s := connectHooked(t, zmtp.Config{})
 		errs := []error{os.NewSyscallError("read", syscall.ETIMEDOUT), io.EOF} // as Linux has it
-		h.read = func() error {
+		h.hooks.Store(&hooks{read: func() error {
 			err := errs[0]
 			errs = errs[min(1, len(errs)-1):]
 			return err
-		}
+		}})
 		for range 2 {
 			if _, err := s.Recv(t.Context()); !errors.Is(err, syscall.ETIMEDOUT) {
 				t.Error(err)
