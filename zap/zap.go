@@ -135,8 +135,8 @@ type Handler interface {
 // waiting for anything, and in microseconds. Whoever asks it then needs no
 // goroutine for the answer, and no copy of the request: what that consists of
 // is valid until HandleAtOnce returns. ok is false for a request that may take
-// longer, which is for Handle. HandleAtOnce must return: no context ends it, and what
-// waits for it, such as zmtp.Listener.Close and remote.Serve, goes on only then.
+// longer, which is for Handle. HandleAtOnce must return: no context ends it, and the
+// clients of the same connection or socket wait for it.
 type PromptHandler interface {
 	Handler
 	HandleAtOnce(req *Request) (reply Reply, ok bool)

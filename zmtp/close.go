@@ -32,7 +32,8 @@ var errUnsent = errors.New("closed before all that was sent has arrived")
 // That the peer's system has a message doesn't mean that the peer has read it. On
 // other systems than Linux, and for other connections than TCP and ipc, Close can't
 // know what has arrived: it waits until the peer has closed its side too, for a second
-// at most.
+// at most. If the net.Conn has no CloseWrite, and the peer doesn't close its side, that
+// is an error.
 func (c *Conn) Close() error {
 	c.close()
 	return c.shutDown()
@@ -138,10 +139,34 @@ func (c *Conn) deliver(ctx context.Context) error {
 	}()
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	sent, err := c.awaitWriter(ctx, ok)
-	if err != nil || !ok || half.CloseWrite() != nil {
+	switch {
+	case err != nil:
 		return err
+	case ok:
+		stop := context.AfterFunc(ctx, c.hangUp) // a tls.Conn has patience of its own
+		defer stop()
+		if half.CloseWrite() != nil {
+			return nil
+		}
+		return c.linger(ctx, sent, discarded)
+	case sent == 0 || isPipe(c.nc):
+		return nil
 	}
-	return c.linger(ctx, sent, discarded)
+	// It can't say that no more comes, and what the peer sends after it is closed takes
+	// away what is on its way.
+	select {
+	case <-discarded:
+		return nil
+	case <-time.After(lingerPatience):
+		return fmt.Errorf("zmtp: %s: %w, as far as can be known: the net.Conn has no CloseWrite", peerName(c.nc), errUnsent)
+	}
+}
+
+// isPipe reports whether a connection is net.Pipe's, where a write waits for the peer's
+// read.
+func isPipe(nc net.Conn) bool {
+	local := nc.LocalAddr()
+	return local != nil && local.Network() == "pipe"
 }
 
 // awaitWriter waits until nobody writes any more. It doesn't wait for a heartbeat that

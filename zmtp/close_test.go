@@ -291,3 +291,24 @@ func TestCloseWithHeartbeatUnread(t *testing.T) {
 		})
 	}
 }
+
+// TestCloseWithoutCloseWrite: over a net.Conn that can't close one side alone, Close says
+// that it doesn't know what has arrived, unless the peer closes its side.
+func TestCloseWithoutCloseWrite(t *testing.T) {
+	t.Parallel()
+	for _, leaves := range []bool{false, true} {
+		client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		a, b := tcpPair(t)
+		c, s := connectOver(t, struct{ net.Conn }{a}, b, client, server)
+		ztest.Must(t, c.Send(ztest.Context(t), []byte("x")))
+		if _, err := s.Recv(ztest.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+		if leaves {
+			ztest.Must(t, s.Close())
+		}
+		if err := c.Close(); (err == nil) != leaves {
+			t.Errorf("the peer leaves: %t: %v", leaves, err)
+		}
+	}
+}

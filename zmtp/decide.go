@@ -44,27 +44,37 @@ func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials
 var tooMany = zap.Reply{Status: zap.StatusTryLater, Text: "too many clients wait for a decision"}
 
 // ask asks the handler, if there is a place for a peer that waits for it, or if it can
-// decide at once.
+// decide at once. It doesn't wait for the handler longer than ctx, whatever that does.
 func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error) {
 	h.in.release()
 	h.in.makeRoom() // what the command took isn't needed while the handler decides
-	returned := false
-	defer func() {
-		if !returned { // nothing of this goroutine but deferred calls runs any more
-			h.nc.Close()
-			h.tell(slog.LevelError, "the handler failed", "", slog.Any("err", errEnded))
-		}
+	type answer struct {
+		reply zap.Reply
+		err   error
+	}
+	hasPlace := h.place.decide()
+	answers := make(chan answer, 1)
+	go func() {
+		defer close(answers) // if the handler ends its goroutine there is none
+		reply, err := askHandler(ctx, h.cfg.Handler, req, hasPlace)
+		answers <- answer{reply, err}
 	}()
-	reply, err := h.askHandler(ctx, req)
-	returned = true
-	return reply, err
+	select {
+	case a, ok := <-answers:
+		if !ok {
+			return zap.Reply{Status: zap.StatusError, Text: "internal error"}, errEnded
+		}
+		return a.reply, a.err
+	case <-ctx.Done():
+		return zap.Reply{}, ctx.Err()
+	}
 }
 
-func (h *handshake) askHandler(ctx context.Context, req *zap.Request) (zap.Reply, error) {
-	if h.place.decide() {
-		return zap.Ask(ctx, h.cfg.Handler, req)
+func askHandler(ctx context.Context, h zap.Handler, req *zap.Request, hasPlace bool) (zap.Reply, error) {
+	if hasPlace {
+		return zap.Ask(ctx, h, req)
 	}
-	if reply, ok, err := zap.AskAtOnce(h.cfg.Handler, req); ok {
+	if reply, ok, err := zap.AskAtOnce(h, req); ok {
 		return reply, err
 	}
 	return tooMany, nil

@@ -231,7 +231,7 @@ func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 }
 
 // TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
-// leaves no client waiting, and the log tells.
+// has failed on this client, and the log tells.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -242,9 +242,54 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 		ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
 		ztest.Must(t, err)
 		defer ln.Close()
-		if _, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client); !errors.Is(err, zmtp.ErrTryAgain) {
+		var refused *zmtp.RefusedError
+		if _, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client); !errors.As(err, &refused) || refused.Status != "500" {
 			t.Errorf("%s: %v", mechanism, err)
 		}
 		wantLogged(t, &log, "level=ERROR", "the handler ended its goroutine")
+	}
+}
+
+// stuck is a handler that says it decides at once, and doesn't until it is released.
+type stuck struct {
+	zap.Handler
+	asked, release chan struct{}
+}
+
+func (s stuck) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
+	s.asked <- struct{}{}
+	<-s.release
+	return zap.Reply{}, false
+}
+
+// TestHandlerStuck: a handler that doesn't return from HandleAtOnce holds up neither Close
+// of a listener nor a handshake that is given up.
+func TestHandlerStuck(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	handler := stuck{allow, make(chan struct{}), make(chan struct{})}
+	t.Cleanup(func() { close(handler.release) })
+	server.Handler = handler
+	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+	ztest.Must(t, err)
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client)
+		dialled <- err
+	}()
+	<-handler.asked
+	ztest.Must(t, ln.Close())
+	if <-dialled == nil {
+		t.Error("a client is let in")
+	}
+	a, b := tcpPair(t)
+	ctx, cancel := context.WithCancel(ztest.Context(t))
+	go zmtp.Client(ctx, a, client)
+	go func() {
+		<-handler.asked
+		cancel()
+	}()
+	if _, err := zmtp.Server(ctx, b, server); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -31,6 +31,13 @@ func window(nc net.Conn) (octets uint32) {
 	return octets
 }
 
+// hasUnread reports whether octets have arrived that can be read.
+func hasUnread(nc net.Conn) bool {
+	octets := 0
+	control(nc, func(fd int) { octets, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
+	return octets > 0
+}
+
 // control calls f with the file descriptor of a connection, if it has one.
 func control(nc net.Conn, f func(fd int)) {
 	if sc, ok := nc.(syscall.Conn); ok {

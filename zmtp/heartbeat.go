@@ -17,8 +17,13 @@ const (
 )
 
 // lastLook is for how long the one who receives looks once more before a peer is
-// given up: what it has sent may be there already.
-const lastLook = 10 * time.Millisecond
+// given up: what it has sent may be there already. If the machine stood still, so that
+// the timer was late, it is as much longer, up to maxLastLook: the peer may have stood
+// still too.
+const (
+	lastLook    = 10 * time.Millisecond
+	maxLastLook = 90 * time.Millisecond
+)
 
 // backlog is how many octets a peer may have to read before it gets to a PING, without
 // us looking whether it goes on reading.
@@ -40,7 +45,10 @@ const backlog = 64 << 10
 // fields belongs to txState.mu.
 type pulse struct {
 	begun time.Time
-	timer *time.Timer // nil if nothing is ever due
+	timer *time.Timer   // nil if nothing is ever due
+	due   time.Duration // when it goes off
+
+	late atomic.Int64 // by how much it did when the peer began to be suspect
 
 	heard   atomic.Int64  // when octets were last read; kept while anything depends on it
 	suspect atomic.Bool   // the peer may be silent
@@ -114,6 +122,7 @@ func (c *Conn) look() {
 	}
 	c.lookAtWriteLocked(now)
 	if !p.suspect.Load() && c.isSilentLocked(now) {
+		p.late.Store(int64(max(now-p.due, 0)))
 		p.suspect.Store(true)
 		c.nc.SetReadDeadline(aLongTimeAgo)
 	}
@@ -147,7 +156,9 @@ func (c *Conn) setTimerLocked() {
 	if next == math.MaxInt64 {
 		return
 	}
-	wait := max(next-p.now(), time.Millisecond)
+	now := p.now()
+	wait := max(next-now, time.Millisecond)
+	p.due = now + wait
 	if p.timer == nil {
 		c.background.Add(1)
 		p.timer = time.AfterFunc(wait, c.look)

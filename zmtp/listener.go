@@ -156,8 +156,7 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 }
 
 // Close stops listening, ends the handshakes that are under way and waits for
-// them. Connections that Accept has returned stay. A handler that goes on is left alone,
-// but for a zap.PromptHandler's HandleAtOnce: Close waits until that returns.
+// them. Connections that Accept has returned stay. A handler that goes on is left alone.
 func (l *Listener) Close() error {
 	l.cancel()
 	err := l.nl.Close()

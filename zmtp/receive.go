@@ -155,9 +155,13 @@ func (c *Conn) fillLocked(ctx context.Context) error {
 // lookOnceMoreLocked reads what a peer that seems to be silent has sent in spite of that,
 // or ends the connection. done is false if the peer isn't silent.
 func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
-	c.nc.SetReadDeadline(time.Now().Add(lastLook))
+	look := min(lastLook+time.Duration(c.pulse.late.Load()), maxLastLook)
+	c.nc.SetReadDeadline(time.Now().Add(look))
 	err = c.rx.frames.fill()
 	c.nc.SetReadDeadline(time.Time{})
+	if isTimeout(err) && hasUnread(c.nc) { // it was over before anything could be read
+		err = c.rx.frames.fill()
+	}
 	switch {
 	case err == nil:
 		c.heardLocked()

@@ -329,3 +329,30 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
+
+// stuck is a handler that says it decides at once, and doesn't until it is released.
+type stuck struct {
+	zap.Handler
+	asked, release chan struct{}
+}
+
+func (s stuck) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
+	close(s.asked)
+	<-s.release
+	return zap.Reply{}, false
+}
+
+// TestServeLeavesHandler: Serve returns though a handler doesn't return from HandleAtOnce.
+func TestServeLeavesHandler(t *testing.T) {
+	t.Parallel()
+	h := stuck{newKeyFirst(t), make(chan struct{}), make(chan struct{})}
+	t.Cleanup(func() { close(h.release) })
+	var log ztest.Log
+	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, log.Logger())
+	queue(t, peerOf(t, endpoint, "DEALER"), "login", login("alice"), 1)
+	<-h.asked
+	stop()
+	if log.Count("level=ERROR", "does not return from HandleAtOnce") != 1 {
+		t.Errorf("the log is:\n%s", &log)
+	}
+}

@@ -113,7 +113,24 @@ func (p *peer) close() {
 func (p *peer) answerBatch(batch [][][]byte) error {
 	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
-	var slow [][][]byte
+	slow, err := p.answerAtOnce(sending, batch)
+	if err != nil {
+		return err
+	}
+	if p.malformed == 0 {
+		p.peers.asked(p) // before it can know
+	}
+	if err := p.conn.Flush(sending); err != nil {
+		return unread(sending, err)
+	}
+	return p.startDecisions(sending, slow)
+}
+
+// answerAtOnce answers the requests to which it has the replies at hand, and returns the
+// others.
+func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow [][][]byte, err error) {
+	p.atOnce.Add(1)
+	defer p.atOnce.Add(-1)
 	for _, frames := range batch {
 		reply, ok, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
 		if errors.Is(err, zap.ErrRequest) {
@@ -126,18 +143,17 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 			continue
 		}
 		if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
-			return err
+			return nil, err
 		}
 		if p.malformed >= maxMalformed {
-			return errMalformed
+			return nil, errMalformed
 		}
 	}
-	if p.malformed == 0 {
-		p.peers.asked(p) // before it can know
-	}
-	if err := p.conn.Flush(sending); err != nil {
-		return unread(sending, err)
-	}
+	return slow, nil
+}
+
+// startDecisions starts the decisions about requests, as far as there are places for them.
+func (p *peer) startDecisions(sending context.Context, slow [][][]byte) error {
 	full := false
 	for _, frames := range slow {
 		ok := p.takePlace()

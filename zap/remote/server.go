@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/internal/tally"
@@ -57,8 +58,8 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 
 // Serve answers the requests that arrive at ln until ctx is done or ln is
 // closed, then closes ln and all connections. It doesn't wait for a handler that
-// goes on although its context is done, but for a zap.PromptHandler's HandleAtOnce it
-// does. The error is nil, or what ended ln.
+// goes on although its context is done, nor, for more than 0.1 s, for one that doesn't
+// return from HandleAtOnce. The error is nil, or what ended ln.
 //
 // A request names its peer as zap.Request.Asker: by its IP address, or "ipc", with
 // its user id where that is known, as in "192.0.2.1 (billing)".
@@ -83,7 +84,7 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 	defer s.log.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	var conns sync.WaitGroup
-	defer conns.Wait()
+	defer s.wait(&conns)
 	defer ln.Close()
 	defer cancel()
 	for {
@@ -113,6 +114,34 @@ type server struct {
 	log       *tally.Log
 	peers     *places
 	decisions chan struct{} // holds one for each decision under way that takes time
+	atOnce    atomic.Int64  // connections whose requests are being decided at once
+}
+
+// stuckTime is how long a decision at once may go on after the end of Serve's context until
+// it is left, together with the time of one look before.
+const stuckTime = 40 * time.Millisecond
+
+// wait waits until all connections have ended, but for those that wait for a HandleAtOnce
+// that doesn't return.
+func (s *server) wait(conns *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		conns.Wait()
+		close(ended)
+	}()
+	for before := false; ; {
+		select {
+		case <-ended:
+			return
+		case <-time.After(stuckTime):
+		}
+		now := s.atOnce.Load() > 0
+		if before && now {
+			s.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "")
+			return
+		}
+		before = now
+	}
 }
 
 // What all calls of Serve in the process share, so that another listener doesn't double
