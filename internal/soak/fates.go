@@ -260,7 +260,7 @@ func (r *round) breakDown(how func()) {
 	how()
 	for end := range r.ours {
 		e := r.ours[end]
-		if e == nil || r.s.fate == stops && end == server {
+		if e == nil || r.stopsReceiving() && end == server {
 			continue
 		}
 		bound, least, ok := r.noticeTime(end)

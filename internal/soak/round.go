@@ -123,7 +123,7 @@ func (r *round) live(ctx context.Context, length time.Duration) {
 func (r *round) connect() error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.soak.patience)
 	defer cancel()
-	if r.s.rate > 0 || r.s.fate == cut || r.s.fate == reset || r.stopsReceiving() {
+	if r.s.rate > 0 || r.s.fate == cut || r.s.fate == reset || r.s.fate == stops {
 		r.network = newNetwork(r.s.rate)
 	}
 	nets, err := r.connectNets(ctx)
