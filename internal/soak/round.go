@@ -18,6 +18,8 @@ import (
 const (
 	// closeTime bounds the time that Close takes.
 	closeTime = 5 * time.Second
+	// endTime is how long Close waits for the peer to close its side too.
+	endTime = 100 * time.Millisecond
 	// slack is how many times the lateness of the control a call may be late: it goes
 	// on after several goroutines have been woken one after another.
 	slack = 4
