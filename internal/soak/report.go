@@ -30,6 +30,7 @@ type tally struct {
 	rounds   int
 	counted  count
 	faults   map[kind]int
+	told     map[string]int // how often faults of the same wording were found
 	excused  int
 	notices  []time.Duration
 	maxOver  time.Duration
@@ -72,17 +73,19 @@ func (t *tally) noticed(d time.Duration) {
 	t.notices = append(t.notices, d)
 }
 
-// maxTold is how many faults of a kind and scenario are told; more are only counted.
+// maxTold is how many faults of the same wording are told in a scenario; more are only
+// counted.
 const maxTold = 3
 
 // fault counts and tells a fault.
 func (r *round) fault(k kind, format string, args ...any) {
 	r.tally.mu.Lock()
 	if r.tally.faults == nil {
-		r.tally.faults = map[kind]int{}
+		r.tally.faults, r.tally.told = map[kind]int{}, map[string]int{}
 	}
 	r.tally.faults[k]++
-	n := r.tally.faults[k]
+	r.tally.told[format]++
+	n := r.tally.told[format]
 	r.tally.mu.Unlock()
 	if n <= maxTold {
 		r.soak.tell("%s, round %d: %s: %s", r.s.name, r.number, k, fmt.Sprintf(format, args...))
