@@ -143,6 +143,7 @@ func (e *theirs) use(rnd *rand.Rand) {
 	stopped := sync.OnceFunc(func() { close(e.sent) })
 	defer stopped()
 	next := time.Now()
+	var slow pace
 	for {
 		select {
 		case <-e.quit:
@@ -174,7 +175,7 @@ func (e *theirs) use(rnd *rand.Rand) {
 			}
 		}
 		for range 20 {
-			if !e.receiveOne(rnd) {
+			if !e.receiveOne(rnd, &slow) {
 				break
 			}
 			idle = false
@@ -186,7 +187,7 @@ func (e *theirs) use(rnd *rand.Rand) {
 }
 
 // receiveOne receives a message if there is one.
-func (e *theirs) receiveOne(rnd *rand.Rand) bool {
+func (e *theirs) receiveOne(rnd *rand.Rand, slow *pace) bool {
 	select {
 	case <-e.stopped:
 		return false
@@ -204,7 +205,7 @@ func (e *theirs) receiveOne(rnd *rand.Rand) bool {
 	}
 	e.in.receive(message)
 	if e.p.receives == slowly {
-		e.r.sleep(time.Duration(rnd.IntN(3)) * time.Millisecond)
+		slow.take(e.r, time.Duration(rnd.IntN(3))*time.Millisecond)
 	}
 	return true
 }

@@ -173,6 +173,7 @@ func (e *ours) took(f *flow, call string, err error, d *deadline, messages uint6
 
 // receive receives until the connection ends, or it is to stop.
 func (e *ours) receive(rnd *rand.Rand) {
+	var slow pace
 	for {
 		select {
 		case <-e.stopped:
@@ -181,14 +182,14 @@ func (e *ours) receive(rnd *rand.Rand) {
 			return
 		default:
 		}
-		if !e.receiveSome(rnd) {
+		if !e.receiveSome(rnd, &slow) {
 			return
 		}
 	}
 }
 
 // receiveSome makes one call, and reports whether the connection lives.
-func (e *ours) receiveSome(rnd *rand.Rand) bool {
+func (e *ours) receiveSome(rnd *rand.Rand, slow *pace) bool {
 	d := e.receiveDeadline(rnd)
 	defer d.cancel()
 	var messages [][][]byte
@@ -220,7 +221,7 @@ func (e *ours) receiveSome(rnd *rand.Rand) bool {
 	}
 	switch {
 	case e.p.receives == slowly:
-		e.r.sleep(time.Duration(rnd.IntN(4)) * time.Millisecond)
+		slow.take(e.r, time.Duration(rnd.IntN(4))*time.Millisecond)
 	case e.p.receives == pauses && rnd.IntN(200) == 0:
 		e.r.sleep(e.p.timeout / 4)
 	}

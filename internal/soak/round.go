@@ -317,6 +317,21 @@ func (r *round) sleep(d time.Duration) {
 	}
 }
 
+// pace is that of a slow reader. One that a busy machine has kept waiting catches up, so
+// that it is as slow as it is to be.
+type pace struct{ due time.Time }
+
+// take takes some time for a message.
+func (p *pace) take(r *round, d time.Duration) {
+	if p.due.IsZero() {
+		p.due = time.Now()
+	}
+	p.due = p.due.Add(d)
+	if wait := time.Until(p.due); wait > 0 {
+		r.sleep(wait)
+	}
+}
+
 // wait waits for an event, and counts it as a fault if it isn't there after patience.
 func (r *round) wait(what string, event <-chan struct{}) bool {
 	timer := time.NewTimer(r.soak.patience)

@@ -186,7 +186,7 @@ func scenarios(large int) (all []*scenario) {
 				client: party{socket: "DEALER", sends: rarely, receives: polls}.beats(200*ms, 1000*ms),
 				server: party{libzmq: true, socket: "DEALER", sends: rarely}.beats(300*ms, 2000*ms)},
 			{name: "libzmq reads slowly", transport: "tcp",
-				client: party{socket: "DEALER", sends: flatOut, size: 5000, receives: polls, hasty: true}.beats(200*ms, 2000*ms),
+				client: party{socket: "DEALER", sends: flatOut, size: 2000, receives: polls, hasty: true}.beats(200*ms, 5000*ms),
 				server: party{libzmq: true, socket: "DEALER", receives: slowly}},
 			{name: "closes on libzmq", transport: transports[0], fate: closes,
 				client: party{socket: "DEALER", sends: queues, size: 5000, receives: polls}.beats(200*ms, 1000*ms),
