@@ -10,6 +10,10 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
+// filling is how long the buffers between two ends may take a little now and then when
+// nobody reads from them any more.
+const filling = time.Second
+
 // noticeTime is how long an end may take to notice, and the least time that it must
 // wait before it gives up.
 func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
@@ -17,8 +21,8 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 	switch {
 	case r.s.fate == reset:
 		return 0, 0, true
-	case r.s.fate == stops: // the peer's PINGs may go on
-		return own.interval + 2*own.timeout, own.timeout, own.timeout > 0
+	case r.s.fate == stops: // the peer's PINGs may go on, and the buffers on the way take some more
+		return own.interval + 2*own.timeout + filling, own.timeout, own.timeout > 0
 	case own.timeout > 0 && ttl > 0:
 		return own.interval + 2*own.timeout, min(own.timeout, ttl), true
 	case own.timeout > 0:
