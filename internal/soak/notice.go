@@ -67,7 +67,7 @@ func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration)
 	at, err := e.ending()
 	// What was in a buffer on the way has come or gone for a while.
 	from := broken
-	if last := e.lastReceived.time(); last.After(from) {
+	if last := e.lastReceived.time(); r.s.fate != stops && last.After(from) {
 		from = last
 	}
 	if last := e.lastTaken.time(); (e.p.sends == flatOut || e.p.sends == queues) && last.After(from) {
