@@ -60,7 +60,7 @@ type Config struct {
 	// 255 octets.
 	Domain string
 
-	// HandshakeTimeout bounds the time from the first octet to the decision. A server
+	// HandshakeTimeout bounds the whole handshake, with the handler's decision. A server
 	// gives a sixth of it, or 5 s if that is more, to the client's greeting and first
 	// command. A cookie of CURVE lives for 30 s at least: with a longer time a slow
 	// client may be refused for its cookie all the same.

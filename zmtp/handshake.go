@@ -95,7 +95,7 @@ func checkDeadlines(nc net.Conn) error {
 	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return nil // what is closed says so when it is used
 	}
-	return fmt.Errorf("%w: %T has no deadlines, which every timeout here needs: copy to and from it, and give one end of a net.Pipe instead: %w",
+	return fmt.Errorf("%w: %T has no deadlines, which every timeout here needs: copy between it and one end of a net.Pipe, and use the other end: %w",
 		ErrConfig, nc, err)
 }
 

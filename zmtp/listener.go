@@ -71,8 +71,9 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 //   - Of the peers that the handler decides about there are 4,096 at most. Beyond that a
 //     client gets StatusTryLater, unless the handler is a zap.PromptHandler and decides
 //     at once.
-//   - Of the connections that wait for Accept there are 4,096 at most. Beyond that one
-//     that the handler has let in keeps its place there, and another is closed.
+//   - Of the connections that wait for Accept there are 4,096 at most. Beyond that, one
+//     with a place among those that the handler decides about keeps that, and any other
+//     is closed.
 //
 // The log tells each cause once a minute for each address, and then counts. A
 // connection that was closed without a single octet, such as that of a health check, is

@@ -10,8 +10,8 @@
 //
 //   - A line that says the same as one before is counted. A line with the count
 //     follows: "handshake failed again".
-//   - From one source (see [Network]) there are so many lines, whatever they say. The
-//     others are counted, in a line for the source.
+//   - From one source (see [Network]) there are at most [Class].Bound lines of a class,
+//     whatever they say. The others are counted, in a line for the source.
 //   - From all sources together there are at most 10,000 lines that say something new,
 //     and memory for as many. Beyond 10,000 sources all others count as one.
 //

@@ -45,8 +45,8 @@ var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 
 // Authenticator answers the ZAP requests of one libzmq context. It ends when
 // the context that Start was given is done, or the libzmq context is
-// terminated; nothing else ends it. CURVE servers in a domain then admit nobody; that
-// it ends is in the log.
+// terminated; nothing else ends it, and the log says when it has ended. CURVE servers in a
+// domain then admit nobody.
 //
 // A decision has 30 s: if the handler hasn't returned then, the answer is 300, and the
 // handler goes on alone. 1,024 decisions may be under way at once. Beyond that the
@@ -127,9 +127,9 @@ func (a *Authenticator) serveOn(ctx context.Context) bool {
 }
 
 // Wait returns when the authenticator has ended and left nothing behind, but for
-// handlers that go on although their context is done. Wait leaves them. It also leaves
-// a HandleAtOnce that doesn't return, within 0.1 s after the end of the context: only
-// then the endpoint stays bound until that returns.
+// handlers that go on although their context is done. It also leaves a HandleAtOnce that
+// doesn't return, within 0.1 s after the end of the context; the endpoint then stays bound
+// until that returns.
 func (a *Authenticator) Wait() {
 	select {
 	case <-a.done:

@@ -23,9 +23,9 @@ const (
 const (
 	minPause = 50 * time.Millisecond // after the first failure
 	maxPause = 200 * time.Millisecond
-	// refusedPause is for one that has refused us. RFC 26 has a client not come again
-	// with the same credentials at all; but the operator may let it in, and then
-	// nobody is there to start it again.
+	// refusedPause is for one that has refused us. RFC 26 forbids a client to return
+	// with the same credentials at all; but an operator may admit it later, and it
+	// should then work without a restart.
 	refusedPause = 5 * time.Second
 	// maxLostPause bounds the pauses between connections that are lost one after
 	// another without an answer.

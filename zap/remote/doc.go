@@ -22,8 +22,8 @@
 //
 // A client can be given several endpoints. It asks one server, and stays with it as
 // long as it answers. When the connection is closed, or a heartbeat isn't answered, it
-// connects to the next one within a second, and asks that what still waits. All of
-// them decide who gets in, so trust them equally; with CURVE they share one key.
+// connects to the next one within a second, and sends it the requests that still wait.
+// All of them decide who gets in, so trust them equally; with CURVE they share one key.
 //
 // # When the server is away
 //
@@ -34,8 +34,8 @@
 // connections are lost one after another without a reply.
 //
 // A server that refuses the client by ERROR is asked again after 5 to 7.5 seconds, with
-// the same credentials. RFC 26 forbids that; but when an operator admits the client
-// afterwards, nobody is there to start it again.
+// the same credentials. RFC 26 forbids that; but an operator may admit the client later,
+// and it should then work without a restart.
 //
 // # Who can ask, and who can answer
 //

@@ -71,9 +71,9 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 //
 // 1,024 connections of the process can be open. For a new one beyond that, one is closed
 // of the user, or network, that has most of them at one listener: one that has no request
-// under way, and has never asked, or else not for longest. One with a request under way
-// is closed only for a user, or network, that has fewer. A peer that takes no replies for
-// 10 seconds loses its connection.
+// under way, and has never asked, or else has not asked for longest. One with a request
+// under way is closed only for a user, or network, that has fewer. A peer that takes no
+// replies for 10 seconds loses its connection.
 //
 // A malformed request is answered with status 500, if it says whom to answer, and
 // others aren't affected; after 100 in a row the connection is closed. If the handler
