@@ -17,7 +17,7 @@ const (
 	// nothing else tells what has arrived, and for what arrives after that.
 	lingerPatience = time.Second
 	// endPatience is how long it waits for that when all has arrived.
-	endPatience = 100 * time.Millisecond
+	endPatience = 20 * time.Millisecond
 )
 
 // errUnsent is why Close returns an error.
@@ -32,7 +32,7 @@ var errUnsent = errors.New("closed before all that was sent has arrived")
 // That the peer's system has a message doesn't mean that the peer has read it. On
 // other systems than Linux, and for other connections than TCP and ipc, Close can't
 // know what has arrived: it waits until the peer has closed its side too, for a second
-// at most. If the net.Conn has no CloseWrite, and the peer doesn't close its side, that
+// at most. When all has arrived it waits for that for a fiftieth of a second. If the net.Conn has no CloseWrite, and the peer doesn't close its side, that
 // is an error.
 func (c *Conn) Close() error {
 	c.close()

@@ -151,6 +151,9 @@ func (c *Conn) setTimerLocked() {
 		}
 		if p.ttl > 0 {
 			next = min(next, max(time.Duration(p.heard.Load()), p.writeAt)+p.ttl)
+			if !c.pings() { // a write that the peer doesn't take has to be seen early
+				next = min(next, p.now()+p.ttl/4)
+			}
 		}
 	}
 	if next == math.MaxInt64 {

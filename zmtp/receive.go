@@ -26,8 +26,9 @@ type rxState struct {
 
 // Recv returns the next message, which belongs to the caller. When ctx is done
 // it returns ctx's error, nothing is lost, and Recv may be called again. After
-// any other error the connection is of no use: io.EOF means that the peer has
-// closed it between messages.
+// any other error the connection is of no use: io.EOF means that it has ended between
+// messages, most often because the peer has closed it; see What isn't authenticated in
+// the package comment.
 func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 	if err := c.lockReceive(ctx); err != nil {
 		return nil, err
@@ -87,8 +88,9 @@ func CloneMessage(message [][]byte) [][]byte {
 // RecvBatch returns all messages that have arrived, and waits for one if none
 // has. They are not copied: messages and parts are valid until the next call of
 // RecvBatch or Recv, and their memory then serves other messages of the connection;
-// CloneMessage copies one that is to be kept. RecvBatch allocates nothing for a message. Its errors are those of Recv; one that follows
-// good messages is returned by the next call.
+// CloneMessage copies one that is to be kept. RecvBatch allocates nothing for a
+// message. Its errors are those of Recv; one that follows good messages is returned by
+// the next call.
 func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 	if err := c.lockReceive(ctx); err != nil {
 		return nil, err
