@@ -28,6 +28,11 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 	case own.timeout > 0:
 		return own.interval + 2*own.timeout, own.timeout, true
 	}
+	if own.sends != "" {
+		// A write that is interrupted when the peer has taken a part of it is watched once
+		// more, and the first look at it is up to a quarter late.
+		return ttl * 9 / 4, ttl, ttl > 0
+	}
 	return ttl, ttl, ttl > 0
 }
 
