@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -454,120 +453,6 @@ func TestStateIsShared(t *testing.T) {
 	put(t, filepath.Join(dir, "one"), alice)
 	if p := loadOne("one"); admits(p, "", alice) {
 		t.Error("what one process knows was lost with the file")
-	}
-}
-
-// TestPolicyBeingWritten: a policy of which a beginning was written is not in force, and
-// what was in force stays.
-func TestPolicyBeingWritten(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says who has a file open")
-	}
-	dir := t.TempDir()
-	mallory, trader := scenario.Named("mallory"), scenario.Named("trader")
-	mkdir(t, filepath.Join(dir, "clients"), mallory)
-	mkdir(t, filepath.Join(dir, "clients", "traders"), trader)
-	text := "security\n    curve = 1\n        keystore = dir:clients\n        group = traders\n"
-	p, log := load(t, dir, text)
-	ztest.Background(t, p.Watch)
-	f, err := os.OpenFile(filepath.Join(dir, "policy.zpl"), os.O_WRONLY|os.O_TRUNC, 0)
-	ztest.Must(t, err)
-	defer f.Close()
-	_, err = f.WriteString(text[:strings.Index(text, "        group")])
-	ztest.Must(t, err)
-	other := t.TempDir() // another that is followed shows that time goes by
-	q, _ := load(t, other, "security\n    anonymous = 0\n")
-	ztest.Background(t, q.Watch)
-	for i := range 2 {
-		ztest.WriteFile(t, filepath.Join(other, "policy.zpl"), fmt.Sprintf("security\n    anonymous = %d\n", 1-i))
-		ztest.Wait(t, "another is read", func() bool {
-			return (q.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK) == (i == 0)
-		})
-		if admits(p, "", mallory) || !admits(p, "", trader) {
-			t.Fatal("half a policy is in force")
-		}
-	}
-	_, err = f.WriteString("        group = others\n")
-	ztest.Must(t, err, f.Close())
-	ztest.Wait(t, "the whole", func() bool { return !admits(p, "", trader) })
-	if admits(p, "", mallory) || log.Count("level=ERROR") > 0 {
-		t.Errorf("log:\n%s", log)
-	}
-}
-
-// TestSameStamp: a change of the policy that keeps its size and time is seen.
-func TestSameStamp(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("nothing but size and time is to be had")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "policy.zpl")
-	old := time.Unix(1, 0)
-	ztest.WriteFile(t, file, "security\n    anonymous = 1\n")
-	ztest.Must(t, os.Chtimes(file, old, old))
-	p, err := policy.Load(file, policy.Options{})
-	ztest.Must(t, err)
-	defer p.Close()
-	p.PollOnly()
-	ztest.Background(t, p.Watch)
-	ztest.WriteFile(t, file, "security\n    anonymous = 0\n")
-	ztest.Must(t, os.Chtimes(file, old, old))
-	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status != zap.StatusOK })
-}
-
-// TestTriedAgain: a policy that can't be put in force because a keystore isn't there is
-// once it is.
-func TestTriedAgain(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	alice := scenario.Named("alice")
-	p, log := load(t, dir, "security\n    anonymous = 1\n")
-	ztest.Background(t, p.Watch)
-	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = dir:clients\n")
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "clients", "what was in force stays") == 1 })
-	mkdir(t, filepath.Join(dir, "clients"), alice)
-	ztest.Wait(t, "tried again", func() bool { return admits(p, "", alice) })
-}
-
-// TestAllOrNothing: a policy that is refused changes nothing, not in its keystores either.
-func TestAllOrNothing(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	alice, bob := scenario.Named("alice"), scenario.Named("bob")
-	armored := func(c *cert.Certificate) string {
-		e, err := cert.Armor(c, false)
-		ztest.Must(t, err)
-		text, err := e.Append(nil)
-		ztest.Must(t, err)
-		return string(text)
-	}
-	ztest.WriteFile(t, filepath.Join(dir, "clients"), armored(alice))
-	p, _ := load(t, dir, "security\n    curve = 1\n        keystore = file:clients\n")
-	ztest.WriteFile(t, filepath.Join(dir, "clients"), armored(bob))
-	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = file:clients\n        keystore = dir:missing\n")
-	if err := p.Reload(); err == nil || !admits(p, "", alice) || admits(p, "", bob) {
-		t.Errorf("%v: half of it is in force", err)
-	}
-}
-
-// TestPipesDontStop: pipes in the place of a policy, a list or a state are errors, and
-// aren't waited for.
-func TestPipesDontStop(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"policy.zpl", "acme.revoked", "policy.zpl.state"} {
-		dir := t.TempDir()
-		if err := makePipe(filepath.Join(dir, name)); errors.Is(err, errors.ErrUnsupported) {
-			t.Skip("no named pipes here:", err)
-		}
-		mkdir(t, filepath.Join(dir, "clients"))
-		if name != "policy.zpl" {
-			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(cert.GenerateAuthority(), "acme.revoked"))
-		}
-		if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

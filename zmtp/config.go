@@ -106,7 +106,7 @@ func (cfg Config) CheckClient() error {
 // withDefaults returns a checked copy of cfg for the given role.
 func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	if _, ok := peers[cfg.SocketType]; !ok {
-		return nil, fmt.Errorf("%w: socket type %q is none of %s", ErrConfig, cfg.SocketType, socketTypes)
+		return nil, fmt.Errorf("%w: unknown socket type %q: expected one of %s", ErrConfig, cfg.SocketType, socketTypes)
 	}
 	if len(cfg.Identity) > 255 {
 		return nil, fmt.Errorf("%w: identity of %d octets, at most 255", ErrConfig, len(cfg.Identity))

@@ -411,3 +411,45 @@ func TestLargeMessageUnraced(t *testing.T) {
 		t.Errorf("a message of %d octets took %d in all", size, took)
 	}
 }
+
+// TestIdleMemoryUnraced: an idle connection, with heartbeats, takes 8 KiB at most, the stack
+// of the goroutine that receives from it counted. It isn't parallel, since it counts what
+// the whole process takes.
+func TestIdleMemoryUnraced(t *testing.T) {
+	ztest.Unraced(t)
+	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
+	take := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // empties the pools
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc + m.StackInuse
+	}
+	const pairs = 200
+	before := take()
+	var conns []*zmtp.Conn
+	for range pairs {
+		a, b := tcpPair(t)
+		c, s := connectOver(t, a, b, client, server)
+		conns = append(conns, c, s)
+		ztest.Must(t, c.Send(ztest.Context(t), pattern(10_000)))
+		if _, err := s.Recv(ztest.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var receiving sync.WaitGroup
+	for _, conn := range conns {
+		receiving.Go(func() { conn.Recv(context.Background()) })
+	}
+	each := int64(0)
+	ztest.Wait(t, "8 KiB for each connection", func() bool { // when the handshakes' goroutines have ended
+		each = int64(take()-before) / (2 * pairs)
+		return each <= 8<<10
+	})
+	t.Logf("%d octets each", each)
+	for _, conn := range conns {
+		conn.CloseNow()
+	}
+	receiving.Wait()
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// rxState belongs to the one who receives, who has put something into turn.
+// rxState belongs to the goroutine that receives, which has put something into turn.
 type rxState struct {
 	turn      chan struct{} // of capacity 1
 	interrupt interrupter

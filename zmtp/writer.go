@@ -201,7 +201,7 @@ func (c *Conn) fail(err error) error {
 	return c.failLocked(err)
 }
 
-// failLocked is fail for one who has mu.
+// failLocked is fail with tx.mu held.
 func (c *Conn) failLocked(err error) error {
 	// What the peer sent before it closed the connection can still be received; the
 	// one who receives finds the end. After Close that is Close.
