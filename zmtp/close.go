@@ -36,7 +36,18 @@ var errUnsent = errors.New("closed before all that was sent has arrived")
 // is an error.
 func (c *Conn) Close() error {
 	c.close()
-	return c.shutDown()
+	c.shutDown.Do(c.finish)
+	return c.unsent
+}
+
+// close lets no more messages be taken, and everybody know.
+func (c *Conn) close() {
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	if !c.tx.closing {
+		c.tx.closing = true
+		close(c.closing)
+	}
 }
 
 // CloseNow ends the connection at once and wipes its keys. What has been taken for
@@ -46,7 +57,8 @@ func (c *Conn) CloseNow() error {
 	c.close()
 	c.fail(net.ErrClosed)
 	c.hangUp()
-	return c.shutDown()
+	c.shutDown.Do(c.finish)
+	return c.unsent
 }
 
 // hangUp closes the net.Conn without a word. A tls.Conn would wait until it has said good
@@ -74,13 +86,11 @@ func (c *Conn) closedError() error {
 	return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), net.ErrClosed)
 }
 
-// finish is what Close does.
-func (c *Conn) finish() error {
+// finish is what Close does, once.
+func (c *Conn) finish() {
 	c.nc.SetReadDeadline(aLongTimeAgo) // the one who receives sees that it is closing
 	c.rx.turn <- struct{}{}            // and nobody else receives any more
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
-	defer cancel()
-	err := c.deliver(ctx)
+	err := c.deliver()
 	cause := c.fail(net.ErrClosed)
 	c.hangUp()
 	if c.rx.err == nil {
@@ -106,7 +116,7 @@ func (c *Conn) finish() error {
 	}
 	c.tx.mu.Unlock()
 	c.background.Wait()
-	return err
+	c.unsent = err
 }
 
 // deliver writes what has been taken for sending and waits until it has arrived. The
@@ -114,7 +124,7 @@ func (c *Conn) finish() error {
 // and a connection that is closed with octets unread is reset, which takes away those
 // that it has sent. The error says what hasn't arrived, but not what a connection that
 // has ended before has lost.
-func (c *Conn) deliver(ctx context.Context) error {
+func (c *Conn) deliver() error {
 	c.tx.mu.Lock()
 	c.tx.ping, c.tx.pong = false, nil
 	c.startWriterLocked()
@@ -124,7 +134,8 @@ func (c *Conn) deliver(ctx context.Context) error {
 	if failed {
 		return nil
 	}
-
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
 	c.nc.SetReadDeadline(time.Time{})
 	discarded := make(chan error, 1)
 	go func() {

@@ -46,8 +46,8 @@ type Conn struct {
 
 	background sync.WaitGroup // drain, a timer that is set, and writers for whom nobody waits
 	closing    chan struct{}  // closed by Close and CloseNow
-	close      func()         // closes closing
-	shutDown   func() error   // what Close does, once
+	shutDown   sync.Once      // runs finish
+	unsent     error          // what that returns
 }
 
 // startConn makes the connection of a finished handshake.
@@ -61,13 +61,6 @@ func startConn(h *handshake) *Conn {
 
 		closing: make(chan struct{}),
 	}
-	c.close = sync.OnceFunc(func() {
-		c.tx.mu.Lock()
-		defer c.tx.mu.Unlock()
-		c.tx.closing = true
-		close(c.closing)
-	})
-	c.shutDown = sync.OnceValue(c.finish)
 	h.in.release()
 	h.in.makeRoom() // or what the handshake needed would stay until something comes
 	c.rx.frames = h.in

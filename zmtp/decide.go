@@ -44,19 +44,22 @@ func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials
 var tooMany = zap.Reply{Status: zap.StatusTryLater, Text: "too many clients wait for a decision"}
 
 // ask asks the handler, if there is a place for a peer that waits for it, or if it can
-// decide at once. It doesn't wait for the handler longer than ctx, whatever that does.
+// decide at once. Without a Listener, which can leave this goroutine alone, it doesn't wait
+// for the handler longer than ctx, whatever that does.
 func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error) {
 	h.in.release()
 	h.in.makeRoom() // what the command took isn't needed while the handler decides
+	if h.place != nil {
+		return h.place.ask(ctx, h, req)
+	}
 	type answer struct {
 		reply zap.Reply
 		err   error
 	}
-	hasPlace := h.place.decide()
 	answers := make(chan answer, 1)
 	go func() {
 		defer close(answers) // if the handler ends its goroutine there is none
-		reply, err := askHandler(ctx, h.cfg.Handler, req, hasPlace)
+		reply, err := zap.Ask(ctx, h.cfg.Handler, req)
 		answers <- answer{reply, err}
 	}()
 	select {
@@ -68,6 +71,25 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	case <-ctx.Done():
 		return zap.Reply{}, ctx.Err()
 	}
+}
+
+// ask is ask of a handshake that has a place. If the handler ends the goroutine, nothing
+// but deferred calls runs any more: the connection is closed.
+func (p *place) ask(ctx context.Context, h *handshake, req *zap.Request) (zap.Reply, error) {
+	p.of.asking.Add(1)
+	stop := context.AfterFunc(ctx, func() { h.nc.Close() }) // the client needn't wait, whatever the handler does
+	defer stop()
+	returned := false
+	defer func() {
+		p.of.asking.Add(-1)
+		if !returned {
+			h.nc.Close()
+			h.tell(slog.LevelError, "the handler failed", "", slog.Any("err", errEnded))
+		}
+	}()
+	reply, err := askHandler(ctx, h.cfg.Handler, req, p.decide())
+	returned = true
+	return reply, err
 }
 
 func askHandler(ctx context.Context, h zap.Handler, req *zap.Request, hasPlace bool) (zap.Reply, error) {

@@ -79,13 +79,14 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 // connection that was closed without a single octet, such as that of a health check, is
 // logged at DEBUG.
 type Listener struct {
-	nl     net.Listener
-	cfg    atomic.Pointer[Config]
-	cancel context.CancelFunc
-	conns  chan *Conn
-	done   chan struct{} // closed when all goroutines have ended
-	places *places
-	log    *tally.Log
+	nl      net.Listener
+	cfg     atomic.Pointer[Config]
+	cancel  context.CancelFunc
+	closing <-chan struct{} // closed by Close
+	conns   chan *Conn
+	done    chan struct{} // closed when all goroutines have ended
+	places  *places
+	log     *tally.Log
 
 	mu      sync.Mutex
 	servers []*curve.Server // all that the listener has had
@@ -104,7 +105,7 @@ func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error)
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Listener{nl: nl, cancel: cancel, conns: make(chan *Conn), done: make(chan struct{}),
+	l := &Listener{nl: nl, cancel: cancel, closing: ctx.Done(), conns: make(chan *Conn), done: make(chan struct{}),
 		places: newPlaces(), log: tally.NewLog(checked.Log)}
 	l.use(checked)
 	go l.serve(ctx)
@@ -146,11 +147,10 @@ func (l *Listener) Endpoint() string { return endpointOf(l.nl.Addr()) }
 // failed are in the log. The error is ctx's, or net.ErrClosed.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	select {
-	case c, ok := <-l.conns:
-		if !ok {
-			return nil, fmt.Errorf("zmtp: listener on %s: %w", l.Endpoint(), net.ErrClosed)
-		}
+	case c := <-l.conns:
 		return c, nil
+	case <-l.closing:
+		return nil, fmt.Errorf("zmtp: listener on %s: %w", l.Endpoint(), net.ErrClosed)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -161,11 +161,34 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 func (l *Listener) Close() error {
 	l.cancel()
 	err := l.nl.Close()
-	<-l.done
+	l.wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
+}
+
+// stuckTime is how long a handler may go on when it has no time any more, until the one who
+// asks it is left, together with the time of one look before.
+const stuckTime = 40 * time.Millisecond
+
+// wait waits until all goroutines have ended, but for those that wait for a HandleAtOnce
+// that doesn't return.
+func (l *Listener) wait() {
+	for before := false; ; {
+		select {
+		case <-l.done:
+			return
+		case <-time.After(stuckTime):
+		}
+		now := l.places.asking.Load() > 0
+		if before && now {
+			l.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "",
+				slog.String("endpoint", l.Endpoint()))
+			return
+		}
+		before = now
+	}
 }
 
 // serve accepts until ctx is done.
@@ -212,7 +235,6 @@ func (l *Listener) serve(ctx context.Context) {
 		server.Close()
 	}
 	l.log.Close()
-	close(l.conns)
 	close(l.done)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zcurve/zcurve/internal/tally"
 )
@@ -38,6 +39,8 @@ type places struct {
 	count    [gone]int
 	shaking  list.List      // of *place, the oldest first
 	networks map[string]int // how many of them are from each
+
+	asking atomic.Int32 // connections about which a handler is being asked
 }
 
 // place is that of one connection. A nil one is that of a connection without a
