@@ -336,7 +336,7 @@ func TestBurstBehindPing(t *testing.T) {
 		t.Skip("only Linux tells whether a peer reads")
 	}
 	_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
-	server.HeartbeatInterval, server.HeartbeatTimeout = 2*time.Second, time.Second
+	server.HeartbeatInterval, server.HeartbeatTimeout = 2*time.Second, 2*time.Second
 	a, b := tcpPair(t)
 	defer a.Close()
 	_, err := a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"))...))
@@ -344,7 +344,7 @@ func TestBurstBehindPing(t *testing.T) {
 	s, err := zmtp.Server(ztest.Context(t), b, server)
 	ztest.Must(t, err)
 	defer s.CloseNow()
-	ping := frame(4, []byte("\x04PING\x00\x1e"))
+	ping := frame(4, []byte("\x04PING\x00\x28"))
 	in := bufio.NewReaderSize(a, 64<<10)
 	skip := func() { // to behind the next PING, slowly if there is much before
 		for seen := []byte(nil); !bytes.HasSuffix(seen, ping); {

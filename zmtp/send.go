@@ -113,33 +113,44 @@ func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte)
 	if len(parts) == 0 {
 		return ErrNoParts
 	}
-	if flags == 0 {
+	if c.tx.delimiter != noDelimiter {
 		if err := c.tx.delimiter.check(parts); err != nil {
 			return err
 		}
 	}
 	size := 0
 	for _, part := range parts {
-		size += c.frameSize(len(part))
+		size += longHeader + len(part) // or a few octets less
+	}
+	if c.tx.sealer != nil {
+		size += len(parts) * curve.MessageOverhead
 	}
 	c.tx.mu.Lock()
-	defer c.tx.mu.Unlock()
+	err := c.sendLocked(ctx, flush, flags, parts, size)
+	c.tx.mu.Unlock()
+	return err
+}
+
+// sendLocked is send of a message of at most that many octets, with its frames' headers.
+func (c *Conn) sendLocked(ctx context.Context, flush bool, flags byte, parts [][]byte, size int) error {
 	if size > writeSize {
 		return c.sendLargeLocked(ctx, flags, parts)
 	}
 	if err := c.placeLocked(ctx, size); err != nil {
 		return err
 	}
-	c.tx.buf = withRoom(c.tx.buf, c.tx.queued, max(c.tx.queued+size, c.tx.most))
+	need := c.tx.queued + size
+	if c.tx.buf == nil || need > len(c.tx.buf.octets) {
+		c.tx.buf = withRoom(c.tx.buf, c.tx.queued, max(need, c.tx.most))
+	}
 	out := c.tx.buf.octets[:c.tx.queued]
 	for i, part := range parts {
+		now := flags
 		if i < len(parts)-1 {
-			flags |= flagMore
-		} else {
-			flags &^= flagMore
+			now |= flagMore
 		}
 		var err error
-		if out, err = c.appendFrame(out, flags, part); err != nil {
+		if out, err = c.appendFrame(out, now, part); err != nil {
 			return c.failLocked(err)
 		}
 	}
@@ -153,16 +164,12 @@ func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte)
 // placeLocked waits until the buffer has room for a message.
 func (c *Conn) placeLocked(ctx context.Context, size int) error {
 	for {
-		if err := c.refusalLocked(ctx); err != nil {
-			return err
-		}
-		var err error
+		err := c.refusalLocked(ctx)
 		switch {
-		case c.tx.exclusive:
-			err = c.waitLocked(ctx)
-		case c.tx.queued+size <= writeSize:
+		case err != nil:
+		case !c.tx.exclusive && c.tx.queued+size <= writeSize:
 			return nil
-		case c.tx.writing:
+		case c.tx.exclusive || c.tx.writing:
 			err = c.waitLocked(ctx)
 		default:
 			err = c.writeQueuedLocked(ctx)
