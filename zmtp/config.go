@@ -83,11 +83,12 @@ type Config struct {
 	// HeartbeatTimeout is how long the peer may be silent after a PING was written, and
 	// for how long it may take nothing of what is to be written, until the connection
 	// ends with ErrHeartbeat. Zero means HeartbeatInterval. A slow peer that goes on
-	// reading what was sent before the PING, some 64 KiB in that time, keeps its
-	// connection. Only Linux tells whether it does: on other systems the timeout must be
-	// longer than the peer needs to read what the socket buffers of both sides hold,
-	// which can be some MiB. A peer that is gone is noticed within HeartbeatInterval and
-	// twice HeartbeatTimeout.
+	// reading what was sent before the PING keeps its connection: TCP shows that when a
+	// sixteenth of its receive buffer is free again, at most some 400 KiB on Linux. Only
+	// Linux tells: on other systems the timeout must be longer than the peer needs to read
+	// what the socket buffers of both sides hold, which can be some MiB. A peer that is
+	// gone is noticed within HeartbeatInterval and twice HeartbeatTimeout; one that stops
+	// reading while much is sent to it, within four times HeartbeatTimeout.
 	HeartbeatTimeout time.Duration
 
 	// Log gets what nobody else is told: refused and failed handshakes of a

@@ -21,8 +21,10 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 	switch {
 	case r.s.fate == reset:
 		return 0, 0, true
-	case r.s.fate == stops: // the peer's PINGs may go on, and the buffers on the way take some more
-		return own.interval + 2*own.timeout + filling, own.timeout, own.timeout > 0
+	case r.s.fate == stops:
+		// The peer's PINGs may go on, and the buffers on the way take some more; our own
+		// system does once or twice when a write is interrupted that it had let wait.
+		return own.interval + 3*own.timeout + filling, own.timeout, own.timeout > 0
 	case own.timeout > 0 && ttl > 0:
 		return own.interval + 2*own.timeout, min(own.timeout, ttl), true
 	case own.timeout > 0:
