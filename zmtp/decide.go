@@ -58,7 +58,7 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer close(answers) // if the handler ends its goroutine there is none
+		defer close(answers) // also if the handler ends its goroutine
 		reply, err := zap.Ask(ctx, h.cfg.Handler, req)
 		answers <- answer{reply, err}
 	}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/leave"
 	"github.com/zcurve/zcurve/internal/tally"
 )
 
@@ -168,26 +169,12 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// stuckTime is how long a handler may go on when it has no time any more, until the one who
-// asks it is left, together with the time of one look before.
-const stuckTime = 40 * time.Millisecond
-
 // wait waits until all goroutines have ended, but for those that wait for a HandleAtOnce
 // that doesn't return.
 func (l *Listener) wait() {
-	for before := false; ; {
-		select {
-		case <-l.done:
-			return
-		case <-time.After(stuckTime):
-		}
-		now := l.places.asking.Load() > 0
-		if before && now {
-			l.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "",
-				slog.String("endpoint", l.Endpoint()))
-			return
-		}
-		before = now
+	if !leave.Wait(l.done, func() bool { return l.places.asking.Load() > 0 }) {
+		l.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "",
+			slog.String("endpoint", l.Endpoint()))
 	}
 }
 

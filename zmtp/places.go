@@ -59,8 +59,8 @@ type place struct {
 
 func newPlaces() *places { return &places{max: maxPlaces, networks: map[string]int{}} }
 
-// enter gives a new connection a place among those that have proved nothing. If there
-// is none, another loses its own.
+// enter gives a new connection a place among those that have proved nothing. If they are
+// all taken, another loses its own.
 func (ps *places) enter(nc net.Conn, end context.CancelCauseFunc) *place {
 	p := &place{of: ps, nc: nc, network: tally.Network(peerName(nc)), end: end}
 	ps.mu.Lock()

@@ -56,7 +56,7 @@ func (s *server) originOf(from net.Addr, user string) origin {
 // hasn't.
 const hasAsked = 1 << 63
 
-// take gives a new connection a place. It reports false if there is none.
+// take gives a new connection a place. It reports false if all are taken.
 func (ps *places) take(p *peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/leave"
 	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -117,10 +118,6 @@ type server struct {
 	atOnce    atomic.Int64  // connections whose requests are being decided at once
 }
 
-// stuckTime is how long a decision at once may go on after the end of Serve's context until
-// it is left, together with the time of one look before.
-const stuckTime = 40 * time.Millisecond
-
 // wait waits until all connections have ended, but for those that wait for a HandleAtOnce
 // that doesn't return.
 func (s *server) wait(conns *sync.WaitGroup) {
@@ -129,18 +126,8 @@ func (s *server) wait(conns *sync.WaitGroup) {
 		conns.Wait()
 		close(ended)
 	}()
-	for before := false; ; {
-		select {
-		case <-ended:
-			return
-		case <-time.After(stuckTime):
-		}
-		now := s.atOnce.Load() > 0
-		if before && now {
-			s.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "")
-			return
-		}
-		before = now
+	if !leave.Wait(ended, func() bool { return s.atOnce.Load() > 0 }) {
+		s.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "")
 	}
 }
 
