@@ -82,7 +82,7 @@ func TestPeers(t *testing.T) {
 		from, to := pair[0], pair[1]
 		arrow := fmt.Sprintf("%s → %s", from, to)
 		parallel("throughput "+arrow, func(t *testing.T) {
-			pushed, pulled, err := p.flow(t.Context(), from, to, zap.MechanismCurve, 64, 100)
+			pushed, pulled, err := p.flow(t.Context(), from, to, zap.Curve, 64, 100)
 			ztest.Must(t, err)
 			for _, f := range []flow{pushed, pulled} {
 				if f.Messages != 100 || f.NS <= 0 || f.AllocMessages != 50 {
@@ -91,7 +91,7 @@ func TestPeers(t *testing.T) {
 			}
 		})
 		parallel("round trips "+arrow, func(t *testing.T) {
-			result, err := p.trips(t.Context(), from, to, zap.MechanismNull, 64, 100)
+			result, err := p.trips(t.Context(), from, to, zap.Null, 64, 100)
 			ztest.Must(t, err)
 			if result.Median <= 0 || result.P99 < result.Median {
 				t.Errorf("result %+v", result)
@@ -99,7 +99,7 @@ func TestPeers(t *testing.T) {
 		})
 		parallel("handshakes "+arrow, func(t *testing.T) {
 			until(t, "processor time of the server", 5, func(count int) bool {
-				result, err := p.connects(t.Context(), from, to, zap.MechanismCurve, true, 2, count)
+				result, err := p.connects(t.Context(), from, to, zap.Curve, true, 2, count)
 				ztest.Must(t, err)
 				if result.Connections != float64(2*count) || result.NS <= 0 {
 					t.Fatalf("result %+v", result)
@@ -125,7 +125,7 @@ func TestPeers(t *testing.T) {
 		})
 	}
 	parallel("allocations libzmq", func(t *testing.T) {
-		pushed, _, err := p.flow(t.Context(), counting, counting, zap.MechanismCurve, 64, 1000)
+		pushed, _, err := p.flow(t.Context(), counting, counting, zap.Curve, 64, 1000)
 		ztest.Must(t, err)
 		if pushed.Allocs <= 0 || pushed.AllocBytes <= pushed.Allocs {
 			t.Errorf("result %+v", pushed)

@@ -19,7 +19,7 @@ var servers = []side{libzmq, zcurve}
 func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
 	g := p.newGroup(ctx)
 	defer g.end()
-	s, endpoint, err := g.serve(server, "echo", zap.MechanismCurve)
+	s, endpoint, err := g.serve(server, "echo", zap.Curve)
 	if err != nil {
 		return 0, err
 	}
@@ -27,7 +27,7 @@ func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Du
 	if err != nil {
 		return 0, err
 	}
-	client, err := g.peer(zcurve, "hold", zap.MechanismCurve, endpoint, n)
+	client, err := g.peer(zcurve, "hold", zap.Curve, endpoint, n)
 	if err != nil {
 		return 0, err
 	}
@@ -71,11 +71,11 @@ type shares struct {
 func (p *peers) shares(ctx context.Context, server side, n int, duration time.Duration) (result shares, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
-	_, endpoint, err := g.serve(server, "echo", zap.MechanismCurve)
+	_, endpoint, err := g.serve(server, "echo", zap.Curve)
 	if err != nil {
 		return result, err
 	}
-	return result, g.run(zcurve, &result, "active", zap.MechanismCurve, endpoint, n, duration.Milliseconds())
+	return result, g.run(zcurve, &result, "active", zap.Curve, endpoint, n, duration.Milliseconds())
 }
 
 // active is how many connections are served that all want something.

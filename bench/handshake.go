@@ -65,9 +65,9 @@ func (l *lab) handshakes() *section {
 		name, mechanism string
 		withZAP         bool
 	}{
-		{"NULL", zap.MechanismNull, false},
-		{"CURVE", zap.MechanismCurve, false},
-		{"CURVE with ZAP", zap.MechanismCurve, true},
+		{"NULL", zap.Null, false},
+		{"CURVE", zap.Curve, false},
+		{"CURVE with ZAP", zap.Curve, true},
 	} {
 		for _, clients := range []int{1, 8} {
 			count := 1500

@@ -37,7 +37,7 @@ func (l *lab) latency() *section {
 	if l.short {
 		count = 4_000
 	}
-	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
+	for _, mechanism := range []string{zap.Null, zap.Curve} {
 		for _, size := range []size{sizes[0], sizes[2]} {
 			s.rows = append(s.rows, row{name: mechanism + " " + size.name, variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
 				took, err := l.trips(ctx, from, to, mechanism, size.octets, count)

@@ -45,7 +45,7 @@ func (l *lab) limit() *section {
 			if err != nil {
 				return nil, err
 			}
-			rate, err := l.rate(ctx, zcurve, zcurve, zap.MechanismCurve, size)
+			rate, err := l.rate(ctx, zcurve, zcurve, zap.Curve, size)
 			return sample{primitives, 1e9 / rate, primitives * rate / 1e9}, err
 		}}}})
 	}

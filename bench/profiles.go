@@ -84,7 +84,7 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 		if role == "push" {
 			pushing, pulling = profiled, plain
 		}
-		_, _, err := flowBetween(pushing, pulling, zcurve, zcurve, zap.MechanismCurve, octets, count)
+		_, _, err := flowBetween(pushing, pulling, zcurve, zcurve, zap.Curve, octets, count)
 		return err
 	}
 }
@@ -93,14 +93,14 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 // often each.
 func (l *lab) profiledConnects(count int) func(context.Context, *group) error {
 	return func(ctx context.Context, profiled *group) error {
-		server, endpoint, err := profiled.serve(zcurve, "echo", zap.MechanismCurve)
+		server, endpoint, err := profiled.serve(zcurve, "echo", zap.Curve)
 		if err != nil {
 			return err
 		}
 		clients := l.newGroup(ctx)
 		defer clients.end()
 		var result connected
-		if err := clients.run(zcurve, &result, "connect", zap.MechanismCurve, endpoint, 8, count); err != nil {
+		if err := clients.run(zcurve, &result, "connect", zap.Curve, endpoint, 8, count); err != nil {
 			return err
 		}
 		return server.finish()

@@ -94,7 +94,7 @@ func (l *lab) throughput() *section {
 			{name: "MB/s"},
 		},
 	}
-	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
+	for _, mechanism := range []string{zap.Null, zap.Curve} {
 		for _, size := range sizes {
 			s.rows = append(s.rows, row{name: mechanism + " " + size.name, variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
 				rate, err := l.rate(ctx, from, to, mechanism, size)

@@ -200,7 +200,7 @@ func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate str
 	ctx := ztest.Context(t)
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
-		Mechanism:  zap.MechanismCurve,
+		Mechanism:  zap.Curve,
 		Keys:       me.KeyPair(),
 		ServerKey:  server.Public,
 	})

@@ -107,13 +107,13 @@ func match(networks []network, a netip.Addr) (rule string, ok bool) {
 func malformed(req *zap.Request) string {
 	n := len(req.Credentials)
 	switch {
-	case req.Mechanism == zap.MechanismNull && n != 0:
+	case req.Mechanism == zap.Null && n != 0:
 		return "expected no credentials"
-	case req.Mechanism == zap.MechanismPlain && n != 2:
+	case req.Mechanism == zap.Plain && n != 2:
 		return "expected a user name and a password"
-	case req.Mechanism == zap.MechanismPlain && (len(req.Credentials[0]) > maxLogin || len(req.Credentials[1]) > maxLogin):
+	case req.Mechanism == zap.Plain && (len(req.Credentials[0]) > maxLogin || len(req.Credentials[1]) > maxLogin):
 		return "user name or password too long"
-	case req.Mechanism == zap.MechanismGSSAPI && (n != 1 || len(req.Credentials[0]) == 0):
+	case req.Mechanism == zap.GSSAPI && (n != 1 || len(req.Credentials[0]) == 0):
 		return "expected one principal"
 	}
 	return ""

@@ -42,7 +42,7 @@ func TestPolicyBeingWritten(t *testing.T) {
 	for i := range 2 {
 		ztest.WriteFile(t, filepath.Join(other, "policy.zpl"), fmt.Sprintf("security\n    anonymous = %d\n", 1-i))
 		ztest.Wait(t, "another is read", func() bool {
-			return (q.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK) == (i == 0)
+			return (q.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK) == (i == 0)
 		})
 		if admits(p, "", mallory) || !admits(p, "", trader) {
 			t.Fatal("half a policy is in force")
@@ -74,7 +74,7 @@ func TestSameStamp(t *testing.T) {
 	ztest.Background(t, p.Watch)
 	ztest.WriteFile(t, file, "security\n    anonymous = 0\n")
 	ztest.Must(t, os.Chtimes(file, old, old))
-	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status != zap.StatusOK })
+	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.Null)).Status != zap.StatusOK })
 }
 
 // TestTriedAgain: a policy that can't be put in force because a keystore isn't there is

@@ -25,7 +25,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 		return refuse(reason, rule)
 	}
 	var reply zap.Reply
-	isGuess := req.Mechanism == zap.MechanismPlain && d.plain != nil
+	isGuess := req.Mechanism == zap.Plain && d.plain != nil
 	if d.limit == 0 || d.failures == 0 && !isGuess {
 		reply = d.mechanism(ctx, req, now)
 	} else {
@@ -75,17 +75,17 @@ const tooManyFailures = "too many failures from this address"
 
 func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	switch req.Mechanism {
-	case zap.MechanismNull:
+	case zap.Null:
 		if d.anonymous == "" {
 			return refuse("NULL is not allowed", d.rule)
 		}
 		return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: d.anonymous}
-	case zap.MechanismPlain:
+	case zap.Plain:
 		if d.plain == nil {
 			return refuse("PLAIN is not allowed", d.rule)
 		}
 		return d.plain.decide(ctx, req, now)
-	case zap.MechanismCurve:
+	case zap.Curve:
 		if d.curve == nil {
 			return refuse("CURVE is not allowed", d.rule)
 		}
@@ -94,7 +94,7 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 			reply.UserID = curve.PublicKey(req.Credentials[0]).String()
 		}
 		return reply
-	case zap.MechanismGSSAPI:
+	case zap.GSSAPI:
 		return d.principal(req)
 	}
 	return refuse("unknown mechanism", d.rule)

@@ -114,7 +114,7 @@ security
 		{"unknown", "10.1.2.3", decision{"no rule for this domain", "", 0}},
 		{"", "10.1.2.3", decision{"no rule for this domain", "", 0}},
 	} {
-		check(t, p, ask(tt.domain, tt.address, zap.MechanismNull), tt.want)
+		check(t, p, ask(tt.domain, tt.address, zap.Null), tt.want)
 	}
 }
 
@@ -132,10 +132,10 @@ func TestMechanisms(t *testing.T) {
 	} {
 		p, _ := load(t, t.TempDir(), "security\n"+line)
 		for _, req := range []*zap.Request{
-			ask("any", "192.0.2.1", zap.MechanismNull),
-			ask("", "", zap.MechanismPlain, "guest", "guest"),
-			ask("any", "192.0.2.1", zap.MechanismCurve, key),
-			ask("any", "192.0.2.1", zap.MechanismGSSAPI, "alice@EXAMPLE.ORG"),
+			ask("any", "192.0.2.1", zap.Null),
+			ask("", "", zap.Plain, "guest", "guest"),
+			ask("any", "192.0.2.1", zap.Curve, key),
+			ask("any", "192.0.2.1", zap.GSSAPI, "alice@EXAMPLE.ORG"),
 			ask("any", "192.0.2.1", "OTHER"),
 		} {
 			reply := p.Handle(t.Context(), req)
@@ -152,9 +152,9 @@ func TestMechanisms(t *testing.T) {
 func TestGSSAPI(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    gssapi = 1\n        principal = alice@EXAMPLE.ORG\n        principal = bob@EXAMPLE.ORG\n")
-	check(t, p, ask("", "", zap.MechanismGSSAPI, "bob@EXAMPLE.ORG"), decision{"OK", "bob@EXAMPLE.ORG", 4})
-	check(t, p, ask("", "", zap.MechanismGSSAPI, "eve@EXAMPLE.ORG"), decision{"unknown principal", "", 2})
-	check(t, p, ask("", "", zap.MechanismGSSAPI), decision{"expected one principal", "", 1})
+	check(t, p, ask("", "", zap.GSSAPI, "bob@EXAMPLE.ORG"), decision{"OK", "bob@EXAMPLE.ORG", 4})
+	check(t, p, ask("", "", zap.GSSAPI, "eve@EXAMPLE.ORG"), decision{"unknown principal", "", 2})
+	check(t, p, ask("", "", zap.GSSAPI), decision{"expected one principal", "", 1})
 }
 
 // bcryptOf is a hash that takes no time.
@@ -177,7 +177,7 @@ func TestHashPassword(t *testing.T) {
 		t.Errorf("the hash is %s", hash)
 	}
 	p, _ := load(t, t.TempDir(), fmt.Sprintf("security\n    plain = 1\n        account\n            login = a\n            password = %q\n", hash))
-	check(t, p, ask("", "", zap.MechanismPlain, "a", "hunter2"), decision{"OK", "a", 3})
+	check(t, p, ask("", "", zap.Plain, "a", "hunter2"), decision{"OK", "a", 3})
 }
 
 // TestPlain: passwords in each form; and none of the ways in that others leave
@@ -221,15 +221,15 @@ func TestPlain(t *testing.T) {
 			{"argon\x00", "pässword", wrong},
 			{"argonp", "ässword", wrong}, // the same octets, cut elsewhere
 		} {
-			check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, tt.login, tt.password), tt.want)
+			check(t, p, ask("", "192.0.2.1", zap.Plain, tt.login, tt.password), tt.want)
 		}
 	}
-	reply := p.Handle(t.Context(), ask("", "", zap.MechanismPlain, "argon", "pässword"))
+	reply := p.Handle(t.Context(), ask("", "", zap.Plain, "argon", "pässword"))
 	if diff := cmp.Diff(zap.Metadata{{Name: "group", Value: []byte("admins")}}, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}
 	for _, credentials := range [][]string{nil, {"clear"}, {"clear", "it's # me", ""}} {
-		check(t, p, ask("", "", zap.MechanismPlain, credentials...), decision{"expected a user name and a password", "", 1})
+		check(t, p, ask("", "", zap.Plain, credentials...), decision{"expected a user name and a password", "", 1})
 	}
 }
 
@@ -244,7 +244,7 @@ func TestFailures(t *testing.T) {
             login = guest
             password = "%s"
 `, bcryptOf(t, "guest")))
-	good, bad := ask("", "192.0.2.1", zap.MechanismPlain, "guest", "guest"), ask("", "192.0.2.1", zap.MechanismPlain, "guest", "x")
+	good, bad := ask("", "192.0.2.1", zap.Plain, "guest", "guest"), ask("", "192.0.2.1", zap.Plain, "guest", "x")
 	for range 5 {
 		check(t, p, good, decision{"OK", "guest", 4})
 		check(t, p, bad, decision{"wrong user name or password", "", 3})
@@ -363,11 +363,11 @@ security
 		{"any", &cert.Certificate{Public: curve.PublicKey{1}}, at(unknown, 27)}, // low order
 	} {
 		t.Run(tt.domain+" "+tt.c.Name(), func(t *testing.T) {
-			check(t, p, ask(tt.domain, "192.0.2.1", zap.MechanismCurve, string(tt.c.Public[:])), tt.want)
+			check(t, p, ask(tt.domain, "192.0.2.1", zap.Curve, string(tt.c.Public[:])), tt.want)
 		})
 	}
-	check(t, p, ask("known", "", zap.MechanismCurve, "short"), decision{"expected a key of 32 octets", "", 3})
-	reply := p.Handle(t.Context(), ask("known", "", zap.MechanismCurve, string(s.Trader.Public[:])))
+	check(t, p, ask("known", "", zap.Curve, "short"), decision{"expected a key of 32 octets", "", 3})
+	reply := p.Handle(t.Context(), ask("known", "", zap.Curve, string(s.Trader.Public[:])))
 	want := zap.Metadata{{Name: "Claim-name", Value: []byte("trader")}, {Name: "Claim-desk", Value: []byte("7")}, {Name: "group", Value: []byte("traders")}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
@@ -405,9 +405,9 @@ security
 	if log.Count("level=WARN", "section publish is none of a policy's business") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
-	check(t, p, ask("filemq", "192.0.2.1", zap.MechanismPlain, "super", "secret"), decision{"OK", "super", 21})
-	check(t, p, ask("filemq", "192.0.2.1", zap.MechanismPlain, "super", "guest"), decision{"wrong user name or password", "", 16})
-	check(t, p, ask("filemq", "192.0.2.1", zap.MechanismNull), decision{"NULL is not allowed", "", 12})
+	check(t, p, ask("filemq", "192.0.2.1", zap.Plain, "super", "secret"), decision{"OK", "super", 21})
+	check(t, p, ask("filemq", "192.0.2.1", zap.Plain, "super", "guest"), decision{"wrong user name or password", "", 16})
+	check(t, p, ask("filemq", "192.0.2.1", zap.Null), decision{"NULL is not allowed", "", 12})
 }
 
 // TestFaults: every fault of a file is told, with its place and what may be meant.

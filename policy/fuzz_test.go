@@ -64,18 +64,18 @@ func FuzzPolicy(f *testing.F) {
 		for _, domain := range domains {
 			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "64:ff9b::1", "localhost:1:1:1", "nowhere"} {
 				for mechanism, credentials := range map[string][][]byte{
-					zap.MechanismNull:   nil,
-					zap.MechanismPlain:  {[]byte("a"), []byte("b")},
-					zap.MechanismCurve:  {[]byte(key)},
-					zap.MechanismGSSAPI: {[]byte("p")},
-					"OTHER":             nil,
+					zap.Null:   nil,
+					zap.Plain:  {[]byte("a"), []byte("b")},
+					zap.Curve:  {[]byte(key)},
+					zap.GSSAPI: {[]byte("p")},
+					"OTHER":    nil,
 				} {
 					req := &zap.Request{Domain: domain, Address: address, Mechanism: mechanism, Credentials: credentials}
 					reply := s.decide(context.Background(), req, time.Unix(0, 0))
 					if reply.Rule == "" || reply.Status != zap.StatusOK && reply.Text == "" {
 						t.Errorf("%+v: %+v", req, reply)
 					}
-					word := map[string]string{zap.MechanismNull: "anonymous", zap.MechanismPlain: "plain", zap.MechanismCurve: "curve", zap.MechanismGSSAPI: "gssapi"}[mechanism]
+					word := map[string]string{zap.Null: "anonymous", zap.Plain: "plain", zap.Curve: "curve", zap.GSSAPI: "gssapi"}[mechanism]
 					if reply.Status == zap.StatusOK && (word == "" || !strings.Contains(text, word)) {
 						t.Errorf("%s was let in by\n%s", mechanism, text)
 					}
@@ -127,7 +127,7 @@ func BenchmarkRefusePlain(b *testing.B) {
 	}
 	for _, login := range []string{"known", "unknown"} {
 		b.Run(login, func(b *testing.B) {
-			req := &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(login), []byte("wrong")}}
+			req := &zap.Request{Mechanism: zap.Plain, Credentials: [][]byte{[]byte(login), []byte("wrong")}}
 			for b.Loop() {
 				if reply := s.decide(b.Context(), req, time.Now()); reply.Status != zap.StatusRefused {
 					b.Fatal(reply)

@@ -26,13 +26,13 @@ func TestLinkDomain(t *testing.T) {
 	put(t, filepath.Join(dir, "services"), service)
 	p, _ := load(t, dir, "security\n    curve = 1\n        any = 1\n")
 	none := decision{"no rule for this domain", "", 0}
-	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), none)
-	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(service.Public[:])), none)
-	check(t, p, ask("other", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), decision{"OK", stranger.String(), 3})
+	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(stranger[:])), none)
+	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(service.Public[:])), none)
+	check(t, p, ask("other", "192.0.2.1", zap.Curve, string(stranger[:])), decision{"OK", stranger.String(), 3})
 
 	p, _ = load(t, dir, "security\n    curve = 1\n        any = 1\nsecurity\n    domain = zauth\n    curve = 1\n        keystore = dir:services\n")
-	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(stranger[:])), decision{"unknown key", "", 6})
-	check(t, p, ask("zauth", "192.0.2.1", zap.MechanismCurve, string(service.Public[:])), decision{"OK", "service", 7})
+	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(stranger[:])), decision{"unknown key", "", 6})
+	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(service.Public[:])), decision{"OK", "service", 7})
 
 	for _, open := range []string{"    curve = 1\n        any = 1\n", "    anonymous = 1\n"} {
 		file := filepath.Join(dir, "open.zpl")
@@ -50,12 +50,12 @@ func TestMalformedCredentials(t *testing.T) {
 	p, _ := load(t, t.TempDir(), "security\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = b\n    curve = 1\n        any = 1\n    gssapi = 1\n        principal = p\n")
 	long := strings.Repeat("x", 256)
 	for mechanism, all := range map[string][][]string{
-		zap.MechanismNull:   {{""}, {"x"}},
-		zap.MechanismPlain:  {{}, {"a"}, {"a", "b", ""}, {long, "b"}, {"a", long}},
-		zap.MechanismCurve:  {{}, {""}, {long[:31]}, {long[:33]}, {long[:32], long[:32]}},
-		zap.MechanismGSSAPI: {{}, {""}, {"p", "p"}},
-		"":                  {{}},
-		"SCRAM":             {{}},
+		zap.Null:   {{""}, {"x"}},
+		zap.Plain:  {{}, {"a"}, {"a", "b", ""}, {long, "b"}, {"a", long}},
+		zap.Curve:  {{}, {""}, {long[:31]}, {long[:33]}, {long[:32], long[:32]}},
+		zap.GSSAPI: {{}, {""}, {"p", "p"}},
+		"":         {{}},
+		"SCRAM":    {{}},
 	} {
 		for _, credentials := range all {
 			if reply := p.Handle(t.Context(), ask("", "192.0.2.1", mechanism, credentials...)); reply.Status != zap.StatusRefused || reply.Text == "" {
@@ -72,14 +72,14 @@ func TestFailuresOutliveReload(t *testing.T) {
 	dir := t.TempDir()
 	p, _ := load(t, dir, text)
 	for range 2 {
-		check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "x"), decision{"wrong user name or password", "", 3})
+		check(t, p, ask("", "192.0.2.1", zap.Plain, "a", "x"), decision{"wrong user name or password", "", 3})
 	}
 	limited := decision{"too many failures from this address", "", 1}
-	check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "b"), limited)
+	check(t, p, ask("", "192.0.2.1", zap.Plain, "a", "b"), limited)
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), text+"    anonymous = 1\n")
 	ztest.Must(t, p.Reload())
-	check(t, p, ask("", "192.0.2.1", zap.MechanismPlain, "a", "b"), limited)
-	check(t, p, ask("", "192.0.2.2", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 4})
+	check(t, p, ask("", "192.0.2.1", zap.Plain, "a", "b"), limited)
+	check(t, p, ask("", "192.0.2.2", zap.Plain, "a", "b"), decision{"OK", "a", 4})
 }
 
 // TestFailuresOfAllDomains: an address has its failures once, not for each domain;
@@ -91,13 +91,13 @@ func TestFailuresOfAllDomains(t *testing.T) {
 		text += fmt.Sprintf("security\n    domain = %s\n    failures = 2\n    anonymous = 0\n    plain = 1\n        account\n            login = a\n            password = b\n", domain)
 	}
 	p, _ := load(t, t.TempDir(), text+"security\n    domain = c\n    anonymous = 1\n")
-	check(t, p, ask("a", "192.0.2.1", zap.MechanismNull), decision{"NULL is not allowed", "", 1})
-	check(t, p, ask("b", "::ffff:192.0.2.1", zap.MechanismPlain, "a", "x"), decision{"wrong user name or password", "", 13})
-	check(t, p, ask("a", "192.0.2.1", zap.MechanismPlain, "a", "b"), decision{"too many failures from this address", "", 1})
-	check(t, p, ask("a", "192.0.2.2:4711", zap.MechanismPlain, "a", "b"), decision{"not an IP address", "", 1})
-	check(t, p, ask("a", "localhost:0:0:17", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 6})
-	check(t, p, ask("a", "", zap.MechanismPlain, "a", "b"), decision{"OK", "a", 6})
-	check(t, p, ask("c", "somewhere", zap.MechanismNull), decision{"OK", "", 19})
+	check(t, p, ask("a", "192.0.2.1", zap.Null), decision{"NULL is not allowed", "", 1})
+	check(t, p, ask("b", "::ffff:192.0.2.1", zap.Plain, "a", "x"), decision{"wrong user name or password", "", 13})
+	check(t, p, ask("a", "192.0.2.1", zap.Plain, "a", "b"), decision{"too many failures from this address", "", 1})
+	check(t, p, ask("a", "192.0.2.2:4711", zap.Plain, "a", "b"), decision{"not an IP address", "", 1})
+	check(t, p, ask("a", "localhost:0:0:17", zap.Plain, "a", "b"), decision{"OK", "a", 6})
+	check(t, p, ask("a", "", zap.Plain, "a", "b"), decision{"OK", "a", 6})
+	check(t, p, ask("c", "somewhere", zap.Null), decision{"OK", "", 19})
 }
 
 // TestUserIDs: the policy says what clients are called, and what services are told
@@ -136,20 +136,20 @@ security
     curve = 1
         keystore = dir:clients
 `)
-	check(t, p, ask("", "", zap.MechanismCurve, string(alice.Public[:])), decision{"OK", alice.Public.String(), 4})
-	check(t, p, ask("names", "", zap.MechanismCurve, string(alice.Public[:])), decision{"OK", "alice", 28})
+	check(t, p, ask("", "", zap.Curve, string(alice.Public[:])), decision{"OK", alice.Public.String(), 4})
+	check(t, p, ask("names", "", zap.Curve, string(alice.Public[:])), decision{"OK", "alice", 28})
 	for _, tt := range []struct {
 		req      *zap.Request
 		user     string
 		identity string
 		want     map[string]string
 	}{
-		{ask("", "", zap.MechanismPlain, "alice@example.org", "secret"), "alice", "alice@example.org",
+		{ask("", "", zap.Plain, "alice@example.org", "secret"), "alice", "alice@example.org",
 			map[string]string{"desk": "7", "City": "Zürich", "group": "admins,guests,traders"}},
-		{ask("", "", zap.MechanismPlain, "bob", "secret"), "bob", "bob", map[string]string{"group": ""}},
-		{ask("", "", zap.MechanismPlain, "Zoë", "secret"), "", "Zoë", map[string]string{"group": ""}},
-		{ask("", "", zap.MechanismNull), "", "", map[string]string{"group": ""}},
-		{ask("", "", zap.MechanismGSSAPI, "carol@EXAMPLE.ORG"), "carol@EXAMPLE.ORG", "carol@EXAMPLE.ORG", map[string]string{"group": ""}},
+		{ask("", "", zap.Plain, "bob", "secret"), "bob", "bob", map[string]string{"group": ""}},
+		{ask("", "", zap.Plain, "Zoë", "secret"), "", "Zoë", map[string]string{"group": ""}},
+		{ask("", "", zap.Null), "", "", map[string]string{"group": ""}},
+		{ask("", "", zap.GSSAPI, "carol@EXAMPLE.ORG"), "carol@EXAMPLE.ORG", "carol@EXAMPLE.ORG", map[string]string{"group": ""}},
 	} {
 		reply := p.Handle(t.Context(), tt.req)
 		got := map[string]string{}
@@ -170,8 +170,8 @@ func TestGroupList(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
 	p, _ := load(t, s.Dir, "security\n    curve = 1\n        keystore = dir:clients\n        group = \"admins , traders\"\n")
-	check(t, p, ask("", "", zap.MechanismCurve, string(s.Trader.Public[:])), decision{"OK", "trader", 3})
-	check(t, p, ask("", "", zap.MechanismCurve, string(s.Guest.Public[:])), decision{"not in a group that is allowed", "", 3})
+	check(t, p, ask("", "", zap.Curve, string(s.Trader.Public[:])), decision{"OK", "trader", 3})
+	check(t, p, ask("", "", zap.Curve, string(s.Guest.Public[:])), decision{"not in a group that is allowed", "", 3})
 }
 
 // TestMoreFaults: faults of addresses, accounts and names, each with its place.
@@ -218,8 +218,8 @@ func TestFileMQVariants(t *testing.T) {
 	if log.Count("level=WARN", "section bind is none of a policy's business") != 1 || log.Count("level=WARN", "policy.zpl:9: plain = 1 without an account") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
-	check(t, p, ask("", "", zap.MechanismNull), decision{"OK", "", 8})
-	check(t, p, ask("", "", zap.MechanismPlain, "", ""), decision{"PLAIN is not allowed", "", 7})
+	check(t, p, ask("", "", zap.Null), decision{"OK", "", 8})
+	check(t, p, ask("", "", zap.Plain, "", ""), decision{"PLAIN is not allowed", "", 7})
 }
 
 // TestGuessesThroughService: a service that asks for clients can't guess a password by
@@ -229,7 +229,7 @@ func TestGuessesThroughService(t *testing.T) {
 	p, _ := load(t, t.TempDir(), "security\n    failures = 3\n    plain = 1\n        account\n            login = guest\n            password = guess77\n")
 	said := map[string]int{}
 	from := func(asker, address, password string) zap.Reply {
-		req := ask("", address, zap.MechanismPlain, "guest", password)
+		req := ask("", address, zap.Plain, "guest", password)
 		req.Asker = asker
 		return p.Handle(t.Context(), req)
 	}
@@ -257,7 +257,7 @@ func TestLimitAllocations(t *testing.T) {
 	for _, address := range []string{"10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::1", "2001:db8::1", "localhost:1:1:1", ""} {
 		for _, asker := range []string{"", "198.51.100.7 (web)"} {
 			for _, key := range []string{string(alice.Public[:]), string(make([]byte, 32))} {
-				req := ask("", address, zap.MechanismCurve, key)
+				req := ask("", address, zap.Curve, key)
 				req.Asker = asker
 				if n := testing.AllocsPerRun(100, func() { p.Handle(t.Context(), req) }); n != 0 {
 					t.Errorf("%q for %q: %v allocations", asker, address, n)

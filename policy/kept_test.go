@@ -73,7 +73,7 @@ func (k *kept) record() string {
 }
 
 func (k *kept) admits() bool {
-	return k.p.Handle(k.t.Context(), ask("", "", zap.MechanismCurve, string(k.alice.Public[:]))).Status == zap.StatusOK
+	return k.p.Handle(k.t.Context(), ask("", "", zap.Curve, string(k.alice.Public[:]))).Status == zap.StatusOK
 }
 
 // TestRevokedAgain: a key that is revoked, lifted and revoked again while the policy

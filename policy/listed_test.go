@@ -40,7 +40,7 @@ security
 `)
 	text := "certificate revoked: on " + now.Format(time.RFC3339)
 	for _, domain := range []string{"signed", "all", "open"} {
-		check(t, p, ask(domain, "", zap.MechanismCurve, string(alice.Public[:])), decision{text, "", 6})
+		check(t, p, ask(domain, "", zap.Curve, string(alice.Public[:])), decision{text, "", 6})
 	}
-	check(t, p, ask("all", "", zap.MechanismCurve, string(bob.Public[:])), decision{"OK", "bob", 10})
+	check(t, p, ask("all", "", zap.Curve, string(bob.Public[:])), decision{"OK", "bob", 10})
 }

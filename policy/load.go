@@ -91,7 +91,7 @@ func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 // HandleAtOnce decides about what takes no time: everything but passwords. See
 // zap.PromptHandler.
 func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
-	if req.Mechanism == zap.MechanismPlain {
+	if req.Mechanism == zap.Plain {
 		return zap.Reply{}, false
 	}
 	return p.current.Load().decide(context.Background(), req, time.Now()), true

@@ -147,5 +147,5 @@ func (w *world) adopt(s *site, one, two int, reported bool) {
 // admitted reports whether a client is let in.
 func (w *world) admitted(domain string, i int) bool {
 	key := w.clients[i].key
-	return w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
+	return w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.Curve, string(key[:]))).Status == zap.StatusOK
 }

@@ -144,7 +144,7 @@ func (w *world) compare() {
 func (w *world) differences() (all []string) {
 	for _, domain := range w.domains() {
 		for i, c := range w.clients[:w.asking] {
-			reply := w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.MechanismCurve, string(c.key[:])))
+			reply := w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.Curve, string(c.key[:])))
 			got := answer{}
 			if reply.Status == zap.StatusOK {
 				got = answer{true, reply.UserID, groupsOf(reply.Metadata)}

@@ -35,7 +35,7 @@ func snapshotOf(t testing.TB, text string) *snapshot {
 
 // byPlain makes a request.
 func byPlain(domain, address, login, password string) *zap.Request {
-	return &zap.Request{Domain: domain, Address: address, Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(login), []byte(password)}}
+	return &zap.Request{Domain: domain, Address: address, Mechanism: zap.Plain, Credentials: [][]byte{[]byte(login), []byte(password)}}
 }
 
 // accounts writes a section plain with an account of each password or hash, named a,

@@ -45,7 +45,7 @@ func byDefault(t testing.TB, certificates ...*cert.Certificate) *policy.Policy {
 
 // request is one by CURVE.
 func request(key curve.PublicKey) *zap.Request {
-	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
+	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
 // TestValidity: a certificate counts while it is valid.
@@ -89,16 +89,16 @@ func TestDefault(t *testing.T) {
 		want zap.Reply
 	}{
 		{"known", request(key), allowed},
-		{"known, in no domain", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}, allowed},
+		{"known, in no domain", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}, allowed},
 		{"stranger", request(curve.GenerateKeyPair().Public), unknown},
 		{"all zero", request(curve.PublicKey{}), unknown},
-		{"short key", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:31]}}, refused("expected a key of 32 octets")},
-		{"two keys", &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:], key[:]}}, refused("expected a key of 32 octets")},
-		{"no key", &zap.Request{Mechanism: zap.MechanismCurve}, refused("expected a key of 32 octets")},
-		{"NULL", &zap.Request{Mechanism: zap.MechanismNull}, refused("NULL is not allowed")},
-		{"PLAIN", &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte("alice"), {}}}, refused("PLAIN is not allowed")},
-		{"GSSAPI", &zap.Request{Mechanism: zap.MechanismGSSAPI, Credentials: [][]byte{[]byte("alice")}}, refused("GSSAPI is not allowed")},
-		{"the key under another mechanism", &zap.Request{Mechanism: zap.MechanismNull, Credentials: [][]byte{key[:]}}, refused("expected no credentials")},
+		{"short key", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:31]}}, refused("expected a key of 32 octets")},
+		{"two keys", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:], key[:]}}, refused("expected a key of 32 octets")},
+		{"no key", &zap.Request{Mechanism: zap.Curve}, refused("expected a key of 32 octets")},
+		{"NULL", &zap.Request{Mechanism: zap.Null}, refused("NULL is not allowed")},
+		{"PLAIN", &zap.Request{Mechanism: zap.Plain, Credentials: [][]byte{[]byte("alice"), {}}}, refused("PLAIN is not allowed")},
+		{"GSSAPI", &zap.Request{Mechanism: zap.GSSAPI, Credentials: [][]byte{[]byte("alice")}}, refused("GSSAPI is not allowed")},
+		{"the key under another mechanism", &zap.Request{Mechanism: zap.Null, Credentials: [][]byte{key[:]}}, refused("expected no credentials")},
 		{"nothing", &zap.Request{}, refused("unknown mechanism")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func Example() {
 	}
 	defer handler.Close()
 	for _, key := range []curve.PublicKey{alice.Public, curve.GenerateKeyPair().Public} {
-		reply := handler.Handle(context.Background(), &zap.Request{Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}})
+		reply := handler.Handle(context.Background(), &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}})
 		fmt.Println(reply.Status, reply.Text, reply.UserID)
 	}
 	// Output:

@@ -35,7 +35,7 @@ func TestWatch(t *testing.T) {
 	p.DontPoll()
 	ztest.Background(t, p.Watch)
 	admitted := func(key curve.PublicKey) bool {
-		return p.Handle(t.Context(), ask("", "", zap.MechanismCurve, string(key[:]))).Status == zap.StatusOK
+		return p.Handle(t.Context(), ask("", "", zap.Curve, string(key[:]))).Status == zap.StatusOK
 	}
 	if !admitted(alice.Public) || admitted(bob.Public) {
 		t.Fatal("the wrong client was admitted")
@@ -75,7 +75,7 @@ func TestChangedBeforeWatch(t *testing.T) {
 	p.DontPoll()
 	ztest.Background(t, p.Watch)
 	ztest.Wait(t, "the change", func() bool {
-		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
+		return p.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK
 	})
 }
 
@@ -92,7 +92,7 @@ func TestPoll(t *testing.T) {
 	defer p.Close()
 	ztest.Background(t, p.Watch)
 	open := func() bool {
-		return p.Handle(t.Context(), ask("", "", zap.MechanismNull)).Status == zap.StatusOK
+		return p.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK
 	}
 	ztest.WriteFile(t, file, "security\n    anonymous = 1\n")
 	ztest.Wait(t, "the change", open)
@@ -129,7 +129,7 @@ security
 				}
 				// In the domain of the one, the other has its rules for every other one.
 				for _, who := range []string{"red", "blue"} {
-					reply := p.Handle(t.Context(), ask("red", "", zap.MechanismGSSAPI, who))
+					reply := p.Handle(t.Context(), ask("red", "", zap.GSSAPI, who))
 					if reply.Status == zap.StatusOK && reply.UserID != who || reply.Rule == "" {
 						t.Errorf("%s: %+v", who, reply)
 					}
@@ -141,7 +141,7 @@ security
 		ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), policies[i%2])
 		ztest.Must(t, p.Reload())
 		want := []string{"red", "blue"}[i%2]
-		if reply := p.Handle(t.Context(), ask("x", "", zap.MechanismGSSAPI, want)); reply.Status != zap.StatusOK {
+		if reply := p.Handle(t.Context(), ask("x", "", zap.GSSAPI, want)); reply.Status != zap.StatusOK {
 			t.Fatalf("%d: %+v", i, reply)
 		}
 	}
@@ -158,10 +158,10 @@ func TestAllocations(t *testing.T) {
 	p, _ := load(t, dir, "security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    curve = 1\n        keystore = dir:clients\n")
 	ctx := t.Context()
 	for name, req := range map[string]*zap.Request{
-		"CURVE":    ask("", "10.1.2.3", zap.MechanismCurve, string(alice.Public[:])),
-		"stranger": ask("", "10.1.2.3", zap.MechanismCurve, string(make([]byte, 32))),
-		"NULL":     ask("", "10.1.2.3", zap.MechanismNull),
-		"outside":  ask("", "192.0.2.1", zap.MechanismNull),
+		"CURVE":    ask("", "10.1.2.3", zap.Curve, string(alice.Public[:])),
+		"stranger": ask("", "10.1.2.3", zap.Curve, string(make([]byte, 32))),
+		"NULL":     ask("", "10.1.2.3", zap.Null),
+		"outside":  ask("", "192.0.2.1", zap.Null),
 	} {
 		if n := testing.AllocsPerRun(1000, func() { p.Handle(ctx, req) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -178,9 +178,9 @@ func BenchmarkDecide(b *testing.B) {
 	p, _ := load(b, dir, fmt.Sprintf("security\n    allow = 10.0.0.0/8\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = \"%s\"\n    curve = 1\n        keystore = dir:clients\n", bcryptOf(b, "x")))
 	ctx := b.Context()
 	for name, req := range map[string]*zap.Request{
-		"CURVE": ask("", "10.1.2.3", zap.MechanismCurve, string(alice.Public[:])),
-		"NULL":  ask("", "10.1.2.3", zap.MechanismNull),
-		"PLAIN": ask("", "10.1.2.3", zap.MechanismPlain, "a", "x"),
+		"CURVE": ask("", "10.1.2.3", zap.Curve, string(alice.Public[:])),
+		"NULL":  ask("", "10.1.2.3", zap.Null),
+		"PLAIN": ask("", "10.1.2.3", zap.Plain, "a", "x"),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -26,7 +26,7 @@ func admits(p *policy.Policy, domain string, c *cert.Certificate) bool {
 }
 
 func reply(p *policy.Policy, domain string, c *cert.Certificate) zap.Reply {
-	return p.Handle(context.Background(), ask(domain, "", zap.MechanismCurve, string(c.Public[:])))
+	return p.Handle(context.Background(), ask(domain, "", zap.Curve, string(c.Public[:])))
 }
 
 // mkdir makes a directory with the public files of these certificates.

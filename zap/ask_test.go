@@ -32,7 +32,7 @@ func kinds(f func(req *zap.Request) zap.Reply) map[string]zap.Handler {
 	return map[string]zap.Handler{"slow": slow, "prompt": prompt(f), "not prompt": never{slow}}
 }
 
-var null = &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismNull}
+var null = &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Null}
 
 // TestAsk: what a handler says is passed on if it is a reply, and is an error with
 // the request and the reason if not.
@@ -100,19 +100,19 @@ func TestAsk(t *testing.T) {
 func TestAskMalformed(t *testing.T) {
 	t.Parallel()
 	plain := func(credentials ...string) zap.Request {
-		return zap.Request{Mechanism: zap.MechanismPlain, Credentials: frames(credentials...)}
+		return zap.Request{Mechanism: zap.Plain, Credentials: frames(credentials...)}
 	}
 	for name, req := range map[string]zap.Request{
 		"nothing":           {},
-		"domain":            {Domain: "größer", Mechanism: zap.MechanismNull},
-		"long domain":       {Domain: long, Mechanism: zap.MechanismNull},
-		"address":           {Address: "192.0.2.1\n", Mechanism: zap.MechanismNull},
-		"long address":      {Address: long, Mechanism: zap.MechanismNull},
-		"long identity":     {Identity: []byte(long), Mechanism: zap.MechanismNull},
+		"domain":            {Domain: "größer", Mechanism: zap.Null},
+		"long domain":       {Domain: long, Mechanism: zap.Null},
+		"address":           {Address: "192.0.2.1\n", Mechanism: zap.Null},
+		"long address":      {Address: long, Mechanism: zap.Null},
+		"long routing id":   {RoutingID: []byte(long), Mechanism: zap.Null},
 		"mechanism":         {Mechanism: "CURVE\x00", Credentials: frames(key)},
-		"NULL with a key":   {Mechanism: zap.MechanismNull, Credentials: frames(key)},
-		"short key":         {Mechanism: zap.MechanismCurve, Credentials: frames(key[1:])},
-		"two keys":          {Mechanism: zap.MechanismCurve, Credentials: frames(key, key)},
+		"NULL with a key":   {Mechanism: zap.Null, Credentials: frames(key)},
+		"short key":         {Mechanism: zap.Curve, Credentials: frames(key[1:])},
+		"two keys":          {Mechanism: zap.Curve, Credentials: frames(key, key)},
 		"no password":       plain("alice"),
 		"three credentials": plain("alice", "secret", "secret"),
 		"long password":     plain("alice", strings.Repeat("s", 1025)),
@@ -267,7 +267,7 @@ func TestAskAllocs(t *testing.T) {
 	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice",
 		Metadata: zap.Metadata{{Name: "name", Value: []byte("alice")}, {Name: "group", Value: []byte("traders")}}}
 	var h zap.Handler = prompt(func(*zap.Request) zap.Reply { return reply })
-	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: frames(key)}
+	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: frames(key)}
 	ctx := ztest.Context(t)
 	for name, ask := range map[string]func(){
 		"Ask":       func() { zap.Ask(ctx, h, req) },

@@ -55,7 +55,7 @@ func ParseRequest(frames [][]byte) (env Envelope, req *Request, answer bool, err
 	req = &Request{
 		Domain:      string(body[0]),
 		Address:     string(body[1]),
-		Identity:    body[2],
+		RoutingID:   body[2],
 		Mechanism:   string(body[3]),
 		Credentials: body[4:],
 	}
@@ -99,8 +99,8 @@ func (r *Request) check() error {
 			return fmt.Errorf("%w: %s is not printable ASCII", ErrRequest, field.name)
 		}
 	}
-	if len(r.Identity) > maxString {
-		return fmt.Errorf("%w: identity of %d octets", ErrRequest, len(r.Identity))
+	if len(r.RoutingID) > maxString {
+		return fmt.Errorf("%w: routing id of %d bytes", ErrRequest, len(r.RoutingID))
 	}
 	if err := r.checkCredentials(); err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
@@ -116,15 +116,15 @@ func (r *Request) checkCredentials() error {
 	switch r.Mechanism {
 	case "":
 		return errors.New("no mechanism")
-	case MechanismNull:
+	case Null:
 		ok = n == 0
-	case MechanismPlain:
+	case Plain:
 		ok = n == 2
-	case MechanismCurve:
+	case Curve:
 		if ok = n == 1; ok && len(r.Credentials[0]) != 32 {
 			return fmt.Errorf("CURVE key of %d octets, want 32", len(r.Credentials[0]))
 		}
-	case MechanismGSSAPI:
+	case GSSAPI:
 		ok = n == 1
 	}
 	if !ok {
@@ -147,7 +147,7 @@ func AppendRequest(dst [][]byte, env Envelope, req *Request) ([][]byte, error) {
 		return dst, fmt.Errorf("%w: empty routing id", ErrRequest)
 	}
 	frames := appendEnvelope(dst, env)
-	frames = append(frames, []byte(req.Domain), []byte(req.Address), req.Identity, []byte(req.Mechanism))
+	frames = append(frames, []byte(req.Domain), []byte(req.Address), req.RoutingID, []byte(req.Mechanism))
 	frames = append(frames, req.Credentials...)
 	if _, _, _, err := ParseRequest(frames[len(dst):]); err != nil {
 		return dst, err

@@ -42,7 +42,7 @@ func request(parts ...string) [][]byte { return slices.Concat(domain, frames(par
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	payments := func(mechanism string, credentials ...string) *zap.Request {
-		return &zap.Request{Domain: "payments", Address: "192.0.2.1", Identity: []byte("id"),
+		return &zap.Request{Domain: "payments", Address: "192.0.2.1", RoutingID: []byte("id"),
 			Mechanism: mechanism, Credentials: frames(credentials...)}
 	}
 	one := zap.Envelope{RequestID: []byte("1")}
@@ -61,9 +61,9 @@ func TestRequest(t *testing.T) {
 		{"as empty as can be", frames("", "1.0", "", "", "", "", "NULL"), zap.Envelope{}, &zap.Request{Mechanism: "NULL"}},
 		{"longest strings", frames("", "1.0", long[1:], long[1:], long[1:], long[1:], long[1:]),
 			zap.Envelope{RequestID: []byte(long[1:])},
-			&zap.Request{Domain: long[1:], Address: long[1:], Identity: []byte(long[1:]), Mechanism: long[1:]}},
+			&zap.Request{Domain: long[1:], Address: long[1:], RoutingID: []byte(long[1:]), Mechanism: long[1:]}},
 		{"any octets in id and identity", frames("", "1.0", "\x00\xff", "", "", "\x00\xff", "NULL"),
-			zap.Envelope{RequestID: []byte("\x00\xff")}, &zap.Request{Identity: []byte("\x00\xff"), Mechanism: "NULL"}},
+			zap.Envelope{RequestID: []byte("\x00\xff")}, &zap.Request{RoutingID: []byte("\x00\xff"), Mechanism: "NULL"}},
 		{"behind a ROUTER", slices.Concat(frames("\x00abcd"), request("NULL")),
 			zap.Envelope{RoutingIDs: frames("\x00abcd"), RequestID: []byte("1")}, payments("NULL")},
 		{"behind three proxies", slices.Concat(frames("a", "bb", "ccc"), request("NULL")),
@@ -178,20 +178,20 @@ func TestParseRequestMalformed(t *testing.T) {
 func TestAppendRequestMalformed(t *testing.T) {
 	t.Parallel()
 	one := zap.Envelope{RequestID: []byte("1")}
-	null := zap.Request{Mechanism: zap.MechanismNull}
+	null := zap.Request{Mechanism: zap.Null}
 	for _, tt := range []struct {
 		name string
 		env  zap.Envelope
 		req  zap.Request
 	}{
 		{"no mechanism", one, zap.Request{}},
-		{"wrong key", one, zap.Request{Mechanism: zap.MechanismCurve, Credentials: frames("short")}},
-		{"domain of 256 octets", one, zap.Request{Domain: long, Mechanism: zap.MechanismNull}},
+		{"wrong key", one, zap.Request{Mechanism: zap.Curve, Credentials: frames("short")}},
+		{"domain of 256 octets", one, zap.Request{Domain: long, Mechanism: zap.Null}},
 		{"request id of 256 octets", zap.Envelope{RequestID: []byte(long)}, null},
 		{"empty routing id", zap.Envelope{RoutingIDs: frames(""), RequestID: []byte("1")}, null},
 		// With an empty routing id it would be a good request of somebody else.
 		{"routing ids like a request", zap.Envelope{RoutingIDs: frames("", "1.0", "2"), RequestID: []byte("1")},
-			zap.Request{Domain: "PLAIN", Address: "alice", Identity: []byte("secret"), Mechanism: "X"}},
+			zap.Request{Domain: "PLAIN", Address: "alice", RoutingID: []byte("secret"), Mechanism: "X"}},
 	} {
 		got, err := zap.AppendRequest(frames("before"), tt.env, &tt.req)
 		if !errors.Is(err, zap.ErrRequest) {

@@ -62,7 +62,7 @@ func numbersOf(octets []byte) (numbers []int) {
 // pointer: mechanism, address and domain; not the user name, nor the password.
 func TestRequestPrints(t *testing.T) {
 	t.Parallel()
-	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Plain,
 		Credentials: frames("alice in chains", "hunter2's password"), Asker: "192.0.2.7 (billing)"}
 	out := printed(req, *req, []zap.Request{*req}, map[string]*zap.Request{"request": req},
 		struct {

@@ -27,10 +27,10 @@ import (
 
 // Mechanisms of ZMTP as they stand in a request.
 const (
-	MechanismNull   = "NULL"
-	MechanismPlain  = "PLAIN"
-	MechanismCurve  = "CURVE"
-	MechanismGSSAPI = "GSSAPI"
+	Null   = "NULL"
+	Plain  = "PLAIN"
+	Curve  = "CURVE"
+	GSSAPI = "GSSAPI"
 )
 
 // Status is the outcome of a request (RFC 27, Message Format).
@@ -60,8 +60,8 @@ func (s Status) Valid() bool {
 type Request struct {
 	Domain      string   // the security domain that the server belongs to; may be empty
 	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID
-	Identity    []byte   // routing id of the asking server's socket, as libzmq sends it
-	Mechanism   string   // MechanismNull, MechanismPlain, MechanismCurve or MechanismGSSAPI
+	RoutingID   []byte   // routing id of the asking server's socket, as libzmq sends it
+	Mechanism   string   // Null, Plain, Curve or GSSAPI
 	Credentials [][]byte `json:"-"` // what the mechanism has proved or claims; may hold a password
 
 	// Asker is the service that put the question to a daemon, for logs and audits:
@@ -73,7 +73,7 @@ type Request struct {
 // CurveKey returns the client's public key, 32 octets, if the request is for
 // CURVE and well-formed.
 func (r *Request) CurveKey() (key [32]byte, ok bool) {
-	if r.Mechanism != MechanismCurve || len(r.Credentials) != 1 || len(r.Credentials[0]) != len(key) {
+	if r.Mechanism != Curve || len(r.Credentials) != 1 || len(r.Credentials[0]) != len(key) {
 		return key, false
 	}
 	return [32]byte(r.Credentials[0]), true
@@ -82,7 +82,7 @@ func (r *Request) CurveKey() (key [32]byte, ok bool) {
 // PlainLogin returns the user name and the password if the request is for
 // PLAIN and well-formed.
 func (r *Request) PlainLogin() (username string, password []byte, ok bool) {
-	if r.Mechanism != MechanismPlain || len(r.Credentials) != 2 {
+	if r.Mechanism != Plain || len(r.Credentials) != 2 {
 		return "", nil, false
 	}
 	return string(r.Credentials[0]), r.Credentials[1], true

@@ -8,8 +8,8 @@ import (
 
 func TestCredentials(t *testing.T) {
 	t.Parallel()
-	curve := &zap.Request{Mechanism: zap.MechanismCurve, Credentials: frames(key)}
-	plain := &zap.Request{Mechanism: zap.MechanismPlain, Credentials: frames("alice", "secret")}
+	curve := &zap.Request{Mechanism: zap.Curve, Credentials: frames(key)}
+	plain := &zap.Request{Mechanism: zap.Plain, Credentials: frames("alice", "secret")}
 	if got, ok := curve.CurveKey(); string(got[:]) != key || !ok {
 		t.Errorf("got %x, %v", got, ok)
 	}
@@ -19,13 +19,13 @@ func TestCredentials(t *testing.T) {
 	// A request that nobody has parsed may be anything.
 	for _, req := range []*zap.Request{
 		{},
-		{Mechanism: zap.MechanismNull, Credentials: frames(key)},
-		{Mechanism: zap.MechanismCurve},
-		{Mechanism: zap.MechanismCurve, Credentials: frames(key[1:])},
-		{Mechanism: zap.MechanismCurve, Credentials: frames(key, key)},
-		{Mechanism: zap.MechanismPlain, Credentials: frames(key)},
-		{Mechanism: zap.MechanismPlain, Credentials: frames("a", "b", "c")},
-		{Mechanism: zap.MechanismNull, Credentials: frames("a", "b")},
+		{Mechanism: zap.Null, Credentials: frames(key)},
+		{Mechanism: zap.Curve},
+		{Mechanism: zap.Curve, Credentials: frames(key[1:])},
+		{Mechanism: zap.Curve, Credentials: frames(key, key)},
+		{Mechanism: zap.Plain, Credentials: frames(key)},
+		{Mechanism: zap.Plain, Credentials: frames("a", "b", "c")},
+		{Mechanism: zap.Null, Credentials: frames("a", "b")},
 	} {
 		if got, ok := req.CurveKey(); got != [32]byte{} || ok {
 			t.Errorf("%v: got the key %x, %v", req, got, ok)

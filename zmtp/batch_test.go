@@ -173,7 +173,7 @@ func TestCommandsBetweenParts(t *testing.T) {
 func TestBatchClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+		client, server := configs(zap.Curve, "DEALER", "DEALER")
 		c, _ := connect(t, client, server)
 		ended := make(chan error, 1)
 		go func() {
@@ -193,7 +193,7 @@ func TestBatchClosed(t *testing.T) {
 // cancelled.
 func TestTrafficAllocs(t *testing.T) {
 	ztest.Unraced(t)
-	for _, mechanism := range []string{zap.MechanismNull, zap.MechanismCurve} {
+	for _, mechanism := range []string{zap.Null, zap.Curve} {
 		for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
 			client, server := configs(mechanism, "DEALER", "DEALER")
 			a, b := tcpPair(t)
@@ -256,7 +256,7 @@ func TestIdleGoroutines(t *testing.T) {
 		t.Run(tt.client, func(t *testing.T) {
 			t.Parallel()
 			pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), pprof.Labels("test", t.Name())))
-			client, server := configs(zap.MechanismCurve, tt.client, tt.server)
+			client, server := configs(zap.Curve, tt.client, tt.server)
 			client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
 			const n = 20
 			for range n {

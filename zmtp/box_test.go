@@ -197,7 +197,7 @@ func connectBox(t *testing.T, network string) (*boxPeer, *zmtp.Conn) {
 	if network == "tcp" {
 		a, b = tcpPair(t)
 	}
-	_, cfg := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	_, cfg := configs(zap.Curve, "DEALER", "DEALER")
 	peers := make(chan *boxPeer, 1)
 	go func() {
 		p, err := newBoxPeer(a, cfg.Keys.Public)

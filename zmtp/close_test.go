@@ -95,7 +95,7 @@ func TestCloseIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+				client, server := configs(zap.Curve, "DEALER", "DEALER")
 				c, s := connect(t, client, server)
 				errs := make(chan error, 4)
 				for range 2 {
@@ -153,7 +153,7 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 func TestCloseOfIdle(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix", "pipe"} {
-		client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+		client, server := configs(zap.Curve, "DEALER", "DEALER")
 		a, b := pairOf(t, network)
 		c, s := connectOver(t, a, b, client, server)
 		sent := make(chan error, 1)
@@ -184,7 +184,7 @@ func TestCloseOfIdle(t *testing.T) {
 func TestCloseUnread(t *testing.T) {
 	t.Parallel()
 	a, b := tcpPair(t)
-	client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+	client, server := configs(zap.Null, "DEALER", "DEALER")
 	c, s := connectOver(t, a, b, client, server)
 	ztest.Must(t, s.Send(ztest.Context(t), pattern(1000)))
 	message := pattern(1 << 20)
@@ -272,7 +272,7 @@ func TestCloseWithHeartbeatUnread(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+			_, server := configs(zap.Null, "DEALER", "DEALER")
 			server.HeartbeatInterval, server.HeartbeatTimeout = time.Millisecond, time.Hour
 			raw, b := pairOf(t, network)
 			defer raw.Close()
@@ -297,7 +297,7 @@ func TestCloseWithHeartbeatUnread(t *testing.T) {
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	t.Parallel()
 	for _, leaves := range []bool{false, true} {
-		client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		client, server := configs(zap.Null, "DEALER", "DEALER")
 		a, b := tcpPair(t)
 		c, s := connectOver(t, struct{ net.Conn }{a}, b, client, server)
 		ztest.Must(t, c.Send(ztest.Context(t), []byte("x")))

@@ -38,8 +38,8 @@ type Config struct {
 	// ROUTER announce one.
 	Identity []byte
 
-	// Mechanism is zap.MechanismNull, zap.MechanismPlain or
-	// zap.MechanismCurve. There is no default: security is chosen, not
+	// Mechanism is zap.Null, zap.Plain or
+	// zap.Curve. There is no default: security is chosen, not
 	// forgotten. Both peers must have the same.
 	Mechanism string
 
@@ -134,7 +134,7 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 		return nil, fmt.Errorf("%w: MaxMessageSize and MaxMetadataSize are 1 GiB at most on a 32-bit system", ErrConfig)
 	}
 	if cfg.Handler != nil {
-		if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: cfg.Domain, Mechanism: zap.MechanismNull}); err != nil {
+		if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: cfg.Domain, Mechanism: zap.Null}); err != nil {
 			return nil, fmt.Errorf("%w: Domain: %w", ErrConfig, err)
 		}
 	}
@@ -165,13 +165,13 @@ func orDefault[T int | time.Duration](v, def T) T {
 // secret's looks like a wrong server key.
 func (cfg *Config) checkMechanism(asServer bool) error {
 	switch cfg.Mechanism {
-	case zap.MechanismNull:
+	case zap.Null:
 		return nil
-	case zap.MechanismPlain:
+	case zap.Plain:
 		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password.Reveal()) > 255) {
 			return fmt.Errorf("%w: user name or password of more than 255 octets", ErrConfig)
 		}
-	case zap.MechanismCurve:
+	case zap.Curve:
 		if err := cfg.Keys.Check(); err != nil {
 			return fmt.Errorf("%w: Keys: %w", ErrConfig, err)
 		}

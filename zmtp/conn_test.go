@@ -67,7 +67,7 @@ func TestMessages(t *testing.T) {
 // arrives once a side has its messages and reads no more.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client, server := configs(zap.Curve, "DEALER", "DEALER")
 	client.HeartbeatInterval, server.HeartbeatInterval = time.Millisecond, time.Millisecond
 	client.HeartbeatTimeout, server.HeartbeatTimeout = time.Minute, time.Minute
 	a, b := tcpPair(t)
@@ -108,7 +108,7 @@ func TestConcurrentUse(t *testing.T) {
 // rawServer is a NULL server whose client is written by hand.
 func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 	t.Helper()
-	cfg.Mechanism, cfg.HandshakeTimeout = zap.MechanismNull, ztest.Patience
+	cfg.Mechanism, cfg.HandshakeTimeout = zap.Null, ztest.Patience
 	a, b := net.Pipe()
 	ztest.Must(t, a.SetDeadline(time.Now().Add(ztest.Patience)))
 	go a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05READY"))...))
@@ -261,7 +261,7 @@ func TestTamperedTraffic(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+			client, server := configs(zap.Curve, "DEALER", "DEALER")
 			clientEnd, middleA := net.Pipe()
 			middleB, serverEnd := net.Pipe()
 			go io.Copy(middleA, middleB) // server to client
@@ -371,7 +371,7 @@ func TestPong(t *testing.T) {
 // messages, and look the same.
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismNull, "SUB", "PUB")
+	client, server := configs(zap.Null, "SUB", "PUB")
 	c, s := connect(t, client, server)
 	ctx := ztest.Context(t)
 	go func() {
@@ -417,7 +417,7 @@ func TestLargeMessageUnraced(t *testing.T) {
 // the whole process takes.
 func TestIdleMemoryUnraced(t *testing.T) {
 	ztest.Unraced(t)
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client, server := configs(zap.Curve, "DEALER", "DEALER")
 	client.HeartbeatInterval, server.HeartbeatInterval = time.Hour, time.Hour
 	take := func() uint64 {
 		var m runtime.MemStats

@@ -60,7 +60,7 @@ func TestSilentCrowd(t *testing.T) {
 		t.Logf("%d silent connections instead of %d, for want of file descriptors", most, crowd)
 		crowd = most
 	}
-	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	client, server := configs(zap.Curve, "REQ", "REP")
 	server.HandshakeTimeout = 24 * time.Hour // of which each may say nothing for a sixth
 	var log ztest.Log
 	server.Log = log.Logger()
@@ -103,7 +103,7 @@ func listenWithFew() {
 	if err != nil {
 		panic(err)
 	}
-	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{SocketType: "REP", Mechanism: zap.MechanismCurve, Keys: keys, Handler: allow,
+	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{SocketType: "REP", Mechanism: zap.Curve, Keys: keys, Handler: allow,
 		HandshakeTimeout: 24 * time.Hour})
 	if err != nil {
 		panic(err)
@@ -133,7 +133,7 @@ func TestFewDescriptors(t *testing.T) {
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	ztest.Must(t, err)
 	endpoint, key, _ := strings.Cut(strings.TrimSpace(line), " ")
-	client, _ := configs(zap.MechanismCurve, "REQ", "REP")
+	client, _ := configs(zap.Curve, "REQ", "REP")
 	client.ServerKey, err = curve.ParsePublicKey(key)
 	ztest.Must(t, err)
 

@@ -20,7 +20,7 @@ func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials
 	reply, err := h.ask(ctx, &zap.Request{
 		Domain:      h.cfg.Domain,
 		Address:     ipAddress(h.nc),
-		Identity:    h.cfg.Identity,
+		RoutingID:   h.cfg.Identity,
 		Mechanism:   h.cfg.Mechanism,
 		Credentials: credentials,
 	})

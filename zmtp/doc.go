@@ -14,7 +14,7 @@
 //
 //	conn, err := zmtp.Dial(ctx, "tcp://192.0.2.1:5555", zmtp.Config{
 //		SocketType: "REQ",
-//		Mechanism:  zap.MechanismCurve,
+//		Mechanism:  zap.Curve,
 //		Keys:       keys,
 //		ServerKey:  serverKey,
 //	})
@@ -30,7 +30,7 @@
 //
 //	ln, err := zmtp.Listen(ctx, "tcp://*:5555", zmtp.Config{
 //		SocketType: "REP",
-//		Mechanism:  zap.MechanismCurve,
+//		Mechanism:  zap.Curve,
 //		Keys:       keys,
 //		Handler:    handler,
 //	})

@@ -20,7 +20,7 @@ import (
 // in neither error nor log.
 func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismPlain, "REQ", "REP")
+	_, server := configs(zap.Plain, "REQ", "REP")
 	for name, tt := range map[string]struct {
 		body string
 		want string
@@ -54,7 +54,7 @@ func TestDecidedFirst(t *testing.T) {
 		a, b := net.Pipe()
 		c, s := shake(ztest.Context(t), a, b, client, server)
 		req := ztest.Receive(t, "the handler is asked", asked)
-		if key, _ := req.CurveKey(); mechanism == zap.MechanismCurve && key != client.Keys.Public {
+		if key, _ := req.CurveKey(); mechanism == zap.Curve && key != client.Keys.Public {
 			t.Errorf("the handler was asked about %v", key)
 		}
 		var refused *zmtp.RefusedError
@@ -71,7 +71,7 @@ func TestDecidedFirst(t *testing.T) {
 // TestPeersIdentity: an identity from the peer is one that RFC 37 allows.
 func TestPeersIdentity(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismNull, "ROUTER", "ROUTER")
+	_, server := configs(zap.Null, "ROUTER", "ROUTER")
 	for identity, valid := range map[string]bool{
 		"": true, "a": true, "a\x00": true, strings.Repeat("x", 255): true,
 		"\x00abcd": false, "\x00": false, strings.Repeat("x", 256): false,
@@ -96,7 +96,7 @@ func TestPeersIdentity(t *testing.T) {
 // HELLO that only a client sends.
 func TestBothClients(t *testing.T) {
 	t.Parallel()
-	for _, mechanism := range []string{zap.MechanismPlain, zap.MechanismCurve} {
+	for _, mechanism := range []string{zap.Plain, zap.Curve} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			client, _ := configs(mechanism, "DEALER", "DEALER")
@@ -121,7 +121,7 @@ func TestBothClients(t *testing.T) {
 // TestHealthChecks: connections that are closed without an octet are no warnings.
 func TestHealthChecks(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	_, server := configs(zap.Curve, "REQ", "REP")
 	for _, tt := range []struct {
 		log   *ztest.Log
 		level slog.Level
@@ -158,7 +158,7 @@ func TestHealthChecks(t *testing.T) {
 // counted.
 func TestFailuresToldOnce(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	client, server := configs(zap.Curve, "REQ", "REP")
 	server.Handler = answer(zap.StatusRefused, "unknown key")
 	var log ztest.Log
 	server.Log = log.Logger()
@@ -200,7 +200,7 @@ func TestFailuresToldOnce(t *testing.T) {
 // connections, each of which has another port.
 func TestResetsToldOnce(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	_, server := configs(zap.Curve, "REQ", "REP")
 	var log ztest.Log
 	server.Log = log.Logger()
 	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
@@ -265,7 +265,7 @@ func (s stuck) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 // of a listener nor a handshake that is given up.
 func TestHandlerStuck(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	client, server := configs(zap.Curve, "REQ", "REP")
 	handler := stuck{allow, make(chan struct{}), make(chan struct{})}
 	t.Cleanup(func() { close(handler.release) })
 	server.Handler = handler

@@ -18,7 +18,7 @@ func Example() {
 
 	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{
 		SocketType: "REP",
-		Mechanism:  zap.MechanismCurve,
+		Mechanism:  zap.Curve,
 		Keys:       serverKeys,
 		Handler: zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 			if key, ok := req.CurveKey(); ok && key == aliceKeys.Public {
@@ -52,7 +52,7 @@ func Example() {
 	dial := func(keys curve.KeyPair) (*zmtp.Conn, error) {
 		return zmtp.Dial(ctx, ln.Endpoint(), zmtp.Config{
 			SocketType: "REQ",
-			Mechanism:  zap.MechanismCurve,
+			Mechanism:  zap.Curve,
 			Keys:       keys,
 			ServerKey:  serverKeys.Public,
 		})

@@ -54,21 +54,21 @@ func FuzzConn(f *testing.F) {
 	f.Add(byte(2), append(greetingOf("CURVE"), frame(4, append([]byte("\x05HELLO\x01\x00"), make([]byte, 192)...))...))
 	f.Add(byte(3), append(greetingOf("CURVE"), frame(4, append([]byte("\x07WELCOME"), make([]byte, 160)...))...))
 	f.Add(byte(4), append(greetingOf("PLAIN"), frame(4, []byte("\x07WELCOME"))...))
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client, server := configs(zap.Curve, "DEALER", "DEALER")
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		cfg, open := server, zmtp.Server
 		switch kind % 6 {
 		case 0:
-			cfg.Mechanism = zap.MechanismNull
+			cfg.Mechanism = zap.Null
 		case 1:
-			cfg.Mechanism = zap.MechanismPlain
+			cfg.Mechanism = zap.Plain
 		case 3:
 			cfg, open = client, zmtp.Client
 		case 4:
 			cfg, open = client, zmtp.Client
-			cfg.Mechanism = zap.MechanismPlain
+			cfg.Mechanism = zap.Plain
 		case 5:
-			cfg.Mechanism, cfg.SocketType = zap.MechanismNull, "PUB"
+			cfg.Mechanism, cfg.SocketType = zap.Null, "PUB"
 		}
 		cfg.MaxMessageSize = 1 << 20
 		ctx, cancel := context.WithTimeout(context.Background(), ztest.Patience)

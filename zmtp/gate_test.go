@@ -62,7 +62,7 @@ func TestHandlerFails(t *testing.T) {
 // client, who is told to try later, nor Close.
 func TestHandlerIgnoresContext(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	client, server := configs(zap.Curve, "REQ", "REP")
 	entered, release, left := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	server.Handler = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		defer func() { left <- struct{}{} }()
@@ -97,11 +97,11 @@ func TestPeerLeaves(t *testing.T) {
 		sent      []byte
 		want      string
 	}{
-		"PLAIN, greeting": {zap.MechanismPlain, nil, "the peer left during the handshake, after its greeting: EOF"},
-		"CURVE, greeting": {zap.MechanismCurve, nil, "the peer left during the handshake, after its greeting: EOF"},
-		"NULL, greeting":  {zap.MechanismNull, nil, "the peer left during the handshake, after its greeting: EOF"},
-		"PLAIN, HELLO":    {zap.MechanismPlain, hello, "the peer left during the handshake, after HELLO: EOF"},
-		"PLAIN, cut off":  {zap.MechanismPlain, append(hello[:len(hello):len(hello)], 4, 9, 'x'), "the peer left during the handshake, after HELLO: unexpected EOF"},
+		"PLAIN, greeting": {zap.Plain, nil, "the peer left during the handshake, after its greeting: EOF"},
+		"CURVE, greeting": {zap.Curve, nil, "the peer left during the handshake, after its greeting: EOF"},
+		"NULL, greeting":  {zap.Null, nil, "the peer left during the handshake, after its greeting: EOF"},
+		"PLAIN, HELLO":    {zap.Plain, hello, "the peer left during the handshake, after HELLO: EOF"},
+		"PLAIN, cut off":  {zap.Plain, append(hello[:len(hello):len(hello)], 4, 9, 'x'), "the peer left during the handshake, after HELLO: unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -86,7 +86,7 @@ func parseGreeting(b []byte) (greeting, error) {
 // another mechanism than its own; so its own has arrived by then, and both
 // sides can tell their users which two met.
 func (h *handshake) exchangeGreetings() error {
-	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.MechanismNull)
+	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.Null)
 	greet := h.greetAtOnce
 	if isBuffered(h.nc) {
 		greet = h.greetInTurn

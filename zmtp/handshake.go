@@ -128,7 +128,7 @@ func (h *handshake) tell(level slog.Level, message, why string, attrs ...slog.At
 
 // warnOfPlain warns of passwords that cross a network in clear.
 func (h *handshake) warnOfPlain() {
-	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.MechanismPlain && a != nil && !IsLocal(endpointOf(a)) {
+	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.Plain && a != nil && !IsLocal(endpointOf(a)) {
 		h.tell(slog.LevelWarn, "PLAIN sends the password in clear over the network", "")
 	}
 }
@@ -151,9 +151,9 @@ func (h *handshake) run(ctx context.Context) error {
 		return err
 	}
 	switch h.cfg.Mechanism {
-	case zap.MechanismNull:
+	case zap.Null:
 		return h.null(ctx)
-	case zap.MechanismPlain:
+	case zap.Plain:
 		if h.asServer {
 			return h.plainServer(ctx)
 		}

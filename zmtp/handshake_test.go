@@ -44,11 +44,11 @@ func TestHandshake(t *testing.T) {
 				t.Errorf("user of the server's connection: %+v", user)
 			}
 			switch mechanism {
-			case zap.MechanismPlain:
+			case zap.Plain:
 				if name, password, ok := asked.PlainLogin(); !ok || name != "admin" || string(password) != "secret" {
 					t.Errorf("credentials %q %q", name, password)
 				}
-			case zap.MechanismCurve:
+			case zap.Curve:
 				if key, ok := asked.CurveKey(); !ok || key != client.Keys.Public || user.Key != client.Keys.Public {
 					t.Errorf("the handler was asked about %v, user %v, want %v", key, user.Key, client.Keys.Public)
 				}
@@ -71,7 +71,7 @@ func TestHandshake(t *testing.T) {
 // hand to the application.
 func TestClaimsAreNotTheUser(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismNull, "DEALER", "ROUTER")
+	_, server := configs(zap.Null, "DEALER", "ROUTER")
 	server.Handler = nil
 	a, b := net.Pipe()
 	forged, err := zap.Metadata{{Name: "Socket-Type", Value: []byte("DEALER")}, {Name: "User-Id", Value: []byte("root")}}.Append(nil)
@@ -136,7 +136,7 @@ func TestRefused(t *testing.T) {
 				if !errors.As(s.err, &denied) {
 					t.Fatalf("server got %v, want a DeniedError", s.err)
 				}
-				if mechanism == zap.MechanismCurve && denied.Key != client.Keys.Public {
+				if mechanism == zap.Curve && denied.Key != client.Keys.Public {
 					t.Errorf("denied key is %v", denied.Key)
 				}
 			})
@@ -165,7 +165,7 @@ func TestHandshakeMismatch(t *testing.T) {
 		},
 		{
 			name:   "mechanisms",
-			client: func(c, _ *zmtp.Config) { c.Mechanism = zap.MechanismNull },
+			client: func(c, _ *zmtp.Config) { c.Mechanism = zap.Null },
 			check: func(t *testing.T, clientErr, serverErr error) {
 				for _, err := range []error{clientErr, serverErr} {
 					var me *zmtp.MechanismError
@@ -196,7 +196,7 @@ func TestHandshakeMismatch(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, server := configs(zap.MechanismCurve, "REQ", "REP")
+			client, server := configs(zap.Curve, "REQ", "REP")
 			tt.client(&client, &server)
 			a, b := tcpPair(t)
 			c, s := shake(ztest.Context(t), a, b, client, server)
@@ -209,7 +209,7 @@ func TestHandshakeMismatch(t *testing.T) {
 // other.
 func TestBothServers(t *testing.T) {
 	t.Parallel()
-	_, server := configs(zap.MechanismCurve, "REQ", "REP")
+	_, server := configs(zap.Curve, "REQ", "REP")
 	a, b := net.Pipe()
 	errs := make(chan error, 1)
 	go func() {
@@ -226,7 +226,7 @@ func TestBothServers(t *testing.T) {
 // TestConfig: what can't work is refused before the network is touched.
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	good, goodServer := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	good, goodServer := configs(zap.Curve, "DEALER", "ROUTER")
 	tests := []struct {
 		name   string
 		server bool
@@ -249,7 +249,7 @@ func TestConfig(t *testing.T) {
 		{"long domain", true, func(c *zmtp.Config) { c.Domain = strings.Repeat("x", 256) }, zap.ErrRequest},
 		{"domain beyond ASCII", true, func(c *zmtp.Config) { c.Domain = "größer" }, zap.ErrRequest},
 		{"long password", false, func(c *zmtp.Config) {
-			c.Mechanism, c.Password = zap.MechanismPlain, zap.NewPassword(strings.Repeat("x", 256))
+			c.Mechanism, c.Password = zap.Plain, zap.NewPassword(strings.Repeat("x", 256))
 		}, zmtp.ErrConfig},
 	}
 	for _, tt := range tests {
@@ -309,7 +309,7 @@ func TestEndpoints(t *testing.T) {
 // TestLimitsOf32Bits: where a limit is too large to compute with, it is refused.
 func TestLimitsOf32Bits(t *testing.T) {
 	t.Parallel()
-	cfg, _ := configs(zap.MechanismNull, "DEALER", "DEALER")
+	cfg, _ := configs(zap.Null, "DEALER", "DEALER")
 	for _, field := range []*int{&cfg.MaxMessageSize, &cfg.MaxMetadataSize} {
 		*field = 1 << 30
 		ztest.Must(t, cfg.CheckClient())
@@ -354,7 +354,7 @@ func TestSlowPeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				_, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+				_, server := configs(zap.Curve, "DEALER", "ROUTER")
 				server.HandshakeTimeout = timeout
 				slow, nc := net.Pipe()
 				go io.Copy(io.Discard, slow)
@@ -385,7 +385,7 @@ func TestSlowPeer(t *testing.T) {
 // has been given up.
 func TestListenerWithSlowPeer(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	client, server := configs(zap.Curve, "DEALER", "ROUTER")
 	log := new(ztest.Log)
 	server.Log = log.Logger()
 	listen := func() (ln *zmtp.Listener, slow net.Conn) {
@@ -452,7 +452,7 @@ func TestNotZMTP(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, _ := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+			client, _ := configs(zap.Curve, "DEALER", "ROUTER")
 			a, b := net.Pipe()
 			go func() {
 				go io.Copy(io.Discard, b)

@@ -70,7 +70,7 @@ func TestLateRecv(t *testing.T) {
 	for _, network := range []string{"tcp", "unix", "pipe"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+			client, server := configs(zap.Curve, "DEALER", "DEALER")
 			server.HeartbeatInterval = 20 * time.Millisecond
 			a, b := pairOf(t, network)
 			out := &counted{Conn: a}
@@ -217,7 +217,7 @@ func TestPingsBetweenMessages(t *testing.T) {
 func TestNoPingTo30(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		_, server := configs(zap.Null, "DEALER", "DEALER")
 		server.HeartbeatInterval = time.Second
 		a, b := net.Pipe()
 		go func() {
@@ -268,7 +268,7 @@ func TestPingNearTheLimit(t *testing.T) {
 func TestQuickPong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		client, server := configs(zap.Null, "DEALER", "DEALER")
 		server.HeartbeatInterval, server.HeartbeatTimeout = 10*time.Second, time.Second
 		a, b := net.Pipe()
 		slow := &hooked{Conn: b}
@@ -335,7 +335,7 @@ func TestBurstBehindPing(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells whether a peer reads")
 	}
-	_, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+	_, server := configs(zap.Null, "DEALER", "DEALER")
 	server.HeartbeatInterval, server.HeartbeatTimeout = 2*time.Second, 2*time.Second
 	a, b := tcpPair(t)
 	defer a.Close()

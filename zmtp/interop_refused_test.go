@@ -28,20 +28,20 @@ func TestInteropRefusedByUs(t *testing.T) {
 		{"400", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusRefused, "unknown key") },
 			"refused: 400", "unknown key"},
 		{"PLAIN", func(client, server *zmtp.Config) {
-			*client, *server = configs(zap.MechanismPlain, "REQ", "REP")
+			*client, *server = configs(zap.Plain, "REQ", "REP")
 			server.Handler = answer(zap.StatusRefused, "unknown login")
 		}, "protocol: 0x10000001", "unknown login"},
 		{"500", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusError, "broken") },
 			"refused: 500", "broken"},
 		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
 			"no detail", "box does not open"},
-		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.MechanismNull },
+		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.Null },
 			"protocol: 0x11000002", "mechanisms differ: ours is CURVE, the peer's NULL"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, server := configs(zap.MechanismCurve, "REQ", "REP")
+			client, server := configs(zap.Curve, "REQ", "REP")
 			tt.change(&client, &server)
 			log := new(ztest.Log)
 			server.Log = log.Logger()
@@ -81,7 +81,7 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 	}
 	t.Run("wrong server key", func(t *testing.T) {
 		t.Parallel()
-		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		client, server := configs(zap.Curve, "REQ", "REP")
 		client.ServerKey = curve.GenerateKeyPair().Public
 		if _, err := dialLibzmq(t, client, server); !errors.Is(err, zmtp.ErrServerKey) {
 			t.Errorf("got %v", err)
@@ -89,10 +89,10 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 	})
 	t.Run("mechanism", func(t *testing.T) {
 		t.Parallel()
-		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		client, server := configs(zap.Curve, "REQ", "REP")
 		var me *zmtp.MechanismError
 		null := client
-		null.Mechanism = zap.MechanismNull
+		null.Mechanism = zap.Null
 		_, err := dialLibzmqAs(t, null, client, server)
 		if !errors.As(err, &me) || *me != (zmtp.MechanismError{Ours: "NULL", Theirs: "CURVE"}) {
 			t.Errorf("got %v", err)
@@ -100,7 +100,7 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 	})
 	t.Run("300", func(t *testing.T) {
 		t.Parallel()
-		client, server := configs(zap.MechanismCurve, "REQ", "REP")
+		client, server := configs(zap.Curve, "REQ", "REP")
 		server.Handler = answer(zap.StatusTryLater, "later")
 		sock := libzmqSocket(t, "REP", client, server, true)
 		zctx, err := sock.Context()

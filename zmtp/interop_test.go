@@ -36,16 +36,16 @@ func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, i
 	sock := zmqtest.NewSocket(t, zctx, libzmqTypes[socketType])
 	ztest.Must(t, sock.SetRcvhwm(0), sock.SetSndhwm(0))
 	switch {
-	case client.Mechanism == zap.MechanismNull && isServer:
+	case client.Mechanism == zap.Null && isServer:
 		ztest.Must(t, sock.SetZapDomain("global"))
-	case client.Mechanism == zap.MechanismPlain && isServer:
+	case client.Mechanism == zap.Plain && isServer:
 		ztest.Must(t, sock.SetPlainServer(1))
-	case client.Mechanism == zap.MechanismPlain:
+	case client.Mechanism == zap.Plain:
 		ztest.Must(t, sock.SetPlainUsername(client.Username))
 		ztest.Must(t, sock.SetPlainPassword(client.Password.Reveal()))
-	case client.Mechanism == zap.MechanismCurve && isServer:
+	case client.Mechanism == zap.Curve && isServer:
 		ztest.Must(t, libzmq.Server(sock, server.Keys, "global"))
-	case client.Mechanism == zap.MechanismCurve:
+	case client.Mechanism == zap.Curve:
 		ztest.Must(t, libzmq.Client(sock, client.Keys, client.ServerKey))
 	}
 	return sock

@@ -15,7 +15,7 @@ import (
 func TestSetKeys(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
-	client, server := configs(zap.MechanismCurve, "REQ", "REP")
+	client, server := configs(zap.Curve, "REQ", "REP")
 	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", server)
 	ztest.Must(t, err)
 	defer ln.Close()
@@ -45,7 +45,7 @@ func TestSetKeys(t *testing.T) {
 		t.Errorf("the old connection: %q, %v", message, err)
 	}
 
-	_, null := configs(zap.MechanismNull, "REQ", "REP")
+	_, null := configs(zap.Null, "REQ", "REP")
 	other, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", null)
 	ztest.Must(t, err)
 	defer other.Close()

@@ -33,16 +33,16 @@ func configs(mechanism, clientType, serverType string) (client, server zmtp.Conf
 	client = zmtp.Config{SocketType: clientType, Mechanism: mechanism, HandshakeTimeout: ztest.Patience}
 	server = zmtp.Config{SocketType: serverType, Mechanism: mechanism, HandshakeTimeout: ztest.Patience, Handler: allow}
 	switch mechanism {
-	case zap.MechanismPlain:
+	case zap.Plain:
 		client.Username, client.Password = "admin", zap.NewPassword("secret")
-	case zap.MechanismCurve:
+	case zap.Curve:
 		client.Keys, server.Keys = curve.GenerateKeyPair(), curve.GenerateKeyPair()
 		client.ServerKey = server.Keys.Public
 	}
 	return client, server
 }
 
-var mechanisms = []string{zap.MechanismNull, zap.MechanismPlain, zap.MechanismCurve}
+var mechanisms = []string{zap.Null, zap.Plain, zap.Curve}
 
 // result is what a handshake gave.
 type result struct {
@@ -183,7 +183,7 @@ func (h *hooked) SetWriteDeadline(t time.Time) error {
 // connectHooked is a NULL server with hooks and, for its client, the bare net.Conn.
 func connectHooked(t *testing.T, cfg zmtp.Config) (raw net.Conn, h *hooked, s *zmtp.Conn) {
 	t.Helper()
-	cfg.SocketType, cfg.Mechanism = "DEALER", zap.MechanismNull
+	cfg.SocketType, cfg.Mechanism = "DEALER", zap.Null
 	a, b := net.Pipe()
 	h = &hooked{Conn: b}
 	client := cfg

@@ -28,15 +28,15 @@ func TestPatience(t *testing.T) {
 						if _, err := io.ReadFull(a, make([]byte, greetingSize)); err != nil {
 							t.Error(err)
 						}
-						a.Write(appendGreeting(nil, zap.MechanismNull, false))
+						a.Write(appendGreeting(nil, zap.Null, false))
 						a.Write(append([]byte{flagCommand, 6}, "\x05READY"...))
 						io.Copy(io.Discard, a)
 					}()
-					cfg, err := Config{SocketType: "DEALER", Mechanism: zap.MechanismNull}.withDefaults(asServer)
+					cfg, err := Config{SocketType: "DEALER", Mechanism: zap.Null}.withDefaults(asServer)
 					ztest.Must(t, err)
 					h := &handshake{nc: b, cfg: cfg, asServer: asServer, in: newFrameReader(b)}
 					start := time.Now()
-					ztest.Must(t, greet(h, appendGreeting(nil, zap.MechanismNull, false)))
+					ztest.Must(t, greet(h, appendGreeting(nil, zap.Null, false)))
 					if took := time.Since(start); took != greetingPatience || took >= DefaultHandshakeTimeout {
 						t.Errorf("waited %v, want %v", took, greetingPatience)
 					}

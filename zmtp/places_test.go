@@ -132,10 +132,10 @@ func TestSlowDecisions(t *testing.T) {
 	keys, prompt := curve.GenerateKeyPair(), curve.GenerateKeyPair()
 	handler := slowAndPrompt{prompt.Public, make(chan struct{}), make(chan struct{})}
 	var log ztest.Log
-	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.MechanismCurve, Keys: keys, Handler: handler,
+	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.Curve, Keys: keys, Handler: handler,
 		HandshakeTimeout: ztest.Patience, Log: log.Logger()}, [gone]int{shaking: 1, deciding: 2, waiting: 1})
 	dial := func(own curve.KeyPair) error {
-		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.MechanismCurve, Keys: own, ServerKey: keys.Public,
+		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.Curve, Keys: own, ServerKey: keys.Public,
 			HandshakeTimeout: ztest.Patience})
 		if err == nil {
 			t.Cleanup(func() { conn.Close() })
@@ -172,10 +172,10 @@ func TestWaitForAccept(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
 	var log ztest.Log
-	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.MechanismNull, HandshakeTimeout: ztest.Patience, Log: log.Logger()},
+	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.Null, HandshakeTimeout: ztest.Patience, Log: log.Logger()},
 		[gone]int{shaking: 1, deciding: 1, waiting: 2})
 	dial := func() *Conn {
-		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.MechanismNull, HandshakeTimeout: ztest.Patience})
+		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.Null, HandshakeTimeout: ztest.Patience})
 		ztest.Must(t, err)
 		t.Cleanup(func() { conn.Close() })
 		return conn

@@ -15,7 +15,7 @@ import (
 // however it is printed.
 func TestConfigPrints(t *testing.T) {
 	t.Parallel()
-	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismPlain, Keys: curve.GenerateKeyPair(),
+	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.Plain, Keys: curve.GenerateKeyPair(),
 		Username: "alice", Password: zap.NewPassword("open sesame")}
 	octets := cfg.Keys.Secret.AppendBytes(nil)
 	var log strings.Builder

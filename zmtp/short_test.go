@@ -30,18 +30,18 @@ func TestShortPatience(t *testing.T) {
 		decides   time.Duration
 		want      time.Duration
 	}{
-		"nothing":                   {zap.MechanismCurve, nil, time.Minute, 0, 10 * time.Second},
-		"half a greeting":           {zap.MechanismCurve, greetingOf("CURVE")[:40], time.Minute, 0, 10 * time.Second},
-		"no HELLO of CURVE":         {zap.MechanismCurve, greetingOf("CURVE"), time.Minute, 0, 10 * time.Second},
-		"no HELLO of PLAIN":         {zap.MechanismPlain, greetingOf("PLAIN"), time.Minute, 0, 10 * time.Second},
-		"half a HELLO of PLAIN":     {zap.MechanismPlain, append(greetingOf("PLAIN"), plainHello[:5]...), time.Minute, 0, 10 * time.Second},
-		"no READY":                  {zap.MechanismNull, greetingOf("NULL"), time.Minute, 0, 10 * time.Second},
-		"no READY, a slow decision": {zap.MechanismNull, greetingOf("NULL"), time.Minute, 40 * time.Second, 50 * time.Second},
-		"READY, a slow decision":    {zap.MechanismNull, append(greetingOf("NULL"), ready...), time.Minute, 40 * time.Second, 0},
-		"the default":               {zap.MechanismCurve, nil, 0, 0, 5 * time.Second},
-		"a short time":              {zap.MechanismCurve, nil, 6 * time.Second, 0, 5 * time.Second},
-		"a shorter time":            {zap.MechanismCurve, nil, 2 * time.Second, 0, 2 * time.Second},
-		"no INITIATE of PLAIN":      {zap.MechanismPlain, append(greetingOf("PLAIN"), plainHello...), time.Minute, 40 * time.Second, time.Minute},
+		"nothing":                   {zap.Curve, nil, time.Minute, 0, 10 * time.Second},
+		"half a greeting":           {zap.Curve, greetingOf("CURVE")[:40], time.Minute, 0, 10 * time.Second},
+		"no HELLO of CURVE":         {zap.Curve, greetingOf("CURVE"), time.Minute, 0, 10 * time.Second},
+		"no HELLO of PLAIN":         {zap.Plain, greetingOf("PLAIN"), time.Minute, 0, 10 * time.Second},
+		"half a HELLO of PLAIN":     {zap.Plain, append(greetingOf("PLAIN"), plainHello[:5]...), time.Minute, 0, 10 * time.Second},
+		"no READY":                  {zap.Null, greetingOf("NULL"), time.Minute, 0, 10 * time.Second},
+		"no READY, a slow decision": {zap.Null, greetingOf("NULL"), time.Minute, 40 * time.Second, 50 * time.Second},
+		"READY, a slow decision":    {zap.Null, append(greetingOf("NULL"), ready...), time.Minute, 40 * time.Second, 0},
+		"the default":               {zap.Curve, nil, 0, 0, 5 * time.Second},
+		"a short time":              {zap.Curve, nil, 6 * time.Second, 0, 5 * time.Second},
+		"a shorter time":            {zap.Curve, nil, 2 * time.Second, 0, 2 * time.Second},
+		"no INITIATE of PLAIN":      {zap.Plain, append(greetingOf("PLAIN"), plainHello...), time.Minute, 40 * time.Second, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +75,7 @@ func TestShortPatience(t *testing.T) {
 func TestLongHandshake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+		client, server := configs(zap.Curve, "DEALER", "ROUTER")
 		server.HandshakeTimeout = time.Minute
 		a, b := net.Pipe()
 		defer a.Close()
@@ -104,7 +104,7 @@ func (deaf) SetDeadline(time.Time) error { return errors.New("deadlines aren't s
 // roles, with what to do.
 func TestNoDeadlines(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	client, server := configs(zap.Curve, "DEALER", "ROUTER")
 	for name, run := range map[string]func(net.Conn) (*zmtp.Conn, error){
 		"client": func(nc net.Conn) (*zmtp.Conn, error) { return zmtp.Client(ztest.Context(t), nc, client) },
 		"server": func(nc net.Conn) (*zmtp.Conn, error) { return zmtp.Server(ztest.Context(t), nc, server) },

@@ -21,7 +21,7 @@ import (
 func TestStrangersMemoryUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	const peers, most = 200, 48 << 10
-	_, server := configs(zap.MechanismCurve, "DEALER", "ROUTER")
+	_, server := configs(zap.Curve, "DEALER", "ROUTER")
 	asked, release := make(chan struct{}), make(chan struct{})
 	server.Handler = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		asked <- struct{}{}

@@ -43,7 +43,7 @@ func TestTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+				client, server := configs(zap.Null, "DEALER", "DEALER")
 				a, b, slow := tlsPipe(t)
 				c, s := connectOver(t, a, b, client, server)
 				slow.left = 0
@@ -64,7 +64,7 @@ func TestTLS(t *testing.T) {
 	t.Run("stalled", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+			client, server := configs(zap.Null, "DEALER", "DEALER")
 			client.HeartbeatInterval = time.Second
 			a, b, slow := tlsPipe(t)
 			c, _ := connectOver(t, a, b, client, server)
@@ -79,7 +79,7 @@ func TestTLS(t *testing.T) {
 	t.Run("CloseNow", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+			client, server := configs(zap.Null, "DEALER", "DEALER")
 			a, b, slow := tlsPipe(t)
 			c, _ := connectOver(t, a, b, client, server)
 			slow.left = 0
@@ -117,7 +117,7 @@ func (s *spoilt) SetWriteDeadline(t time.Time) error {
 func TestSpoiltByInterruption(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, server := configs(zap.MechanismNull, "DEALER", "DEALER")
+		client, server := configs(zap.Null, "DEALER", "DEALER")
 		a, b := net.Pipe()
 		c, _ := connectOver(t, &spoilt{a}, b, client, server)
 		if err := c.Send(within(t, time.Second), []byte("x")); !errors.Is(err, zmtp.ErrQueued) {

@@ -208,7 +208,7 @@ func TestDelimiter(t *testing.T) {
 		{"DEALER", "ROUTER", [][]byte{a}, true},
 		{"PAIR", "PAIR", [][]byte{empty}, true},
 	} {
-		client, server := configs(zap.MechanismNull, tt.ours, tt.theirs)
+		client, server := configs(zap.Null, tt.ours, tt.theirs)
 		nearer, farther := tcpPair(t)
 		c, s := connectOver(t, nearer, farther, client, server)
 		if err := c.Send(ztest.Context(t), tt.message...); (err == nil) != tt.ok {
@@ -259,7 +259,7 @@ func TestFirstCause(t *testing.T) {
 // notices that by sending.
 func TestReceiveAfterSendFails(t *testing.T) {
 	t.Parallel()
-	client, server := configs(zap.MechanismCurve, "DEALER", "DEALER")
+	client, server := configs(zap.Curve, "DEALER", "DEALER")
 	a, b := tcpPair(t)
 	c, s := connectOver(t, a, b, client, server)
 	ztest.Must(t, s.Send(ztest.Context(t), []byte("good bye")))

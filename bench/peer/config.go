@@ -13,7 +13,7 @@ import (
 // listen listens as server and says where.
 func listen(ctx context.Context, socketType, mechanism string, handler zap.Handler) (*zmtp.Listener, error) {
 	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism, Handler: handler}
-	if mechanism == zap.MechanismCurve {
+	if mechanism == zap.Curve {
 		var err error
 		if cfg.Keys, err = keyPair("BENCH_SERVER"); err != nil {
 			return nil, err
@@ -35,7 +35,7 @@ func letIn(context.Context, *zap.Request) zap.Reply {
 // clientConfig is the configuration of a client.
 func clientConfig(socketType, mechanism string) (zmtp.Config, error) {
 	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism}
-	if mechanism != zap.MechanismCurve {
+	if mechanism != zap.Curve {
 		return cfg, nil
 	}
 	var err error

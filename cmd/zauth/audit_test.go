@@ -29,7 +29,7 @@ func TestAudit(t *testing.T) {
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file, "--audit", audit)
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{z.endpoint}})
 	ask := func(password string) zap.Reply {
-		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Plain,
 			Credentials: [][]byte{[]byte("guest"), []byte(password)}})
 	}
 	if reply := ask("hunter2"); reply.Status != zap.StatusOK || reply.UserID != "guest" {
@@ -139,7 +139,7 @@ func TestTornAudit(t *testing.T) {
 
 // byKey is a request about a CURVE client.
 func byKey(address string, key curve.PublicKey) *zap.Request {
-	return &zap.Request{Address: address, Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
+	return &zap.Request{Address: address, Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
 // TestSignals: SIGHUP reads everything again, SIGTERM ends zauth well.

@@ -80,7 +80,7 @@ func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inF
 		defer client.Close()
 		clients[i] = client
 	}
-	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{known.Public[:]}}
+	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{known.Public[:]}}
 	var mu sync.Mutex
 	var latencies []time.Duration
 	var work sync.WaitGroup

@@ -78,7 +78,7 @@ asked for.`,
 
 // request is what the service would ask.
 func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
-	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.MechanismNull}
+	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.Null}
 	switch {
 	case q.cert != "":
 		c, _, err := cert.Load(q.cert)
@@ -86,21 +86,21 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 			return nil, err
 		}
 		c.Secret.Wipe()
-		req.Mechanism, req.Credentials = zap.MechanismCurve, [][]byte{c.Public[:]}
+		req.Mechanism, req.Credentials = zap.Curve, [][]byte{c.Public[:]}
 	case q.key != "":
 		key, err := curve.ParsePublicKey(q.key)
 		if err != nil {
 			return nil, cli.Usage(err)
 		}
-		req.Mechanism, req.Credentials = zap.MechanismCurve, [][]byte{key[:]}
+		req.Mechanism, req.Credentials = zap.Curve, [][]byte{key[:]}
 	case q.login != "":
 		password, err := readPassword(cmd, q.passwordFile, false)
 		if err != nil {
 			return nil, err
 		}
-		req.Mechanism, req.Credentials = zap.MechanismPlain, [][]byte{[]byte(q.login), password}
+		req.Mechanism, req.Credentials = zap.Plain, [][]byte{[]byte(q.login), password}
 	case q.principal != "":
-		req.Mechanism, req.Credentials = zap.MechanismGSSAPI, [][]byte{[]byte(q.principal)}
+		req.Mechanism, req.Credentials = zap.GSSAPI, [][]byte{[]byte(q.principal)}
 	}
 	return req, nil
 }

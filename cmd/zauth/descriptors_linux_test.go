@@ -23,7 +23,7 @@ func TestDescriptorsForRevocations(t *testing.T) {
 	ztest.Must(t, unix.Prlimit(z.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 100, Max: 100}, nil))
 	ztest.Background(t, func(ctx context.Context) error {
 		for ctx.Err() == nil {
-			conn, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{Mechanism: zap.MechanismNull, SocketType: "DEALER"})
+			conn, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{Mechanism: zap.Null, SocketType: "DEALER"})
 			if err == nil {
 				defer conn.Close()
 			}

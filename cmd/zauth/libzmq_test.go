@@ -93,7 +93,7 @@ func startService(t *testing.T, link remote.ClientConfig, handshake time.Duratio
 
 // ask asks the service once in pure Go.
 func (s *service) ask(ctx context.Context, keys curve.KeyPair) (string, error) {
-	conn, err := zmtp.Dial(ctx, s.endpoint, zmtp.Config{SocketType: "REQ", Mechanism: zap.MechanismCurve, Keys: keys, ServerKey: s.keys.Public, HandshakeTimeout: ztest.Patience})
+	conn, err := zmtp.Dial(ctx, s.endpoint, zmtp.Config{SocketType: "REQ", Mechanism: zap.Curve, Keys: keys, ServerKey: s.keys.Public, HandshakeTimeout: ztest.Patience})
 	if err != nil {
 		return "", err
 	}

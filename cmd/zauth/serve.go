@@ -239,7 +239,7 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 		if f.askers != "" {
 			return zmtp.Config{}, cli.Usagef("--askers is for --cert: without CURVE zauth can't tell who asks")
 		}
-		return zmtp.Config{Mechanism: zap.MechanismNull, Log: log}, nil
+		return zmtp.Config{Mechanism: zap.Null, Log: log}, nil
 	}
 	c, err := loadCertificate(f, log)
 	if err != nil {
@@ -250,7 +250,7 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 			askersHint(f.policy))
 	}
 	return zmtp.Config{
-		Mechanism: zap.MechanismCurve,
+		Mechanism: zap.Curve,
 		Keys:      c.KeyPair(),
 		Handler:   decide,
 		Domain:    policy.LinkDomain,

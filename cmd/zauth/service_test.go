@@ -165,7 +165,7 @@ func TestBadInput(t *testing.T) {
 	z.waitFor(t, "level=ERROR", filepath.Join(dir, "broken.key")+":4:19", "8 characters")
 	good("a broken certificate")
 
-	peer, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{SocketType: "DEALER", Mechanism: zap.MechanismNull})
+	peer, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null})
 	ztest.Must(t, err)
 	defer peer.Close()
 	ztest.Must(t, peer.Send(ctx, nil, []byte("1.0"), []byte("1"), []byte("domain")))
@@ -224,7 +224,7 @@ func TestCurveLink(t *testing.T) {
 	late := addTo(t, services, "late")
 	z.waitFor(t, "identity added", "late")
 	asks(t, z, own, late, keys[0])
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serviceKeys[0], ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: own}}, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), serviceKeys[0]); !errors.As(err, &refused) {
 		t.Errorf("a service as a client: %q, %v", reply, err)
@@ -252,7 +252,7 @@ func TestRevokedAtBothDoors(t *testing.T) {
 	asksInVain(t, z, own, keys[1], keys[0]) // revoked as a client
 	asker := addTo(t, services, "asker")
 	z.waitFor(t, "identity added", "asker")
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: asker, ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: asker, ServerKey: own}}, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), keys[2]); !errors.As(err, &refused) { // revoked as a service
 		t.Errorf("%q, %v", reply, err)
@@ -284,7 +284,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	first, second := cert.Generate(), cert.Generate()
 	ztest.Must(t, first.Save(path, false))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
-	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serviceKeys[0], ServerKey: first.Public}
+	link := zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: first.Public}
 	connected := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
 	admits := func(s *service) {
 		t.Helper()
@@ -316,7 +316,7 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 // admitted.
 func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.KeyPair) {
 	t.Helper()
-	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: service, ServerKey: server}
+	link := zmtp.Config{Mechanism: zap.Curve, Keys: service, ServerKey: server}
 	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
 	if reply, err := s.ask(ztest.Context(t), alice); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
@@ -327,7 +327,7 @@ func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.K
 // asksInVain expects that zauth doesn't let somebody with these keys ask.
 func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.KeyPair) {
 	t.Helper()
-	link := zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys, ServerKey: server}
+	link := zmtp.Config{Mechanism: zap.Curve, Keys: keys, ServerKey: server}
 	stranger := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link, Wait: 100 * time.Millisecond}, ztest.Patience)
 	z.waitFor(t, "client denied", keys.Public.String())
 	asking, stop := context.WithCancel(ztest.Context(t))

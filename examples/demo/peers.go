@@ -130,7 +130,7 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 func askGo(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
-		Mechanism:  zap.MechanismCurve,
+		Mechanism:  zap.Curve,
 		Keys:       who.KeyPair(),
 		ServerKey:  server,
 	})

@@ -85,8 +85,8 @@ const (
 )
 
 const (
-	null   = zap.MechanismNull
-	curved = zap.MechanismCurve
+	null   = zap.Null
+	curved = zap.Curve
 )
 
 // heartbeats gives an end heartbeats.

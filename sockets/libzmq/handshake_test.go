@@ -59,8 +59,8 @@ func TestAdmitted(t *testing.T) {
 				want := &zap.Request{
 					Domain:      "payments",
 					Address:     req.Address,
-					Identity:    []byte("till-1"),
-					Mechanism:   zap.MechanismCurve,
+					RoutingID:   []byte("till-1"),
+					Mechanism:   zap.Curve,
 					Credentials: [][]byte{keys.Public[:]},
 				}
 				if diff := cmp.Diff(want, req); diff != "" {
@@ -248,7 +248,7 @@ func TestNull(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
-		if req.Mechanism != zap.MechanismNull || len(req.Credentials) != 0 || req.Address != "127.0.0.1" {
+		if req.Mechanism != zap.Null || len(req.Credentials) != 0 || req.Address != "127.0.0.1" {
 			t.Errorf("asked about %v", req)
 		}
 		if req.Domain == "closed" {

@@ -33,7 +33,7 @@ func always(reply zap.Reply) zap.Handler {
 func byKey(address string, n int) *zap.Request {
 	var key [32]byte
 	copy(key[:], fmt.Sprint(n))
-	return &zap.Request{Address: address, Mechanism: zap.MechanismCurve, Credentials: [][]byte{key[:]}}
+	return &zap.Request{Address: address, Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
 var (

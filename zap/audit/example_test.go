@@ -18,7 +18,7 @@ func Example() {
 	defer decisions.Close()
 	// Give decisions to what asks: zmtp.Config, libzmq.Start, remote.Serve.
 	zap.Ask(context.Background(), decisions, &zap.Request{
-		Domain: "payments", Address: "192.0.2.1", Mechanism: zap.MechanismPlain,
+		Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Plain,
 		Credentials: [][]byte{[]byte("alice"), []byte("secret")},
 	})
 	// Output: level=WARN msg="client refused" status=400 domain=payments address=192.0.2.1 mechanism=PLAIN login=alice reason="unknown user"

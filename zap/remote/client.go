@@ -81,7 +81,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	link := cfg.Link
 	link.SocketType = "DEALER"
 	if link.Mechanism == "" {
-		link.Mechanism = zap.MechanismNull
+		link.Mechanism = zap.Null
 	}
 	if link.HeartbeatInterval == 0 {
 		link.HeartbeatInterval = linkHeartbeat
@@ -103,7 +103,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		if err := zmtp.CheckDialEndpoint(endpoint); err != nil {
 			return nil, err
 		}
-		if link.Mechanism != zap.MechanismCurve && !zmtp.IsLocal(endpoint) {
+		if link.Mechanism != zap.Curve && !zmtp.IsLocal(endpoint) {
 			return nil, fmt.Errorf("%w: asking %s needs CURVE: it is beyond this machine", zmtp.ErrConfig, endpoint)
 		}
 		targets[i] = &target{endpoint: endpoint, turn: i}

@@ -161,7 +161,7 @@ func (c *Client) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.link.Mechanism != zap.MechanismCurve { // which proves who the server is
+	if c.link.Mechanism != zap.Curve { // which proves who the server is
 		if err := checkServer(nc, t.endpoint); err != nil {
 			nc.Close()
 			return nil, err

@@ -6,7 +6,7 @@
 // this package. One connection may have many requests under way; they are
 // answered in the order in which the decisions fall.
 //
-//	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:9127", zmtp.Config{Mechanism: zap.MechanismNull})
+//	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:9127", zmtp.Config{Mechanism: zap.Null})
 //	…
 //	err = remote.Serve(ctx, ln, handler, slog.Default())
 //

@@ -13,7 +13,7 @@ import (
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismNull})
+	ln, err := remote.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Null})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,9 +32,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	reply := client.Handle(ctx, &zap.Request{Mechanism: zap.MechanismNull, Address: "192.0.2.1"})
+	reply := client.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "192.0.2.1"})
 	fmt.Println(reply.Status, reply.UserID)
-	reply = client.Handle(ctx, &zap.Request{Mechanism: zap.MechanismNull, Address: "198.51.100.1"})
+	reply = client.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "198.51.100.1"})
 	fmt.Println(reply.Status, reply.Text)
 
 	client.Close()

@@ -56,7 +56,7 @@ func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
 // TestFailover: whatever is wrong with one server, the next is asked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	refusing, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.MechanismPlain, Handler: byName}, byName, nil)
+	refusing, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Plain, Handler: byName}, byName, nil)
 	stale := zaptest.Endpoint(t) // of a process that was killed
 	nl, err := net.Listen("unix", strings.TrimPrefix(stale, "ipc://"))
 	ztest.Must(t, err)
@@ -91,7 +91,7 @@ func TestServerCloses(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
 	endpoint := brokenServer(t, func(nc net.Conn) {
-		conn, err := zmtp.Server(context.Background(), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		conn, err := zmtp.Server(context.Background(), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 		if err == nil {
 			conn.Close()
 		}
@@ -199,7 +199,7 @@ func TestSentTwice(t *testing.T) {
 			config := remote.ClientConfig{Wait: 10 * ztest.Patience}
 			for range servers {
 				config.Endpoints = append(config.Endpoints, brokenServer(t, func(nc net.Conn) {
-					conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+					conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 					if err != nil {
 						return
 					}
@@ -236,7 +236,7 @@ func TestHandleKeepsContext(t *testing.T) {
 	t.Parallel()
 	connected := make(chan bool, 10)
 	endpoint := brokenServer(t, func(nc net.Conn) {
-		conn, err := zmtp.Server(ztest.Context(t), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		conn, err := zmtp.Server(ztest.Context(t), nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 		if err != nil {
 			return
 		}

@@ -68,8 +68,8 @@ func TestAsker(t *testing.T) {
 		"tcp": {"tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}, "127.0.0.1"},
 		"ipc": {zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}, "ipc"},
 		"CURVE": {"tcp://127.0.0.1:*",
-			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serverKeys, Handler: billing},
-			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: clientKeys, ServerKey: serverKeys.Public},
+			zmtp.Config{Mechanism: zap.Curve, Keys: serverKeys, Handler: billing},
+			zmtp.Config{Mechanism: zap.Curve, Keys: clientKeys, ServerKey: serverKeys.Public},
 			"127.0.0.1 (billing)"},
 	} {
 		for kind, h := range map[string]zap.Handler{"slow": asked, "at once": atOnce{asked}} {
@@ -129,7 +129,7 @@ func answerBadly(ctx context.Context, nl net.Listener) error {
 	if err != nil {
 		return err
 	}
-	conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+	conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type keyFirst struct {
 }
 
 func (h *keyFirst) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
-	if req.Mechanism == zap.MechanismCurve {
+	if req.Mechanism == zap.Curve {
 		return zap.Reply{Status: zap.StatusOK, UserID: "key"}, true
 	}
 	return zap.Reply{}, false
@@ -58,7 +58,7 @@ func newKeyFirst(t *testing.T) *keyFirst {
 	return h
 }
 
-var byKey = &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismCurve, Credentials: [][]byte{make([]byte, 32)}}
+var byKey = &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{make([]byte, 32)}}
 
 // queue sends a request with an id some times.
 func queue(t *testing.T, conn *zmtp.Conn, id string, req *zap.Request, times int) {
@@ -287,13 +287,13 @@ func TestListen(t *testing.T) {
 		endpoint, mechanism string
 		want                error
 	}{
-		{"tcp://*:*", zap.MechanismNull, zmtp.ErrConfig},
-		{"tcp://0.0.0.0:*", zap.MechanismNull, zmtp.ErrConfig},
-		{"tcp://[::]:*", zap.MechanismPlain, zmtp.ErrConfig},
-		{"tcp://192.0.2.1:9127", zap.MechanismNull, zmtp.ErrConfig},
-		{"tcp://127.0.0.1:*", zap.MechanismNull, nil},
-		{zaptest.Endpoint(t), zap.MechanismPlain, nil},
-		{"zauth", zap.MechanismNull, zmtp.ErrEndpoint},
+		{"tcp://*:*", zap.Null, zmtp.ErrConfig},
+		{"tcp://0.0.0.0:*", zap.Null, zmtp.ErrConfig},
+		{"tcp://[::]:*", zap.Plain, zmtp.ErrConfig},
+		{"tcp://192.0.2.1:9127", zap.Null, zmtp.ErrConfig},
+		{"tcp://127.0.0.1:*", zap.Null, nil},
+		{zaptest.Endpoint(t), zap.Plain, nil},
+		{"zauth", zap.Null, zmtp.ErrEndpoint},
 	} {
 		t.Run(fmt.Sprint(tt.endpoint, " ", tt.mechanism), func(t *testing.T) {
 			ln, err := remote.Listen(ztest.Context(t), tt.endpoint, zmtp.Config{Mechanism: tt.mechanism, Handler: byName})

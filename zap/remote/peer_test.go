@@ -34,13 +34,13 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	near, far := net.Pipe()
 	served := make(chan error, 1)
 	go func() {
-		conn, err := zmtp.Server(t.Context(), far, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.MechanismNull})
+		conn, err := zmtp.Server(t.Context(), far, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 		if err == nil {
 			p.peer = p.server.newPeer(ctx, conn)
 		}
 		served <- err
 	}()
-	asker.SocketType, asker.Mechanism = "DEALER", zap.MechanismNull
+	asker.SocketType, asker.Mechanism = "DEALER", zap.Null
 	var err error
 	p.asker, err = zmtp.Client(t.Context(), near, asker)
 	ztest.Must(t, err, <-served)
@@ -61,7 +61,7 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 func (p *pair) ask(t *testing.T, requests int) {
 	t.Helper()
 	for i := range requests {
-		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte{byte('a' + i)}}, &zap.Request{Mechanism: zap.MechanismNull})
+		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte{byte('a' + i)}}, &zap.Request{Mechanism: zap.Null})
 		ztest.Must(t, err, p.asker.Send(t.Context(), frames...))
 	}
 }

@@ -14,7 +14,7 @@ func TestRequestsAreCopied(t *testing.T) {
 	t.Parallel()
 	ask := func() (*Client, *question) {
 		c := &Client{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
-		req := &zap.Request{Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte("alice"), []byte("secret")}}
+		req := &zap.Request{Mechanism: zap.Plain, Credentials: [][]byte{[]byte("alice"), []byte("secret")}}
 		q, err := c.ask(req)
 		ztest.Must(t, err)
 		clear(req.Credentials[1]) // by the caller
@@ -58,7 +58,7 @@ func TestQueueBounded(t *testing.T) {
 	t.Parallel()
 	c := &Client{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
 	for range 10 * maxWaiting {
-		q, err := c.ask(&zap.Request{Mechanism: zap.MechanismNull})
+		q, err := c.ask(&zap.Request{Mechanism: zap.Null})
 		ztest.Must(t, err)
 		c.forget(q)
 		if len(c.queue) > 2*maxWaiting {

@@ -32,7 +32,7 @@ var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply
 })
 
 func login(name string) *zap.Request {
-	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.MechanismPlain, Credentials: [][]byte{[]byte(name), []byte("secret")}}
+	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Plain, Credentials: [][]byte{[]byte(name), []byte("secret")}}
 }
 
 func TestAsk(t *testing.T) {
@@ -51,8 +51,8 @@ func TestAsk(t *testing.T) {
 		{"tcp", "tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}},
 		{"ipc", zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}},
 		{"CURVE", "tcp://127.0.0.1:*",
-			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: serverKeys, Handler: known},
-			zmtp.Config{Mechanism: zap.MechanismCurve, Keys: clientKeys, ServerKey: serverKeys.Public}},
+			zmtp.Config{Mechanism: zap.Curve, Keys: serverKeys, Handler: known},
+			zmtp.Config{Mechanism: zap.Curve, Keys: clientKeys, ServerKey: serverKeys.Public}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +146,7 @@ func TestPrompt(t *testing.T) {
 // peerOf dials the server as a plain ZMTP peer.
 func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 	t.Helper()
-	conn, err := zmtp.Dial(ztest.Context(t), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.MechanismNull})
+	conn, err := zmtp.Dial(ztest.Context(t), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.Null})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,11 +366,11 @@ func TestClientConfig(t *testing.T) {
 		"port":      {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:99999"}}, zmtp.ErrEndpoint},
 		"port name": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:abc"}}, zmtp.ErrEndpoint},
 		"clear":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
-		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismPlain}}, zmtp.ErrConfig},
+		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.Plain}}, zmtp.ErrConfig},
 		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
 		"no time":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Wait: -1}, zmtp.ErrConfig},
 		"second":    {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
-		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.MechanismCurve, Keys: keys}}, curve.ErrPublicKey},
+		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: keys}}, curve.ErrPublicKey},
 	} {
 		if client, err := remote.NewClient(tt.cfg); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)

@@ -45,7 +45,7 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 	if err := zmtp.CheckEndpoint(endpoint); err != nil {
 		return nil, err
 	}
-	if link.Mechanism != zap.MechanismCurve && !zmtp.IsLocal(endpoint) {
+	if link.Mechanism != zap.Curve && !zmtp.IsLocal(endpoint) {
 		return nil, fmt.Errorf("%w: %s can be reached from other machines: answering there needs CURVE", zmtp.ErrConfig, endpoint)
 	}
 	link.SocketType = "ROUTER"

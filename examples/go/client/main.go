@@ -38,7 +38,7 @@ func ask(endpoint, certificate, serverCertificate string) (string, error) {
 	defer cancel()
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
-		Mechanism:  zap.MechanismCurve,
+		Mechanism:  zap.Curve,
 		Keys:       me.KeyPair(),
 		ServerKey:  server.Public,
 	})

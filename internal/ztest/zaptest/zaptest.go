@@ -19,7 +19,7 @@ import (
 func Serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler, log *slog.Logger) (at string, stop func()) {
 	t.Helper()
 	if link.Mechanism == "" {
-		link.Mechanism = zap.MechanismNull
+		link.Mechanism = zap.Null
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ln, err := remote.Listen(ctx, endpoint, link)
