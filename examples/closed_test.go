@@ -15,10 +15,10 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// recipe is a service of the examples that is changed such that its context has no
-// ZAP handler. Each change is a list of texts and what replaces them. With a "late"
-// handler the service starts it when it is bound and the file $NOW exists; with one
-// that is "gone" it stops it when that file exists, and then makes the file $GONE.
+// recipe is a service of the examples, changed so that its context has no ZAP
+// handler. Each change is a list of pairs: a text and its replacement. In the change
+// "late", the service starts its handler once it is bound and the file $NOW exists; in
+// "gone", it stops the handler once $NOW exists, and then creates the file $GONE.
 type recipe struct {
 	source  string
 	changes map[string][]string
@@ -103,8 +103,8 @@ def ask_zauth(`, "target=zmq.proxy", "target=until_now"},
 	},
 }
 
-// Parts of the services: what starts the handler, what says that the socket is bound,
-// and what waits for the file $NOW.
+// Parts of the services: the call that starts the handler, the line that reports the
+// bound endpoint, and code that waits for the file $NOW.
 const (
 	pythonStart = "    ask_zauth(context, zauth, certificate, zauth_certificate)\n"
 	pythonBound = `    print("serving on", server.last_endpoint.decode(), flush=True)` + "\n"
@@ -128,7 +128,7 @@ const (
 `
 )
 
-// built runs a compiler, and returns the program.
+// built runs a compiler and returns the command that runs its program.
 func built(t *testing.T, program string, compiler ...string) []string {
 	t.Helper()
 	if out, err := output(t, compiler...); err != nil {
@@ -137,7 +137,8 @@ func built(t *testing.T, program string, compiler ...string) []string {
 	return []string{program}
 }
 
-// changed is a command that runs the service with a change. Each text is in it once.
+// changed returns a command that runs the service with a change. The service contains
+// each replaced text once.
 func (r recipe) changed(t *testing.T, change string) []string {
 	t.Helper()
 	text, err := os.ReadFile(r.source)
@@ -154,14 +155,14 @@ func (r recipe) changed(t *testing.T, change string) []string {
 	return r.command(t, file)
 }
 
-// secondTry is how long a client waits for a server that doesn't decide.
+// secondTry is how long a client waits for a decision before it tries again.
 const secondTry = 300 * time.Millisecond
 
-// door is a running service with those who knock there.
+// door is a running service and the directory with its clients' certificates.
 type door struct{ dir, endpoint string }
 
-// knock returns how a client's last handshake ends, of so many that take so long at
-// most.
+// knock returns the outcome of a client's last handshake, of at most tries handshakes
+// that each may take the given time.
 func (d door) knock(t *testing.T, who string, tries int, each time.Duration) string {
 	t.Helper()
 	out, err := output(t, ztest.Python(t), "testdata/knock.py", d.endpoint,
@@ -173,17 +174,17 @@ func (d door) knock(t *testing.T, who string, tries int, each time.Duration) str
 	return outcomes[len(outcomes)-1]
 }
 
-// closed fails the test if anybody gets in.
+// closed fails the test if any client is admitted.
 func (d door) closed(t *testing.T, when string) {
 	t.Helper()
 	for _, who := range []string{"alice", "stranger"} {
-		if got := d.knock(t, who, 3, secondTry); got != "kept out" {
-			t.Errorf("%s: %s is %q, want \"kept out\"", when, who, got)
+		if got := d.knock(t, who, 3, secondTry); got != "no decision" {
+			t.Errorf("%s: %s is %q, want \"no decision\"", when, who, got)
 		}
 	}
 }
 
-// open fails the test unless alice gets in, in the end, and the stranger doesn't.
+// open fails the test unless alice is eventually admitted and the stranger is refused.
 func (d door) open(t *testing.T, when string) {
 	t.Helper()
 	if got := d.knock(t, "alice", 1000, ztest.Patience/10); got != "admitted" {
@@ -194,9 +195,8 @@ func (d door) open(t *testing.T, when string) {
 	}
 }
 
-// TestRecipesStayClosed: a service of the examples admits nobody while there is no
-// handler in its context, because nothing starts one, or it is late or gone; nor while
-// zauth isn't there yet, or no longer.
+// TestRecipesStayClosed checks that a service of the examples admits no one while its
+// context has no handler, or while zauth isn't running.
 func TestRecipesStayClosed(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)

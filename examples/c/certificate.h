@@ -1,11 +1,11 @@
-/*  Reads a key from a certificate file as zcert writes it.  */
+/*  Reads keys from a certificate file, as zcert writes it.  */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*  Copies the 40 characters of the key called name, "public-key" or
-    "secret-key", into key. Ends the program if there is none.  */
+/*  Copies the key called name, "public-key" or "secret-key", into key: 40
+    characters of Z85. Exits if there is none.  */
 static void
 read_key (const char *path, const char *name, char key [41])
 {

@@ -4,8 +4,7 @@
 #include <zmq.h>
 #include "certificate.h"
 
-/*  Reads an event from the monitor and ends the program if the server has
-    refused us, or isn't the one we know.  */
+/*  Reads an event from the monitor and exits if the handshake failed.  */
 static void
 check_event (void *monitor)
 {
@@ -20,13 +19,13 @@ check_event (void *monitor)
     memcpy (&value, event + sizeof number, sizeof value);
     switch (number) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        fprintf (stderr, "refused: the server does not let us in (HANDSHAKE_FAILED_AUTH %u)\n", value);
+        fprintf (stderr, "refused by the server (HANDSHAKE_FAILED_AUTH %u)\n", value);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        fprintf (stderr, "refused: the server does not speak CURVE as we do (HANDSHAKE_FAILED_PROTOCOL %u)\n", value);
+        fprintf (stderr, "failed: the server does not use the same mechanism (HANDSHAKE_FAILED_PROTOCOL %u)\n", value);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        fprintf (stderr, "refused: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %u)\n", value);
+        fprintf (stderr, "failed: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %u)\n", value);
         break;
     default:
         return;
@@ -56,7 +55,7 @@ main (int argc, char *argv [])
     zmq_setsockopt (client, ZMQ_CURVE_SECRETKEY, secret_key, sizeof secret_key);
     zmq_setsockopt (client, ZMQ_CURVE_SERVERKEY, server_key, sizeof server_key);
 
-    /*  libzmq says nothing of a refusal, unless one looks at the monitor.  */
+    /*  Only the monitor of a socket reports that the server refused the client.  */
     zmq_socket_monitor (client, "inproc://monitor",
         ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
         ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL);
@@ -82,11 +81,11 @@ main (int argc, char *argv [])
             if (size == -1)
                 continue;
             if (size > (int) sizeof reply)
-                size = sizeof reply;    /*  the rest was cut off  */
+                size = sizeof reply;    /*  truncated  */
             printf ("reply: %.*s\n", size, reply);
             return 0;
         }
     }
-    fprintf (stderr, "no answer in a minute\n");
+    fprintf (stderr, "no reply within a minute\n");
     return 1;
 }

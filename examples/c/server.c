@@ -1,10 +1,10 @@
-/*  A service whose clients zauth lets in: server ENDPOINT CERTIFICATE ZAUTH  */
+/*  A service that asks zauth about each client: server ENDPOINT CERTIFICATE ZAUTH  */
 
 #include <pthread.h>
 #include <zmq.h>
 #include "certificate.h"
 
-#ifndef ZMQ_ZAP_ENFORCE_DOMAIN          /*  in zmq.h it is still a draft  */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN          /*  zmq.h lists it as a draft  */
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
 
@@ -41,7 +41,7 @@ main (int argc, char *argv [])
         fprintf (stderr, "usage: server ENDPOINT CERTIFICATE ZAUTH\n");
         return 2;
     }
-    if (!zmq_has ("curve")) {           /*  it would serve in clear  */
+    if (!zmq_has ("curve")) {           /*  it would not encrypt  */
         fprintf (stderr, "this libzmq is built without CURVE\n");
         return 1;
     }
@@ -73,7 +73,7 @@ main (int argc, char *argv [])
             continue;
         snprintf (reply, sizeof reply, "hello %s", zmq_msg_gets (&request, "User-Id"));
         while (zmq_msg_more (&request) && zmq_msg_recv (&request, server, 0) != -1)
-            ;                           /*  parts that nobody asked for  */
+            ;                           /*  ignore further parts  */
         zmq_msg_close (&request);
         zmq_send (server, reply, strlen (reply), 0);
     }

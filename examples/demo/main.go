@@ -1,5 +1,5 @@
-// Demo shows zcurve at work: certificates that zcert makes, decisions that
-// zauth takes, a libzmq server that CURVE protects, and who gets in.
+// Demo shows zcurve at work: zcert generates certificates, zauth decides who may
+// connect, and a libzmq service encrypts its connections with CURVE.
 package main
 
 import (
@@ -26,12 +26,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := demo(ctx, *bin); err != nil {
-		fmt.Fprintf(os.Stderr, "\nthe demo did not go as told: %v\n", err)
+		fmt.Fprintf(os.Stderr, "\ndemo failed: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// demo tells the story. An error means that a step went otherwise.
+// demo runs all steps. It returns an error if one does not go as described.
 func demo(ctx context.Context, bin string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -42,9 +42,9 @@ func demo(ctx context.Context, bin string) error {
 	defer os.RemoveAll(dir)
 	s := &stage{bin: bin, dir: dir}
 
-	say("A service speaks ZeroMQ. Nobody on the network shall read along, and only\nthose we know shall come in. This is how.\n")
+	say("This demo runs a ZeroMQ service that encrypts its connections with CURVE and\nadmits only the clients it knows.\n")
 
-	say("1. Everybody gets a certificate: a public file to give away, a secret one to keep.")
+	say("1. Generate certificates for the service and two clients. Each has two files: a\n   public one to hand out and a secret one to keep.")
 	me, alice, stranger := new(cert.Certificate), new(cert.Certificate), new(cert.Certificate)
 	for _, who := range []struct {
 		name string
@@ -56,90 +56,91 @@ func demo(ctx context.Context, bin string) error {
 	}
 	say("")
 
-	say("2. Alice may come in: her public certificate goes into a directory.")
+	say("2. Admit alice: copy her public certificate to a directory.")
 	if err := s.admit("alice"); err != nil {
 		return err
 	}
+	say("")
 
-	say("3. zauth decides by what is in that directory.")
+	say("3. Start zauth. It admits the clients in that directory.")
 	zauth, stopZauth, err := s.startZauth(ctx)
 	if err != nil {
 		return err
 	}
 	defer stopZauth()
 
-	say("4. The service is a libzmq REP socket. It speaks CURVE with its certificate, and\n   asks zauth about each client.")
+	say("4. Start the service, a libzmq REP socket. It uses CURVE with its own certificate\n   and asks zauth about each client.")
 	service, err := startService(ctx, me, zauth)
 	if err != nil {
 		return err
 	}
 	defer service.stop()
-	say("   > it listens on %s\n", service.endpoint)
+	say("   > listening on %s\n", service.endpoint)
 
-	say("5. Alice comes, with libzmq.")
+	say("5. Alice connects with libzmq.")
 	if err := expectReply("hello alice")(askLibzmq(ctx, service.endpoint, alice, me.Public)); err != nil {
 		return err
 	}
-	say("6. Alice comes again, in pure Go without libzmq.")
+	say("6. Alice connects in pure Go, without libzmq.")
 	if err := expectReply("hello alice")(askGo(ctx, service.endpoint, alice, me.Public)); err != nil {
 		return err
 	}
-	say("7. A stranger comes, with libzmq. He has keys, but zauth doesn't know them.")
-	if err := expectRefusal("HANDSHAKE_FAILED_AUTH 400")(askLibzmq(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	say("7. A stranger connects with libzmq. The keys are valid, but zauth does not know\n   them.")
+	if err := expectError("refused", "HANDSHAKE_FAILED_AUTH 400")(askLibzmq(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
-	say("8. The stranger tries in pure Go.")
-	if err := expectRefusal("refused by server: 400")(askGo(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	say("8. The stranger connects in pure Go.")
+	if err := expectError("refused", "refused by server: 400")(askGo(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
-	say("9. Alice believes in a wrong server key, as if somebody had slipped her one. She\n   learns it before she has said who she is.")
-	if err := expectRefusal("server key is probably wrong")(askGo(ctx, service.endpoint, alice, stranger.Public)); err != nil {
+	say("9. Alice connects with a wrong server key, as if someone had swapped the service's\n   certificate. The handshake fails before she has sent her own key.")
+	if err := expectError("failed", "server key is probably wrong")(askGo(ctx, service.endpoint, alice, stranger.Public)); err != nil {
 		return err
 	}
-	say("10. The stranger's certificate is put into the directory: nothing is restarted.")
+	say("10. Admit the stranger: copy the certificate. Nothing is restarted.")
 	if err := s.admit("stranger"); err != nil {
 		return err
 	}
-	if err := expectReply("hello stranger")(untilLetIn(ctx, service.endpoint, stranger, me.Public)); err != nil {
+	if err := expectReply("hello stranger")(untilAdmitted(ctx, service.endpoint, stranger, me.Public)); err != nil {
 		return err
 	}
-	say("That is all. README.md shows how to do it in Go, in Python and in C.")
+	say("Done. The README shows the same in Go, Python and C.")
 	return nil
 }
 
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// expectReply tells the reply, which must be want.
+// expectReply prints the reply, which must be want.
 func expectReply(want string) func(reply string, err error) error {
 	return func(reply string, err error) error {
 		if err == nil && reply != want {
-			err = fmt.Errorf("the reply is %q instead of %q", reply, want)
+			err = fmt.Errorf("reply is %q, expected %q", reply, want)
 		}
 		if err != nil {
 			return err
 		}
-		say("   > %s\n", reply)
+		say("   > reply: %s\n", reply)
 		return nil
 	}
 }
 
-// expectRefusal tells why there was no reply. The reason must hold want.
-func expectRefusal(want string) func(reply string, err error) error {
+// expectError prints why there was no reply, after the word how. The error must
+// contain want.
+func expectError(how, want string) func(reply string, err error) error {
 	return func(reply string, err error) error {
 		if err == nil {
-			return fmt.Errorf("somebody was let in who should not have been: reply %q", reply)
+			return fmt.Errorf("client admitted, expected a refusal: reply %q", reply)
 		}
 		if !strings.Contains(err.Error(), want) {
 			return err
 		}
-		say("   > no: %v\n", err)
+		say("   > %s: %v\n", how, err)
 		return nil
 	}
 }
 
-// untilLetIn asks again until the change in the directory is in force, or ctx is
-// done.
-func untilLetIn(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
+// untilAdmitted asks until zauth has noticed the new certificate, or ctx is done.
+func untilAdmitted(ctx context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
 	for {
 		reply, err := askGo(ctx, endpoint, who, server)
 		if err == nil || ctx.Err() != nil {
@@ -149,10 +150,10 @@ func untilLetIn(ctx context.Context, endpoint string, who *cert.Certificate, ser
 	}
 }
 
-// stage is where the demo plays: a directory with its files.
+// stage is the directory with the demo's files, and the one with the tools.
 type stage struct{ bin, dir string }
 
-// gen makes a certificate with zcert and loads it.
+// gen generates a certificate with zcert and loads it.
 func (s *stage) gen(ctx context.Context, name string, into *cert.Certificate) error {
 	say("   $ zcert gen %s", name)
 	cmd, err := s.command(ctx, "zcert", "gen", name)
@@ -170,7 +171,7 @@ func (s *stage) gen(ctx context.Context, name string, into *cert.Certificate) er
 	return nil
 }
 
-// command is a tool that runs in the directory.
+// command returns a command that runs a tool in the directory.
 func (s *stage) command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error) {
 	path, err := filepath.Abs(filepath.Join(s.bin, tool))
 	if err != nil {
@@ -181,9 +182,9 @@ func (s *stage) command(ctx context.Context, tool string, args ...string) (*exec
 	return cmd, nil
 }
 
-// admit puts a public certificate into zauth's directory.
+// admit copies a public certificate to zauth's directory.
 func (s *stage) admit(name string) error {
-	say("   $ cp %s.key clients/\n", name)
+	say("   $ cp %s.key clients/", name)
 	clients := filepath.Join(s.dir, "clients")
 	if err := os.MkdirAll(clients, 0o755); err != nil {
 		return err
@@ -195,7 +196,7 @@ func (s *stage) admit(name string) error {
 	return os.WriteFile(filepath.Join(clients, name+".key"), text, 0o644)
 }
 
-// startZauth runs zauth until stop is called.
+// startZauth runs zauth until stop is called, and returns its endpoint.
 func (s *stage) startZauth(ctx context.Context) (endpoint string, stop func(), err error) {
 	args := []string{"serve", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:clients"}
 	say("   $ zauth %s", strings.Join(args, " "))
@@ -219,12 +220,12 @@ func (s *stage) startZauth(ctx context.Context) (endpoint string, stop func(), e
 		if endpoint, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
 			say("   > %s\n", lines.Text())
 			go func() {
-				for lines.Scan() { // what it logs is another story
+				for lines.Scan() { // drain the log
 				}
 			}()
 			return endpoint, stop, nil
 		}
 	}
 	stop()
-	return "", nil, errors.New("zauth ended before it listened")
+	return "", nil, errors.New("zauth exited before it was listening")
 }

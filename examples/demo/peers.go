@@ -24,7 +24,7 @@ type service struct {
 	stop     func()
 }
 
-// startService serves until stop is called: "hello" and the client's user id.
+// startService replies "hello" and the client's user id, until stop is called.
 func startService(ctx context.Context, c *cert.Certificate, zauth string) (*service, error) {
 	zctx, err := zmq4.NewContext()
 	if err != nil {
@@ -76,18 +76,18 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 	return s, nil
 }
 
-// monitors counts, so that their endpoints differ.
+// monitors numbers the monitors' endpoints, which must differ.
 var monitors atomic.Int64
 
-// askLibzmq asks the service with a libzmq REQ socket. A refusal is in the
-// socket's monitor: to its application libzmq says nothing.
+// askLibzmq asks the service with a libzmq REQ socket. libzmq reports a refusal to
+// the socket's monitor only.
 func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server curve.PublicKey) (string, error) {
 	addr := fmt.Sprintf("inproc://demo-monitor-%d", monitors.Add(1))
 	monitor, err := zmq4.NewSocket(zmq4.PAIR)
 	if err != nil {
 		return "", err
 	}
-	defer monitor.Close() // after sock: libzmq waits until somebody takes an event
+	defer monitor.Close() // after sock, which waits for its events to be read
 	sock, err := zmq4.NewSocket(zmq4.REQ)
 	if err != nil {
 		return "", err
@@ -113,7 +113,7 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 		return "", err
 	}
 	if len(ready) == 0 {
-		return "", errors.New("no answer in a minute")
+		return "", errors.New("no reply within a minute")
 	}
 	if ready[0].Socket == sock {
 		return sock.Recv(0)
@@ -123,7 +123,7 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 		return "", err
 	}
 	name := strings.TrimPrefix(event.String(), "EVENT_")
-	return "", fmt.Errorf("libzmq's monitor says %s %d", name, value)
+	return "", fmt.Errorf("libzmq monitor event %s %d", name, value)
 }
 
 // askGo asks the service in pure Go.
@@ -138,7 +138,7 @@ func askGo(ctx context.Context, endpoint string, who *cert.Certificate, server c
 		return "", err
 	}
 	defer conn.Close()
-	// REQ and REP put an empty part in front of the message.
+	// REQ and REP sockets put an empty part before each message.
 	if err := conn.Send(ctx, nil, []byte("good morning")); err != nil {
 		return "", err
 	}

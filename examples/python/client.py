@@ -7,11 +7,11 @@ from zmq.utils.monitor import recv_monitor_message
 
 FAILED = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-        "the server does not let us in (HANDSHAKE_FAILED_AUTH %d)",
+        "refused by the server (HANDSHAKE_FAILED_AUTH %d)",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        "the server does not speak CURVE as we do (HANDSHAKE_FAILED_PROTOCOL %d)",
+        "failed: the server does not use the same mechanism (HANDSHAKE_FAILED_PROTOCOL %d)",
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        "the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %d)",
+        "failed: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %d)",
 }
 
 
@@ -20,7 +20,7 @@ def main(endpoint, certificate, server_certificate):
     client.linger = 0
     client.curve_publickey, client.curve_secretkey = zmq.auth.load_certificate(certificate)
     client.curve_serverkey, _ = zmq.auth.load_certificate(server_certificate)
-    # libzmq says nothing of a refusal, unless one looks at the monitor.
+    # Only the monitor of a socket reports that the server refused the client.
     monitor = client.get_monitor_socket()
     client.connect(endpoint)
     client.send(b"good morning")
@@ -31,13 +31,13 @@ def main(endpoint, certificate, server_certificate):
     while True:
         ready = dict(poller.poll(60_000))
         if not ready:
-            sys.exit("no answer in a minute")
+            sys.exit("no reply within a minute")
         if client in ready:
             print("reply:", client.recv_string())
             return
         event = recv_monitor_message(monitor)
         if event["event"] in FAILED:
-            sys.exit("refused: " + FAILED[event["event"]] % event["value"])
+            sys.exit(FAILED[event["event"]] % event["value"])
 
 
 if __name__ == "__main__":

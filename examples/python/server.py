@@ -1,8 +1,8 @@
-"""A service whose clients zauth lets in:
+"""A service that asks zauth about each client:
 
     server.py ENDPOINT CERTIFICATE ZAUTH [ZAUTH_CERTIFICATE]
 
-With zauth's public certificate it is asked over CURVE.
+With zauth's public certificate, the service asks over CURVE.
 """
 import sys
 import threading
@@ -25,13 +25,13 @@ def ask_zauth(context, zauth, certificate, zauth_certificate=None):
 
 def main(endpoint, certificate, zauth, zauth_certificate=None):
     context = zmq.Context()
-    # Before the first server socket binds.
+    # Start before the first server socket binds.
     ask_zauth(context, zauth, certificate, zauth_certificate)
     server = context.socket(zmq.REP)
     server.curve_publickey, server.curve_secretkey = zmq.auth.load_certificate(certificate)
     server.curve_server = True
     server.zap_domain = b"hello"
-    server.setsockopt(93, 1)  # ZMQ_ZAP_ENFORCE_DOMAIN: closed while nobody answers
+    server.setsockopt(93, 1)  # ZMQ_ZAP_ENFORCE_DOMAIN: admit no one without an answer
     server.bind(endpoint)
     print("serving on", server.last_endpoint.decode(), flush=True)
     while True:

@@ -2,8 +2,8 @@
 
     knock.py ENDPOINT CERTIFICATE SERVER_CERTIFICATE TRIES MILLISECONDS
 
-It ends when it is admitted or refused, and after so many tries, each of which takes so
-long at most.
+It exits when it is admitted or refused, or after TRIES handshakes, each of which may take
+MILLISECONDS.
 """
 import sys
 
@@ -15,7 +15,7 @@ OUTCOMES = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "admitted",
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "refused",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "wrong protocol",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "kept out",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "no decision",
 }
 
 

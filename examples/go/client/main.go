@@ -43,10 +43,10 @@ func ask(endpoint, certificate, serverCertificate string) (string, error) {
 		ServerKey:  server.Public,
 	})
 	if err != nil {
-		return "", err // says why: "refused by server: 400", say
+		return "", err // such as "refused by server: 400"
 	}
 	defer conn.Close()
-	// REQ and REP put an empty part in front of the message.
+	// REQ and REP sockets put an empty part before each message.
 	if err := conn.Send(ctx, nil, []byte("good morning")); err != nil {
 		return "", err
 	}

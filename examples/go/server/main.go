@@ -1,4 +1,4 @@
-// Server is a service on libzmq whose clients zauth lets in.
+// Server is a libzmq service that asks zauth about each client.
 package main
 
 import (
@@ -34,7 +34,7 @@ func serve(endpoint, certificate, zauth string) error {
 		return err
 	}
 	defer client.Close()
-	// Before the first server socket binds. nil is libzmq's default context.
+	// Start before the first server socket binds. Nil is libzmq's default context.
 	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
 		return err
 	}
