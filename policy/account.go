@@ -79,7 +79,7 @@ func (p *parser) account(n *zpl.Node) *account {
 		p.fail(n, fmt.Errorf("%w: the user id %s reads as a key: a client by CURVE could be called the same", ErrValue, a.userID))
 	}
 	slices.Sort(groups)
-	a.metadata = append(metadata, zap.Property{Name: "group", Value: []byte(strings.Join(slices.Compact(groups), ","))})
+	a.metadata = append(metadata, zap.Metadata{{"group", strings.Join(slices.Compact(groups), ",")}}...)
 	for _, name := range []string{"login", "password"} {
 		if !seen[name] {
 			p.fail(n, fmt.Errorf("account: %w: %s", ErrMissing, name))
@@ -109,8 +109,8 @@ func (p *parser) metadata(n *zpl.Node) (m zap.Metadata) {
 	for _, c := range n.Children {
 		p.childless(c)
 		name := strings.ToLower(c.Name)
-		property := zap.Property{Name: c.Name, Value: []byte(c.Value)}
-		switch _, err := (zap.Metadata{property}).Append(nil); {
+		property := zap.Metadata{{c.Name, c.Value}}
+		switch _, err := property.Append(nil); {
 		case err != nil:
 			p.fail(c, fmt.Errorf("%w %s: expected letters, digits and -_.+", ErrName, c.Name))
 		case seen[name]:
@@ -121,7 +121,7 @@ func (p *parser) metadata(n *zpl.Node) (m zap.Metadata) {
 			p.fail(c, fmt.Errorf("%w: metadata has more than %d lines", ErrValue, zap.MaxProperties-1))
 		}
 		seen[name] = true
-		m = append(m, property)
+		m = append(m, property...)
 	}
 	return m
 }

@@ -39,7 +39,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 
 // noGroups is the metadata of a client in no group. Without it libzmq would show a
 // service what the client itself sends as its group.
-var noGroups = zap.Metadata{{Name: groupProperty, Value: []byte{}}}
+var noGroups = zap.Metadata{{Name: groupProperty, Value: ""}}
 
 // limited decides about a client that hasn't failed too often.
 func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *limiter, isGuess bool, now time.Time) zap.Reply {

@@ -225,7 +225,7 @@ func TestPlain(t *testing.T) {
 		}
 	}
 	reply := p.Handle(t.Context(), ask("", "", zap.Plain, "argon", "pässword"))
-	if diff := cmp.Diff(zap.Metadata{{Name: "group", Value: []byte("admins")}}, reply.Metadata); diff != "" {
+	if diff := cmp.Diff(zap.Metadata{{Name: "group", Value: "admins"}}, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}
 	for _, credentials := range [][]string{nil, {"clear"}, {"clear", "it's # me", ""}} {
@@ -368,7 +368,7 @@ security
 	}
 	check(t, p, ask("known", "", zap.Curve, "short"), decision{"expected a key of 32 octets", "", 3})
 	reply := p.Handle(t.Context(), ask("known", "", zap.Curve, string(s.Trader.Public[:])))
-	want := zap.Metadata{{Name: "Claim-name", Value: []byte("trader")}, {Name: "Claim-desk", Value: []byte("7")}, {Name: "group", Value: []byte("traders")}}
+	want := zap.Metadata{{Name: "Claim-name", Value: "trader"}, {Name: "Claim-desk", Value: "7"}, {Name: "group", Value: "traders"}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}

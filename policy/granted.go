@@ -63,7 +63,12 @@ func (g *granted) in(groups []string) *granted {
 	more.groups = slices.Concat(g.groups, groups)
 	slices.Sort(more.groups)
 	more.groups = slices.Compact(more.groups)
-	more.metadata = slices.DeleteFunc(slices.Clone(g.metadata), func(p zap.Property) bool { return p.Name == groupProperty })
+	more.metadata = nil
+	for _, p := range g.metadata {
+		if p.Name != groupProperty {
+			more.metadata = append(more.metadata, p)
+		}
+	}
 	before := len(more.metadata)
 	if more.metadata = appendProperty(more.metadata, groupProperty, strings.Join(more.groups, ",")); len(more.metadata) == before {
 		more.metadata = append(more.metadata, noGroups...)
@@ -87,9 +92,9 @@ func splitGroups(value string) (groups []string) {
 
 // appendProperty appends a property, if it can travel.
 func appendProperty(m zap.Metadata, name, value string) zap.Metadata {
-	p := zap.Property{Name: name, Value: []byte(value)}
-	if _, err := (zap.Metadata{p}).Append(nil); err != nil {
+	p := zap.Metadata{{name, value}}
+	if _, err := p.Append(nil); err != nil {
 		return m
 	}
-	return append(m, p)
+	return append(m, p...)
 }

@@ -80,7 +80,7 @@ func TestDefault(t *testing.T) {
 	handler := byDefault(t, alice)
 	key := alice.Public
 	allowed := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "client-0", Identity: "client-0",
-		Metadata: zap.Metadata{{Name: "Claim-name", Value: []byte("alice")}, {Name: "Claim-group", Value: []byte("traders")}, {Name: "group", Value: []byte{}}}}
+		Metadata: zap.Metadata{{Name: "Claim-name", Value: "alice"}, {Name: "Claim-group", Value: "traders"}, {Name: "group", Value: ""}}}
 	unknown := zap.Reply{Status: zap.StatusRefused, Text: "unknown key"}
 	refused := func(text string) zap.Reply { return zap.Reply{Status: zap.StatusRefused, Text: text} }
 	for _, tt := range []struct {
@@ -155,7 +155,7 @@ func TestMetadata(t *testing.T) {
 		cert.Property{Name: "city", Value: "Zürich"},
 	)
 	reply := byDefault(t, c).Handle(context.Background(), request(c.Public))
-	want := zap.Metadata{{Name: "Claim-name", Value: []byte("mallory")}, {Name: "Claim-city", Value: []byte("Zürich")}, {Name: "group", Value: []byte{}}}
+	want := zap.Metadata{{Name: "Claim-name", Value: "mallory"}, {Name: "Claim-city", Value: "Zürich"}, {Name: "group", Value: ""}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

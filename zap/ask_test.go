@@ -39,7 +39,7 @@ var null = &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	ok := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Rule: "policy:1", Identity: "alice",
-		Metadata: zap.Metadata{{Name: "group", Value: []byte("traders")}}}
+		Metadata: zap.Metadata{{Name: "group", Value: "traders"}}}
 	with := func(change func(*zap.Reply)) func(*zap.Request) zap.Reply {
 		reply := ok
 		change(&reply)
@@ -234,7 +234,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(join(request("NULL")), 201, "OK", "alice", "group", "traders")
 	f.Add(join(request("NULL")), 200, "a\nb", "Zoë", "User-Id", "root")
 	f.Fuzz(func(t *testing.T, data []byte, status int, text, user, name, value string) {
-		reply := zap.Reply{Status: zap.Status(status), Text: text, UserID: user, Metadata: zap.Metadata{{Name: name, Value: []byte(value)}}}
+		reply := zap.Reply{Status: zap.Status(status), Text: text, UserID: user, Metadata: zap.Metadata{{Name: name, Value: value}}}
 		in := split(data)
 		for kind, h := range kinds(func(req *zap.Request) zap.Reply {
 			if _, err := zap.AppendRequest(nil, zap.Envelope{}, req); err != nil {
@@ -265,7 +265,7 @@ func FuzzAnswer(f *testing.F) {
 func TestAskAllocs(t *testing.T) {
 	ztest.Unraced(t)
 	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice",
-		Metadata: zap.Metadata{{Name: "name", Value: []byte("alice")}, {Name: "group", Value: []byte("traders")}}}
+		Metadata: zap.Metadata{{Name: "name", Value: "alice"}, {Name: "group", Value: "traders"}}}
 	var h zap.Handler = prompt(func(*zap.Request) zap.Reply { return reply })
 	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: frames(key)}
 	ctx := ztest.Context(t)

@@ -211,7 +211,7 @@ func TestReply(t *testing.T) {
 		reply zap.Reply
 		body  [][]byte
 	}{
-		{"welcome", zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "X-Group", Value: []byte("traders")}}},
+		{"welcome", zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "X-Group", Value: "traders"}}},
 			frames("200", "OK", "alice", "\x07X-Group\x00\x00\x00\x07traders")},
 		{"nothing but welcome", zap.Reply{Status: zap.StatusOK}, frames("200", "", "", "")},
 		{"try later", zap.Reply{Status: zap.StatusTryLater, Text: "busy"}, frames("300", "busy", "", "")},
@@ -246,7 +246,7 @@ func TestReply(t *testing.T) {
 func TestReplyKeepsBack(t *testing.T) {
 	t.Parallel()
 	for _, status := range []zap.Status{zap.StatusTryLater, zap.StatusRefused, zap.StatusError} {
-		reply := zap.Reply{Status: status, UserID: "alice", Metadata: zap.Metadata{{Name: "X", Value: []byte("x")}}, Rule: "policy.zpl:12"}
+		reply := zap.Reply{Status: status, UserID: "alice", Metadata: zap.Metadata{{Name: "X", Value: "x"}}, Rule: "policy.zpl:12"}
 		got, err := zap.AppendReply(nil, zap.Envelope{}, reply)
 		if err != nil {
 			t.Error(err)

@@ -9,34 +9,38 @@ import (
 	"strings"
 )
 
-// Property is one name and value of a connection's metadata.
-type Property struct {
-	Name  string // 1 to 255 letters, digits, "-", "_", "." or "+"; compares case-insensitively
-	Value []byte // any octets, at most 2^31-1
-}
+// Metadata is a list of names and values: the properties of a connection in ZMTP's
+// READY and INITIATE commands (RFC 23, Connection Metadata), and what a ZAP reply says
+// of the user. A list that can be sent has at most 64 of them, and no name twice.
+//
+// A name has 1 to 255 letters, digits, "-", "_", "." or "+", and is compared without
+// regard to case. A value is any bytes, at most 2^31-1.
+type Metadata []struct{ Name, Value string }
 
-// Metadata is a list of properties, in ZMTP's form in a READY or INITIATE
-// command (RFC 23, Connection Metadata) and in a ZAP reply. It has at most
-// MaxProperties. No name appears twice, in whatever case: two readers could take
-// different ones for the truth.
-type Metadata []Property
-
-// MaxProperties is how many properties a list can have. The other side chooses how
-// many it sends, and each takes far more memory here than on the wire.
+// MaxProperties is the most names that a list can have. The peer chooses how many it
+// sends, and each takes far more memory here than on the wire.
 const MaxProperties = 64
 
 // ErrMetadata means that octets are no list of properties, or a property can't
 // be written.
 var ErrMetadata = errors.New("zap: malformed metadata")
 
-// Get returns the value of the first property of that name, whatever its case.
-func (m Metadata) Get(name string) (value []byte, ok bool) {
-	for _, p := range m {
-		if strings.EqualFold(p.Name, name) {
-			return p.Value, true
+// Get returns the value of a name, in any case, or "" if the list doesn't have it.
+func (m Metadata) Get(name string) string {
+	if i := m.index(name); i >= 0 {
+		return m[i].Value
+	}
+	return ""
+}
+
+// index returns the index of a name, or -1.
+func (m Metadata) index(name string) int {
+	for i := range m {
+		if strings.EqualFold(m[i].Name, name) {
+			return i
 		}
 	}
-	return nil, false
+	return -1
 }
 
 // reserved are the names under which a peer's own properties, or ZMTP's, reach a
@@ -94,26 +98,26 @@ func (m Metadata) check() error {
 	return nil
 }
 
-// ParseMetadata reads what Append writes, or returns ErrMetadata. The values are
-// parts of data, not copies.
+// ParseMetadata parses what Append writes. It copies data once: names and values are
+// parts of that copy.
 func ParseMetadata(data []byte) (Metadata, error) {
 	var m Metadata
-	for rest := data; len(rest) > 0; {
+	for rest := string(data); len(rest) > 0; {
 		offset := len(data) - len(rest)
 		n := int(rest[0])
 		if len(rest) < 1+n+4 {
 			return nil, fmt.Errorf("%w: cut off in the name at offset %d", ErrMetadata, offset)
 		}
-		name := string(rest[1 : 1+n])
+		name := rest[1 : 1+n]
 		if err := m.checkNext(name); err != nil {
 			return nil, fmt.Errorf("%w (at offset %d)", err, offset)
 		}
-		size := binary.BigEndian.Uint32(rest[1+n:])
+		size := binary.BigEndian.Uint32([]byte(rest[1+n : 1+n+4]))
 		rest = rest[1+n+4:]
 		if size > math.MaxInt32 || int(size) > len(rest) {
 			return nil, fmt.Errorf("%w: value of %s has %d octets, %d are left", ErrMetadata, name, size, len(rest))
 		}
-		m = append(m, Property{Name: name, Value: rest[:size:size]})
+		m = append(m, Metadata{{name, rest[:size]}}...)
 		rest = rest[size:]
 	}
 	return m, nil
@@ -128,7 +132,7 @@ func (m Metadata) checkNext(name string) error {
 	if len(m) == MaxProperties {
 		return fmt.Errorf("%w: more than %d properties", ErrMetadata, MaxProperties)
 	}
-	if _, ok := m.Get(name); ok {
+	if m.index(name) >= 0 {
 		return fmt.Errorf("%w: %s appears twice", ErrMetadata, name)
 	}
 	return nil

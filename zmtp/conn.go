@@ -68,8 +68,7 @@ func startConn(h *handshake) *Conn {
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
 	_, c.tx.whole = h.nc.(*tls.Conn)
-	theirs, _ := h.claims.Get("Socket-Type")
-	c.tx.delimiter = delimiterOf(h.cfg.SocketType, string(theirs))
+	c.tx.delimiter = delimiterOf(h.cfg.SocketType, h.claims.Get("Socket-Type"))
 	if h.session != nil {
 		c.tx.sealer, c.rx.opener = h.session.Split()
 	}

@@ -76,7 +76,7 @@ func TestPeersIdentity(t *testing.T) {
 		"": true, "a": true, "a\x00": true, strings.Repeat("x", 255): true,
 		"\x00abcd": false, "\x00": false, strings.Repeat("x", 256): false,
 	} {
-		claims, err := zap.Metadata{{Name: "Identity", Value: []byte(identity)}}.Append([]byte("\x05READY"))
+		claims, err := zap.Metadata{{Name: "Identity", Value: identity}}.Append([]byte("\x05READY"))
 		ztest.Must(t, err)
 		a, b := net.Pipe()
 		go io.Copy(io.Discard, a)

@@ -30,7 +30,7 @@ func TestHandlerFails(t *testing.T) {
 		"no status": {func() zap.Reply { return zap.Reply{} }, "status 0"},
 		"user id":   {func() zap.Reply { return ok(func(r *zap.Reply) { r.UserID = "alice\r\nbob" }) }, "user id"},
 		"named User-Id": {func() zap.Reply {
-			return ok(func(r *zap.Reply) { r.Metadata = zap.Metadata{{Name: "User-Id", Value: []byte("root")}} })
+			return ok(func(r *zap.Reply) { r.Metadata = zap.Metadata{{Name: "User-Id", Value: "root"}} })
 		}, "reserved"},
 	} {
 		for _, mechanism := range mechanisms {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -242,9 +243,9 @@ func (h *handshake) receiveDecision() ([]byte, error) {
 
 // metadata returns what we announce of ourselves, in wire form.
 func (h *handshake) metadata() ([]byte, error) {
-	m := zap.Metadata{{Name: "Socket-Type", Value: []byte(h.cfg.SocketType)}}
+	m := zap.Metadata{{Name: "Socket-Type", Value: h.cfg.SocketType}}
 	if announcesIdentity(h.cfg.SocketType) {
-		m = append(m, zap.Property{Name: "Identity", Value: h.cfg.Identity})
+		m = append(m, zap.Metadata{{"Identity", string(h.cfg.Identity)}}...)
 	}
 	return m.Append(nil)
 }
@@ -254,18 +255,21 @@ func (h *handshake) setClaims(metadata []byte) error {
 	if len(metadata) > h.cfg.MaxMetadataSize {
 		return fmt.Errorf("%w: metadata of %d octets, at most %d", ErrMessageSize, len(metadata), h.cfg.MaxMetadataSize)
 	}
-	claims, err := zap.ParseMetadata(append([]byte(nil), metadata...))
+	claims, err := zap.ParseMetadata(metadata)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCommand, err)
 	}
-	if theirs, ok := claims.Get("Socket-Type"); ok && !compatible(h.cfg.SocketType, string(theirs)) {
-		return fmt.Errorf("%w: ours is %s, the peer's %s", ErrSocketType, h.cfg.SocketType, printable(string(theirs)))
+	for _, p := range claims {
+		// A peer may leave its socket type out, but not leave it empty.
+		if strings.EqualFold(p.Name, "Socket-Type") && !compatible(h.cfg.SocketType, p.Value) {
+			return fmt.Errorf("%w: ours is %s, the peer's %s", ErrSocketType, h.cfg.SocketType, printable(p.Value))
+		}
 	}
-	switch id, _ := claims.Get("Identity"); {
+	switch id := claims.Get("Identity"); {
 	case len(id) > 255:
-		return fmt.Errorf("%w: identity of %d octets, at most 255", ErrCommand, len(id))
+		return fmt.Errorf("%w: routing id of %d bytes, at most 255", ErrCommand, len(id))
 	case len(id) > 0 && id[0] == 0:
-		return fmt.Errorf("%w: identity that begins with a zero octet, which only a socket makes for its own use", ErrCommand)
+		return fmt.Errorf("%w: routing id that begins with a zero byte, which only a socket makes for its own use", ErrCommand)
 	}
 	h.claims = claims
 	return nil

@@ -32,7 +32,7 @@ func TestHandshake(t *testing.T) {
 			var asked zap.Request
 			server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 				asked = *req
-				return zap.Reply{Status: zap.StatusOK, UserID: "joe", Metadata: zap.Metadata{{Name: "Group", Value: []byte("traders")}}}
+				return zap.Reply{Status: zap.StatusOK, UserID: "joe", Metadata: zap.Metadata{{Name: "Group", Value: "traders"}}}
 			})
 			c, s := connect(t, client, server)
 
@@ -40,7 +40,7 @@ func TestHandshake(t *testing.T) {
 				t.Errorf("the handler was asked %v", asked)
 			}
 			user := s.User()
-			if group, _ := user.Metadata.Get("group"); user.ID != "joe" || string(group) != "traders" {
+			if group := user.Metadata.Get("group"); user.ID != "joe" || group != "traders" {
 				t.Errorf("user of the server's connection: %+v", user)
 			}
 			switch mechanism {
@@ -56,11 +56,11 @@ func TestHandshake(t *testing.T) {
 					t.Errorf("the client knows the server as %v", c.User().Key)
 				}
 			}
-			want := zap.Metadata{{Name: "Socket-Type", Value: []byte("DEALER")}, {Name: "Identity", Value: []byte("me")}}
+			want := zap.Metadata{{Name: "Socket-Type", Value: "DEALER"}, {Name: "Identity", Value: "me"}}
 			if diff := cmp.Diff(want, s.Claims()); diff != "" {
 				t.Errorf("claims of the client (-want +got):\n%s", diff)
 			}
-			if st, _ := c.Claims().Get("socket-type"); string(st) != "ROUTER" {
+			if st := c.Claims().Get("socket-type"); st != "ROUTER" {
 				t.Errorf("claims of the server: %v", c.Claims())
 			}
 		})
@@ -74,7 +74,7 @@ func TestClaimsAreNotTheUser(t *testing.T) {
 	_, server := configs(zap.Null, "DEALER", "ROUTER")
 	server.Handler = nil
 	a, b := net.Pipe()
-	forged, err := zap.Metadata{{Name: "Socket-Type", Value: []byte("DEALER")}, {Name: "User-Id", Value: []byte("root")}}.Append(nil)
+	forged, err := zap.Metadata{{Name: "Socket-Type", Value: "DEALER"}, {Name: "User-Id", Value: "root"}}.Append(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestClaimsAreNotTheUser(t *testing.T) {
 	if conn.User().ID != "" {
 		t.Errorf("a claimed User-Id made the user %q", conn.User().ID)
 	}
-	if id, _ := conn.Claims().Get("User-Id"); string(id) != "root" {
+	if id := conn.Claims().Get("User-Id"); id != "root" {
 		t.Errorf("claims are %v", conn.Claims())
 	}
 }

@@ -35,7 +35,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 
 	var claims zap.Metadata
 	for i := range zap.MaxProperties {
-		claims = append(claims, zap.Property{Name: fmt.Sprint("X-", i), Value: make([]byte, 240)})
+		claims = append(claims, zap.Metadata{{fmt.Sprint("X-", i), string(make([]byte, 240))}}...)
 	}
 	metadata, err := claims.Append(nil)
 	ztest.Must(t, err)

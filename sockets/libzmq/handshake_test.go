@@ -114,7 +114,7 @@ func TestRefused(t *testing.T) {
 			return zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "a b"}}}
 		}, "refused: 500", "metadata"},
 		{"reserved metadata", func(context.Context, *zap.Request) zap.Reply {
-			return zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "User-Id", Value: []byte("root")}}}
+			return zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "User-Id", Value: "root"}}}
 		}, "refused: 500", "metadata named User-Id"},
 		{"refused with a name", func(context.Context, *zap.Request) zap.Reply {
 			return zap.Reply{Status: zap.StatusRefused, UserID: "root", Metadata: zap.Metadata{{Name: "X"}}}

@@ -60,8 +60,8 @@ func only(users ...curve.KeyPair) zap.HandlerFunc {
 					Text:   "OK",
 					UserID: fmt.Sprintf("user-%d", i),
 					Metadata: zap.Metadata{
-						{Name: "X-Domain", Value: []byte(req.Domain)},
-						{Name: "X-Address", Value: []byte(req.Address)},
+						{Name: "X-Domain", Value: req.Domain},
+						{Name: "X-Address", Value: req.Address},
 					},
 				}
 			}

@@ -152,7 +152,7 @@ func TestReplyTooLarge(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	var log ztest.Log
-	metadata := zap.Metadata{{Name: "X-Large", Value: make([]byte, 70<<10)}}
+	metadata := zap.Metadata{{Name: "X-Large", Value: string(make([]byte, 70<<10))}}
 	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		return zap.Reply{Status: zap.StatusOK, Metadata: metadata}
 	})

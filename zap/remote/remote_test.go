@@ -28,7 +28,7 @@ var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply
 	if !ok || string(password) != "secret" {
 		return zap.Refuse("unknown user or wrong password")
 	}
-	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: name, Metadata: zap.Metadata{{Name: "Domain", Value: []byte(req.Domain)}}}
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: name, Metadata: zap.Metadata{{Name: "Domain", Value: req.Domain}}}
 })
 
 func login(name string) *zap.Request {
@@ -58,7 +58,7 @@ func TestAsk(t *testing.T) {
 			t.Parallel()
 			endpoint, _ := zaptest.Serve(t, tt.endpoint, tt.server, byName, nil)
 			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Link: tt.client})
-			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: []byte("test")}}}
+			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: "test"}}}
 			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
 			}
@@ -288,7 +288,7 @@ func TestStorm(t *testing.T) {
 	// There are as many as a server decides about at once. They fill what is between
 	// the two, and so do the replies.
 	const requests, size = 1024, 4 << 10
-	large := zap.Metadata{{Name: "large", Value: make([]byte, size)}}
+	large := zap.Metadata{{Name: "large", Value: string(make([]byte, size))}}
 	endpoint := zaptest.Endpoint(t)
 	log := new(ztest.Log)
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
