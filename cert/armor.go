@@ -72,7 +72,7 @@ type Envelope struct {
 	// Extensions are headers of others. Their names begin with X-, compare
 	// case-insensitively and have at most 64 letters, digits and hyphens; their
 	// values are as a Comment, and not empty.
-	Extensions []Property
+	Extensions Metadata
 
 	SealedTo curve.PublicKey // zero if it isn't sealed
 	SealedBy curve.PublicKey // zero if it isn't sealed, or by nobody known

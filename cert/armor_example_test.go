@@ -53,8 +53,8 @@ Version: 1.0
 
 // Send a certificate so that only Bob can read it, and Bob knows who sent it.
 func ExampleEnvelope_Seal() {
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
-	bob := cert.Generate(cert.Property{Name: "name", Value: "bob"})
+	alice := cert.Generate("alice")
+	bob := cert.Generate("bob")
 
 	text, err := seal(alice, bob.Public)
 	if err != nil {

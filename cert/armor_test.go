@@ -20,7 +20,7 @@ import (
 var compareEnvelopes = cmp.Options{
 	cmp.AllowUnexported(Envelope{}),
 	cmp.Comparer(func(a, b *hidden) bool { return string(a.reveal()) == string(b.reveal()) }),
-	cmp.Comparer(func(a, b Property) bool { return lowerName(a.Name) == lowerName(b.Name) && a.Value == b.Value }),
+	cmp.Comparer(func(a, b item) bool { return lowerName(a.Name) == lowerName(b.Name) && a.Value == b.Value }),
 	cmpopts.EquateEmpty(),
 }
 
@@ -41,12 +41,12 @@ func bob(t testing.TB) curve.KeyPair {
 // armored makes an envelope of alice's certificate.
 func armored(t testing.TB, secret bool) *Envelope {
 	t.Helper()
-	e, err := Armor(alice(t, Property{"name", "alice"}), secret)
+	e, err := Armor(alice(t, item{"name", "alice"}), secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.Comment = "for Bob"
-	e.Extensions = []Property{{"X-Ticket", "42"}}
+	e.Extensions = []item{{"X-Ticket", "42"}}
 	return e
 }
 
@@ -102,7 +102,7 @@ func TestArmorRoundTrip(t *testing.T) {
 	}
 	long := alice(t)
 	for i := range 100 {
-		long.Metadata = append(long.Metadata, Property{fmt.Sprintf("name-%d", i), strings.Repeat("x", 500)})
+		long.Metadata = append(long.Metadata, item{fmt.Sprintf("name-%d", i), strings.Repeat("x", 500)})
 	}
 	tests := []struct {
 		name     string
@@ -110,8 +110,8 @@ func TestArmorRoundTrip(t *testing.T) {
 		secret   bool
 		security string
 	}{
-		{"public", alice(t, Property{"name", "Zoë"}), false, "clear"},
-		{"secret", alice(t, Property{"name", "alice"}), true, "clear"},
+		{"public", alice(t, item{"name", "Zoë"}), false, "clear"},
+		{"secret", alice(t, item{"name", "alice"}), true, "clear"},
 		{"locked", locked, true, "password\nContent-password: argon2id m=8 t=1 p=1"},
 		{"public half of a locked one", locked, false, "clear"},
 		{"long", long, true, "clear"},
@@ -175,7 +175,7 @@ func TestHeaderRoundTripUnraced(t *testing.T) {
 		for _, name := range []string{"X-A", longName} {
 			e := armored(t, false)
 			e.Comment = value
-			e.Extensions = []Property{{name, value}}
+			e.Extensions = []item{{name, value}}
 			text := armoredText(t, e)
 			for line := range strings.Lines(text) {
 				if len(line) > maxArmorLine+len("\n") {
@@ -198,7 +198,7 @@ func TestHeaderRoundTripUnraced(t *testing.T) {
 func TestUnwritableEnvelope(t *testing.T) {
 	t.Parallel()
 	comment := func(s string) func(*Envelope) { return func(e *Envelope) { e.Comment = s } }
-	extension := func(p ...Property) func(*Envelope) { return func(e *Envelope) { e.Extensions = p } }
+	extension := func(p ...item) func(*Envelope) { return func(e *Envelope) { e.Extensions = p } }
 	tests := []struct {
 		name   string
 		change func(*Envelope)
@@ -215,16 +215,16 @@ func TestUnwritableEnvelope(t *testing.T) {
 		{"backslash", comment(`a\`), ErrHeader},
 		{"END", comment("see " + endMarker), ErrHeader},
 		{"BEGIN", comment(beginMarker), ErrHeader},
-		{"extension without X-", extension(Property{"Comment", "x"}), ErrHeader},
-		{"extension without a name", extension(Property{"X-", "x"}), ErrHeader},
-		{"extension with a blank in its name", extension(Property{"X-a b", "x"}), ErrHeader},
-		{"extension that isn't ASCII", extension(Property{"X-é", "x"}), ErrHeader},
-		{"extension with a long name", extension(Property{"X-" + strings.Repeat("n", maxHeaderName-1), "x"}), ErrHeader},
-		{"empty extension", extension(Property{"X-a", ""}), ErrHeader},
-		{"extension twice", extension(Property{"X-a", "1"}, Property{"x-A", "2"}), ErrHeader},
+		{"extension without X-", extension(item{"Comment", "x"}), ErrHeader},
+		{"extension without a name", extension(item{"X-", "x"}), ErrHeader},
+		{"extension with a blank in its name", extension(item{"X-a b", "x"}), ErrHeader},
+		{"extension that isn't ASCII", extension(item{"X-é", "x"}), ErrHeader},
+		{"extension with a long name", extension(item{"X-" + strings.Repeat("n", maxHeaderName-1), "x"}), ErrHeader},
+		{"empty extension", extension(item{"X-a", ""}), ErrHeader},
+		{"extension twice", extension(item{"X-a", "1"}, item{"x-A", "2"}), ErrHeader},
 		{"too many", func(e *Envelope) {
 			for i := range maxHeaders {
-				e.Extensions = append(e.Extensions, Property{fmt.Sprintf("X-%d", i), "x"})
+				e.Extensions = append(e.Extensions, item{fmt.Sprintf("X-%d", i), "x"})
 			}
 		}, ErrArmorLimit},
 		{"clear with a recipient", func(e *Envelope) { e.SealedTo = curve.PublicKey{9} }, ErrHeader},
@@ -258,7 +258,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 		e := armored(t, true)
 		e.Extensions = nil
 		for i := range maxHeaders - knownHeaders {
-			e.Extensions = append(e.Extensions, Property{fmt.Sprintf("X-%d", i), "x"})
+			e.Extensions = append(e.Extensions, item{fmt.Sprintf("X-%d", i), "x"})
 		}
 		sealed, err := e.Seal(bob(t).Public, nil)
 		if err != nil {

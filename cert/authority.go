@@ -114,11 +114,12 @@ type Authority struct {
 	seed *hidden // nil in a public or locked one
 }
 
-// GenerateAuthority makes a new authority with this metadata.
-func GenerateAuthority(metadata ...Property) *Authority {
+// GenerateAuthority returns an authority of this name with a new key. An empty name
+// means none.
+func GenerateAuthority(name string) *Authority {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed)
-	a := &Authority{Metadata: metadata, seed: hide(seed)}
+	a := &Authority{Metadata: named(name), seed: hide(seed)}
 	a.Key = a.public()
 	return a
 }
@@ -133,8 +134,7 @@ func (a *Authority) public() AuthorityKey {
 
 // Name is what the metadata calls the authority, or "".
 func (a *Authority) Name() string {
-	name, _ := a.Metadata.Get("name")
-	return name
+	return a.Metadata.Get("name")
 }
 
 // HasSecret reports whether the authority can sign.

@@ -20,7 +20,7 @@ import (
 // TestAuthorityKey: a key has one text.
 func TestAuthorityKey(t *testing.T) {
 	t.Parallel()
-	key := GenerateAuthority().Key
+	key := GenerateAuthority("").Key
 	text := key.String()
 	if want := "ed25519:" + base64.RawStdEncoding.EncodeToString(key[:]); text != want {
 		t.Errorf("got %s, want %s", text, want)
@@ -53,11 +53,11 @@ func TestAuthorityKey(t *testing.T) {
 // TestGenerateAuthority: each is another, and signs what others verify.
 func TestGenerateAuthority(t *testing.T) {
 	t.Parallel()
-	a, b := GenerateAuthority(Property{"Name", "acme"}), GenerateAuthority()
+	a, b := GenerateAuthority("acme"), GenerateAuthority("")
 	if a.Key == b.Key || a.Key.IsZero() || !a.HasSecret() || a.Name() != "acme" || b.Name() != "" {
 		t.Errorf("got %+v and %+v", a, b)
 	}
-	c := Generate()
+	c := Generate("")
 	if err := a.Sign(c); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAuthorityLock(t *testing.T) {
 	for name, change := range map[string]func(*Authority){
 		"metadata":     func(a *Authority) { a.Metadata.Set("name", "Acme") },
 		"more of it":   func(a *Authority) { a.Metadata.Set("note", "") },
-		"key":          func(a *Authority) { a.Key = GenerateAuthority().Key },
+		"key":          func(a *Authority) { a.Key = GenerateAuthority("").Key },
 		"a wrong text": func(a *Authority) { a.Metadata.Set("note", "a\nb") },
 	} {
 		changed := *a

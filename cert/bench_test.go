@@ -8,7 +8,7 @@ import (
 // benchText is a signed public certificate.
 func benchText(b *testing.B) []byte {
 	b.Helper()
-	c := signed(b, Property{"email", "alice@example.org"}, Property{"group", "traders"})
+	c := signed(b, item{"email", "alice@example.org"}, item{"group", "traders"})
 	return []byte(public(b, c))
 }
 
@@ -26,7 +26,7 @@ func BenchmarkParse(b *testing.B) {
 // BenchmarkVerify reads a signed public certificate and checks all of it.
 func BenchmarkVerify(b *testing.B) {
 	text := benchText(b)
-	fresh := Generate()
+	fresh := Generate("")
 	c, _, err := Parse(text)
 	if err != nil {
 		b.Fatal(err)
@@ -54,7 +54,7 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkGenerate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		c := Generate(Property{"name", "alice"})
+		c := Generate("alice")
 		if _, err := c.AppendPublic(nil); err != nil {
 			b.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func (r random) certificate(t *testing.T) *Certificate {
 	c.Validity.NotAfter = pick(r, c.Validity.NotAfter, day(2, 1+r.IntN(28)))
 	for i, name := range []string{"name", "Name-2", "$@.&+_-", "a/b", "version", "curve", "key"} {
 		if r.IntN(2) == 0 {
-			c.Metadata = slices.Insert(c.Metadata, r.IntN(len(c.Metadata)+1), Property{fmt.Sprint(name, i), r.value()})
+			c.Metadata = slices.Insert(c.Metadata, r.IntN(len(c.Metadata)+1), item{fmt.Sprint(name, i), r.value()})
 		}
 	}
 	for range r.IntN(4) {
@@ -169,7 +169,7 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 // part of its canonical form.
 func TestNothingUnsigned(t *testing.T) {
 	t.Parallel()
-	c := signed(t, Property{"note", "x"})
+	c := signed(t, item{"note", "x"})
 	text := public(t, c)
 	insert := func(text, before, line string) string { return strings.Replace(text, before, line+before, 1) }
 	for name, changed := range map[string]string{
@@ -181,8 +181,8 @@ func TestNothingUnsigned(t *testing.T) {
 		"child of public-key":          insert(text, "validity", "        for = \"everybody\"\n"),
 		"child of a child":             insert(text, "validity", "        for\n            all\n"),
 		"empty section":                strings.Replace(public(t, signedWith(t, "")), "authority\n", "validity\nauthority\n", 1),
-		"metadata without a value":     strings.Replace(public(t, signed(t, Property{"note", ""})), "note = \"\"", "note", 1),
-		"quotes within quotes":         strings.Replace(public(t, signed(t, Property{"note", `say "hi"`})), `'say "hi"'`, `"say "hi""`, 1),
+		"metadata without a value":     strings.Replace(public(t, signed(t, item{"note", ""})), "note = \"\"", "note", 1),
+		"quotes within quotes":         strings.Replace(public(t, signed(t, item{"note", `say "hi"`})), `'say "hi"'`, `"say "hi""`, 1),
 		"quotes in an unknown section": strings.Replace(public(t, signedWith(t, "purpose = 'say \"hi\"'\n")), `'say "hi"'`, `"say "hi""`, 1),
 	} {
 		if changed == text {
@@ -280,9 +280,9 @@ func TestCanonicalFails(t *testing.T) {
 	for _, c := range []*Certificate{
 		c,
 		new(Certificate),
-		alice(t, Property{"a", "x\ny"}),
-		alice(t, Property{"a", "x"}, Property{"A", "x"}),
-		alice(t, Property{"a", strings.Repeat("x", maxLine)}),
+		alice(t, item{"a", "x\ny"}),
+		alice(t, item{"a", "x"}, item{"A", "x"}),
+		alice(t, item{"a", strings.Repeat("x", maxLine)}),
 	} {
 		if got, err := c.AppendCanonical([]byte("before")); err == nil || string(got) != "before" {
 			t.Errorf("%+v: %q, %v", c, got, err)

@@ -85,23 +85,20 @@ var (
 	ErrProperty = errors.New("unusable property")
 )
 
-// Property is one name and value of a certificate's metadata.
-type Property struct {
-	Name  string // letters, digits and $-_@.&+/, the last not at its ends; compares case-insensitively
-	Value string // UTF-8 without control characters and with at most one kind of quotes
-}
+// Metadata is what a certificate says about its owner: names and values, in order. A
+// name consists of letters, digits and $-_@.&+/, the last not at its ends, and compares
+// case-insensitively. A value is UTF-8 without control characters and with at most one
+// kind of quotes.
+type Metadata []struct{ Name, Value string }
 
-// Metadata is what a certificate says of its owner, in order.
-type Metadata []Property
-
-// Get returns the value of that name, whatever its case.
-func (m Metadata) Get(name string) (value string, ok bool) {
+// Get returns the value of that name, whatever its case, or "" if there is none.
+func (m Metadata) Get(name string) string {
 	for _, p := range m {
 		if strings.EqualFold(p.Name, name) {
-			return p.Value, true
+			return p.Value
 		}
 	}
-	return "", false
+	return ""
 }
 
 // Set gives the property of that name, whatever its case, another value, or adds
@@ -113,7 +110,7 @@ func (m *Metadata) Set(name, value string) {
 			return
 		}
 	}
-	*m = append(*m, Property{Name: name, Value: value})
+	*m = append(*m, struct{ Name, Value string }{name, value})
 }
 
 // Certificate is one identity.
@@ -139,10 +136,19 @@ type Warning struct {
 	Mode fs.FileMode // of a secret file that others can read; 0 if it is about something else
 }
 
-// Generate makes a new identity with this metadata.
-func Generate(metadata ...Property) *Certificate {
+// Generate returns a certificate of this name with a new pair of keys. An empty name
+// means none.
+func Generate(name string) *Certificate {
 	keys := curve.GenerateKeyPair()
-	return &Certificate{Public: keys.Public, Secret: keys.Secret, Metadata: metadata}
+	return &Certificate{Public: keys.Public, Secret: keys.Secret, Metadata: named(name)}
+}
+
+// named returns the metadata of an identity that has only a name, or not even that.
+func named(name string) Metadata {
+	if name == "" {
+		return nil
+	}
+	return Metadata{{"name", name}}
 }
 
 // KeyPair returns both keys; the secret one is zero in a public certificate, and
@@ -153,8 +159,7 @@ func (c *Certificate) KeyPair() curve.KeyPair {
 
 // Name is what the metadata calls the identity, or "".
 func (c *Certificate) Name() string {
-	name, _ := c.Metadata.Get("name")
-	return name
+	return c.Metadata.Get("name")
 }
 
 // check refuses what can't be written.
@@ -188,7 +193,7 @@ func (c *Certificate) checkWhole() error {
 func (m Metadata) check() error {
 	seen := map[string]bool{}
 	for _, p := range m {
-		if err := p.check(); err != nil {
+		if err := checkProperty(p); err != nil {
 			return err
 		}
 		if seen[strings.ToLower(p.Name)] {
@@ -203,14 +208,14 @@ func (m Metadata) check() error {
 func (m Metadata) canonical() Metadata {
 	sorted := make(Metadata, 0, len(m))
 	for _, p := range m {
-		sorted = append(sorted, Property{Name: strings.ToLower(p.Name), Value: p.Value})
+		sorted = append(sorted, struct{ Name, Value string }{strings.ToLower(p.Name), p.Value})
 	}
-	slices.SortFunc(sorted, func(a, b Property) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(sorted, func(a, b struct{ Name, Value string }) int { return strings.Compare(a.Name, b.Name) })
 	return sorted
 }
 
 // check refuses a property that can't be written.
-func (p Property) check() error {
+func checkProperty(p struct{ Name, Value string }) error {
 	if err := zpl.CheckName(p.Name); err != nil {
 		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, err)
 	}

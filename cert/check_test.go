@@ -14,7 +14,7 @@ import (
 func TestChecker(t *testing.T) {
 	t.Parallel()
 	acme := authority(t, "acme")
-	fresh := Generate(Property{"name", "bob"})
+	fresh := Generate("bob")
 	good := func(change ...func(*Certificate)) *Certificate {
 		c := &Certificate{Public: fresh.Public, Serial: 7, Metadata: fresh.Metadata, Validity: Validity{day(1, 1), day(12, 31)}}
 		if err := acme.Sign(c); err != nil {

@@ -147,7 +147,7 @@ func (d *dearmorer) envelope(version string) (*Envelope, error) {
 		Comment:   d.headers.value(commentHeader),
 	}
 	for _, x := range d.headers.others {
-		e.Extensions = append(e.Extensions, Property{x.name, x.value})
+		e.Extensions = append(e.Extensions, struct{ Name, Value string }{x.name, x.value})
 	}
 	d.fault = d.headers.known[mechanismHeader].line
 	if e.Mechanism == "" {

@@ -149,7 +149,7 @@ func parseDraftMetadata(frame string) (m Metadata, err error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: want name=value;name=value", ErrMetadata)
 		}
-		m = append(m, Property{name, value})
+		m = append(m, struct{ Name, Value string }{name, value})
 	}
 	return m, nil
 }

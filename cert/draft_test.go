@@ -84,7 +84,7 @@ func TestDraftClear(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		if e.Version != "0.1" || e.Comment != "for Bob" || e.Extensions[0] != (Property{"X-Ticket", "42"}) {
+		if e.Version != "0.1" || e.Comment != "for Bob" || e.Extensions[0] != (item{"X-Ticket", "42"}) {
 			t.Errorf("%s: got %+v", tt.name, e)
 		}
 		c, _, err := e.Certificate()
@@ -152,7 +152,7 @@ func TestDraftSigned(t *testing.T) {
 		if metadata != "-" {
 			for pair := range strings.SplitSeq(metadata, ";") {
 				name, value, _ := strings.Cut(pair, "=")
-				want.Metadata = append(want.Metadata, Property{name, value})
+				want.Metadata = append(want.Metadata, item{name, value})
 			}
 		}
 		for _, security := range []string{"", "Content-security: signed\n"} {

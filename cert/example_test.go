@@ -19,10 +19,8 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	alice := cert.Generate(
-		cert.Property{Name: "name", Value: "alice"},
-		cert.Property{Name: "group", Value: "traders"},
-	)
+	alice := cert.Generate("alice")
+	alice.Metadata.Set("group", "traders")
 	if err := alice.Save(filepath.Join(dir, "alice.key"), false); err != nil {
 		fmt.Println(err)
 		return
@@ -33,7 +31,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	group, _ := public.Metadata.Get("group")
+	group := public.Metadata.Get("group")
 	fmt.Println(public.Name(), "of", group)
 	fmt.Println("same key:", public.Public == alice.Public)
 	fmt.Println("has the secret:", !public.Secret.IsZero())
@@ -56,8 +54,8 @@ func ExampleParse() {
 }
 
 func ExampleChecker() {
-	acme := cert.GenerateAuthority(cert.Property{Name: "name", Value: "acme"})
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	acme := cert.GenerateAuthority("acme")
+	alice := cert.Generate("alice")
 	now := time.Now().Truncate(time.Second)
 	alice.Validity = cert.Validity{NotBefore: now, NotAfter: now.Add(90 * 24 * time.Hour)}
 	if err := acme.Sign(alice); err != nil {
@@ -84,7 +82,7 @@ func ExampleChecker() {
 }
 
 func ExampleCertificate_Lock() {
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	alice := cert.Generate("alice")
 	if err := alice.Lock([]byte("correct horse battery staple")); err != nil {
 		fmt.Println(err)
 		return

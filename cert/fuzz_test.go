@@ -18,7 +18,7 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf" + publicText("\tname = a=b\r\n")))
 	f.Add([]byte("a\n  b = 1\n    c\n" + publicText("") + "    until = 1\n"))
 	f.Add([]byte("public-key = x\nmetadata\n"))
-	f.Add([]byte(public(f, signed(f, Property{"note", "it's"}))))
+	f.Add([]byte(public(f, signed(f, item{"note", "it's"}))))
 	_, text := locked(f, "passphrase")
 	f.Add([]byte(text))
 	f.Add([]byte(public(f, signedWith(f, "a\n    b = \"1\"\n    b = \"1\"\na\n"))))

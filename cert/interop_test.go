@@ -80,13 +80,14 @@ func seen(c *Certificate) map[string]string {
 func saveInterop(t *testing.T) (*Certificate, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "alice.key")
-	c := Generate(interopMetadata...)
+	c := Generate("")
+	c.Metadata = interopMetadata
 	c.Serial = 1<<64 - 1
 	c.Validity = Validity{
 		NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:  time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	}
-	if err := GenerateAuthority().Sign(c); err != nil {
+	if err := GenerateAuthority("").Sign(c); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Save(path, false); err != nil {
@@ -116,14 +117,15 @@ func TestCZMQ(t *testing.T) {
 		if diff := cmp.Diff(seen(public), lines(output(t, czmq, "lookup", filepath.Dir(path), c.Public.String()))); diff != "" {
 			t.Errorf("zcertstore (-want +got):\n%s", diff)
 		}
-		stranger := exec.CommandContext(t.Context(), czmq, "lookup", filepath.Dir(path), Generate().Public.String())
+		stranger := exec.CommandContext(t.Context(), czmq, "lookup", filepath.Dir(path), Generate("").Public.String())
 		if err := stranger.Run(); stranger.ProcessState == nil || stranger.ProcessState.ExitCode() != 1 {
 			t.Errorf("zcertstore knows a stranger: %v", err)
 		}
 	})
 	t.Run("reads ours locked, as public", func(t *testing.T) {
 		t.Parallel()
-		c := Generate(interopMetadata...)
+		c := Generate("")
+		c.Metadata = interopMetadata
 		if err := c.lock([]byte("passphrase"), argonParameters{memory: 8, passes: 1, lanes: 1}); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +139,8 @@ func TestCZMQ(t *testing.T) {
 	})
 	t.Run("reads the longest line and unknown sections", func(t *testing.T) {
 		t.Parallel()
-		c := Generate(Property{"long", strings.Repeat("x", maxLine-len(`    long = ""`))})
+		c := Generate("")
+		c.Metadata = Metadata{{"long", strings.Repeat("x", maxLine-len(`    long = ""`))}}
 		other, _, err := Parse([]byte("other\n    a = 'b'\n        c = d\n" + publicText("")))
 		if err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 // TestLock: a secret key that was locked comes back with its passphrase only.
 func TestLock(t *testing.T) {
 	t.Parallel()
-	c := alice(t, Property{"name", "alice"})
+	c := alice(t, item{"name", "alice"})
 	before := c.Secret
 	for _, err := range []error{c.lock(nil, quick), c.lock([]byte{}, quick)} {
 		if !errors.Is(err, ErrNoPassphrase) || c.Secret.Z85() != aliceSecret {

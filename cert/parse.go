@@ -183,8 +183,8 @@ func parseMetadata(section *zpl.Node) (m Metadata, warnings []Warning, err error
 		if len(n.Children) > 0 {
 			return nil, nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
 		}
-		p := Property{Name: n.Name, Value: n.Value}
-		if err := p.check(); errors.Is(err, ErrAmbiguous) {
+		p := struct{ Name, Value string }{n.Name, n.Value}
+		if err := checkProperty(p); errors.Is(err, ErrAmbiguous) {
 			return nil, nil, n.Error(err)
 		} else if err != nil { // others write what we don't
 			warnings = append(warnings, Warning{Line: n.Line, Text: err.Error()})

@@ -41,7 +41,10 @@ var compare = cmp.Options{
 	cmpopts.EquateEmpty(),
 }
 
-func alice(t testing.TB, metadata ...Property) *Certificate {
+// item is one name and value of metadata.
+type item = struct{ Name, Value string }
+
+func alice(t testing.TB, metadata ...item) *Certificate {
 	t.Helper()
 	public, err := curve.ParsePublicKey(alicePublic)
 	if err != nil {
@@ -130,7 +133,7 @@ func TestParseSecret(t *testing.T) {
 		if err != nil || len(warnings) > 0 {
 			t.Fatal(warnings, err)
 		}
-		if diff := cmp.Diff(alice(t, Property{"name", "alice"}), c, compare); diff != "" {
+		if diff := cmp.Diff(alice(t, item{"name", "alice"}), c, compare); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if err := c.KeyPair().Check(); err != nil {
@@ -277,11 +280,11 @@ func TestMetadata(t *testing.T) {
 	t.Parallel()
 	m := Metadata{{"Name", "alice"}, {"group", "traders"}}
 	for name, want := range map[string]string{"Name": "alice", "name": "alice", "GROUP": "traders"} {
-		if got, ok := m.Get(name); !ok || got != want {
-			t.Errorf("%s: got %q, %v", name, got, ok)
+		if got := m.Get(name); got != want {
+			t.Errorf("%s: got %q", name, got)
 		}
 	}
-	if got, ok := m.Get("nam"); ok || got != "" {
+	if got := m.Get("nam"); got != "" {
 		t.Errorf("got %q for a name that isn't there", got)
 	}
 	if got := (&Certificate{Metadata: m}).Name(); got != "alice" {

@@ -133,7 +133,7 @@ func TestVectorsRefused(t *testing.T) {
 // TestCertificateCheck: what nobody can trust is refused.
 func TestCertificateCheck(t *testing.T) {
 	t.Parallel()
-	c := Generate()
+	c := Generate("")
 	ztest.Must(t, c.Check(), authority(t, "acme").Sign(c), c.Check())
 	c.Serial++
 	if err := c.Check(); !errors.Is(err, ErrSignature) {
@@ -177,7 +177,7 @@ func TestWeakAuthorityKeys(t *testing.T) {
 	ztest.Must(t, err)
 	list, err := revocations(t, authority(t, "acme")).Append(nil)
 	ztest.Must(t, err)
-	key, fresh := c.Authority.String(), Generate().Public
+	key, fresh := c.Authority.String(), Generate("").Public
 	for k := range weak {
 		other := k.String()
 		_, err1 := ParseAuthorityKey(other)

@@ -53,7 +53,7 @@ func texts(t *testing.T, c *Certificate) map[string]string {
 func TestSave(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.key")
-	c := Generate(Property{"name", "alice"})
+	c := Generate("alice")
 	if err := c.Save(path, false); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestSave(t *testing.T) {
 		}
 	}
 
-	other := Generate()
+	other := Generate("")
 	if err := other.Save(path, false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want %v", err, fs.ErrExist)
 	}
@@ -88,7 +88,7 @@ func TestSave(t *testing.T) {
 
 func TestSaveToCurrentDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
-	c := Generate()
+	c := Generate("")
 	if err := c.Save("x.key", false); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestSaveNeither(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := Generate().Save(path, tt.overwrite)
+			err := Generate("").Save(path, tt.overwrite)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -144,7 +144,7 @@ func TestSaveNeither(t *testing.T) {
 	t.Run("no directory", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "missing", "x.key")
-		if err := Generate().Save(path, true); !errors.Is(err, fs.ErrNotExist) {
+		if err := Generate("").Save(path, true); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
 		checkFiles(t, filepath.Dir(path), nil)
@@ -155,7 +155,7 @@ func TestSaveNeither(t *testing.T) {
 		if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Generate().Save(filepath.Join(file, "x.key"), false); err == nil {
+		if err := Generate("").Save(filepath.Join(file, "x.key"), false); err == nil {
 			t.Error("saved")
 		}
 		checkFiles(t, file, map[string]string{"file": "text"})

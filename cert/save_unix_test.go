@@ -19,7 +19,7 @@ func TestSaveModes(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.key")
 	for range 2 { // the second replaces files that anybody could read and write
-		if err := Generate().Save(path, true); err != nil {
+		if err := Generate("").Save(path, true); err != nil {
 			t.Fatal(err)
 		}
 		for p, want := range map[string]fs.FileMode{path: publicMode, path + SecretSuffix: secretMode} {
@@ -51,7 +51,7 @@ func TestSaveReplacesLinks(t *testing.T) {
 	if err := os.Symlink(target, path+SecretSuffix); err != nil {
 		t.Fatal(err)
 	}
-	c := Generate()
+	c := Generate("")
 	if err := c.Save(path, false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v", err)
 	}

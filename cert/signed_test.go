@@ -30,9 +30,9 @@ func authority(t testing.TB, name string) *Authority {
 }
 
 // signed is alice's certificate, signed for the year 2026.
-func signed(t testing.TB, metadata ...Property) *Certificate {
+func signed(t testing.TB, metadata ...item) *Certificate {
 	t.Helper()
-	c := alice(t, append([]Property{{"name", "alice"}}, metadata...)...)
+	c := alice(t, append([]item{{"name", "alice"}}, metadata...)...)
 	c.Serial = 42
 	c.Validity = Validity{NotBefore: day(1, 1), NotAfter: day(12, 31)}
 	if err := authority(t, "acme").Sign(c); err != nil {
@@ -63,7 +63,7 @@ func public(t testing.TB, c *Certificate) string {
 // TestSignedText holds what is signed, octet for octet.
 func TestSignedText(t *testing.T) {
 	t.Parallel()
-	c := signed(t, Property{"Zeta", `say "hi"`}, Property{"beta", "# ="})
+	c := signed(t, item{"Zeta", `say "hi"`}, item{"beta", "# ="})
 	const want = `certificate
     version = "1"
     serial = "42"
@@ -93,7 +93,7 @@ authority
 // the same octets, and its signature is right.
 func TestCanonical(t *testing.T) {
 	t.Parallel()
-	c := signed(t, Property{"note", "a b"}, Property{"Group", "traders"})
+	c := signed(t, item{"note", "a b"}, item{"Group", "traders"})
 	want := canonical(t, c)
 	text := public(t, c)
 	sections := strings.SplitAfter(text, "\n")
@@ -223,7 +223,7 @@ func checkKnown(t *testing.T, place int, err error, known ...error) {
 func TestTamperSignedUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
-	c := signed(t, Property{"note", "it's # = x"})
+	c := signed(t, item{"note", "it's # = x"})
 	want := canonical(t, c)
 	unsigned := 0
 	tamper(public(t, c), func(place int, changed string) {
@@ -254,7 +254,7 @@ var quick = argonParameters{memory: 8, passes: 1, lanes: 1}
 // locked is a text of alice's secret certificate, locked.
 func locked(t testing.TB, passphrase string) (c *Certificate, text string) {
 	t.Helper()
-	c = signed(t, Property{"note", "it's # = x"})
+	c = signed(t, item{"note", "it's # = x"})
 	if err := c.lock([]byte(passphrase), quick); err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +401,7 @@ func TestSign(t *testing.T) {
 		"public authority":   {publicOnly, alice(t), ErrNoSeed},
 		"locked authority":   {lockedAuthority, alice(t), ErrLocked},
 		"locked certificate": {a, lockedCertificate, ErrLocked},
-		"metadata":           {a, alice(t, Property{"a", "\n"}), ErrMetadata},
+		"metadata":           {a, alice(t, item{"a", "\n"}), ErrMetadata},
 		"validity":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{day(2, 1), day(1, 1)}}, ErrProperty},
 		"fraction":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{NotAfter: day(1, 1).Add(1)}}, ErrProperty},
 		"no key":             {a, new(Certificate), curve.ErrPublicKey},

@@ -228,7 +228,7 @@ func TestTamperedValueUnraced(t *testing.T) {
 // authority, and for its own kind of text.
 func TestSignatureOfOther(t *testing.T) {
 	t.Parallel()
-	c, other := signed(t), signed(t, Property{"group", "traders"})
+	c, other := signed(t), signed(t, item{"group", "traders"})
 	other.Signature = c.Signature
 	if err := other.VerifySignature(); !errors.Is(err, ErrSignature) {
 		t.Errorf("of another certificate: %v", err)

@@ -247,24 +247,26 @@ func TestIndependent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := GenerateAuthority(Property{"Name", "acme"}, Property{"a", `"`})
+	a := GenerateAuthority("")
+	a.Metadata = Metadata{{"Name", "acme"}, {"a", `"`}}
 	save("acme.authority", a.AppendPublic)
 	save("acme.authority_secret", a.AppendSecret)
-	c := Generate(interopMetadata...)
+	c := Generate("")
+	c.Metadata = interopMetadata
 	c.Serial, c.Validity = 7, Validity{NotAfter: day(1, 1)}
 	if err := a.Sign(c); err != nil {
 		t.Fatal(err)
 	}
 	save("signed.key", c.AppendPublic)
 	save("signed.key_secret", c.AppendSecret)
-	bob := Generate(Property{"name", "bob"})
+	bob := Generate("bob")
 	save("bob.key_secret", bob.AppendSecret)
 	e, err := Armor(c, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.Comment = strings.Repeat("long comment ", 20) + "end"
-	e.Extensions = []Property{{"X-One", "1"}, {"x-TWO", "2"}}
+	e.Extensions = []item{{"X-One", "1"}, {"x-TWO", "2"}}
 	save("clear.armor", e.Append)
 	keys := c.KeyPair()
 	for name, from := range map[string]*curve.KeyPair{"sealed.armor": &keys, "anonymous.armor": nil} {

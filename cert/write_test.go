@@ -15,7 +15,7 @@ import (
 // TestText holds the format, which every later version must keep.
 func TestText(t *testing.T) {
 	t.Parallel()
-	c := alice(t, Property{"name", "alice"}, Property{"note", `say "hi"`})
+	c := alice(t, item{"name", "alice"}, item{"note", `say "hi"`})
 	const public = `# ZeroMQ CURVE Public Certificate
 # Give it to whoever should know this key.
 certificate
@@ -71,7 +71,8 @@ func TestRoundTrip(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := Generate(tt.metadata...)
+			c := Generate("")
+			c.Metadata = tt.metadata
 			text, err := c.AppendSecret(nil)
 			if err != nil {
 				t.Fatal(err)
@@ -196,29 +197,29 @@ func TestUnwritable(t *testing.T) {
 	wrongPair.Public = bob
 	var many Metadata
 	for i := range 100 {
-		many = append(many, Property{"a" + strings.Repeat("b", i), strings.Repeat("x", 700)})
+		many = append(many, item{"a" + strings.Repeat("b", i), strings.Repeat("x", 700)})
 	}
 	tests := []struct {
 		name string
 		cert *Certificate
 		want error
 	}{
-		{"empty name", alice(t, Property{"", "x"}), zpl.ErrName},
-		{"name with a blank", alice(t, Property{"a b", "x"}), zpl.ErrName},
-		{"name with a line end", alice(t, Property{"a\ncurve", "x"}), zpl.ErrName},
-		{"name that isn't ASCII", alice(t, Property{"é", "x"}), zpl.ErrName},
-		{"name that begins with a slash", alice(t, Property{"/a", "x"}), ErrMetadata},
-		{"name that ends with a slash", alice(t, Property{"a/", "x"}), ErrMetadata},
-		{"name of a key", alice(t, Property{"public-key", "x"}), ErrAmbiguous},
-		{"name that begins like a key", alice(t, Property{"Secret-Key-2", "x"}), ErrAmbiguous},
-		{"line end", alice(t, Property{"a", "x\ny"}), zpl.ErrControl},
-		{"carriage return", alice(t, Property{"a", "x\ry"}), zpl.ErrControl},
-		{"tab", alice(t, Property{"a", "x\ty"}), zpl.ErrControl},
-		{"zero octet", alice(t, Property{"a", "x\x00"}), zpl.ErrControl},
-		{"both kinds of quotes", alice(t, Property{"a", `"'`}), zpl.ErrValue},
-		{"not UTF-8", alice(t, Property{"a", "\xff"}), zpl.ErrUTF8},
-		{"twice", alice(t, Property{"a", "x"}, Property{"A", "y"}), ErrMetadata},
-		{"line that breaks czmq", alice(t, Property{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
+		{"empty name", alice(t, item{"", "x"}), zpl.ErrName},
+		{"name with a blank", alice(t, item{"a b", "x"}), zpl.ErrName},
+		{"name with a line end", alice(t, item{"a\ncurve", "x"}), zpl.ErrName},
+		{"name that isn't ASCII", alice(t, item{"é", "x"}), zpl.ErrName},
+		{"name that begins with a slash", alice(t, item{"/a", "x"}), ErrMetadata},
+		{"name that ends with a slash", alice(t, item{"a/", "x"}), ErrMetadata},
+		{"name of a key", alice(t, item{"public-key", "x"}), ErrAmbiguous},
+		{"name that begins like a key", alice(t, item{"Secret-Key-2", "x"}), ErrAmbiguous},
+		{"line end", alice(t, item{"a", "x\ny"}), zpl.ErrControl},
+		{"carriage return", alice(t, item{"a", "x\ry"}), zpl.ErrControl},
+		{"tab", alice(t, item{"a", "x\ty"}), zpl.ErrControl},
+		{"zero octet", alice(t, item{"a", "x\x00"}), zpl.ErrControl},
+		{"both kinds of quotes", alice(t, item{"a", `"'`}), zpl.ErrValue},
+		{"not UTF-8", alice(t, item{"a", "\xff"}), zpl.ErrUTF8},
+		{"twice", alice(t, item{"a", "x"}, item{"A", "y"}), ErrMetadata},
+		{"line that breaks czmq", alice(t, item{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
 		{"more than is read", alice(t, many...), ErrFile},
 		{"no key", new(Certificate), curve.ErrPublicKey},
 		{"keys of two pairs", wrongPair, curve.ErrKeyPair},

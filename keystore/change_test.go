@@ -20,7 +20,7 @@ func BenchmarkChange(b *testing.B) {
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
 			path := b.TempDir()
 			write := func(name string) {
-				text, err := cert.Generate(cert.Property{Name: "name", Value: name}).AppendPublic(nil)
+				text, err := cert.Generate(name).AppendPublic(nil)
 				ztest.Must(b, err)
 				ztest.Must(b, os.WriteFile(filepath.Join(path, name), text, 0o644))
 			}
@@ -55,7 +55,7 @@ func TestRevokedNotOnlyGone(t *testing.T) {
 			return d
 		}
 		named := func() Entry {
-			return Entry{Name: "alice", Certificate: cert.Generate(cert.Property{Name: "name", Value: "alice"})}
+			return Entry{Name: "alice", Certificate: cert.Generate("alice")}
 		}
 		alice := named()
 		key := alice.Certificate.Public

@@ -50,7 +50,7 @@ func writtenKey(i int) curve.PublicKey {
 func written(i, version int) *cert.Certificate {
 	c := &cert.Certificate{Public: writtenKey(i), Metadata: cert.Metadata{{Name: "name", Value: fmt.Sprint("identity-", i)}}}
 	for n := range 5 {
-		c.Metadata = append(c.Metadata, cert.Property{Name: fmt.Sprint("version-", n), Value: fmt.Sprint(version)})
+		c.Metadata = append(c.Metadata, struct{ Name, Value string }{fmt.Sprint("version-", n), fmt.Sprint(version)})
 	}
 	return c
 }
@@ -172,9 +172,9 @@ func checkWritten(t *testing.T, url string, round int) {
 			}
 			continue
 		}
-		version, _ := id.Certificate.Metadata.Get("version-0")
+		version := id.Certificate.Metadata.Get("version-0")
 		for n := range 5 {
-			if v, _ := id.Certificate.Metadata.Get(fmt.Sprint("version-", n)); v != version || id.Name != fmt.Sprint("identity-", i) {
+			if id.Certificate.Metadata.Get(fmt.Sprint("version-", n)) != version || id.Name != fmt.Sprint("identity-", i) {
 				t.Fatalf("round %d: identity %d is of two versions: %v", round, i, id.Certificate.Metadata)
 			}
 		}

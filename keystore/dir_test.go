@@ -53,11 +53,11 @@ func TestWhatCounts(t *testing.T) {
 	elsewhere := t.TempDir()
 	named, namedKey := text(t, "in the file")
 	write(t, dir, "named.key", named)
-	nameless := cert.Generate()
+	nameless := cert.Generate("")
 	out, err := nameless.AppendPublic(nil)
 	ztest.Must(t, err)
 	write(t, dir, "nameless.key", string(out))
-	other := cert.Generate()
+	other := cert.Generate("")
 	out, err = other.AppendPublic(nil)
 	ztest.Must(t, err)
 	write(t, dir, "czmq.txt", string(out))
@@ -91,8 +91,8 @@ func TestWhatCounts(t *testing.T) {
 // TestSignature: what was changed since an authority signed it doesn't count.
 func TestSignature(t *testing.T) {
 	t.Parallel()
-	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
-	ztest.Must(t, cert.GenerateAuthority().Sign(c))
+	c := cert.Generate("alice")
+	ztest.Must(t, cert.GenerateAuthority("").Sign(c))
 	text, err := c.AppendPublic(nil)
 	ztest.Must(t, err)
 	dir := t.TempDir()
@@ -146,7 +146,7 @@ func TestBroken(t *testing.T) {
 func TestSecretInTheStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := cert.Generate(cert.Property{Name: "name", Value: "careless"})
+	c := cert.Generate("careless")
 	text, err := c.AppendSecret(nil)
 	ztest.Must(t, err)
 	write(t, dir, "careless.key", string(text))

@@ -17,7 +17,7 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	alice := cert.Generate("alice")
 	text, err := alice.AppendPublic(nil)
 	if err != nil {
 		fmt.Println(err)

@@ -15,7 +15,7 @@ import (
 // same length give texts of the same length.
 func text(t testing.TB, name string) (string, curve.PublicKey) {
 	t.Helper()
-	c := cert.Generate(cert.Property{Name: "name", Value: name})
+	c := cert.Generate(name)
 	out, err := c.AppendPublic(nil)
 	ztest.Must(t, err)
 	return string(out), c.Public

@@ -15,7 +15,7 @@ import (
 // goodExport is an export with an identity and a revocation, and their keys.
 func goodExport(t testing.TB) (text string, alice, bob curve.PublicKey) {
 	t.Helper()
-	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	c := cert.Generate("alice")
 	bob = curve.GenerateKeyPair().Public
 	var out strings.Builder
 	ztest.Must(t, Export(&out, []*Identity{{Name: "alice", Certificate: c, Groups: []string{"fx"}}},
@@ -81,7 +81,7 @@ func quoted(text string) string {
 // it is.
 func TestExportCanBeImported(t *testing.T) {
 	t.Parallel()
-	c := cert.Generate()
+	c := cert.Generate("")
 	for _, id := range []*Identity{{Name: "Zoë", Certificate: c}, {Name: c.Public.String(), Certificate: c}, {Name: "x", Groups: []string{"a:b"}, Certificate: c}} {
 		var out strings.Builder
 		if err := Export(&out, []*Identity{id}, nil); !errors.Is(err, ErrName) && !errors.Is(err, ErrGroup) {

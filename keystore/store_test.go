@@ -60,9 +60,11 @@ func urlOf(t testing.TB, kind string) string {
 	return url
 }
 
-func generate(t testing.TB, name string, more ...cert.Property) *cert.Certificate {
+func generate(t testing.TB, name string, more ...struct{ Name, Value string }) *cert.Certificate {
 	t.Helper()
-	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, more...)...)
+	c := cert.Generate(name)
+	c.Metadata = append(c.Metadata, more...)
+	return c
 }
 
 // canonical is what a certificate says.
@@ -83,8 +85,8 @@ func put(c *cert.Certificate, groups ...string) keystore.Entry {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
-		alice, bob, carol := generate(t, "alice", cert.Property{Name: "group", Value: "admins"}), generate(t, "bob"), generate(t, "carol")
-		ztest.Must(t, cert.GenerateAuthority().Sign(alice))
+		alice, bob, carol := generate(t, "alice", cert.Metadata{{"group", "admins"}}...), generate(t, "bob"), generate(t, "carol")
+		ztest.Must(t, cert.GenerateAuthority("").Sign(alice))
 		ztest.Must(t, s.Put(put(alice)))
 		ztest.Must(t, s.Put(put(bob, "fx", "fx/desk")))
 		ztest.Must(t, s.Put(put(carol, "fx")))
@@ -238,7 +240,7 @@ func TestStoreRefuses(t *testing.T) {
 			t.Errorf("no key: %v", err)
 		}
 		forged := generate(t, "forged")
-		ztest.Must(t, cert.GenerateAuthority().Sign(forged))
+		ztest.Must(t, cert.GenerateAuthority("").Sign(forged))
 		forged.Metadata.Set("group", "admins")
 		if err := s.Put(put(forged)); !errors.Is(err, cert.ErrSignature) {
 			t.Errorf("forged: %v", err)
@@ -283,7 +285,7 @@ func TestLookupAllocations(t *testing.T) {
 
 // TestSources: armored certificates in a file and in the environment.
 func TestSources(t *testing.T) {
-	alice, bob := generate(t, "alice"), generate(t, "bob", cert.Property{Name: "group", Value: "traders"})
+	alice, bob := generate(t, "alice"), generate(t, "bob", cert.Metadata{{"group", "traders"}}...)
 	text := "Hello,\n"
 	for _, c := range []*cert.Certificate{alice, bob, alice} {
 		e, err := cert.Armor(c, c == bob)

@@ -166,7 +166,7 @@ func TestLeftovers(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	alice, mallory := generate(t, "alice"), generate(t, "alice", cert.Property{Name: "group", Value: "traders"})
+	alice, mallory := generate(t, "alice"), generate(t, "alice", cert.Metadata{{"group", "traders"}}...)
 	for file, c := range map[string]*cert.Certificate{"traders/alice.key": alice, "guests/mallory.key": mallory} {
 		out, err := c.AppendPublic(nil)
 		ztest.Must(t, err)
@@ -290,9 +290,9 @@ func TestForgedReplacesNothing(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
 		alice := generate(t, "alice")
-		ztest.Must(t, cert.GenerateAuthority().Sign(alice), s.Put(put(alice)))
+		ztest.Must(t, cert.GenerateAuthority("").Sign(alice), s.Put(put(alice)))
 		forged := *alice
-		forged.Metadata = append(slices.Clone(alice.Metadata), cert.Property{Name: "group", Value: "admins"})
+		forged.Metadata = append(slices.Clone(alice.Metadata), struct{ Name, Value string }{"group", "admins"})
 		madeUp := generate(t, "mallory")
 		madeUp.Authority, madeUp.Signature[0] = alice.Authority, 1
 		for _, c := range []*cert.Certificate{&forged, madeUp} {

@@ -123,7 +123,7 @@ func TestPipesDontStop(t *testing.T) {
 		}
 		mkdir(t, filepath.Join(dir, "clients"))
 		if name != "policy.zpl" {
-			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(cert.GenerateAuthority(), "acme.revoked"))
+			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(cert.GenerateAuthority(""), "acme.revoked"))
 		}
 		if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)

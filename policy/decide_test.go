@@ -272,7 +272,7 @@ func TestCurve(t *testing.T) {
 	future.Validity.NotBefore = now.Add(time.Hour)
 	put(t, s.Clients, future)
 	put(t, filepath.Join(s.Clients, "admins"), inDirectory)
-	other, signedByOther, takenBack := cert.GenerateAuthority(), scenario.Named("signedByOther"), scenario.Named("takenBack")
+	other, signedByOther, takenBack := cert.GenerateAuthority(""), scenario.Named("signedByOther"), scenario.Named("takenBack")
 	ztest.Must(t, s.Authority.Sign(takenBack))
 	ztest.Must(t, other.Sign(signedByOther))
 	for _, c := range []*cert.Certificate{s.Signed, signedByOther, takenBack, s.Guest} {
@@ -283,7 +283,7 @@ func TestCurve(t *testing.T) {
 	ztest.Must(t, err)
 	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
 	ztest.Must(t, list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
-	oldAuthority, ofOld := cert.GenerateAuthority(), scenario.Named("ofOld")
+	oldAuthority, ofOld := cert.GenerateAuthority(""), scenario.Named("ofOld")
 	ztest.Must(t, oldAuthority.Sign(ofOld))
 	put(t, filepath.Join(s.Dir, "staff"), ofOld)
 	ztest.Must(t, oldAuthority.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))

@@ -45,8 +45,7 @@ func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted 
 	prefix := claimPrefix
 	if isTrusted {
 		prefix = ""
-		value, _ := certificate.Metadata.Get(groupProperty)
-		g.groups = append(g.groups, splitGroups(value)...)
+		g.groups = append(g.groups, splitGroups(certificate.Metadata.Get(groupProperty))...)
 	}
 	for _, p := range certificate.Metadata {
 		if isTrusted && strings.EqualFold(p.Name, groupProperty) || isReserved(p.Name) {

@@ -16,7 +16,7 @@ import (
 func TestListedEverywhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	authority, alice, bob := cert.GenerateAuthority(), scenario.Named("alice"), scenario.Named("bob")
+	authority, alice, bob := cert.GenerateAuthority(""), scenario.Named("alice"), scenario.Named("bob")
 	put(t, filepath.Join(dir, "clients"), alice)
 	put(t, filepath.Join(dir, "clients"), bob)
 	list := new(cert.RevocationList)

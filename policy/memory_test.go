@@ -140,7 +140,7 @@ func TestNewestList(t *testing.T) {
 	t.Parallel()
 	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
 	ztest.Must(t, err)
-	acme, other := cert.GenerateAuthority(), cert.GenerateAuthority()
+	acme, other := cert.GenerateAuthority(""), cert.GenerateAuthority("")
 	list := func(a *cert.Authority, issued time.Time) *cert.RevocationList {
 		l := new(cert.RevocationList)
 		ztest.Must(t, a.SignRevocations(l, issued, issued.Add(time.Hour)))
@@ -160,7 +160,7 @@ func TestNewestList(t *testing.T) {
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	one, two, three := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
-	acme := cert.GenerateAuthority().Key
+	acme := cert.GenerateAuthority("").Key
 	early, late := keystore.Revocation{Time: stateTime}, keystore.Revocation{Time: stateTime.Add(time.Hour)}
 	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 2}}}
 	b := &state{Revoked: map[curve.PublicKey]keystore.Revocation{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 1}}}

@@ -84,7 +84,7 @@ func (w *world) listTime() time.Time { return past.Add(time.Duration(w.now) * ti
 
 func newWorld(t testing.TB, kind string, seed uint64, watched bool) *world {
 	w := &world{t: t, kind: kind, seed: seed, watched: watched, rand: rand.New(rand.NewPCG(seed, 13)), dir: t.TempDir(),
-		now: 1, taken: map[string]int{}, acme: cert.GenerateAuthority(), rogue: cert.GenerateAuthority(),
+		now: 1, taken: map[string]int{}, acme: cert.GenerateAuthority(""), rogue: cert.GenerateAuthority(""),
 		sound: map[string]*cert.Certificate{}, remembered: map[int]int64{}, listed: list{keys: map[int]bool{}, serials: map[uint64]bool{}}}
 	for _, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank"} {
 		octets := sha256.Sum256([]byte(name))
@@ -250,8 +250,7 @@ func (w *world) want(domain string, i int) answer {
 			continue
 		}
 		if isSigned {
-			value, _ := certificate.Metadata.Get("group")
-			seat.groups = append(slices.Clone(seat.groups), policy.SplitGroups(value)...)
+			seat.groups = append(slices.Clone(seat.groups), policy.SplitGroups(certificate.Metadata.Get("group"))...)
 		}
 		for _, before := range w.used()[:n] {
 			for j, other := range before.seats() {

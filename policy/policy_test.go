@@ -15,6 +15,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
@@ -52,11 +53,11 @@ func request(key curve.PublicKey) *zap.Request {
 func TestValidity(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
-	expired := cert.Generate(cert.Property{Name: "name", Value: "expired"})
+	expired := cert.Generate("expired")
 	expired.Validity.NotAfter = now
-	future := cert.Generate(cert.Property{Name: "name", Value: "future"})
+	future := cert.Generate("future")
 	future.Validity.NotBefore = now.Add(time.Hour)
-	valid := cert.Generate(cert.Property{Name: "name", Value: "valid"})
+	valid := cert.Generate("valid")
 	valid.Validity = cert.Validity{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
 	handler := byDefault(t, expired, future, valid)
 	for _, tt := range []struct {
@@ -76,7 +77,7 @@ func TestValidity(t *testing.T) {
 
 func TestDefault(t *testing.T) {
 	t.Parallel()
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"}, cert.Property{Name: "group", Value: "traders"})
+	alice := scenario.Named("alice", cert.Metadata{{"group", "traders"}}...)
 	handler := byDefault(t, alice)
 	key := alice.Public
 	allowed := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "client-0", Identity: "client-0",
@@ -119,7 +120,7 @@ func TestDefault(t *testing.T) {
 func TestUserID(t *testing.T) {
 	t.Parallel()
 	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, strings.Repeat("HelloWorld", 4): false, strings.Repeat("HelloWorld", 4) + "s": true} {
-		c := cert.Generate(cert.Property{Name: "name", Value: "root"})
+		c := cert.Generate("root")
 		dir := t.TempDir()
 		ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))
 		s, err := keystore.Open(dir, nil)
@@ -145,15 +146,15 @@ func TestUserID(t *testing.T) {
 // handler says, and what can't travel stays at home.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
-	c := cert.Generate(
-		cert.Property{Name: "name", Value: "mallory"},
-		cert.Property{Name: "user-id", Value: "root"},
-		cert.Property{Name: "Peer-Address", Value: "127.0.0.1"},
-		cert.Property{Name: "SOCKET-TYPE", Value: "REP"},
-		cert.Property{Name: "Identity", Value: "alice"},
-		cert.Property{Name: "a@b", Value: "not a ZMTP name"},
-		cert.Property{Name: "city", Value: "Zürich"},
-	)
+	c := cert.Generate("mallory")
+	c.Metadata = append(c.Metadata, cert.Metadata{
+		{"user-id", "root"},
+		{"Peer-Address", "127.0.0.1"},
+		{"SOCKET-TYPE", "REP"},
+		{"Identity", "alice"},
+		{"a@b", "not a ZMTP name"},
+		{"city", "Zürich"},
+	}...)
 	reply := byDefault(t, c).Handle(context.Background(), request(c.Public))
 	want := zap.Metadata{{Name: "Claim-name", Value: "mallory"}, {Name: "Claim-city", Value: "Zürich"}, {Name: "group", Value: ""}}
 	if diff := cmp.Diff(want, reply.Metadata); diff != "" {
@@ -162,7 +163,7 @@ func TestMetadata(t *testing.T) {
 }
 
 func BenchmarkDefault(b *testing.B) {
-	c := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	c := cert.Generate("alice")
 	handler := byDefault(b, c)
 	req := request(c.Public)
 	b.ReportAllocs()
@@ -180,7 +181,7 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	alice := cert.Generate(cert.Property{Name: "name", Value: "alice"})
+	alice := cert.Generate("alice")
 	if err := alice.Save(filepath.Join(dir, "alice.key"), false); err != nil {
 		fmt.Println(err)
 		return

@@ -58,8 +58,8 @@ func TestEmptyGroups(t *testing.T) {
 func TestSignedGroups(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	acme := cert.GenerateAuthority()
-	alice := scenario.Named("alice", cert.Property{Name: "group", Value: "traders, admins"})
+	acme := cert.GenerateAuthority("")
+	alice := scenario.Named("alice", cert.Metadata{{"group", "traders, admins"}}...)
 	ztest.Must(t, acme.Sign(alice))
 	put(t, filepath.Join(dir, "clients"), alice)
 	text := "security\n    curve = 1\n        keystore = dir:clients\n        group = admins\n"

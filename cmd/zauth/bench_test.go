@@ -16,6 +16,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -34,7 +35,7 @@ func BenchmarkPeers(b *testing.B) {
 		ztest.Must(b, os.Mkdir(dir, 0o700))
 		var known *cert.Certificate
 		for i := range count {
-			c := cert.Generate(cert.Property{Name: "name", Value: fmt.Sprint("client-", i)}, cert.Property{Name: "group", Value: "traders"})
+			c := scenario.Named(fmt.Sprint("client-", i), cert.Metadata{{"group", "traders"}}...)
 			ztest.Must(b, c.SavePublic(filepath.Join(dir, fmt.Sprintf("client-%05d.key", i)), false))
 			if i == 0 {
 				known = c

@@ -94,7 +94,7 @@ func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.KeyPair
 // addTo puts a new certificate into a keystore.
 func addTo(t *testing.T, dir, name string) curve.KeyPair {
 	t.Helper()
-	c := cert.Generate(cert.Property{Name: "name", Value: name})
+	c := cert.Generate(name)
 	ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))
 	return c.KeyPair()
 }

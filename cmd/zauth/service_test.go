@@ -281,7 +281,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	dir, keys := keystoreOf(t, "alice")
 	services, serviceKeys := keystoreOf(t, "service")
 	path := filepath.Join(t.TempDir(), "zauth.key")
-	first, second := cert.Generate(), cert.Generate()
+	first, second := cert.Generate(""), cert.Generate("")
 	ztest.Must(t, first.Save(path, false))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
 	link := zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: first.Public}
@@ -305,7 +305,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 // startWithCertificate starts zauth with a certificate of its own.
 func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.PublicKey) {
 	t.Helper()
-	own := cert.Generate(cert.Property{Name: "name", Value: "zauth"})
+	own := cert.Generate("zauth")
 	path := filepath.Join(t.TempDir(), "zauth.key")
 	ztest.Must(t, own.Save(path, false))
 	z = startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--cert", path + cert.SecretSuffix}, args...)...)

@@ -56,7 +56,7 @@ func TestHangupAtStart(t *testing.T) {
 // Kubernetes has put there.
 func TestMountedSecret(t *testing.T) {
 	dir, _ := keystoreOf(t, "service")
-	own := cert.Generate()
+	own := cert.Generate("")
 	mounted := t.TempDir()
 	data := filepath.Join(mounted, "..2026_11_28")
 	ztest.Must(t, os.Mkdir(data, 0o755), own.Save(filepath.Join(data, "zauth.key"), false))

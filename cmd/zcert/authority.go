@@ -55,10 +55,8 @@ services, and lock it.`,
 			if err != nil {
 				return err
 			}
-			if _, ok := metadata.Get("name"); !ok {
-				metadata = append(cert.Metadata{{Name: "name", Value: filepath.Base(name)}}, metadata...)
-			}
-			a := cert.GenerateAuthority(metadata...)
+			a := cert.GenerateAuthority("")
+			a.Metadata = withName(metadata, filepath.Base(name))
 			if lock || passphraseFile != "" {
 				p, err := newPassphrase(cmd, passphraseFile, "--passphrase-file FILE")
 				if err != nil {

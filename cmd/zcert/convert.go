@@ -218,9 +218,9 @@ func parseJSON(text []byte) (*cert.Certificate, error) {
 		return nil, err
 	}
 	for _, p := range j.Metadata {
-		c.Metadata = append(c.Metadata, cert.Property(p))
+		c.Metadata = append(c.Metadata, struct{ Name, Value string }(p))
 	}
-	if _, ok := c.Metadata.Get("name"); !ok && j.Name != "" {
+	if j.Name != "" && c.Name() == "" {
 		c.Metadata.Set("name", j.Name)
 	}
 	return c, nil

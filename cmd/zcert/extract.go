@@ -214,7 +214,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 		}
 		return err
 	}
-	name, _ := metadata.Get("name")
+	name := metadata.Get("name")
 	if name == "" {
 		name = fallback
 	}

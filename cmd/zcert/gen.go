@@ -111,11 +111,8 @@ type generated struct {
 
 // make makes an identity and writes its files.
 func (g *generator) make(name string) (generated, error) {
-	metadata := g.metadata
-	if _, ok := metadata.Get("name"); !ok {
-		metadata = append(cert.Metadata{{Name: "name", Value: filepath.Base(name)}}, metadata...)
-	}
-	c := cert.Generate(metadata...)
+	c := cert.Generate("")
+	c.Metadata = withName(g.metadata, filepath.Base(name))
 	defer c.Secret.Wipe()
 	if len(g.password) > 0 {
 		if err := c.Lock(g.password); err != nil {

@@ -258,7 +258,20 @@ func parseMetadata(meta []string) (cert.Metadata, error) {
 		if !ok {
 			return nil, cli.Usagef("--meta %q: want name=value", m)
 		}
-		metadata = append(metadata, cert.Property{Name: name, Value: value})
+		metadata = append(metadata, struct{ Name, Value string }{name, value})
 	}
 	return metadata, nil
+}
+
+// withName returns the metadata with a name in front, unless it has one.
+func withName(m cert.Metadata, name string) cert.Metadata {
+	if has(m, "name") {
+		return m
+	}
+	return append(cert.Metadata{{"name", name}}, m...)
+}
+
+// has reports whether metadata has a value of that name, if only an empty one.
+func has(m cert.Metadata, name string) bool {
+	return slices.ContainsFunc(m, func(p struct{ Name, Value string }) bool { return strings.EqualFold(p.Name, name) })
 }

@@ -33,7 +33,7 @@ func TestRevokeTogether(t *testing.T) {
 	const revocations, renewals = 20, 10
 	dir := t.TempDir()
 	name := filepath.Join(dir, "acme")
-	a := cert.GenerateAuthority()
+	a := cert.GenerateAuthority("")
 	ztest.Must(t, a.Save(name+".authority", false))
 	zcert(t, "revoke", "--new", "--authority", name+".authority_secret")
 	isAuthority := func(k cert.AuthorityKey) bool { return k == a.Key }
@@ -46,7 +46,7 @@ func TestRevokeTogether(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range revocations {
 		path := filepath.Join(dir, fmt.Sprintf("k%d.key", i))
-		ztest.Must(t, cert.Generate().SavePublic(path, false))
+		ztest.Must(t, cert.Generate("").SavePublic(path, false))
 		group.Go(func() { zcert(t, "revoke", path, "--authority", name+".authority_secret", "--list", link) })
 	}
 	for range renewals {

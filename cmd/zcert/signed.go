@@ -39,7 +39,7 @@ func (s *signer) print(cmd *cobra.Command, all []signed) {
 
 // origin says who gave a property.
 func (s *signer) origin(name string) string {
-	if _, ok := s.metadata.Get(name); ok {
+	if has(s.metadata, name) {
 		return "by --meta"
 	}
 	return "from the file"
@@ -52,7 +52,7 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 	counts := map[string]int{}
 	for _, one := range all {
 		for _, p := range one.certificate.Metadata {
-			if _, ok := s.metadata.Get(p.Name); !ok {
+			if !has(s.metadata, p.Name) {
 				counts[strings.ToLower(p.Name)]++
 			}
 		}

@@ -33,14 +33,14 @@ type Scenario struct {
 // New makes the scenario in a folder of the test's.
 func New(t testing.TB) *Scenario {
 	t.Helper()
-	s := &Scenario{Dir: t.TempDir(), Authority: cert.GenerateAuthority()}
+	s := &Scenario{Dir: t.TempDir(), Authority: cert.GenerateAuthority("")}
 	s.Clients = filepath.Join(s.Dir, "clients")
 	ztest.Must(t, os.Mkdir(s.Clients, 0o755))
 	now := time.Now().UTC().Truncate(time.Second)
 
-	s.Trader = Named("trader", cert.Property{Name: "desk", Value: "7"})
+	s.Trader = Named("trader", cert.Metadata{{"desk", "7"}}...)
 	s.Guest = Named("guest")
-	s.Signed = Named("signed", cert.Property{Name: "group", Value: "guests"})
+	s.Signed = Named("signed", cert.Metadata{{"group", "guests"}}...)
 	s.Expired = Named("expired")
 	s.Revoked = Named("revoked")
 	s.Stranger = Named("stranger")
@@ -60,8 +60,10 @@ func New(t testing.TB) *Scenario {
 }
 
 // Named generates a certificate of that name, with more metadata after it.
-func Named(name string, metadata ...cert.Property) *cert.Certificate {
-	return cert.Generate(append([]cert.Property{{Name: "name", Value: name}}, metadata...)...)
+func Named(name string, metadata ...struct{ Name, Value string }) *cert.Certificate {
+	c := cert.Generate(name)
+	c.Metadata = append(c.Metadata, metadata...)
+	return c
 }
 
 // Store opens the keystore, until the test ends.
