@@ -15,7 +15,7 @@ import (
 // sample is a module with tests that pass, fail, are skipped, and don't compile.
 const sample = "testdata/sample"
 
-// events are what go test -json prints of the sample's packages, without C, in a
+// events returns what go test -json prints for the sample's packages, without C, in a
 // first run and in a second.
 var events = sync.OnceValue(func() string {
 	var out bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// module is what the packages' import paths begin with.
+// module begins the packages' import paths.
 const module = "github.com/zcurve/zcurve/"
 
 // event is a line of go test -json. See go doc test2json and go help buildjson.
@@ -21,7 +21,7 @@ type event struct {
 	Elapsed                       float64 // seconds
 }
 
-// result is what became of a test in all runs.
+// result says how a test ended in all runs.
 type result struct {
 	passed, failed, skipped bool
 	reason                  string // what it printed if it was skipped
@@ -33,7 +33,7 @@ type running struct {
 	done   string // pass, skip, fail, or nothing yet
 }
 
-// pkg is a package that is being tested. Its own output is that of the test "".
+// pkg is a package that is being tested. Its own output belongs to the test "".
 type pkg struct {
 	tests map[string]*running
 	order []string
@@ -116,7 +116,7 @@ func (r *report) take(e event) {
 	}
 }
 
-// result returns that of an event's test.
+// result returns the result of an event's test.
 func (r *report) result(e event) *result {
 	key := test{strings.TrimPrefix(e.Package, module), e.Test}
 	if r.results[key] == nil {
@@ -156,7 +156,7 @@ var (
 	logged  = regexp.MustCompile(`^\s+\S+\.go:\d+: `)
 )
 
-// told is what go test prints of a test's output when a package fails: all of a test
+// told returns what go test prints of a test's output when a package fails: all of a test
 // that failed or didn't end, with its name first; of others what they didn't log, such
 // as a race that another test is part of.
 func told(output, done string) string {

@@ -9,13 +9,14 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// checkAlive counts as faults the ends of a connection that nobody has ended yet, unless
-// this machine is so late that an end couldn't know that its peer lives.
+// checkAlive counts a fault for each end that has ended although nothing ended the
+// connection, unless this machine is so late that the end could not know that its peer
+// lives.
 func (r *round) checkAlive() {
 	if r.alive() {
 		return
 	}
-	// Often the other end is told soon. It may be the one who gave up.
+	// Often the other end learns it soon. It may be the one who gave up.
 	for start := time.Now(); time.Since(start) < time.Second && !(r.hasEnded(client) && r.hasEnded(server)); {
 		r.sleep(time.Millisecond)
 	}
@@ -36,7 +37,7 @@ func (r *round) checkAlive() {
 }
 
 // excused reports whether an end may have given up its peer because this machine was
-// late. libzmq doesn't tell why it has ended a connection.
+// late. libzmq doesn't say why it has ended a connection.
 func (r *round) excused(end int) bool {
 	limit := r.party(end).timeout
 	if ttl := r.ttl(end); limit == 0 || ttl > 0 && ttl < limit {
@@ -66,7 +67,7 @@ func (r *round) hasEnded(end int) bool {
 	}
 }
 
-// stopSending lets everybody send no more, and waits until nobody does.
+// stopSending stops all senders and waits until none sends.
 func (r *round) stopSending() {
 	close(r.quiet)
 	for i := range r.ours {
@@ -82,7 +83,8 @@ func (r *round) waitForSenders(end int) {
 	}
 }
 
-// settle lets everything arrive and then closes the connection, the client first.
+// settle waits until everything has arrived and then closes the connection, the client
+// first.
 func (r *round) settle() {
 	r.stopSending()
 	r.waitForArrival(client, server)
@@ -155,7 +157,7 @@ func (r *round) closeTimed(e *ours, how func() error, bound time.Duration) (err 
 	return err
 }
 
-// expectEOF expects that an end is told that its peer has closed.
+// expectEOF expects that an end learns that its peer has closed.
 func (r *round) expectEOF(end int) {
 	if !r.wait(endNames[end]+": notice that the peer has closed", r.endedOf(end)) {
 		return
@@ -205,8 +207,9 @@ func (r *round) closeBusy() {
 	r.closeAnyhow(server)
 }
 
-// closeInVain closes the client's end when the server has stopped to receive. It is told
-// if not all can arrive: what it wasn't told of arrives when the server goes on.
+// closeInVain closes the client's end when the server has stopped to receive. Close
+// returns an error if not all can arrive; without one, all arrives when the server
+// continues.
 func (r *round) closeInVain() {
 	if !r.alive() {
 		r.abandon()
@@ -274,7 +277,7 @@ func (r *round) breakDown(how func()) {
 		}
 		earliest := time.Time{}
 		if least > 0 {
-			// No octet has come since, or none was taken.
+			// No byte has come since, or none was taken.
 			last := r.network.lastTo(end)
 			if r.s.fate == stops && r.network.lastTo(1-end).Before(last) {
 				last = r.network.lastTo(1 - end)
@@ -300,7 +303,7 @@ func (r *round) abandon() {
 	r.settleLanes(false, false)
 }
 
-// closeAnyhow closes an end of which nothing is expected but that it ends.
+// closeAnyhow closes an end of which only the end is expected.
 func (r *round) closeAnyhow(end int) {
 	if e := r.ours[end]; e != nil {
 		r.closeTimed(e, e.conn.Close, closeTime)

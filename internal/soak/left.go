@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// inUse is what the process uses.
+// inUse counts what the process uses.
 type inUse struct {
 	goroutines  int
-	heap        uint64 // octets
+	heap        uint64 // bytes
 	descriptors int    // -1 where the system doesn't tell
 }
 
-// heapSlack is how many octets more the heap may have at the end: the pools of buffers
+// heapSlack is how many bytes more the heap may have at the end: the pools of buffers
 // are emptied by the garbage collector, but not at once.
 const heapSlack = 8 << 20
 
@@ -32,8 +32,8 @@ func resources() inUse {
 	return u
 }
 
-// leftAfter waits until no more is in use than was before, and says after a while what
-// is, or "".
+// leftAfter waits until no more is in use than before. After a while it returns what
+// still is, or "".
 func (before inUse) leftAfter(wait time.Duration) string {
 	for deadline := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) {
 		now := resources()
@@ -55,6 +55,6 @@ func (before inUse) leftAfter(wait time.Duration) string {
 
 // stacks are those of all goroutines.
 func stacks() []byte {
-	octets := make([]byte, 1<<20)
-	return octets[:runtime.Stack(octets, true)]
+	bytes := make([]byte, 1<<20)
+	return bytes[:runtime.Stack(bytes, true)]
 }

@@ -9,17 +9,17 @@ import (
 	"sync/atomic"
 )
 
-// A message begins with a part of headerSize octets: the lane's number, the flow's, the
+// A message begins with a part of headerSize bytes: the lane's number, the flow's, the
 // message's number in the flow and that of the attempt to send it, and a checksum over
 // all of the message. Its other parts are cut out of filler.
 const headerSize = 8 + 4 + 8 + 8 + 4
 
-// filler is where the octets of messages are from: a memory that isn't written to.
+// filler is where the bytes of messages are from: a memory that isn't written to.
 var filler = func() []byte {
-	octets := make([]byte, 16<<20)
+	bytes := make([]byte, 16<<20)
 	src := rand.NewChaCha8([32]byte{1})
-	src.Read(octets)
-	return octets
+	src.Read(bytes)
+	return bytes
 }()
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -37,7 +37,7 @@ type lane struct {
 	fault     func(format string, args ...any)
 }
 
-// flow is what one goroutine sends. Its messages are numbered in the order in which
+// flow holds the messages that one goroutine sends. Its messages are numbered in the order in which
 // they were taken: one that wasn't taken leaves its number to the next.
 type flow struct {
 	lane    *lane
@@ -190,7 +190,7 @@ func (l *lane) received() (n uint64) {
 	return n
 }
 
-// count is what became of messages.
+// count counts what happened to messages.
 type count struct{ messages, lost, doubled, reordered, damaged int }
 
 func (c *count) add(other count) {

@@ -14,14 +14,14 @@ import (
 
 // network is between the ends of a connection. It can be slow, and can break.
 type network struct {
-	rate int // octets/s each way
+	rate int // bytes/s each way
 
 	mu     sync.Mutex // guards what follows
 	conns  []net.Conn // both ends of the network
 	closed bool
 
 	isCut chan struct{}
-	last  [2]moment // when octets last went to the client and the server
+	last  [2]moment // when bytes last went to the client and the server
 	wg    sync.WaitGroup
 }
 
@@ -41,7 +41,7 @@ func limitBuffers(nc net.Conn) {
 	}
 }
 
-// join carries octets between two ends of connections, from the client and from the
+// join carries bytes between two ends of connections, from the client and from the
 // server, until both directions have ended.
 func (n *network) join(client, server net.Conn) {
 	n.mu.Lock()
@@ -60,16 +60,16 @@ func (n *network) join(client, server net.Conn) {
 	n.wg.Go(func() { n.carry(server, client, &n.last[0]) })
 }
 
-// carry carries octets in one direction. What has ended on one side is ended on the
+// carry carries bytes in one direction. What has ended on one side is ended on the
 // other, but after the cut nothing is.
 func (n *network) carry(from, to net.Conn, last *moment) {
-	octets := make([]byte, 64<<10)
+	bytes := make([]byte, 64<<10)
 	if n.rate > 0 {
-		octets = octets[:min(len(octets), n.rate/100)]
+		bytes = bytes[:min(len(bytes), n.rate/100)]
 	}
 	due := time.Now()
 	for {
-		k, err := from.Read(octets)
+		k, err := from.Read(bytes)
 		select {
 		case <-n.isCut:
 			return
@@ -77,7 +77,7 @@ func (n *network) carry(from, to net.Conn, last *moment) {
 		}
 		if k > 0 {
 			last.set(time.Now())
-			if _, err := to.Write(octets[:k]); err != nil {
+			if _, err := to.Write(bytes[:k]); err != nil {
 				from.Close() // the other side is gone
 				return
 			}
@@ -129,7 +129,7 @@ func (n *network) close() {
 	n.wg.Wait()
 }
 
-// lastTo returns when octets last went to the client (0) or the server (1), the zero
+// lastTo returns when bytes last went to the client (0) or the server (1), the zero
 // time if never.
 func (n *network) lastTo(end int) time.Time { return n.last[end].time() }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// conn is what is tried out: a *zmtp.Conn, or in a test one that breaks its promises.
+// conn is a connection under test: a *zmtp.Conn, or in a test one that breaks its promises.
 type conn interface {
 	Send(ctx context.Context, parts ...[]byte) error
 	Queue(ctx context.Context, parts ...[]byte) error

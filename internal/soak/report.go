@@ -22,7 +22,7 @@ const (
 	left         kind = "left"    // goroutines, memory or descriptors are left
 )
 
-// tally is what was seen of a scenario.
+// tally counts the observations of a scenario.
 type tally struct {
 	name string
 
@@ -73,11 +73,11 @@ func (t *tally) noticed(d time.Duration) {
 	t.notices = append(t.notices, d)
 }
 
-// maxTold is how many faults of the same wording are told in a scenario; more are only
-// counted.
+// maxTold is how many faults of the same wording are printed for a scenario; more are
+// only counted.
 const maxTold = 3
 
-// fault counts and tells a fault.
+// fault counts and prints a fault.
 func (r *round) fault(k kind, format string, args ...any) {
 	r.tally.mu.Lock()
 	if r.tally.faults == nil {

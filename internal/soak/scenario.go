@@ -13,7 +13,7 @@ type scenario struct {
 	name      string
 	transport string // "tcp", "ipc" or "pipe", which is net.Pipe
 	mechanism string
-	rate      int // octets/s that the network lets through each way; 0 for no bound
+	rate      int // bytes/s that the network lets through each way; 0 for no bound
 	client    party
 	server    party
 	fate      fate
@@ -29,7 +29,7 @@ type party struct {
 
 	sends   sending
 	senders int  // goroutines, 1 if 0
-	size    int  // octets of its largest messages
+	size    int  // bytes of its largest messages
 	large   bool // all have that size
 
 	receives  receiving
@@ -71,12 +71,12 @@ const (
 	// closes: the client closes it while everybody sends. What the client has sent
 	// arrives.
 	closes fate = "closes"
-	// closesInVain: the client closes it when the server receives no more. It is told
-	// that not all has arrived.
+	// closesInVain: the client closes it when the server receives no more. Close
+	// says that not all has arrived.
 	closesInVain fate = "closes in vain"
 	// leaves: the client ends it at once. The server notices.
 	leaves fate = "leaves"
-	// cut: the network carries nothing any more, and tells nobody. Heartbeats notice.
+	// cut: the network carries nothing any more, silently. Heartbeats notice.
 	cut fate = "cut"
 	// reset: the network resets the connection. Both ends notice.
 	reset fate = "reset"
@@ -95,8 +95,8 @@ func (p party) beats(interval, timeout time.Duration) party {
 	return p
 }
 
-// scenarios are what is tried out. The messages that a slow network carries are large:
-// of so many octets.
+// scenarios returns the scenarios of a soak. large is the size in bytes of the messages
+// that a slow network carries.
 func scenarios(large int) (all []*scenario) {
 	const ms = time.Millisecond
 	for i, mechanism := range []string{null, curved} {

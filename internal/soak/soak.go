@@ -35,7 +35,7 @@ type soak struct {
 	tallies map[string]*tally
 }
 
-// wrapped is what is tried out.
+// wrapped returns the connection under test.
 func (s *soak) wrapped(end int, c *zmtp.Conn) conn {
 	if s.wrap != nil {
 		return s.wrap(end, c)

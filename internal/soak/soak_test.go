@@ -329,7 +329,7 @@ func TestExcuses(t *testing.T) {
 	}
 }
 
-// TestLeft: goroutines, memory and descriptors that are left are told.
+// TestLeft: goroutines, memory and descriptors that are left are reported.
 func TestLeft(t *testing.T) { // alone: others would leave some for a while
 	before := resources()
 	if what := before.leftAfter(ztest.Patience); what != "" {

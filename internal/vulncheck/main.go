@@ -4,9 +4,9 @@
 //	go run ./internal/vulncheck [packages]
 //
 // The database is the newest version of the module golang.org/x/vulndb, from a module
-// proxy or, without one, from the module cache: so it works offline, and nobody learns
-// what is looked for. It prints how old the database is. The exit code is that of
-// govulncheck, not 0 if there are findings.
+// proxy or, without one, from the module cache: so it works offline, and no one learns
+// what it looks for. It prints how old the database is. It exits with govulncheck's
+// exit code, which is not 0 if there are findings.
 package main
 
 import (

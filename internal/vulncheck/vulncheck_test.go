@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 
-// fake is a go command that says what it is told, and notes how it was called.
+// fake is a go command that prints what the test sets, and records how it was called.
 const fake = `#!/bin/sh
 echo "$GOTOOLCHAIN $GOPROXY $*" >> "$CALLS"
 case "$*" in

@@ -10,8 +10,8 @@ import (
 
 // ReservePort returns an address on loopback, "127.0.0.1:PORT", for a server that
 // ends and is started again. Until the end of the test the system gives that port to
-// nobody who asks for any: a socket is bound to it which doesn't listen, and which
-// admits others that ask for exactly this port, as Go's listeners do.
+// no program that asks for any port: a socket is bound to it that doesn't listen, and
+// that lets Go's listeners bind exactly this port.
 func ReservePort(t testing.TB) string {
 	t.Helper()
 	syscall.ForkLock.RLock()

@@ -22,8 +22,8 @@ const programs = "ZCURVE_TEST_PROGRAMS"
 // M is a *testing.M whose tests may ask for programs.
 type M struct{ tests interface{ Run() int } }
 
-// WithPrograms is what a package's TestMain runs if its tests call [GoProgram] or
-// [CProgram]. It can be given to testscript.
+// WithPrograms wraps m for a package's TestMain if its tests call [GoProgram] or
+// [CProgram]. testscript takes the result too.
 func WithPrograms(m *testing.M) M { return M{m} }
 
 // Run runs the tests. A folder that it made for the programs is removed afterwards.

@@ -55,7 +55,7 @@ func Background(t testing.TB, run func(context.Context) error) {
 	})
 }
 
-// Wait waits until happened reports true. After [Patience] it ends the test, and says
+// Wait waits until happened reports true. After [Patience] it ends the test and reports
 // what didn't happen.
 func Wait(t testing.TB, what string, happened func() bool) {
 	t.Helper()
@@ -67,7 +67,7 @@ func Wait(t testing.TB, what string, happened func() bool) {
 }
 
 // Receive waits for a value, or for the channel to be closed. After [Patience] it
-// ends the test, and says what didn't come.
+// ends the test and reports what didn't arrive.
 func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {

@@ -98,8 +98,8 @@ func TestUnraced(t *testing.T) {
 	}
 }
 
-// TestPrograms: all who ask for a program get the same, and who asks for it with
-// other flags gets another.
+// TestPrograms: all tests that ask for a program get the same one, and a test that asks
+// with other flags gets another.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)

@@ -1,6 +1,6 @@
 // Package scenario makes the certificates and the keystore that tests of policies
-// have in common: some who are let in, and some who are refused, each for a reason
-// of its own.
+// have in common: some clients are admitted, and some are refused, each for another
+// reason.
 package scenario
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// Scenario is a keystore and the certificates of who could connect. The name of
+// Scenario is a keystore and the certificates of clients that could connect. The name of
 // each is that of its field in lower case. All but the stranger are in the keystore.
 type Scenario struct {
 	Dir     string // has both files of each certificate, and Clients

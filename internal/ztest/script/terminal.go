@@ -11,9 +11,9 @@ import (
 )
 
 // Terminal is the command "terminal INPUT SCREEN PROGRAM [argument ...]" for
-// scripts: it runs a program at a terminal of its own, types what is in the file
+// scripts: it runs a program at its own terminal, types what is in the file
 // INPUT and keeps what the terminal shows in the file SCREEN. The program's stdin is
-// the terminal; its stdout, stderr and exit code are those of the command.
+// the terminal; its stdout, stderr and exit code are the command's.
 //
 // testscript's ttyout can miss what a program writes last.
 func Terminal() {

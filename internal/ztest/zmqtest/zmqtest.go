@@ -55,7 +55,7 @@ func NewSocket(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	return sock
 }
 
-// Wildcard returns an endpoint to listen on that nobody else has, for the transport
+// Wildcard returns an endpoint to listen on that no other program has, for the transport
 // "tcp" or "ipc".
 func Wildcard(t testing.TB, transport string) string {
 	t.Helper()
@@ -91,15 +91,15 @@ func Start(t testing.TB, zctx *zmq4.Context, handler zap.Handler, log *slog.Logg
 	return stop
 }
 
-// Events are what a socket's monitor tells of its handshakes.
+// Events are the outcomes of a socket's handshakes, from its monitor.
 type Events struct{ sock *zmq4.Socket }
 
 var monitors atomic.Int64
 
-// Monitor tells the outcomes of a socket's handshakes. Call it before the socket
+// Monitor returns the outcomes of a socket's handshakes. Call it before the socket
 // connects. At the end of the test it closes the socket and reads what is left,
 // since libzmq's I/O thread, which all sockets of the context share, waits until
-// somebody takes an event.
+// an event is taken.
 func Monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) Events {
 	t.Helper()
 	endpoint := fmt.Sprintf("inproc://monitor-%d", monitors.Add(1))
