@@ -183,7 +183,7 @@ func TestAuthoritySave(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "acme.authority")
 	a := authority(t, "acme")
-	if err := a.Save(path, false); err != nil {
+	if err := a.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	public, err := a.AppendPublic(nil)
@@ -213,23 +213,23 @@ func TestAuthoritySave(t *testing.T) {
 
 	// What can't be saved leaves nothing behind.
 	other := authority(t, "other")
-	if err := other.Save(path, false); !errors.Is(err, fs.ErrExist) {
+	if err := other.Save(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v", err)
 	}
-	if err := other.SaveSecret(path+SecretSuffix, false); !errors.Is(err, fs.ErrExist) {
+	if err := other.SaveSecret(path + SecretSuffix); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v", err)
 	}
-	if err := (&Authority{Key: a.Key}).Save(path, true); !errors.Is(err, ErrNoSeed) {
+	if err := (&Authority{Key: a.Key}).Save(path, Replace); !errors.Is(err, ErrNoSeed) {
 		t.Errorf("public: %v", err)
 	}
-	if err := (&Authority{Key: a.Key}).SaveSecret(path, true); !errors.Is(err, ErrNoSeed) {
+	if err := (&Authority{Key: a.Key}).SaveSecret(path, Replace); !errors.Is(err, ErrNoSeed) {
 		t.Errorf("public: %v", err)
 	}
 	other.Metadata.Set("note", "a\nb")
-	if err := other.Save(path, true); !errors.Is(err, ErrMetadata) {
+	if err := other.Save(path, Replace); !errors.Is(err, ErrMetadata) {
 		t.Errorf("metadata: %v", err)
 	}
-	if err := other.SaveSecret(path, true); !errors.Is(err, ErrMetadata) {
+	if err := other.SaveSecret(path, Replace); !errors.Is(err, ErrMetadata) {
 		t.Errorf("metadata: %v", err)
 	}
 	for _, write := range []func([]byte) ([]byte, error){new(Authority).AppendPublic, new(Authority).AppendSecret} {
@@ -243,7 +243,7 @@ func TestAuthoritySave(t *testing.T) {
 	if err := a.lock([]byte("passphrase"), quick); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.SaveSecret(path+SecretSuffix, true); err != nil {
+	if err := a.SaveSecret(path+SecretSuffix, Replace); err != nil {
 		t.Fatal(err)
 	}
 	got, _, err := LoadAuthority(path + SecretSuffix)

@@ -180,11 +180,11 @@ func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
 
 // Save writes the public file to path and the secret one to path with
 // SecretSuffix, as Certificate.Save does.
-func (a *Authority) Save(path string, overwrite bool) error {
-	return savePair(path, overwrite, a.AppendPublic, a.AppendSecret)
+func (a *Authority) Save(path string, options ...SaveOption) error {
+	return savePair(path, options, a.AppendPublic, a.AppendSecret)
 }
 
 // SaveSecret writes the secret file alone, as Certificate.SaveSecret does.
-func (a *Authority) SaveSecret(path string, overwrite bool) error {
-	return saveOne(path, secretMode, overwrite, a.AppendSecret)
+func (a *Authority) SaveSecret(path string, options ...SaveOption) error {
+	return saveOne(path, secretMode, options, a.AppendSecret)
 }

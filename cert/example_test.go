@@ -21,7 +21,7 @@ func Example() {
 
 	alice := cert.Generate("alice")
 	alice.Metadata.Set("group", "traders")
-	if err := alice.Save(filepath.Join(dir, "alice.key"), false); err != nil {
+	if err := alice.Save(filepath.Join(dir, "alice.key")); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -90,7 +90,7 @@ func saveInterop(t *testing.T) (*Certificate, string) {
 	if err := GenerateAuthority("").Sign(c); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Save(path, false); err != nil {
+	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	return c, path
@@ -130,7 +130,7 @@ func TestCZMQ(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "alice.key")
-		if err := c.Save(path, false); err != nil {
+		if err := c.Save(path); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(seen(c), lines(output(t, czmq, "load", path))); diff != "" {
@@ -147,7 +147,7 @@ func TestCZMQ(t *testing.T) {
 		}
 		c.extra = other.extra
 		path := filepath.Join(t.TempDir(), "x.key")
-		if err := c.Save(path, false); err != nil {
+		if err := c.Save(path); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(seen(c), lines(output(t, czmq, "load", path))); diff != "" {

@@ -33,6 +33,6 @@ func (p *Plain) Append(dst []byte) ([]byte, error) {
 
 // Save writes the credentials to path, readable by their owner alone, and else as
 // Certificate.SaveSecret does.
-func (p *Plain) Save(path string, overwrite bool) error {
-	return saveOne(path, secretMode, overwrite, p.Append)
+func (p *Plain) Save(path string, options ...SaveOption) error {
+	return saveOne(path, secretMode, options, p.Append)
 }

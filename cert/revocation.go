@@ -368,8 +368,8 @@ func (l *RevocationList) Append(dst []byte) ([]byte, error) {
 }
 
 // Save writes a signed list to path, as Certificate.SavePublic does.
-func (l *RevocationList) Save(path string, overwrite bool) error {
-	return saveOne(path, publicMode, overwrite, l.Append)
+func (l *RevocationList) Save(path string, options ...SaveOption) error {
+	return saveOne(path, publicMode, options, l.Append)
 }
 
 // signedText is what an authority signs of a list: its one form, with the keys

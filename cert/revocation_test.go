@@ -21,7 +21,7 @@ func TestRevocations(t *testing.T) {
 	a := authority(t, "acme")
 	l := revocations(t, a)
 	path := filepath.Join(t.TempDir(), "acme.revoked")
-	if err := l.Save(path, false); err != nil {
+	if err := l.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	got, warnings, err := LoadRevocations(path, func(k AuthorityKey) bool { return k == a.Key })

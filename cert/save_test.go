@@ -54,7 +54,7 @@ func TestSave(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.key")
 	c := Generate("alice")
-	if err := c.Save(path, false); err != nil {
+	if err := c.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	checkFiles(t, path, texts(t, c))
@@ -76,11 +76,11 @@ func TestSave(t *testing.T) {
 	}
 
 	other := Generate("")
-	if err := other.Save(path, false); !errors.Is(err, fs.ErrExist) {
+	if err := other.Save(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want %v", err, fs.ErrExist)
 	}
 	checkFiles(t, path, texts(t, c))
-	if err := other.Save(path, true); err != nil {
+	if err := other.Save(path, Replace); err != nil {
 		t.Fatal(err)
 	}
 	checkFiles(t, path, texts(t, other))
@@ -89,7 +89,7 @@ func TestSave(t *testing.T) {
 func TestSaveToCurrentDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	c := Generate("")
-	if err := c.Save("x.key", false); err != nil {
+	if err := c.Save("x.key"); err != nil {
 		t.Fatal(err)
 	}
 	checkFiles(t, "x.key", texts(t, c))
@@ -131,7 +131,11 @@ func TestSaveNeither(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := Generate("").Save(path, tt.overwrite)
+			var options []SaveOption
+			if tt.overwrite {
+				options = append(options, Replace)
+			}
+			err := Generate("").Save(path, options...)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -144,7 +148,7 @@ func TestSaveNeither(t *testing.T) {
 	t.Run("no directory", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "missing", "x.key")
-		if err := Generate("").Save(path, true); !errors.Is(err, fs.ErrNotExist) {
+		if err := Generate("").Save(path, Replace); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
 		checkFiles(t, filepath.Dir(path), nil)
@@ -155,7 +159,7 @@ func TestSaveNeither(t *testing.T) {
 		if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Generate("").Save(filepath.Join(file, "x.key"), false); err == nil {
+		if err := Generate("").Save(filepath.Join(file, "x.key")); err == nil {
 			t.Error("saved")
 		}
 		checkFiles(t, file, map[string]string{"file": "text"})

@@ -19,7 +19,7 @@ func TestSaveModes(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.key")
 	for range 2 { // the second replaces files that anybody could read and write
-		if err := Generate("").Save(path, true); err != nil {
+		if err := Generate("").Save(path, Replace); err != nil {
 			t.Fatal(err)
 		}
 		for p, want := range map[string]fs.FileMode{path: publicMode, path + SecretSuffix: secretMode} {
@@ -52,10 +52,10 @@ func TestSaveReplacesLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := Generate("")
-	if err := c.Save(path, false); !errors.Is(err, fs.ErrExist) {
+	if err := c.Save(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.Save(path, true); err != nil {
+	if err := c.Save(path, Replace); err != nil {
 		t.Fatal(err)
 	}
 	checkFiles(t, path, texts(t, c))

@@ -244,7 +244,7 @@ func TestUnwritable(t *testing.T) {
 				checkNoKey(t, "", err)
 			}
 			path := t.TempDir() + "/x.key"
-			if err := tt.cert.Save(path, true); err == nil {
+			if err := tt.cert.Save(path, Replace); err == nil {
 				t.Error("saved")
 			}
 			checkFiles(t, path, nil)
@@ -257,7 +257,7 @@ func TestUnwritable(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		path := t.TempDir() + "/x.key"
-		if err := c.Save(path, false); !errors.Is(err, curve.ErrNoSecretKey) {
+		if err := c.Save(path); !errors.Is(err, curve.ErrNoSecretKey) {
 			t.Errorf("got %v", err)
 		}
 		checkFiles(t, path, nil)

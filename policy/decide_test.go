@@ -261,7 +261,7 @@ func TestFailures(t *testing.T) {
 func put(t testing.TB, dir string, c *cert.Certificate) {
 	t.Helper()
 	ztest.Must(t, os.MkdirAll(dir, 0o755))
-	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), true))
+	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), cert.Replace))
 }
 
 func TestCurve(t *testing.T) {
@@ -282,12 +282,12 @@ func TestCurve(t *testing.T) {
 	_, err := list.Revoke(cert.Revocation{Key: takenBack.Public, Time: now})
 	ztest.Must(t, err)
 	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(time.Hour)))
-	ztest.Must(t, list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	ztest.Must(t, list.Save(filepath.Join(s.Dir, "acme.revoked")))
 	oldAuthority, ofOld := cert.GenerateAuthority(""), scenario.Named("ofOld")
 	ztest.Must(t, oldAuthority.Sign(ofOld))
 	put(t, filepath.Join(s.Dir, "staff"), ofOld)
 	ztest.Must(t, oldAuthority.SignRevocations(list, now.Add(-2*time.Hour), now.Add(-time.Hour)))
-	ztest.Must(t, list.Save(filepath.Join(s.Dir, "old.revoked"), false))
+	ztest.Must(t, list.Save(filepath.Join(s.Dir, "old.revoked")))
 
 	p, _ := load(t, s.Dir, fmt.Sprintf(`security
     domain = known

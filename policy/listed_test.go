@@ -22,7 +22,7 @@ func TestListedEverywhere(t *testing.T) {
 	list := new(cert.RevocationList)
 	now := time.Now().UTC().Truncate(time.Second)
 	_, err := list.Revoke(cert.Revocation{Key: alice.Public, Time: now})
-	ztest.Must(t, err, authority.SignRevocations(list, now, now.Add(time.Hour)), list.Save(filepath.Join(dir, "acme.revoked"), false))
+	ztest.Must(t, err, authority.SignRevocations(list, now, now.Add(time.Hour)), list.Save(filepath.Join(dir, "acme.revoked")))
 	p, _ := load(t, dir, `security
     domain = signed
     curve = 1

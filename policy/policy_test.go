@@ -122,7 +122,7 @@ func TestUserID(t *testing.T) {
 	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, strings.Repeat("HelloWorld", 4): false, strings.Repeat("HelloWorld", 4) + "s": true} {
 		c := cert.Generate("root")
 		dir := t.TempDir()
-		ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))
+		ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key")))
 		s, err := keystore.Open(dir, nil)
 		ztest.Must(t, err)
 		p, err := policy.Default(s, policy.Options{})
@@ -182,7 +182,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 	alice := cert.Generate("alice")
-	if err := alice.Save(filepath.Join(dir, "alice.key"), false); err != nil {
+	if err := alice.Save(filepath.Join(dir, "alice.key")); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -77,7 +77,7 @@ func TestListTold(t *testing.T) {
 	s := scenario.New(t)
 	now := time.Now().UTC().Truncate(time.Second)
 	list := new(cert.RevocationList)
-	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-29*24*time.Hour), now.Add(25*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-29*24*time.Hour), now.Add(25*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked")))
 	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n        revoked = acme.revoked\n", s.Authority.Key)
 	const want = "policy.zpl:5: the revocation list expires on "
 	if got := warningsOf(t, s.Dir, text); len(got) != 1 || !strings.HasPrefix(got[0], want) {
@@ -97,7 +97,7 @@ func TestExposed(t *testing.T) {
 	s := scenario.New(t)
 	now := time.Now().UTC().Truncate(time.Second)
 	list := new(cert.RevocationList)
-	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(30*24*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked"), false))
+	ztest.Must(t, s.Authority.SignRevocations(list, now.Add(-time.Hour), now.Add(30*24*time.Hour)), list.Save(filepath.Join(s.Dir, "acme.revoked")))
 	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n        revoked = acme.revoked\n", s.Authority.Key)
 	text += "security\n    domain = p\n    plain = 1\n        account\n            login = a\n            password = b\n"
 	if got := warningsOf(t, s.Dir, text); len(got) != 1 { // of the password

@@ -36,7 +36,7 @@ func BenchmarkPeers(b *testing.B) {
 		var known *cert.Certificate
 		for i := range count {
 			c := scenario.Named(fmt.Sprint("client-", i), cert.Metadata{{"group", "traders"}}...)
-			ztest.Must(b, c.SavePublic(filepath.Join(dir, fmt.Sprintf("client-%05d.key", i)), false))
+			ztest.Must(b, c.SavePublic(filepath.Join(dir, fmt.Sprintf("client-%05d.key", i))))
 			if i == 0 {
 				known = c
 			}

@@ -95,6 +95,6 @@ func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.KeyPair
 func addTo(t *testing.T, dir, name string) curve.KeyPair {
 	t.Helper()
 	c := cert.Generate(name)
-	ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key"), false))
+	ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key")))
 	return c.KeyPair()
 }

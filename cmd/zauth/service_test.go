@@ -282,7 +282,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	services, serviceKeys := keystoreOf(t, "service")
 	path := filepath.Join(t.TempDir(), "zauth.key")
 	first, second := cert.Generate(""), cert.Generate("")
-	ztest.Must(t, first.Save(path, false))
+	ztest.Must(t, first.Save(path))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
 	link := zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: first.Public}
 	connected := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
@@ -296,7 +296,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	ztest.WriteFile(t, path+cert.SecretSuffix, "oops\n")
 	z.waitFor(t, "level=ERROR", "the key in use stays")
 	asks(t, z, first.Public, serviceKeys[0], keys[0])
-	ztest.Must(t, second.SaveSecret(path+cert.SecretSuffix, true))
+	ztest.Must(t, second.SaveSecret(path+cert.SecretSuffix, cert.Replace))
 	z.waitFor(t, "own certificate has changed", second.Public.String())
 	asks(t, z, second.Public, serviceKeys[0], keys[0])
 	admits(connected)
@@ -307,7 +307,7 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 	t.Helper()
 	own := cert.Generate("zauth")
 	path := filepath.Join(t.TempDir(), "zauth.key")
-	ztest.Must(t, own.Save(path, false))
+	ztest.Must(t, own.Save(path))
 	z = startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--cert", path + cert.SecretSuffix}, args...)...)
 	return z, own.Public
 }

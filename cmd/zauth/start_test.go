@@ -59,7 +59,7 @@ func TestMountedSecret(t *testing.T) {
 	own := cert.Generate("")
 	mounted := t.TempDir()
 	data := filepath.Join(mounted, "..2026_11_28")
-	ztest.Must(t, os.Mkdir(data, 0o755), own.Save(filepath.Join(data, "zauth.key"), false))
+	ztest.Must(t, os.Mkdir(data, 0o755), own.Save(filepath.Join(data, "zauth.key")))
 	secret := filepath.Join(data, "zauth.key_secret")
 	ztest.Must(t, os.Chmod(secret, 0o440), os.Symlink("..2026_11_28", filepath.Join(mounted, "..data")),
 		os.Symlink("..data/zauth.key_secret", filepath.Join(mounted, "zauth.key_secret")))

@@ -68,7 +68,7 @@ services, and lock it.`,
 				}
 			}
 			path := name + authoritySuffix
-			if err := a.Save(path, force); errors.Is(err, fs.ErrExist) {
+			if err := a.Save(path, replaceIf(force)...); errors.Is(err, fs.ErrExist) {
 				return cli.Hint(err, "choose another name, or give --force to replace both files: nobody can sign with the old key then")
 			} else if err != nil {
 				return err

@@ -155,7 +155,7 @@ func TestSystemdUnit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "with blank, 100% and $")
 	ztest.Must(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "a.key_secret")
-	ztest.Must(t, cert.Generate("").SaveSecret(path, false))
+	ztest.Must(t, cert.Generate("").SaveSecret(path))
 	unit := zcert(t, "convert", path, "--to", "systemd", "--secret")
 	named, ok := halve(lineValue(t, unit, "LoadCredential=zmq-curve.key_secret:"), '%')
 	if !ok || named != path {

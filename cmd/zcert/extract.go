@@ -199,7 +199,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 // put writes a text to stdout, or saves it in a file that is named for what the
 // metadata calls it, or else for fallback.
 func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Metadata, fallback, suffix string,
-	appendText func([]byte) ([]byte, error), save func(path string, overwrite bool) error, isSecret bool,
+	appendText func([]byte) ([]byte, error), save func(path string, options ...cert.SaveOption) error, isSecret bool,
 ) error {
 	if x.dir == "" {
 		if x.asJSON {
@@ -219,7 +219,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 		name = fallback
 	}
 	path := filepath.Join(x.dir, safeFileName(name)+suffix)
-	if err := save(path, x.force); errors.Is(err, fs.ErrExist) {
+	if err := save(path, replaceIf(x.force)...); errors.Is(err, fs.ErrExist) {
 		return cli.Hint(err, "--force replaces it")
 	} else if err != nil {
 		return err

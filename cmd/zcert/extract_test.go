@@ -60,7 +60,7 @@ func TestExtractNameless(t *testing.T) {
 	ztest.WriteFile(t, p, "plain\n    username = \"\"\n    password = \"x\"\n")
 	ztest.Must(t, os.Chmod(p, 0o600))
 	c := filepath.Join(dir, "ok.key")
-	ztest.Must(t, cert.Generate("ok").SavePublic(c, false))
+	ztest.Must(t, cert.Generate("ok").SavePublic(c))
 	var mail, stderr strings.Builder
 	for _, args := range [][]string{{"armor", p, "--secret"}, {"armor", c}} {
 		if code := cli.Run(ztest.Context(t), newRoot(), args, strings.NewReader(""), &mail, &stderr); code != cli.ExitDone {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -67,4 +68,12 @@ func (l *fileList) some(cmd *cobra.Command, args []string) ([]string, error) {
 		return nil, cli.SomeArgs("FILE")(cmd, args)
 	}
 	return names, err
+}
+
+// replaceIf returns the options with which a certificate is saved: those of --force.
+func replaceIf(force bool) []cert.SaveOption {
+	if force {
+		return []cert.SaveOption{cert.Replace}
+	}
+	return nil
 }

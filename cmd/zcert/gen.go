@@ -120,7 +120,7 @@ func (g *generator) make(name string) (generated, error) {
 		}
 	}
 	path := name + publicSuffix
-	if err := c.Save(path, g.force); err != nil {
+	if err := c.Save(path, replaceIf(g.force)...); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			err = cli.Hint(err, "choose another name, or give --force to replace both files: the keys in them will be lost")
 		}

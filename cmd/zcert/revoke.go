@@ -173,7 +173,7 @@ func (r *revoker) revoke(cmd *cobra.Command, named []namedRevocation) (l *cert.R
 		return nil, 0, err
 	}
 	if r.isNew {
-		return l, added, l.Save(r.list, false)
+		return l, added, l.Save(r.list)
 	}
 	return l, added, saveInPlace(r.list, l.Append, publicInPlace)
 }

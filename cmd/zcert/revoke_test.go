@@ -34,7 +34,7 @@ func TestRevokeTogether(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "acme")
 	a := cert.GenerateAuthority("")
-	ztest.Must(t, a.Save(name+".authority", false))
+	ztest.Must(t, a.Save(name+".authority"))
 	zcert(t, "revoke", "--new", "--authority", name+".authority_secret")
 	isAuthority := func(k cert.AuthorityKey) bool { return k == a.Key }
 	first, _, err := cert.LoadRevocations(name+".revoked", isAuthority)
@@ -46,7 +46,7 @@ func TestRevokeTogether(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range revocations {
 		path := filepath.Join(dir, fmt.Sprintf("k%d.key", i))
-		ztest.Must(t, cert.Generate("").SavePublic(path, false))
+		ztest.Must(t, cert.Generate("").SavePublic(path))
 		group.Go(func() { zcert(t, "revoke", path, "--authority", name+".authority_secret", "--list", link) })
 	}
 	for range renewals {

@@ -21,10 +21,10 @@ func signMany(t testing.TB, count int) (args, files []string, a *cert.Authority)
 	dir := t.TempDir()
 	authority := filepath.Join(dir, "acme.authority")
 	a = cert.GenerateAuthority("")
-	ztest.Must(t, a.Save(authority, false))
+	ztest.Must(t, a.Save(authority))
 	for i := range count {
 		path := filepath.Join(dir, fmt.Sprintf("k%d.key", i))
-		ztest.Must(t, cert.Generate("").Save(path, false), os.Chmod(path+cert.SecretSuffix, 0o644))
+		ztest.Must(t, cert.Generate("").Save(path), os.Chmod(path+cert.SecretSuffix, 0o644))
 		files = append(files, path)
 	}
 	list := filepath.Join(dir, "list")

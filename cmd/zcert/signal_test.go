@@ -73,7 +73,7 @@ func TestSignalAtTerminal(t *testing.T) {
 	t.Parallel()
 	zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
 	path := filepath.Join(t.TempDir(), "alice.key_secret")
-	ztest.Must(t, cert.Generate("").SaveSecret(path, false))
+	ztest.Must(t, cert.Generate("").SaveSecret(path))
 	before, err := os.ReadFile(path)
 	ztest.Must(t, err)
 	cmd := exec.CommandContext(ztest.Context(t), zcert, "lock", path)

@@ -32,7 +32,7 @@ func BenchmarkRequests(b *testing.B) {
 			file := filepath.Join(dir, "policy")
 			ztest.Must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:clients\n        group = traders\n"), 0o600))
 			traders := filepath.Join(dir, "clients", "traders")
-			ztest.Must(b, os.MkdirAll(traders, 0o700), alice.SavePublic(filepath.Join(traders, "alice.key"), false))
+			ztest.Must(b, os.MkdirAll(traders, 0o700), alice.SavePublic(filepath.Join(traders, "alice.key")))
 			p, err := policy.Load(file, policy.Options{})
 			ztest.Must(b, err)
 			b.Cleanup(func() { p.Close() })

@@ -50,7 +50,7 @@ func New(t testing.TB) *Scenario {
 	store := s.Store(t)
 	groups := map[*cert.Certificate][]string{s.Trader: {"traders"}, s.Guest: {"guests"}, s.Expired: {"traders"}, s.Revoked: {"traders"}}
 	for _, c := range []*cert.Certificate{s.Trader, s.Guest, s.Signed, s.Expired, s.Revoked, s.Stranger} {
-		ztest.Must(t, c.Save(filepath.Join(s.Dir, c.Name()+".key"), false))
+		ztest.Must(t, c.Save(filepath.Join(s.Dir, c.Name()+".key")))
 		if c != s.Stranger {
 			ztest.Must(t, store.Put(keystore.Entry{Name: c.Name(), Certificate: c, Groups: groups[c]}))
 		}
