@@ -59,7 +59,7 @@ func readPassword(cmd *cobra.Command, file string, isNew bool) ([]byte, error) {
 }
 
 func askPassword(cmd *cobra.Command, isNew bool) ([]byte, error) {
-	tty, err := cli.OpenTerminal(cmd, "a password", "stdin or --password-file")
+	tty, err := cli.OpenTerminal("a password", "stdin or --password-file")
 	if err != nil {
 		return nil, err
 	}

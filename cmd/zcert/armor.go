@@ -80,7 +80,7 @@ the same way.`,
 				return err
 			}
 			if inClear {
-				warn(cmd, "what is printed holds a secret in clear: whoever reads it has it (zcert seal encrypts it)")
+				cli.Warn(cmd, "what is printed holds a secret in clear: whoever reads it has it (zcert seal encrypts it)")
 				warnReadable(cmd)
 			}
 			return writeEnvelope(cmd, e)

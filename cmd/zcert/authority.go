@@ -19,11 +19,8 @@ func newAuthority() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "authority",
 		Short: "Make an authority, which signs certificates",
-		Args:  cli.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return cli.Usagef(`no command: try "zcert authority new NAME"`)
-		},
 	}
+	cli.Group(cmd, "zcert authority new NAME")
 	cmd.AddCommand(newAuthorityNew())
 	return cmd
 }
@@ -81,7 +78,7 @@ services, and lock it.`,
 					Secret    string `json:"secret"`
 				}{a.Name(), a.Key.String(), path, path + cert.SecretSuffix})
 			}
-			note(cmd, `authority:        %[1]s (give it to whoever should trust what it signs)
+			cli.Note(cmd, `authority:        %[1]s (give it to whoever should trust what it signs)
 secret authority: %[1]s%[2]s (keep it off the machines that run services)
 next: zcert sign FILE.key --authority %[1]s%[2]s --valid 90d`, path, cert.SecretSuffix)
 			return nil

@@ -80,9 +80,9 @@ himself, so it proves nothing to others.`,
 				}
 				opened, by, err := e.Open(me.KeyPair())
 				if err == nil && by == (curve.PublicKey{}) {
-					note(cmd, "sealed by nobody known")
+					cli.Note(cmd, "sealed by nobody known")
 				} else if err == nil {
-					note(cmd, "sealed by %s", by)
+					cli.Note(cmd, "sealed by %s", by)
 				}
 				return opened, err
 			})
@@ -154,7 +154,7 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 		// What is sealed to others isn't meant for this one.
 		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cert.ErrNotRecipient) })
 	}
-	return tellAll(cmd, errs)
+	return printAll(cmd, errs)
 }
 
 // block reads one block, and puts it where it shall go.
@@ -186,7 +186,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 		return result, err
 	}
 	for _, w := range warnings {
-		warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
+		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
 	}
 	result.Certificate = newShownCertificate(c)
 	fingerprint := cert.FingerprintOf(c.Public).String()
@@ -229,7 +229,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 		result.Files = append(result.Files, path+cert.SecretSuffix)
 	}
 	if !x.asJSON {
-		note(cmd, "%s", strings.Join(result.Files, "\n"))
+		cli.Note(cmd, "%s", strings.Join(result.Files, "\n"))
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
 	if asJSON {
 		return writeJSON(cmd, made)
 	}
-	note(cmd, `public certificate: %[1]s
+	cli.Note(cmd, `public certificate: %[1]s
 secret certificate: %[2]s (keep it where it is used)
 next: zcert show %[1]s
       cp %[1]s CLIENTS/   lets its owner in where zauth serves --keystore dir:CLIENTS`, made.Public, made.Secret)
@@ -172,7 +172,7 @@ func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool
 	}
 	took := time.Since(start)
 	first, last := made[0], made[count-1]
-	note(cmd, `public certificates: %s to %s
+	cli.Note(cmd, `public certificates: %s to %s
 secret certificates: %s to %s (keep each where it is used)
 made %d in %.1f s: %.0f a second`, first.Public, last.Public, first.Secret, last.Secret,
 		count, took.Seconds(), float64(count)/took.Seconds())

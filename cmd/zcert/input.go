@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"unicode"
 
@@ -182,7 +181,7 @@ func tell(cmd *cobra.Command, path string, w cert.Warning) error {
 	if w.Line > 0 {
 		place = fmt.Sprintf("%s:%d", path, w.Line)
 	}
-	warn(cmd, "%s: %s", place, w.Text)
+	cli.Warn(cmd, "%s: %s", place, w.Text)
 	return nil
 }
 
@@ -193,21 +192,6 @@ func isKubernetesMount(path string) bool {
 	return err == nil && strings.HasPrefix(target, "..data/")
 }
 
-// telling keeps the lines on stderr apart when many files are worked on at a time.
-var telling sync.Mutex
-
-// warn writes a warning to stderr.
-func warn(cmd *cobra.Command, format string, args ...any) {
-	note(cmd, "zcert: warning: "+format, args...)
-}
-
-// note writes a line for people to stderr.
-func note(cmd *cobra.Command, format string, args ...any) {
-	telling.Lock()
-	defer telling.Unlock()
-	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
-}
-
 // printable returns a text that does nothing to a terminal: as it is, or quoted.
 func printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -216,16 +200,16 @@ func printable(text string) string {
 	return text
 }
 
-// tellAll writes all errors but the last to stderr, and returns that: cli.Run writes
-// it. Nil ones are ignored.
-func tellAll(cmd *cobra.Command, errs []error) error {
+// printAll prints all errors but the last, which it returns for cli.Run to print. It
+// ignores nil.
+func printAll(cmd *cobra.Command, errs []error) error {
 	var last error
 	for _, err := range errs {
 		if err == nil {
 			continue
 		}
 		if last != nil {
-			note(cmd, "zcert: error: %v", last)
+			cli.PrintError(cmd, last)
 		}
 		last = err
 	}

@@ -83,7 +83,7 @@ the key meanwhile.`,
 			if err := lockInPlace(cmd, path, secret, passphraseFile, "--passphrase-file FILE"); err != nil {
 				return err
 			}
-			note(cmd, "locked: %s", path)
+			cli.Note(cmd, "locked: %s", path)
 			return nil
 		},
 	}
@@ -114,7 +114,7 @@ in place. Who can read the file can use the key then.`,
 			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
 				return err
 			}
-			note(cmd, "unlocked: %s (who can read it can use the key)", path)
+			cli.Note(cmd, "unlocked: %s (who can read it can use the key)", path)
 			return nil
 		},
 	}
@@ -151,7 +151,7 @@ of the file that were made before still open with the old passphrase.`,
 			if err := lockInPlace(cmd, path, secret, newFile, "--new-passphrase-file FILE"); err != nil {
 				return err
 			}
-			note(cmd, "passphrase changed: %s", path)
+			cli.Note(cmd, "passphrase changed: %s", path)
 			return nil
 		},
 	}

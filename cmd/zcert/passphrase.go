@@ -36,7 +36,7 @@ func passphrase(cmd *cobra.Command, path, file string) ([]byte, error) {
 	if file != "" {
 		return readPassphrase(cmd, file)
 	}
-	tty, err := cli.OpenTerminal(cmd, "a passphrase", "--passphrase-file FILE")
+	tty, err := cli.OpenTerminal("a passphrase", "--passphrase-file FILE")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
 		}
 		return p, nil
 	}
-	tty, err := cli.OpenTerminal(cmd, "a passphrase", flag)
+	tty, err := cli.OpenTerminal("a passphrase", flag)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func publicOf(cmd *cobra.Command, path string, c *cert.Certificate) (*cert.Certi
 	if c.VerifySignature() == nil && public.VerifySignature() != nil {
 		return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", path)
 	}
-	warn(cmd, "%s: unknown sections may be secret, and are left out", path)
+	cli.Warn(cmd, "%s: unknown sections may be secret, and are left out", path)
 	return public, nil
 }
 
@@ -46,6 +46,6 @@ func warnReadable(cmd *cobra.Command) {
 		return
 	}
 	if info, err := out.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		warn(cmd, "stdout is a file of mode %04o: other users can read the secret: chmod 600 it, and set umask 077 first the next time", info.Mode().Perm())
+		cli.Warn(cmd, "stdout is a file of mode %04o: other users can read the secret: chmod 600 it, and set umask 077 first the next time", info.Mode().Perm())
 	}
 }

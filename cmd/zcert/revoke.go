@@ -93,10 +93,10 @@ stolen key in use. Renew it in time with zcert revoke and no FILE.`,
 			}
 			if len(named) <= shownEach {
 				for _, n := range named {
-					note(cmd, "revoked: %s", n.what)
+					cli.Note(cmd, "revoked: %s", n.what)
 				}
 			}
-			note(cmd, "revocation list: %s, %d revoked, %d of them new, expires %s", r.list, l.Len(), added, l.Expires.Format(time.RFC3339))
+			cli.Note(cmd, "revocation list: %s, %d revoked, %d of them new, expires %s", r.list, l.Len(), added, l.Expires.Format(time.RFC3339))
 			return nil
 		},
 	}

@@ -73,9 +73,9 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	if listErr == nil {
 		switch now := time.Now(); {
 		case errors.Is(l.CheckTime(now), cert.ErrRevocationsExpired):
-			warn(cmd, "%s: revocation list expired on %s: until it is renewed, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expired on %s: until it is renewed, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
 		case expiresSoon(l, now):
-			warn(cmd, "%s: revocation list expires on %s: renew it before", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before", in.path, l.Expires.Format(time.RFC3339))
 		}
 		return newShownRevocations(l), nil
 	}

@@ -118,7 +118,7 @@ func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool)
 	} else if !quiet {
 		s.print(cmd, all)
 	}
-	return tellAll(cmd, append(errs, interrupted))
+	return printAll(cmd, append(errs, interrupted))
 }
 
 // loadSigningAuthority reads an authority that can sign.
@@ -220,7 +220,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 			return signed{}, err
 		}
 		if !c.Secret.IsZero() {
-			warn(cmd, "%s held a secret key: only the public certificate is printed", stdinName)
+			cli.Warn(cmd, "%s held a secret key: only the public certificate is printed", stdinName)
 		}
 		return signed{[]string{stdinName}, public}, nil
 	}
@@ -283,18 +283,18 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 	}
 	c, err := load(cmd, path)
 	if errors.Is(err, fs.ErrPermission) { // an authority need not read secrets
-		warn(cmd, "not signed: %v", err)
+		cli.Warn(cmd, "not signed: %v", err)
 		return f, false, nil
 	}
 	if err != nil {
 		return f, false, err
 	}
 	if c.Public != public.Public {
-		warn(cmd, "%s: not signed: it holds another key than %s", path, signedPath)
+		cli.Warn(cmd, "%s: not signed: it holds another key than %s", path, signedPath)
 		return f, false, nil
 	}
 	if c.Locked != nil {
-		warn(cmd, "%s: locked, and not signed: to sign it too, unlock it first", path)
+		cli.Warn(cmd, "%s: locked, and not signed: to sign it too, unlock it first", path)
 		return f, false, nil
 	}
 	if err := s.check(path, c); err != nil {
@@ -302,7 +302,7 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 	}
 	f, err = merged(path, c, public)
 	if errors.Is(err, errUnknown) {
-		warn(cmd, "not signed: %v", err)
+		cli.Warn(cmd, "not signed: %v", err)
 		return f, false, nil
 	}
 	return f, true, err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/cli"
 )
 
 // shownSigned is what sign says of one identity as JSON.
@@ -26,13 +27,13 @@ func (s *signer) print(cmd *cobra.Command, all []signed) {
 		return
 	}
 	for _, one := range all {
-		note(cmd, "signed: %s, serial %d, valid until %s", strings.Join(one.files, " and "), one.certificate.Serial,
+		cli.Note(cmd, "signed: %s, serial %d, valid until %s", strings.Join(one.files, " and "), one.certificate.Serial,
 			one.certificate.Validity.NotAfter.Format(time.RFC3339))
 		for _, p := range one.certificate.Metadata {
-			note(cmd, "    %s = %q  (%s)", printable(p.Name), p.Value, s.origin(p.Name))
+			cli.Note(cmd, "    %s = %q  (%s)", printable(p.Name), p.Value, s.origin(p.Name))
 		}
 		for _, line := range unknownLines(one.certificate) {
-			note(cmd, "    %s  (from the file; unknown section)", line)
+			cli.Note(cmd, "    %s  (from the file; unknown section)", line)
 		}
 	}
 }
@@ -48,7 +49,7 @@ func (s *signer) origin(name string) string {
 // summarize tells in a few lines what was signed: of what the applicants wrote, the
 // names and how many wrote them.
 func (s *signer) summarize(cmd *cobra.Command, all []signed) {
-	note(cmd, "signed: %d certificates, valid until %s", len(all), s.validity.NotAfter.Format(time.RFC3339))
+	cli.Note(cmd, "signed: %d certificates, valid until %s", len(all), s.validity.NotAfter.Format(time.RFC3339))
 	counts := map[string]int{}
 	for _, one := range all {
 		for _, p := range one.certificate.Metadata {
@@ -61,10 +62,10 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 		}
 	}
 	for _, p := range s.metadata {
-		note(cmd, "    %s = %q  (by --meta)", printable(p.Name), p.Value)
+		cli.Note(cmd, "    %s = %q  (by --meta)", printable(p.Name), p.Value)
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		note(cmd, "    %s  (from %d of the files)", printable(name), counts[name])
+		cli.Note(cmd, "    %s  (from %d of the files)", printable(name), counts[name])
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,18 +29,15 @@ func newStore() *cobra.Command {
 of certificates, or bolt:FILE, one file for large sets; file:FILE and env:NAME can be
 listed and exported. An identity is named by its certificate's file, by its key, or
 by its name.`,
-		Args: cli.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return cli.Usagef(`no command: try "zcert store ls URL" or "zcert store --help"`)
-		},
 	}
+	cli.Group(cmd, "zcert store ls URL")
 	cmd.AddCommand(newStoreLs(), newStoreAdd(), newStoreRm(), newStoreRevoke(), newStoreUnrevoke(), newStoreExport(), newStoreImport())
 	return cmd
 }
 
 // openStore opens a keystore. What is wrong in it goes to stderr.
 func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
-	s, err := keystore.Open(url, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})))
+	s, err := keystore.Open(url, cli.Log(cmd))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = cli.Hint(err, "a dir: keystore is made with its directory, mkdir PATH; a bolt: keystore by zcert store add, import or revoke")
 	}
@@ -57,7 +53,7 @@ func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Sto
 				return nil, err
 			}
 			if !quiet {
-				note(cmd, "made %s", path)
+				cli.Note(cmd, "made %s", path)
 			}
 		}
 	}
@@ -68,7 +64,7 @@ func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Sto
 func urlAndMore(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 {
-			return cli.Usagef("want a URL and at least one %s: try \"%s --help\"", what, cmd.CommandPath())
+			return cli.Missing(cmd, "argument: expected URL and "+what)
 		}
 		return nil
 	}
@@ -180,7 +176,7 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []keystore.Entry, quie
 	}
 	bar.Finish()
 	if !quiet {
-		note(cmd, "added: %d", len(entries))
+		cli.Note(cmd, "added: %d", len(entries))
 	}
 	return nil
 }
@@ -230,7 +226,7 @@ nothing is added. Certificates from elsewhere are added with zcert extract --out
 zcert store add.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return cli.Usagef("expected a URL and one FILE, got %d arguments: try \"%s --help\"", len(args), cmd.CommandPath())
+				return cli.Usagef("expected URL and one FILE, got %d arguments", len(args))
 			}
 			return nil
 		},
@@ -265,7 +261,7 @@ zcert store add.`,
 			entries := slices.DeleteFunc(all.Entries, func(e keystore.Entry) bool {
 				r, isRevoked := s.Revocation(e.Certificate.Public)
 				if isRevoked {
-					warn(cmd, "%s: not added: key %v", shown(e.Name), r)
+					cli.Warn(cmd, "%s: not added: key %v", shown(e.Name), r)
 				}
 				return isRevoked
 			})
@@ -273,7 +269,7 @@ zcert store add.`,
 				return err
 			}
 			if revoked > 0 {
-				note(cmd, "revoked: %d", revoked)
+				cli.Note(cmd, "revoked: %d", revoked)
 			}
 			return nil
 		},

@@ -85,7 +85,7 @@ func changeEach(cmd *cobra.Command, s keystore.Store, names []string, change fun
 		if err := change(w); err != nil {
 			return err
 		}
-		note(cmd, "%s: %s", done, w)
+		cli.Note(cmd, "%s: %s", done, w)
 	}
 	return nil
 }
@@ -150,13 +150,13 @@ the revocation forgets it. Revocations by an authority stay.`,
 			now := time.Now()
 			return changeEach(cmd, s, args[1:], func(w who) error {
 				if _, revoked := s.Revocation(w.key); !revoked {
-					warn(cmd, "%s: not revoked in this keystore: noted for a zauth that remembers it", w)
+					cli.Warn(cmd, "%s: not revoked in this keystore: noted for a zauth that remembers it", w)
 				}
 				if err := s.Unrevoke(w.key, now, reason); err != nil {
 					return err
 				}
 				if _, ok := s.Lookup(w.key); !ok {
-					warn(cmd, "%s: its certificate wasn't kept, or another has its name: add it with zcert store add", w)
+					cli.Warn(cmd, "%s: its certificate wasn't kept, or another has its name: add it with zcert store add", w)
 				}
 				return nil
 			}, "no longer revoked")

@@ -73,7 +73,7 @@ code is also 1 if the certificate, or a revocation list, expires within that tim
 					}
 				})
 			}
-			if failed := cmp.Or(tellAll(cmd, errs), err); failed != nil || v.checker.IsAuthority != nil {
+			if failed := cmp.Or(printAll(cmd, errs), err); failed != nil || v.checker.IsAuthority != nil {
 				return failed
 			}
 			return cli.WithCode(cli.Hint(errNoAnchor, "give --authority NAME.authority, the public file of the authority that signs these certificates"), exitUntrusted)
@@ -178,7 +178,7 @@ func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
 	case v.isDue(l.Expires):
 		return cli.Hint(fmt.Errorf("%s: revocation list %w: on %s", path, errDue, expires), "where the authority is, "+renew)
 	case expiresSoon(l, v.now):
-		warn(cmd, "%s: revocation list expires on %s: where the authority is, %s", path, expires, renew)
+		cli.Warn(cmd, "%s: revocation list expires on %s: where the authority is, %s", path, expires, renew)
 	}
 	v.revocations = append(v.revocations, l)
 	return nil

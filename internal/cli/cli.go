@@ -1,5 +1,5 @@
-// Package cli is what the command lines of zcert and zauth have in common: exit
-// codes, and how errors and hints are told.
+// Package cli runs the commands of zcert and zauth. Both print errors, hints,
+// progress and colors in the same way, and end with the same exit codes.
 package cli
 
 import (
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,7 @@ const (
 	ExitUsage  = 2
 )
 
-// codeError is an error with an exit code of its own.
+// codeError is an error with its own exit code.
 type codeError struct {
 	error
 	code int
@@ -29,21 +28,21 @@ type codeError struct {
 
 func (e codeError) Unwrap() error { return e.error }
 
-// WithCode gives err another exit code than ExitFailed.
+// WithCode returns err with an exit code other than ExitFailed.
 func WithCode(err error, code int) error { return codeError{err, code} }
 
-// usageError is a wrong use of the command line.
+// usageError means that the command line is wrong.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// Usage makes err a wrong use of the command line.
+// Usage returns err with ExitUsage as its exit code.
 func Usage(err error) error { return usageError{err} }
 
-// Usagef makes an error of a wrong use of the command line.
+// Usagef is like fmt.Errorf, with ExitUsage as the exit code of the error.
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// hintError is an error that tells what to do about it.
+// hintError is an error with advice on what to do about it.
 type hintError struct {
 	error
 	hint string
@@ -51,39 +50,17 @@ type hintError struct {
 
 func (e hintError) Unwrap() error { return e.error }
 
-// Hint adds to err what to do about it.
+// Hint returns err with a hint for the user, which is printed on a line of its own:
+// an imperative sentence, or a command that can be pasted.
 func Hint(err error, hint string) error { return hintError{err, hint} }
 
-// Root prepares the root command of a program, whose use of no command at all
-// is wrong; try is a command to try instead.
-func Root(root *cobra.Command, try string) *cobra.Command {
-	root.Version = version()
-	root.SilenceErrors = true
-	root.SilenceUsage = true
-	root.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return Usagef("unknown command %q: try \"%s --help\"", args[0], root.Name())
-		}
-		return nil
-	}
-	root.RunE = func(*cobra.Command, []string) error {
-		return Usagef("no command: try \"%s\" or \"%s --help\"", try, root.Name())
-	}
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
-	return root
+// Hintf is Hint with a format.
+func Hintf(err error, format string, args ...any) error {
+	return Hint(err, fmt.Sprintf(format, args...))
 }
 
-// version is what the module was built as.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
-}
-
-// Run runs a program and returns its exit code. Its error goes to stderr. A
-// command whose output can't be written fails, whether it looks or not.
+// Run runs a program and returns its exit code. Its error goes to stderr. A command
+// whose output cannot be written fails, whether or not it checks for that.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{to: stdout}
 	root.SetArgs(args)
@@ -92,16 +69,12 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil && out.err != nil {
-		err = fmt.Errorf("writing to stdout failed: %w", out.err)
+		err = fmt.Errorf("writing to stdout: %w", out.err)
 	}
 	if err == nil {
 		return ExitDone
 	}
-	fmt.Fprintf(stderr, "%s: error: %v\n", root.Name(), err)
-	var hint hintError
-	if errors.As(err, &hint) {
-		fmt.Fprintf(stderr, "%s: hint: %s\n", root.Name(), hint.hint)
-	}
+	PrintError(root, withDashHint(err, args))
 	var usage usageError
 	var coded codeError
 	var signaled interrupted
@@ -118,8 +91,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	return ExitFailed
 }
 
-// output is a command's stdout. Its err is the first of what it writes to. It is
-// safe for concurrent use.
+// output is a command's stdout. It keeps the first error. Safe for concurrent use.
 type output struct {
 	to  io.Writer
 	mu  sync.Mutex
@@ -144,32 +116,4 @@ func StdoutFile(cmd *cobra.Command) *os.File {
 	}
 	f, _ := to.(*os.File)
 	return f
-}
-
-// NoArgs wants no arguments.
-func NoArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return Usagef("want no argument, got %q: try \"%s --help\"", args[0], cmd.CommandPath())
-	}
-	return nil
-}
-
-// OneArg wants one argument, which the usage calls name.
-func OneArg(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return Usagef("want one %s, got %d: try \"%s --help\"", name, len(args), cmd.CommandPath())
-		}
-		return nil
-	}
-}
-
-// SomeArgs wants one argument or more, which the usage calls name.
-func SomeArgs(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return Usagef("want at least one %s: try \"%s --help\"", name, cmd.CommandPath())
-		}
-		return nil
-	}
 }

@@ -60,7 +60,7 @@ func TestFullStdout(t *testing.T) {
 		fmt.Fprintln(cmd.OutOrStdout(), "done")
 		return nil
 	})
-	if code != ExitFailed || message != "program: error: writing to stdout failed: full\n" {
+	if code != ExitFailed || message != "program: error: writing to stdout: full\n" {
 		t.Errorf("exit code %d: %s", code, message)
 	}
 }

@@ -6,19 +6,18 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
-// maxSecret is the size of the longest secret that can be typed, in octets.
+// maxSecret is the size of the longest secret that can be typed, in bytes.
 const maxSecret = 1024
 
-// Terminal is where the user sits, whatever stdin and stdout are.
+// A Terminal is the terminal of the process, even if stdin and stdout are redirected.
 type Terminal struct{ in, out *os.File }
 
-// OpenTerminal opens the terminal of the process, to ask for what. If there is
-// none, the hint is to give it by a flag instead.
-func OpenTerminal(cmd *cobra.Command, what, flag string) (Terminal, error) {
+// OpenTerminal opens the terminal of the process, to ask for what. If there is none,
+// the error has a hint to use flag instead.
+func OpenTerminal(what, flag string) (Terminal, error) {
 	var t Terminal
 	var err error
 	if runtime.GOOS == "windows" {
@@ -30,8 +29,7 @@ func OpenTerminal(cmd *cobra.Command, what, flag string) (Terminal, error) {
 		t.out = t.in
 	}
 	if err != nil {
-		return t, Hint(fmt.Errorf("%s is wanted, and there is no terminal to ask for it", what),
-			fmt.Sprintf("give it with %s: %s --help", flag, cmd.CommandPath()))
+		return t, Hintf(fmt.Errorf("cannot ask for %s: no terminal", what), "use %s", flag)
 	}
 	return t, nil
 }
@@ -47,24 +45,24 @@ func (t Terminal) Close() {
 // Printf writes to the terminal.
 func (t Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
 
-// Ask asks for a secret, which isn't echoed. The caller clears it.
+// Ask asks for a secret and does not echo it. The caller clears it.
 func (t Terminal) Ask(ctx context.Context, prompt string) ([]byte, error) {
 	fd := int(t.in.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
-		return nil, fmt.Errorf("asking the terminal failed: %w", err)
+		return nil, fmt.Errorf("asking at the terminal: %w", err)
 	}
 	t.Printf("%s", prompt)
 	secret, err := Await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
-	if ctx.Err() != nil { // the read goes on, with the echo off
+	if ctx.Err() != nil { // ReadPassword still waits, and has turned off the echo
 		term.Restore(fd, state)
 	}
 	t.Printf("\n")
 	if err != nil {
-		return nil, fmt.Errorf("asking the terminal failed: %w", err)
+		return nil, fmt.Errorf("asking at the terminal: %w", err)
 	}
 	if len(secret) > maxSecret {
-		return nil, fmt.Errorf("what was typed has more than %d octets", maxSecret)
+		return nil, fmt.Errorf("input longer than %d bytes", maxSecret)
 	}
 	return secret, nil
 }

@@ -32,6 +32,7 @@ func Run(t *testing.T, env ...string) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
+		ContinueOnError:     true,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, env...)

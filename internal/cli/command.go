@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Root prepares the root command of a program. try is a command line to suggest to
+// users who give no command.
+func Root(root *cobra.Command, try string) *cobra.Command {
+	root.Version = version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetFlagErrorFunc(flagError)
+	return Group(root, try)
+}
+
+// Group prepares a command that consists of other commands. try is a command line to
+// suggest to users who give none of them.
+func Group(group *cobra.Command, try string) *cobra.Command {
+	group.SuggestionsMinimumDistance = 2
+	group.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		err := Usagef("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return Hintf(err, "did you mean \"%s %s\"?", cmd.CommandPath(), near[0])
+		}
+		return Hintf(err, "see \"%s --help\" for the list of commands", cmd.CommandPath())
+	}
+	group.RunE = func(cmd *cobra.Command, _ []string) error {
+		return Hintf(Usagef("missing command"), "run \"%s\", or \"%s --help\" for the list of commands", try, cmd.CommandPath())
+	}
+	return group
+}
+
+// flagError suggests the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	err = badValue(err)
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	name, nearest, distance := unknown.GetSpecifiedName(), "", 0
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(name, f.Name); !f.Hidden && (nearest == "" || d < distance) {
+			nearest, distance = f.Name, d
+		}
+	})
+	if len(name) > 1 && distance <= 1+len(name)/3 {
+		return Hintf(err, "did you mean --%s?", nearest)
+	}
+	return Hintf(err, "see \"%s --help\" for the list of flags", cmd.CommandPath())
+}
+
+// badValue words the error of a flag's value as other errors are worded.
+func badValue(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return Usage(err)
+	}
+	cause := bad.Unwrap()
+	var number *strconv.NumError
+	if errors.As(cause, &number) && errors.Is(cause, strconv.ErrSyntax) {
+		cause = errors.New("must be a whole number")
+	} else if errors.As(cause, &number) {
+		cause = number.Err
+	}
+	return Usagef("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), cause)
+}
+
+// keyLength is the length of a key in Z85.
+const keyLength = 40
+
+// withDashHint replaces the hint of an unknown flag if that is an argument that
+// begins with a dash: a key, or the name of a file.
+func withDashHint(err error, args []string) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || !strings.Contains(arg, unknown.GetSpecifiedName()) {
+			continue
+		}
+		if len(arg) == keyLength && !strings.Contains(arg, " ") {
+			return Hint(err, "a key that begins with - goes behind all flags, after --")
+		}
+		if _, statErr := os.Stat(arg); statErr == nil {
+			return Hintf(err, "a file name that begins with - needs a path: ./%s", arg)
+		}
+	}
+	return err
+}
+
+// NoArgs refuses arguments.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Hintf(Usagef("unexpected argument %q", args[0]), "%s takes no arguments; see \"%[1]s --help\"", cmd.CommandPath())
+	}
+	return nil
+}
+
+// OneArg requires exactly one argument, which help calls name.
+func OneArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return Missing(cmd, name)
+		case 1:
+			return nil
+		}
+		return withHelp(cmd, Usagef("expected one %s, got %d", name, len(args)))
+	}
+}
+
+// SomeArgs requires one argument or more, which help calls name.
+func SomeArgs(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return Missing(cmd, name)
+		}
+		return nil
+	}
+}
+
+// Missing is the error for an argument that is not there.
+func Missing(cmd *cobra.Command, name string) error {
+	return withHelp(cmd, Usagef("missing %s", name))
+}
+
+// withHelp adds a hint where to read more.
+func withHelp(cmd *cobra.Command, err error) error {
+	return Hintf(err, "see \"%s --help\"", cmd.CommandPath())
+}
+
+// version says what the program was built from, and with what.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	return describe(info)
+}
+
+// describe is "v1.2.3, commit 0123456789ab (modified), go1.26.1 linux/amd64". The
+// commit is known of a program that was built in a repository.
+func describe(info *debug.BuildInfo) string {
+	parts := []string{"(unknown)"}
+	if info.Main.Version != "" {
+		parts[0] = info.Main.Version
+	}
+	commit, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = "commit " + s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = " (modified)"
+		}
+	}
+	if commit != "" {
+		parts = append(parts, commit+modified)
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%s %s/%s", info.GoVersion, runtime.GOOS, runtime.GOARCH)), ", ")
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+
+	"github.com/spf13/cobra"
+)
+
+// packages matches the names of packages of this module where a part of a message
+// begins: a library names itself in front of its errors, and the user of a tool has
+// called no library.
+var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|curve|keystore|boltstore|policy|zap|remote|audit|zmtp|libzmq|zpl): )+`)
+
+// Message returns the text of an error without the names of packages:
+// "forged.key: cert: invalid signature" is "forged.key: invalid signature".
+func Message(err error) string { return strip(err.Error()) }
+
+func strip(text string) string { return packages.ReplaceAllString(text, "$1") }
+
+// printing keeps lines on stderr apart when several goroutines print.
+var printing sync.Mutex
+
+// Note prints a message for people on stderr.
+func Note(cmd *cobra.Command, format string, args ...any) {
+	printing.Lock()
+	defer printing.Unlock()
+	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+// Warn prints a warning on stderr.
+func Warn(cmd *cobra.Command, format string, args ...any) {
+	Note(cmd, "%s", label(cmd, yellow, "warning")+strip(fmt.Sprintf(format, args...)))
+}
+
+// PrintError prints an error on stderr, and its hint.
+func PrintError(cmd *cobra.Command, err error) {
+	text := label(cmd, red, "error") + Message(err)
+	var hint hintError
+	if errors.As(err, &hint) {
+		text += "\n" + label(cmd, cyan, "hint") + hint.hint
+	}
+	Note(cmd, "%s", text)
+}
+
+// label is what a line on stderr begins with: "zcert: error: ".
+func label(cmd *cobra.Command, color color, kind string) string {
+	return fmt.Sprintf("%s: %s ", cmd.Root().Name(), paint(cmd.ErrOrStderr(), color, kind+":"))
+}
+
+// ReplaceAttr is for slog.HandlerOptions. It removes the names of packages from
+// errors.
+func ReplaceAttr(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.StringValue(Message(err))
+	}
+	return a
+}
+
+// Log returns a logger that prints what a package logs, from level warn on, as
+// warnings and errors of the tool, with the attributes after the message.
+func Log(cmd *cobra.Command) *slog.Logger {
+	l := &logger{cmd: cmd}
+	l.Handler = slog.NewTextHandler(&l.line, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+			return slog.Attr{}
+		}
+		return ReplaceAttr(groups, a)
+	}})
+	return slog.New(l)
+}
+
+// logger formats attributes with its Handler, one record at a time.
+type logger struct {
+	slog.Handler
+	cmd  *cobra.Command
+	mu   sync.Mutex
+	line bytes.Buffer
+}
+
+// Handle prints a record.
+func (l *logger) Handle(ctx context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line.Reset()
+	if err := l.Handler.Handle(ctx, r); err != nil {
+		return err
+	}
+	text := r.Message
+	if attrs := bytes.TrimSpace(l.line.Bytes()); len(attrs) > 0 {
+		text += ": " + string(attrs)
+	}
+	color, kind := yellow, "warning"
+	if r.Level >= slog.LevelError {
+		color, kind = red, "error"
+	}
+	Note(l.cmd, "%s", label(l.cmd, color, kind)+text)
+	return nil
+}
