@@ -58,9 +58,9 @@ func buildPeers(ctx context.Context, dir string) (*peers, error) {
 			return nil, fmt.Errorf("bench: building with %s: %w\n%s", args[0], err, out)
 		}
 	}
-	server, client := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	server, client := curve.GenerateKey(), curve.GenerateKey()
 	p.env = append(os.Environ(),
-		"BENCH_SERVER_PUBLIC="+server.Public.String(), "BENCH_SERVER_SECRET="+server.Secret.Z85(),
-		"BENCH_CLIENT_PUBLIC="+client.Public.String(), "BENCH_CLIENT_SECRET="+client.Secret.Z85())
+		"BENCH_SERVER_PUBLIC="+server.Public().String(), "BENCH_SERVER_SECRET="+string(server.AppendZ85(nil)),
+		"BENCH_CLIENT_PUBLIC="+client.Public().String(), "BENCH_CLIENT_SECRET="+string(client.AppendZ85(nil)))
 	return p, nil
 }

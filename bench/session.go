@@ -42,13 +42,13 @@ func (b *sessionBench) open(i int) error {
 
 // shakeHands makes a session.
 func shakeHands() (client, server *curve.Session, err error) {
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
 	s, err := curve.NewServer(keys)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.Close()
-	c, err := curve.NewClient(curve.GenerateKeyPair(), keys.Public)
+	c, err := curve.NewClient(curve.GenerateKey(), keys.Public())
 	if err != nil {
 		return nil, nil, err
 	}

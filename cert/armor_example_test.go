@@ -67,7 +67,7 @@ func ExampleEnvelope_Seal() {
 		fmt.Println(err)
 		return
 	}
-	opened, by, err := sealed.Open(bob.KeyPair())
+	opened, by, err := sealed.Open(bob.Secret)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -91,7 +91,7 @@ func seal(alice *cert.Certificate, to curve.PublicKey) ([]byte, error) {
 		return nil, err
 	}
 	e.Comment = "my new key"
-	keys := alice.KeyPair()
+	keys := alice.Secret
 	sealed, err := e.Seal(to, &keys)
 	if err != nil {
 		return nil, err

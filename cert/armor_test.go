@@ -24,18 +24,23 @@ var compareEnvelopes = cmp.Options{
 	cmpopts.EquateEmpty(),
 }
 
-// bob is the owner of the other key pair.
-func bob(t testing.TB) curve.KeyPair {
+// bob returns the secret key of the other owner.
+func bob(t testing.TB) curve.SecretKey {
 	t.Helper()
-	public, err := curve.ParsePublicKey(bobPublic)
-	if err != nil {
-		t.Fatal(err)
-	}
 	secret, err := curve.ParseSecretKey(bobSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return curve.KeyPair{Public: public, Secret: secret}
+	if secret.Public().String() != bobPublic {
+		t.Fatal("bob's keys do not match")
+	}
+	return secret
+}
+
+// boxKey returns the public key of s, as package box takes it.
+func boxKey(s curve.SecretKey) *[curve.KeySize]byte {
+	key := [curve.KeySize]byte(s.Public())
+	return &key
 }
 
 // armored makes an envelope of alice's certificate.
@@ -240,7 +245,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 			if !errors.Is(err, tt.want) || string(dst) != "before" {
 				t.Errorf("got %q, %v, want %v", dst, err, tt.want)
 			}
-			if sealed, err := e.Seal(bob(t).Public, nil); !errors.Is(err, tt.want) && tt.name != "clear with a recipient" && tt.name != "clear with a sender" {
+			if sealed, err := e.Seal(bob(t).Public(), nil); !errors.Is(err, tt.want) && tt.name != "clear with a recipient" && tt.name != "clear with a sender" {
 				t.Errorf("sealed: got %v, %v, want %v", sealed, err, tt.want)
 			}
 		})
@@ -249,7 +254,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 		t.Parallel()
 		c := alice(t)
 		c.Secret = curve.SecretKey{}
-		if _, err := Armor(c, true); !errors.Is(err, curve.ErrNoSecretKey) {
+		if _, err := Armor(c, true); !errors.Is(err, errNoSecretKey) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -260,7 +265,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 		for i := range maxHeaders - knownHeaders {
 			e.Extensions = append(e.Extensions, item{fmt.Sprintf("X-%d", i), "x"})
 		}
-		sealed, err := e.Seal(bob(t).Public, nil)
+		sealed, err := e.Seal(bob(t).Public(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,6 +83,11 @@ var (
 	// ErrProperty means that a property doesn't belong where it stands, is
 	// missing, stands twice, or that its value is none of its kind.
 	ErrProperty = errors.New("unusable property")
+
+	// errKeyPair means that the public key isn't that of the secret key. From outside
+	// this looks like a wrong server key.
+	errKeyPair     = errors.New("public key and secret key do not match")
+	errNoSecretKey = errors.New("no secret key")
 )
 
 // Metadata is what a certificate says about its owner: names and values, in order. A
@@ -139,8 +144,8 @@ type Warning struct {
 // Generate returns a certificate of this name with a new pair of keys. An empty name
 // means none.
 func Generate(name string) *Certificate {
-	keys := curve.GenerateKeyPair()
-	return &Certificate{Public: keys.Public, Secret: keys.Secret, Metadata: named(name)}
+	secret := curve.GenerateKey()
+	return &Certificate{Public: secret.Public(), Secret: secret, Metadata: named(name)}
 }
 
 // named returns the metadata of an identity that has only a name, or not even that.
@@ -149,12 +154,6 @@ func named(name string) Metadata {
 		return nil
 	}
 	return Metadata{{"name", name}}
-}
-
-// KeyPair returns both keys; the secret one is zero in a public certificate, and
-// in a locked one.
-func (c *Certificate) KeyPair() curve.KeyPair {
-	return curve.KeyPair{Public: c.Public, Secret: c.Secret}
 }
 
 // Name is what the metadata calls the identity, or "".
@@ -167,10 +166,8 @@ func (c *Certificate) check() error {
 	if err := c.Public.Check(); err != nil {
 		return err
 	}
-	if !c.Secret.IsZero() {
-		if err := c.KeyPair().Check(); err != nil {
-			return err
-		}
+	if !c.Secret.IsZero() && c.Secret.Public() != c.Public {
+		return errKeyPair
 	}
 	if err := c.Validity.check(); err != nil {
 		return err

@@ -98,7 +98,7 @@ func TestMalformedEnvelope(t *testing.T) {
 		return strings.Replace(good, old, new, 1)
 	}
 	public := publicText("")
-	alicesKey, bobsKey := encodedKeyText(alice(t).Public), encodedKeyText(bob(t).Public)
+	alicesKey, bobsKey := encodedKeyText(alice(t).Public), encodedKeyText(bob(t).Public())
 	sealedHeaders := "Version: 1.0\nMechanism: CURVE\nContent-security: sealed\n"
 	to := "Content-signed-to: " + bobsKey + "\n"
 	box := strings.Repeat("x", 200)
@@ -186,7 +186,7 @@ func TestMalformedEnvelope(t *testing.T) {
 		{"content of another mechanism", forge("Version: 1.0\nMechanism: PLAIN\nContent-security: clear\n", public), ErrMechanism, 6},
 		{"PLAIN under CURVE", forge(clearHeaders, "plain\n    username = \"\"\n    password = \"\"\n"), ErrMechanism, 6},
 		{"bad key", forge(clearHeaders, "curve\n    public-key = \"x\"\n"), ErrKey, 6},
-		{"keys of two pairs", forge(clearHeaders, strings.Replace(secretText(""), alicePublic, bobPublic, 1)), curve.ErrKeyPair, 6},
+		{"keys of two pairs", forge(clearHeaders, strings.Replace(secretText(""), alicePublic, bobPublic, 1)), errKeyPair, 6},
 		{"locked and called clear", forge(clearHeaders, string(lockedSecret)), ErrHeader, 4},
 		{"clear and called locked", forge(passwordHeaders+"Content-password: argon2id m=8 t=1 p=1\n", public), ErrHeader, 4},
 		{"locked without its scheme", forge(passwordHeaders, string(lockedSecret)), ErrHeader, 1},
@@ -238,11 +238,11 @@ func TestMalformedEnvelope(t *testing.T) {
 func TestEveryOctetOfBlockUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
-	sealed, err := armored(t, true).Seal(bob(t).Public, &curve.KeyPair{Public: alice(t).Public, Secret: alice(t).Secret})
+	sealed, err := armored(t, true).Seal(bob(t).Public(), &alice(t).Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	anonymous, err := armored(t, true).Seal(bob(t).Public, nil)
+	anonymous, err := armored(t, true).Seal(bob(t).Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

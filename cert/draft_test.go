@@ -32,7 +32,7 @@ func draftSeal(t testing.TB, text string) string {
 	t.Helper()
 	a, b := alice(t), bob(t)
 	nonce := [24]byte{1, 2, 3}
-	sealed := box.Seal(nonce[:], []byte(text), &nonce, (*[32]byte)(&b.Public), secretOctets(a.Secret))
+	sealed := box.Seal(nonce[:], []byte(text), &nonce, (*[32]byte)(boxKey(b)), secretOctets(a.Secret))
 	return draftEncode(t, sealed)
 }
 
@@ -111,17 +111,17 @@ func TestDraftClear(t *testing.T) {
 // left whole where nothing is quoted, and where all is.
 func TestDraftMarkInFront(t *testing.T) {
 	t.Parallel()
-	keys := curve.GenerateKeyPair()
-	for !strings.HasPrefix(keys.Public.String(), ">") {
-		keys = curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
+	for !strings.HasPrefix(keys.Public().String(), ">") {
+		keys = curve.GenerateKey()
 	}
-	text := draftHead(MechanismCurve, "Content-security: clear\n-\n") + keys.Public.String() + "\n" + endMarker + "\n"
+	text := draftHead(MechanismCurve, "Content-security: clear\n-\n") + keys.Public().String() + "\n" + endMarker + "\n"
 	for _, text := range []string{text, "> " + strings.ReplaceAll(text, "\n", "\n> ")} {
 		e, err := ParseEnvelope([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, _, err := e.Certificate(); err != nil || c.Public != keys.Public {
+		if c, _, err := e.Certificate(); err != nil || c.Public != keys.Public() {
 			t.Errorf("got %v, %v", c, err)
 		}
 	}
@@ -212,7 +212,7 @@ func TestMalformedDraft(t *testing.T) {
 		{"clear with keys", draftHead(MechanismCurve, "Content-security: clear\n"+draftKeys) + signed + endMarker, ErrHeader, 4},
 		{"signed without keys", draftHead(MechanismCurve, "Content-security: signed\n") + signed + endMarker, ErrHeader, 4},
 		{"signed by nobody", draftHead(MechanismCurve, "Content-security: signed\nContent-signed-to: "+bobPublic+"\n") + signed + endMarker, ErrHeader, 4},
-		{"signed to a key in base64", draftHead(MechanismCurve, strings.Replace(draftKeys, bobPublic, encodedKeyText(bob(t).Public), 1)) + signed + endMarker, curve.ErrKeySize, 5},
+		{"signed to a key in base64", draftHead(MechanismCurve, strings.Replace(draftKeys, bobPublic, encodedKeyText(bob(t).Public()), 1)) + signed + endMarker, curve.ErrKeySize, 5},
 
 		{"no END", strings.TrimSuffix(draftClear, endMarker+"\n"), ErrDamaged, 1},
 		{"no content", clearHead(MechanismCurve) + endMarker, ErrContent, 4},
@@ -229,7 +229,7 @@ func TestMalformedDraft(t *testing.T) {
 		{"wrong key", clearHead(MechanismCurve) + "-\n" + alicePublic[1:] + "\n" + endMarker, ErrKey, 6},
 		{"key of low order", clearHead(MechanismCurve) + "-\n" + curve.PublicKey{}.String() + "\n" + endMarker, curve.ErrPublicKey, 6},
 		{"wrong secret key", clearHead(MechanismCurve) + "-\n" + alicePublic + "\n" + aliceSecret[1:] + "\n" + endMarker, ErrKey, 7},
-		{"keys of two pairs", clearHead(MechanismCurve) + "-\n" + bobPublic + "\n" + aliceSecret + "\n" + endMarker, curve.ErrKeyPair, 7},
+		{"keys of two pairs", clearHead(MechanismCurve) + "-\n" + bobPublic + "\n" + aliceSecret + "\n" + endMarker, errKeyPair, 7},
 		{"PLAIN without a password", clearHead(MechanismPlain) + "-\nalice\n" + endMarker, ErrContent, 6},
 		{"PLAIN with a long password", clearHead(MechanismPlain) + "-\nalice\n" + strings.Repeat("x", maxPlain+1) + "\n" + endMarker, ErrProperty, 7},
 
@@ -298,7 +298,7 @@ func TestMalformedSignedDraft(t *testing.T) {
 		t.Errorf("got %v, want %v", err, ErrSeal)
 	}
 	a := alice(t)
-	if _, _, err := e.Open(a.KeyPair()); !errors.Is(err, ErrNotRecipient) {
+	if _, _, err := e.Open(a.Secret); !errors.Is(err, ErrNotRecipient) {
 		t.Errorf("got %v, want %v", err, ErrNotRecipient)
 	}
 }

@@ -17,7 +17,7 @@ func TestExtract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := secret.Seal(bob(t).Public, nil)
+	sealed, err := secret.Seal(bob(t).Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func FuzzEnvelope(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sealed, err := armored(f, true).Seal(bob(f).Public, nil)
+	sealed, err := armored(f, true).Seal(bob(f).Public(), nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -168,7 +167,7 @@ func (c *Certificate) hasPrivate() bool {
 
 // AppendSecret appends the text of the secret certificate to dst, locked or not,
 // as AppendPublic does. A certificate without a secret key is an error:
-// curve.ErrNoSecretKey.
+// an error if there is no secret key.
 func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 	if err := c.checkWhole(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
@@ -179,9 +178,9 @@ func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 	case c.Locked != nil:
 		nodes = slices.Insert(nodes, i+1, c.Locked.node())
 	case !c.Secret.IsZero():
-		nodes[i].Children = append(nodes[i].Children, property(secretKeyName, c.Secret.Z85()))
+		nodes[i].Children = append(nodes[i].Children, property(secretKeyName, string(c.Secret.AppendZ85(nil))))
 	default:
-		return dst, fmt.Errorf("cert: %w", curve.ErrNoSecretKey)
+		return dst, fmt.Errorf("cert: %w", errNoSecretKey)
 	}
 	return appendText(dst, secretComments, nodes, MaxFile)
 }

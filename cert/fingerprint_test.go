@@ -15,7 +15,7 @@ import (
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		key := curve.GenerateKeyPair().Public
+		key := curve.GenerateKey().Public()
 		sum := sha256.Sum256(key[:])
 		f := FingerprintOf(key)
 		if AuthorityKey(key).Fingerprint() != f {

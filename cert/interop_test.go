@@ -68,7 +68,7 @@ func lines(out string) map[string]string {
 func seen(c *Certificate) map[string]string {
 	m := map[string]string{"public": c.Public.String(), "secret": noSecret}
 	if !c.Secret.IsZero() {
-		m["secret"] = c.Secret.Z85()
+		m["secret"] = string(c.Secret.AppendZ85(nil))
 	}
 	for _, p := range c.Metadata {
 		m["meta."+p.Name] = p.Value
@@ -224,7 +224,7 @@ print(json.dumps({
 		public := c.Public.String()
 		want := map[string][]string{
 			"public": {public, ""},
-			"secret": {public, c.Secret.Z85()},
+			"secret": {public, string(c.Secret.AppendZ85(nil))},
 			"store":  {public},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -10,7 +10,7 @@ import (
 // second recommended option) and secretbox, and wipes it. What else stands in
 // the certificate can't change until Unlock. A passphrase is octets: what a
 // person types should be UTF-8. The error is ErrNoPassphrase, ErrLocked,
-// curve.ErrNoSecretKey, or that of AppendPublic.
+// an error if there is no secret key, or that of AppendPublic.
 func (c *Certificate) Lock(passphrase []byte) error { return c.lock(passphrase, recommended) }
 
 func (c *Certificate) lock(passphrase []byte, p argonParameters) error {
@@ -18,7 +18,7 @@ func (c *Certificate) lock(passphrase []byte, p argonParameters) error {
 		return fmt.Errorf("cert: locking failed: %w", ErrLocked)
 	}
 	if c.Secret.IsZero() {
-		return fmt.Errorf("cert: locking failed: %w", curve.ErrNoSecretKey)
+		return fmt.Errorf("cert: locking failed: %w", errNoSecretKey)
 	}
 	text, err := c.lockedText()
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *Certificate) lock(passphrase []byte, p argonParameters) error {
 
 // Unlock gets the secret key back. It takes the time and memory that the file
 // asks for, within bounds. The error is ErrPassphrase, ErrLockedChanged if
-// anything beside the secret key was changed, or curve.ErrKeyPair. If the
+// anything beside the secret key was changed, or one for a key of another certificate. If the
 // certificate isn't locked it does nothing.
 func (c *Certificate) Unlock(passphrase []byte) error {
 	if c.Locked == nil {
@@ -58,9 +58,9 @@ func (c *Certificate) Unlock(passphrase []byte) error {
 	if err != nil {
 		return fmt.Errorf("cert: unlocking failed: %w", err)
 	}
-	if err := (curve.KeyPair{Public: c.Public, Secret: secret}).Check(); err != nil {
+	if secret.Public() != c.Public {
 		secret.Wipe()
-		return fmt.Errorf("cert: unlocking failed: %w", err)
+		return fmt.Errorf("cert: unlocking failed: %w", errKeyPair)
 	}
 	c.Secret, c.Locked = secret, nil
 	return nil

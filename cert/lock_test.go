@@ -20,14 +20,14 @@ func TestLock(t *testing.T) {
 	c := alice(t, item{"name", "alice"})
 	before := c.Secret
 	for _, err := range []error{c.lock(nil, quick), c.lock([]byte{}, quick)} {
-		if !errors.Is(err, ErrNoPassphrase) || c.Secret.Z85() != aliceSecret {
+		if !errors.Is(err, ErrNoPassphrase) || string(c.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Fatalf("empty passphrase: %v", err)
 		}
 	}
 	if err := c.lock([]byte("passphrase"), quick); err != nil {
 		t.Fatal(err)
 	}
-	if !c.Secret.IsZero() || before.Z85() == aliceSecret {
+	if !c.Secret.IsZero() || string(before.AppendZ85(nil)) == aliceSecret {
 		t.Error("the secret key is still in memory")
 	}
 	if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, ErrLocked) {
@@ -58,13 +58,13 @@ func TestLock(t *testing.T) {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
-	if err := got.Unlock([]byte("passphrase")); err != nil || got.Secret.Z85() != aliceSecret || got.Locked != nil {
+	if err := got.Unlock([]byte("passphrase")); err != nil || string(got.Secret.AppendZ85(nil)) != aliceSecret || got.Locked != nil {
 		t.Errorf("unlocked: %v, %+v", err, got)
 	}
 	if err := got.Unlock([]byte("anything")); err != nil {
 		t.Errorf("unlocked already: %v", err)
 	}
-	if err := (&Certificate{Public: c.Public}).lock([]byte("x"), quick); !errors.Is(err, curve.ErrNoSecretKey) {
+	if err := (&Certificate{Public: c.Public}).lock([]byte("x"), quick); !errors.Is(err, errNoSecretKey) {
 		t.Errorf("a public certificate: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestLockedChanged(t *testing.T) {
 		"serial":    func(c *Certificate) { c.Serial++ },
 		"authority": func(c *Certificate) { c.Authority[0] ^= 1 },
 		"signature": func(c *Certificate) { c.Signature[0] ^= 1 },
-		"key":       func(c *Certificate) { c.Public = curve.GenerateKeyPair().Public },
+		"key":       func(c *Certificate) { c.Public = curve.GenerateKey().Public() },
 	} {
 		c, _ := locked(t, "passphrase")
 		change(c)

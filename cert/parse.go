@@ -34,7 +34,7 @@ func (e *SyntaxError) Error() string {
 }
 
 // Unwrap returns the fault: ErrKey, ErrNoPublicKey and the others of this
-// package, curve.ErrKeyPair, curve.ErrPublicKey, or a fault of the text.
+// package, curve.ErrPublicKey, or a fault of the text.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // Parse reads a certificate, public or secret. The error is a *SyntaxError. The
@@ -243,9 +243,9 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	if c.Secret, err = curve.ParseSecretKey(secret.Octets); err != nil {
 		return keyError(secret, string(secret.Octets), err)
 	}
-	if err := c.KeyPair().Check(); err != nil {
+	if c.Secret.Public() != c.Public {
 		c.Secret.Wipe()
-		return secret.ValueError(err)
+		return secret.ValueError(errKeyPair)
 	}
 	return nil
 }

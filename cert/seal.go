@@ -48,7 +48,7 @@ const sealOverhead = sha256.Size + box.AnonymousOverhead
 //
 // The error is ErrSealed, ErrArmorLimit, one of Append, or one of package curve
 // for keys that aren't any.
-func (e *Envelope) Seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, error) {
+func (e *Envelope) Seal(to curve.PublicKey, from *curve.SecretKey) (*Envelope, error) {
 	sealed, err := e.seal(to, from)
 	if err != nil {
 		return nil, fmt.Errorf("cert: sealing failed: %w", err)
@@ -56,7 +56,7 @@ func (e *Envelope) Seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 	return sealed, nil
 }
 
-func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, error) {
+func (e *Envelope) seal(to curve.PublicKey, from *curve.SecretKey) (*Envelope, error) {
 	if e.IsSealed() {
 		return nil, ErrSealed
 	}
@@ -66,10 +66,8 @@ func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 	if err := to.Check(); err != nil {
 		return nil, err
 	}
-	if from != nil {
-		if err := from.Check(); err != nil {
-			return nil, err
-		}
+	if from != nil && from.IsZero() {
+		return nil, errNoSecretKey
 	}
 	content := e.content.reveal()
 	if len(content)+sealOverhead > MaxFile {
@@ -81,7 +79,7 @@ func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 		box:      []byte{}, // which the headers don't cover
 	}
 	if from != nil {
-		sealed.SealedBy = from.Public
+		sealed.SealedBy = from.Public()
 	}
 	digest, err := sealed.headerDigest()
 	if err != nil {
@@ -93,7 +91,7 @@ func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 		sealed.box, err = box.SealAnonymous(nil, plain, (*[curve.KeySize]byte)(&to), rand.Reader)
 		return sealed, err
 	}
-	key := secretOctets(from.Secret)
+	key := secretOctets(*from)
 	defer clear(key[:])
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:])
@@ -101,7 +99,7 @@ func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 	return sealed, nil
 }
 
-// Open decrypts an envelope with the recipient's keys. It returns one that isn't
+// Open decrypts an envelope with the recipient's secret key. It returns one that isn't
 // sealed, and the key of who sealed it, which is zero if nobody knows. Whether
 // that key is to be trusted is for the caller to say; see Seal for what it
 // proves. The headers of a draft of 2013 (Version 0.1) could have been changed,
@@ -109,25 +107,25 @@ func (e *Envelope) seal(to curve.PublicKey, from *curve.KeyPair) (*Envelope, err
 //
 // The error is ErrNotSealed, ErrNotRecipient, ErrSeal, ErrEnvelope, one of
 // package curve for keys that aren't any, or what is wrong with the content.
-func (e *Envelope) Open(keys curve.KeyPair) (opened *Envelope, by curve.PublicKey, err error) {
-	opened, err = e.open(keys)
+func (e *Envelope) Open(key curve.SecretKey) (opened *Envelope, by curve.PublicKey, err error) {
+	opened, err = e.open(key)
 	if err != nil {
 		return nil, curve.PublicKey{}, fmt.Errorf("cert: opening failed: %w", err)
 	}
 	return opened, e.SealedBy, nil
 }
 
-func (e *Envelope) open(keys curve.KeyPair) (*Envelope, error) {
+func (e *Envelope) open(key curve.SecretKey) (*Envelope, error) {
 	if !e.IsSealed() {
 		return nil, ErrNotSealed
 	}
-	if err := keys.Check(); err != nil {
-		return nil, err
+	if key.IsZero() {
+		return nil, errNoSecretKey
 	}
-	if keys.Public != e.SealedTo {
-		return nil, fmt.Errorf("%w: it is sealed to %v, and this is %v", ErrNotRecipient, e.SealedTo, keys.Public)
+	if key.Public() != e.SealedTo {
+		return nil, fmt.Errorf("%w: it is sealed to %v, and this is %v", ErrNotRecipient, e.SealedTo, key.Public())
 	}
-	plain, err := e.unbox(keys)
+	plain, err := e.unbox(key)
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +149,13 @@ func (e *Envelope) open(keys curve.KeyPair) (*Envelope, error) {
 }
 
 // unbox returns what is in the box, which the caller clears.
-func (e *Envelope) unbox(keys curve.KeyPair) (plain []byte, err error) {
-	key := secretOctets(keys.Secret)
+func (e *Envelope) unbox(secret curve.SecretKey) (plain []byte, err error) {
+	key := secretOctets(secret)
 	defer clear(key[:])
 	var ok bool
 	if e.SealedBy == (curve.PublicKey{}) {
-		plain, ok = box.OpenAnonymous(nil, e.box, (*[curve.KeySize]byte)(&keys.Public), key)
+		public := secret.Public()
+		plain, ok = box.OpenAnonymous(nil, e.box, (*[curve.KeySize]byte)(&public), key)
 	} else {
 		if err := e.SealedBy.Check(); err != nil {
 			return nil, err

@@ -104,7 +104,7 @@ func TestValidityRefuses(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", name, err, ErrProperty)
 			}
 		}
-		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, ErrProperty) || c.Locked != nil || c.Secret.Z85() != aliceSecret {
+		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, ErrProperty) || c.Locked != nil || string(c.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Errorf("%s: locked: %v", name, err)
 		}
 	}

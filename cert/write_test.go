@@ -88,7 +88,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(string(text), c.Secret.Z85()) {
+			if strings.Contains(string(text), string(c.Secret.AppendZ85(nil))) {
 				t.Error("the public certificate has the secret key")
 			}
 			back, _, err = Parse(text)
@@ -222,7 +222,7 @@ func TestUnwritable(t *testing.T) {
 		{"line that breaks czmq", alice(t, item{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
 		{"more than is read", alice(t, many...), ErrFile},
 		{"no key", new(Certificate), curve.ErrPublicKey},
-		{"keys of two pairs", wrongPair, curve.ErrKeyPair},
+		{"keys of two pairs", wrongPair, errKeyPair},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestUnwritable(t *testing.T) {
 				if string(dst) != "before" {
 					t.Errorf("dst is %q", dst)
 				}
-				if tt.name == "no key" && errors.Is(err, curve.ErrNoSecretKey) {
+				if tt.name == "no key" && errors.Is(err, errNoSecretKey) {
 					continue // AppendSecret misses that first
 				}
 				if !errors.Is(err, tt.want) {
@@ -253,11 +253,11 @@ func TestUnwritable(t *testing.T) {
 	t.Run("no secret", func(t *testing.T) {
 		t.Parallel()
 		c := &Certificate{Public: bob}
-		if _, err := c.AppendSecret(nil); !errors.Is(err, curve.ErrNoSecretKey) {
+		if _, err := c.AppendSecret(nil); !errors.Is(err, errNoSecretKey) {
 			t.Errorf("got %v", err)
 		}
 		path := t.TempDir() + "/x.key"
-		if err := c.Save(path); !errors.Is(err, curve.ErrNoSecretKey) {
+		if err := c.Save(path); !errors.Is(err, errNoSecretKey) {
 			t.Errorf("got %v", err)
 		}
 		checkFiles(t, path, nil)

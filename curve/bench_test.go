@@ -110,7 +110,7 @@ func BenchmarkClient(b *testing.B) {
 	welcome, _ := p.toWelcome(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		client, err := NewClient(p.client.keys, p.client.server)
+		client, err := NewClient(p.client.key, p.client.server)
 		if err != nil {
 			b.Fatal(err)
 		}

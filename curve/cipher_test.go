@@ -41,13 +41,13 @@ func randomSharedKey() *sharedKey {
 func TestSharedKey(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		a, b := GenerateKeyPair(), GenerateKeyPair()
+		a, b := GenerateKey(), GenerateKey()
 		var want [32]byte
-		box.Precompute(&want, (*[32]byte)(&b.Public), a.Secret.key.octets)
-		if got := *newSharedKey(&b.Public, a.Secret.key.octets).key.octets; got != want {
+		box.Precompute(&want, (*[32]byte)(public(b)), a.key.octets)
+		if got := *newSharedKey(public(b), a.key.octets).key.octets; got != want {
 			t.Errorf("got %x, want %x", got, want)
 		}
-		if got := *newSharedKey(&a.Public, b.Secret.key.octets).key.octets; got != want {
+		if got := *newSharedKey(public(a), b.key.octets).key.octets; got != want {
 			t.Errorf("the other side got %x, want %x", got, want)
 		}
 	}

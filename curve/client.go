@@ -16,9 +16,9 @@ import (
 // copies.
 type Client struct {
 	_         noCopy
-	keys      KeyPair    // C, c
+	key       SecretKey  // c
 	server    PublicKey  // S
-	transient KeyPair    // C', c'
+	transient SecretKey  // c'
 	shared    *sharedKey // c' and S, then c' and S'
 	due       clientStep
 	random    io.Reader
@@ -41,17 +41,17 @@ const (
 	initiateCounter = 2
 )
 
-// NewClient begins a handshake of the client that has these keys with the
-// server that has this public key. It returns what [KeyPair.Check] says of the
-// keys and [PublicKey.Check] of the server's key.
-func NewClient(keys KeyPair, server PublicKey) (*Client, error) {
-	if err := keys.Check(); err != nil {
-		return nil, err
+// NewClient begins a handshake between the client that has this secret key and
+// the server that has this public key. It returns an error if key is zero or wiped,
+// and ErrPublicKey if server fails [PublicKey.Check].
+func NewClient(key SecretKey, server PublicKey) (*Client, error) {
+	if key.IsZero() {
+		return nil, errNoSecretKey
 	}
 	if err := server.Check(); err != nil {
 		return nil, fmt.Errorf("%w (the server's)", err)
 	}
-	return &Client{keys: keys, server: server, due: dueHello, random: rand.Reader}, nil
+	return &Client{key: key, server: server, due: dueHello, random: rand.Reader}, nil
 }
 
 // Hello appends the HELLO command to dst: 200 octets.
@@ -59,14 +59,15 @@ func (c *Client) Hello(dst []byte) ([]byte, error) {
 	if c.due != dueHello {
 		return dst, c.fail(helloName, ErrOrder)
 	}
-	c.transient = generateKeyPair(c.random)
-	c.shared = newSharedKey(&c.server, c.transient.Secret.key.octets)
+	c.transient = generateKey(c.random)
+	c.shared = newSharedKey(&c.server, c.transient.key.octets)
 	c.due = dueWelcome
+	public := c.transient.Public() // C'
 
 	dst = append(dst, helloName...)
 	dst = append(dst, 1, 0)
 	dst = append(dst, make([]byte, paddingSize)...)
-	dst = append(dst, c.transient.Public[:]...)
+	dst = append(dst, public[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, helloCounter)
 	return c.shared.seal(dst, make([]byte, zerosSize), shortNonce(helloPrefix, helloCounter)), nil
 }
@@ -94,13 +95,14 @@ func (c *Client) HandleWelcome(dst, welcome, metadata []byte) ([]byte, error) {
 		return dst, c.fail(welcomeName, err)
 	}
 	c.shared.wipe()
-	c.shared = newSharedKey(&server, c.transient.Secret.key.octets)
-	c.transient.Secret.Wipe()
+	c.shared = newSharedKey(&server, c.transient.key.octets)
 	c.due = dueReady
 
+	public := c.key.Public() // C
 	text = make([]byte, 0, KeySize+vouchSize+len(metadata))
-	text = append(text, c.keys.Public[:]...)
+	text = append(text, public[:]...)
 	text = c.appendVouch(text, &server)
+	c.transient.Wipe()
 	text = append(text, metadata...)
 	dst = append(dst, initiateName...)
 	dst = append(dst, cookie...)
@@ -113,9 +115,10 @@ func (c *Client) appendVouch(dst []byte, server *PublicKey) []byte {
 	var nonce [longNonceSize]byte
 	mustRead(c.random, nonce[:])
 	var text [vouchText]byte
-	copy(text[:], c.transient.Public[:])
+	public := c.transient.Public() // C'
+	copy(text[:], public[:])
 	copy(text[KeySize:], c.server[:])
-	shared := newSharedKey(server, c.keys.Secret.key.octets)
+	shared := newSharedKey(server, c.key.key.octets)
 	defer shared.wipe()
 	return shared.seal(append(dst, nonce[:]...), text[:], longNonce(vouchPrefix, nonce[:]))
 }
@@ -157,7 +160,7 @@ func (c *Client) HandleError(command []byte) (reason string, err error) {
 // Close wipes what is secret about this handshake. It may be called more than
 // once, and at any step.
 func (c *Client) Close() {
-	c.transient.Secret.Wipe()
+	c.transient.Wipe()
 	c.shared.wipe()
 	c.due = dueNothing
 }

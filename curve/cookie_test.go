@@ -50,12 +50,12 @@ func TestCookieLife(t *testing.T) {
 				t.Parallel()
 				p, clock := newTimedPair(t)
 				start := clock.now
-				pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+				pair{newClient(t, p.server.key.Public()), p.server}.toWelcome(t)
 				// other lets 5 s go by at a time, in which others connect.
 				other := func(until time.Duration) {
 					for busy && clock.now.Add(5*time.Second).Before(start.Add(until)) && until < time.Hour {
 						clock.now = clock.now.Add(5 * time.Second)
-						pair{newClient(t, p.server.keys.Public), p.server}.toPeer(t)
+						pair{newClient(t, p.server.key.Public()), p.server}.toPeer(t)
 					}
 					clock.now = start.Add(until)
 				}
@@ -84,7 +84,7 @@ func TestCookieKeysWiped(t *testing.T) {
 		t.Fatal("no key")
 	}
 	clock.now = clock.now.Add(30 * time.Second)
-	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	pair{newClient(t, p.server.key.Public()), p.server}.toWelcome(t)
 	second := jar.current
 	if second == first || jar.previous != first || isZero(first.key.octets[:]) {
 		t.Fatal("the key was not replaced, or dropped too early")
@@ -99,10 +99,10 @@ func TestCookieKeysWiped(t *testing.T) {
 	if !isZero(second.key.octets[:]) || jar.previous != nil {
 		t.Fatal("Expire kept the second key")
 	}
-	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	pair{newClient(t, p.server.key.Public()), p.server}.toWelcome(t)
 	third := jar.current
 	clock.now = clock.now.Add(30 * time.Second)
-	pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t)
+	pair{newClient(t, p.server.key.Public()), p.server}.toWelcome(t)
 	fourth := jar.current
 	p.server.Close()
 	p.server.Close()
@@ -127,7 +127,7 @@ func TestCookieKept(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)
 	initiate, counter := p.toInitiate(t)
-	welcome := func() { pair{newClient(t, p.server.keys.Public), p.server}.toWelcome(t) }
+	welcome := func() { pair{newClient(t, p.server.key.Public()), p.server}.toWelcome(t) }
 	for range 3 { // bursts of others
 		p.server.cookies.current.fill(70_000)
 		clock.now = clock.now.Add(9 * time.Second)
@@ -147,7 +147,7 @@ func TestCookieUsesUnraced(t *testing.T) {
 	p, clock := newTimedPair(t)
 	initiate, counter := p.toInitiate(t)
 	key := p.server.cookies.current
-	hello, err := newClient(t, p.server.keys.Public).Hello(nil)
+	hello, err := newClient(t, p.server.key.Public()).Hello(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,13 +244,13 @@ func TestCookieOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	initiate, counter := p.toInitiate(t)
-	twin, err := NewServer(p.server.keys)
+	twin, err := NewServer(p.server.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = twin.Initiate(counter, initiate)
 	wantRefusal(t, err, "INITIATE", ErrCookie)
-	pair{newClient(t, twin.keys.Public), twin}.toWelcome(t)
+	pair{newClient(t, twin.key.Public()), twin}.toWelcome(t)
 	_, err = twin.Initiate(counter, initiate)
 	wantRefusal(t, err, "INITIATE", ErrCookie)
 }

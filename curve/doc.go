@@ -51,7 +51,7 @@
 // overwritten as soon as they have served, at the latest by the Close method
 // of whatever holds them. The owner of a Server that may be idle calls
 // [Server.Expire] now and then for the same reason. Go may have copied stacks meanwhile, so this lowers
-// the odds of a leak and promises no more. The secret of a [KeyPair] passed in
+// the odds of a leak and promises no more. A [SecretKey] passed in
 // stays the caller's: it must not be wiped while it is in use, and is not
 // wiped here.
 package curve

@@ -7,7 +7,7 @@ import (
 
 // The reasons to refuse a command, or to make none. They come wrapped in a
 // [*ProtocolError], which names the command. ErrPublicKey is one more, of a key
-// met on the wire that fails [PublicKey.Check], and ErrNoSecretKey, of a Server
+// met on the wire that fails [PublicKey.Check], and errNoSecretKey, of a Server
 // without keys.
 var (
 	// ErrName means that the command is not the one that is due, or is cut

@@ -10,13 +10,13 @@ import (
 // A whole handshake and one message, with both sides in one place. In a real
 // program the commands go over a connection; package zmtp does all of this.
 func Example() {
-	serverKeys, clientKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
 	server, err := curve.NewServer(serverKeys) // one for all connections
 	check(err)
 	defer server.Close()
 
 	// The client knows the server's public key.
-	client, err := curve.NewClient(clientKeys, serverKeys.Public)
+	client, err := curve.NewClient(clientKeys, serverKeys.Public())
 	check(err)
 	defer client.Close()
 	hello, err := client.Hello(nil)
@@ -31,7 +31,7 @@ func Example() {
 	peer, err := server.Initiate(counter, initiate)
 	check(err)
 	defer peer.Close()
-	if peer.Key() != clientKeys.Public {
+	if peer.Key() != clientKeys.Public() {
 		// This is where the server decides. Send what Error makes, and close.
 		command, err := peer.Error(nil, "400")
 		check(err)

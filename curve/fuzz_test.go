@@ -13,12 +13,12 @@ import (
 func newFuzzPair(f *testing.F) pair {
 	f.Helper()
 	random := rand.NewChaCha8([32]byte{})
-	server, err := NewServer(generateKeyPair(random))
+	server, err := NewServer(generateKey(random))
 	if err != nil {
 		f.Fatal(err)
 	}
 	server.Clock = func() time.Time { return time.Unix(0, 0) }
-	client, err := NewClient(generateKeyPair(random), server.keys.Public)
+	client, err := NewClient(generateKey(random), server.key.Public())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func FuzzZ85(f *testing.F) {
 	for _, text := range []string{"", "HelloWorld", "%nSc0", "%nSc1", "#####", "00000", "0000", "Hello orld", "\xff\x00\n~,"} {
 		f.Add([]byte(text))
 	}
-	f.Add([]byte(newFuzzPair(f).client.keys.Public.String()))
+	f.Add([]byte(newFuzzPair(f).client.key.Public().String()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var z *Z85Error
 		raw, err := AppendZ85Decoded(nil, data)
@@ -113,7 +113,7 @@ func FuzzServer(f *testing.F) {
 		case fuzzHello, fuzzHelloBox:
 			command := data
 			if kind == fuzzHelloBox {
-				command = forgeHello(server.keys.Public, p.client.keys, data)
+				command = forgeHello(server.key.Public(), p.client.key, data)
 			}
 			welcome, _, err := server.Welcome(nil, command)
 			if err != nil && (!isRefusal(err) || welcome != nil) {
@@ -135,7 +135,7 @@ func FuzzServer(f *testing.F) {
 			if err != nil && (!isRefusal(err) || peer != nil) {
 				t.Errorf("got a peer: %v, %v", peer != nil, err)
 			}
-			if err == nil && (peer.Key() != p.client.keys.Public || kind == fuzzInitiate && !bytes.Equal(data, initiate)) {
+			if err == nil && (peer.Key() != p.client.key.Public() || kind == fuzzInitiate && !bytes.Equal(data, initiate)) {
 				t.Errorf("accepted %x", data)
 			}
 		}

@@ -31,13 +31,13 @@ type pair struct {
 // newPair makes both halves with new keys.
 func newPair(t testing.TB) pair {
 	t.Helper()
-	keys := GenerateKeyPair()
+	keys := GenerateKey()
 	server, err := NewServer(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Clock = stopped
-	return pair{newClient(t, keys.Public), server}
+	return pair{newClient(t, keys.Public()), server}
 }
 
 // stopped is a clock of a server that never moves: no cookie expires while a test waits
@@ -46,7 +46,7 @@ func stopped() time.Time { return time.Date(2031, 1, 2, 3, 4, 5, 6, time.UTC) }
 
 func newClient(t testing.TB, server PublicKey) *Client {
 	t.Helper()
-	client, err := NewClient(GenerateKeyPair(), server)
+	client, err := NewClient(GenerateKey(), server)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +113,9 @@ func (p pair) toSessions(t testing.TB) (client, server *Session) {
 // clone copies a client with its secrets, so that a step can be tried many
 // times. What it makes is random.
 func (c *Client) clone() *Client {
-	d := &Client{keys: c.keys, server: c.server, transient: c.transient, due: c.due, random: rand.Reader}
-	if !c.transient.Secret.IsZero() {
-		d.transient.Secret, _ = NewSecretKey(c.transient.Secret.key.octets[:])
+	d := &Client{key: c.key, server: c.server, transient: c.transient, due: c.due, random: rand.Reader}
+	if !c.transient.IsZero() {
+		d.transient, _ = NewSecretKey(c.transient.key.octets[:])
 	}
 	if c.shared != nil {
 		d.shared = c.shared.clone()
@@ -136,3 +136,12 @@ func (s *Session) receiver(last uint64) *Session {
 	*cipher.subkey.octets = *s.receive.cipher.subkey.octets
 	return &Session{receive: Opener{cipher: cipher, last: last}}
 }
+
+// public returns a pointer to the public key of s.
+func public(s SecretKey) *PublicKey {
+	key := s.Public()
+	return &key
+}
+
+// textOf returns a secret key in Z85.
+func textOf(s SecretKey) string { return string(s.AppendZ85(nil)) }

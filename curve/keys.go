@@ -2,11 +2,9 @@ package curve
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"sync/atomic"
 
 	"filippo.io/edwards25519"
@@ -29,11 +27,8 @@ var (
 	// memory is that nobody has filled, or that has been wiped. Everybody knows
 	// its public key.
 	ErrSecretKey = errors.New("curve: not a usable secret key")
-	// ErrNoSecretKey means that a secret key is needed and there is none.
-	ErrNoSecretKey = errors.New("curve: no secret key")
-	// ErrKeyPair means that a public key is not the one of its secret key.
-	// From outside this looks like a wrong server key.
-	ErrKeyPair = errors.New("curve: public key does not belong to the secret key")
+	// errNoSecretKey means that a secret key is needed, and this one is zero or wiped.
+	errNoSecretKey = errors.New("curve: no secret key")
 )
 
 // PublicKey is an X25519 public key. Two are equal if they are ==. Its text
@@ -65,18 +60,12 @@ func checkText[T string | []byte](s T) error {
 }
 
 // String returns the key in Z85.
-func (k PublicKey) String() string {
-	text, _ := k.AppendText(nil)
-	return string(text)
-}
-
-// AppendText appends the key in Z85. The error is always nil.
-func (k PublicKey) AppendText(dst []byte) ([]byte, error) {
-	return appendEncoded(dst, k[:], publicCharacter), nil
-}
+func (k PublicKey) String() string { return string(k.appendText()) }
 
 // MarshalText returns the key in Z85. The error is always nil.
-func (k PublicKey) MarshalText() ([]byte, error) { return k.AppendText(nil) }
+func (k PublicKey) MarshalText() ([]byte, error) { return k.appendText(), nil }
+
+func (k PublicKey) appendText() []byte { return appendEncoded(nil, k[:], publicCharacter) }
 
 // UnmarshalText does what ParsePublicKey does.
 func (k *PublicKey) UnmarshalText(text []byte) error {
@@ -150,7 +139,7 @@ func (s secret) wipe() { clear(s.octets[:]) }
 // SecretKey is an X25519 secret key. The zero value is no key. It prints as
 // "[secret]" under every verb, in JSON and in slog, and as an address where it
 // is an unexported field of something else. Copies share the key: Wipe wipes
-// it for all of them. Compare keys with Equal: == doesn't compile.
+// it for all of them. == doesn't compile.
 type SecretKey struct {
 	_   [0]func() // == would compare addresses
 	key *secretKey
@@ -165,7 +154,7 @@ type secretKey struct {
 // makeSecretKey makes a key of zeros, to be filled.
 func makeSecretKey() SecretKey { return SecretKey{key: &secretKey{secret: newSecret()}} }
 
-// ParseSecretKey reads the 40 characters of Z85 that Z85 gives, of which it leaves no
+// ParseSecretKey reads the 40 characters of Z85 that AppendZ85 writes, of which it leaves no
 // copy. Text in a []byte can be wiped afterwards. It returns ErrKeySize, a *Z85Error
 // or ErrSecretKey.
 func ParseSecretKey[T string | []byte](s T) (SecretKey, error) {
@@ -201,14 +190,6 @@ func (s SecretKey) checked() (SecretKey, error) {
 // IsZero reports whether there is no key, or it has been wiped.
 func (s SecretKey) IsZero() bool { return s.key == nil || isZero(s.key.octets[:]) }
 
-// Equal reports, in constant time, whether both are the same key.
-func (s SecretKey) Equal(t SecretKey) bool {
-	if s.IsZero() || t.IsZero() {
-		return s.IsZero() == t.IsZero()
-	}
-	return subtle.ConstantTimeCompare(s.key.octets[:], t.key.octets[:]) == 1
-}
-
 // Public returns the public key, which it computes the first time. It returns
 // the zero PublicKey if there is no secret key.
 func (s SecretKey) Public() PublicKey {
@@ -232,15 +213,14 @@ func (s SecretKey) AppendBytes(dst []byte) []byte {
 	return append(dst, s.key.octets[:]...)
 }
 
-// Z85 returns the secret as 40 characters of Z85, and "" if there is none. Nobody can
-// wipe a string: where there is a choice, use AppendBytes.
-func (s SecretKey) Z85() string {
+// AppendZ85 appends the secret to dst as 40 characters of Z85, or nothing if s is zero.
+// The caller wipes them.
+func (s SecretKey) AppendZ85(dst []byte) []byte {
 	if s.IsZero() {
-		return ""
+		return dst
 	}
-	text, _ := AppendZ85(make([]byte, 0, keyText), s.key.octets[:])
-	defer clear(text)
-	return string(text)
+	dst, _ = AppendZ85(dst, s.key.octets[:])
+	return dst
 }
 
 // Wipe overwrites the key in memory. Every copy of s is no key afterwards. It must not
@@ -254,9 +234,6 @@ func (s SecretKey) Wipe() {
 
 const redacted = "[secret]"
 
-// String returns "[secret]".
-func (SecretKey) String() string { return redacted }
-
 // Format writes "[secret]" whatever the verb.
 func (SecretKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
@@ -264,26 +241,14 @@ func (SecretKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // UnmarshalText on purpose.
 func (SecretKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// LogValue returns "[secret]".
-func (SecretKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+// GenerateKey returns a new secret key from the operating system's random numbers.
+func GenerateKey() SecretKey { return generateKey(rand.Reader) }
 
-// KeyPair is a public key and the secret key it belongs to.
-type KeyPair struct {
-	Public PublicKey
-	Secret SecretKey
-}
-
-// GenerateKeyPair makes a new key pair from the operating system's random
-// numbers.
-func GenerateKeyPair() KeyPair {
-	return generateKeyPair(rand.Reader)
-}
-
-// generateKeyPair makes a key pair of 32 octets of random, which must not fail.
-func generateKeyPair(random io.Reader) KeyPair {
-	secret := makeSecretKey()
-	mustRead(random, secret.key.octets[:])
-	return KeyPair{Public: secret.Public(), Secret: secret}
+// generateKey reads a secret key from random, which must not fail.
+func generateKey(random io.Reader) SecretKey {
+	key := makeSecretKey()
+	mustRead(random, key.key.octets[:])
+	return key
 }
 
 // mustRead fills p. Without random numbers there is nothing safe to go on
@@ -292,21 +257,6 @@ func mustRead(random io.Reader, p []byte) {
 	if _, err := io.ReadFull(random, p); err != nil {
 		panic("curve: no random numbers: " + err.Error())
 	}
-}
-
-// Check returns ErrNoSecretKey, ErrPublicKey, or ErrKeyPair if the two keys
-// are not those of one pair.
-func (p KeyPair) Check() error {
-	if p.Secret.IsZero() {
-		return ErrNoSecretKey
-	}
-	if err := p.Public.Check(); err != nil {
-		return err
-	}
-	if p.Secret.Public() != p.Public {
-		return ErrKeyPair
-	}
-	return nil
 }
 
 // basepointMult computes the public key of a secret key. It goes by way of

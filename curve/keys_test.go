@@ -97,7 +97,7 @@ func TestPublicKeyCheck(t *testing.T) {
 		}
 	}
 	for range 100 {
-		key := GenerateKeyPair().Public
+		key := GenerateKey().Public()
 		if err := key.Check(); err != nil {
 			t.Errorf("%x: %v", key[:], err)
 		}
@@ -108,33 +108,33 @@ func TestPublicKeyCheck(t *testing.T) {
 	}
 }
 
-// TestGenerateKeyPair: the public key is the one that the standard library
-// computes, and no pair comes twice.
-func TestGenerateKeyPair(t *testing.T) {
+// TestGenerateKey checks that the public key is the one that the standard library
+// computes, and that no key comes twice.
+func TestGenerateKey(t *testing.T) {
 	t.Parallel()
 	seen := map[PublicKey]bool{}
 	for range 50 {
-		keys := GenerateKeyPair()
-		if err := keys.Check(); err != nil {
+		keys := GenerateKey()
+		if err := keys.Public().Check(); err != nil {
 			t.Fatal(err)
 		}
-		secret, err := ecdh.X25519().NewPrivateKey(keys.Secret.key.octets[:])
+		secret, err := ecdh.X25519().NewPrivateKey(keys.key.octets[:])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(secret.PublicKey().Bytes(), keys.Public[:]); diff != "" {
+		if diff := cmp.Diff(secret.PublicKey().Bytes(), public(keys)[:]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if seen[keys.Public] {
-			t.Error("the same pair twice")
+		if seen[keys.Public()] {
+			t.Error("the same key twice")
 		}
-		seen[keys.Public] = true
+		seen[keys.Public()] = true
 	}
 }
 
 func TestPublicKeyText(t *testing.T) {
 	t.Parallel()
-	key := GenerateKeyPair().Public
+	key := GenerateKey().Public()
 	text := key.String()
 	if len(text) != 40 {
 		t.Errorf("%q has %d characters", text, len(text))
@@ -159,7 +159,7 @@ func TestPublicKeyText(t *testing.T) {
 
 func TestParseKeys(t *testing.T) {
 	t.Parallel()
-	good := GenerateKeyPair().Public.String()
+	good := GenerateKey().Public().String()
 	for _, tt := range []struct {
 		text   string
 		public error
@@ -182,8 +182,8 @@ func TestParseKeys(t *testing.T) {
 		if !errors.Is(err, tt.secret) {
 			t.Errorf("secret %q: got %v, want %v", tt.text, err, tt.secret)
 		}
-		if err == nil && s.Z85() != tt.text {
-			t.Errorf("secret %q came back as %q", tt.text, s.Z85())
+		if err == nil && textOf(s) != tt.text {
+			t.Errorf("secret %q came back as %q", tt.text, textOf(s))
 		}
 		if err != nil && !s.IsZero() {
 			t.Errorf("secret %q: a key and an error", tt.text)
@@ -194,7 +194,7 @@ func TestParseKeys(t *testing.T) {
 func TestSecretKey(t *testing.T) {
 	t.Parallel()
 	var none SecretKey
-	if !none.IsZero() || none.Z85() != "" || none.Public() != (PublicKey{}) || !none.Equal(SecretKey{}) {
+	if !none.IsZero() || textOf(none) != "" || none.Public() != (PublicKey{}) || textOf(none) != textOf(SecretKey{}) {
 		t.Error("the zero value is a key")
 	}
 	none.Wipe()
@@ -204,12 +204,12 @@ func TestSecretKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, _ := NewSecretKey(raw)
-	other := GenerateKeyPair().Secret
-	if !a.Equal(b) || a.Equal(other) || a.Equal(none) || none.Equal(a) {
-		t.Error("Equal is wrong")
+	other := GenerateKey()
+	if textOf(a) != textOf(b) || textOf(a) == textOf(other) || textOf(a) == textOf(none) || textOf(none) == textOf(a) {
+		t.Error("keys and their texts are not the same")
 	}
 	clear(raw)
-	if !a.Equal(b) || isZero(a.key.octets[:]) {
+	if textOf(a) != textOf(b) || isZero(a.key.octets[:]) {
 		t.Error("the key is not a copy")
 	}
 	if got := a.AppendBytes([]byte("before")); string(got[:6]) != "before" || !bytes.Equal(got[6:], b.key.octets[:]) {
@@ -221,14 +221,14 @@ func TestSecretKey(t *testing.T) {
 		t.Error("Wipe wiped the wrong keys")
 	}
 	for name, s := range map[string]SecretKey{"a wiped key": a, "its copy": copied} {
-		if !s.IsZero() || s.Z85() != "" || len(s.AppendBytes(nil)) != 0 || s.Public() != (PublicKey{}) || !s.Equal(none) {
+		if !s.IsZero() || textOf(s) != "" || len(s.AppendBytes(nil)) != 0 || s.Public() != (PublicKey{}) || textOf(s) != textOf(none) {
 			t.Errorf("%s is still one", name)
 		}
-		if err := (KeyPair{b.Public(), s}).Check(); !errors.Is(err, ErrNoSecretKey) {
+		if _, err := NewServer(s); !errors.Is(err, errNoSecretKey) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if reflect.TypeFor[SecretKey]().Comparable() || reflect.TypeFor[KeyPair]().Comparable() {
+	if reflect.TypeFor[SecretKey]().Comparable() {
 		t.Error("keys can be compared with ==")
 	}
 	if _, err := NewSecretKey(make([]byte, KeySize)); !errors.Is(err, ErrSecretKey) {

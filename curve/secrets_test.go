@@ -119,9 +119,9 @@ func TestSecretsDontPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets := map[string][]byte{
-		"s":                p.server.keys.Secret.key.octets[:],
-		"c":                p.client.keys.Secret.key.octets[:],
-		"c'":               beforeWelcome.transient.Secret.key.octets[:],
+		"s":                p.server.key.key.octets[:],
+		"c":                p.client.key.key.octets[:],
+		"c'":               beforeWelcome.transient.key.octets[:],
 		"c' and S":         beforeWelcome.shared.key.octets[:],
 		"c' and S'":        beforeReady.shared.key.octets[:],
 		"C' and s'":        waiting.shared.key.octets[:],
@@ -135,8 +135,7 @@ func TestSecretsDontPrint(t *testing.T) {
 		}
 	}
 	holders := map[string]any{
-		"secret key": p.client.keys.Secret,
-		"key pair":   p.client.keys,
+		"secret key": p.client.key,
 		"server":     p.server,
 		"client 1":   beforeWelcome,
 		"client 2":   beforeReady,
@@ -165,7 +164,7 @@ func TestSecretsDontPrint(t *testing.T) {
 			}
 		}
 	}
-	if got := fmt.Sprintf("%v %s %x", p.client.keys.Secret, p.client.keys.Secret, p.client.keys.Secret); got != "[secret] [secret] [secret]" {
+	if got := fmt.Sprintf("%v %s %x", p.client.key, p.client.key, p.client.key); got != "[secret] [secret] [secret]" {
 		t.Errorf("a secret key prints as %q", got)
 	}
 }
@@ -182,7 +181,7 @@ func TestWiped(t *testing.T) {
 	}
 	p := newPair(t)
 	welcome, counter := p.toWelcome(t)
-	transient, hello := p.client.transient.Secret.key.octets, p.client.shared
+	transient, hello := p.client.transient.key.octets, p.client.shared
 	initiate, err := p.client.HandleWelcome(nil, welcome, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -221,12 +220,12 @@ func TestWiped(t *testing.T) {
 	} {
 		p := newPair(t)
 		p.toWelcome(t)
-		transient, shared := p.client.transient.Secret.key.octets, p.client.shared
+		transient, shared := p.client.transient.key.octets, p.client.shared
 		end(p.client)
 		wantZero("c' after "+name, transient[:])
 		wantZero("shared key after "+name, shared.key.octets[:])
-		if err := p.client.keys.Check(); err != nil {
-			t.Errorf("%s wiped the caller's keys: %v", name, err)
+		if p.client.key.IsZero() {
+			t.Errorf("%s wiped the caller's key", name)
 		}
 	}
 	for name, end := range map[string]func(*Peer){
@@ -238,5 +237,5 @@ func TestWiped(t *testing.T) {
 		end(peer)
 		wantZero("shared key after "+name, shared.key.octets[:])
 	}
-	newClient(t, p.server.keys.Public).Close() // nothing there yet
+	newClient(t, p.server.key.Public()).Close() // nothing there yet
 }

@@ -16,18 +16,18 @@ type Server struct {
 	// must not be changed once the Server is in use.
 	Clock func() time.Time
 
-	keys    KeyPair // S, s
+	key     SecretKey // s
 	cookies cookieJar
 	random  io.Reader
 }
 
-// NewServer makes a server that has these keys. It returns what
-// [KeyPair.Check] says of them.
-func NewServer(keys KeyPair) (*Server, error) {
-	if err := keys.Check(); err != nil {
-		return nil, err
+// NewServer returns a server that has this secret key. It returns an error if key is
+// zero or wiped.
+func NewServer(key SecretKey) (*Server, error) {
+	if key.IsZero() {
+		return nil, errNoSecretKey
 	}
-	return &Server{keys: keys, random: rand.Reader}, nil
+	return &Server{key: key, random: rand.Reader}, nil
 }
 
 func (s *Server) now() time.Time {
@@ -43,11 +43,11 @@ func (s *Server) now() time.Time {
 // connection.
 //
 // It returns a *ProtocolError of ErrName, ErrLength, ErrVersion, ErrPadding,
-// ErrPublicKey, ErrBox, ErrBusy, ErrClosed, or ErrNoSecretKey if the server has no keys
+// ErrPublicKey, ErrBox, ErrBusy, ErrClosed, or errNoSecretKey if the server has no keys
 // or they have been wiped; dst then comes back unchanged.
 func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err error) {
-	if s.keys.Secret.IsZero() {
-		return dst, 0, refuse(helloName, ErrNoSecretKey)
+	if s.key.IsZero() {
+		return dst, 0, refuse(helloName, errNoSecretKey)
 	}
 	b, err := body(helloName, hello, helloSize, helloSize)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 		return dst, 0, refuse(helloName, err)
 	}
 	counter = cutCounter(&b)
-	shared := newSharedKey(&client, s.keys.Secret.key.octets) // C' and s
+	shared := newSharedKey(&client, s.key.key.octets) // C' and s
 	defer shared.wipe()
 	zeros, ok := shared.open(nil, b, shortNonce(helloPrefix, counter))
 	if !ok {
@@ -74,11 +74,12 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 		return dst, 0, refuse(helloName, ErrPadding)
 	}
 
-	transient := generateKeyPair(s.random) // S', s'
-	defer transient.Secret.Wipe()
+	transient := generateKey(s.random) // S', s'
+	defer transient.Wipe()
+	public := transient.Public()
 	text := make([]byte, 0, KeySize+cookieSize)
-	text = append(text, transient.Public[:]...)
-	text, err = s.cookies.seal(text, s.now(), s.random, &client, transient.Secret.key.octets)
+	text = append(text, public[:]...)
+	text, err = s.cookies.seal(text, s.now(), s.random, &client, transient.key.octets)
 	if err != nil {
 		return dst, 0, refuse(helloName, err)
 	}
@@ -94,11 +95,11 @@ func (s *Server) Welcome(dst, hello []byte) (welcome []byte, counter uint64, err
 // same connection. Of all INITIATEs with the same cookie one is accepted.
 //
 // It returns a *ProtocolError of ErrName, ErrLength, ErrNonce, ErrCookie,
-// ErrCookieUsed, ErrBox, ErrPublicKey, ErrVouch, ErrBusy, ErrClosed or ErrNoSecretKey,
+// ErrCookieUsed, ErrBox, ErrPublicKey, ErrVouch, ErrBusy, ErrClosed or errNoSecretKey,
 // as Welcome does.
 func (s *Server) Initiate(counter uint64, initiate []byte) (*Peer, error) {
-	if s.keys.Secret.IsZero() {
-		return nil, refuse(initiateName, ErrNoSecretKey)
+	if s.key.IsZero() {
+		return nil, refuse(initiateName, errNoSecretKey)
 	}
 	b, err := body(initiateName, initiate, initiateMin, noMax)
 	if err != nil {
@@ -156,7 +157,8 @@ func (s *Server) vouchHolds(vouch []byte, client *PublicKey, c *openedCookie) bo
 		return false
 	}
 	transient := subtle.ConstantTimeCompare(text[:KeySize], c.client[:])
-	server := subtle.ConstantTimeCompare(text[KeySize:], s.keys.Public[:])
+	public := s.key.Public()
+	server := subtle.ConstantTimeCompare(text[KeySize:], public[:])
 	return transient&server == 1
 }
 

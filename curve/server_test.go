@@ -11,21 +11,14 @@ import (
 
 func TestNewServer(t *testing.T) {
 	t.Parallel()
-	good, other := GenerateKeyPair(), GenerateKeyPair()
-	for name, tt := range map[string]struct {
-		keys KeyPair
-		want error
-	}{
-		"none":      {KeyPair{}, ErrNoSecretKey},
-		"no secret": {KeyPair{Public: good.Public}, ErrNoSecretKey},
-		"no public": {KeyPair{Secret: good.Secret}, ErrPublicKey},
-		"two pairs": {KeyPair{good.Public, other.Secret}, ErrKeyPair},
-	} {
-		if s, err := NewServer(tt.keys); s != nil || !errors.Is(err, tt.want) {
-			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+	good, wiped := GenerateKey(), GenerateKey()
+	wiped.Wipe()
+	for name, key := range map[string]SecretKey{"zero": {}, "wiped": wiped} {
+		if s, err := NewServer(key); s != nil || !errors.Is(err, errNoSecretKey) {
+			t.Errorf("%s: got %v", name, err)
 		}
-		if c, err := NewClient(tt.keys, good.Public); c != nil || !errors.Is(err, tt.want) {
-			t.Errorf("%s: client got %v, want %v", name, err, tt.want)
+		if c, err := NewClient(key, good.Public()); c != nil || !errors.Is(err, errNoSecretKey) {
+			t.Errorf("%s: client got %v", name, err)
 		}
 	}
 	if c, err := NewClient(good, PublicKey{}); c != nil || !errors.Is(err, ErrPublicKey) {
@@ -34,18 +27,18 @@ func TestNewServer(t *testing.T) {
 }
 
 // forgeHello makes a HELLO whose box holds text. The keys are C' and c'.
-func forgeHello(server PublicKey, keys KeyPair, text []byte) []byte {
+func forgeHello(server PublicKey, keys SecretKey, text []byte) []byte {
 	b := append([]byte(helloName), 1, 0)
 	b = append(b, make([]byte, paddingSize)...)
-	b = append(b, keys.Public[:]...)
+	b = append(b, public(keys)[:]...)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 1)
-	return newSharedKey(&server, keys.Secret.key.octets).seal(b, text, shortNonce(helloPrefix, 1))
+	return newSharedKey(&server, keys.key.octets).seal(b, text, shortNonce(helloPrefix, 1))
 }
 
 func TestWelcomeRefuses(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	s, public, keys := p.server, p.server.keys.Public, GenerateKeyPair()
+	s, public, keys := p.server, p.server.key.Public(), GenerateKey()
 	good := forgeHello(public, keys, make([]byte, zerosSize))
 	if _, _, err := s.Welcome(nil, good); err != nil {
 		t.Fatal(err)
@@ -74,7 +67,7 @@ func TestWelcomeRefuses(t *testing.T) {
 		{"other C'", with(80, public[:]...), ErrBox},
 		{"other counter", with(112, 1), ErrBox},
 		{"box with a one", forgeHello(public, keys, lastZero), ErrPadding},
-		{"box for another server", forgeHello(GenerateKeyPair().Public, keys, make([]byte, zerosSize)), ErrBox},
+		{"box for another server", forgeHello(GenerateKey().Public(), keys, make([]byte, zerosSize)), ErrBox},
 	}
 	for _, key := range lowOrderEncodings(t) {
 		tests = append(tests, test{"C' of low order", with(80, key[:]...), ErrPublicKey})
@@ -110,23 +103,23 @@ func TestInitiateRefuses(t *testing.T) {
 		prefix  string    // of its nonce
 		altered bool      // one bit of its box
 	}
-	stranger := GenerateKeyPair()
+	stranger := GenerateKey()
 	tests := map[string]struct {
 		forge func(*forgery)
 		want  error
 	}{
 		"nothing forged": {func(f *forgery) {}, nil},
 		// Somebody who has had a vouch for another connection.
-		"names another C'": {func(f *forgery) { f.c = stranger.Public }, ErrVouch},
+		"names another C'": {func(f *forgery) { f.c = stranger.Public() }, ErrVouch},
 		// A server to which the client has connected, and who goes on to this one.
-		"names another S":       {func(f *forgery) { f.s = stranger.Public }, ErrVouch},
+		"names another S":       {func(f *forgery) { f.s = stranger.Public() }, ErrVouch},
 		"names both in reverse": {func(f *forgery) { f.c, f.s = f.s, f.c }, ErrVouch},
 		"names nothing":         {func(f *forgery) { f.c, f.s = PublicKey{}, PublicKey{} }, ErrVouch},
 		"last bit of C'":        {func(f *forgery) { f.c[31] ^= 0x40 }, ErrVouch},
 		"last bit of S":         {func(f *forgery) { f.s[31] ^= 0x40 }, ErrVouch},
-		"claims another's key":  {func(f *forgery) { f.claims = stranger.Public }, ErrVouch},
-		"signed by another":     {func(f *forgery) { f.signer = stranger.Secret }, ErrVouch},
-		"to another S'":         {func(f *forgery) { f.to = stranger.Public }, ErrVouch},
+		"claims another's key":  {func(f *forgery) { f.claims = stranger.Public() }, ErrVouch},
+		"signed by another":     {func(f *forgery) { f.signer = stranger }, ErrVouch},
+		"to another S'":         {func(f *forgery) { f.to = stranger.Public() }, ErrVouch},
 		"other nonce prefix":    {func(f *forgery) { f.prefix = cookiePrefix }, ErrVouch},
 		"altered":               {func(f *forgery) { f.altered = true }, ErrVouch},
 		"claims no key":         {func(f *forgery) { f.claims = PublicKey{} }, ErrPublicKey},
@@ -148,11 +141,11 @@ func TestInitiateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := forgery{
-				claims: p.client.keys.Public,
-				signer: p.client.keys.Secret,
+				claims: p.client.key.Public(),
+				signer: p.client.key,
 				to:     basepointMult(&opened.secret),
-				c:      p.client.transient.Public,
-				s:      p.server.keys.Public,
+				c:      opened.client,
+				s:      p.server.key.Public(),
 				prefix: vouchPrefix,
 			}
 			tt.forge(&f)
@@ -189,7 +182,7 @@ func TestWelcomeKeyRefused(t *testing.T) {
 		nonce := randomOctets(longNonceSize)
 		b := append([]byte(welcomeName), nonce...)
 		text := append(key[:], randomOctets(cookieSize)...)
-		shared := newSharedKey(&p.client.transient.Public, p.server.keys.Secret.key.octets)
+		shared := newSharedKey(public(p.client.transient), p.server.key.key.octets)
 		out, err := p.client.HandleWelcome([]byte("before"), shared.seal(b, text, longNonce(welcomePrefix, nonce)), nil)
 		wantRefusal(t, err, "WELCOME", ErrPublicKey)
 		if string(out) != "before" {
@@ -202,7 +195,7 @@ func TestWelcomeKeyRefused(t *testing.T) {
 func TestWrongServerKey(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	p.client = newClient(t, GenerateKeyPair().Public)
+	p.client = newClient(t, GenerateKey().Public())
 	hello, err := p.client.Hello(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -216,10 +209,10 @@ func TestServerClosed(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	peer := p.toPeer(t)
-	other := pair{newClient(t, p.server.keys.Public), p.server}
+	other := pair{newClient(t, p.server.key.Public()), p.server}
 	initiate, counter := other.toInitiate(t)
 	p.server.Close()
-	hello, err := newClient(t, p.server.keys.Public).Hello(nil)
+	hello, err := newClient(t, p.server.key.Public()).Hello(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +236,7 @@ func TestServerClosed(t *testing.T) {
 // that is replaced meanwhile.
 func TestServerConcurrent(t *testing.T) {
 	t.Parallel()
-	keys := GenerateKeyPair()
+	keys := GenerateKey()
 	server, err := NewServer(keys)
 	if err != nil {
 		t.Fatal(err)
@@ -257,9 +250,9 @@ func TestServerConcurrent(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				p := pair{newClient(t, keys.Public), server}
+				p := pair{newClient(t, keys.Public()), server}
 				peer := p.toPeer(t)
-				if peer.Key() != p.client.keys.Public {
+				if peer.Key() != p.client.key.Public() {
 					t.Error("one client's key on another's connection")
 				}
 				ready, theirs, err := peer.Ready(nil, []byte("metadata"))
@@ -324,19 +317,19 @@ func TestServerWithoutKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	initiate, counter := p.toInitiate(t)
-	wiped, err := NewServer(GenerateKeyPair())
+	wiped, err := NewServer(GenerateKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	wiped.keys.Secret.Wipe()
+	wiped.key.Wipe()
 	for name, s := range map[string]*Server{"zero": {}, "with a clock": {Clock: stopped}, "wiped": wiped} {
 		out, _, err := s.Welcome([]byte("before"), hello)
-		wantRefusal(t, err, "HELLO", ErrNoSecretKey)
+		wantRefusal(t, err, "HELLO", errNoSecretKey)
 		if string(out) != "before" {
 			t.Errorf("%s: got %x", name, out)
 		}
 		_, err = s.Initiate(counter, initiate)
-		wantRefusal(t, err, "INITIATE", ErrNoSecretKey)
+		wantRefusal(t, err, "INITIATE", errNoSecretKey)
 		s.Expire()
 		s.Close()
 	}

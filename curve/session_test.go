@@ -80,7 +80,7 @@ func TestHandshakeCounters(t *testing.T) {
 	shared, transient := p.client.shared.clone(), p.client.transient
 	hello := append([]byte(helloName), 1, 0)
 	hello = append(hello, make([]byte, paddingSize)...)
-	hello = append(hello, transient.Public[:]...)
+	hello = append(hello, public(transient)[:]...)
 	hello = binary.BigEndian.AppendUint64(hello, 5)
 	hello = shared.seal(hello, make([]byte, zerosSize), shortNonce(helloPrefix, 5))
 	_, counter, err := p.server.Welcome(nil, hello)

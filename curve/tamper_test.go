@@ -358,12 +358,12 @@ func TestVectorsOrder(t *testing.T) {
 // every other.
 func TestVectorsOtherConnection(t *testing.T) {
 	var other []target
-	keys := GenerateKeyPair()
+	keys := GenerateKey()
 	server, err := NewServer(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pair{newClient(t, keys.Public), server}
+	p := pair{newClient(t, keys.Public()), server}
 	hello, err := p.client.Hello(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -76,8 +76,8 @@ func forEachTranscript(t *testing.T, test func(t *testing.T, tr *transcript)) {
 	}
 }
 
-// keyPair makes a key pair and checks that the public key is the secret's.
-func keyPair(t *testing.T, public, secret octets) KeyPair {
+// keyOf returns a secret key and checks that it has this public key.
+func keyOf(t *testing.T, public, secret octets) SecretKey {
 	t.Helper()
 	s, err := NewSecretKey(secret)
 	if err != nil {
@@ -86,21 +86,20 @@ func keyPair(t *testing.T, public, secret octets) KeyPair {
 	if len(public) != KeySize {
 		t.Fatalf("public key of %d octets", len(public))
 	}
-	keys := KeyPair{PublicKey(public), s}
-	if err := keys.Check(); err != nil {
-		t.Fatal(err)
+	if s.Public() != PublicKey(public) {
+		t.Fatal("the keys do not match")
 	}
-	return keys
+	return s
 }
 
 // client makes the client half as it was in the transcript.
 func (tr *transcript) client(t *testing.T) *Client {
 	t.Helper()
-	c, err := NewClient(keyPair(t, tr.ClientPublic, tr.ClientSecret), PublicKey(tr.ServerPublic))
+	c, err := NewClient(keyOf(t, tr.ClientPublic, tr.ClientSecret), PublicKey(tr.ServerPublic))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyPair(t, tr.ClientTransientPublic, tr.ClientTransientSecret)
+	keyOf(t, tr.ClientTransientPublic, tr.ClientTransientSecret)
 	c.random = script(tr.ClientTransientSecret, tr.VouchNonce)
 	return c
 }
@@ -108,11 +107,11 @@ func (tr *transcript) client(t *testing.T) *Client {
 // server makes the server half as it was in the transcript.
 func (tr *transcript) server(t *testing.T) *Server {
 	t.Helper()
-	s, err := NewServer(keyPair(t, tr.ServerPublic, tr.ServerSecret))
+	s, err := NewServer(keyOf(t, tr.ServerPublic, tr.ServerSecret))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyPair(t, tr.ServerTransientPublic, tr.ServerTransientSecret)
+	keyOf(t, tr.ServerTransientPublic, tr.ServerTransientSecret)
 	s.random = script(tr.ServerTransientSecret, tr.CookieKey, tr.CookieNonce, tr.WelcomeNonce)
 	s.Clock = stopped
 	return s

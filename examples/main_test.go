@@ -201,7 +201,7 @@ func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate str
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
 		Mechanism:  zap.Curve,
-		Keys:       me.KeyPair(),
+		Key:        me.Secret,
 		ServerKey:  server.Public,
 	})
 	ztest.Must(t, err)

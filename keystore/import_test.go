@@ -16,7 +16,7 @@ import (
 func goodExport(t testing.TB) (text string, alice, bob curve.PublicKey) {
 	t.Helper()
 	c := cert.Generate("alice")
-	bob = curve.GenerateKeyPair().Public
+	bob = curve.GenerateKey().Public()
 	var out strings.Builder
 	ztest.Must(t, Export(&out, []*Identity{{Name: "alice", Certificate: c, Groups: []string{"fx"}}},
 		map[curve.PublicKey]*Revocation{bob: {Time: recordTime, Reason: "stolen", Name: "bob", Groups: []string{"fx"}, Certificate: "any text"}}))

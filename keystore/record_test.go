@@ -28,7 +28,7 @@ func recordText(t testing.TB, key curve.PublicKey) (*Revocation, string) {
 // never is longer than what is read.
 func TestRecord(t *testing.T) {
 	t.Parallel()
-	key := curve.GenerateKeyPair().Public
+	key := curve.GenerateKey().Public()
 	want, text := recordText(t, key)
 	if got, err := parseRecord(key, []byte(text)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -47,7 +47,7 @@ func TestRecord(t *testing.T) {
 // reason to let the key in.
 func TestMalformedRecord(t *testing.T) {
 	t.Parallel()
-	key := curve.GenerateKeyPair().Public
+	key := curve.GenerateKey().Public()
 	_, good := recordText(t, key)
 	replace := func(old, new string) string {
 		t.Helper()
@@ -56,7 +56,7 @@ func TestMalformedRecord(t *testing.T) {
 		}
 		return strings.Replace(good, old, new, 1)
 	}
-	other := curve.GenerateKeyPair().Public.String()
+	other := curve.GenerateKey().Public().String()
 	for name, text := range map[string]string{
 		"empty":            "",
 		"cut in the key":   good[:strings.Index(good, key.String())+5],

@@ -388,7 +388,7 @@ func BenchmarkLoad(b *testing.B) {
 			s, err := keystore.Open(url, nil)
 			ztest.Must(b, err)
 			start := time.Now()
-			key := curve.GenerateKeyPair().Public
+			key := curve.GenerateKey().Public()
 			var part []keystore.Entry
 			for i := range bb.count {
 				// Any octets are a key; to make a pair for each takes too long.

@@ -252,9 +252,9 @@ func TestNoGroup(t *testing.T) {
 func TestNameLikeAKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	victim := curve.GenerateKeyPair().Public
+	victim := curve.GenerateKey().Public()
 	for strings.ContainsAny(victim.String(), "/") {
-		victim = curve.GenerateKeyPair().Public
+		victim = curve.GenerateKey().Public()
 	}
 	mallory := add(t, dir, victim.String())
 	s, log := open(t, dir)

@@ -20,7 +20,7 @@ import (
 // be everybody.
 func TestLinkDomain(t *testing.T) {
 	t.Parallel()
-	stranger := curve.GenerateKeyPair().Public
+	stranger := curve.GenerateKey().Public()
 	service := scenario.Named("service")
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "services"), service)

@@ -31,7 +31,7 @@ func stateText(body string) string {
 // were revoked could be let in.
 func TestMalformedState(t *testing.T) {
 	t.Parallel()
-	key := curve.GenerateKeyPair().Public
+	key := curve.GenerateKey().Public()
 	body, err := json.Marshal(state{Revoked: map[curve.PublicKey]keystore.Revocation{key: {Time: stateTime}}})
 	ztest.Must(t, err)
 	good := stateText(string(body))
@@ -101,7 +101,7 @@ func stores(t testing.TB, count int) (all []keystore.Store) {
 // by what was lifted before it, nor while a store has it revoked.
 func TestForgetting(t *testing.T) {
 	t.Parallel()
-	key := curve.GenerateKeyPair().Public
+	key := curve.GenerateKey().Public()
 	hour := func(n int) time.Time { return stateTime.Add(time.Duration(n) * time.Hour) }
 	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
 	ztest.Must(t, err)
@@ -159,7 +159,7 @@ func TestNewestList(t *testing.T) {
 // TestTogether: two states know together what each of them knows.
 func TestTogether(t *testing.T) {
 	t.Parallel()
-	one, two, three := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
+	one, two, three := curve.GenerateKey().Public(), curve.GenerateKey().Public(), curve.GenerateKey().Public()
 	acme := cert.GenerateAuthority("").Key
 	early, late := keystore.Revocation{Time: stateTime}, keystore.Revocation{Time: stateTime.Add(time.Hour)}
 	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 2}}}
@@ -176,7 +176,7 @@ func TestTogether(t *testing.T) {
 // no store has any more.
 func TestFileIsLost(t *testing.T) {
 	t.Parallel()
-	one, two := curve.GenerateKeyPair().Public, curve.GenerateKeyPair().Public
+	one, two := curve.GenerateKey().Public(), curve.GenerateKey().Public()
 	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
 	ztest.Must(t, err)
 	s := stores(t, 2)

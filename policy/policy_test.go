@@ -91,7 +91,7 @@ func TestDefault(t *testing.T) {
 	}{
 		{"known", request(key), allowed},
 		{"known, in no domain", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}, allowed},
-		{"stranger", request(curve.GenerateKeyPair().Public), unknown},
+		{"stranger", request(curve.GenerateKey().Public()), unknown},
 		{"all zero", request(curve.PublicKey{}), unknown},
 		{"short key", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:31]}}, refused("expected a key of 32 octets")},
 		{"two keys", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:], key[:]}}, refused("expected a key of 32 octets")},
@@ -197,7 +197,7 @@ func Example() {
 		return
 	}
 	defer handler.Close()
-	for _, key := range []curve.PublicKey{alice.Public, curve.GenerateKeyPair().Public} {
+	for _, key := range []curve.PublicKey{alice.Public, curve.GenerateKey().Public()} {
 		reply := handler.Handle(context.Background(), &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}})
 		fmt.Println(reply.Status, reply.Text, reply.UserID)
 	}

@@ -200,7 +200,7 @@ func connectBox(t *testing.T, network string) (*boxPeer, *zmtp.Conn) {
 	_, cfg := configs(zap.Curve, "DEALER", "DEALER")
 	peers := make(chan *boxPeer, 1)
 	go func() {
-		p, err := newBoxPeer(a, cfg.Keys.Public)
+		p, err := newBoxPeer(a, cfg.Key.Public())
 		if err != nil {
 			t.Error(err)
 		}

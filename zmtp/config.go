@@ -43,8 +43,8 @@ type Config struct {
 	// forgotten. Both peers must have the same.
 	Mechanism string
 
-	// Keys is our long-term key pair, for CURVE in both roles.
-	Keys curve.KeyPair
+	// Key is the long-term secret key, for CURVE in both roles.
+	Key curve.SecretKey
 	// ServerKey is the server's long-term public key, for a CURVE client.
 	ServerKey curve.PublicKey
 
@@ -160,9 +160,7 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return v
 }
 
-// checkMechanism checks what the mechanism needs in that role. Keys are checked
-// against each other here, since from outside a public key that isn't its
-// secret's looks like a wrong server key.
+// checkMechanism checks what the mechanism needs in that role.
 func (cfg *Config) checkMechanism(asServer bool) error {
 	switch cfg.Mechanism {
 	case zap.Null:
@@ -172,15 +170,15 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 			return fmt.Errorf("%w: user name or password of more than 255 octets", ErrConfig)
 		}
 	case zap.Curve:
-		if err := cfg.Keys.Check(); err != nil {
-			return fmt.Errorf("%w: Keys: %w", ErrConfig, err)
+		if cfg.Key.IsZero() {
+			return fmt.Errorf("%w: Key: no secret key", ErrConfig)
 		}
 		if !asServer {
 			if err := cfg.ServerKey.Check(); err != nil {
 				return fmt.Errorf("%w: ServerKey: %w", ErrConfig, err)
 			}
 		} else if cfg.server == nil {
-			server, err := curve.NewServer(cfg.Keys)
+			server, err := curve.NewServer(cfg.Key)
 			if err != nil {
 				return fmt.Errorf("%w: %w", ErrConfig, err)
 			}

@@ -98,17 +98,17 @@ func init() {
 func listenWithFew() {
 	go ztest.EndWithStdin()
 	ctx := context.Background()
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
 	err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 150, Max: 150})
 	if err != nil {
 		panic(err)
 	}
-	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{SocketType: "REP", Mechanism: zap.Curve, Keys: keys, Handler: allow,
+	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{SocketType: "REP", Mechanism: zap.Curve, Key: keys, Handler: allow,
 		HandshakeTimeout: 24 * time.Hour})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(ln.Endpoint(), keys.Public)
+	fmt.Println(ln.Endpoint(), keys.Public())
 	for {
 		if _, err := ln.Accept(ctx); err != nil { // and keeps it
 			panic(err)

@@ -10,7 +10,7 @@ import (
 // curveClient is the client half of CURVE (RFC 25, RFC 26): HELLO, WELCOME,
 // INITIATE, READY.
 func (h *handshake) curveClient() error {
-	client, err := curve.NewClient(h.cfg.Keys, h.cfg.ServerKey)
+	client, err := curve.NewClient(h.cfg.Key, h.cfg.ServerKey)
 	if err != nil {
 		return err
 	}

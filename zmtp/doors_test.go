@@ -54,7 +54,7 @@ func TestDecidedFirst(t *testing.T) {
 		a, b := net.Pipe()
 		c, s := shake(ztest.Context(t), a, b, client, server)
 		req := ztest.Receive(t, "the handler is asked", asked)
-		if key, _ := req.CurveKey(); mechanism == zap.Curve && key != client.Keys.Public {
+		if key, _ := req.CurveKey(); mechanism == zap.Curve && key != client.Key.Public() {
 			t.Errorf("the handler was asked about %v", key)
 		}
 		var refused *zmtp.RefusedError
@@ -180,7 +180,7 @@ func TestFailuresToldOnce(t *testing.T) {
 	}
 	ztest.Must(t, ln.Close())
 	for _, words := range [][]string{
-		{`msg="client denied"`, "status=400", client.Keys.Public.String()},
+		{`msg="client denied"`, "status=400", client.Key.Public().String()},
 		{`msg="client denied again"`, "count=19"},
 		{`msg="handshake failed"`, "mechanisms differ: ours is CURVE, the peer's NULL"},
 		{`msg="handshake failed again"`, "mechanisms differ", "count=19"},

@@ -14,14 +14,14 @@ import (
 // that it is refused.
 func Example() {
 	ctx := context.Background()
-	serverKeys, aliceKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	serverKeys, aliceKeys := curve.GenerateKey(), curve.GenerateKey()
 
 	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{
 		SocketType: "REP",
 		Mechanism:  zap.Curve,
-		Keys:       serverKeys,
+		Key:        serverKeys,
 		Handler: zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
-			if key, ok := req.CurveKey(); ok && key == aliceKeys.Public {
+			if key, ok := req.CurveKey(); ok && key == aliceKeys.Public() {
 				return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
 			}
 			return zap.Refuse("unknown key")
@@ -49,12 +49,12 @@ func Example() {
 		conn.Recv(ctx) // until the client has read it and leaves
 	}()
 
-	dial := func(keys curve.KeyPair) (*zmtp.Conn, error) {
+	dial := func(keys curve.SecretKey) (*zmtp.Conn, error) {
 		return zmtp.Dial(ctx, ln.Endpoint(), zmtp.Config{
 			SocketType: "REQ",
 			Mechanism:  zap.Curve,
-			Keys:       keys,
-			ServerKey:  serverKeys.Public,
+			Key:        keys,
+			ServerKey:  serverKeys.Public(),
 		})
 	}
 	alice, err := dial(aliceKeys)
@@ -72,7 +72,7 @@ func Example() {
 	alice.Close()
 	<-served
 
-	_, err = dial(curve.GenerateKeyPair())
+	_, err = dial(curve.GenerateKey())
 	var refused *zmtp.RefusedError
 	if errors.As(err, &refused) {
 		fmt.Println(refused)

@@ -49,10 +49,10 @@ func TestHandshake(t *testing.T) {
 					t.Errorf("credentials %q %q", name, password)
 				}
 			case zap.Curve:
-				if key, ok := asked.CurveKey(); !ok || key != client.Keys.Public || user.Key != client.Keys.Public {
-					t.Errorf("the handler was asked about %v, user %v, want %v", key, user.Key, client.Keys.Public)
+				if key, ok := asked.CurveKey(); !ok || key != client.Key.Public() || user.Key != client.Key.Public() {
+					t.Errorf("the handler was asked about %v, user %v, want %v", key, user.Key, client.Key.Public())
 				}
-				if c.User().Key != server.Keys.Public {
+				if c.User().Key != server.Key.Public() {
 					t.Errorf("the client knows the server as %v", c.User().Key)
 				}
 			}
@@ -136,7 +136,7 @@ func TestRefused(t *testing.T) {
 				if !errors.As(s.err, &denied) {
 					t.Fatalf("server got %v, want a DeniedError", s.err)
 				}
-				if mechanism == zap.Curve && denied.Key != client.Keys.Public {
+				if mechanism == zap.Curve && denied.Key != client.Key.Public() {
 					t.Errorf("denied key is %v", denied.Key)
 				}
 			})
@@ -153,7 +153,7 @@ func TestHandshakeMismatch(t *testing.T) {
 	}{
 		{
 			name:   "wrong server key",
-			client: func(c, _ *zmtp.Config) { c.ServerKey = curve.GenerateKeyPair().Public },
+			client: func(c, _ *zmtp.Config) { c.ServerKey = curve.GenerateKey().Public() },
 			check: func(t *testing.T, clientErr, serverErr error) {
 				if !errors.Is(clientErr, zmtp.ErrServerKey) {
 					t.Errorf("client: %v", clientErr)
@@ -241,10 +241,9 @@ func TestConfig(t *testing.T) {
 		{"reserved identity", false, func(c *zmtp.Config) { c.Identity = []byte{0, 1} }, zmtp.ErrConfig},
 		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.Identity = "PUSH", []byte("x") }, zmtp.ErrConfig},
 		{"negative limit", false, func(c *zmtp.Config) { c.MaxParts = -1 }, zmtp.ErrConfig},
-		{"no keys", false, func(c *zmtp.Config) { c.Keys = curve.KeyPair{} }, curve.ErrNoSecretKey},
-		{"keys of two pairs", false, func(c *zmtp.Config) { c.Keys.Public = curve.GenerateKeyPair().Public }, curve.ErrKeyPair},
+		{"no key", false, func(c *zmtp.Config) { c.Key = curve.SecretKey{} }, zmtp.ErrConfig},
 		{"no server key", false, func(c *zmtp.Config) { c.ServerKey = curve.PublicKey{} }, curve.ErrPublicKey},
-		{"server's keys", true, func(c *zmtp.Config) { c.Keys.Public = good.Keys.Public }, curve.ErrKeyPair},
+		{"server without a key", true, func(c *zmtp.Config) { c.Key = curve.SecretKey{} }, zmtp.ErrConfig},
 		{"server without handler", true, func(c *zmtp.Config) { c.Handler = nil }, zmtp.ErrConfig},
 		{"long domain", true, func(c *zmtp.Config) { c.Domain = strings.Repeat("x", 256) }, zap.ErrRequest},
 		{"domain beyond ASCII", true, func(c *zmtp.Config) { c.Domain = "größer" }, zap.ErrRequest},

@@ -33,7 +33,7 @@ func TestInteropRefusedByUs(t *testing.T) {
 		}, "protocol: 0x10000001", "unknown login"},
 		{"500", func(_, server *zmtp.Config) { server.Handler = answer(zap.StatusError, "broken") },
 			"refused: 500", "broken"},
-		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKeyPair().Public },
+		{"wrong server key", func(client, _ *zmtp.Config) { client.ServerKey = curve.GenerateKey().Public() },
 			"no detail", "box does not open"},
 		{"mechanism", func(client, _ *zmtp.Config) { client.Mechanism = zap.Null },
 			"protocol: 0x11000002", "mechanisms differ: ours is CURVE, the peer's NULL"},
@@ -82,7 +82,7 @@ func TestInteropRefusedByLibzmq(t *testing.T) {
 	t.Run("wrong server key", func(t *testing.T) {
 		t.Parallel()
 		client, server := configs(zap.Curve, "REQ", "REP")
-		client.ServerKey = curve.GenerateKeyPair().Public
+		client.ServerKey = curve.GenerateKey().Public()
 		if _, err := dialLibzmq(t, client, server); !errors.Is(err, zmtp.ErrServerKey) {
 			t.Errorf("got %v", err)
 		}

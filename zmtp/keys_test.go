@@ -10,9 +10,9 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestSetKeys: a listener that was given other keys shakes hands with those, and keeps
+// TestSetKey: a listener that was given other keys shakes hands with those, and keeps
 // what it has; keys that can't be change nothing.
-func TestSetKeys(t *testing.T) {
+func TestSetKey(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
 	client, server := configs(zap.Curve, "REQ", "REP")
@@ -26,17 +26,15 @@ func TestSetKeys(t *testing.T) {
 	ztest.Must(t, err)
 	defer accepted.Close()
 
-	mixed := curve.GenerateKeyPair()
-	mixed.Public = curve.GenerateKeyPair().Public
-	if err := ln.SetKeys(mixed); !errors.Is(err, zmtp.ErrConfig) {
-		t.Errorf("keys that don't belong together: %v", err)
+	if err := ln.SetKey(curve.SecretKey{}); !errors.Is(err, zmtp.ErrConfig) {
+		t.Errorf("no key: %v", err)
 	}
-	next := curve.GenerateKeyPair()
-	ztest.Must(t, ln.SetKeys(next))
+	next := curve.GenerateKey()
+	ztest.Must(t, ln.SetKey(next))
 	if _, err := zmtp.Dial(ctx, ln.Endpoint(), client); !errors.Is(err, zmtp.ErrServerKey) {
 		t.Errorf("by the old key: %v", err)
 	}
-	client.ServerKey = next.Public
+	client.ServerKey = next.Public()
 	after, err := zmtp.Dial(ctx, ln.Endpoint(), client)
 	ztest.Must(t, err)
 	defer after.Close()
@@ -49,7 +47,7 @@ func TestSetKeys(t *testing.T) {
 	other, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", null)
 	ztest.Must(t, err)
 	defer other.Close()
-	if err := other.SetKeys(next); !errors.Is(err, zmtp.ErrConfig) {
+	if err := other.SetKey(next); !errors.Is(err, zmtp.ErrConfig) {
 		t.Errorf("NULL: %v", err)
 	}
 }

@@ -123,16 +123,15 @@ func (l *Listener) use(cfg *Config) {
 	l.cfg.Store(cfg)
 }
 
-// SetKeys gives a CURVE server another key pair. Handshakes that begin from then on
-// use it; those under way and the connections that are there stay as they are. The
-// error is ErrConfig for keys that don't belong together, and for a listener of
-// another mechanism; everything then stays as it was.
-func (l *Listener) SetKeys(keys curve.KeyPair) error {
+// SetKey replaces the secret key of a CURVE server. Handshakes that begin from then on
+// use it; handshakes in progress and existing connections keep the old one. If key is
+// zero, or the listener has another mechanism, SetKey returns an error and changes nothing.
+func (l *Listener) SetKey(key curve.SecretKey) error {
 	cfg := *l.cfg.Load()
 	if cfg.server == nil {
-		return fmt.Errorf("%w: only a CURVE server has keys", ErrConfig)
+		return fmt.Errorf("%w: only a CURVE server has a key", ErrConfig)
 	}
-	cfg.Keys, cfg.server = keys, nil
+	cfg.Key, cfg.server = key, nil
 	checked, err := cfg.withDefaults(true)
 	if err != nil {
 		return err

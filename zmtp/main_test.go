@@ -36,8 +36,8 @@ func configs(mechanism, clientType, serverType string) (client, server zmtp.Conf
 	case zap.Plain:
 		client.Username, client.Password = "admin", zap.NewPassword("secret")
 	case zap.Curve:
-		client.Keys, server.Keys = curve.GenerateKeyPair(), curve.GenerateKeyPair()
-		client.ServerKey = server.Keys.Public
+		client.Key, server.Key = curve.GenerateKey(), curve.GenerateKey()
+		client.ServerKey = server.Key.Public()
 	}
 	return client, server
 }

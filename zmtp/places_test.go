@@ -129,13 +129,13 @@ func (h slowAndPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 func TestSlowDecisions(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
-	keys, prompt := curve.GenerateKeyPair(), curve.GenerateKeyPair()
-	handler := slowAndPrompt{prompt.Public, make(chan struct{}), make(chan struct{})}
+	keys, prompt := curve.GenerateKey(), curve.GenerateKey()
+	handler := slowAndPrompt{prompt.Public(), make(chan struct{}), make(chan struct{})}
 	var log ztest.Log
-	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.Curve, Keys: keys, Handler: handler,
+	ln := listenWith(t, Config{SocketType: "REP", Mechanism: zap.Curve, Key: keys, Handler: handler,
 		HandshakeTimeout: ztest.Patience, Log: log.Logger()}, [gone]int{shaking: 1, deciding: 2, waiting: 1})
-	dial := func(own curve.KeyPair) error {
-		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.Curve, Keys: own, ServerKey: keys.Public,
+	dial := func(own curve.SecretKey) error {
+		conn, err := Dial(ctx, ln.Endpoint(), Config{SocketType: "REQ", Mechanism: zap.Curve, Key: own, ServerKey: keys.Public(),
 			HandshakeTimeout: ztest.Patience})
 		if err == nil {
 			t.Cleanup(func() { conn.Close() })
@@ -144,10 +144,10 @@ func TestSlowDecisions(t *testing.T) {
 	}
 	admitted := make(chan error, 2)
 	for range 2 {
-		go func() { admitted <- dial(curve.GenerateKeyPair()) }()
+		go func() { admitted <- dial(curve.GenerateKey()) }()
 		ztest.Receive(t, "the handler is asked", handler.asked)
 	}
-	if err := dial(curve.GenerateKeyPair()); !errors.Is(err, ErrTryAgain) {
+	if err := dial(curve.GenerateKey()); !errors.Is(err, ErrTryAgain) {
 		t.Errorf("a third slow decision: %v", err)
 	}
 	ztest.Wait(t, "a line of the log", func() bool { return log.Count("client denied", "status=300", "too many clients") == 1 })

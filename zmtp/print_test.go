@@ -15,9 +15,9 @@ import (
 // however it is printed.
 func TestConfigPrints(t *testing.T) {
 	t.Parallel()
-	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.Plain, Keys: curve.GenerateKeyPair(),
+	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.Plain, Key: curve.GenerateKey(),
 		Username: "alice", Password: zap.NewPassword("open sesame")}
-	octets := cfg.Keys.Secret.AppendBytes(nil)
+	octets := cfg.Key.AppendBytes(nil)
 	var log strings.Builder
 	for _, v := range []any{cfg, &cfg, struct{ cfg zmtp.Config }{cfg}, struct{ Config *zmtp.Config }{&cfg}} {
 		slog.New(slog.NewTextHandler(&log, nil)).Info("message", "config", v)
@@ -26,7 +26,7 @@ func TestConfigPrints(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			out += fmt.Sprintf(verb+"\n", v)
 		}
-		for _, secret := range []string{"open sesame", fmt.Sprintf("%x", "open sesame"), cfg.Keys.Secret.Z85(),
+		for _, secret := range []string{"open sesame", fmt.Sprintf("%x", "open sesame"), string(cfg.Key.AppendZ85(nil)),
 			string(octets), fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprint(octets), "[]"), strings.Trim(fmt.Sprintf("%#v", octets), "[]byte{}")} {
 			if strings.Contains(out, secret) {
 				t.Errorf("%q shows in\n%s", secret, out)

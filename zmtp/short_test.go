@@ -80,7 +80,7 @@ func TestLongHandshake(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		go func() {
-			half, err := curve.NewClient(client.Keys, client.ServerKey)
+			half, err := curve.NewClient(client.Key, client.ServerKey)
 			ztest.Must(t, err)
 			hello, err := half.Hello(nil)
 			ztest.Must(t, err)

@@ -46,7 +46,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 		nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
 		ztest.Must(t, err)
 		defer nc.Close()
-		half, err := curve.NewClient(curve.GenerateKeyPair(), server.Keys.Public)
+		half, err := curve.NewClient(curve.GenerateKey(), server.Key.Public())
 		ztest.Must(t, err)
 		hello, err := half.Hello(nil)
 		ztest.Must(t, err)

@@ -15,7 +15,7 @@ func listen(ctx context.Context, socketType, mechanism string, handler zap.Handl
 	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism, Handler: handler}
 	if mechanism == zap.Curve {
 		var err error
-		if cfg.Keys, err = keyPair("BENCH_SERVER"); err != nil {
+		if cfg.Key, err = secretKey("BENCH_SERVER_SECRET"); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +39,7 @@ func clientConfig(socketType, mechanism string) (zmtp.Config, error) {
 		return cfg, nil
 	}
 	var err error
-	if cfg.Keys, err = keyPair("BENCH_CLIENT"); err != nil {
+	if cfg.Key, err = secretKey("BENCH_CLIENT_SECRET"); err != nil {
 		return cfg, err
 	}
 	cfg.ServerKey, err = publicKey("BENCH_SERVER_PUBLIC")
@@ -55,15 +55,13 @@ func dial(ctx context.Context, socketType, mechanism, endpoint string) (*zmtp.Co
 	return zmtp.Dial(ctx, endpoint, cfg)
 }
 
-// keyPair reads the two keys of one side from the environment.
-func keyPair(side string) (pair curve.KeyPair, err error) {
-	if pair.Public, err = publicKey(side + "_PUBLIC"); err != nil {
-		return pair, err
+// secretKey reads the secret key in an environment variable.
+func secretKey(name string) (curve.SecretKey, error) {
+	key, err := curve.ParseSecretKey(os.Getenv(name))
+	if err != nil {
+		return key, fmt.Errorf("%s: %w", name, err)
 	}
-	if pair.Secret, err = curve.ParseSecretKey(os.Getenv(side + "_SECRET")); err != nil {
-		return pair, fmt.Errorf("%s_SECRET: %w", side, err)
-	}
-	return pair, nil
+	return key, nil
 }
 
 func publicKey(name string) (curve.PublicKey, error) {

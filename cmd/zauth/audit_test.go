@@ -107,7 +107,7 @@ func TestAuditRequired(t *testing.T) {
 		z := startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--keystore", "dir:" + dir, "--audit", "/dev/full"}, tt.flags...)...)
 		client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{z.endpoint}})
 		for range 3 {
-			if reply := client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public)); reply.Status != tt.want {
+			if reply := client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public())); reply.Status != tt.want {
 				t.Errorf("%v: %+v", tt.flags, reply)
 			}
 		}
@@ -127,7 +127,7 @@ func TestTornAudit(t *testing.T) {
 	ztest.Must(t, os.WriteFile(audit, []byte(`{"time":"2026-`), 0o600))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--audit", audit)
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{z.endpoint}})
-	client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public))
+	client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public()))
 	text, err := os.ReadFile(audit)
 	ztest.Must(t, err)
 	lines := strings.Split(string(text), "\n")

@@ -82,7 +82,7 @@ func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey,
 		c, err := loadCertificate(f, slog.New(slog.DiscardHandler))
 		if err == nil && inUse != c.Public {
 			for _, ln := range listeners {
-				err = errors.Join(err, ln.SetKeys(c.KeyPair()))
+				err = errors.Join(err, ln.SetKey(c.Secret))
 			}
 			if err == nil {
 				log.Info("zauth's own certificate has changed: services need the new public one", "key", c.Public, "file", f.cert)

@@ -32,7 +32,7 @@ func TestDescriptorsForRevocations(t *testing.T) {
 	})
 	z.waitFor(t, "accepting a connection failed")
 	store, err := keystore.Open(dir, nil)
-	ztest.Must(t, err, store.Revoke(keys[0].Public, time.Now(), "stolen"))
+	ztest.Must(t, err, store.Revoke(keys[0].Public(), time.Now(), "stolen"))
 	z.waitFor(t, "key revoked", "alice")
 	if z.log.Count("can't be read", filepath.Base(dir)) != 0 {
 		t.Error("the keystore couldn't be read")

@@ -26,7 +26,7 @@ import (
 // asks zauth about each client.
 type service struct {
 	endpoint string
-	keys     curve.KeyPair
+	keys     curve.SecretKey
 	link     zap.Handler
 
 	mu     sync.Mutex
@@ -53,10 +53,10 @@ func (s *service) count(counts map[curve.PublicKey]int, key curve.PublicKey) {
 
 // counted returns how often the service asked about a client, and how often the
 // answer was 300.
-func (s *service) counted(keys curve.KeyPair) (asked, laters int) {
+func (s *service) counted(keys curve.SecretKey) (asked, laters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked[keys.Public], s.laters[keys.Public]
+	return s.asked[keys.Public()], s.laters[keys.Public()]
 }
 
 // startService runs a service until the test ends. A handshake takes as long as
@@ -65,7 +65,7 @@ func (s *service) counted(keys curve.KeyPair) (asked, laters int) {
 func startService(t *testing.T, link remote.ClientConfig, handshake time.Duration) *service {
 	t.Helper()
 	s := &service{
-		keys:   curve.GenerateKeyPair(),
+		keys:   curve.GenerateKey(),
 		link:   zaptest.NewClient(t, link),
 		asked:  map[curve.PublicKey]int{},
 		laters: map[curve.PublicKey]int{},
@@ -92,8 +92,8 @@ func startService(t *testing.T, link remote.ClientConfig, handshake time.Duratio
 }
 
 // ask asks the service once in pure Go.
-func (s *service) ask(ctx context.Context, keys curve.KeyPair) (string, error) {
-	conn, err := zmtp.Dial(ctx, s.endpoint, zmtp.Config{SocketType: "REQ", Mechanism: zap.Curve, Keys: keys, ServerKey: s.keys.Public, HandshakeTimeout: ztest.Patience})
+func (s *service) ask(ctx context.Context, keys curve.SecretKey) (string, error) {
+	conn, err := zmtp.Dial(ctx, s.endpoint, zmtp.Config{SocketType: "REQ", Mechanism: zap.Curve, Key: keys, ServerKey: s.keys.Public(), HandshakeTimeout: ztest.Patience})
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +110,7 @@ func (s *service) ask(ctx context.Context, keys curve.KeyPair) (string, error) {
 
 // askLibzmq asks the service with a libzmq socket, which tries by itself until
 // it is let in or refused.
-func (s *service) askLibzmq(keys curve.KeyPair) (string, error) {
+func (s *service) askLibzmq(keys curve.SecretKey) (string, error) {
 	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return "", err
@@ -125,7 +125,7 @@ func (s *service) askLibzmq(keys curve.KeyPair) (string, error) {
 		sock.SetLinger(0),
 		sock.SetRcvtimeo(ztest.Patience),
 		sock.SetHandshakeIvl(ztest.Patience),
-		libzmq.Client(sock, keys, s.keys.Public),
+		libzmq.Client(sock, keys, s.keys.Public()),
 		sock.Connect(s.endpoint),
 	} {
 		if err != nil {
@@ -147,7 +147,7 @@ func intruders(t *testing.T, s *service) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			keys := curve.GenerateKeyPair()
+			keys := curve.GenerateKey()
 			for ctx.Err() == nil {
 				attempt, done := context.WithTimeout(ctx, 500*time.Millisecond)
 				if reply, err := s.ask(attempt, keys); err == nil {

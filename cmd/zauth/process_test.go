@@ -82,7 +82,7 @@ func (z *zauth) end(t *testing.T) {
 
 // keystoreOf makes a directory with the certificates of these names, and
 // returns their keys.
-func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.KeyPair) {
+func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.SecretKey) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, name := range names {
@@ -92,9 +92,9 @@ func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.KeyPair
 }
 
 // addTo puts a new certificate into a keystore.
-func addTo(t *testing.T, dir, name string) curve.KeyPair {
+func addTo(t *testing.T, dir, name string) curve.SecretKey {
 	t.Helper()
 	c := cert.Generate(name)
 	ztest.Must(t, c.SavePublic(filepath.Join(dir, name+".key")))
-	return c.KeyPair()
+	return c.Secret
 }

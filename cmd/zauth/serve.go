@@ -151,7 +151,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
-		followCertificate(ctx, f, link.Keys.Public, listeners, log)
+		followCertificate(ctx, f, link.Key.Public(), listeners, log)
 		return nil
 	})
 	group.Go(func() error {
@@ -251,7 +251,7 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 	}
 	return zmtp.Config{
 		Mechanism: zap.Curve,
-		Keys:      c.KeyPair(),
+		Key:       c.Secret,
 		Handler:   decide,
 		Domain:    policy.LinkDomain,
 		Log:       log,

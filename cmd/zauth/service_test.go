@@ -107,7 +107,7 @@ func TestDirectoryFollowed(t *testing.T) {
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", dir)
 	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}}, ztest.Patience)
 	ctx := ztest.Context(t)
-	follows := func(what string, keys curve.KeyPair, letIn bool) {
+	follows := func(what string, keys curve.SecretKey, letIn bool) {
 		t.Helper()
 		ztest.Wait(t, what, func() bool {
 			_, err := s.ask(ctx, keys)
@@ -220,11 +220,11 @@ func TestCurveLink(t *testing.T) {
 	z, own := startWithCertificate(t, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
 	asks(t, z, own, serviceKeys[0], keys[0])
 	asksInVain(t, z, own, keys[0], keys[0])
-	asksInVain(t, z, own, curve.GenerateKeyPair(), keys[0])
+	asksInVain(t, z, own, curve.GenerateKey(), keys[0])
 	late := addTo(t, services, "late")
 	z.waitFor(t, "identity added", "late")
 	asks(t, z, own, late, keys[0])
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Key: serviceKeys[0], ServerKey: own}}, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), serviceKeys[0]); !errors.As(err, &refused) {
 		t.Errorf("a service as a client: %q, %v", reply, err)
@@ -245,14 +245,14 @@ func TestRevokedAtBothDoors(t *testing.T) {
 	z, own := startWithCertificate(t, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
 	for i, url := range []string{dir, services} {
 		store, err := keystore.Open(url, nil)
-		ztest.Must(t, err, store.Revoke(keys[1+i].Public, time.Now(), "stolen"), store.Close())
+		ztest.Must(t, err, store.Revoke(keys[1+i].Public(), time.Now(), "stolen"), store.Close())
 	}
 	z.waitFor(t, "key revoked", "bob")
 	z.waitFor(t, "key revoked", "carol")
 	asksInVain(t, z, own, keys[1], keys[0]) // revoked as a client
 	asker := addTo(t, services, "asker")
 	z.waitFor(t, "identity added", "asker")
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: asker, ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Key: asker, ServerKey: own}}, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), keys[2]); !errors.As(err, &refused) { // revoked as a service
 		t.Errorf("%q, %v", reply, err)
@@ -270,7 +270,7 @@ func TestLinkByPolicy(t *testing.T) {
 	z, own := startWithCertificate(t, "--policy", file)
 	asks(t, z, own, serviceKeys[0], keys[0])
 	asksInVain(t, z, own, keys[0], keys[0])
-	asksInVain(t, z, own, curve.GenerateKeyPair(), keys[0])
+	asksInVain(t, z, own, curve.GenerateKey(), keys[0])
 }
 
 // TestOwnCertificateFollowed: when the file of zauth's own certificate is replaced,
@@ -284,7 +284,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	first, second := cert.Generate(""), cert.Generate("")
 	ztest.Must(t, first.Save(path))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
-	link := zmtp.Config{Mechanism: zap.Curve, Keys: serviceKeys[0], ServerKey: first.Public}
+	link := zmtp.Config{Mechanism: zap.Curve, Key: serviceKeys[0], ServerKey: first.Public}
 	connected := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
 	admits := func(s *service) {
 		t.Helper()
@@ -314,22 +314,22 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 
 // asks expects that a service with these keys gets an answer from zauth: alice is
 // admitted.
-func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.KeyPair) {
+func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.SecretKey) {
 	t.Helper()
-	link := zmtp.Config{Mechanism: zap.Curve, Keys: service, ServerKey: server}
+	link := zmtp.Config{Mechanism: zap.Curve, Key: service, ServerKey: server}
 	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
 	if reply, err := s.ask(ztest.Context(t), alice); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
 	}
-	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public.String(), "user=alice")
+	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public().String(), "user=alice")
 }
 
 // asksInVain expects that zauth doesn't let somebody with these keys ask.
-func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.KeyPair) {
+func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.SecretKey) {
 	t.Helper()
-	link := zmtp.Config{Mechanism: zap.Curve, Keys: keys, ServerKey: server}
+	link := zmtp.Config{Mechanism: zap.Curve, Key: keys, ServerKey: server}
 	stranger := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link, Wait: 100 * time.Millisecond}, ztest.Patience)
-	z.waitFor(t, "client denied", keys.Public.String())
+	z.waitFor(t, "client denied", keys.Public().String())
 	asking, stop := context.WithCancel(ztest.Context(t))
 	defer stop()
 	answers := make(chan error, 1)

@@ -69,7 +69,7 @@ func TestNobodyReadsLog(t *testing.T) {
 	ztest.Must(t, stderr.Close())
 	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
 	for n := range 20 {
-		if reply := client.Handle(ztest.Context(t), byKey(fmt.Sprintf("192.0.2.%d", n), keys[0].Public)); reply.Status != zap.StatusOK {
+		if reply := client.Handle(ztest.Context(t), byKey(fmt.Sprintf("192.0.2.%d", n), keys[0].Public())); reply.Status != zap.StatusOK {
 			t.Fatalf("%+v", reply)
 		}
 	}

@@ -135,14 +135,14 @@ get all of them, and zcert open finds the one that it can open.`,
 			if err != nil {
 				return err
 			}
-			var keys *curve.KeyPair
+			var keys *curve.SecretKey
 			if from != "" {
 				sender, err := loadSecret(cmd, from, passphraseFile)
 				if err != nil {
 					return err
 				}
 				defer sender.Secret.Wipe()
-				pair := sender.KeyPair()
+				pair := sender.Secret
 				keys = &pair
 			}
 			// All of them before any is printed.

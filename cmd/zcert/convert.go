@@ -159,6 +159,8 @@ func parseBareKey(text string, secret bool) (*cert.Certificate, error) {
 	return c, c.Public.Check()
 }
 
+var errKeyPair = errors.New("public key and secret key do not match")
+
 // parseKeyPair makes a certificate without metadata of two keys, which must
 // belong together.
 func parseKeyPair(public, secret string) (*cert.Certificate, error) {
@@ -170,8 +172,11 @@ func parseKeyPair(public, secret string) (*cert.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}
+	if s.Secret.Public() != p.Public {
+		return nil, errKeyPair
+	}
 	p.Secret = s.Secret
-	return p, p.KeyPair().Check()
+	return p, nil
 }
 
 // keyJSON is a certificate in JSON.

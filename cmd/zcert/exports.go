@@ -64,7 +64,7 @@ func exportJSON(c *cert.Certificate) ([]byte, error) {
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	err := enc.Encode(keyJSON{Name: c.Name(), PublicKey: c.Public.String(), SecretKey: c.Secret.Z85(), Metadata: shownMetadata(c.Metadata)})
+	err := enc.Encode(keyJSON{Name: c.Name(), PublicKey: c.Public.String(), SecretKey: string(c.Secret.AppendZ85(nil)), Metadata: shownMetadata(c.Metadata)})
 	return out.Bytes(), err
 }
 
@@ -75,7 +75,7 @@ type variable struct{ name, value string }
 func variables(c *cert.Certificate) []variable {
 	v := []variable{{publicVariable, c.Public.String()}}
 	if !c.Secret.IsZero() {
-		v = append(v, variable{secretVariable, c.Secret.Z85()})
+		v = append(v, variable{secretVariable, string(c.Secret.AppendZ85(nil))})
 	}
 	return v
 }

@@ -78,7 +78,7 @@ himself, so it proves nothing to others.`,
 				if !e.IsSealed() {
 					return nil, fmt.Errorf("not sealed: zcert extract %s", args[0])
 				}
-				opened, by, err := e.Open(me.KeyPair())
+				opened, by, err := e.Open(me.Secret)
 				if err == nil && by == (curve.PublicKey{}) {
 					cli.Note(cmd, "sealed by nobody known")
 				} else if err == nil {

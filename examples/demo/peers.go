@@ -53,7 +53,7 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 		err = errors.Join(
 			sock.SetLinger(0),
 			sock.SetRcvtimeo(100*time.Millisecond),
-			libzmq.Server(sock, c.KeyPair(), "demo"),
+			libzmq.Server(sock, c.Secret, "demo"),
 			sock.Bind("tcp://127.0.0.1:*"))
 	}
 	if err == nil {
@@ -96,7 +96,7 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 	if err := errors.Join(
 		sock.SetLinger(0),
 		monitor.SetLinger(0),
-		libzmq.Client(sock, who.KeyPair(), server),
+		libzmq.Client(sock, who.Secret, server),
 		sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL),
 		monitor.Connect(addr),
 		sock.Connect(endpoint)); err != nil {
@@ -131,7 +131,7 @@ func askGo(ctx context.Context, endpoint string, who *cert.Certificate, server c
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
 		Mechanism:  zap.Curve,
-		Keys:       who.KeyPair(),
+		Key:        who.Secret,
 		ServerKey:  server,
 	})
 	if err != nil {

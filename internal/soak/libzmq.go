@@ -90,7 +90,7 @@ func newTheirs(r *round, name string, p party, asServer bool) (e *theirs, err er
 				return nil, err
 			}
 		} else {
-			err = libzmq.Client(e.sock, r.soak.clientKeys, r.soak.serverKeys.Public)
+			err = libzmq.Client(e.sock, r.soak.clientKeys, r.soak.serverKeys.Public())
 		}
 	}
 	if err != nil {

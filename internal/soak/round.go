@@ -255,9 +255,9 @@ func (r *round) config(p party, asServer bool) zmtp.Config {
 		HandshakeTimeout: r.soak.patience,
 	}
 	if r.s.mechanism == curved {
-		cfg.Keys, cfg.ServerKey = r.soak.clientKeys, r.soak.serverKeys.Public
+		cfg.Key, cfg.ServerKey = r.soak.clientKeys, r.soak.serverKeys.Public()
 		if asServer {
-			cfg.Keys = r.soak.serverKeys
+			cfg.Key = r.soak.serverKeys
 			cfg.Handler = zap.HandlerFunc(allow)
 		}
 	}

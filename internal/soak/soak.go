@@ -26,7 +26,7 @@ type soak struct {
 	out       io.Writer
 	wrap      func(end int, c *zmtp.Conn) conn // of a test: what is tried out instead
 
-	clientKeys, serverKeys curve.KeyPair
+	clientKeys, serverKeys curve.SecretKey
 	control                *control // nil unless a test has one of its own
 	began                  time.Time
 	stacks                 sync.Once
@@ -47,7 +47,7 @@ func (s *soak) wrapped(end int, c *zmtp.Conn) conn {
 func (s *soak) run(ctx context.Context) error {
 	s.began = time.Now()
 	s.tallies = map[string]*tally{}
-	s.clientKeys, s.serverKeys = curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	s.clientKeys, s.serverKeys = curve.GenerateKey(), curve.GenerateKey()
 	if s.control == nil {
 		var err error
 		if s.control, err = startControl(); err != nil {

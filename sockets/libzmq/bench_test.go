@@ -20,7 +20,8 @@ import (
 // requests in flight; beside it the handler that zmq4 itself has, which there
 // is one of in a process, in the default context.
 func BenchmarkRequests(b *testing.B) {
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
+	public := keys.Public()
 	for _, bb := range []struct {
 		name  string
 		start func(b *testing.B) *zmq4.Socket // connected to the handler
@@ -28,7 +29,7 @@ func BenchmarkRequests(b *testing.B) {
 		{"policy", func(b *testing.B) *zmq4.Socket {
 			zctx := zmqtest.NewContext(b)
 			dir := b.TempDir()
-			alice := &cert.Certificate{Public: keys.Public, Metadata: cert.Metadata{{Name: "name", Value: "alice"}}}
+			alice := &cert.Certificate{Public: keys.Public(), Metadata: cert.Metadata{{Name: "name", Value: "alice"}}}
 			file := filepath.Join(dir, "policy")
 			ztest.Must(b, os.WriteFile(file, []byte("security\n    domain = payments\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:clients\n        group = traders\n"), 0o600))
 			traders := filepath.Join(dir, "clients", "traders")
@@ -41,7 +42,7 @@ func BenchmarkRequests(b *testing.B) {
 		}},
 		{"zcurve", func(b *testing.B) *zmq4.Socket {
 			zctx := zmqtest.NewContext(b)
-			known := map[curve.PublicKey]bool{keys.Public: true}
+			known := map[curve.PublicKey]bool{keys.Public(): true}
 			zmqtest.Start(b, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 				if key, ok := req.CurveKey(); !ok || !known[key] {
 					return zap.Refuse("NO ACCESS")
@@ -51,7 +52,7 @@ func BenchmarkRequests(b *testing.B) {
 			return asker(b, zctx, zmq4.DEALER)
 		}},
 		{"zmq4", func(b *testing.B) *zmq4.Socket {
-			zmq4.AuthCurveAdd("payments", keys.Public.String())
+			zmq4.AuthCurveAdd("payments", keys.Public().String())
 			ztest.Must(b, zmq4.AuthStart())
 			b.Cleanup(zmq4.AuthStop)
 			sock, err := zmq4.NewSocket(zmq4.DEALER)
@@ -64,7 +65,7 @@ func BenchmarkRequests(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			sock := bb.start(b)
 			send := func() {
-				if _, err := sock.SendMessage("", "1.0", "1", "payments", "192.0.2.1", "", "CURVE", keys.Public[:]); err != nil {
+				if _, err := sock.SendMessage("", "1.0", "1", "payments", "192.0.2.1", "", "CURVE", public[:]); err != nil {
 					b.Fatal(err)
 				}
 			}

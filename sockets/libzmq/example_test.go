@@ -13,14 +13,14 @@ import (
 
 // A REP server that lets in one client, and knows it by name.
 func Example() {
-	alice, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	alice, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	zctx, err := zmq4.NewContext()
 	check(err)
 
 	// Who may connect. Any zap.Handler will do.
 	ctx, cancel := context.WithCancel(context.Background())
 	authenticator, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
-		if key, ok := req.CurveKey(); ok && key == alice.Public {
+		if key, ok := req.CurveKey(); ok && key == alice.Public() {
 			return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
 		}
 		return zap.Refuse("not alice")
@@ -36,7 +36,7 @@ func Example() {
 
 	client, err := zctx.NewSocket(zmq4.REQ)
 	check(err)
-	check(libzmq.Client(client, alice, serverKeys.Public))
+	check(libzmq.Client(client, alice, serverKeys.Public()))
 	check(client.Connect(endpoint))
 	_, err = client.Send("good morning", 0)
 	check(err)

@@ -22,7 +22,7 @@ import (
 // transport and pattern; and the handler was asked about the right client.
 func TestAdmitted(t *testing.T) {
 	t.Parallel()
-	serverKeys, keys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	serverKeys, keys := curve.GenerateKey(), curve.GenerateKey()
 	for _, transport := range []string{"tcp", "ipc"} {
 		for _, pattern := range []struct{ server, client zmq4.Type }{
 			{zmq4.REP, zmq4.REQ}, {zmq4.PULL, zmq4.PUSH}, {zmq4.ROUTER, zmq4.DEALER},
@@ -41,7 +41,7 @@ func TestAdmitted(t *testing.T) {
 				server := zmqtest.NewSocket(t, zctx, pattern.server)
 				ztest.Must(t, libzmq.Server(server, serverKeys, "payments"), server.SetIdentity("till-1"))
 				client := zmqtest.NewSocket(t, zctx, pattern.client)
-				ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
+				ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public()))
 				outcomes := zmqtest.Monitor(t, zctx, client)
 				ztest.Must(t, client.Connect(zmqtest.Bind(t, server, transport)))
 				if _, err := client.SendMessage("first", "second"); err != nil {
@@ -56,12 +56,13 @@ func TestAdmitted(t *testing.T) {
 					t.Error(got)
 				}
 				req := ztest.Receive(t, "the handler is asked", asked)
+				public := keys.Public()
 				want := &zap.Request{
 					Domain:      "payments",
 					Address:     req.Address,
 					RoutingID:   []byte("till-1"),
 					Mechanism:   zap.Curve,
-					Credentials: [][]byte{keys.Public[:]},
+					Credentials: [][]byte{public[:]},
 				}
 				if diff := cmp.Diff(want, req); diff != "" {
 					t.Errorf("request (-want +got):\n%s", diff)
@@ -95,7 +96,7 @@ func TestAdmitted(t *testing.T) {
 // none of it touches the next one.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	friend := curve.GenerateKeyPair()
+	friend := curve.GenerateKey()
 	for _, tt := range []struct {
 		name    string
 		handler zap.HandlerFunc
@@ -126,16 +127,16 @@ func TestRefused(t *testing.T) {
 			var asked atomic.Int32
 			var log ztest.Log
 			zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
-				if key, _ := req.CurveKey(); key == friend.Public {
+				if key, _ := req.CurveKey(); key == friend.Public() {
 					return only(friend)(ctx, req)
 				}
 				asked.Add(1)
 				return tt.handler(ctx, req)
 			}), log.Logger())
-			serverKeys := curve.GenerateKeyPair()
+			serverKeys := curve.GenerateKey()
 			server, endpoint := newServer(t, zctx, zmq4.REP, serverKeys, "payments")
 			client := zmqtest.NewSocket(t, zctx, zmq4.REQ)
-			ztest.Must(t, libzmq.Client(client, curve.GenerateKeyPair(), serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, curve.GenerateKey(), serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, zctx, client)
 			ztest.Must(t, client.Connect(endpoint))
 			if got := outcomes.Next(t); got != tt.outcome {
@@ -156,7 +157,7 @@ func TestRefused(t *testing.T) {
 			if tt.log == "" && log.String() != "" {
 				t.Errorf("log:\n%s", &log)
 			}
-			next := newClient(t, zctx, zmq4.REQ, friend, serverKeys.Public, endpoint)
+			next := newClient(t, zctx, zmq4.REQ, friend, serverKeys.Public(), endpoint)
 			if _, err := next.Send("hello", 0); err != nil {
 				t.Fatal(err)
 			}
@@ -172,16 +173,16 @@ func TestRefused(t *testing.T) {
 func TestWrongServerKey(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		t.Error("the handler was asked")
 		return zap.Reply{Status: zap.StatusOK}
 	}), nil)
 	server := zmqtest.NewSocket(t, zctx, zmq4.REP)
-	ztest.Must(t, libzmq.Server(server, curve.GenerateKeyPair(), "payments"))
+	ztest.Must(t, libzmq.Server(server, curve.GenerateKey(), "payments"))
 	atServer := zmqtest.Monitor(t, zctx, server)
 	client := zmqtest.NewSocket(t, zctx, zmq4.REQ)
-	ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKeyPair().Public))
+	ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKey().Public()))
 	atClient := zmqtest.Monitor(t, zctx, client)
 	ztest.Must(t, client.Connect(zmqtest.Bind(t, server, "tcp")))
 	for range 2 {
@@ -292,11 +293,11 @@ func TestNull(t *testing.T) {
 func TestContexts(t *testing.T) {
 	t.Parallel()
 	const n = 5
-	users := make([]curve.KeyPair, n)
+	users := make([]curve.SecretKey, n)
 	for i := range users {
-		users[i] = curve.GenerateKeyPair()
+		users[i] = curve.GenerateKey()
 	}
-	serverKeys := curve.GenerateKeyPair()
+	serverKeys := curve.GenerateKey()
 	clients := zmqtest.NewContext(t)
 	endpoints := make([]string, n)
 	for i := range n {
@@ -307,7 +308,7 @@ func TestContexts(t *testing.T) {
 	for i := range n {
 		for j := range n {
 			client := zmqtest.NewSocket(t, clients, zmq4.PUSH)
-			ztest.Must(t, libzmq.Client(client, users[j], serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, users[j], serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, clients, client)
 			ztest.Must(t, client.Connect(endpoints[i]))
 			want := "refused: 400"
@@ -326,7 +327,7 @@ func TestContexts(t *testing.T) {
 func TestTryLater(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	keys, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	var asked atomic.Int32
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		if asked.Add(1) < 3 {
@@ -335,7 +336,7 @@ func TestTryLater(t *testing.T) {
 		return only(keys)(ctx, req)
 	}), nil)
 	server, endpoint, outcomes := newImpatientServer(t, zctx, zmq4.REP, serverKeys, "payments")
-	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
+	client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public(), endpoint)
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}

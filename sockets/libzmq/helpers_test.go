@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { ztest.Main(m) }
 
 // newServer makes a bound CURVE server in a domain.
-func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, domain string) (sock *zmq4.Socket, endpoint string) {
+func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
 	ztest.Must(t, libzmq.Server(sock, keys, domain))
@@ -33,7 +33,7 @@ const secondTry = 300 * time.Millisecond
 // handshake after ZMQ_HANDSHAKE_IVL. The clients have patience, so that each try has
 // one outcome at the server. One that takes too long on a busy machine has the
 // outcome "no detail", and another follows.
-func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, domain string) (sock *zmq4.Socket, endpoint string, outcomes zmqtest.Events) {
+func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string, outcomes zmqtest.Events) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
 	ztest.Must(t, sock.SetHandshakeIvl(secondTry), libzmq.Server(sock, keys, domain))
@@ -42,7 +42,7 @@ func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys c
 }
 
 // newClient makes a connected CURVE client.
-func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyPair, server curve.PublicKey, endpoint string) *zmq4.Socket {
+func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, server curve.PublicKey, endpoint string) *zmq4.Socket {
 	t.Helper()
 	sock := zmqtest.NewSocket(t, zctx, kind)
 	ztest.Must(t, libzmq.Client(sock, keys, server), sock.Connect(endpoint))
@@ -50,11 +50,11 @@ func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.KeyP
 }
 
 // only lets in the clients with these keys, by the name of user-0, user-1, ….
-func only(users ...curve.KeyPair) zap.HandlerFunc {
+func only(users ...curve.SecretKey) zap.HandlerFunc {
 	return func(_ context.Context, req *zap.Request) zap.Reply {
 		key, ok := req.CurveKey()
 		for i, user := range users {
-			if ok && key == user.Public {
+			if ok && key == user.Public() {
 				return zap.Reply{
 					Status: zap.StatusOK,
 					Text:   "OK",

@@ -157,11 +157,11 @@ func TestReplyTooLarge(t *testing.T) {
 		return zap.Reply{Status: zap.StatusOK, Metadata: metadata}
 	})
 	zmqtest.Start(t, zctx, handler, log.Logger())
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
 	_, endpoint := newServer(t, zctx, zmq4.PULL, keys, "payments")
 	client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 	outcomes := zmqtest.Monitor(t, zctx, client)
-	ztest.Must(t, libzmq.Client(client, curve.GenerateKeyPair(), keys.Public), client.Connect(endpoint))
+	ztest.Must(t, libzmq.Client(client, curve.GenerateKey(), keys.Public()), client.Connect(endpoint))
 	if got := outcomes.Next(t); got != "refused: 500" {
 		t.Errorf("got %s", got)
 	}

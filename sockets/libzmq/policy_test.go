@@ -63,7 +63,7 @@ security
 	t.Cleanup(func() { p.Close() })
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Start(t, zctx, p, nil)
-	serverKeys := curve.GenerateKeyPair()
+	serverKeys := curve.GenerateKey()
 
 	null := func(*zmq4.Socket) error { return nil }
 	plain := func(login, password string) func(*zmq4.Socket) error {
@@ -75,7 +75,7 @@ security
 		}
 	}
 	byCurve := func(c *cert.Certificate) func(*zmq4.Socket) error {
-		return func(sock *zmq4.Socket) error { return libzmq.Client(sock, c.KeyPair(), serverKeys.Public) }
+		return func(sock *zmq4.Socket) error { return libzmq.Client(sock, c.Secret, serverKeys.Public()) }
 	}
 	for _, tt := range []struct {
 		domain, name string

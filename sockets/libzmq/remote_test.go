@@ -21,7 +21,7 @@ import (
 func TestForward(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	friend, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	friend, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	at := zaptest.Endpoint(t)
 	serve := func() (stop func()) {
 		_, stop = zaptest.Serve(t, at, zmtp.Config{}, only(friend), nil)
@@ -32,9 +32,9 @@ func TestForward(t *testing.T) {
 	// admitted says hello with a new socket. It returns the final outcome, and how often
 	// the client was told to try later before. After the second time the daemon is
 	// back.
-	admitted := func(keys curve.KeyPair) (outcome string, laters int) {
+	admitted := func(keys curve.SecretKey) (outcome string, laters int) {
 		t.Helper()
-		client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public, endpoint)
+		client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public(), endpoint)
 		if _, err := client.Send("hello", 0); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestForward(t *testing.T) {
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters > 0 {
 		t.Errorf("friend: %s after %d times", outcome, laters)
 	}
-	if outcome, laters := admitted(curve.GenerateKeyPair()); outcome != "refused: 400" || laters > 0 {
+	if outcome, laters := admitted(curve.GenerateKey()); outcome != "refused: 400" || laters > 0 {
 		t.Errorf("stranger: %s after %d times", outcome, laters)
 	}
 	end()
@@ -72,7 +72,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
 	}
 	stop()
-	if outcome, laters := admitted(curve.GenerateKeyPair()); outcome != "refused: 400" || laters < 2 {
+	if outcome, laters := admitted(curve.GenerateKey()); outcome != "refused: 400" || laters < 2 {
 		t.Errorf("stranger while the daemon is away: %s after %d times", outcome, laters)
 	}
 }
@@ -82,7 +82,7 @@ func TestForward(t *testing.T) {
 func TestForwardWaits(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	friend, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	friend, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	at := zaptest.Endpoint(t)
 	link := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}})
 	asked := make(chan struct{}, 10)
@@ -91,7 +91,7 @@ func TestForwardWaits(t *testing.T) {
 		return link.Handle(ctx, req)
 	}), nil)
 	server, endpoint := newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
-	client := newClient(t, zctx, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+	client := newClient(t, zctx, zmq4.PUSH, friend, serverKeys.Public(), endpoint)
 	ztest.Receive(t, "the handler is asked", asked)
 	zaptest.Serve(t, at, zmtp.Config{}, only(friend), nil)
 	if _, err := client.Send("hello", 0); err != nil {

@@ -101,10 +101,10 @@ func TestStopRefusesNobody(t *testing.T) {
 			zctx := zmqtest.NewContext(t)
 			h := newHeld()
 			stop := zmqtest.Start(t, zctx, h, nil)
-			keys, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+			keys, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 			_, endpoint, _ := newImpatientServer(t, zctx, zmq4.PULL, serverKeys, "slow")
 			client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
-			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public))
+			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, zctx, client)
 			ztest.Must(t, client.Connect(endpoint))
 			ztest.Receive(t, "the handler is asked", h.entered)
@@ -125,7 +125,7 @@ func TestStopRefusesNobody(t *testing.T) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	zctx, clients := zmqtest.NewContext(t), zmqtest.NewContext(t)
-	friend, stranger, serverKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	friend, stranger, serverKeys := curve.GenerateKey(), curve.GenerateKey(), curve.GenerateKey()
 	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
 	ztest.Must(t, server.SetHandshakeIvl(secondTry), libzmq.Server(server, serverKeys, "payments"))
 	endpoint := zmqtest.Bind(t, server, "tcp")
@@ -136,13 +136,13 @@ func TestRestart(t *testing.T) {
 	defer cancel()
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			if err := knock(ctx, clients, stranger, serverKeys.Public, endpoint); err != nil {
+			if err := knock(ctx, clients, stranger, serverKeys.Public(), endpoint); err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	})
-	patient := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+	patient := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public(), endpoint)
 	if _, err := patient.Send("patient", 0); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestRestart(t *testing.T) {
 	for round := range 20 {
 		stop := zmqtest.Start(t, zctx, only(friend), nil)
 		name := fmt.Sprint("friend ", round)
-		client := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public, endpoint)
+		client := newClient(t, clients, zmq4.PUSH, friend, serverKeys.Public(), endpoint)
 		if _, err := client.Send(name, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestRestart(t *testing.T) {
 
 // knock says "stranger" with a new socket and waits until libzmq gives that one up for
 // good, which it does when it is refused.
-func knock(ctx context.Context, zctx *zmq4.Context, keys curve.KeyPair, server curve.PublicKey, endpoint string) error {
+func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server curve.PublicKey, endpoint string) error {
 	sock, err := zctx.NewSocket(zmq4.PUSH)
 	if err != nil {
 		return err

@@ -27,10 +27,9 @@ var (
 // socket's context, because it is missing, late or gone, nobody gets in and clients
 // retry (ZMQ_ZAP_ENFORCE_DOMAIN, RFC 27).
 //
-// Nothing is set if the error is ErrDomain, ErrBound, ErrNoCurve, or curve.ErrKeyPair
-// and the like: the keys don't belong together, which clients would take for a wrong
-// server key. Other errors are libzmq's.
-func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
+// Nothing is set if the error is ErrDomain, ErrBound, ErrNoCurve, or that there is no key.
+// Other errors are libzmq's.
+func Server(sock *zmq4.Socket, keys curve.SecretKey, domain string) error {
 	if domain == "" {
 		return fmt.Errorf("%w: it is empty: name one, as the policy does", ErrDomain)
 	}
@@ -44,7 +43,7 @@ func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
 	return set(
 		func() error { return enforceDomain(sock) }, // first: without it a domain is open
 		func() error { return sock.SetZapDomain(domain) },
-		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
+		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
 	)
 }
@@ -54,7 +53,7 @@ func Server(sock *zmq4.Socket, keys curve.KeyPair, domain string) error {
 // No ZAP handler is asked, even if there is one. Call it before Bind and Connect.
 //
 // The errors are those of Server. ErrDomain means that the socket has a ZAP domain.
-func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.KeyPair) error {
+func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.SecretKey) error {
 	if err := checkServer(sock, keys); err != nil {
 		return err
 	}
@@ -67,7 +66,7 @@ func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.KeyPair) error {
 	}
 	return set(
 		func() error { return enforceDomain(sock) }, // without a domain: asks nobody
-		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
+		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
 	)
 }
@@ -77,9 +76,9 @@ func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.KeyPair) error {
 // another server, with the key of that one.
 //
 // Nothing is set if the error is ErrBound, because the socket is bound or connected
-// already without CURVE; ErrNoCurve; or curve.ErrKeyPair, curve.ErrPublicKey and the
-// like: the keys don't belong together or the server's is unusable.
-func Client(sock *zmq4.Socket, keys curve.KeyPair, server curve.PublicKey) error {
+// already without CURVE; ErrNoCurve; curve.ErrPublicKey, for the server's key; or
+// that there is no key.
+func Client(sock *zmq4.Socket, keys curve.SecretKey, server curve.PublicKey) error {
 	if err := check(keys); err != nil {
 		return err
 	}
@@ -96,14 +95,14 @@ func Client(sock *zmq4.Socket, keys curve.KeyPair, server curve.PublicKey) error
 		}
 	}
 	return set(
-		func() error { return sock.SetCurvePublickey(keys.Public.String()) },
-		func() error { return sock.SetCurveSecretkey(keys.Secret.Z85()) },
+		func() error { return sock.SetCurvePublickey(keys.Public().String()) },
+		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServerkey(server.String()) },
 	)
 }
 
 // checkServer checks what a server needs, before anything is set.
-func checkServer(sock *zmq4.Socket, keys curve.KeyPair) error {
+func checkServer(sock *zmq4.Socket, keys curve.SecretKey) error {
 	if err := check(keys); err != nil {
 		return err
 	}
@@ -122,12 +121,12 @@ func checkUnbound(sock *zmq4.Socket) error {
 	return nil
 }
 
-func check(keys curve.KeyPair) error {
+func check(keys curve.SecretKey) error {
 	if !zmq4.HasCurve() {
 		return ErrNoCurve
 	}
-	if err := keys.Check(); err != nil {
-		return fmt.Errorf("libzmq: %w", err)
+	if keys.IsZero() {
+		return errors.New("libzmq: no secret key")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ var (
 // who that is, what was decided and why. No password is in either.
 func TestRecord(t *testing.T) {
 	t.Parallel()
-	key := curve.GenerateKeyPair().Public
+	key := curve.GenerateKey().Public()
 	request := func(mechanism string, credentials ...string) *zap.Request {
 		req := &zap.Request{Asker: "192.0.2.7 (billing)", Domain: "payments", Address: "192.0.2.1", Mechanism: mechanism}
 		for _, c := range credentials {

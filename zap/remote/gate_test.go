@@ -53,7 +53,7 @@ func TestHandlerPanics(t *testing.T) {
 // TestAsker: each request says which service asks.
 func TestAsker(t *testing.T) {
 	t.Parallel()
-	serverKeys, clientKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
 	billing := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		return zap.Reply{Status: zap.StatusOK, UserID: "billing"}
 	})
@@ -68,8 +68,8 @@ func TestAsker(t *testing.T) {
 		"tcp": {"tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}, "127.0.0.1"},
 		"ipc": {zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}, "ipc"},
 		"CURVE": {"tcp://127.0.0.1:*",
-			zmtp.Config{Mechanism: zap.Curve, Keys: serverKeys, Handler: billing},
-			zmtp.Config{Mechanism: zap.Curve, Keys: clientKeys, ServerKey: serverKeys.Public},
+			zmtp.Config{Mechanism: zap.Curve, Key: serverKeys, Handler: billing},
+			zmtp.Config{Mechanism: zap.Curve, Key: clientKeys, ServerKey: serverKeys.Public()},
 			"127.0.0.1 (billing)"},
 	} {
 		for kind, h := range map[string]zap.Handler{"slow": asked, "at once": atOnce{asked}} {

@@ -37,9 +37,9 @@ func login(name string) *zap.Request {
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	serverKeys, clientKeys := curve.GenerateKeyPair(), curve.GenerateKeyPair()
+	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
 	known := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
-		if key, ok := req.CurveKey(); !ok || key != clientKeys.Public {
+		if key, ok := req.CurveKey(); !ok || key != clientKeys.Public() {
 			return zap.Refuse("unknown key")
 		}
 		return zap.Reply{Status: zap.StatusOK, UserID: "proxy"}
@@ -51,8 +51,8 @@ func TestAsk(t *testing.T) {
 		{"tcp", "tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}},
 		{"ipc", zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}},
 		{"CURVE", "tcp://127.0.0.1:*",
-			zmtp.Config{Mechanism: zap.Curve, Keys: serverKeys, Handler: known},
-			zmtp.Config{Mechanism: zap.Curve, Keys: clientKeys, ServerKey: serverKeys.Public}},
+			zmtp.Config{Mechanism: zap.Curve, Key: serverKeys, Handler: known},
+			zmtp.Config{Mechanism: zap.Curve, Key: clientKeys, ServerKey: serverKeys.Public()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -355,7 +355,7 @@ func TestBounded(t *testing.T) {
 
 func TestClientConfig(t *testing.T) {
 	t.Parallel()
-	keys := curve.GenerateKeyPair()
+	keys := curve.GenerateKey()
 	for name, tt := range map[string]struct {
 		cfg  remote.ClientConfig
 		want error
@@ -370,7 +370,7 @@ func TestClientConfig(t *testing.T) {
 		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
 		"no time":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Wait: -1}, zmtp.ErrConfig},
 		"second":    {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
-		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.Curve, Keys: keys}}, curve.ErrPublicKey},
+		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.Curve, Key: keys}}, curve.ErrPublicKey},
 	} {
 		if client, err := remote.NewClient(tt.cfg); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)

@@ -14,7 +14,7 @@ func copies(sealer *curve.Sealer, opener *curve.Opener, client *curve.Client, pe
 	_, _, _, _, _, _ = &a, &b, &c, &d, &e, &f
 }
 
-func keys(key curve.SecretKey, pair curve.KeyPair) {
-	a, b := key, pair // these may be
-	_, _ = a, b
+func keys(key curve.SecretKey) {
+	a := key // these may be
+	_ = a
 }

@@ -39,7 +39,7 @@ func ask(endpoint, certificate, serverCertificate string) (string, error) {
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
 		SocketType: "REQ",
 		Mechanism:  zap.Curve,
-		Keys:       me.KeyPair(),
+		Key:        me.Secret,
 		ServerKey:  server.Public,
 	})
 	if err != nil {

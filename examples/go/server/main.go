@@ -42,7 +42,7 @@ func serve(endpoint, certificate, zauth string) error {
 	if err != nil {
 		return err
 	}
-	if err := libzmq.Server(server, c.KeyPair(), "hello"); err != nil {
+	if err := libzmq.Server(server, c.Secret, "hello"); err != nil {
 		return err
 	}
 	if err := server.Bind(endpoint); err != nil {
