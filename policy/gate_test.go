@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ security
 		if diff := cmp.Diff(tt.want, got); diff != "" || reply.UserID != tt.user || reply.Identity != tt.identity {
 			t.Errorf("%s %s: user id %q, identity %q, metadata (-want +got):\n%s", tt.req.Mechanism, tt.user, reply.UserID, reply.Identity, diff)
 		}
-		if _, err := zap.AppendReply(nil, zap.Envelope{}, reply); err != nil {
+		if _, err := zap.Ask(t.Context(), zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply }), &zap.Request{Mechanism: zap.Null}); err != nil {
 			t.Errorf("%s: the reply can't travel: %v", tt.user, err)
 		}
 	}

@@ -135,7 +135,7 @@ func TestUserID(t *testing.T) {
 		if reply.UserID != want {
 			t.Errorf("%q: user id %q", name, reply.UserID)
 		}
-		if _, err := zap.AppendReply(nil, zap.Envelope{}, reply); err != nil {
+		if _, err := zap.Ask(t.Context(), zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply }), &zap.Request{Mechanism: zap.Null}); err != nil {
 			t.Errorf("%q: the reply can't travel: %v", name, err)
 		}
 		ztest.Must(t, p.Close())

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// What Ask says in a handler's place.
+// Replies of Ask instead of the handler's.
 var (
 	malformed = Reply{Status: StatusError, Text: "malformed request"}
 	tooLate   = Reply{Status: StatusTryLater, Text: "no decision in time"}
@@ -16,21 +16,20 @@ var (
 // errEnded means that a handler called runtime.Goexit.
 var errEnded = errors.New("the handler ended its goroutine")
 
-// Ask asks a handler, at once if it is a PromptHandler that can. All who carry
-// requests to a handler do it through Ask, AskAtOnce, Answer or AnswerAtOnce,
-// which see to it that the answer is one:
+// Ask asks a handler, at once if it is a [PromptHandler] that can. The reply is valid
+// whatever the handler does:
 //
-//   - A request that breaks RFC 27 doesn't reach the handler: StatusError.
-//   - A handler that panics has failed on this request only: StatusError.
-//   - A reply that breaks RFC 27, or whose metadata has a reserved name (see
-//     IsReserved), becomes StatusError.
-//   - A decision that isn't there when ctx is done is StatusTryLater. Ask returns
-//     then, whatever the handler does.
-//   - User id and metadata are there with StatusOK only.
+//   - If the request breaks RFC 27, the handler is not asked: StatusError.
+//   - If the handler panics: StatusError.
+//   - If the reply breaks RFC 27, or its metadata has a reserved name (see
+//     [IsReserved]): StatusError.
+//   - If ctx is done before there is a reply: StatusTryLater. Ask then returns, and a
+//     handler that does not return goes on alone.
+//   - The user id and the metadata of a reply other than StatusOK are removed.
 //
-// In all cases but the last the error says what happened, for the log: ErrRequest,
-// ErrReply, ctx's error, or the panic with its stack. It holds no credentials unless
-// the handler panics with them.
+// Except in the last case, the error says what happened, for the log. It is ErrRequest
+// if the request is malformed, and wraps the cause of ctx's end. It holds no
+// credentials, unless the handler panics with them.
 func Ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	if err := req.check(); err != nil {
 		return malformed, err
@@ -38,54 +37,13 @@ func Ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	return ask(ctx, h, req)
 }
 
-// AskAtOnce is Ask where the handler is a PromptHandler that decides at once. Else
-// ok is false.
+// AskAtOnce is [Ask] if the handler is a [PromptHandler] that decides at once, or if
+// the request is malformed. Otherwise ok is false.
 func AskAtOnce(h Handler, req *Request) (reply Reply, ok bool, err error) {
 	if err := req.check(); err != nil {
 		return malformed, true, err
 	}
 	return askAtOnce(h, req)
-}
-
-// Answer takes the frames of a request and returns those of the reply: it is
-// ParseRequest, Ask and AppendReply. The asker is put into the request, see
-// Request.Asker. Without frames there is nobody to answer. The error is for the
-// log, as that of Ask is. The frames are the handler's for good.
-func Answer(ctx context.Context, h Handler, asker string, request [][]byte) (reply [][]byte, err error) {
-	env, req, canAnswer, err := ParseRequest(request)
-	if err != nil {
-		return answerMalformed(env, canAnswer), err
-	}
-	req.Asker = asker
-	decision, err := ask(ctx, h, req)
-	return appendReply(nil, env, decision), err
-}
-
-// AnswerAtOnce is Answer where the handler is a PromptHandler that decides at once.
-// Else ok is false. The frames of the request may be used again when the reply has
-// been sent.
-func AnswerAtOnce(h Handler, asker string, request [][]byte) (reply [][]byte, ok bool, err error) {
-	if _, isPrompt := h.(PromptHandler); !isPrompt {
-		return nil, false, nil // before the request is parsed, which Answer will do
-	}
-	env, req, canAnswer, err := ParseRequest(request)
-	if err != nil {
-		return answerMalformed(env, canAnswer), true, err
-	}
-	req.Asker = asker
-	decision, ok, err := askAtOnce(h, req)
-	if !ok {
-		return nil, false, nil
-	}
-	return appendReply(nil, env, decision), true, err
-}
-
-// answerMalformed is the answer to a request that isn't one.
-func answerMalformed(env Envelope, canAnswer bool) [][]byte {
-	if !canAnswer {
-		return nil
-	}
-	return appendReply(nil, env, malformed)
 }
 
 // ask is Ask for a request that has been checked.
@@ -96,6 +54,14 @@ func ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	if reply, ok, err := askAtOnce(h, req); ok {
 		return reply, err
 	}
+	return askInTime(ctx, h, req)
+}
+
+// askInTime calls Handle and returns when ctx is done.
+func askInTime(ctx context.Context, h Handler, req *Request) (Reply, error) {
+	if ctx.Err() != nil {
+		return late(ctx, req)
+	}
 	if ctx.Done() == nil {
 		return call(ctx, h, req)
 	}
@@ -104,9 +70,9 @@ func ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 		err   error
 	}
 	answers := make(chan answer, 1)
-	own := *req // the handler may change it, and go on after us
+	own := *req // the handler may change it, and go on after Ask has returned
 	go func() {
-		defer close(answers) // if the handler ends its goroutine there is none
+		defer close(answers) // without an answer if the handler ends its goroutine
 		reply, err := call(ctx, h, &own)
 		answers <- answer{reply, err}
 	}()
@@ -124,12 +90,12 @@ func ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	return late(ctx, req)
 }
 
-// late is the reply where there was no time for another.
+// late returns the reply for a request that was not decided in time.
 func late(ctx context.Context, req *Request) (Reply, error) {
-	return tooLate, fmt.Errorf("%v: no decision in time: %w", req, context.Cause(ctx))
+	return tooLate, about(req, fmt.Errorf("no decision in time: %w", context.Cause(ctx)))
 }
 
-// call calls the handler.
+// call calls Handle.
 func call(ctx context.Context, h Handler, req *Request) (reply Reply, err error) {
 	defer recovered(req, &reply, &err)
 	reply, err = checked(h.Handle(ctx, req))
@@ -151,15 +117,15 @@ func askAtOnce(h Handler, req *Request) (reply Reply, ok bool, err error) {
 	return reply, true, about(req, err)
 }
 
-// recovered makes StatusError of a panic.
+// recovered turns a panic into StatusError.
 func recovered(req *Request, reply *Reply, err *error) {
 	if p := recover(); p != nil {
 		*reply, *err = failed(Reply{}), about(req, fmt.Errorf("the handler panicked: %v\n%s", p, debug.Stack()))
 	}
 }
 
-// checked makes StatusError of a reply that breaks RFC 27, and takes from the others
-// what goes with StatusOK only.
+// checked turns an invalid reply into StatusError, and removes from a valid one what
+// belongs to StatusOK only.
 func checked(reply Reply) (Reply, error) {
 	if err := reply.check(); err != nil {
 		return failed(reply), err
@@ -170,15 +136,15 @@ func checked(reply Reply) (Reply, error) {
 	return reply, nil
 }
 
-// failed is the reply in the place of one that a handler couldn't give.
+// failed returns the reply of a handler that failed. It keeps who and what decided.
 func failed(reply Reply) Reply {
 	return Reply{Status: StatusError, Text: "internal error", Rule: reply.Rule, Identity: reply.Identity}
 }
 
-// about says which request an error is about.
+// about adds the request to an error.
 func about(req *Request, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%v: %w", req, err)
+	return fmt.Errorf("zap: %v: %w", req, err)
 }

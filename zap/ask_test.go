@@ -78,7 +78,7 @@ func TestAsk(t *testing.T) {
 				if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s, %s, %s (-want +got):\n%s", name, kind, way, diff)
 				}
-				if (err == nil) != (tt.err == "") || err != nil && (!strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), `NULL from "192.0.2.1" in domain "payments": `)) {
+				if (err == nil) != (tt.err == "") || err != nil && (!strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), `zap: NULL from "192.0.2.1" in domain "payments": `)) {
 					t.Errorf("%s, %s, %s: got %v", name, kind, way, err)
 				}
 			}
@@ -198,23 +198,66 @@ func TestAnswer(t *testing.T) {
 		if got, err := zap.Answer(ztest.Context(t), h, "billing", frames("x")); got != nil || !errors.Is(err, zap.ErrRequest) {
 			t.Errorf("%s, nobody to answer: %q, %v", kind, got, err)
 		}
-		got, ok, err := zap.AnswerAtOnce(h, "billing", good)
-		if kind != "prompt" {
-			if ok || got != nil || err != nil {
-				t.Errorf("%s, at once: %q, %v, %v", kind, got, ok, err)
+		got, later, err := zap.AnswerAtOnce(h, "billing", request("CURVE", "short"))
+		if diff := diffFrames(malformed, got); diff != "" || later != nil || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, malformed, at once: %v (-want +got):\n%s", kind, err, diff)
+		}
+		if got, later, err := zap.AnswerAtOnce(h, "billing", frames("x")); got != nil || later != nil || !errors.Is(err, zap.ErrRequest) {
+			t.Errorf("%s, nobody to answer, at once: %q, %v", kind, got, err)
+		}
+		again := split(join(good))
+		got, later, err = zap.AnswerAtOnce(h, "billing", again)
+		if (later == nil) != (kind == "prompt") || err != nil {
+			t.Fatalf("%s, at once: %q, %v", kind, got, err)
+		}
+		if later != nil {
+			if got != nil {
+				t.Errorf("%s: a reply at once, and one later", kind)
 			}
-			continue
+			for _, frame := range again {
+				clear(frame) // the next request is read into it
+			}
+			got, err = later(ztest.Context(t), h)
 		}
-		if diff := diffFrames(want, got); diff != "" || !ok || err != nil {
-			t.Errorf("%s, at once: %v, %v (-want +got):\n%s", kind, ok, err, diff)
+		if diff := diffFrames(want, got); diff != "" || err != nil {
+			t.Errorf("%s, at once or later: %v (-want +got):\n%s", kind, err, diff)
 		}
-		got, ok, err = zap.AnswerAtOnce(h, "billing", request("CURVE", "short"))
-		if diff := diffFrames(malformed, got); diff != "" || !ok || !errors.Is(err, zap.ErrRequest) {
-			t.Errorf("%s, malformed, at once: %v, %v (-want +got):\n%s", kind, ok, err, diff)
+	}
+}
+
+// counter is a handler that decides nothing at once, and counts how often it is asked.
+type counter struct{ atOnce, calls int }
+
+func (c *counter) HandleAtOnce(*zap.Request) (zap.Reply, bool) { c.atOnce++; return zap.Reply{}, false }
+func (c *counter) Handle(context.Context, *zap.Request) zap.Reply {
+	c.calls++
+	return zap.Allow("alice")
+}
+
+// TestAnswerAsksOnce: a request that can't be decided at once is put to the handler
+// once in each way, and has been parsed once: what is asked later has no frames to
+// parse.
+func TestAnswerAsksOnce(t *testing.T) {
+	t.Parallel()
+	h := &counter{}
+	_, later, err := zap.AnswerAtOnce(h, "", request("CURVE", key))
+	if later == nil || err != nil {
+		t.Fatalf("decided at once: %v", err)
+	}
+	if _, err := later(ztest.Context(t), h); err != nil || h.atOnce != 1 || h.calls != 1 {
+		t.Errorf("asked %d times at once, and %d times: %v", h.atOnce, h.calls, err)
+	}
+	// Another handler can answer in its place.
+	_, later, err = zap.AnswerAtOnce(h, "", request("CURVE", key))
+	ztest.Must(t, err)
+	got, err := later(t.Context(), zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if got, ok := req.CurveKey(); !ok || string(got[:]) != key {
+			t.Errorf("the key is %x, %v", got, ok)
 		}
-		if got, ok, err := zap.AnswerAtOnce(h, "billing", frames("x")); got != nil || !ok || !errors.Is(err, zap.ErrRequest) {
-			t.Errorf("%s, nobody to answer, at once: %q, %v, %v", kind, got, ok, err)
-		}
+		return zap.Reply{Status: zap.StatusTryLater, Text: "busy"}
+	}))
+	if diff := diffFrames(frames("", "1.0", "1", "300", "busy", "", ""), got); diff != "" || err != nil || h.calls != 1 {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -237,7 +280,7 @@ func FuzzAnswer(f *testing.F) {
 		reply := zap.Reply{Status: zap.Status(status), Text: text, UserID: user, Metadata: zap.Metadata{{Name: name, Value: value}}}
 		in := split(data)
 		for kind, h := range kinds(func(req *zap.Request) zap.Reply {
-			if _, err := zap.AppendRequest(nil, zap.Envelope{}, req); err != nil {
+			if _, err := zap.AppendRequest(nil, nil, req); err != nil {
 				t.Errorf("the handler is asked although %v", err)
 			}
 			return reply
@@ -249,9 +292,9 @@ func FuzzAnswer(f *testing.F) {
 				}
 				continue
 			}
-			env, got, parseErr := zap.ParseReply(out)
-			n := len(env.RoutingIDs)
-			if parseErr != nil || !slices.EqualFunc(in[:n], env.RoutingIDs, slices.Equal) || string(env.RequestID) != string(in[n+2]) {
+			id, got, parseErr := zap.ParseReply(out)
+			n := slices.IndexFunc(in, func(frame []byte) bool { return len(frame) == 0 })
+			if parseErr != nil || !slices.EqualFunc(in[:n+1], out[:n+1], slices.Equal) || string(id) != string(in[n+2]) {
 				t.Fatalf("%s: %q is answered %q: %v", kind, in, out, parseErr)
 			}
 			if err != nil && got.Status != zap.StatusError {

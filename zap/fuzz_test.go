@@ -56,7 +56,7 @@ func FuzzRequest(f *testing.F) {
 				t.Errorf("got %v, %v", req, err)
 			}
 		} else {
-			again, err := zap.AppendRequest(nil, env, req)
+			again, err := zap.AppendRequest(slices.Clone(env.RoutingIDs), env.RequestID, req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,14 +96,15 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := split(data)
-		env, reply, err := zap.ParseReply(in)
+		id, reply, err := zap.ParseReply(in)
 		if err != nil {
 			if !errors.Is(err, zap.ErrReply) {
 				t.Errorf("got %v", err)
 			}
 			return
 		}
-		again, err := zap.AppendReply(nil, env, reply)
+		n := slices.IndexFunc(in, func(frame []byte) bool { return len(frame) == 0 })
+		again, err := zap.AppendReply(nil, zap.Envelope{RoutingIDs: in[:n], RequestID: id}, reply)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,9 +21,8 @@ type Metadata []struct{ Name, Value string }
 // sends, and each takes far more memory here than on the wire.
 const MaxProperties = 64
 
-// ErrMetadata means that octets are no list of properties, or a property can't
-// be written.
-var ErrMetadata = errors.New("zap: malformed metadata")
+// errMetadata means that bytes are not metadata, or that metadata can't be written.
+var errMetadata = errors.New("malformed metadata")
 
 // Get returns the value of a name, in any case, or "" if the list doesn't have it.
 func (m Metadata) Get(name string) string {
@@ -43,13 +42,13 @@ func (m Metadata) index(name string) int {
 	return -1
 }
 
-// reserved are the names under which a peer's own properties, or ZMTP's, reach a
-// program that uses libzmq.
+// reserved are names that libzmq gives to properties of a connection, or that a peer
+// sends of itself.
 var reserved = [...]string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
 
-// IsReserved reports whether a reply's metadata can't have that name, in whatever
-// case, because a program would take the value for something else: User-Id,
-// Peer-Address, Socket-Type, Identity, Routing-Id and Resource.
+// IsReserved reports whether a reply's metadata can't have a name, in any case, because
+// a program that uses libzmq would take the value for something else. These names are
+// User-Id, Peer-Address, Socket-Type, Identity, Routing-Id and Resource.
 func IsReserved(name string) bool {
 	for _, r := range reserved {
 		if strings.EqualFold(name, r) {
@@ -59,17 +58,17 @@ func IsReserved(name string) bool {
 	return false
 }
 
-// Append appends the properties in wire form to dst: name length octet, name,
-// value length in four octets (network order), value. On ErrMetadata dst comes
-// back unchanged.
+// Append appends the metadata in wire form to dst: for each name its length in one
+// byte, the name, the length of the value in four bytes (network order), and the value.
+// If the metadata is invalid, Append returns dst unchanged and an error.
 func (m Metadata) Append(dst []byte) ([]byte, error) {
 	if err := m.check(); err != nil {
-		return dst, err
+		return dst, fmt.Errorf("zap: %w", err)
 	}
 	return m.append(dst), nil
 }
 
-// append is Append for properties that have been checked.
+// append is Append for metadata that has been checked.
 func (m Metadata) append(dst []byte) []byte {
 	size := 0
 	for _, p := range m {
@@ -85,14 +84,14 @@ func (m Metadata) append(dst []byte) []byte {
 	return dst
 }
 
-// check returns ErrMetadata for properties that can't be written.
+// check returns errMetadata for metadata that can't be written.
 func (m Metadata) check() error {
 	for i, p := range m {
 		if err := m[:i].checkNext(p.Name); err != nil {
 			return err
 		}
 		if len(p.Value) > math.MaxInt32 {
-			return fmt.Errorf("%w: value of %s has %d octets", ErrMetadata, p.Name, len(p.Value))
+			return fmt.Errorf("%w: value of %s has %d bytes", errMetadata, p.Name, len(p.Value))
 		}
 	}
 	return nil
@@ -101,12 +100,20 @@ func (m Metadata) check() error {
 // ParseMetadata parses what Append writes. It copies data once: names and values are
 // parts of that copy.
 func ParseMetadata(data []byte) (Metadata, error) {
+	m, err := parseMetadata(data)
+	if err != nil {
+		return nil, fmt.Errorf("zap: %w", err)
+	}
+	return m, nil
+}
+
+func parseMetadata(data []byte) (Metadata, error) {
 	var m Metadata
 	for rest := string(data); len(rest) > 0; {
 		offset := len(data) - len(rest)
 		n := int(rest[0])
 		if len(rest) < 1+n+4 {
-			return nil, fmt.Errorf("%w: cut off in the name at offset %d", ErrMetadata, offset)
+			return nil, fmt.Errorf("%w: cut off in the name at offset %d", errMetadata, offset)
 		}
 		name := rest[1 : 1+n]
 		if err := m.checkNext(name); err != nil {
@@ -115,7 +122,7 @@ func ParseMetadata(data []byte) (Metadata, error) {
 		size := binary.BigEndian.Uint32([]byte(rest[1+n : 1+n+4]))
 		rest = rest[1+n+4:]
 		if size > math.MaxInt32 || int(size) > len(rest) {
-			return nil, fmt.Errorf("%w: value of %s has %d octets, %d are left", ErrMetadata, name, size, len(rest))
+			return nil, fmt.Errorf("%w: value of %s has %d bytes, %d are left", errMetadata, name, size, len(rest))
 		}
 		m = append(m, Metadata{{name, rest[:size]}}...)
 		rest = rest[size:]
@@ -123,29 +130,28 @@ func ParseMetadata(data []byte) (Metadata, error) {
 	return m, nil
 }
 
-// checkNext refuses a name that is wrong or in m already, or one too many. It compares
-// each with each: there are few.
+// checkNext checks the name that is to follow m. It compares it with every other one:
+// there are few.
 func (m Metadata) checkNext(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	if len(m) == MaxProperties {
-		return fmt.Errorf("%w: more than %d properties", ErrMetadata, MaxProperties)
+		return fmt.Errorf("%w: more than %d properties", errMetadata, MaxProperties)
 	}
 	if m.index(name) >= 0 {
-		return fmt.Errorf("%w: %s appears twice", ErrMetadata, name)
+		return fmt.Errorf("%w: %s appears twice", errMetadata, name)
 	}
 	return nil
 }
 
-// checkName refuses a name that is empty, too long or has another character
-// than RFC 23 allows.
+// checkName returns errMetadata for a name that RFC 23 does not allow.
 func checkName(name string) error {
 	if name == "" {
-		return fmt.Errorf("%w: empty name", ErrMetadata)
+		return fmt.Errorf("%w: empty name", errMetadata)
 	}
 	if len(name) > math.MaxUint8 {
-		return fmt.Errorf("%w: name of %d octets", ErrMetadata, len(name))
+		return fmt.Errorf("%w: name of %d bytes", errMetadata, len(name))
 	}
 	for i := range len(name) {
 		c := name[i]
@@ -153,7 +159,7 @@ func checkName(name string) error {
 			c == '-' || c == '_' || c == '.' || c == '+' {
 			continue
 		}
-		return fmt.Errorf("%w: character %q in name %q", ErrMetadata, c, name)
+		return fmt.Errorf("%w: character %q in name %q", errMetadata, c, name)
 	}
 	return nil
 }

@@ -5,18 +5,19 @@ import (
 	"io"
 )
 
-// Password is a password of the mechanism PLAIN (RFC 24). The zero value is the empty
-// one. It prints as "[secret]" under every verb, in JSON and in slog, and as an address
-// where it is an unexported field of something else. == doesn't compile.
+// Password is a password of the mechanism PLAIN (RFC 24). The zero value is an empty
+// password. A Password prints as "[secret]" with every verb of fmt, in JSON and in
+// slog, and as an address in an unexported field of another type. It cannot be compared
+// with ==. It is safe for concurrent use.
 type Password struct {
-	_    [0]func() // == would compare addresses
-	text *string   // which fmt doesn't follow where it can't call methods
+	_    [0]func() // or == would compare addresses
+	text *string   // fmt does not follow a pointer where it cannot call methods
 }
 
-// NewPassword makes a password of its text.
+// NewPassword returns a password with this text.
 func NewPassword(text string) Password { return Password{text: &text} }
 
-// Reveal returns the text of the password. It is the only way to get it out.
+// Reveal returns the text of the password. Nothing else does.
 func (p Password) Reveal() string {
 	if p.text == nil {
 		return ""
@@ -26,9 +27,9 @@ func (p Password) Reveal() string {
 
 const redacted = "[secret]"
 
-// Format writes "[secret]" whatever the verb.
+// Format writes "[secret]", whatever the verb.
 func (Password) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
-// MarshalText returns "[secret]"; the error is always nil. There is no
-// UnmarshalText on purpose.
+// MarshalText returns "[secret]". The error is always nil. A Password has no
+// UnmarshalText, because the text would not be the password's.
 func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }

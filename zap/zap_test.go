@@ -1,7 +1,10 @@
 package zap_test
 
 import (
+	"context"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/zap"
 )
@@ -16,6 +19,9 @@ func TestCredentials(t *testing.T) {
 	if name, password, ok := plain.PlainLogin(); name != "alice" || string(password) != "secret" || !ok {
 		t.Errorf("got %q, %q, %v", name, password, ok)
 	}
+	if name, ok := (&zap.Request{Mechanism: zap.GSSAPI, Credentials: frames("alice@EXAMPLE")}).Principal(); name != "alice@EXAMPLE" || !ok {
+		t.Errorf("got %q, %v", name, ok)
+	}
 	// A request that nobody has parsed may be anything.
 	for _, req := range []*zap.Request{
 		{},
@@ -25,6 +31,8 @@ func TestCredentials(t *testing.T) {
 		{Mechanism: zap.Curve, Credentials: frames(key, key)},
 		{Mechanism: zap.Plain, Credentials: frames(key)},
 		{Mechanism: zap.Plain, Credentials: frames("a", "b", "c")},
+		{Mechanism: zap.GSSAPI},
+		{Mechanism: zap.GSSAPI, Credentials: frames("a", "b")},
 		{Mechanism: zap.Null, Credentials: frames("a", "b")},
 	} {
 		if got, ok := req.CurveKey(); got != [32]byte{} || ok {
@@ -33,15 +41,31 @@ func TestCredentials(t *testing.T) {
 		if name, password, ok := req.PlainLogin(); name != "" || password != nil || ok {
 			t.Errorf("%v: got the login %q, %q, %v", req, name, password, ok)
 		}
+		if name, ok := req.Principal(); name != "" || ok {
+			t.Errorf("%v: got the principal %q, %v", req, name, ok)
+		}
 	}
 }
 
-func TestStatusValid(t *testing.T) {
+// TestStatus: a reply has one of the four statuses of RFC 27.
+func TestStatus(t *testing.T) {
 	t.Parallel()
 	valid := map[zap.Status]bool{zap.StatusOK: true, zap.StatusTryLater: true, zap.StatusRefused: true, zap.StatusError: true}
 	for status := zap.Status(-600); status <= 600; status++ {
-		if status.Valid() != valid[status] {
-			t.Errorf("%d is valid: %v", status, status.Valid())
+		_, err := zap.Ask(context.Background(), prompt(func(*zap.Request) zap.Reply { return zap.Reply{Status: status} }), null)
+		if (err == nil) != valid[status] {
+			t.Errorf("%d: got %v", status, err)
 		}
+	}
+}
+
+// TestConstructors: what the short forms mean.
+func TestConstructors(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice"}, zap.Allow("alice")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(zap.Reply{Status: zap.StatusRefused, Text: "not alice"}, zap.Refuse("not alice")); diff != "" {
+		t.Error(diff)
 	}
 }

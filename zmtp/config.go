@@ -134,7 +134,7 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 		return nil, fmt.Errorf("%w: MaxMessageSize and MaxMetadataSize are 1 GiB at most on a 32-bit system", ErrConfig)
 	}
 	if cfg.Handler != nil {
-		if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: cfg.Domain, Mechanism: zap.Null}); err != nil {
+		if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: cfg.Domain, Mechanism: zap.Null}); err != nil {
 			return nil, fmt.Errorf("%w: Domain: %w", ErrConfig, err)
 		}
 	}

@@ -302,28 +302,34 @@ var (
 
 // answer answers a request in the handler's place.
 func (a *Authenticator) answer(frames [][]byte, with zap.Reply) {
-	always := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return with })
-	reply, _ := zap.Answer(context.Background(), always, "", frames)
+	reply, _ := zap.Answer(context.Background(), always(with), "", frames)
 	a.send(reply)
+}
+
+// always returns a handler with one reply for all.
+func always(reply zap.Reply) zap.Handler {
+	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply })
 }
 
 // take answers one request, or starts its decision.
 func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
-	if a.takeAtOnce(frames) {
+	answer := a.takeAtOnce(frames)
+	if answer == nil {
 		return
 	}
 	select {
 	case a.slots <- struct{}{}:
 	default:
 		a.tally.Tell(slog.LevelWarn, "too many ZAP requests under way: clients are told to try later", "", "")
-		a.answer(frames, busy)
+		reply, _ := answer(context.Background(), always(busy))
+		a.send(reply)
 		return
 	}
 	a.requests.Go(func() {
 		defer func() { <-a.slots }()
 		deciding, cancel := context.WithTimeout(ctx, a.patience)
 		defer cancel()
-		reply, err := zap.Answer(deciding, a.handler, "", frames)
+		reply, err := answer(deciding, a.handler)
 		if ctx.Err() != nil {
 			// The reply may say no more than that there was no time. Without one
 			// the client tries again; after a refusal it doesn't.
@@ -334,11 +340,9 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	})
 }
 
-// takeAtOnce answers a request that can be decided at once, and reports whether it was.
-func (a *Authenticator) takeAtOnce(frames [][]byte) bool {
-	if _, prompt := a.handler.(zap.PromptHandler); !prompt {
-		return false
-	}
+// takeAtOnce answers a request that the handler decides at once. It returns nil then,
+// and otherwise what answers it later.
+func (a *Authenticator) takeAtOnce(frames [][]byte) (later func(context.Context, zap.Handler) ([][]byte, error)) {
 	returned := false
 	a.atOnce.Add(1)
 	defer func() {
@@ -347,13 +351,13 @@ func (a *Authenticator) takeAtOnce(frames [][]byte) bool {
 			a.answer(frames, failed)
 		}
 	}()
-	reply, ok, err := zap.AnswerAtOnce(a.handler, "", frames)
+	reply, later, err := zap.AnswerAtOnce(a.handler, "", frames)
 	returned = true
-	if ok {
+	if later == nil {
 		a.tellFault(err)
 		a.send(reply)
 	}
-	return ok
+	return later
 }
 
 // tellFault tells why a request was answered in the handler's place, or not at all.
@@ -408,11 +412,9 @@ func (a *Authenticator) send(frames [][]byte) {
 	err := a.messages.send(frames)
 	if errors.Is(err, errTooLarge) {
 		a.tally.Tell(slog.LevelError, "the ZAP handler failed", "", err.Error(), slog.Any("err", err))
-		var env zap.Envelope
-		if env, _, err = zap.ParseReply(frames); err == nil {
-			frames, _ = zap.AppendReply(nil, env, failed) // a valid reply
-			err = a.messages.send(frames)
-		}
+		// A reply ends with the status, the text, the user id and the metadata.
+		n := len(frames) - 4
+		err = a.messages.send(append(frames[:n:n], []byte("500"), []byte(failed.Text), nil, nil))
 	}
 	if err != nil {
 		a.tally.Tell(slog.LevelWarn, "a ZAP reply was not sent", "", err.Error(), slog.Any("err", err))

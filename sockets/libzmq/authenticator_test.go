@@ -43,15 +43,15 @@ func ask(t testing.TB, sock *zmq4.Socket, id, domain string) {
 }
 
 // answer receives a reply.
-func answer(t testing.TB, sock *zmq4.Socket) (zap.Envelope, zap.Reply) {
+func answer(t testing.TB, sock *zmq4.Socket) (id string, reply zap.Reply) {
 	t.Helper()
 	frames, err := sock.RecvMessageBytes(0)
 	ztest.Must(t, err)
-	env, reply, err := zap.ParseReply(frames)
+	requestID, reply, err := zap.ParseReply(frames)
 	if err != nil {
 		t.Fatalf("%q: %v", frames, err)
 	}
-	return env, reply
+	return string(requestID), reply
 }
 
 // TestEnvelopes: a REQ, a DEALER, and either behind proxies get their envelope
@@ -120,14 +120,14 @@ func TestMalformed(t *testing.T) {
 		}
 		malformed++
 		if tt.answer {
-			if env, reply := answer(t, dealer); reply.Status != zap.StatusError || string(env.RequestID) != tt.frames[2] {
-				t.Errorf("%.50q: got %+v for %q", tt.frames, reply, env.RequestID)
+			if got, reply := answer(t, dealer); reply.Status != zap.StatusError || got != tt.frames[2] {
+				t.Errorf("%.50q: got %+v for %q", tt.frames, reply, got)
 			}
 		}
 		domain := fmt.Sprint("good-", i)
 		ask(t, dealer, "2", domain)
-		if env, reply := answer(t, dealer); reply.UserID != domain || string(env.RequestID) != "2" {
-			t.Errorf("after %.50q: got %+v for %q", tt.frames, reply, env.RequestID)
+		if got, reply := answer(t, dealer); reply.UserID != domain || got != "2" {
+			t.Errorf("after %.50q: got %+v for %q", tt.frames, reply, got)
 		}
 	}
 	stop()
@@ -180,13 +180,13 @@ func TestSlow(t *testing.T) {
 	for i := range 200 {
 		id := fmt.Sprint("fast-", i)
 		ask(t, dealer, id, id)
-		if env, reply := answer(t, dealer); string(env.RequestID) != id || reply.UserID != id {
-			t.Fatalf("%s got the answer to %s: %+v", id, env.RequestID, reply)
+		if got, reply := answer(t, dealer); got != id || reply.UserID != id {
+			t.Fatalf("%s got the answer to %s: %+v", id, got, reply)
 		}
 	}
 	close(h.release)
-	if env, reply := answer(t, dealer); string(env.RequestID) != "0" || reply.UserID != "slow" {
-		t.Errorf("got the answer to %s: %+v", env.RequestID, reply)
+	if got, reply := answer(t, dealer); got != "0" || reply.UserID != "slow" {
+		t.Errorf("got the answer to %s: %+v", got, reply)
 	}
 }
 
@@ -211,8 +211,8 @@ func TestTooMany(t *testing.T) {
 	for i := range 3 {
 		id := fmt.Sprint("beyond-", i)
 		ask(t, dealer, id, "payments")
-		if env, reply := answer(t, dealer); string(env.RequestID) != id || reply.Status != zap.StatusTryLater {
-			t.Errorf("%s got the answer to %s: %+v", id, env.RequestID, reply)
+		if got, reply := answer(t, dealer); got != id || reply.Status != zap.StatusTryLater {
+			t.Errorf("%s got the answer to %s: %+v", id, got, reply)
 		}
 	}
 	if n := log.Count("level=WARN", "too many ZAP requests"); n != 1 {
@@ -221,15 +221,15 @@ func TestTooMany(t *testing.T) {
 	close(h.release)
 	answered := map[string]bool{}
 	for range maxInFlight {
-		env, reply := answer(t, dealer)
-		if reply.UserID != "slow" || answered[string(env.RequestID)] {
-			t.Errorf("%s got %+v", env.RequestID, reply)
+		got, reply := answer(t, dealer)
+		if reply.UserID != "slow" || answered[got] {
+			t.Errorf("%s got %+v", got, reply)
 		}
-		answered[string(env.RequestID)] = true
+		answered[got] = true
 	}
 	ask(t, dealer, "next", "payments")
-	if env, reply := answer(t, dealer); string(env.RequestID) != "next" || reply.Status != zap.StatusOK {
-		t.Errorf("%s got %+v", env.RequestID, reply)
+	if got, reply := answer(t, dealer); got != "next" || reply.Status != zap.StatusOK {
+		t.Errorf("%s got %+v", got, reply)
 	}
 	stop()
 	if log.Count(`msg="too many ZAP requests under way: clients are told to try later again"`, "count=2") != 1 {

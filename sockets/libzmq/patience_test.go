@@ -127,17 +127,17 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 	ztest.Receive(t, "the handler is asked", h.entered)
 	for range 3 {
 		ask(t, dealer, "1", "end")
-		if env, reply := answer(t, dealer); string(env.RequestID) != "1" || reply.Status != zap.StatusError {
-			t.Errorf("%s got %+v", env.RequestID, reply)
+		if got, reply := answer(t, dealer); got != "1" || reply.Status != zap.StatusError {
+			t.Errorf("%s got %+v", got, reply)
 		}
 		ask(t, dealer, "2", "payments")
-		if env, reply := answer(t, dealer); string(env.RequestID) != "2" || reply.UserID != "payments" {
-			t.Errorf("%s got %+v", env.RequestID, reply)
+		if got, reply := answer(t, dealer); got != "2" || reply.UserID != "payments" {
+			t.Errorf("%s got %+v", got, reply)
 		}
 	}
 	close(h.release)
-	if env, reply := answer(t, dealer); string(env.RequestID) != "slow" || reply.UserID != "slow" {
-		t.Errorf("%s got %+v", env.RequestID, reply)
+	if got, reply := answer(t, dealer); got != "slow" || reply.UserID != "slow" {
+		t.Errorf("%s got %+v", got, reply)
 	}
 	stop()
 	if log.Count("level=ERROR", "the ZAP handler ended its goroutine: going on\"") != 1 || log.Count("going on again", "count=2") != 1 {

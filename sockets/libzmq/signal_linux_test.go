@@ -155,10 +155,10 @@ func answerInterrupted(t *testing.T, sock *zmq4.Socket) string {
 			return err
 		})
 	}
-	env, reply, err := zap.ParseReply(frames)
+	id, reply, err := zap.ParseReply(frames)
 	ztest.Must(t, err)
-	if string(env.RequestID) != reply.UserID {
-		t.Errorf("the answer to %s is about %s", env.RequestID, reply.UserID)
+	if string(id) != reply.UserID {
+		t.Errorf("the answer to %s is about %s", id, reply.UserID)
 	}
-	return string(env.RequestID)
+	return string(id)
 }

@@ -34,7 +34,7 @@ func Server(sock *zmq4.Socket, keys curve.SecretKey, domain string) error {
 		return fmt.Errorf("%w: it is empty: name one, as the policy does", ErrDomain)
 	}
 	// A request with another domain would be malformed: nobody would get in.
-	if _, err := zap.AppendRequest(nil, zap.Envelope{}, &zap.Request{Domain: domain, Mechanism: zap.Null}); err != nil {
+	if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: domain, Mechanism: zap.Null}); err != nil {
 		return fmt.Errorf("%w: %w", ErrDomain, err)
 	}
 	if err := checkServer(sock, keys); err != nil {

@@ -50,8 +50,8 @@ func NewRecord(at time.Time, req *zap.Request, reply zap.Reply) Record {
 		r.Key, r.Fingerprint = key.String(), cert.FingerprintOf(key).String()
 	} else if login, _, ok := req.PlainLogin(); ok {
 		r.Login = login
-	} else if req.Mechanism == zap.GSSAPI && len(req.Credentials) > 0 {
-		r.Principal = string(req.Credentials[0])
+	} else if principal, ok := req.Principal(); ok {
+		r.Principal = principal
 	}
 	return r
 }

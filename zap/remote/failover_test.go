@@ -209,8 +209,12 @@ func TestSentTwice(t *testing.T) {
 						return
 					}
 					asked.Add(1)
-					if env, req, _, err := zap.ParseRequest(frames); err == nil && string(req.Credentials[0]) != "mallory" {
-						reply, _ := zap.AppendReply(nil, env, zap.Reply{Status: zap.StatusOK, UserID: "alice"})
+					mallory := false
+					reply, err := zap.Answer(ctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+						mallory = string(req.Credentials[0]) == "mallory"
+						return zap.Allow("alice")
+					}), "", frames)
+					if err == nil && !mallory {
 						conn.Send(ctx, reply...)
 						conn.Recv(ctx)
 					}

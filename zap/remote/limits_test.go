@@ -63,7 +63,7 @@ var byKey = &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Cu
 // queue sends a request with an id some times.
 func queue(t *testing.T, conn *zmtp.Conn, id string, req *zap.Request, times int) {
 	t.Helper()
-	frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte(id)}, req)
+	frames, err := zap.AppendRequest(nil, []byte(id), req)
 	ztest.Must(t, err)
 	for range times {
 		ztest.Must(t, conn.Queue(ztest.Context(t), frames...))
@@ -76,9 +76,9 @@ func receive(t *testing.T, conn *zmtp.Conn) (string, zap.Reply) {
 	t.Helper()
 	frames, err := conn.Recv(ztest.Context(t))
 	ztest.Must(t, err)
-	env, reply, err := zap.ParseReply(frames)
+	id, reply, err := zap.ParseReply(frames)
 	ztest.Must(t, err)
-	return string(env.RequestID), reply
+	return string(id), reply
 }
 
 // TestBusy: when as many decisions are under way as a connection may have, requests
@@ -221,7 +221,7 @@ func TestServeEnds(t *testing.T) {
 	ztest.Wait(t, "handlers are asked", func() bool { return h.now.Load() == 10 })
 	flooded, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte("key")}, byKey)
+	frames, err := zap.AppendRequest(nil, []byte("key"), byKey)
 	ztest.Must(t, err)
 	var sent atomic.Int32
 	var flood sync.WaitGroup

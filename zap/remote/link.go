@@ -91,18 +91,18 @@ func (c *Client) receive(ctx context.Context, from *target, conn *zmtp.Conn) (an
 		if err != nil {
 			return answered, err
 		}
-		env, reply, fault := zap.ParseReply(frames)
+		id, reply, fault := zap.ParseReply(frames)
 		if fault != nil {
 			// If it can be told whose it is, that one needn't wait.
 			c.log.Tell(slog.LevelWarn, "bad reply", from.endpoint, fault.Error(),
 				slog.String("endpoint", from.endpoint), slog.Any("err", fault))
 			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}
 		}
-		if c.deliver(env.RequestID, reply) {
+		if c.deliver(id, reply) {
 			answered = true
 		} else if fault == nil {
 			c.log.Tell(slog.LevelWarn, "reply to an unknown request", from.endpoint, "",
-				slog.String("endpoint", from.endpoint), slog.String("id", fmt.Sprintf("%x", env.RequestID)))
+				slog.String("endpoint", from.endpoint), slog.String("id", fmt.Sprintf("%x", id)))
 		}
 	}
 }

@@ -126,20 +126,23 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 	return p.startDecisions(sending, slow)
 }
 
-// answerAtOnce answers the requests to which it has the replies at hand, and returns the
+// answerLater answers a request that can't be answered at once, see zap.AnswerAtOnce.
+type answerLater = func(context.Context, zap.Handler) (reply [][]byte, err error)
+
+// answerAtOnce answers the requests that the handler decides at once, and returns the
 // others.
-func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow [][][]byte, err error) {
+func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow []answerLater, err error) {
 	p.atOnce.Add(1)
 	defer p.atOnce.Add(-1)
 	for _, frames := range batch {
-		reply, ok, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
+		reply, later, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
 		if errors.Is(err, zap.ErrRequest) {
 			p.malformed++
 		} else {
 			p.malformed = 0
 		}
-		if !ok {
-			slow = append(slow, frames)
+		if later != nil {
+			slow = append(slow, later)
 			continue
 		}
 		if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
@@ -153,9 +156,9 @@ func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow [][
 }
 
 // startDecisions starts the decisions about requests, as far as there are places for them.
-func (p *peer) startDecisions(sending context.Context, slow [][][]byte) error {
+func (p *peer) startDecisions(sending context.Context, slow []answerLater) error {
 	full := false
-	for _, frames := range slow {
+	for _, answer := range slow {
 		ok := p.takePlace()
 		if !ok && !full {
 			full = true
@@ -163,15 +166,14 @@ func (p *peer) startDecisions(sending context.Context, slow [][][]byte) error {
 			ok = p.takePlace()
 		}
 		if !ok {
-			reply, err := zap.Answer(context.Background(), zap.HandlerFunc(p.busy), p.asker, frames)
+			reply, err := answer(context.Background(), zap.HandlerFunc(p.busy))
 			if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
 				return err
 			}
 			continue
 		}
-		own := zmtp.CloneMessage(frames)
 		p.deciding.Go(func() {
-			if err := p.decide(own); err != nil {
+			if err := p.decide(answer); err != nil {
 				p.end(err)
 			}
 			<-p.undecided
@@ -208,9 +210,9 @@ var errBusyServer = errors.New("too many requests under way")
 // decide decides one request and sends the reply. It leaves the place among all
 // decisions before it sends: a peer that doesn't read takes none from others. The
 // error ends the connection.
-func (p *peer) decide(frames [][]byte) error {
+func (p *peer) decide(answer answerLater) error {
 	deciding, cancel := context.WithTimeout(p.ctx, maxDecisionTime)
-	reply, err := zap.Answer(deciding, p.handler, p.asker, frames)
+	reply, err := answer(deciding, p.handler)
 	cancel()
 	<-p.decisions
 	if p.ctx.Err() != nil {

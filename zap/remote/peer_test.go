@@ -61,7 +61,7 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 func (p *pair) ask(t *testing.T, requests int) {
 	t.Helper()
 	for i := range requests {
-		frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: []byte{byte('a' + i)}}, &zap.Request{Mechanism: zap.Null})
+		frames, err := zap.AppendRequest(nil, []byte{byte('a' + i)}, &zap.Request{Mechanism: zap.Null})
 		ztest.Must(t, err, p.asker.Send(t.Context(), frames...))
 	}
 }

@@ -30,7 +30,7 @@ var (
 // ask copies a request and lets it wait. It is sent when there is a connection.
 func (c *Client) ask(req *zap.Request) (*question, error) {
 	id := c.lastID.Add(1)
-	frames, err := zap.AppendRequest(nil, zap.Envelope{RequestID: binary.BigEndian.AppendUint64(nil, id)}, req)
+	frames, err := zap.AppendRequest(nil, binary.BigEndian.AppendUint64(nil, id), req)
 	if err != nil {
 		return nil, err
 	}

@@ -139,9 +139,6 @@ var (
 )
 
 func newServer(handler zap.Handler, log *slog.Logger) *server {
-	if _, isPrompt := handler.(zap.PromptHandler); !isPrompt {
-		handler = later{handler}
-	}
 	return &server{
 		handler:   handler,
 		log:       tally.NewLog(log),
@@ -149,9 +146,3 @@ func newServer(handler zap.Handler, log *slog.Logger) *server {
 		decisions: allDecisions,
 	}
 }
-
-// later is a handler that decides nothing at once. Its malformed requests are answered
-// at once nevertheless.
-type later struct{ zap.Handler }
-
-func (later) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Reply{}, false }

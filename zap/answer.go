@@ -1,0 +1,70 @@
+package zap
+
+import (
+	"bytes"
+	"context"
+)
+
+// Answer takes the frames of a request, asks the handler as [Ask] does, and returns the
+// frames of the reply. It returns no frames if the request does not say whom to answer.
+// asker becomes [Request.Asker]. The error is for the log, as that of Ask.
+//
+// The frames must not change afterwards: the handler may keep them.
+func Answer(ctx context.Context, h Handler, asker string, request [][]byte) (reply [][]byte, err error) {
+	env, req, reply, err := begin(asker, request)
+	if req == nil {
+		return reply, err
+	}
+	decision, err := ask(ctx, h, req)
+	return appendReply(nil, env, decision), err
+}
+
+// AnswerAtOnce is [Answer] if h is a PromptHandler that decides the request at once, or
+// if the request is malformed. Otherwise later is not nil. It answers the request
+// without parsing it again, by h or by another handler. Call it once at most.
+//
+// The caller may reuse the frames of the request when it has sent the reply. later has
+// copies of them.
+func AnswerAtOnce(h Handler, asker string, request [][]byte) (reply [][]byte, later func(context.Context, Handler) ([][]byte, error), err error) {
+	env, req, reply, err := begin(asker, request)
+	if req == nil {
+		return reply, nil, err
+	}
+	decision, ok, err := askAtOnce(h, req)
+	if !ok {
+		return nil, answerLater(env, req), nil
+	}
+	return appendReply(nil, env, decision), nil, err
+}
+
+// answerLater returns a function that answers a copy of a request.
+func answerLater(env envelope, req *Request) func(context.Context, Handler) ([][]byte, error) {
+	env.routingIDs, env.requestID = cloneFrames(env.routingIDs), bytes.Clone(env.requestID)
+	req.RoutingID, req.Credentials = bytes.Clone(req.RoutingID), cloneFrames(req.Credentials)
+	return func(ctx context.Context, h Handler) ([][]byte, error) {
+		decision, err := askInTime(ctx, h, req)
+		return appendReply(nil, env, decision), err
+	}
+}
+
+func cloneFrames(frames [][]byte) [][]byte {
+	clones := make([][]byte, len(frames))
+	for i, frame := range frames {
+		clones[i] = bytes.Clone(frame)
+	}
+	return clones
+}
+
+// begin parses a request. If it is malformed, req is nil, and there are the frames of
+// a reply if it says whom to answer.
+func begin(asker string, frames [][]byte) (env envelope, req *Request, reply [][]byte, err error) {
+	env, req, canAnswer, err := parseRequest(frames)
+	if err != nil {
+		if canAnswer {
+			reply = appendReply(nil, env, malformed)
+		}
+		return env, nil, reply, err
+	}
+	req.Asker = asker
+	return env, req, nil, nil
+}
