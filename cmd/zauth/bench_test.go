@@ -74,9 +74,9 @@ func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inF
 	z := startZauth(b, "--listen", endpoint, "--policy", file, "--log-level", "warn")
 	defer z.kill()
 	// A client has 4,096 requests under way at most.
-	clients := make([]*remote.Client, 1+inFlight/4096)
+	clients := make([]*remote.Handler, 1+inFlight/4096)
 	for i := range clients {
-		client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{z.endpoint}, Wait: 20 * time.Second})
+		client, err := remote.NewHandler(remote.Options{Wait: 20 * time.Second}, z.endpoint)
 		ztest.Must(b, err)
 		defer client.Close()
 		clients[i] = client

@@ -62,11 +62,11 @@ func (s *service) counted(keys curve.SecretKey) (asked, laters int) {
 // startService runs a service until the test ends. A handshake takes as long as
 // given at most: libzmq tells a client nothing of the answer 300, and only ends the
 // handshake then.
-func startService(t *testing.T, link remote.ClientConfig, handshake time.Duration) *service {
+func startService(t *testing.T, opts remote.Options, endpoint string, handshake time.Duration) *service {
 	t.Helper()
 	s := &service{
 		keys:   curve.GenerateKey(),
-		link:   zaptest.NewClient(t, link),
+		link:   zaptest.NewHandler(t, opts, endpoint),
 		asked:  map[curve.PublicKey]int{},
 		laters: map[curve.PublicKey]int{},
 	}

@@ -42,8 +42,8 @@ func TestKilledAndRestarted(t *testing.T) {
 			}
 			z := startZauth(t, "--listen", listen, "--keystore", "dir:"+dir)
 			const handshake = 500 * time.Millisecond // then who was told to try later tries again
-			patient := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}}, handshake)
-			hasty := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Wait: 300 * time.Millisecond}, handshake)
+			patient := startService(t, remote.Options{}, z.endpoint, handshake)
+			hasty := startService(t, remote.Options{Wait: 300 * time.Millisecond}, z.endpoint, handshake)
 			for _, s := range []*service{patient, hasty} {
 				if reply, err := s.askLibzmq(keys[0]); err != nil || reply != "hello alice" {
 					t.Fatalf("before: %q, %v", reply, err)
@@ -105,7 +105,7 @@ func TestDirectoryFollowed(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", dir)
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}}, ztest.Patience)
+	s := startService(t, remote.Options{}, z.endpoint, ztest.Patience)
 	ctx := ztest.Context(t)
 	follows := func(what string, keys curve.SecretKey, letIn bool) {
 		t.Helper()
@@ -150,7 +150,7 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}}, ztest.Patience)
+	s := startService(t, remote.Options{}, z.endpoint, ztest.Patience)
 	ctx := ztest.Context(t)
 	good := func(when string) {
 		t.Helper()
@@ -224,7 +224,7 @@ func TestCurveLink(t *testing.T) {
 	late := addTo(t, services, "late")
 	z.waitFor(t, "identity added", "late")
 	asks(t, z, own, late, keys[0])
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Key: serviceKeys[0], ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.Options{Link: zmtp.Config{Mechanism: zap.Curve, Key: serviceKeys[0], ServerKey: own}}, z.endpoint, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), serviceKeys[0]); !errors.As(err, &refused) {
 		t.Errorf("a service as a client: %q, %v", reply, err)
@@ -252,7 +252,7 @@ func TestRevokedAtBothDoors(t *testing.T) {
 	asksInVain(t, z, own, keys[1], keys[0]) // revoked as a client
 	asker := addTo(t, services, "asker")
 	z.waitFor(t, "identity added", "asker")
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: zmtp.Config{Mechanism: zap.Curve, Key: asker, ServerKey: own}}, ztest.Patience)
+	s := startService(t, remote.Options{Link: zmtp.Config{Mechanism: zap.Curve, Key: asker, ServerKey: own}}, z.endpoint, ztest.Patience)
 	var refused *zmtp.RefusedError
 	if reply, err := s.ask(ztest.Context(t), keys[2]); !errors.As(err, &refused) { // revoked as a service
 		t.Errorf("%q, %v", reply, err)
@@ -285,7 +285,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	ztest.Must(t, first.Save(path))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--cert", path+cert.SecretSuffix, "--keystore", "dir:"+dir, "--askers", "dir:"+services)
 	link := zmtp.Config{Mechanism: zap.Curve, Key: serviceKeys[0], ServerKey: first.Public}
-	connected := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
+	connected := startService(t, remote.Options{Link: link}, z.endpoint, ztest.Patience)
 	admits := func(s *service) {
 		t.Helper()
 		if reply, err := s.ask(ztest.Context(t), keys[0]); err != nil || reply != "hello alice" {
@@ -317,7 +317,7 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: service, ServerKey: server}
-	s := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link}, ztest.Patience)
+	s := startService(t, remote.Options{Link: link}, z.endpoint, ztest.Patience)
 	if reply, err := s.ask(ztest.Context(t), alice); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
 	}
@@ -328,7 +328,7 @@ func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.S
 func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: keys, ServerKey: server}
-	stranger := startService(t, remote.ClientConfig{Endpoints: []string{z.endpoint}, Link: link, Wait: 100 * time.Millisecond}, ztest.Patience)
+	stranger := startService(t, remote.Options{Link: link, Wait: 100 * time.Millisecond}, z.endpoint, ztest.Patience)
 	z.waitFor(t, "client denied", keys.Public().String())
 	asking, stop := context.WithCancel(ztest.Context(t))
 	defer stop()

@@ -30,7 +30,7 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 	if err != nil {
 		return nil, err
 	}
-	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{zauth}})
+	client, err := remote.NewHandler(remote.Options{}, zauth)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@
 // Any zap.Handler does. To ask a zauth daemon, pass a client of package zap/remote,
 // which waits for a daemon that is away and reconnects:
 //
-//	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}})
+//	client, err := remote.NewHandler(remote.Options{}, "tcp://127.0.0.1:9127")
 //	…
 //	auth, err := libzmq.Start(ctx, zctx, client, log)
 package libzmq

@@ -58,7 +58,7 @@ func TestForward(t *testing.T) {
 			}
 		}
 	}
-	end := zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}}), nil)
+	end := zmqtest.Start(t, zctx, zaptest.NewHandler(t, remote.Options{}, at), nil)
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters > 0 {
 		t.Errorf("friend: %s after %d times", outcome, laters)
 	}
@@ -66,7 +66,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("stranger: %s after %d times", outcome, laters)
 	}
 	end()
-	zmqtest.Start(t, zctx, zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}, Wait: secondTry / 3}), nil)
+	zmqtest.Start(t, zctx, zaptest.NewHandler(t, remote.Options{Wait: secondTry / 3}, at), nil)
 	stop()
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters < 2 {
 		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
@@ -84,7 +84,7 @@ func TestForwardWaits(t *testing.T) {
 	zctx := zmqtest.NewContext(t)
 	friend, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	at := zaptest.Endpoint(t)
-	link := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}})
+	link := zaptest.NewHandler(t, remote.Options{}, at)
 	asked := make(chan struct{}, 10)
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		asked <- struct{}{}

@@ -32,10 +32,10 @@ const (
 	maxLostPause = 5 * time.Second
 )
 
-// target is a server that may be asked. Only Client.run uses it.
+// target is a server that may be asked. Only Handler.run uses it.
 type target struct {
 	endpoint string
-	turn     int           // its place among Client.targets
+	turn     int           // its place among Handler.targets
 	ready    time.Time     // when it may be tried again
 	failing  time.Duration // the pause after the last attempt that failed
 	losing   time.Duration // the pause after the last connection that was lost without an answer
@@ -80,9 +80,9 @@ type attempt struct {
 // dial connects to one of the servers. They are tried in turn, beginning with that of
 // number first, until there is a connection: each as soon as it is ready and the one
 // before has failed, or has taken too long. It returns nil when ctx is done.
-func (c *Client) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
+func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 	attempts, cancel := context.WithCancel(ctx)
-	ended := make(chan attempt, len(c.targets))
+	ended := make(chan attempt, len(h.targets))
 	trying := map[*target]bool{}
 	defer func() {
 		cancel()
@@ -96,7 +96,7 @@ func (c *Client) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 	}()
 	var alone time.Time // until when those that are being tried are left alone
 	for {
-		next := c.nextTarget(first, trying)
+		next := h.nextTarget(first, trying)
 		var start <-chan time.Time
 		if next != nil {
 			at := next.ready
@@ -110,23 +110,23 @@ func (c *Client) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 			trying[next] = true
 			first, alone = next.turn+1, time.Now().Add(overtake)
 			go func() {
-				conn, err := c.try(attempts, next)
+				conn, err := h.try(attempts, next)
 				ended <- attempt{next, conn, err}
 			}()
 		case a := <-ended:
 			delete(trying, a.target)
 			if a.err == nil {
 				for other := range trying {
-					c.tellDown(other, fmt.Errorf("no connection after %v, and another server is there", overtake))
+					h.tellDown(other, fmt.Errorf("no connection after %v, and another server is there", overtake))
 				}
-				c.tellUp(a.target)
+				h.tellUp(a.target)
 				return a.target, a.conn
 			}
 			if ctx.Err() != nil {
 				return nil, nil
 			}
 			a.target.failed(a.err)
-			c.tellDown(a.target, a.err)
+			h.tellDown(a.target, a.err)
 			alone = time.Time{}
 		case <-ctx.Done():
 			return nil, nil
@@ -136,10 +136,10 @@ func (c *Client) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 
 // nextTarget returns the next server in turn that is ready, or else that which is
 // ready first; nil if all are being tried.
-func (c *Client) nextTarget(first int, trying map[*target]bool) (next *target) {
+func (h *Handler) nextTarget(first int, trying map[*target]bool) (next *target) {
 	now := time.Now()
-	for i := range c.targets {
-		t := c.targets[(first+i)%len(c.targets)]
+	for i := range h.targets {
+		t := h.targets[(first+i)%len(h.targets)]
 		if trying[t] {
 			continue
 		}
@@ -154,37 +154,37 @@ func (c *Client) nextTarget(first int, trying map[*target]bool) (next *target) {
 }
 
 // try connects to one server.
-func (c *Client) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
+func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxAttempt)
 	defer cancel()
 	nc, err := zmtp.DialNet(ctx, t.endpoint)
 	if err != nil {
 		return nil, err
 	}
-	if c.link.Mechanism != zap.Curve { // which proves who the server is
+	if h.link.Mechanism != zap.Curve { // which proves who the server is
 		if err := checkServer(nc, t.endpoint); err != nil {
 			nc.Close()
 			return nil, err
 		}
 	}
-	return zmtp.Client(ctx, nc, c.link)
+	return zmtp.Client(ctx, nc, h.link)
 }
 
 // tellDown tells that a server can't be asked, once until it can.
-func (c *Client) tellDown(t *target, err error) {
+func (h *Handler) tellDown(t *target, err error) {
 	if t.down {
 		return
 	}
-	t.down, c.down = true, true
-	c.log.Tell(slog.LevelWarn, "no connection: trying again", t.endpoint, err.Error(),
+	t.down, h.down = true, true
+	h.log.Tell(slog.LevelWarn, "no connection: trying again", t.endpoint, err.Error(),
 		slog.String("endpoint", t.endpoint), slog.Any("err", err))
 }
 
 // tellUp tells that there is a server to ask again.
-func (c *Client) tellUp(t *target) {
+func (h *Handler) tellUp(t *target) {
 	t.failing, t.down = 0, false
-	if c.down {
-		c.log.Tell(slog.LevelInfo, "connected again", t.endpoint, "", slog.String("endpoint", t.endpoint))
+	if h.down {
+		h.log.Tell(slog.LevelInfo, "connected again", t.endpoint, "", slog.String("endpoint", t.endpoint))
 	}
-	c.down = false
+	h.down = false
 }

@@ -65,7 +65,7 @@ func TestPauses(t *testing.T) {
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &Client{}
+		c := &Handler{}
 		for turn := range 3 {
 			c.targets = append(c.targets, &target{turn: turn})
 		}

@@ -13,7 +13,7 @@
 // The side that asks has a [Client], which is a zap.Handler too. So a process
 // asks a daemon where it would else decide by itself:
 //
-//	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}})
+//	client, err := remote.NewHandler(remote.Options{}, "tcp://127.0.0.1:9127")
 //	…
 //	defer client.Close()
 //	reply := client.Handle(ctx, request)
@@ -27,7 +27,7 @@
 //
 // # When the server is away
 //
-// Requests wait for [ClientConfig].Wait and are then answered with status 300, which
+// Requests wait for [Options].Wait and are then answered with status 300, which
 // makes the asking client try again. A request with which two connections were lost
 // isn't sent a third time, and is answered with 300 too. An attempt to connect ends
 // after 3 seconds. The pause before the next one is short, and grows up to 5 seconds if

@@ -27,7 +27,7 @@ func Example() {
 	served := make(chan error, 1)
 	go func() { served <- remote.Serve(ctx, ln, decide, nil) }()
 
-	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{ln.Endpoint()}})
+	client, err := remote.NewHandler(remote.Options{}, ln.Endpoint())
 	if err != nil {
 		fmt.Println(err)
 		return

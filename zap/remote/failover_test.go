@@ -73,7 +73,7 @@ func TestFailover(t *testing.T) {
 			t.Parallel()
 			good, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("good"), nil)
 			log := new(ztest.Log)
-			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{tt.broken, good}, Log: log.Logger()})
+			client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, tt.broken, good)
 			for range 3 {
 				if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "good" {
 					t.Errorf("got %+v", got)
@@ -96,7 +96,7 @@ func TestServerCloses(t *testing.T) {
 			conn.Close()
 		}
 	})
-	zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
+	zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
 	ztest.Wait(t, "a line of the log", func() bool {
 		return log.Count("no connection: trying again", endpoint, "the server has closed the connection") == 1
 	})
@@ -107,7 +107,7 @@ func TestServerCloses(t *testing.T) {
 func TestFailoverBack(t *testing.T) {
 	t.Parallel()
 	endpoints := []string{zaptest.Endpoint(t), zaptest.Endpoint(t)}
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: endpoints})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoints...)
 	_, stop := zaptest.Serve(t, endpoints[0], zmtp.Config{}, named("0"), nil)
 	for _, next := range []int{1, 0, 1} {
 		before := stop
@@ -167,7 +167,7 @@ func TestFailoverFromFrozen(t *testing.T) {
 	two := zaptest.Endpoint(t) // where nobody listens yet
 	proxy := newFrozen(t, one)
 	log := new(ztest.Log)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{proxy.endpoint, two}, Log: log.Logger()})
+	client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, proxy.endpoint, two)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "one" {
 		t.Fatalf("got %+v", got)
 	}
@@ -196,9 +196,9 @@ func TestSentTwice(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int32
 			ctx := ztest.Context(t)
-			config := remote.ClientConfig{Wait: 10 * ztest.Patience}
+			var endpoints []string
 			for range servers {
-				config.Endpoints = append(config.Endpoints, brokenServer(t, func(nc net.Conn) {
+				endpoints = append(endpoints, brokenServer(t, func(nc net.Conn) {
 					conn, err := zmtp.Server(ctx, nc, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 					if err != nil {
 						return
@@ -220,7 +220,7 @@ func TestSentTwice(t *testing.T) {
 					}
 				}))
 			}
-			client := zaptest.NewClient(t, config)
+			client := zaptest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience}, endpoints...)
 			if got := client.Handle(ctx, login("mallory")); got.Status != zap.StatusTryLater || got.Text != "the connection was lost twice before an answer" {
 				t.Errorf("got %+v", got)
 			}
@@ -248,11 +248,10 @@ func TestHandleKeepsContext(t *testing.T) {
 		<-t.Context().Done() // without reading
 		conn.Close()
 	})
-	client := zaptest.NewClient(t, remote.ClientConfig{
-		Endpoints: []string{endpoint},
-		Wait:      10 * ztest.Patience,
-		Link:      zmtp.Config{HeartbeatInterval: 10 * ztest.Patience},
-	})
+	client := zaptest.NewHandler(t, remote.Options{
+		Wait: 10 * ztest.Patience,
+		Link: zmtp.Config{HeartbeatInterval: 10 * ztest.Patience},
+	}, endpoint)
 	ztest.Receive(t, "a connection", connected)
 	large := login("alice")
 	large.Credentials = [][]byte{make([]byte, 255), make([]byte, 1024)}
@@ -287,7 +286,7 @@ func TestSilentServer(t *testing.T) {
 		default:
 		}
 	})
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Wait: 10 * time.Millisecond, Log: log.Logger()})
+	client := zaptest.NewHandler(t, remote.Options{Wait: 10 * time.Millisecond, Log: log.Logger()}, endpoint)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater {
 		t.Errorf("got %+v", got)
 	}
@@ -304,7 +303,7 @@ func TestSilentServer(t *testing.T) {
 func TestCallerWipes(t *testing.T) {
 	t.Parallel()
 	endpoint := zaptest.Endpoint(t)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 	var stop atomic.Bool
 	var asking sync.WaitGroup
 	for range 4 {

@@ -36,7 +36,7 @@ func TestHandlerPanics(t *testing.T) {
 			t.Parallel()
 			var log ztest.Log
 			endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, h, log.Logger())
-			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+			client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 			if got := client.Handle(ztest.Context(t), login("mallory")); got.Status != zap.StatusError {
 				t.Errorf("got %+v", got)
 			}
@@ -80,7 +80,7 @@ func TestAsker(t *testing.T) {
 					endpoint = zaptest.Endpoint(t)
 				}
 				at, _ := zaptest.Serve(t, endpoint, tt.server, h, nil)
-				client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{at}, Link: tt.client})
+				client := zaptest.NewHandler(t, remote.Options{Link: tt.client}, at)
 				req := login("alice")
 				req.Asker = "somebody else" // doesn't travel
 				if got := client.Handle(ztest.Context(t), req); got.UserID != tt.want {
@@ -102,7 +102,7 @@ func TestBadReply(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- answerBadly(ctx, nl) }()
 	var log ztest.Log
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{"tcp://" + nl.Addr().String()}, Wait: 10 * ztest.Patience, Log: log.Logger()})
+	client := zaptest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience, Log: log.Logger()}, "tcp://"+nl.Addr().String())
 	for _, what := range []string{"a text beyond ASCII", "a reserved name"} {
 		if got := client.Handle(ctx, login("alice")); got.Status != zap.StatusError || got.Text != "malformed reply" {
 			t.Errorf("%s: got %+v", what, got)

@@ -321,7 +321,7 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
 	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, ending{byName}, log.Logger())
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater || !strings.Contains(got.Text, "lost twice") {
 		t.Errorf("got %+v", got)
 	}

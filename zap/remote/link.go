@@ -14,20 +14,20 @@ import (
 )
 
 // run keeps a connection until ctx is done.
-func (c *Client) run(ctx context.Context) {
-	defer close(c.done)
-	defer c.log.Close()
+func (h *Handler) run(ctx context.Context) {
+	defer close(h.done)
+	defer h.log.Close()
 	for next := 0; ; {
-		used, conn := c.dial(ctx, next)
+		used, conn := h.dial(ctx, next)
 		if conn == nil {
 			return
 		}
-		asked, answered, err := c.use(ctx, used, conn)
+		asked, answered, err := h.use(ctx, used, conn)
 		if ctx.Err() != nil {
 			return
 		}
 		used.lost(asked, answered)
-		c.tellDown(used, err)
+		h.tellDown(used, err)
 		next = used.turn + 1
 	}
 }
@@ -39,37 +39,37 @@ var errClosed = errors.New("the server has closed the connection")
 // whether it has sent a request, whether it got a reply to one, and what ended the
 // connection. It takes replies from the start: a server that can't get rid of them
 // takes no more requests.
-func (c *Client) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked, answered bool, err error) {
+func (h *Handler) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked, answered bool, err error) {
 	ctx, end := context.WithCancelCause(ctx)
-	c.connect()
+	h.connect()
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		var err error
-		asked, err = c.send(ctx, conn)
+		asked, err = h.send(ctx, conn)
 		end(err)
 	})
-	answered, err = c.receive(ctx, from, conn)
+	answered, err = h.receive(ctx, from, conn)
 	end(err) // unless the sending was first
 	conn.CloseNow()
 	sending.Wait()
-	c.disconnect()
+	h.disconnect()
 	return asked, answered, context.Cause(ctx)
 }
 
 // send sends what is in the queue until ctx is done. It reports whether there was
 // anything.
-func (c *Client) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err error) {
+func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err error) {
 	for {
 		select {
-		case <-c.unsent:
+		case <-h.unsent:
 		case <-ctx.Done():
 			return asked, ctx.Err()
 		}
 		runtime.Gosched() // others may have questions for the same write
-		for q := c.next(); q != nil; q = c.next() {
+		for q := h.next(); q != nil; q = h.next() {
 			asked = true
 			err := conn.Queue(ctx, q.frames...)
-			c.sent(q)
+			h.sent(q)
 			if err != nil {
 				return asked, err
 			}
@@ -82,7 +82,7 @@ func (c *Client) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err err
 
 // receive hands out replies until the connection ends. It reports whether there was
 // any to a request of ours.
-func (c *Client) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
+func (h *Handler) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
 	for {
 		frames, err := conn.Recv(ctx)
 		if err == io.EOF {
@@ -94,14 +94,14 @@ func (c *Client) receive(ctx context.Context, from *target, conn *zmtp.Conn) (an
 		id, reply, fault := zap.ParseReply(frames)
 		if fault != nil {
 			// If it can be told whose it is, that one needn't wait.
-			c.log.Tell(slog.LevelWarn, "bad reply", from.endpoint, fault.Error(),
+			h.log.Tell(slog.LevelWarn, "bad reply", from.endpoint, fault.Error(),
 				slog.String("endpoint", from.endpoint), slog.Any("err", fault))
 			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}
 		}
-		if c.deliver(id, reply) {
+		if h.deliver(id, reply) {
 			answered = true
 		} else if fault == nil {
-			c.log.Tell(slog.LevelWarn, "reply to an unknown request", from.endpoint, "",
+			h.log.Tell(slog.LevelWarn, "reply to an unknown request", from.endpoint, "",
 				slog.String("endpoint", from.endpoint), slog.String("id", fmt.Sprintf("%x", id)))
 		}
 	}

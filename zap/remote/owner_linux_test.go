@@ -64,7 +64,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			// And so it isn't asked.
-			c := &Client{link: zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null}}
+			c := &Handler{link: zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null}}
 			if conn, err := c.try(t.Context(), &target{endpoint: "ipc://" + path}); conn != nil || err == nil || !strings.Contains(err.Error(), "could be anyone's") {
 				t.Errorf("connecting: %v", err)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// question is a request that waits for its answer. Client.mu guards all but id, frames
+// question is a request that waits for its answer. Handler.mu guards all but id, frames
 // and reply.
 type question struct {
 	id      uint64
@@ -28,47 +28,47 @@ var (
 )
 
 // ask copies a request and lets it wait. It is sent when there is a connection.
-func (c *Client) ask(req *zap.Request) (*question, error) {
-	id := c.lastID.Add(1)
+func (h *Handler) ask(req *zap.Request) (*question, error) {
+	id := h.lastID.Add(1)
 	frames, err := zap.AppendRequest(nil, binary.BigEndian.AppendUint64(nil, id), req)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.waiting) >= maxWaiting {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.waiting) >= maxWaiting {
 		return nil, errBusy
 	}
 	q := &question{id: id, frames: zmtp.CloneMessage(frames), reply: make(chan zap.Reply, 1)}
-	c.waiting[id] = q
-	if c.connected {
-		if len(c.queue) >= 2*maxWaiting { // half of them at least
-			c.queue = slices.DeleteFunc(c.queue, func(q *question) bool { return q.over })
+	h.waiting[id] = q
+	if h.connected {
+		if len(h.queue) >= 2*maxWaiting { // half of them at least
+			h.queue = slices.DeleteFunc(h.queue, func(q *question) bool { return q.over })
 		}
-		c.queue = append(c.queue, q)
-		c.wakeSender()
+		h.queue = append(h.queue, q)
+		h.wakeSender()
 	}
 	return q, nil
 }
 
 // wakeSender lets it look into the queue.
-func (c *Client) wakeSender() {
+func (h *Handler) wakeSender() {
 	select {
-	case c.unsent <- struct{}{}:
+	case h.unsent <- struct{}{}:
 	default:
 	}
 }
 
 // forget ends a question, answered or not.
-func (c *Client) forget(q *question) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.endLocked(q)
+func (h *Handler) forget(q *question) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.endLocked(q)
 }
 
 // endLocked lets a question wait no longer.
-func (c *Client) endLocked(q *question) {
-	delete(c.waiting, q.id)
+func (h *Handler) endLocked(q *question) {
+	delete(h.waiting, q.id)
 	q.over = true
 	q.wipeLocked()
 }
@@ -85,37 +85,37 @@ func (q *question) wipeLocked() {
 }
 
 // connect begins the sending on a new connection, with all that waits.
-func (c *Client) connect() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.connected = true
-	for _, q := range c.waiting {
-		c.queue = append(c.queue, q)
+func (h *Handler) connect() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.connected = true
+	for _, q := range h.waiting {
+		h.queue = append(h.queue, q)
 	}
-	slices.SortFunc(c.queue, func(a, b *question) int { return cmp.Compare(a.id, b.id) })
-	c.wakeSender()
+	slices.SortFunc(h.queue, func(a, b *question) int { return cmp.Compare(a.id, b.id) })
+	h.wakeSender()
 }
 
 // disconnect ends the sending on a connection. What was sent too often is answered.
-func (c *Client) disconnect() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.connected, c.queue = false, nil
-	for _, q := range c.waiting {
+func (h *Handler) disconnect() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.connected, h.queue = false, nil
+	for _, q := range h.waiting {
 		if q.sent >= maxSent {
 			q.reply <- tryLater(errLost.Error())
-			c.endLocked(q)
+			h.endLocked(q)
 		}
 	}
 }
 
 // next returns the next question to send, or nil. Call sent afterwards.
-func (c *Client) next() *question {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(c.queue) > 0 {
-		q := c.queue[0]
-		c.queue[0], c.queue = nil, c.queue[1:]
+func (h *Handler) next() *question {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.queue) > 0 {
+		q := h.queue[0]
+		h.queue[0], h.queue = nil, h.queue[1:]
 		if !q.over {
 			q.sending = true
 			q.sent++
@@ -126,25 +126,25 @@ func (c *Client) next() *question {
 }
 
 // sent tells that a question of next was handed to the connection.
-func (c *Client) sent(q *question) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (h *Handler) sent(q *question) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	q.sending = false
 	q.wipeLocked()
 }
 
 // deliver gives a reply to the one who waits for it, if anybody still does. It
 // reports whether there ever was a request of that id.
-func (c *Client) deliver(requestID []byte, reply zap.Reply) bool {
+func (h *Handler) deliver(requestID []byte, reply zap.Reply) bool {
 	if len(requestID) != 8 {
 		return false
 	}
 	id := binary.BigEndian.Uint64(requestID)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if q, ok := c.waiting[id]; ok {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if q, ok := h.waiting[id]; ok {
 		q.reply <- reply
-		c.endLocked(q)
+		h.endLocked(q)
 	}
-	return 0 < id && id <= c.lastID.Load()
+	return 0 < id && id <= h.lastID.Load()
 }

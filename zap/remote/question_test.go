@@ -12,8 +12,8 @@ import (
 // what is sent is what it was. The copy is wiped as soon as nobody needs it.
 func TestRequestsAreCopied(t *testing.T) {
 	t.Parallel()
-	ask := func() (*Client, *question) {
-		c := &Client{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
+	ask := func() (*Handler, *question) {
+		c := &Handler{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
 		req := &zap.Request{Mechanism: zap.Plain, Credentials: [][]byte{[]byte("alice"), []byte("secret")}}
 		q, err := c.ask(req)
 		ztest.Must(t, err)
@@ -22,12 +22,12 @@ func TestRequestsAreCopied(t *testing.T) {
 	}
 	holdsPassword := func(q *question) bool { return bytes.Contains(bytes.Join(q.frames, nil), []byte("secret")) }
 	for name, tt := range map[string]struct {
-		end func(c *Client, q *question)
+		end func(c *Handler, q *question)
 	}{
-		"answered":       {func(c *Client, q *question) { c.deliver(q.frames[2], zap.Refuse("no")) }},
-		"given up":       {func(c *Client, q *question) { c.forget(q) }},
-		"lost too often": {func(c *Client, q *question) { q.sent = maxSent; c.disconnect() }},
-		"given up meanwhile": {func(c *Client, q *question) {
+		"answered":       {func(c *Handler, q *question) { c.deliver(q.frames[2], zap.Refuse("no")) }},
+		"given up":       {func(c *Handler, q *question) { c.forget(q) }},
+		"lost too often": {func(c *Handler, q *question) { q.sent = maxSent; c.disconnect() }},
+		"given up meanwhile": {func(c *Handler, q *question) {
 			if c.next() != q {
 				t.Error("it isn't the next to be sent")
 			}
@@ -56,7 +56,7 @@ func TestRequestsAreCopied(t *testing.T) {
 // room, however many there are.
 func TestQueueBounded(t *testing.T) {
 	t.Parallel()
-	c := &Client{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
+	c := &Handler{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}
 	for range 10 * maxWaiting {
 		q, err := c.ask(&zap.Request{Mechanism: zap.Null})
 		ztest.Must(t, err)

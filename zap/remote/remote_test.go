@@ -59,7 +59,7 @@ func TestAsk(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			endpoint, _ := zaptest.Serve(t, tt.endpoint, tt.server, byName, nil)
-			client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Link: tt.client})
+			client := zaptest.NewHandler(t, remote.Options{Link: tt.client}, endpoint)
 			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: "test"}}}
 			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
@@ -88,7 +88,7 @@ func TestAnyOrder(t *testing.T) {
 		return byName(ctx, req)
 	})
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, slow, nil)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 	slowDone := make(chan zap.Reply, 1)
 	go func() { slowDone <- client.Handle(context.Background(), login("slow")) }()
 	var wg sync.WaitGroup
@@ -132,7 +132,7 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 	var wg sync.WaitGroup
 	for i := range 1024 {
 		wg.Go(func() {
@@ -196,7 +196,7 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
 	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, log.Logger())
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}})
+	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
 	conn := peerOf(t, endpoint, "DEALER")
 	for _, tt := range []struct {
 		name   string
@@ -242,8 +242,8 @@ func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, nil)
 	log := new(ztest.Log)
-	patient := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
-	hasty := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Wait: 50 * time.Millisecond})
+	patient := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
+	hasty := zaptest.NewHandler(t, remote.Options{Wait: 50 * time.Millisecond}, endpoint)
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
 		t.Fatalf("%+v", reply)
 	}
@@ -288,7 +288,7 @@ func TestStorm(t *testing.T) {
 	large := zap.Metadata{{Name: "large", Value: string(make([]byte, size))}}
 	endpoint := zaptest.Endpoint(t)
 	log := new(ztest.Log)
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{endpoint}, Log: log.Logger()})
+	client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
 	var answered, asking sync.WaitGroup
 	for range requests {
 		asking.Add(1)
@@ -316,7 +316,7 @@ func TestStorm(t *testing.T) {
 // TestNoServer: a client of a server that was never there ends when it should.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{zaptest.Endpoint(t)}, Wait: time.Hour})
+	client := zaptest.NewHandler(t, remote.Options{Wait: time.Hour}, zaptest.Endpoint(t))
 	done := make(chan zap.Reply, 2)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { done <- client.Handle(ctx, login("alice")) }()
@@ -334,7 +334,7 @@ func TestNoServer(t *testing.T) {
 // TestBounded: requests beyond the bound are answered at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewClient(t, remote.ClientConfig{Endpoints: []string{zaptest.Endpoint(t)}, Wait: time.Hour})
+	client := zaptest.NewHandler(t, remote.Options{Wait: time.Hour}, zaptest.Endpoint(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	replies := make(chan zap.Reply, 4097)
@@ -350,29 +350,31 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-func TestClientConfig(t *testing.T) {
+// TestNewHandler: a handler that could not ask, or not safely, is an error.
+func TestNewHandler(t *testing.T) {
 	t.Parallel()
 	keys := curve.GenerateKey()
 	for name, tt := range map[string]struct {
-		cfg  remote.ClientConfig
-		want error
+		opts      remote.Options
+		endpoints []string
+		want      error
 	}{
-		"endpoint":  {remote.ClientConfig{Endpoints: []string{"zauth"}}, zmtp.ErrEndpoint},
-		"no port":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:*"}}, zmtp.ErrEndpoint},
-		"no host":   {remote.ClientConfig{Endpoints: []string{"tcp://*:9127"}}, zmtp.ErrEndpoint},
-		"port":      {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:99999"}}, zmtp.ErrEndpoint},
-		"port name": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:abc"}}, zmtp.ErrEndpoint},
-		"clear":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
-		"PLAIN":     {remote.ClientConfig{Endpoints: []string{"tcp://192.0.2.1:9127"}, Link: zmtp.Config{Mechanism: zap.Plain}}, zmtp.ErrConfig},
-		"nobody":    {remote.ClientConfig{}, zmtp.ErrConfig},
-		"no time":   {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Wait: -1}, zmtp.ErrConfig},
-		"second":    {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}}, zmtp.ErrConfig},
-		"wrong key": {remote.ClientConfig{Endpoints: []string{"tcp://127.0.0.1:9127"}, Link: zmtp.Config{Mechanism: zap.Curve, Key: keys}}, curve.ErrPublicKey},
+		"endpoint":  {remote.Options{}, []string{"zauth"}, zmtp.ErrEndpoint},
+		"no port":   {remote.Options{}, []string{"tcp://127.0.0.1:*"}, zmtp.ErrEndpoint},
+		"no host":   {remote.Options{}, []string{"tcp://*:9127"}, zmtp.ErrEndpoint},
+		"port":      {remote.Options{}, []string{"tcp://127.0.0.1:99999"}, zmtp.ErrEndpoint},
+		"port name": {remote.Options{}, []string{"tcp://127.0.0.1:abc"}, zmtp.ErrEndpoint},
+		"clear":     {remote.Options{}, []string{"tcp://192.0.2.1:9127"}, zmtp.ErrConfig},
+		"PLAIN":     {remote.Options{Link: zmtp.Config{Mechanism: zap.Plain}}, []string{"tcp://192.0.2.1:9127"}, zmtp.ErrConfig},
+		"nobody":    {remote.Options{}, nil, zmtp.ErrConfig},
+		"no time":   {remote.Options{Wait: -1}, []string{"tcp://127.0.0.1:9127"}, zmtp.ErrConfig},
+		"second":    {remote.Options{}, []string{"tcp://127.0.0.1:9127", "tcp://192.0.2.1:9127"}, zmtp.ErrConfig},
+		"wrong key": {remote.Options{Link: zmtp.Config{Mechanism: zap.Curve, Key: keys}}, []string{"tcp://127.0.0.1:9127"}, curve.ErrPublicKey},
 	} {
-		if client, err := remote.NewClient(tt.cfg); !errors.Is(err, tt.want) {
-			t.Errorf("%s: got %v, want %v", name, err, tt.want)
-			if client != nil {
-				client.Close()
+		if h, err := remote.NewHandler(tt.opts, tt.endpoints...); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, expected %v", name, err, tt.want)
+			if h != nil {
+				h.Close()
 			}
 		}
 	}
@@ -388,7 +390,7 @@ func BenchmarkAsk(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
 				at, stop := zaptest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
 				defer stop()
-				client := zaptest.NewClient(b, remote.ClientConfig{Endpoints: []string{at}})
+				client := zaptest.NewHandler(b, remote.Options{}, at)
 				b.SetParallelism(parallel)
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {

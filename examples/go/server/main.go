@@ -29,7 +29,7 @@ func serve(endpoint, certificate, zauth string) error {
 	if err != nil {
 		return err
 	}
-	client, err := remote.NewClient(remote.ClientConfig{Endpoints: []string{zauth}, Log: slog.Default()})
+	client, err := remote.NewHandler(remote.Options{Log: slog.Default()}, zauth)
 	if err != nil {
 		return err
 	}

@@ -45,15 +45,15 @@ func Endpoint(t testing.TB) string {
 	return "ipc://" + filepath.Join(t.TempDir(), "zap")
 }
 
-// NewClient makes a client that is closed when the test ends. If the configuration
-// doesn't say how long it waits for an answer, it is [ztest.Patience].
-func NewClient(t testing.TB, cfg remote.ClientConfig) *remote.Client {
+// NewHandler makes a handler that is closed when the test ends. It waits for a reply
+// as long as [ztest.Patience] if the options don't say how long.
+func NewHandler(t testing.TB, opts remote.Options, endpoints ...string) *remote.Handler {
 	t.Helper()
-	if cfg.Wait == 0 {
-		cfg.Wait = ztest.Patience
+	if opts.Wait == 0 {
+		opts.Wait = ztest.Patience
 	}
-	client, err := remote.NewClient(cfg)
+	h, err := remote.NewHandler(opts, endpoints...)
 	ztest.Must(t, err)
-	t.Cleanup(func() { client.Close() })
-	return client
+	t.Cleanup(func() { h.Close() })
+	return h
 }

@@ -1,0 +1,155 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zcurve/zcurve/internal/tally"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// defaultWait is Options.Wait if that is zero.
+const defaultWait = 5 * time.Second
+
+const (
+	// maxWaiting bounds the requests that wait for a reply.
+	maxWaiting = 4096
+	// maxSent is how often a request is sent. If two connections are lost with the same
+	// request, the request may be the reason.
+	maxSent = 2
+)
+
+// Heartbeats on a link that sets none. A server that is gone without closing the
+// connection is noticed after twice linkHeartbeat, and sooner if there is another one
+// to ask.
+const (
+	linkHeartbeat            = 5 * time.Second
+	failoverHeartbeat        = 250 * time.Millisecond
+	failoverHeartbeatTimeout = 500 * time.Millisecond
+)
+
+// Options sets how a Handler asks. The zero value is for one server on this machine.
+type Options struct {
+	// Link sets how the connection is secured: its Mechanism, and what belongs to that.
+	// An empty Mechanism means NULL, which is only for loopback and ipc. Link is the
+	// same for all endpoints; with CURVE, their servers share one key. If
+	// HeartbeatInterval is zero, there is a heartbeat every 5 seconds, or every 250 ms
+	// if there are several endpoints.
+	Link zmtp.Config
+	// Wait is how long a request waits for a reply, including the time in which no
+	// server can be reached. Zero means 5 seconds.
+	Wait time.Duration
+	// Log receives a message when the connection is lost and when it is restored, and
+	// for replies that are invalid. Nil discards.
+	Log *slog.Logger
+}
+
+// Handler is a zap.Handler that asks a ZAP server in another process. It keeps one
+// connection, and connects again when it is lost. Safe for concurrent use.
+type Handler struct {
+	link    zmtp.Config
+	wait    time.Duration
+	targets []*target
+	log     *tally.Log
+
+	lastID  atomic.Uint64
+	cancel  context.CancelFunc
+	closing <-chan struct{} // closed when Close is called
+	done    chan struct{}   // closed when nothing is left running
+	down    bool            // the log says that a server is down; only run uses it
+	unsent  chan struct{}   // of capacity 1: the queue is not empty
+
+	mu        sync.Mutex
+	connected bool
+	waiting   map[uint64]*question
+	queue     []*question // to be sent on this connection; some may be over
+}
+
+// NewHandler returns a handler that asks the server at an endpoint, tcp://HOST:PORT or
+// ipc://PATH. It does not wait for the server. With several endpoints it asks one of
+// them, and the next one, within a second, when that one is lost or does not answer
+// heartbeats. Each of these servers decides for all of them: trust them equally.
+//
+// The error is zmtp.ErrConfig, zmtp.ErrEndpoint, or that of a key. The caller must
+// close the handler.
+func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
+	link := opts.Link
+	link.SocketType = "DEALER"
+	if link.Mechanism == "" {
+		link.Mechanism = zap.Null
+	}
+	if link.HeartbeatInterval == 0 {
+		link.HeartbeatInterval = linkHeartbeat
+		if len(endpoints) > 1 {
+			link.HeartbeatInterval, link.HeartbeatTimeout = failoverHeartbeat, failoverHeartbeatTimeout
+		}
+	}
+	if opts.Wait < 0 {
+		return nil, fmt.Errorf("%w: Wait is negative", zmtp.ErrConfig)
+	}
+	if len(endpoints) == 0 {
+		return nil, fmt.Errorf("%w: no endpoint", zmtp.ErrConfig)
+	}
+	targets := make([]*target, len(endpoints))
+	for i, endpoint := range endpoints {
+		if err := zmtp.CheckDialEndpoint(endpoint); err != nil {
+			return nil, err
+		}
+		if link.Mechanism != zap.Curve && !zmtp.IsLocal(endpoint) {
+			return nil, fmt.Errorf("%w: %s is on another machine: set Link to CURVE", zmtp.ErrConfig, endpoint)
+		}
+		targets[i] = &target{endpoint: endpoint, turn: i}
+	}
+	if err := link.CheckClient(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &Handler{
+		link: link, wait: cmp.Or(opts.Wait, defaultWait), targets: targets, log: tally.NewLog(opts.Log),
+		cancel: cancel, closing: ctx.Done(), done: make(chan struct{}),
+		unsent: make(chan struct{}, 1), waiting: map[uint64]*question{},
+	}
+	go h.run(ctx)
+	return h, nil
+}
+
+// Close closes the connection and waits until nothing is left running. Requests that
+// wait are answered with status 300. Close can be called more than once.
+func (h *Handler) Close() error {
+	h.cancel()
+	<-h.done
+	return nil
+}
+
+// Handle asks the server. It returns status 300 if there is no reply in time, if too
+// many requests wait, if ctx is done, or if two connections were lost with this request;
+// and status 500 if the request or the reply is malformed. It copies the request, and
+// wipes the copy.
+func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	ctx, cancel := context.WithTimeout(ctx, h.wait)
+	defer cancel()
+	q, err := h.ask(req)
+	if errors.Is(err, zap.ErrRequest) {
+		return zap.Reply{Status: zap.StatusError, Text: "malformed request"}
+	} else if err != nil {
+		return tryLater(err.Error())
+	}
+	defer h.forget(q)
+	select {
+	case reply := <-q.reply:
+		return reply
+	case <-h.closing:
+		return tryLater("the handler is closed")
+	case <-ctx.Done():
+		return tryLater("no answer in time")
+	}
+}
+
+func tryLater(text string) zap.Reply { return zap.Reply{Status: zap.StatusTryLater, Text: text} }
