@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/zcurve/zcurve/curve"
 )
 
 var (
@@ -36,6 +38,9 @@ func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
 	}
 	return k, nil
 }
+
+// Fingerprint returns the SHA-256 of the key, as [curve.PublicKey.Fingerprint] does.
+func (k AuthorityKey) Fingerprint() string { return curve.PublicKey(k).Fingerprint() }
 
 // Check refuses the key of an authority for which anybody can sign: ErrAuthorityKey
 // for one that is zero, of small order or not in the one form that key generation

@@ -19,7 +19,7 @@
 //
 // # Trust
 //
-// Two people who talk can compare a [Fingerprint]. For more than a few, an
+// Two people who talk can compare a fingerprint. For more than a few, an
 // [Authority] signs certificates with a [Validity] and metadata that it vouches
 // for, and takes them back with a [RevocationList]. A [Checker] refuses what
 // isn't to be trusted, and says why.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -173,7 +174,7 @@ func (d *dearmorer) readSigned() ([]byte, error) {
 	if err := errors.Join(err1, err2); err != nil || exact > MaxFile || padded != (exact+3)/4*4 {
 		return nil, fmt.Errorf("%w: the lengths", ErrContent)
 	}
-	octets, err := curve.AppendZ85Decoded(nil, frames[1])
+	octets, err := z85.AppendDecoded(nil, frames[1])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errTransit, err)
 	}

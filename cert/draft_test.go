@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 const draftClear = beginMarker + `
@@ -44,7 +45,7 @@ func draftEncode(t testing.TB, octets []byte) string {
 	for len(octets)%4 != 0 {
 		octets = append(octets, 0)
 	}
-	text, err := curve.AppendZ85(nil, octets)
+	text, err := z85.Append(nil, octets)
 	if err != nil {
 		t.Fatal(err)
 	}

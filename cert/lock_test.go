@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/nacl/secretbox"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 // TestLock: a secret key that was locked comes back with its passphrase only.
@@ -108,7 +109,7 @@ func TestLockedBox(t *testing.T) {
 		t.Fatal("secretbox doesn't open it")
 	}
 	digest := sha256.Sum256(append([]byte(canonical(t, c)), c.Signature[:]...))
-	if z85, _ := curve.AppendZ85(nil, plain[:32]); string(z85) != aliceSecret || string(plain[32:]) != string(digest[:]) {
+	if text, _ := z85.Append(nil, plain[:32]); string(text) != aliceSecret || string(plain[32:]) != string(digest[:]) {
 		t.Error("there is something else in it")
 	}
 	other, _ := locked(t, "passphrase")

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
@@ -171,12 +172,12 @@ func TestMalformed(t *testing.T) {
 		{"hexadecimal", key("public-key", strings.Repeat("0123456789abcdef", 4)), ErrKey, 2, 19, "64 characters: hexadecimal? expected 40 characters of Z85"},
 		{"short", key("public-key", alicePublic[:39]), ErrKey, 2, 19, "39 characters: expected 40 characters of Z85"},
 		{"long", key("public-key", alicePublic+"0"), ErrKey, 2, 19, "41 characters: expected 40 characters of Z85"},
-		{"not Z85", key("public-key", "~"+alicePublic[1:]), curve.ErrZ85Character, 2, 19, ErrKey.Error()},
-		{"overflow", key("public-key", "#####"+alicePublic[5:]), curve.ErrZ85Overflow, 2, 19, ErrKey.Error()},
+		{"not Z85", key("public-key", "~"+alicePublic[1:]), z85.ErrCharacter, 2, 19, ErrKey.Error()},
+		{"overflow", key("public-key", "#####"+alicePublic[5:]), z85.ErrOverflow, 2, 19, ErrKey.Error()},
 		{"all zero", key("public-key", strings.Repeat("0", 40)), curve.ErrPublicKey, 2, 19, "low order"},
 		{"not canonical", key("public-key", strings.Repeat("%nSc0", 8)), curve.ErrPublicKey, 2, 19, "canonical"},
 		{"short secret", publicText("") + "    secret-key = '" + aliceSecret[:39] + "'\n", ErrKey, 4, 19, "39 characters: expected"},
-		{"secret that isn't Z85", publicText("") + "    secret-key = '" + aliceSecret[:39] + "~'\n", curve.ErrZ85Character, 4, 19, "offset 39"},
+		{"secret that isn't Z85", publicText("") + "    secret-key = '" + aliceSecret[:39] + "~'\n", z85.ErrCharacter, 4, 19, "offset 39"},
 		{"empty secret", publicText("") + "    secret-key\n", ErrKey, 4, 5, "nothing"},
 		{"bob's secret", publicText("") + "    secret-key = \"" + bobSecret + "\"\n", errKeyPair, 4, 19, ""},
 		{"secret of zeros", publicText("") + "    secret-key = \"" + strings.Repeat("0", 40) + "\"\n", curve.ErrSecretKey, 4, 19, ""},

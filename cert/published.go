@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 // ErrPublishedKey means that the secret key of a public key is printed in manuals or
@@ -29,7 +30,7 @@ var published = sync.OnceValue(func() map[[curve.KeySize]byte]string {
 		if octets, ok := strings.CutPrefix(text, authorityPrefix); ok {
 			decode(key[:], octets)
 		} else {
-			curve.AppendZ85Decoded(key[:0], text)
+			z85.AppendDecoded(key[:0], text)
 		}
 		keys[key] = where
 	}

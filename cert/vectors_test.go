@@ -89,9 +89,8 @@ func TestVectorsKeys(t *testing.T) {
 	if diff := cmp.Diff(want, alice.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}
-	f := FingerprintOf(alice.Public)
-	text := f.String() + "\n"
-	for i, group := range f.Groups() {
+	text := alice.Public.Fingerprint() + "\n"
+	for i, group := range alice.Public.FingerprintGroups() {
 		text += fmt.Sprintf("%d %s\n", i+1, group)
 	}
 	if diff := cmp.Diff(string(vector(t, "alice.fingerprint")), text); diff != "" {

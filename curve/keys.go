@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"filippo.io/edwards25519"
+
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 // KeySize is the size in octets of a public, a secret and a shared key.
@@ -42,8 +44,8 @@ func ParsePublicKey(s string) (PublicKey, error) {
 		return PublicKey{}, err
 	}
 	var k PublicKey
-	if _, err := appendDecoded(k[:0], s, publicValue); err != nil {
-		return PublicKey{}, err
+	if _, err := z85.AppendPublicDecoded(k[:0], s); err != nil {
+		return PublicKey{}, fmt.Errorf("curve: %w", err)
 	}
 	if err := k.Check(); err != nil {
 		return PublicKey{}, err
@@ -65,7 +67,10 @@ func (k PublicKey) String() string { return string(k.appendText()) }
 // MarshalText returns the key in Z85. The error is always nil.
 func (k PublicKey) MarshalText() ([]byte, error) { return k.appendText(), nil }
 
-func (k PublicKey) appendText() []byte { return appendEncoded(nil, k[:], publicCharacter) }
+func (k PublicKey) appendText() []byte {
+	text, _ := z85.AppendPublic(nil, k[:]) // 32 bytes always fit
+	return text
+}
 
 // UnmarshalText does what ParsePublicKey does.
 func (k *PublicKey) UnmarshalText(text []byte) error {
@@ -162,8 +167,8 @@ func ParseSecretKey[T string | []byte](s T) (SecretKey, error) {
 		return SecretKey{}, err
 	}
 	k := makeSecretKey()
-	if _, err := AppendZ85Decoded(k.key.octets[:0], s); err != nil {
-		return SecretKey{}, err
+	if _, err := z85.AppendDecoded(k.key.octets[:0], s); err != nil {
+		return SecretKey{}, fmt.Errorf("curve: %w", err)
 	}
 	return k.checked()
 }
@@ -219,7 +224,7 @@ func (s SecretKey) AppendZ85(dst []byte) []byte {
 	if s.IsZero() {
 		return dst
 	}
-	dst, _ = AppendZ85(dst, s.key.octets[:])
+	dst, _ = z85.Append(dst, s.key.octets[:]) // 32 bytes always fit
 	return dst
 }
 

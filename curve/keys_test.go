@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/curve25519"
+
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 // lowOrderEncodings returns all encodings of points of low order: the 12 known
@@ -170,9 +172,9 @@ func TestParseKeys(t *testing.T) {
 		{good[:39], ErrKeySize, ErrKeySize},
 		{good + "0", ErrKeySize, ErrKeySize},
 		{good + "00000", ErrKeySize, ErrKeySize},
-		{"~" + good[1:], ErrZ85Character, ErrZ85Character},
-		{good[:39] + "\"", ErrZ85Character, ErrZ85Character},
-		{"#####" + good[5:], ErrZ85Overflow, ErrZ85Overflow},
+		{"~" + good[1:], z85.ErrCharacter, z85.ErrCharacter},
+		{good[:39] + "\"", z85.ErrCharacter, z85.ErrCharacter},
+		{"#####" + good[5:], z85.ErrOverflow, z85.ErrOverflow},
 		{strings.Repeat("0", 40), ErrPublicKey, ErrSecretKey},
 	} {
 		if _, err := ParsePublicKey(tt.text); !errors.Is(err, tt.public) {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U", "%t", "%p", "%T"}
@@ -33,7 +35,7 @@ func printed(v any) string {
 func leaks(out string, secret []byte) string {
 	part := secret[:8]
 	array := [8]byte(part)
-	text, _ := AppendZ85(nil, part)
+	text, _ := z85.Append(nil, part)
 	forms := []string{string(part), string(text), base64.StdEncoding.EncodeToString(part[:6])}
 	for _, verb := range verbs {
 		if strings.ContainsAny(verb, "tpT") {
@@ -73,7 +75,7 @@ func TestLeaks(t *testing.T) {
 		bytes.Repeat([]byte("}"), KeySize),
 		append([]byte(`1234567{"[]}`), randomOctets(KeySize-12)...), // at the end of what is looked for
 	} {
-		text, _ := AppendZ85(nil, secret)
+		text, _ := z85.Append(nil, secret)
 		for _, v := range []any{
 			struct{ key [KeySize]byte }{[KeySize]byte(secret)},
 			&struct{ key []byte }{secret},

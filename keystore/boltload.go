@@ -10,7 +10,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 )
 
@@ -95,7 +94,7 @@ func (b *bolt) take(part []entry, isFirst bool) {
 		key, sum := part[i].key, boltSum(part[i].value)
 		if id == nil {
 			if b.broken[key] != sum {
-				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "fingerprint", cert.FingerprintOf(key))
+				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "fingerprint", key.Fingerprint())
 			}
 			b.broken[key] = sum
 			b.set(key, nil)
@@ -129,7 +128,7 @@ func (b *bolt) loadRevocations(tx *bbolt.Tx) error {
 			key := curve.PublicKey(k)
 			r := new(Revocation)
 			if text, ok := unsum(k, v); !ok || decodeStrictly(text, r) != nil {
-				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "fingerprint", cert.FingerprintOf(key))
+				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "fingerprint", key.Fingerprint())
 				r = new(Revocation)
 			}
 			found[key] = r

@@ -189,7 +189,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
 	}
 	result.Certificate = newShownCertificate(c)
-	fingerprint := cert.FingerprintOf(c.Public).String()
+	fingerprint := c.Public.Fingerprint()
 	if result.Certificate.HasSecret {
 		return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save, true)
 	}

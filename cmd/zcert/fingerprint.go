@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -27,19 +28,19 @@ are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 			if err != nil {
 				return err
 			}
-			f, err := in.fingerprint(cmd)
+			key, err := in.fingerprinted(cmd)
 			if err != nil {
 				return err
 			}
-			groups := f.Groups()
+			groups := key.FingerprintGroups()
 			if asJSON {
 				return writeJSON(cmd, struct {
 					Fingerprint string   `json:"fingerprint"`
 					Groups      []string `json:"groups"`
-				}{f.String(), groups[:]})
+				}{key.Fingerprint(), groups[:]})
 			}
 			return cli.Print(cmd, func(out io.Writer) {
-				fmt.Fprintln(out, f)
+				fmt.Fprintln(out, key.Fingerprint())
 				for i, group := range groups {
 					end := "   "
 					if i%4 == 3 {
@@ -54,18 +55,19 @@ are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 	return cmd
 }
 
-// fingerprint reads a certificate or an authority.
-func (in input) fingerprint(cmd *cobra.Command) (cert.Fingerprint, error) {
+// fingerprinted reads the key of a certificate or of an authority, whose fingerprints
+// are computed in the same way.
+func (in input) fingerprinted(cmd *cobra.Command) (curve.PublicKey, error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
-		return cert.FingerprintOf(c.Public), nil
+		return c.Public, nil
 	}
 	if errors.Is(err, cert.ErrNoPublicKey) {
 		if a, authorityErr := in.authority(cmd); authorityErr == nil {
-			return a.Key.Fingerprint(), nil
+			return curve.PublicKey(a.Key), nil
 		}
 	}
-	return cert.Fingerprint{}, err
+	return curve.PublicKey{}, err
 }
 
 func newPubkey() *cobra.Command {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/z85"
 )
 
 // errKeyText means that a text is no key in a form that is known here.
@@ -19,7 +19,7 @@ var keyForms = []struct {
 	encode func([]byte) string
 }{
 	{"z85", func(octets []byte) string {
-		text, _ := curve.AppendZ85(nil, octets) // 32 octets always can be
+		text, _ := z85.Append(nil, octets) // 32 octets always can be
 		return string(text)
 	}},
 	{"hex", hex.EncodeToString},
@@ -46,7 +46,7 @@ func parseKeyText(text string) ([]byte, error) {
 	unpadded := strings.TrimSuffix(text, "=")
 	switch {
 	case len(text) == z85Length:
-		octets, err := curve.AppendZ85Decoded(nil, text)
+		octets, err := z85.AppendDecoded(nil, text)
 		if err != nil {
 			return nil, fmt.Errorf("%w: 40 characters: Z85? %w", errKeyText, err)
 		}

@@ -110,7 +110,7 @@ func newShownCertificate(c *cert.Certificate) *shownCertificate {
 	s := &shownCertificate{
 		Name:        c.Name(),
 		PublicKey:   c.Public.String(),
-		Fingerprint: cert.FingerprintOf(c.Public).String(),
+		Fingerprint: c.Public.Fingerprint(),
 		HasSecret:   !c.Secret.IsZero() || c.Locked != nil,
 		NotBefore:   timeOrNil(c.Validity.NotBefore),
 		NotAfter:    timeOrNil(c.Validity.NotAfter),
@@ -195,7 +195,7 @@ func newShownAuthority(a *cert.Authority) *shownAuthority {
 	s := &shownAuthority{
 		Name:        a.Name(),
 		Authority:   a.Key.String(),
-		Fingerprint: a.Key.Fingerprint().String(),
+		Fingerprint: a.Key.Fingerprint(),
 		HasSecret:   a.HasSecret() || a.Locked != nil,
 		Metadata:    shownMetadata(a.Metadata),
 	}

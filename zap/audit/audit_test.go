@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
@@ -68,7 +67,7 @@ func TestRecord(t *testing.T) {
 	}{
 		"NULL":   {request("NULL"), nil},
 		"PLAIN":  {request("PLAIN", "alice", "hunter2"), map[string]any{"login": "alice"}},
-		"CURVE":  {request("CURVE", string(key[:])), map[string]any{"key": key.String(), "fingerprint": cert.FingerprintOf(key).String()}},
+		"CURVE":  {request("CURVE", string(key[:])), map[string]any{"key": key.String(), "fingerprint": key.Fingerprint()}},
 		"GSSAPI": {request("GSSAPI", "alice@EXAMPLE"), map[string]any{"principal": "alice@EXAMPLE"}},
 		"other":  {request("X-TOKEN", "hunter2"), nil},
 		"bad":    {request("PLAIN", "hunter2"), nil},

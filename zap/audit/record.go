@@ -3,7 +3,6 @@ package audit
 import (
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -47,7 +46,7 @@ func NewRecord(at time.Time, req *zap.Request, reply zap.Reply) Record {
 	}
 	if octets, ok := req.CurveKey(); ok {
 		key := curve.PublicKey(octets)
-		r.Key, r.Fingerprint = key.String(), cert.FingerprintOf(key).String()
+		r.Key, r.Fingerprint = key.String(), key.Fingerprint()
 	} else if login, _, ok := req.PlainLogin(); ok {
 		r.Login = login
 	} else if principal, ok := req.Principal(); ok {
