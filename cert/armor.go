@@ -137,7 +137,7 @@ func (e *Envelope) parseContent(content []byte) error {
 	scheme := ""
 	switch e.Mechanism {
 	case MechanismCurve:
-		c, _, err := Parse(content)
+		c, err := Parse(content)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (e *Envelope) parseContent(content []byte) error {
 			scheme = c.Locked.Scheme()
 		}
 	case MechanismPlain:
-		if _, err := parsePlain(content); err != nil {
+		if _, err := ParsePlain(content); err != nil {
 			return err
 		}
 	default:
@@ -170,9 +170,9 @@ func (e *Envelope) IsSealed() bool { return e.box != nil }
 // Certificate returns the certificate in an envelope of the mechanism CURVE,
 // with what Parse warns of. The error is ErrSealed, ErrMechanism, or a
 // *SyntaxError with a place in the content.
-func (e *Envelope) Certificate() (*Certificate, []Warning, error) {
+func (e *Envelope) Certificate() (*Certificate, error) {
 	if err := e.checkClear(MechanismCurve); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return Parse(e.content.reveal())
 }
@@ -183,7 +183,7 @@ func (e *Envelope) Plain() (*Plain, error) {
 	if err := e.checkClear(MechanismPlain); err != nil {
 		return nil, err
 	}
-	return parsePlain(e.content.reveal())
+	return ParsePlain(e.content.reveal())
 }
 
 // checkClear refuses an envelope in which no content of the mechanism can be read.

@@ -37,7 +37,7 @@ Version: 1.0
 			fmt.Println(found.Err)
 			continue
 		}
-		c, _, err := found.Envelope.Certificate()
+		c, err := found.Envelope.Certificate()
 		if err != nil {
 			fmt.Println(err)
 			continue
@@ -72,7 +72,7 @@ func ExampleEnvelope_Seal() {
 		fmt.Println(err)
 		return
 	}
-	c, _, err := opened.Certificate()
+	c, err := opened.Certificate()
 	if err != nil {
 		fmt.Println(err)
 		return

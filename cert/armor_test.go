@@ -139,7 +139,7 @@ func TestArmorRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(e, back, compareEnvelopes); diff != "" {
 				t.Errorf("envelope (-want +got):\n%s", diff)
 			}
-			got, _, err := back.Certificate()
+			got, err := back.Certificate()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestArmorRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantBack, _, err := Parse(want)
+			wantBack, err := Parse(want)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -115,6 +115,7 @@ type Authority struct {
 	Key      AuthorityKey
 	Locked   *Locked // the secret key under a passphrase, or nil
 	Metadata Metadata
+	Warnings []Warning // as of a Certificate
 
 	seed *hidden // nil in a public or locked one
 }
@@ -124,7 +125,7 @@ type Authority struct {
 func GenerateAuthority(name string) *Authority {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed)
-	a := &Authority{Metadata: named(name), seed: hide(seed)}
+	a := &Authority{Metadata: nameOnly(name), seed: hide(seed)}
 	a.Key = a.public()
 	return a
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/regular"
 )
 
 // TestAuthorityKey: a key has one text.
@@ -197,9 +199,9 @@ func TestAuthoritySave(t *testing.T) {
 	want := map[string]string{"acme.authority": string(public), "acme.authority_secret": string(secret)}
 	checkFiles(t, path, want)
 	for file, hasSecret := range map[string]bool{path: false, path + SecretSuffix: true} {
-		got, warnings, err := LoadAuthority(file)
-		if err != nil || len(warnings) > 0 {
-			t.Fatal(warnings, err)
+		got, err := LoadAuthority(file)
+		if err != nil || len(got.Warnings) > 0 {
+			t.Fatal(got, err)
 		}
 		if got.Key != a.Key || got.HasSecret() != hasSecret || cmp.Diff(a.Metadata, got.Metadata) != "" {
 			t.Errorf("%s: %+v", file, got)
@@ -246,7 +248,7 @@ func TestAuthoritySave(t *testing.T) {
 	if err := a.SaveSecret(path+SecretSuffix, Replace); err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := LoadAuthority(path + SecretSuffix)
+	got, err := LoadAuthority(path + SecretSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,16 +271,12 @@ func TestLoadAuthorityRefuses(t *testing.T) {
 	}
 	for path, want := range map[string]error{
 		text:                       ErrAuthorityKey,
-		large:                      ErrFile,
-		dir:                        ErrFile,
+		large:                      regular.ErrTooLarge,
+		dir:                        regular.ErrNotRegular,
 		filepath.Join(dir, "none"): fs.ErrNotExist,
 	} {
-		if a, _, err := LoadAuthority(path); a != nil || !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+		if a, err := LoadAuthority(path); a != nil || !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %v", path, err, want)
 		}
-	}
-	_, _, err := ReadAuthority(strings.NewReader("authority\n    key = x\n"), "stdin")
-	if err == nil || !strings.HasPrefix(err.Error(), "stdin:2:11: ") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/zcurve/zcurve/internal/zpl"
 )
@@ -27,18 +26,22 @@ var (
 
 // ParseAuthority reads an authority, public or secret. The error is a
 // *SyntaxError.
-func ParseAuthority(text []byte) (*Authority, []Warning, error) {
-	return parseText(text, parseAuthority)
+func ParseAuthority(text []byte) (*Authority, error) {
+	a, warnings, err := parseText(text, MaxFile, parseAuthority)
+	if err != nil {
+		return nil, err
+	}
+	a.Warnings = warnings
+	return a, nil
 }
 
 // LoadAuthority reads an authority's file, as Load does a certificate's.
-func LoadAuthority(path string) (*Authority, []Warning, error) {
-	return load(path, MaxFile, ParseAuthority, (*Authority).HasSecret)
-}
-
-// ReadAuthority reads an authority from r, which error messages call name.
-func ReadAuthority(r io.Reader, name string) (*Authority, []Warning, error) {
-	return read(r, name, MaxFile, ParseAuthority)
+func LoadAuthority(path string) (*Authority, error) {
+	a, mode, err := load(path, MaxFile, ParseAuthority)
+	if err == nil && a.HasSecret() {
+		a.Warnings = append(a.Warnings, modeWarnings(path, mode)...)
+	}
+	return a, err
 }
 
 func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {

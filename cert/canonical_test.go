@@ -139,7 +139,7 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 		want := canonical(t, c)
 
 		text := r.rewrite(t, public(t, c))
-		got, _, err := Parse([]byte(text))
+		got, err := Parse([]byte(text))
 		if err != nil {
 			t.Fatalf("%d: %v in\n%s", i, err, text)
 		}
@@ -152,7 +152,7 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 
 		unsigned := *c
 		unsigned.Authority = AuthorityKey{}
-		back, _, err := Parse([]byte(canonical(t, &unsigned)))
+		back, err := Parse([]byte(canonical(t, &unsigned)))
 		if err != nil {
 			t.Fatalf("%d: %v in\n%s", i, err, want)
 		}
@@ -188,7 +188,7 @@ func TestNothingUnsigned(t *testing.T) {
 		if changed == text {
 			t.Errorf("%s: nothing has changed", name)
 		}
-		if _, _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) && !errors.Is(err, ErrMetadata) {
+		if _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) && !errors.Is(err, ErrMetadata) {
 			t.Errorf("%s: got %v, want %v", name, err, ErrProperty)
 		}
 	}
@@ -198,7 +198,7 @@ func TestNothingUnsigned(t *testing.T) {
 	out, err := unsigned.AppendSecret(nil)
 	ztest.Must(t, err)
 	for _, text := range []string{secret, string(out)} {
-		if _, _, err := Parse([]byte(text)); err != nil {
+		if _, err := Parse([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		for _, changed := range []string{
@@ -206,7 +206,7 @@ func TestNothingUnsigned(t *testing.T) {
 			insert(text, "    public-key", "    any = \"1\"\n"),
 			insert(text, "locked\n", "        for = \"everybody\"\n"),
 		} {
-			if _, _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) {
+			if _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) {
 				t.Errorf("locked: got %v, want %v in\n%s", err, ErrProperty, changed)
 			}
 		}
@@ -216,7 +216,7 @@ func TestNothingUnsigned(t *testing.T) {
 // signedWith is alice's certificate with other sections, signed.
 func signedWith(t testing.TB, sections string) *Certificate {
 	t.Helper()
-	c, _, err := Parse([]byte(publicText("") + sections))
+	c, err := Parse([]byte(publicText("") + sections))
 	ztest.Must(t, err, authority(t, "acme").Sign(c))
 	return c
 }
@@ -257,7 +257,7 @@ func TestCanonicalCrafted(t *testing.T) {
 		"a\na\n", "A\n", "a = b\n", "a\n    b = \"c = 'd'\"\n", "a\n    b = c\n", "a = b\na = c\n", "a = c\na = b\n",
 		"Metadata\n    b = c\n", "Authority\n", "Locked\n", "Validity\n",
 	} {
-		c, _, err := Parse([]byte(publicText("") + more))
+		c, err := Parse([]byte(publicText("") + more))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +273,7 @@ func TestCanonicalCrafted(t *testing.T) {
 // appended to stays as it is.
 func TestCanonicalFails(t *testing.T) {
 	t.Parallel()
-	c, _, err := Parse([]byte(publicText("") + "a = it's \"both\"\n"))
+	c, err := Parse([]byte(publicText("") + "a = it's \"both\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

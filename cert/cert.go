@@ -130,6 +130,8 @@ type Certificate struct {
 	Authority AuthorityKey // who signed it; zero if nobody did
 	Signature Signature    // see Authority.Sign and VerifySignature
 
+	Warnings []Warning // what Load or Parse found odd; not a part of it
+
 	extra   []*zpl.Node // sections that this version doesn't know
 	private bool        // extra was read beside a secret key
 }
@@ -145,11 +147,11 @@ type Warning struct {
 // means none.
 func Generate(name string) *Certificate {
 	secret := curve.GenerateKey()
-	return &Certificate{Public: secret.Public(), Secret: secret, Metadata: named(name)}
+	return &Certificate{Public: secret.Public(), Secret: secret, Metadata: nameOnly(name)}
 }
 
-// named returns the metadata of an identity that has only a name, or not even that.
-func named(name string) Metadata {
+// nameOnly returns the metadata of an identity that has only a name, or not even that.
+func nameOnly(name string) Metadata {
 	if name == "" {
 		return nil
 	}

@@ -88,7 +88,7 @@ func TestDraftClear(t *testing.T) {
 		if e.Version != "0.1" || e.Comment != "for Bob" || e.Extensions[0] != (item{"X-Ticket", "42"}) {
 			t.Errorf("%s: got %+v", tt.name, e)
 		}
-		c, _, err := e.Certificate()
+		c, err := e.Certificate()
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -122,7 +122,7 @@ func TestDraftMarkInFront(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, _, err := e.Certificate(); err != nil || c.Public != keys.Public() {
+		if c, err := e.Certificate(); err != nil || c.Public != keys.Public() {
 			t.Errorf("got %v, %v", c, err)
 		}
 	}
@@ -166,14 +166,14 @@ func TestDraftSigned(t *testing.T) {
 				if _, err := e.Append(nil); !e.IsSealed() || !errors.Is(err, ErrVersion) {
 					t.Errorf("got %v, want %v", err, ErrVersion)
 				}
-				if _, _, err := e.Certificate(); !errors.Is(err, ErrSealed) {
+				if _, err := e.Certificate(); !errors.Is(err, ErrSealed) {
 					t.Errorf("got %v, want %v", err, ErrSealed)
 				}
 				opened, by, err := e.Open(bob(t))
 				if err != nil {
 					t.Fatal(err)
 				}
-				c, _, err := opened.Certificate()
+				c, err := opened.Certificate()
 				if err != nil || by != want.Public || opened.IsSealed() {
 					t.Errorf("by %v, %v", by, err)
 				}

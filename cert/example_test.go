@@ -26,7 +26,7 @@ func Example() {
 		return
 	}
 
-	public, warnings, err := cert.Load(filepath.Join(dir, "alice.key"))
+	public, err := cert.Load(filepath.Join(dir, "alice.key"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,7 +35,7 @@ func Example() {
 	fmt.Println(public.Name(), "of", group)
 	fmt.Println("same key:", public.Public == alice.Public)
 	fmt.Println("has the secret:", !public.Secret.IsZero())
-	fmt.Println("warnings:", len(warnings))
+	fmt.Println("warnings:", len(public.Warnings))
 	// Output:
 	// alice of traders
 	// same key: true
@@ -45,7 +45,7 @@ func Example() {
 
 // An error says where the fault is, and what the text looks like.
 func ExampleParse() {
-	_, _, err := cert.Parse([]byte(`curve
+	_, err := cert.Parse([]byte(`curve
     public-key = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
 `))
 	fmt.Println(err)

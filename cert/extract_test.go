@@ -203,7 +203,7 @@ func checkEnvelope(t *testing.T, text string) {
 	if !e.IsSealed() {
 		var err error
 		if e.Mechanism == MechanismCurve {
-			_, _, err = e.Certificate()
+			_, err = e.Certificate()
 		} else {
 			_, err = e.Plain()
 		}

@@ -4,23 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 
+	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // MaxFile is the size in octets of the largest certificate file that is read.
 const MaxFile = 64 << 10
 
-// ErrFile means that a file is no certificate, before anything in it is looked
-// at: it is a directory or a device, or too large.
-var ErrFile = errors.New("cert: not a certificate file")
+// errTooLarge means that a text would be larger than is read.
+var errTooLarge = errors.New("too large")
 
 // Comments on top of the files.
 var (
@@ -34,112 +30,42 @@ var (
 	}
 )
 
-// Load reads a certificate file, public or secret. The error is ErrFile, one of
-// package fs, or a *SyntaxError. If the file holds a secret that others can
-// read, a warning with its Mode says what to do. It leaves no copy of the secret key
-// in memory but Certificate.Secret; writing one does.
-func Load(path string) (*Certificate, []Warning, error) {
-	return load(path, MaxFile, Parse, func(c *Certificate) bool { return !c.Secret.IsZero() })
+// Load reads a certificate file, public or secret. The error is one of package fs, a
+// *SyntaxError with the file's name, or that it isn't a regular file of at most 64 KiB.
+// If the file holds a secret key that other users can read, a warning with its Mode says
+// what to do. It leaves no copy of the secret key in memory but Certificate.Secret;
+// writing one does.
+func Load(path string) (*Certificate, error) {
+	c, mode, err := load(path, MaxFile, Parse)
+	if err == nil && !c.Secret.IsZero() {
+		c.Warnings = append(c.Warnings, modeWarnings(path, mode)...)
+	}
+	return c, err
 }
 
-// Read reads a certificate from r, which error messages call name.
-func Read(r io.Reader, name string) (*Certificate, []Warning, error) {
-	return read(r, name, MaxFile, Parse)
-}
-
-// load reads a file of at most limit octets.
-func load[T any](path string, limit int, parse func([]byte) (*T, []Warning, error), isSecret func(*T) bool) (*T, []Warning, error) {
-	// A pipe or a device must not block, so it is opened without waiting, and what
-	// was opened is looked at: the name could be another's by then.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// load reads a file of at most limit bytes.
+func load[T any](path string, limit int, parse func([]byte) (*T, error)) (t *T, mode fs.FileMode, err error) {
+	text, mode, err := regular.Read(path, limit)
 	if err != nil {
-		info, statErr := os.Stat(path)
-		if statErr != nil {
-			return nil, nil, fmt.Errorf("cert: %w", statErr)
-		}
-		if !info.Mode().IsRegular() { // a socket can't be opened
-			return nil, nil, notRegular(path)
-		}
-		return nil, nil, fmt.Errorf("cert: %w", err)
+		return nil, 0, named(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("cert: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, notRegular(path)
-	}
-	parsed, warnings, err := read(f, path, limit, parse)
-	if err != nil {
-		return nil, nil, err
-	}
-	if isSecret(parsed) {
-		warnings = append(warnings, modeWarnings(path, info.Mode())...)
-	}
-	return parsed, warnings, nil
-}
-
-func notRegular(path string) error { return fmt.Errorf("%w: %s: not a regular file", ErrFile, path) }
-
-// read reads at most limit octets from r, which error messages call name.
-func read[T any](r io.Reader, name string, limit int, parse func([]byte) (*T, []Warning, error)) (*T, []Warning, error) {
-	text, err := readAll(r, limit+1)
 	defer clear(text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cert: reading %s failed: %w", name, err)
+	if t, err = parse(text); err == nil {
+		return t, mode, nil
 	}
-	if len(text) > limit {
-		return nil, nil, fmt.Errorf("%w: %s: larger than %d octets", ErrFile, name, limit)
+	if place, ok := errors.AsType[*SyntaxError](err); ok {
+		place.File = path
+		return nil, 0, err
 	}
-	parsed, warnings, err := parse(text)
-	var syntax *SyntaxError
-	if errors.As(err, &syntax) {
-		syntax.File = name
-	} else if err != nil {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return parsed, warnings, err
+	return nil, 0, fmt.Errorf("%s: %w", path, err)
 }
 
-// readAll is io.ReadAll of at most limit octets, which leaves no copy of a part.
-func readAll(r io.Reader, limit int) ([]byte, error) {
-	size := 4 << 10
-	if known, ok := r.(interface{ Len() int }); ok { // it is in memory
-		size = known.Len() + 1 // with room to see its end
-	}
-	text := make([]byte, 0, min(size, limit))
-	for {
-		if len(text) == cap(text) {
-			if len(text) == limit {
-				return text, nil
-			}
-			larger := make([]byte, len(text), min(2*len(text), limit))
-			copy(larger, text)
-			clear(text)
-			text = larger
-		}
-		n, err := r.Read(text[len(text):cap(text)])
-		text = text[:len(text)+n]
-		if err == io.EOF {
-			return text, nil
-		}
-		if err != nil {
-			return text, err
-		}
-	}
-}
-
-// modeWarnings warns of a secret that others than its owner can read. Windows
-// has no such modes.
+// modeWarnings warns of a secret key that other users can read.
 func modeWarnings(path string, mode fs.FileMode) []Warning {
-	if runtime.GOOS == "windows" || mode.Perm()&0o077 == 0 {
-		return nil
+	if text := regular.ModeWarning(path, mode, "secret key"); text != "" {
+		return []Warning{{Text: text, Mode: mode}}
 	}
-	return []Warning{{
-		Text: fmt.Sprintf("mode %04o: other users can read this secret key: chmod 600 %s", mode.Perm(), path),
-		Mode: mode,
-	}}
+	return nil
 }
 
 // AppendPublic appends the text of the public certificate to dst. The error is
@@ -224,10 +150,10 @@ func appendText(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]
 	}
 	text := out[len(dst):]
 	if len(text) > limit {
-		return dst, fmt.Errorf("%w: larger than %d octets", ErrFile, limit)
+		return dst, fmt.Errorf("cert: %w: more than %d bytes", errTooLarge, limit)
 	}
 	if n := bytes.Count(text, []byte("\n")) - len(comments); n > zpl.MaxCount {
-		return dst, fmt.Errorf("%w: more than %d properties", ErrFile, zpl.MaxCount)
+		return dst, fmt.Errorf("cert: %w: more than %d properties", errTooLarge, zpl.MaxCount)
 	}
 	for line := range bytes.Lines(text) {
 		if len(line)-len("\n") > maxLine {

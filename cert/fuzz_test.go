@@ -24,7 +24,7 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte(public(f, signedWith(f, "a\n    b = \"1\"\n    b = \"1\"\na\n"))))
 	f.Add([]byte(strings.Replace(public(f, signed(f)), "metadata\n", "metadata = \"admins\"\n", 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, warnings, err := Parse(text)
+		c, err := Parse(text)
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || place.Column < 1 || c != nil {
@@ -32,7 +32,7 @@ func FuzzCertificate(f *testing.F) {
 			}
 			return
 		}
-		for _, w := range warnings {
+		for _, w := range c.Warnings {
 			if w.Line < 1 || w.Text == "" {
 				t.Errorf("warning %v", w)
 			}
@@ -43,14 +43,14 @@ func FuzzCertificate(f *testing.F) {
 			write = c.AppendSecret
 		}
 		written, err := write(nil)
-		tooMuch := errors.Is(err, ErrLine) || errors.Is(err, ErrFile)
-		if tooMuch || errors.Is(err, ErrMetadata) && len(warnings) > 0 {
+		tooMuch := errors.Is(err, ErrLine) || errors.Is(err, errTooLarge)
+		if tooMuch || errors.Is(err, ErrMetadata) && len(c.Warnings) > 0 {
 			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, _, err := Parse(written)
+		back, err := Parse(written)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
@@ -131,7 +131,7 @@ func FuzzAuthority(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("authority\n    key = \"ed25519:\"\n    seed\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		a, _, err := ParseAuthority(text)
+		a, err := ParseAuthority(text)
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || a != nil {
@@ -144,13 +144,13 @@ func FuzzAuthority(f *testing.F) {
 			write = a.AppendSecret
 		}
 		written, err := write(nil)
-		if errors.Is(err, ErrMetadata) || errors.Is(err, ErrLine) || errors.Is(err, ErrFile) {
+		if errors.Is(err, ErrMetadata) || errors.Is(err, ErrLine) || errors.Is(err, errTooLarge) {
 			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, _, err := ParseAuthority(written)
+		back, err := ParseAuthority(written)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
@@ -171,7 +171,7 @@ func FuzzRevocations(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("revocations\n    serial = 1\n        time = 2026-01-01T00:00:00Z\nauthority\n    key = x\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		l, _, err := parseText(text, parseRevocations)
+		l, _, err := parseText(text, MaxRevocationList, parseRevocations)
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || l != nil {
@@ -190,7 +190,7 @@ func FuzzRevocations(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, _, err := ParseRevocations(written, func(k AuthorityKey) bool { return k == a.Key })
+		back, err := ParseRevocations(written, func(k AuthorityKey) bool { return k == a.Key })
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}

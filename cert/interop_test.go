@@ -141,7 +141,7 @@ func TestCZMQ(t *testing.T) {
 		t.Parallel()
 		c := Generate("")
 		c.Metadata = Metadata{{"long", strings.Repeat("x", maxLine-len(`    long = ""`))}}
-		other, _, err := Parse([]byte("other\n    a = 'b'\n        c = d\n" + publicText("")))
+		other, err := Parse([]byte("other\n    a = 'b'\n        c = d\n" + publicText("")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,11 +188,11 @@ func TestCZMQ(t *testing.T) {
 // checkLoads fails unless Load reads want, with these warnings, from a file.
 func checkLoads(t *testing.T, path string, want map[string]string, warnings ...string) {
 	t.Helper()
-	c, found, err := Load(path)
-	if err != nil || len(found) != len(warnings) {
-		t.Fatal(found, err)
+	c, err := Load(path)
+	if err != nil || len(c.Warnings) != len(warnings) {
+		t.Fatal(c, err)
 	}
-	for i, w := range found {
+	for i, w := range c.Warnings {
 		if w.Text != warnings[i] {
 			t.Errorf("warning %q, not %q", w.Text, warnings[i])
 		}

@@ -47,9 +47,9 @@ func TestLock(t *testing.T) {
 			t.Errorf("the secret key shows in\n%s", shown)
 		}
 	}
-	got, warnings, err := Parse(text)
-	if err != nil || len(warnings) > 0 {
-		t.Fatal(warnings, err)
+	got, err := Parse(text)
+	if err != nil || len(got.Warnings) > 0 {
+		t.Fatal(got, err)
 	}
 	if got.Name() != "alice" || got.Public != c.Public || !got.Secret.IsZero() {
 		t.Errorf("a locked certificate shows %+v", got)
@@ -89,7 +89,7 @@ func TestLockedChanged(t *testing.T) {
 	}
 	// Order, spacing and the case of names may.
 	c, text := locked(t, "passphrase")
-	got, _, err := Parse([]byte(strings.Replace(text, "    name = ", "    NAME   =  ", 1)))
+	got, err := Parse([]byte(strings.Replace(text, "    name = ", "    NAME   =  ", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,14 +77,14 @@ func TestMalformedSections(t *testing.T) {
 		{"another salt", "locked\n" + scheme + salt + box, ErrDamaged, 4, 12},
 		{"lock twice", "locked\n" + scheme + salt + box + "locked\n", ErrSection, 5, 1},
 	} {
-		c, _, err := Parse([]byte(tt.text + publicText("")))
+		c, err := Parse([]byte(tt.text + publicText("")))
 		if c != nil {
 			t.Errorf("%s: %+v", tt.name, c)
 		}
 		tt.check(t, err)
 	}
 	both := strings.Replace(whole, alicePublic+"\"\n", alicePublic+"\"\n    secret-key = \""+aliceSecret+"\"\n", 1)
-	_, _, err := Parse([]byte(both))
+	_, err := Parse([]byte(both))
 	malformed{"in clear and locked", "", ErrProperty, 11, 5}.check(t, err)
 }
 
@@ -109,7 +109,7 @@ func TestMalformedAuthority(t *testing.T) {
 		{"metadata", key + "metadata\n    secret-key = x\n", ErrAmbiguous, 4, 5},
 		{"value of metadata beside what is locked", "metadata = x\n" + lockedText[strings.Index(lockedText, "    name"):], ErrProperty, 1, 12},
 	} {
-		got, _, err := ParseAuthority([]byte(tt.text))
+		got, err := ParseAuthority([]byte(tt.text))
 		if got != nil {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
@@ -147,7 +147,7 @@ func TestMalformedRevocations(t *testing.T) {
 		{"section twice", times + by + by, ErrSection, 7, 1},
 		{"version", "certificate\n    version = 2\n" + times + by, ErrVersion, 2, 15},
 	} {
-		got, _, err := ParseRevocations([]byte(tt.text), anyAuthority)
+		got, err := ParseRevocations([]byte(tt.text), anyAuthority)
 		if got != nil {
 			t.Errorf("%s: %+v", tt.name, got)
 		}

@@ -28,7 +28,7 @@ func TestLoadLeavesNoCopyUnraced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lone.key_secret")
 	public := lonePublic(t)
 	writeInPieces(t, path, "curve\n    public-key = \""+public+"\"\n    secret-key = \"", loneSecret, "\"\nmetadata\n    note = \""+strings.Repeat("x", 900)+"\"\n"+strings.Repeat("# comment\n", 2000))
-	c, _, err := Load(path)
+	c, err := Load(path)
 	ztest.Must(t, err)
 	c.Secret.Wipe()
 	if n := copies(t, loneSecret); n > 0 {

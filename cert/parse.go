@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -40,10 +41,20 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 // Parse reads a certificate, public or secret. The error is a *SyntaxError. The
 // warnings are for whoever looks after the file. A signature is read and not
 // verified: that is for a Checker.
-func Parse(text []byte) (*Certificate, []Warning, error) { return parseText(text, parse) }
+func Parse(text []byte) (*Certificate, error) {
+	c, warnings, err := parseText(text, MaxFile, parse)
+	if err != nil {
+		return nil, err
+	}
+	c.Warnings = warnings
+	return c, nil
+}
 
-// parseText reads a text whose sections parse understands.
-func parseText[T any](text []byte, parse func(root *zpl.Node) (*T, []Warning, error)) (*T, []Warning, error) {
+// parseText reads a text of at most limit bytes whose sections parse understands.
+func parseText[T any](text []byte, limit int, parse func(root *zpl.Node) (*T, []Warning, error)) (*T, []Warning, error) {
+	if len(text) > limit {
+		return nil, nil, &SyntaxError{Line: 1, Column: 1, Err: fmt.Errorf("%w %d bytes", regular.ErrTooLarge, limit)}
+	}
 	root, textWarnings, err := zpl.ParseHiding(text, curveSection+"/"+secretKeyName, authoritySection+"/"+seedName)
 	var parsed *T
 	var more []Warning

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/z85"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -40,6 +41,8 @@ var compare = cmp.Options{
 	cmpopts.IgnoreUnexported(Certificate{}),
 	cmp.AllowUnexported(Locked{}, argonParameters{}),
 	cmpopts.EquateEmpty(),
+	cmpopts.IgnoreFields(Certificate{}, "Warnings"),
+	cmpopts.IgnoreFields(Authority{}, "Warnings"),
 }
 
 // item is one name and value of metadata.
@@ -109,7 +112,7 @@ func TestParse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, warnings, err := Parse([]byte(tt.text))
+			c, err := Parse([]byte(tt.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +120,7 @@ func TestParse(t *testing.T) {
 			if diff := cmp.Diff(want, c, compare); diff != "" {
 				t.Errorf("certificate (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.warnings, warnings, compare); diff != "" {
+			if diff := cmp.Diff(tt.warnings, c.Warnings, compare); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
@@ -130,9 +133,9 @@ func TestParseSecret(t *testing.T) {
 		secretText("    name = \"alice\"\n"),
 		"metadata\n    name = \"alice\"\ncurve\n    secret-key = '" + aliceSecret + "'\n    public-key = '" + alicePublic + "'\n",
 	} {
-		c, warnings, err := Parse([]byte(text))
-		if err != nil || len(warnings) > 0 {
-			t.Fatal(warnings, err)
+		c, err := Parse([]byte(text))
+		if err != nil || len(c.Warnings) > 0 {
+			t.Fatal(c, err)
 		}
 		if diff := cmp.Diff(alice(t, item{"name", "alice"}), c, compare); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -221,12 +224,12 @@ func TestMalformed(t *testing.T) {
 		{"key without name", "curve\n    " + aliceSecret + "\n", zpl.ErrName, 2, 6, ""},
 		{"indentation", "metadata\n    a = 1\n  b = 2\n", zpl.ErrIndent, 3, 3, ""},
 		{"long line", publicText("    a = " + strings.Repeat("x", zpl.MaxLine) + "\n"), zpl.ErrLine, 2, 1, ""},
-		{"large", strings.Repeat("#\n", zpl.MaxSize/2+1), zpl.ErrSize, 1, 1, ""},
+		{"large", strings.Repeat("#\n", MaxFile/2+1), regular.ErrTooLarge, 1, 1, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, _, err := Parse([]byte(tt.text))
+			c, err := Parse([]byte(tt.text))
 			var place *SyntaxError
 			if c != nil || !errors.Is(err, tt.want) || !errors.As(err, &place) {
 				t.Fatalf("got %v, %v, want %v", c, err, tt.want)
@@ -267,12 +270,8 @@ func checkNoKey(t *testing.T, text string, err error) {
 
 func TestSyntaxErrorText(t *testing.T) {
 	t.Parallel()
-	_, _, err := Parse([]byte("curve\n    public-key = x\n"))
+	_, err := Parse([]byte("curve\n    public-key = x\n"))
 	if got, want := fmt.Sprint(err), "cert: line 2, column 18: not a key: 1 characters: expected 40 characters of Z85"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	_, _, err = Read(strings.NewReader("curve\n    public-key = x\n"), "stdin")
-	if got, want := fmt.Sprint(err), "stdin:2:18: not a key: 1 characters: expected 40 characters of Z85"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -307,13 +306,13 @@ func TestParseLargeUnraced(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		c, _, err := Parse([]byte(publicText(metadata.String())))
+		c, _, err := parseText([]byte(publicText(metadata.String())), zpl.MaxSize, parse)
 		if err == nil {
 			_, err = c.AppendPublic(nil)
 		}
 		done <- err
 	}()
-	if err := ztest.Receive(t, "reading it takes too long", done); !errors.Is(err, ErrFile) {
-		t.Errorf("got %v, want %v", err, ErrFile)
+	if err := ztest.Receive(t, "reading it takes too long", done); !errors.Is(err, errTooLarge) {
+		t.Errorf("got %v, want %v", err, errTooLarge)
 	}
 }

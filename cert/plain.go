@@ -28,6 +28,7 @@ type Plain struct {
 	Username string       // UTF-8 of at most 255 octets, as a Property's value
 	Password zap.Password // the same
 	Metadata Metadata
+	Warnings []Warning // as of a Certificate
 }
 
 // check refuses what can't be written.
@@ -57,10 +58,14 @@ func (p *Plain) text() ([]byte, error) {
 	})
 }
 
-// parsePlain reads what text writes. The error is a *SyntaxError.
-func parsePlain(text []byte) (*Plain, error) {
-	p, _, err := parseText(text, parsePlainSections)
-	return p, err
+// ParsePlain reads credentials of PLAIN. The error is a *SyntaxError.
+func ParsePlain(text []byte) (*Plain, error) {
+	p, warnings, err := parseText(text, MaxFile, parsePlainSections)
+	if err != nil {
+		return nil, err
+	}
+	p.Warnings = warnings
+	return p, nil
 }
 
 func parsePlainSections(root *zpl.Node) (p *Plain, warnings []Warning, err error) {

@@ -58,7 +58,7 @@ func TestPlainRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(p, got, comparePlain); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if _, _, err := back.Certificate(); !errors.Is(err, ErrMechanism) {
+		if _, err := back.Certificate(); !errors.Is(err, ErrMechanism) {
 			t.Errorf("as CURVE: got %v, want %v", err, ErrMechanism)
 		}
 	}
@@ -92,7 +92,7 @@ func TestUnwritablePlain(t *testing.T) {
 func TestMalformedPlain(t *testing.T) {
 	t.Parallel()
 	const good = "plain\n    username = \"alice\"\n    password = \"hunter2\"\n"
-	if _, err := parsePlain([]byte(good)); err != nil {
+	if _, err := ParsePlain([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -115,7 +115,7 @@ func TestMalformedPlain(t *testing.T) {
 		{"no ZPL", good + "!\n", zpl.ErrName, 4, 1},
 	}
 	for _, tt := range tests {
-		p, err := parsePlain([]byte(tt.text))
+		p, err := ParsePlain([]byte(tt.text))
 		var place *SyntaxError
 		if !errors.Is(err, tt.want) || !errors.As(err, &place) || p != nil {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)

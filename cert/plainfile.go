@@ -1,23 +1,14 @@
 package cert
 
-import (
-	"fmt"
-	"io"
-)
+import "fmt"
 
 // LoadPlain reads credentials of PLAIN from a file, as Load does a certificate.
-func LoadPlain(path string) (*Plain, []Warning, error) {
-	return load(path, MaxFile, readPlain, func(*Plain) bool { return true })
-}
-
-// ReadPlain reads credentials of PLAIN from r, which error messages call name.
-func ReadPlain(r io.Reader, name string) (*Plain, []Warning, error) {
-	return read(r, name, MaxFile, readPlain)
-}
-
-func readPlain(text []byte) (*Plain, []Warning, error) {
-	p, err := parsePlain(text)
-	return p, nil, err
+func LoadPlain(path string) (*Plain, error) {
+	p, mode, err := load(path, MaxFile, ParsePlain)
+	if err == nil {
+		p.Warnings = append(p.Warnings, modeWarnings(path, mode)...)
+	}
+	return p, err
 }
 
 // Append appends the text of the credentials to dst. The error is ErrProperty or

@@ -182,9 +182,9 @@ func TestWeakAuthorityKeys(t *testing.T) {
 		other := k.String()
 		_, err1 := ParseAuthorityKey(other)
 		err2 := new(AuthorityKey).UnmarshalText([]byte(other))
-		_, _, err3 := Parse([]byte(strings.Replace(text, key, other, 1)))
-		_, _, err4 := ParseAuthority([]byte(strings.Replace(string(file), key, other, 1)))
-		_, _, err5 := ParseRevocations([]byte(strings.Replace(string(list), key, other, 1)), anyAuthority)
+		_, err3 := Parse([]byte(strings.Replace(text, key, other, 1)))
+		_, err4 := ParseAuthority([]byte(strings.Replace(string(file), key, other, 1)))
+		_, err5 := ParseRevocations([]byte(strings.Replace(string(list), key, other, 1)), anyAuthority)
 		_, err6 := (&Authority{Key: k}).AppendPublic(nil)
 		forged := Certificate{Public: fresh}
 		forged.Authority, forged.Signature = k, Signature{1} // R is the identity, S is zero

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -52,6 +51,7 @@ type RevocationList struct {
 	Expires   time.Time    // until when it can be relied on
 	Authority AuthorityKey // who signed it
 	Signature Signature
+	Warnings  []Warning // as of a Certificate
 
 	revocations []Revocation
 	byKey       map[curve.PublicKey]int // index in revocations
@@ -194,38 +194,32 @@ func (a *Authority) SignRevocations(l *RevocationList, issued, expires time.Time
 // The error is a *SyntaxError, ErrUnknownAuthority, ErrSignature, or ErrFile for
 // one that would be too large as this package writes it. Whether it has expired is
 // asked when it is used.
-func ParseRevocations(text []byte, isAuthority func(AuthorityKey) bool) (*RevocationList, []Warning, error) {
-	l, warnings, err := parseText(text, parseRevocations)
+func ParseRevocations(text []byte, isAuthority func(AuthorityKey) bool) (*RevocationList, error) {
+	l, warnings, err := parseText(text, MaxRevocationList, parseRevocations)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !isAuthority(l.Authority) {
-		return nil, nil, fmt.Errorf("cert: revocation list: %w: %s", ErrUnknownAuthority, l.Authority)
+		return nil, fmt.Errorf("cert: revocation list: %w: %s", ErrUnknownAuthority, l.Authority)
 	}
 	signed, err := l.signedText()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !l.Authority.verify(signed, l.Signature) {
-		return nil, nil, fmt.Errorf("cert: revocation list: %w", ErrSignature)
+		return nil, fmt.Errorf("cert: revocation list: %w", ErrSignature)
 	}
-	return l, warnings, nil
+	l.Warnings = warnings
+	return l, nil
 }
 
 // LoadRevocations reads a revocation list from a file, as Load does a
 // certificate, and verifies it as ParseRevocations does.
-func LoadRevocations(path string, isAuthority func(AuthorityKey) bool) (*RevocationList, []Warning, error) {
-	return load(path, MaxRevocationList, func(text []byte) (*RevocationList, []Warning, error) {
-		return ParseRevocations(text, isAuthority)
-	}, func(*RevocationList) bool { return false })
-}
-
-// ReadRevocations reads a revocation list from r, which error messages call
-// name, and verifies it as ParseRevocations does.
-func ReadRevocations(r io.Reader, name string, isAuthority func(AuthorityKey) bool) (*RevocationList, []Warning, error) {
-	return read(r, name, MaxRevocationList, func(text []byte) (*RevocationList, []Warning, error) {
+func LoadRevocations(path string, isAuthority func(AuthorityKey) bool) (*RevocationList, error) {
+	l, _, err := load(path, MaxRevocationList, func(text []byte) (*RevocationList, error) {
 		return ParseRevocations(text, isAuthority)
 	})
+	return l, err
 }
 
 func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {

@@ -1,8 +1,6 @@
 package cert
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 
@@ -30,7 +28,7 @@ var Replace = SaveOption{replace: true}
 // replaced as a whole, the secret one last: a crash leaves the old secret until the new
 // public file is in its place. They keep their owner and group where that is permitted,
 // and don't get wider modes than they had. What isn't a regular file in the place of
-// either isn't replaced: ErrFile.
+// either isn't replaced, which is an error.
 //
 // On Windows, modes mean nothing: who may read the secret is what its directory says.
 func (c *Certificate) Save(path string, options ...SaveOption) error {
@@ -66,10 +64,10 @@ func savePair(path string, options []SaveOption, appendPublic, appendSecret appe
 	secretFile := atomicfile.File{Path: path + SecretSuffix, Data: secret, Mode: secretMode}
 	if slices.Contains(options, Replace) {
 		// The old secret stays until all else is in place.
-		return saveError(atomicfile.Replace(publicFile, secretFile))
+		return named(atomicfile.Replace(publicFile, secretFile))
 	}
 	// The secret first: a public certificate that is seen has its secret.
-	return saveError(atomicfile.Create(secretFile, publicFile))
+	return named(atomicfile.Create(secretFile, publicFile))
 }
 
 // saveOne writes one file as a whole.
@@ -83,16 +81,5 @@ func saveOne(path string, mode fs.FileMode, options []SaveOption, appendText app
 	if slices.Contains(options, Replace) {
 		write = atomicfile.Replace
 	}
-	return saveError(write(atomicfile.File{Path: path, Data: text, Mode: mode}))
-}
-
-// saveError makes an error of this package.
-func saveError(err error) error {
-	if errors.Is(err, atomicfile.ErrNotRegular) {
-		return fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	if err != nil {
-		return fmt.Errorf("cert: %w", err)
-	}
-	return nil
+	return named(write(atomicfile.File{Path: path, Data: text, Mode: mode}))
 }

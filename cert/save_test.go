@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/atomicfile"
+	"github.com/zcurve/zcurve/internal/regular"
 )
 
 // checkFiles fails unless the directory of path holds exactly these files, by
@@ -59,9 +62,9 @@ func TestSave(t *testing.T) {
 	}
 	checkFiles(t, path, texts(t, c))
 	for _, p := range []string{path, path + SecretSuffix} {
-		back, warnings, err := Load(p)
-		if err != nil || len(warnings) > 0 {
-			t.Fatal(warnings, err)
+		back, err := Load(p)
+		if err != nil || len(back.Warnings) > 0 {
+			t.Fatal(back, err)
 		}
 		want := *c
 		if p == path {
@@ -112,9 +115,9 @@ func TestSaveNeither(t *testing.T) {
 		{"both exist", map[string]string{"x.key": "public", "x.key_secret": "secret"}, false, fs.ErrExist},
 		{"public is a directory", dir, false, fs.ErrExist},
 		{"secret is a directory", secretDir, false, fs.ErrExist},
-		{"public is a directory, overwrite", dir, true, ErrFile},
-		{"public is a directory beside a secret, overwrite", map[string]string{"x.key": "a directory", "x.key_secret": "secret"}, true, ErrFile},
-		{"secret is a directory, overwrite", secretDir, true, ErrFile},
+		{"public is a directory, overwrite", dir, true, atomicfile.ErrNotRegular},
+		{"public is a directory beside a secret, overwrite", map[string]string{"x.key": "a directory", "x.key_secret": "secret"}, true, atomicfile.ErrNotRegular},
+		{"secret is a directory, overwrite", secretDir, true, atomicfile.ErrNotRegular},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -178,20 +181,20 @@ func TestLoadRefuses(t *testing.T) {
 		return path
 	}
 	pad := strings.Repeat("#\n", (MaxFile-len(publicText("")))/2)
-	if _, _, err := Load(write("large enough", publicText("")+pad)); err != nil {
+	if _, err := Load(write("large enough", publicText("")+pad)); err != nil {
 		t.Error(err)
 	}
 	tests := []struct {
 		name, path string
 		want       error
 	}{
-		{"a directory", dir, ErrFile},
+		{"a directory", dir, regular.ErrNotRegular},
 		{"no file", filepath.Join(dir, "missing"), fs.ErrNotExist},
-		{"a large file", write("large", publicText("")+pad+"####"), ErrFile},
+		{"a large file", write("large", publicText("")+pad+"####"), regular.ErrTooLarge},
 		{"an empty file", write("empty", ""), ErrNoPublicKey},
 	}
 	for _, tt := range tests {
-		c, _, err := Load(tt.path)
+		c, err := Load(tt.path)
 		if c != nil || !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, %v, want %v", tt.name, c, err, tt.want)
 		}
@@ -200,19 +203,3 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestReadFails(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("broken")
-	if _, _, err := Read(readerFunc(func([]byte) (int, error) { return 0, broken }), "x"); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-	endless := readerFunc(func(p []byte) (int, error) { return len(p), nil })
-	if _, _, err := Read(endless, "x"); !errors.Is(err, ErrFile) {
-		t.Errorf("got %v", err)
-	}
-}
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

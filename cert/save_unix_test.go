@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -70,21 +71,21 @@ func TestLoadPipe(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := Load(path)
+		_, err := Load(path)
 		done <- err
 	}()
-	if err := ztest.Receive(t, "an error: it blocks", done); !errors.Is(err, ErrFile) {
-		t.Errorf("got %v, want %v", err, ErrFile)
+	if err := ztest.Receive(t, "an error: it blocks", done); !errors.Is(err, regular.ErrNotRegular) {
+		t.Errorf("got %v, want %v", err, regular.ErrNotRegular)
 	}
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	ztest.Must(t, err)
 	defer listener.Close()
-	if _, _, err := Load(socket); !errors.Is(err, ErrFile) {
-		t.Errorf("socket: got %v, want %v", err, ErrFile)
+	if _, err := Load(socket); !errors.Is(err, regular.ErrNotRegular) {
+		t.Errorf("socket: got %v, want %v", err, regular.ErrNotRegular)
 	}
-	if _, _, err := Load(os.DevNull); !errors.Is(err, ErrFile) {
-		t.Errorf("device: got %v, want %v", err, ErrFile)
+	if _, err := Load(os.DevNull); !errors.Is(err, regular.ErrNotRegular) {
+		t.Errorf("device: got %v, want %v", err, regular.ErrNotRegular)
 	}
 }
 
@@ -101,10 +102,11 @@ func TestLoadModeWarning(t *testing.T) {
 			if err := os.Chmod(path, mode); err != nil {
 				t.Fatal(err)
 			}
-			_, warnings, err := Load(path)
+			c, err := Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+			warnings := c.Warnings
 			want := name == "secret" && mode&0o077 != 0
 			if got := len(warnings) == 1 && warnings[0].Line == 0 && strings.HasSuffix(warnings[0].Text, "chmod 600 "+path); got != want || len(warnings) > 1 {
 				t.Errorf("%s, mode %v: got %v", name, mode, warnings)

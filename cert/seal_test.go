@@ -84,7 +84,7 @@ func TestSealRoundTrip(t *testing.T) {
 				if diff := cmp.Diff(sealed, back, compareEnvelopes); diff != "" {
 					t.Errorf("sealed (-want +got):\n%s", diff)
 				}
-				if _, _, err := back.Certificate(); !errors.Is(err, ErrSealed) {
+				if _, err := back.Certificate(); !errors.Is(err, ErrSealed) {
 					t.Errorf("got %v, want %v", err, ErrSealed)
 				}
 				if _, err := back.Plain(); !errors.Is(err, ErrSealed) {

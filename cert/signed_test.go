@@ -119,7 +119,7 @@ func TestCanonical(t *testing.T) {
 		"names in another case": strings.Replace(text, "Group", "gROUP", 1),
 		"much space":            strings.ReplaceAll(text, " = ", "  =   "),
 	} {
-		got, _, err := Parse([]byte(other))
+		got, err := Parse([]byte(other))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -142,7 +142,7 @@ func TestCanonicalDiffers(t *testing.T) {
 		return c
 	}
 	parsed := func(more string) *Certificate {
-		c, _, err := Parse([]byte(public(t, signed(t)) + more))
+		c, err := Parse([]byte(public(t, signed(t)) + more))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestTamperSignedUnraced(t *testing.T) {
 	want := canonical(t, c)
 	unsigned := 0
 	tamper(public(t, c), func(place int, changed string) {
-		got, _, err := Parse([]byte(changed))
+		got, err := Parse([]byte(changed))
 		if err != nil {
 			checkKnown(t, place, err)
 			return
@@ -275,7 +275,7 @@ func TestTamperLockedUnraced(t *testing.T) {
 	from := strings.Index(text, "locked\n")
 	to := strings.Index(text, "validity\n")
 	tamper(text, func(place int, changed string) {
-		got, _, err := Parse([]byte(changed))
+		got, err := Parse([]byte(changed))
 		if err != nil {
 			checkKnown(t, place, err)
 			return
@@ -298,7 +298,7 @@ func TestTamperLockedUnraced(t *testing.T) {
 		if text[i] == 'A' {
 			other = 'B'
 		}
-		_, _, err := Parse([]byte(text[:i] + string([]byte{other}) + text[i+1:]))
+		_, err := Parse([]byte(text[:i] + string([]byte{other}) + text[i+1:]))
 		if errors.Is(err, ErrDamaged) {
 			damaged++
 		} else if !errors.Is(err, ErrProperty) { // bits behind the last octet
@@ -321,7 +321,7 @@ func TestTamperAuthorityUnraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	tamper(string(text), func(place int, changed string) {
-		got, _, err := ParseAuthority([]byte(changed))
+		got, err := ParseAuthority([]byte(changed))
 		if err != nil {
 			checkKnown(t, place, err)
 		} else if got.Key != a.Key || got.seed != nil && !bytes.Equal(got.seed.reveal(), a.seed.reveal()) {
@@ -347,7 +347,7 @@ func TestTamperRevocationsUnraced(t *testing.T) {
 	}
 	trust := func(k AuthorityKey) bool { return k == a.Key }
 	tamper(string(text), func(place int, changed string) {
-		got, _, err := ParseRevocations([]byte(changed), trust)
+		got, err := ParseRevocations([]byte(changed), trust)
 		if err != nil {
 			checkKnown(t, place, err, ErrSignature, ErrUnknownAuthority)
 			return
@@ -384,7 +384,7 @@ func TestSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	publicOnly, _, err := ParseAuthority(text)
+	publicOnly, err := ParseAuthority(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,9 +439,9 @@ func TestAuthorityRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, warnings, err := ParseAuthority(text)
-			if err != nil || len(warnings) > 0 {
-				t.Fatal(warnings, err)
+			got, err := ParseAuthority(text)
+			if err != nil || len(got.Warnings) > 0 {
+				t.Fatal(got, err)
 			}
 			if got.Key != a.Key || cmp.Diff(a.Metadata, got.Metadata) != "" || got.HasSecret() != (secret && !lock) || (got.Locked != nil) != (secret && lock) {
 				t.Errorf("secret %v, locked %v: %+v", secret, lock, got)

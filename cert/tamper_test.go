@@ -38,7 +38,7 @@ func TestRestructureSigned(t *testing.T) {
 	want := canonical(t, c)
 	verified := 0
 	restructure(public(t, c), func(changed string) {
-		got, _, err := Parse([]byte(changed))
+		got, err := Parse([]byte(changed))
 		if err == nil {
 			err = got.VerifySignature()
 		}
@@ -64,7 +64,7 @@ func TestRestructureLocked(t *testing.T) {
 	want := canonical(t, c)
 	unlocked := 0
 	restructure(text, func(changed string) {
-		got, _, err := Parse([]byte(changed))
+		got, err := Parse([]byte(changed))
 		if err == nil {
 			err = got.Unlock([]byte("passphrase"))
 		}
@@ -113,7 +113,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 	seed := authority(t, "acme").seed.reveal()
 	unlocked := 0
 	check := func(place int, changed string) {
-		got, _, err := ParseAuthority([]byte(changed))
+		got, err := ParseAuthority([]byte(changed))
 		if err == nil {
 			err = got.Unlock([]byte("passphrase"))
 		}
@@ -156,14 +156,14 @@ func TestTamperedValueUnraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify := func(text string) error {
-		c, _, err := Parse([]byte(text))
+		c, err := Parse([]byte(text))
 		if err == nil {
 			err = c.VerifySignature()
 		}
 		return err
 	}
 	unlock := func(text string) error {
-		c, _, err := Parse([]byte(text))
+		c, err := Parse([]byte(text))
 		if err == nil {
 			err = c.Unlock([]byte("passphrase"))
 		}

@@ -71,7 +71,7 @@ func TestValidityText(t *testing.T) {
 		if got, _, _ := strings.Cut(after, "authority\n"); got != tt.want || found != (tt.want != "") {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, tt.want)
 		}
-		back, _, err := Parse([]byte(text))
+		back, err := Parse([]byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

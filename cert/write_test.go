@@ -77,7 +77,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			back, _, err := Parse(text)
+			back, err := Parse(text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 			if strings.Contains(string(text), string(c.Secret.AppendZ85(nil))) {
 				t.Error("the public certificate has the secret key")
 			}
-			back, _, err = Parse(text)
+			back, err = Parse(text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,18 +115,18 @@ twice = "1"
 twice = "2"
 `
 	// Beside a secret key they could be secret, unless an authority made them public.
-	c, warnings, err := Parse([]byte("# comment\n" + others + secretText("    name = \"alice\"\n")))
-	if err != nil || len(warnings) != 5 || !strings.Contains(warnings[0].Text, "stays out of the public certificate") {
-		t.Fatal(warnings, err)
+	c, err := Parse([]byte("# comment\n" + others + secretText("    name = \"alice\"\n")))
+	if err != nil || len(c.Warnings) != 5 || !strings.Contains(c.Warnings[0].Text, "stays out of the public certificate") {
+		t.Fatal(c, err)
 	}
-	public, _, err := Parse([]byte(others + publicText("    name = \"alice\"\n")))
+	public, err := Parse([]byte(others + publicText("    name = \"alice\"\n")))
 	ztest.Must(t, err)
 	signed := *public
 	ztest.Must(t, authority(t, "acme").Sign(&signed))
 	signed.Secret = c.Secret
 	text, err := signed.AppendSecret(nil)
 	ztest.Must(t, err)
-	signedSecret, _, err := Parse(text)
+	signedSecret, err := Parse(text)
 	ztest.Must(t, err)
 	tampered := *signedSecret
 	tampered.Serial++
@@ -136,7 +136,7 @@ twice = "2"
 	ztest.Must(t, locked.lock([]byte("passphrase"), quick))
 	text, err = locked.AppendSecret(nil)
 	ztest.Must(t, err)
-	lockedRead, _, err := Parse(text)
+	lockedRead, err := Parse(text)
 	ztest.Must(t, err)
 	withoutSecret := *c
 	withoutSecret.Secret = curve.SecretKey{}
@@ -174,7 +174,7 @@ twice = "2"
 // doesn't get into a public certificate.
 func TestUnknownKeyPropertyStaysSecret(t *testing.T) {
 	t.Parallel()
-	c, _, err := Parse([]byte(secretText("") + "    passphrase = \"hunter2\"\n"))
+	c, err := Parse([]byte(secretText("") + "    passphrase = \"hunter2\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestUnwritable(t *testing.T) {
 		{"not UTF-8", alice(t, item{"a", "\xff"}), zpl.ErrUTF8},
 		{"twice", alice(t, item{"a", "x"}, item{"A", "y"}), ErrMetadata},
 		{"line that breaks czmq", alice(t, item{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
-		{"more than is read", alice(t, many...), ErrFile},
+		{"more than is read", alice(t, many...), errTooLarge},
 		{"no key", new(Certificate), curve.ErrPublicKey},
 		{"keys of two pairs", wrongPair, errKeyPair},
 	}

@@ -193,9 +193,9 @@ func TestServices(t *testing.T) {
 // sendSeveralParts asks as no client of the examples does. The server answers
 // nevertheless, and goes on.
 func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate string) {
-	me, _, err := cert.Load(certificate)
+	me, err := cert.Load(certificate)
 	ztest.Must(t, err)
-	server, _, err := cert.Load(serverCertificate)
+	server, err := cert.Load(serverCertificate)
 	ztest.Must(t, err)
 	ctx := ztest.Context(t)
 	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{

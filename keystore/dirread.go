@@ -1,7 +1,6 @@
 package keystore
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -161,18 +160,21 @@ func isInPlace(path string, err error) bool {
 // readCertificate reads a certificate that is to be known, which must be sound. What
 // isn't public of it is wiped.
 func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certificate, error) {
-	c, warnings, err := cert.Read(bytes.NewReader(text), path)
+	c, err := cert.Parse(text)
+	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
+		place.File = path
+	}
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range warnings {
+	for _, w := range c.Warnings {
 		log.Warn("certificate: "+w.Text, "file", fmt.Sprintf("%s:%d", path, w.Line))
 	}
 	if !c.Secret.IsZero() || c.Locked != nil {
 		log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
 	}
 	c.Secret.Wipe()
-	c.Secret, c.Locked = curve.SecretKey{}, nil
+	c.Secret, c.Locked, c.Warnings = curve.SecretKey{}, nil, nil
 	if err := c.Check(); err != nil { // its time is looked at in each decision
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

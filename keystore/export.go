@@ -107,7 +107,7 @@ func Import(text []byte) (*Contents, error) {
 			all.Revocations[e.Key] = e.Revoked
 			continue
 		}
-		c, _, err := cert.Parse([]byte(e.Certificate))
+		c, err := cert.Parse([]byte(e.Certificate))
 		switch {
 		case err != nil:
 			return fail(err)

@@ -38,7 +38,7 @@ func TestRecord(t *testing.T) {
 	if _, parseErr := parseRecord(key, long); err != nil || parseErr != nil || len(long) > maxRecord {
 		t.Errorf("%d octets: %v, %v", len(long), err, parseErr)
 	}
-	if _, _, err := cert.Parse([]byte(text)); err == nil {
+	if _, err := cert.Parse([]byte(text)); err == nil {
 		t.Error("a record is taken for a certificate")
 	}
 }

@@ -87,7 +87,7 @@ func (r *Revocation) after(before *Revocation, id *Identity) *Revocation {
 // entry is the identity that had the key, to be put again, if its certificate can
 // be read.
 func (r *Revocation) entry(key curve.PublicKey) (Entry, bool) {
-	c, _, err := cert.Parse([]byte(r.Certificate))
+	c, err := cert.Parse([]byte(r.Certificate))
 	if err != nil || c.Public != key || r.Name == "" {
 		return Entry{}, false
 	}

@@ -164,7 +164,7 @@ func (s *source) parse(text []byte) (*Contents, error) {
 		if block.Err != nil {
 			return nil, block.Err
 		}
-		c, _, err := block.Envelope.Certificate()
+		c, err := block.Envelope.Certificate()
 		if err == nil {
 			err = c.Check()
 		}

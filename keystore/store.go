@@ -208,7 +208,7 @@ func prepare(e Entry) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keystore: %s: %w", e.Name, err)
 	}
-	public, _, err := cert.Parse(text)
+	public, err := cert.Parse(text)
 	if err == nil {
 		err = public.Check()
 	}

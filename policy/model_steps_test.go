@@ -104,7 +104,7 @@ func (w *world) put() {
 		}
 	}
 	text := w.certificate(i)
-	c, _, err := cert.Parse([]byte(text))
+	c, err := cert.Parse([]byte(text))
 	w.must(err)
 	tampered := !c.Authority.IsZero() && w.rand.IntN(5) == 0
 	if tampered {

@@ -1,8 +1,8 @@
 package policy
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -116,7 +116,12 @@ func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, er
 	if err != nil {
 		return listRule{}, fmt.Errorf("revocation list: %w", err)
 	}
-	list, _, err := cert.ReadRevocations(bytes.NewReader(text), path, func(k cert.AuthorityKey) bool { return authorities[k] })
+	list, err := cert.ParseRevocations(text, func(k cert.AuthorityKey) bool { return authorities[k] })
+	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
+		place.File = path
+	} else if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
 	return listRule{list: list, path: path, stamp: stamp}, err
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,14 +20,16 @@ import (
 // environment.
 func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) {
 	var c *cert.Certificate
-	var warnings []cert.Warning
 	text, isSet := os.LookupEnv(certVariable)
 	var err error
 	if isSet {
 		f.cert = certVariable
-		c, warnings, err = cert.Read(bytes.NewReader([]byte(text)), certVariable)
+		c, err = cert.Parse([]byte(text))
+		if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
+			place.File = certVariable
+		}
 	} else {
-		c, warnings, err = cert.Load(f.cert)
+		c, err = cert.Load(f.cert)
 	}
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 	if why := modes.Writable(f.cert); why != "" && !isSet {
 		return nil, errors.New(why)
 	}
-	for _, w := range warnings {
+	for _, w := range c.Warnings {
 		if w.Mode != 0 && modes.IsMounted(f.cert) {
 			continue
 		}

@@ -81,7 +81,7 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.Null}
 	switch {
 	case q.cert != "":
-		c, _, err := cert.Load(q.cert)
+		c, err := cert.Load(q.cert)
 		if err != nil {
 			return nil, err
 		}

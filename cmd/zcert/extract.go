@@ -181,11 +181,11 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 		result.Username = p.Username
 		return result, x.put(cmd, &result, p.Metadata, p.Username, plainSuffix, p.Append, p.Save, true)
 	}
-	c, warnings, err := e.Certificate()
+	c, err := e.Certificate()
 	if err != nil {
 		return result, err
 	}
-	for _, w := range warnings {
+	for _, w := range c.Warnings {
 		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
 	}
 	result.Certificate = newShownCertificate(c)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/regular"
 )
 
 // addModeFlags adds what says how strict to be with secrets that others can
@@ -77,7 +77,7 @@ func (in input) read() ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s: not a regular file", cert.ErrFile, in.path)
+		return nil, fmt.Errorf("%s is %w", in.path, regular.ErrNotRegular)
 	}
 	return readAll(f, in.path)
 }
@@ -97,7 +97,7 @@ func (in input) checkMode(cmd *cobra.Command, what string) error {
 
 // withPipeHint tells what to do about an argument that is a pipe or a device.
 func withPipeHint(cmd *cobra.Command, path string, err error) error {
-	if !errors.Is(err, cert.ErrFile) || !slices.Contains(cmd.Flags().Args(), path) {
+	if !errors.Is(err, regular.ErrNotRegular) || !slices.Contains(cmd.Flags().Args(), path) {
 		return err
 	}
 	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
@@ -109,45 +109,48 @@ func withPipeHint(cmd *cobra.Command, path string, err error) error {
 // certificate reads it as a certificate. Warnings go to stderr, as with all that
 // is read here.
 func (in input) certificate(cmd *cobra.Command) (*cert.Certificate, error) {
-	return readAs(cmd, in, cert.Load, cert.Read)
+	return readAs(cmd, in, cert.Load, cert.Parse, func(c *cert.Certificate) []cert.Warning { return c.Warnings })
 }
 
 // authority reads it as an authority.
 func (in input) authority(cmd *cobra.Command) (*cert.Authority, error) {
-	return readAs(cmd, in, cert.LoadAuthority, cert.ReadAuthority)
+	return readAs(cmd, in, cert.LoadAuthority, cert.ParseAuthority, func(a *cert.Authority) []cert.Warning { return a.Warnings })
 }
 
 // plain reads it as credentials of PLAIN.
 func (in input) plain(cmd *cobra.Command) (*cert.Plain, error) {
-	return readAs(cmd, in, cert.LoadPlain, cert.ReadPlain)
+	return readAs(cmd, in, cert.LoadPlain, cert.ParsePlain, func(p *cert.Plain) []cert.Warning { return p.Warnings })
 }
 
 // revocations reads it as a revocation list of an authority that is trusted.
 func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
-	return readAs(cmd, in, func(path string) (*cert.RevocationList, []cert.Warning, error) {
+	return readAs(cmd, in, func(path string) (*cert.RevocationList, error) {
 		return cert.LoadRevocations(path, isAuthority)
-	}, func(r io.Reader, name string) (*cert.RevocationList, []cert.Warning, error) {
-		return cert.ReadRevocations(r, name, isAuthority)
-	})
+	}, func(text []byte) (*cert.RevocationList, error) {
+		return cert.ParseRevocations(text, isAuthority)
+	}, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
 }
 
 // readAs reads the input as a T.
 func readAs[T any](cmd *cobra.Command, in input,
-	load func(path string) (*T, []cert.Warning, error),
-	read func(r io.Reader, name string) (*T, []cert.Warning, error),
+	load func(path string) (*T, error), parse func(text []byte) (*T, error), warnings func(*T) []cert.Warning,
 ) (*T, error) {
 	var t *T
-	var warnings []cert.Warning
 	var err error
 	if in.isRead {
-		t, warnings, err = read(bytes.NewReader(in.text), in.path)
+		t, err = parse(in.text)
+		if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
+			place.File = in.path
+		} else if err != nil {
+			err = fmt.Errorf("%s: %w", in.path, err)
+		}
 	} else {
-		t, warnings, err = load(in.path)
+		t, err = load(in.path)
 	}
 	if err != nil {
 		return nil, withPipeHint(cmd, in.path, err)
 	}
-	for _, w := range warnings {
+	for _, w := range warnings(t) {
 		if err := tell(cmd, in.path, w); err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func TestRevokeTogether(t *testing.T) {
 	ztest.Must(t, a.Save(name+".authority"))
 	zcert(t, "revoke", "--new", "--authority", name+".authority_secret")
 	isAuthority := func(k cert.AuthorityKey) bool { return k == a.Key }
-	first, _, err := cert.LoadRevocations(name+".revoked", isAuthority)
+	first, err := cert.LoadRevocations(name+".revoked", isAuthority)
 	ztest.Must(t, err)
 	// The list has another name, too: it is the same list, with the same lock.
 	link := filepath.Join(dir, "link")
@@ -54,7 +54,7 @@ func TestRevokeTogether(t *testing.T) {
 	}
 	group.Wait()
 
-	last, _, err := cert.LoadRevocations(name+".revoked", isAuthority)
+	last, err := cert.LoadRevocations(name+".revoked", isAuthority)
 	ztest.Must(t, err)
 	if last.Len() != revocations {
 		t.Errorf("%d keys are on the list, want %d", last.Len(), revocations)

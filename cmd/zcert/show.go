@@ -11,6 +11,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/regular"
 )
 
 func newShow() *cobra.Command {
@@ -32,7 +33,7 @@ trusted: that is what zcert verify tells.`,
 			}
 			s, err := in.shown(cmd)
 			if err != nil {
-				if errors.Is(err, cert.ErrFile) {
+				if errors.Is(err, regular.ErrNotRegular) || errors.Is(err, regular.ErrTooLarge) {
 					return err
 				}
 				if text, readErr := in.read(); readErr == nil && len(cert.Extract(text)) > 0 {

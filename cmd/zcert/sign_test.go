@@ -47,9 +47,9 @@ func TestSignMany(t *testing.T) {
 	serials := map[uint64]bool{}
 	for _, path := range files {
 		for _, file := range []string{path, path + cert.SecretSuffix} {
-			c, warnings, err := cert.Load(file)
-			if err != nil || len(warnings) > 0 || c.Authority != a.Key || c.VerifySignature() != nil {
-				t.Errorf("%s: %v, %v, signed by %v", file, err, warnings, c.Authority)
+			c, err := cert.Load(file)
+			if err != nil || len(c.Warnings) > 0 || c.Authority != a.Key || c.VerifySignature() != nil {
+				t.Errorf("%s: %v: %+v", file, err, c)
 			}
 			serials[c.Serial] = true
 		}
@@ -71,7 +71,7 @@ func TestSignCanceled(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
 	for _, path := range files {
-		if c, _, err := cert.Load(path); err != nil || !c.Authority.IsZero() {
+		if c, err := cert.Load(path); err != nil || !c.Authority.IsZero() {
 			t.Errorf("%s: signed, %v", path, err)
 		}
 	}

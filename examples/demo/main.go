@@ -163,7 +163,7 @@ func (s *stage) gen(ctx context.Context, name string, into *cert.Certificate) er
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("zcert: %w: %s", err, out)
 	}
-	c, _, err := cert.Load(filepath.Join(s.dir, name+".key"+cert.SecretSuffix))
+	c, err := cert.Load(filepath.Join(s.dir, name+".key"+cert.SecretSuffix))
 	if err != nil {
 		return err
 	}

@@ -26,11 +26,11 @@ func main() {
 }
 
 func ask(endpoint, certificate, serverCertificate string) (string, error) {
-	me, _, err := cert.Load(certificate)
+	me, err := cert.Load(certificate)
 	if err != nil {
 		return "", err
 	}
-	server, _, err := cert.Load(serverCertificate)
+	server, err := cert.Load(serverCertificate)
 	if err != nil {
 		return "", err
 	}

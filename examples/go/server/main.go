@@ -25,7 +25,7 @@ func main() {
 }
 
 func serve(endpoint, certificate, zauth string) error {
-	c, _, err := cert.Load(certificate)
+	c, err := cert.Load(certificate)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,16 @@
+package cert
+
+// namedError is an error of this package, whose text says so.
+type namedError struct{ err error }
+
+func (e *namedError) Error() string { return "cert: " + e.err.Error() }
+func (e *namedError) Unwrap() error { return e.err }
+
+// named puts the package's name in front of an error that leaves it. The text is made
+// when it is asked for, so that a *SyntaxError can still be given the name of a file.
+func named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &namedError{err}
+}
