@@ -1,11 +1,11 @@
 package policy
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -13,7 +13,7 @@ import (
 // after it; what is remembered is bounded, and isn't the password.
 func TestRemembered(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("policy", []byte("security\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"))
+	c, err := parse("policy", []byte("security\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,8 +26,8 @@ func TestRemembered(t *testing.T) {
 		t.Fatal("refused")
 	}
 	// From now on another password would be right: only what is remembered isn't.
-	other := sha256.Sum256([]byte("hunter3"))
-	p.accounts["guest"].password.clear = &other
+	p.accounts["guest"].password, err = parsePassword(quickHash("hunter3"))
+	ztest.Must(t, err)
 	for _, tt := range []struct {
 		password string
 		after    time.Duration

@@ -18,7 +18,7 @@ import (
 )
 
 // TestPolicyBeingWritten: a policy of which a beginning was written is not in force, and
-// what was in force stays.
+// keeping the previous one.
 func TestPolicyBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -86,7 +86,7 @@ func TestTriedAgain(t *testing.T) {
 	p, log := load(t, dir, "security\n    anonymous = 1\n")
 	ztest.Background(t, p.Watch)
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = dir:clients\n")
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "clients", "what was in force stays") == 1 })
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "clients", "keeping the previous one") == 1 })
 	mkdir(t, filepath.Join(dir, "clients"), alice)
 	ztest.Wait(t, "tried again", func() bool { return admits(p, "", alice) })
 }

@@ -33,7 +33,8 @@ type storeRule struct {
 
 // listRule is a revocation list, by a rule.
 type listRule struct {
-	reference
+	rule  string
+	line  line
 	list  *cert.RevocationList
 	path  string
 	stamp follow.Stamp
@@ -43,7 +44,7 @@ type listRule struct {
 func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	octets, ok := req.CurveKey()
 	if !ok {
-		return refuse("expected a key of 32 octets", c.rule)
+		return refuse("malformed key: not 32 bytes", c.rule)
 	}
 	key := curve.PublicKey(octets)
 	if why, rule, name := c.revocation(key, now); why != "" {
@@ -74,7 +75,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 			}
 		}
 		if !c.admits(g.groups) {
-			why, where, name = "not in a group that is allowed", rule, id.Name
+			why, where, name = "not in an allowed group", rule, id.Name
 			continue
 		}
 		reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: g.userID, Metadata: g.metadata, Rule: rule, Identity: id.Name}
@@ -188,12 +189,12 @@ func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (
 func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now time.Time) (why, where string, final bool) {
 	if err := certificate.Validity.Check(now); err != nil {
 		if errors.Is(err, cert.ErrNotYetValid) {
-			return "certificate not valid yet", rule, true
+			return "certificate not yet valid", rule, true
 		}
 		return "certificate expired", rule, true
 	}
 	if len(c.authorities) > 0 && !c.authorities[certificate.Authority] {
-		return "not signed by an authority that is trusted", rule, false
+		return "not signed by a trusted authority", rule, false
 	}
 	for _, l := range c.lists {
 		if r, ok := c.memory.listed(l.list.Authority, certificate); ok {
@@ -206,7 +207,7 @@ func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now tim
 		case errors.Is(err, cert.ErrRevocationsExpired):
 			return printable("revocation list expired on " + l.list.Expires.Format(time.RFC3339) + ": run zcert revoke to renew " + l.path), l.rule, true
 		default:
-			return "the revocation list isn't valid yet", l.rule, true
+			return "revocation list not yet valid", l.rule, true
 		}
 	}
 	return "", "", false

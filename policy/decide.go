@@ -90,7 +90,7 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 			return refuse("CURVE is not allowed", d.rule)
 		}
 		reply := d.curve.decide(req, now)
-		if d.userID == userIDKey && reply.Status == zap.StatusOK {
+		if d.byKey && reply.Status == zap.StatusOK {
 			reply.UserID = curve.PublicKey(req.Credentials[0]).String()
 		}
 		return reply

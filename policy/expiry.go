@@ -70,7 +70,7 @@ func (s *snapshot) listEnds(now time.Time) map[string]string {
 type reminder map[string]time.Time // by rule
 
 // due returns what is to be told now.
-func (r reminder) due(ends map[string]string, now time.Time) (warnings []string) {
+func (r reminder) due(ends map[string]string, now time.Time) (warnings []warning) {
 	for rule := range r {
 		if ends[rule] == "" { // it was renewed
 			delete(r, rule)
@@ -81,7 +81,7 @@ func (r reminder) due(ends map[string]string, now time.Time) (warnings []string)
 			continue
 		}
 		r[rule] = now
-		warnings = append(warnings, rule+": "+ends[rule])
+		warnings = append(warnings, warning{rule, ends[rule]})
 	}
 	return warnings
 }
@@ -99,7 +99,7 @@ func (p *Policy) remind(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			for _, w := range told.due(p.current.Load().listEnds(now), now) {
-				p.log.Warn("policy: " + w)
+				p.warn(w)
 			}
 		}
 	}

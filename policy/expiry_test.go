@@ -57,7 +57,11 @@ func TestReminder(t *testing.T) {
 		{27 * time.Hour, nil, nil},
 		{28 * time.Hour, ends, []string{"p:1: has ended", "p:2: ends"}},
 	} {
-		if diff := cmp.Diff(tt.want, r.due(tt.ends, now.Add(tt.after))); diff != "" {
+		var got []string
+		for _, w := range r.due(tt.ends, now.Add(tt.after)) {
+			got = append(got, w.String())
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("after %v (-want +got):\n%s", tt.after, diff)
 		}
 	}

@@ -7,30 +7,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
 
+// policies are where fuzzing begins.
+var policies = []string{
+	"security\n    domain = a\n    allow = 10.0.0.0/8\n    deny = ::1\n    anonymous = 1\n",
+	"security\n    plain = 1\n        account\n            login = a\n            password = b\n            group = c\n    failures = 3\n",
+	"security\n    curve = 1\n        keystore = mem:\n        group = x\n        revoked = y\n        authority = \"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"\n",
+	"security\n    curve = 1\n        any = 1\nsecurity\n    gssapi = 1\n        principal = p\n    echo = x\nserver\n",
+	"security\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n",
+	"security\n    domain = zauth\n    user-id = key\n    allow = 64:ff9b::/96\n    plain = 1\n        account\n            login = a\n            password = b\n            user-id = c\n            group = \"d, e\"\n            metadata\n                desk = 7\nbind\n",
+	"securty\n    alow = 1\n",
+}
+
 // FuzzPolicy holds that every text is a policy or has faults with places, and that
 // a policy allows nothing that no line of it allows.
 func FuzzPolicy(f *testing.F) {
-	f.Add("security\n    domain = a\n    allow = 10.0.0.0/8\n    deny = ::1\n    anonymous = 1\n")
-	f.Add("security\n    plain = 1\n        account\n            login = a\n            password = b\n            group = c\n    failures = 3\n")
-	f.Add("security\n    curve = 1\n        keystore = mem:\n        group = x\n        revoked = y\n        authority = \"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"\n")
-	f.Add("security\n    curve = 1\n        any = 1\nsecurity\n    gssapi = 1\n        principal = p\n    echo = x\nserver\n")
-	f.Add("security\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n")
-	f.Add("security\n    domain = zauth\n    user-id = key\n    allow = 64:ff9b::/96\n    plain = 1\n        account\n            login = a\n            password = b\n            user-id = c\n            group = \"d, e\"\n            metadata\n                desk = 7\nbind\n")
-	f.Add("securty\n    alow = 1\n")
+	for _, text := range policies {
+		f.Add(text)
+	}
 	key := string(make([]byte, 31)) + "\x09"
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseConfig("policy", []byte(text))
+		c, err := parse("policy", []byte(text))
 		if err != nil {
-			var faults Errors
-			if !errors.As(err, &faults) || len(faults) == 0 {
-				t.Fatalf("%v", err)
-			}
-			for _, fault := range faults {
-				if fault.Line < 1 || fault.Column < 1 || fault.Err == nil || fault.File != "policy" {
+			for _, err := range faultsOf(t, err) {
+				if fault := new(Error); !errors.As(err, &fault) || fault.Line < 1 || fault.Column < 1 || fault.Err == nil || fault.File != "policy" {
 					t.Errorf("%+v", fault)
 				}
 			}
@@ -42,7 +46,7 @@ func FuzzPolicy(f *testing.F) {
 			}
 			if s.plain != nil {
 				for _, a := range s.plain.accounts {
-					if a.password.argon2 != nil || a.password.bcrypt != nil {
+					if a.password.bcrypt != nil || a.password.argon2.memory > 64 {
 						return // which takes time
 					}
 				}
@@ -85,6 +89,48 @@ func FuzzPolicy(f *testing.F) {
 	})
 }
 
+// faultsOf returns the faults that an error lists.
+func faultsOf(t testing.TB, err error) []error {
+	t.Helper()
+	var all interface{ Unwrap() []error }
+	if !errors.As(err, &all) {
+		t.Fatalf("not a list of faults: %v", err)
+	}
+	return all.Unwrap()
+}
+
+// FuzzRules holds that rules which were parsed are written as a text from which the same
+// are parsed, and that a program can make a policy of them.
+func FuzzRules(f *testing.F) {
+	for _, text := range policies {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		rules, err := Parse("policy", []byte(text))
+		if err != nil {
+			return
+		}
+		for line := range strings.Lines(text) {
+			if len(line) > zpl.MaxLine/2 {
+				return // with an indentation and quotes it can be too long
+			}
+		}
+		written := rules.String()
+		again, err := Parse("policy", []byte(written))
+		switch {
+		case len(rules) == 0:
+			t.Fatal("no rules, and no error")
+		case err != nil:
+			t.Fatalf("%v\n%s", err, written)
+		case again.String() != written:
+			t.Errorf("written as\n%sand then as\n%s", written, again)
+		}
+		if _, err := rules.config(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // FuzzPassword holds that what looks like a hash is one that is bounded, or an
 // error.
 func FuzzPassword(f *testing.F) {
@@ -95,7 +141,7 @@ func FuzzPassword(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parsePassword(text)
 		if err != nil {
-			if !errors.Is(err, ErrPassword) && !errors.Is(err, ErrValue) {
+			if !errors.Is(err, errPassword) && !errors.Is(err, errValue) {
 				t.Error(err)
 			}
 			return
@@ -103,8 +149,8 @@ func FuzzPassword(f *testing.F) {
 		if a := p.argon2; a != nil && (a.memory > maxPasswordMemory || a.passes > maxPasswordPasses || a.lanes > maxPasswordLanes || len(a.hash) > 64) {
 			t.Errorf("%q asks for %+v", text, a)
 		}
-		if strings.HasPrefix(text, "$") == p.isClear() {
-			t.Errorf("%q: in clear: %v", text, p.isClear())
+		if !strings.HasPrefix(text, "$") {
+			t.Errorf("%q: read as a hash", text)
 		}
 	})
 }
@@ -112,7 +158,7 @@ func FuzzPassword(f *testing.F) {
 // BenchmarkRefusePlain shows that it takes the same time to refuse a user who isn't
 // known and a wrong password.
 func BenchmarkRefusePlain(b *testing.B) {
-	c, err := parseConfig("policy", []byte("security\n    failures = 1000000000\n    plain = 1\n        account\n            login = known\n            password = \""+
+	c, err := parse("policy", []byte("security\n    failures = 1000000000\n    plain = 1\n        account\n            login = known\n            password = \""+
 		HashPassword([]byte("hunter2"))+"\"\n"))
 	if err != nil {
 		b.Fatal(err)

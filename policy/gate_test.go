@@ -38,7 +38,7 @@ func TestLinkDomain(t *testing.T) {
 	for _, open := range []string{"    curve = 1\n        any = 1\n", "    anonymous = 1\n"} {
 		file := filepath.Join(dir, "open.zpl")
 		ztest.Must(t, os.WriteFile(file, []byte("security\n    domain = zauth\n"+open), 0o600))
-		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.Contains(err.Error(), "open.zpl:1:1: unusable value: domain zauth") {
+		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.Contains(err.Error(), "open.zpl:1:1: invalid value: domain zauth") {
 			t.Errorf("%q: %v", open, err)
 		}
 	}
@@ -172,7 +172,7 @@ func TestGroupList(t *testing.T) {
 	s := scenario.New(t)
 	p, _ := load(t, s.Dir, "security\n    curve = 1\n        keystore = dir:clients\n        group = \"admins , traders\"\n")
 	check(t, p, ask("", "", zap.Curve, string(s.Trader.Public[:])), decision{"OK", "trader", 3})
-	check(t, p, ask("", "", zap.Curve, string(s.Guest.Public[:])), decision{"not in a group that is allowed", "", 3})
+	check(t, p, ask("", "", zap.Curve, string(s.Guest.Public[:])), decision{"not in an allowed group", "", 3})
 }
 
 // TestMoreFaults: faults of addresses, accounts and names, each with its place.
@@ -187,25 +187,25 @@ func TestMoreFaults(t *testing.T) {
 		return text
 	}
 	for text, want := range map[string]string{
-		"    allow = fe80::1%eth0\n":                                                         "2:13: unusable value: allow: an address can't be bound to an interface: leave out %eth0",
-		"    deny = ::ffff:0:0/90\n":                                                         "2:12: unusable value: deny: part of the IPv4-mapped addresses",
-		"    user-id = login\n":                                                              "2:15: unusable value: user-id: expected name or key",
-		"    user-id = name\n    user-id = key\n":                                            "3:5: user-id stands twice",
-		account + "            user-id = Zoë\n":                                              "6:23: unusable value: user-id: expected printable ASCII",
-		account + "            group = \"a,,b\"\n":                                           "6:22: unusable value: group: empty name",
-		account + "            user-id = 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'\n":       "3:9: unusable value: the user id rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7 reads as a key",
-		account + "            metadata = 1\n":                                               "6:24: unusable value: metadata has no value",
+		"    allow = fe80::1%eth0\n":                                                         "2:13: invalid value: allow: an address can't be bound to an interface: leave out %eth0",
+		"    deny = ::ffff:0:0/90\n":                                                         "2:12: invalid value: deny: part of the IPv4-mapped addresses",
+		"    user-id = login\n":                                                              "2:15: invalid value: user-id: expected name or key",
+		"    user-id = name\n    user-id = key\n":                                            "3:5: duplicate user-id",
+		account + "            user-id = Zoë\n":                                              "6:23: invalid value: user-id: expected printable ASCII",
+		account + "            group = \"a,,b\"\n":                                           "6:22: invalid value: group is empty",
+		account + "            user-id = 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'\n":       "3:9: invalid value: the user id rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7 reads as a key",
+		account + "            metadata = 1\n":                                               "6:24: invalid value: metadata takes no value",
 		account + "            metadata\n                User-Id = root\n":                   "7:17: unknown name User-Id: ZeroMQ or zauth itself",
 		account + "            metadata\n                claim-desk = 7\n":                   "7:17: unknown name claim-desk: ZeroMQ or zauth itself",
-		account + "            metadata\n                group = root\n":                     "7:17: group stands twice",
-		account + "            metadata\n                x = 1\n                X = 1\n":     "8:17: X stands twice",
+		account + "            metadata\n                group = root\n":                     "7:17: duplicate group",
+		account + "            metadata\n                x = 1\n                X = 1\n":     "8:17: duplicate X",
 		account + "            metadata\n                x/y = 1\n":                          "7:17: unknown name x/y: expected letters",
-		account + "            metadata\n                x = 1\n                    y = 1\n": "8:21: unknown name y: nothing can stand within x",
-		account + "            metadata\n" + lines(zap.MaxProperties):                        "70:17: unusable value: metadata has more than 63 lines",
-		"    plain\n        login = a\n        password = b\n":                               "3:9: unknown name login: this is what a client logs in with",
+		account + "            metadata\n                x = 1\n                    y = 1\n": "8:21: unknown name y: x takes no properties",
+		account + "            metadata\n" + lines(zap.MaxProperties):                        "70:17: invalid value: metadata has more than 63 lines",
+		"    plain\n        login = a\n        password = b\n":                               "3:9: unknown name login: a client logs in with it",
 	} {
 		ztest.Must(t, os.WriteFile(file, []byte("security\n"+text), 0o600))
-		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), file+":"+want) {
+		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), "policy: "+file+":"+want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
@@ -216,7 +216,7 @@ func TestMoreFaults(t *testing.T) {
 func TestFileMQVariants(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), "server\n    monitor = 2\nbind\n    endpoint = tcp://*:6000\nmount\n    local = ./out\nsecurity\n    anonymous = 1\n    plain = 1\n")
-	if log.Count("level=WARN", "section bind is none of a policy's business") != 1 || log.Count("level=WARN", "policy.zpl:9: plain = 1 without an account") != 1 {
+	if log.Count("level=WARN", "section bind is not part of a policy") != 1 || log.Count("level=WARN", "policy.zpl:9", "plain = 1 without an account") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 	check(t, p, ask("", "", zap.Null), decision{"OK", "", 8})

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,7 @@ type Policy struct {
 	memory  *memory
 
 	mu       sync.Mutex            // held to change what is in force
+	rules    Rules                 // of a program, in force
 	stamp    follow.Stamp          // of the file that is in force
 	told     [sha256.Size]byte     // of what was last told to be in force
 	stores   map[string]*openStore // those in use that are the policy's own, by their URLs
@@ -83,6 +86,20 @@ func Load(file string, o Options) (*Policy, error) {
 	return p, nil
 }
 
+// readFile reads a policy file.
+func readFile(file string) (*config, follow.Stamp, error) {
+	text, stamp, err := follow.ReadStill(file, maxFile)
+	if err != nil {
+		return nil, stamp, fmt.Errorf("policy: %w", err)
+	}
+	c, err := parse(file, text)
+	if err != nil {
+		return nil, stamp, err
+	}
+	c.isFile, c.sum = true, sha256.Sum256(text)
+	return c, stamp, nil
+}
+
 // Handle decides. No decision sees half of a change.
 func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return p.current.Load().decide(ctx, req, time.Now())
@@ -113,41 +130,66 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 // keystores. If anything is wrong with the file or a list, everything stays as it was;
 // a keystore that can't be read stays as it was, and is an error too.
 func (p *Policy) Reload() error {
-	if p.file != "" {
-		if err := p.reload(); err != nil {
-			return err
-		}
+	if err := p.reload(); err != nil {
+		return err
 	}
+	p.mu.Lock()
+	stores := slices.Collect(maps.Values(p.stores))
+	p.mu.Unlock()
 	var errs []error
-	for _, s := range p.current.Load().stores {
+	for _, s := range stores {
 		errs = append(errs, s.Reload())
 	}
 	return errors.Join(append(errs, p.learn())...)
 }
 
-// reload puts in force what the file says now.
+// reload applies what the file says now, or the rules of a program again.
 func (p *Policy) reload() error {
-	text, stamp, err := follow.ReadStill(p.file, MaxFile)
-	if err != nil {
-		return fmt.Errorf("policy: %w", err)
+	if p.file == "" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.applyRulesLocked(p.rules)
 	}
-	c, err := parseConfig(p.file, text)
+	c, stamp, err := readFile(p.file)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.applyLocked(c); err != nil {
+		return err
+	}
+	p.stamp = stamp
+	return nil
+}
+
+// applyRulesLocked applies rules of a program.
+func (p *Policy) applyRulesLocked(rules Rules) error {
+	c, err := rules.config()
+	if err != nil {
+		return err
+	}
+	if err := p.applyLocked(c); err != nil {
+		return err
+	}
+	p.rules = c.rules
+	return nil
+}
+
+// applyLocked exchanges the policy for another, as a whole or not at all.
+func (p *Policy) applyLocked(c *config) error {
 	used := map[string]*openStore{}
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
+	old := p.current.Load()
 	if err == nil {
 		// Also what stores know that are used no longer.
 		stores := s.stores
-		for _, old := range p.stores {
-			stores = append(slices.Clip(stores), old)
+		if old != nil {
+			stores = slices.Concat(stores, old.stores)
 		}
 		// At a start, what can't be remembered would be forgotten by the next one. Later
-		// it is worse not to put in force what was revoked: it is remembered once it can be.
-		if err = p.memory.learn(stores, s.revocationLists()); p.current.Load() != nil {
+		// it is worse not to apply what was revoked: it is remembered once it can be.
+		if err = p.memory.learn(stores, s.revocationLists()); old != nil {
 			err = nil
 		}
 	}
@@ -155,28 +197,38 @@ func (p *Policy) reload() error {
 		closeUnless(used, p.stores) // what was opened for nothing
 		return err
 	}
-	if old := p.current.Load(); old != nil {
-		s.limiter = old.limiter // who has failed too often stays refused
+	if old != nil {
+		s.limiter = old.limiter // an address that failed too often stays refused
 	}
 	p.current.Store(s)
-	p.stamp = stamp
 	p.learnFromLeaving(used)
 	closeUnless(p.stores, used)
 	p.stores = used
-	if sum := s.sum(text); sum == p.told {
-		return nil // it is known already what is in force
-	} else {
-		p.told = sum
-	}
-	for _, w := range append(c.warnings, s.unwise(c, time.Now())...) {
-		p.log.Warn("policy: " + w)
-	}
-	line, open := s.summary()
-	p.log.Info("policy in force: "+line, "policy", p.file)
-	for _, o := range open {
-		p.log.Warn("open to anybody: " + o)
-	}
+	p.tellLocked(c, s)
 	return nil
+}
+
+// tellLocked logs what is in force, unless that is known already.
+func (p *Policy) tellLocked(c *config, s *snapshot) {
+	sum := s.sum(c.sum)
+	if sum == p.told {
+		return
+	}
+	p.told = sum
+	is := s.summary()
+	p.log.Info("policy loaded", "file", c.file, "domains", strings.Join(is.domains, ","), "mechanisms", strings.Join(is.mechanisms, ","),
+		"identities", is.identities, "accounts", is.accounts)
+	for _, w := range slices.Concat(c.warnings, is.open, s.unwise(c, time.Now())) {
+		p.warn(w)
+	}
+}
+
+func (p *Policy) warn(w warning) {
+	if w.rule == "" {
+		p.log.Warn("policy warning", "reason", w.text)
+	} else {
+		p.log.Warn("policy warning", "rule", w.rule, "reason", w.text)
+	}
 }
 
 // open returns a keystore, open already or not, and notes it as used.
@@ -256,11 +308,7 @@ func Check(file string, o Options) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	text, _, err := follow.ReadStill(file, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	c, err := parseConfig(file, text)
+	c, _, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +318,8 @@ func Check(file string, o Options) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, open := s.summary()
-	return append(append(c.warnings, open...), s.unwise(c, time.Now())...), nil
+	for _, w := range slices.Concat(c.warnings, s.summary().open, s.unwise(c, time.Now())) {
+		warnings = append(warnings, w.String())
+	}
+	return warnings, nil
 }

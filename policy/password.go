@@ -3,7 +3,6 @@ package policy
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -14,9 +13,10 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// ErrPassword means that a text looks like a hash of a password and isn't one
-// that is known here.
-var ErrPassword = errors.New("not a hash that is known: want $argon2id$… or $2b$…, as zauth hash prints it")
+var (
+	errPassword = errors.New(`unknown password hash: must begin with $argon2id$ or $2b$; "zauth hash" makes one`)
+	errWork     = fmt.Errorf("%w: hash parameters exceed the limit", errValue)
+)
 
 // Bounds of what a hash may ask for at every attempt.
 const (
@@ -33,7 +33,6 @@ const maxBcrypt = 72
 type password struct {
 	argon2 *argon2Hash
 	bcrypt []byte
-	clear  *[sha256.Size]byte // of the password; nothing longer is kept
 }
 
 // argon2Hash is a hash by Argon2id (RFC 9106).
@@ -52,6 +51,11 @@ func HashPassword(text []byte) string {
 	h := argon2Hash{memory: 64 << 10, passes: 3, lanes: 4, salt: make([]byte, 16)}
 	rand.Read(h.salt)
 	h.hash = h.of(text, 32)
+	return h.String()
+}
+
+// String returns the hash in its usual form.
+func (h *argon2Hash) String() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
 		encoding.EncodeToString(h.salt), encoding.EncodeToString(h.hash))
 }
@@ -68,19 +72,16 @@ func parsePassword(s string) (p password, err error) {
 	case strings.HasPrefix(s, "$2a$"), strings.HasPrefix(s, "$2b$"), strings.HasPrefix(s, "$2y$"):
 		cost, costErr := bcrypt.Cost([]byte(s))
 		if costErr != nil || len(s) != 60 {
-			return p, ErrPassword
+			return p, errPassword
 		}
 		if cost > maxBcryptCost {
-			return p, fmt.Errorf("%w: the hash asks for too much work", ErrValue)
+			return p, errWork
 		}
 		p.bcrypt = []byte(s)
-	case strings.HasPrefix(s, "$"):
-		return p, ErrPassword
 	case s == "":
-		return p, fmt.Errorf("%w: empty password", ErrValue)
+		return p, emptyValue("password")
 	default:
-		sum := sha256.Sum256([]byte(s))
-		p.clear = &sum
+		return p, errPassword
 	}
 	return p, err
 }
@@ -90,28 +91,26 @@ func parseArgon2(s string) (*argon2Hash, error) {
 	fields := strings.Split(s, "$")
 	h := new(argon2Hash)
 	if len(fields) != 6 || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return nil, ErrPassword
+		return nil, errPassword
 	}
 	if n, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes); n != 3 || err != nil ||
 		fields[3] != fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.passes, h.lanes) {
-		return nil, ErrPassword
+		return nil, errPassword
 	}
 	if h.passes < 1 || h.lanes < 1 || h.memory < 8*uint32(h.lanes) {
-		return nil, ErrPassword
+		return nil, errPassword
 	}
 	if h.memory > maxPasswordMemory || h.passes > maxPasswordPasses || h.lanes > maxPasswordLanes {
-		return nil, fmt.Errorf("%w: the hash asks for too much work", ErrValue)
+		return nil, errWork
 	}
 	var err1, err2 error
 	h.salt, err1 = encoding.DecodeString(fields[4])
 	h.hash, err2 = encoding.DecodeString(fields[5])
 	if err1 != nil || err2 != nil || len(h.salt) < 8 || len(h.salt) > 64 || len(h.hash) < 16 || len(h.hash) > 64 {
-		return nil, ErrPassword
+		return nil, errPassword
 	}
 	return h, nil
 }
-
-func (p *password) isClear() bool { return p.clear != nil }
 
 // matches compares a password, in a time that doesn't depend on it.
 func (p *password) matches(text []byte) bool {
@@ -122,9 +121,6 @@ func (p *password) matches(text []byte) bool {
 		// bcrypt reads 72 bytes, over and over, with a zero byte after each round.
 		fits := len(text) <= maxBcrypt && bytes.IndexByte(text, 0) < 0
 		return bcrypt.CompareHashAndPassword(p.bcrypt, text[:min(len(text), maxBcrypt)]) == nil && fits
-	case p.clear != nil:
-		sum := sha256.Sum256(text)
-		return subtle.ConstantTimeCompare(sum[:], p.clear[:]) == 1
 	}
 	return false
 }

@@ -55,7 +55,7 @@ func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time
 	if a == nil || !p.cache.has(sum, now) {
 		matches, err := p.compareInTurn(ctx, a, text)
 		if err != nil {
-			return zap.Reply{Status: zap.StatusTryLater, Text: "no time to compare the password", Rule: p.rule}
+			return zap.Reply{Status: zap.StatusTryLater, Text: "timed out checking the password", Rule: p.rule}
 		}
 		if !matches {
 			return refuse("wrong user name or password", p.rule)

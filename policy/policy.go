@@ -27,16 +27,13 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
-
-// defaultRule is what the decisions of the default policy refer to where there
-// is no file.
-const defaultRule = "default policy"
 
 // Options say how a policy works. The zero value is good.
 type Options struct {
@@ -51,12 +48,9 @@ type Options struct {
 	ReadOnly bool
 }
 
-// Default returns the default policy over a keystore: CURVE clients whose
-// certificate is in it and valid now. A client that is let in has as user id the
-// name of its identity, and as metadata its groups and what its certificate claims.
-// The policy takes the keystore over: it follows it in Watch, and closes it. The error
-// is that of the state.
-func Default(store keystore.Store, o Options) (*Policy, error) {
+// New returns a policy of rules. If they are wrong, the error lists every fault, with its
+// line in Rules.String, or in the file that they were parsed from.
+func New(rules Rules, o Options) (*Policy, error) {
 	if o.State == "" {
 		o.State = StateNone
 	}
@@ -64,28 +58,43 @@ func Default(store keystore.Store, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{file: defaultRule, sections: []*section{{rule: defaultRule, domain: "*", curve: &curveSection{rule: defaultRule}}}}
-	s, err := newSnapshot(c, nil, p.memory)
-	if err != nil {
+	if err := p.Set(rules); err != nil {
 		return nil, err
 	}
-	rules := s.domains["*"].curve
-	rules.stores = []storeRule{{store: store}}
-	s.stores, p.stores = []keystore.Store{store}, map[string]*openStore{"": {Store: store}}
-	if err := p.memory.learn(s.stores, nil); err != nil {
-		return nil, err
-	}
-	p.current.Store(s)
 	return p, nil
+}
+
+// Set exchanges the rules of a policy that New or Default made, as a whole or not at all.
+func (p *Policy) Set(rules Rules) error {
+	if p.file != "" {
+		return fmt.Errorf("policy: its rules are those of %s", p.file)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.applyRulesLocked(rules)
+}
+
+// config checks rules of a program.
+func (r Rules) config() (*config, error) {
+	c := &config{file: codeName, rules: r.located()}
+	var f findings
+	c.sections = compile(c.rules, codeName, &f)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	c.warnings, c.sum = f.warnings, sha256.Sum256([]byte(r.String()))
+	return c, nil
+}
+
+// Default returns the policy for where no rules are: New of one section for all domains,
+// which admits the CURVE clients that a keystore has. Decisions cite "default policy", or
+// where the keystore has the certificate. The error is that of the state.
+func Default(store keystore.Store, o Options) (*Policy, error) {
+	at := &source{head: line{file: "default policy"}}
+	return New(Rules{{Curve: &Curve{Readers: []keystore.Store{store}, at: at}, at: at}}, o)
 }
 
 // refuse makes a refusal by a rule.
 func refuse(reason, rule string) zap.Reply {
 	return zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule}
-}
-
-// isUserID reports whether a name can travel as a user id (RFC 27: at most 255 octets
-// of ASCII).
-func isUserID(name string) bool {
-	return len(name) <= 255 && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 }

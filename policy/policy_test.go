@@ -65,7 +65,7 @@ func TestValidity(t *testing.T) {
 		want string
 	}{
 		{expired, "certificate expired"},
-		{future, "certificate not valid yet"},
+		{future, "certificate not yet valid"},
 		{valid, "OK"},
 	} {
 		got := handler.Handle(t.Context(), request(tt.c.Public))
@@ -93,9 +93,9 @@ func TestDefault(t *testing.T) {
 		{"known, in no domain", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}, allowed},
 		{"stranger", request(curve.GenerateKey().Public()), unknown},
 		{"all zero", request(curve.PublicKey{}), unknown},
-		{"short key", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:31]}}, refused("expected a key of 32 octets")},
-		{"two keys", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:], key[:]}}, refused("expected a key of 32 octets")},
-		{"no key", &zap.Request{Mechanism: zap.Curve}, refused("expected a key of 32 octets")},
+		{"short key", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:31]}}, refused("malformed key: not 32 bytes")},
+		{"two keys", &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:], key[:]}}, refused("malformed key: not 32 bytes")},
+		{"no key", &zap.Request{Mechanism: zap.Curve}, refused("malformed key: not 32 bytes")},
 		{"NULL", &zap.Request{Mechanism: zap.Null}, refused("NULL is not allowed")},
 		{"PLAIN", &zap.Request{Mechanism: zap.Plain, Credentials: [][]byte{[]byte("alice"), {}}}, refused("PLAIN is not allowed")},
 		{"GSSAPI", &zap.Request{Mechanism: zap.GSSAPI, Credentials: [][]byte{[]byte("alice")}}, refused("GSSAPI is not allowed")},

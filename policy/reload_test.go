@@ -52,7 +52,7 @@ func TestWatch(t *testing.T) {
 
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystor = dir:clients\n")
 	ztest.Wait(t, "the fault", func() bool {
-		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "what was in force stays") == 1
+		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "keeping the previous one") == 1
 	})
 	if !admitted(bob.Public) {
 		t.Error("a fault has changed the policy")

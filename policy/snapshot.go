@@ -4,14 +4,24 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
 )
+
+// config is a policy that has been checked, and no file of which is open yet.
+type config struct {
+	file     string // or what rules of a program are called
+	rules    Rules
+	sections []*section
+	warnings []warning
+	unhashed bool // a password isn't hashed
+	isFile   bool
+	sum      [sha256.Size]byte // of the text
+}
 
 // snapshot is a policy as it is in force: nothing in it changes but the stores.
 type snapshot struct {
@@ -38,10 +48,7 @@ const plainFailures = 60
 // keystore. The error is Errors.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
 	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
-	var errs Errors
-	fail := func(r reference, err error) {
-		errs = append(errs, &Error{File: c.file, Line: r.node.Line, Column: r.node.ValueColumn, Err: err})
-	}
+	var f findings
 	for _, section := range c.sections {
 		d := &domain{section: section, limit: section.failures}
 		s.domains[section.domain] = d
@@ -56,22 +63,23 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		}
 		d.curve = &curveRules{curveSection: section.curve, memory: m}
 		for _, r := range section.curve.keystores {
-			store, err := open(beside(c.file, r.text))
+			store, err := open(r.text)
 			if err != nil {
-				fail(r, err)
-			}
-			d.curve.stores = append(d.curve.stores, storeRule{store, r.rule})
-			if err == nil && !slices.Contains(s.stores, store) {
-				s.stores = append(s.stores, store)
-			}
-		}
-		for _, r := range section.curve.revoked {
-			l, err := loadList(beside(c.file, r.text), section.curve.authorities)
-			if err != nil {
-				fail(r, err)
+				f.failValue(r.line, err)
 				continue
 			}
-			l.reference = r
+			s.use(d.curve, store, r.line.rule())
+		}
+		for _, r := range section.curve.readers {
+			s.use(d.curve, r.store, "")
+		}
+		for _, r := range section.curve.revoked {
+			l, err := loadList(r.text, section.curve.authorities)
+			if err != nil {
+				f.failValue(r.line, err)
+				continue
+			}
+			l.line, l.rule = r.line, r.line.rule()
 			d.curve.lists = append(d.curve.lists, l)
 			s.lists = append(s.lists, l)
 		}
@@ -85,7 +93,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		d := s.domains[section.domain]
 		for _, l := range d.curve.lists {
 			if err := newest.checkList(l.list, d.curve.lists); err != nil {
-				fail(l.reference, err)
+				f.failValue(l.line, err)
 			}
 		}
 	}
@@ -99,10 +107,18 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 			})
 		}
 	}
-	if len(errs) > 0 {
-		return nil, errs
+	if err := f.err(); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// use adds a keystore to those of a domain.
+func (s *snapshot) use(c *curveRules, store keystore.Store, rule string) {
+	c.stores = append(c.stores, storeRule{store, rule})
+	if !slices.Contains(s.stores, store) {
+		s.stores = append(s.stores, store)
+	}
 }
 
 // without is what of a list isn't meant.
@@ -125,9 +141,8 @@ func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, er
 	return listRule{list: list, path: path, stamp: stamp}, err
 }
 
-// sum tells what of files is in force: the text of the policy, and its lists.
-func (s *snapshot) sum(text []byte) [sha256.Size]byte {
-	sum := sha256.Sum256(text)
+// sum tells policies apart: by their text, of which sum is the hash, and by their lists.
+func (s *snapshot) sum(sum [sha256.Size]byte) [sha256.Size]byte {
 	for _, l := range s.lists {
 		sum = sha256.Sum256(append(sum[:], l.list.Signature[:]...))
 	}
@@ -142,66 +157,50 @@ func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
 	return lists
 }
 
-// beside makes a path in a policy file one beside it, with the kind of a keystore
-// in front if there is one.
-func beside(file, text string) string {
-	kind, path, ok := strings.Cut(text, ":")
-	switch {
-	case !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2: // C: is a drive
-		kind, path = "", text
-	case kind == "dir" || kind == "bolt" || kind == "file":
-		kind += ":"
-	default: // of something else than a path
-		return text
-	}
-	if path == "" || filepath.IsAbs(path) {
-		return text
-	}
-	return kind + filepath.Join(filepath.Dir(file), path)
+// summary is what a policy in force consists of.
+type summary struct {
+	domains, mechanisms  []string
+	identities, accounts int
+	open                 []warning // domains that admit every client
 }
 
-// summary says in one line what is in force, and what is open to anybody.
-func (s *snapshot) summary() (line string, open []string) {
-	var domains []string
-	identities, accounts := 0, 0
+func (s *snapshot) summary() (sum summary) {
 	counted := map[keystore.Store]bool{}
 	mechanisms := map[string]bool{}
 	for name, d := range s.domains {
-		domains = append(domains, name)
+		sum.domains = append(sum.domains, name)
 		if d.anonymous != "" {
-			mechanisms["NULL"] = true
+			mechanisms[zap.Null] = true
 			if len(d.allow) == 0 {
-				open = append(open, fmt.Sprintf("%s: domain %s lets in anybody, in clear", d.anonymous, name))
+				sum.open = append(sum.open, warning{d.anonymous, fmt.Sprintf("domain %s admits every client, unencrypted (anonymous = 1)", name)})
 			}
 		}
 		if d.plain != nil {
-			mechanisms["PLAIN"] = true
-			accounts += len(d.plain.accounts)
+			mechanisms[zap.Plain] = true
+			sum.accounts += len(d.plain.accounts)
 		}
 		if d.curve != nil {
-			mechanisms["CURVE"] = true
+			mechanisms[zap.Curve] = true
 			for _, r := range d.curve.stores {
 				if !counted[r.store] {
-					identities += r.store.Len()
+					sum.identities += r.store.Len()
 				}
 				counted[r.store] = true
 			}
 			if d.curve.any != "" && len(d.allow) == 0 {
-				open = append(open, fmt.Sprintf("%s: domain %s lets in every key: encryption without authentication", d.curve.any, name))
+				sum.open = append(sum.open, warning{d.curve.any, fmt.Sprintf("domain %s admits every key (any = 1): encrypted, not authenticated", name)})
 			}
 		}
 		if d.gssapi != nil {
-			mechanisms["GSSAPI"] = true
+			mechanisms[zap.GSSAPI] = true
 		}
 	}
-	slices.Sort(domains)
-	slices.Sort(open)
-	var names []string
-	for _, m := range []string{"NULL", "PLAIN", "CURVE", "GSSAPI"} {
+	slices.Sort(sum.domains)
+	slices.SortFunc(sum.open, compareWarnings)
+	for _, m := range []string{zap.Null, zap.Plain, zap.Curve, zap.GSSAPI} {
 		if mechanisms[m] {
-			names = append(names, m)
+			sum.mechanisms = append(sum.mechanisms, m)
 		}
 	}
-	return fmt.Sprintf("domains %s; mechanisms %s; %d identities, %d accounts",
-		strings.Join(domains, ", "), strings.Join(names, ", "), identities, accounts), open
+	return sum
 }

@@ -11,24 +11,26 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/internal/modes"
 )
 
 // unwise returns what works in a policy and is probably not meant: groups that nobody
 // is in, lists that end soon, files that other users can change.
-func (s *snapshot) unwise(c *config, now time.Time) []string {
+func (s *snapshot) unwise(c *config, now time.Time) []warning {
 	warnings := s.emptyGroups()
 	for rule, end := range s.listEnds(now) {
-		warnings = append(warnings, rule+": "+end)
+		warnings = append(warnings, warning{rule, end})
 	}
 	warnings = append(warnings, s.lostRevocations()...)
-	slices.Sort(warnings)
-	return append(warnings, exposed(c)...)
+	slices.SortFunc(warnings, compareWarnings)
+	for _, why := range c.exposed() {
+		warnings = append(warnings, warning{text: why})
+	}
+	return warnings
 }
 
 // lostRevocations warns of lists that lack what an older one of their authority had.
-func (s *snapshot) lostRevocations() (warnings []string) {
+func (s *snapshot) lostRevocations() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil {
 			continue
@@ -36,7 +38,7 @@ func (s *snapshot) lostRevocations() (warnings []string) {
 		seen := d.curve.memory.current.Load().Lists
 		for _, l := range d.curve.lists {
 			if n := seen[l.list.Authority].lost(l.list); n > 0 {
-				warnings = append(warnings, fmt.Sprintf("%s: the revocation list lacks %d that an older one of its authority had: they stay refused here, and not elsewhere: add them to the list with \"zcert revoke\"", l.rule, n))
+				warnings = append(warnings, warning{l.rule, fmt.Sprintf("the revocation list lacks %d that an older one of its authority had: they stay refused here, and not elsewhere: add them to the list with \"zcert revoke\"", n)})
 			}
 		}
 	}
@@ -45,7 +47,7 @@ func (s *snapshot) lostRevocations() (warnings []string) {
 
 // emptyGroups warns of groups that nobody is in, and of those whose names differ by
 // case alone.
-func (s *snapshot) emptyGroups() (warnings []string) {
+func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil || len(d.curve.groups) == 0 {
 			continue
@@ -62,12 +64,12 @@ func (s *snapshot) emptyGroups() (warnings []string) {
 		}
 		for _, group := range d.curve.groups {
 			if !known[group] {
-				warnings = append(warnings, fmt.Sprintf("%s: nobody is in group %s%s", d.curve.rule, group, similar(group, known)))
+				warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("nobody is in group %s%s", group, similar(group, known))})
 				continue
 			}
 			for other := range known {
 				if other != group && strings.EqualFold(other, group) {
-					warnings = append(warnings, fmt.Sprintf("%s: group %s isn't group %s, which differs by case alone", d.curve.rule, group, other))
+					warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("group %s isn't group %s, which differs by case alone", group, other)})
 				}
 			}
 		}
@@ -93,39 +95,35 @@ func similar(group string, known map[string]bool) string {
 // Exposed returns how other users can change a policy file, or the keystores and lists
 // that it names, or read passwords in it. The error is that of Check.
 func Exposed(file string) ([]string, error) {
-	text, _, err := follow.ReadStill(file, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	c, err := parseConfig(file, text)
+	c, _, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return exposed(c), nil
+	return c.exposed(), nil
 }
 
-func exposed(c *config) (warnings []string) {
+func (c *config) exposed() (warnings []string) {
 	add := func(why string) {
 		if why != "" && !slices.Contains(warnings, why) {
 			warnings = append(warnings, why)
 		}
 	}
-	add(modes.Writable(c.file))
-	add(modes.Writable(c.file + stateSuffix))
-	for _, s := range c.sections {
-		if s.plain != nil && slices.ContainsFunc(s.plain.accounts, func(a *account) bool { return a.password.isClear() }) {
-			if why := modes.Readable(c.file); why != "" {
-				add(why + ": it has passwords in it")
-			}
+	if c.isFile {
+		add(modes.Writable(c.file))
+		add(modes.Writable(c.file + stateSuffix))
+		if why := modes.Readable(c.file); why != "" && c.unhashed {
+			add(why + ": it has passwords in it")
 		}
+	}
+	for _, s := range c.sections {
 		if s.curve == nil {
 			continue
 		}
 		for _, r := range s.curve.keystores {
-			add(modes.Store(beside(c.file, r.text)))
+			add(modes.Store(r.text))
 		}
 		for _, r := range s.curve.revoked {
-			add(modes.Writable(beside(c.file, r.text)))
+			add(modes.Writable(r.text))
 		}
 	}
 	return warnings

@@ -30,7 +30,7 @@ func (p *Policy) Watch(ctx context.Context) error {
 		followers.Go(func() {
 			defer close(done)
 			if err := s.Watch(ctx); err != nil {
-				p.log.Error("a keystore isn't followed any more", "err", err)
+				p.log.Error("keystore no longer watched", "err", err)
 			}
 		})
 	}
@@ -65,9 +65,7 @@ type watch struct {
 
 // look puts in force what has changed.
 func (w *watch) look(now time.Time) (next follow.Next) {
-	if w.file != "" {
-		next = w.lookAtFiles(now)
-	}
+	next = w.lookAtFiles(now)
 	generations := map[keystore.Store]uint64{}
 	for _, s := range w.current.Load().stores {
 		generations[s] = s.Generation()
@@ -93,9 +91,13 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	w.mu.Lock()
 	stamp := w.stamp
 	w.mu.Unlock()
-	next.Dirs = dirsOf(w.file)
-	changed := w.failed != "" || !stamp.IsOf(w.file)
-	paths := []string{w.file}
+	changed := w.failed != ""
+	var paths []string
+	if w.file != "" {
+		next.Dirs = dirsOf(w.file)
+		changed = changed || !stamp.IsOf(w.file)
+		paths = append(paths, w.file)
+	}
 	for _, l := range s.lists {
 		next.Dirs = append(next.Dirs, dirsOf(l.path)...)
 		paths = append(paths, l.path)
@@ -123,7 +125,7 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	case err == nil:
 		w.failed = ""
 	case err.Error() != w.failed:
-		w.log.Error("the policy can't be read: what was in force stays", "err", err)
+		w.log.Error("reloading the policy failed: keeping the previous one", "file", w.file, "err", err)
 		w.failed = err.Error()
 	}
 	return next

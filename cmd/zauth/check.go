@@ -25,12 +25,12 @@ exit code is 0 if the policy can be served, and 1 if not.`,
 			for _, w := range warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 			}
-			var faults policy.Errors
+			var faults interface{ Unwrap() []error }
 			if errors.As(err, &faults) {
-				for _, fault := range faults {
+				for _, fault := range faults.Unwrap() {
 					fmt.Fprintln(cmd.ErrOrStderr(), fault)
 				}
-				return fmt.Errorf("%s: %s", args[0], count(len(faults), "fault"))
+				return fmt.Errorf("%s: %s", args[0], count(len(faults.Unwrap()), "fault"))
 			}
 			if err != nil || !f.strict {
 				return err

@@ -88,8 +88,14 @@ func (f ruleFlags) options(url string, log *slog.Logger) policy.Options {
 	return policy.Options{Log: log, State: f.statePath(url), ReadOnly: f.readOnly}
 }
 
+// defaultPolicy is the default policy, and the keystore that it reads.
+type defaultPolicy struct {
+	*policy.Policy
+	store keystore.Store
+}
+
 // openDefault returns the default policy over a keystore.
-func openDefault(url string, o policy.Options) (*policy.Policy, error) {
+func openDefault(url string, o policy.Options) (*defaultPolicy, error) {
 	store, err := keystore.Open(url, o.Log)
 	if err != nil {
 		return nil, err
@@ -99,8 +105,17 @@ func openDefault(url string, o policy.Options) (*policy.Policy, error) {
 		store.Close()
 		return nil, stateHint(err)
 	}
-	return p, nil
+	return &defaultPolicy{p, store}, nil
 }
+
+// Reload reloads the keystore first, so that the policy learns what was revoked in it.
+func (d *defaultPolicy) Reload() error { return errors.Join(d.store.Reload(), d.Policy.Reload()) }
+
+func (d *defaultPolicy) Watch(ctx context.Context) error {
+	return allRules{d.Policy, d.store}.Watch(ctx)
+}
+
+func (d *defaultPolicy) Close() error { return errors.Join(d.Policy.Close(), d.store.Close()) }
 
 // stateHint says what to do where the state can't be written.
 func stateHint(err error) error {
@@ -172,8 +187,8 @@ func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 // withLink is the default policy for clients, and another for the services that ask. A
 // key that one has revoked is refused by both.
 type withLink struct {
-	clients *policy.Policy
-	askers  *policy.Policy // nil: nobody is known to be one
+	clients *defaultPolicy
+	askers  *defaultPolicy // nil: nobody is known to be one
 }
 
 func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
@@ -189,7 +204,7 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 }
 
 // unlessRevoked is a reply, unless another policy has the client's key revoked.
-func unlessRevoked(reply zap.Reply, req *zap.Request, by *policy.Policy, rule string) zap.Reply {
+func unlessRevoked(reply zap.Reply, req *zap.Request, by *defaultPolicy, rule string) zap.Reply {
 	key, ok := req.CurveKey()
 	if reply.Status != zap.StatusOK || by == nil || !ok {
 		return reply

@@ -1,0 +1,337 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// LinkDomain is the domain in which a daemon decides which services may ask it. The rules
+// for all other domains don't apply to it, and its own never admit every client.
+const LinkDomain = "zauth"
+
+// others is how a file calls the domains that have no section.
+const others = "*"
+
+// section is a Domain that has been checked.
+type section struct {
+	rule      string // file:line of the section
+	domain    string // others for every other one
+	allow     []network
+	deny      []network
+	failures  int    // an address may have this many in a minute; 0 is no limit
+	anonymous string // the rule that admits by NULL, or ""
+	plain     *plainSection
+	byKey     bool // services call a CURVE client by its key
+	curve     *curveSection
+	gssapi    *gssapiSection
+}
+
+// network is a range of addresses.
+type network struct {
+	prefix netip.Prefix
+	rule   string
+}
+
+// plainSection says who may log in with a password.
+type plainSection struct {
+	rule     string
+	accounts []*account
+}
+
+// account is an Account that has been checked.
+type account struct {
+	rule     string
+	login    string
+	password password
+	userID   string       // "" if it can't be sent
+	metadata zap.Metadata // with the groups
+}
+
+// curveSection is a Curve that has been checked.
+type curveSection struct {
+	rule        string
+	any         string // the rule that admits every key, or ""
+	keystores   []reference
+	readers     []reader
+	groups      []string
+	authorities map[cert.AuthorityKey]bool
+	revoked     []reference // revocation lists
+}
+
+// reference is a file, or a keystore, that rules name.
+type reference struct {
+	text string
+	line line
+}
+
+// reader is a keystore of the program.
+type reader struct {
+	store keystore.Store
+	line  line
+}
+
+// gssapiSection says which principals to admit.
+type gssapiSection struct {
+	rule       string
+	principals map[string]string // to their rules
+}
+
+// compiler checks rules.
+type compiler struct{ *findings }
+
+// compile checks rules, which know where they are written. It is the only place that
+// does, whether they come from a file or from a program.
+func compile(rules Rules, file string, f *findings) (sections []*section) {
+	c := compiler{f}
+	domains := map[string]bool{}
+	for i := range rules {
+		s := c.section(&rules[i])
+		isEmpty := slices.ContainsFunc(rules[i].at.lines["domain"], func(l line) bool { return l.value == "" })
+		if domains[s.domain] && !isEmpty { // which is a fault already
+			c.fail(rules[i].at.head, fmt.Errorf("%w section security for domain %q", errDuplicate, s.domain))
+		}
+		domains[s.domain] = true
+		sections = append(sections, s)
+	}
+	if len(rules) == 0 {
+		c.fail(line{file: file, number: 1, column: 1}, errEmpty)
+	}
+	return sections
+}
+
+// text checks a value that must not be empty, and that ZPL can hold.
+func (c compiler) text(l line, name, value string) {
+	if value == "" {
+		c.failValue(l, emptyValue(name))
+	} else if _, err := quote(value); err != nil {
+		c.failValue(l, fmt.Errorf("%w: %s: %w", errValue, name, err))
+	}
+}
+
+func emptyValue(name string) error { return fmt.Errorf("%w: %s is empty", errValue, name) }
+
+func (c compiler) section(d *Domain) *section {
+	s := &section{rule: d.at.head.rule(), domain: d.Name, failures: d.Failures, byKey: d.UserID == "key"}
+	if d.Name == "" || d.Name == others {
+		s.domain = others
+	} else {
+		c.text(d.at.first("domain"), "domain", d.Name)
+	}
+	s.allow = c.networks(d.at, "allow", d.Allow)
+	s.deny = c.networks(d.at, "deny", d.Deny)
+	if d.Failures < 0 {
+		c.failValue(d.at.first("failures"), fmt.Errorf("%w: failures: expected a number from 0 on", errValue))
+	}
+	if d.UserID != "" && d.UserID != "name" && d.UserID != "key" {
+		c.failValue(d.at.first("user-id"), fmt.Errorf("%w: user-id: expected name or key", errValue))
+	}
+	if d.Anonymous {
+		s.anonymous = d.at.first("anonymous").rule()
+	}
+	s.plain = c.plain(d)
+	if d.Curve != nil {
+		s.curve = c.curve(d.Curve)
+	}
+	if len(d.Principals) > 0 {
+		s.gssapi = &gssapiSection{rule: d.at.first("gssapi").rule(), principals: map[string]string{}}
+		for i, name := range d.Principals {
+			l := d.at.find("principal", i, name)
+			c.text(l, "principal", name)
+			s.gssapi.principals[name] = l.rule()
+		}
+	}
+	if d.Name == LinkDomain && (s.anonymous != "" || s.curve != nil && s.curve.any != "") {
+		c.fail(d.at.head, fmt.Errorf("%w: domain %s admits services to zauth: it can't admit every client by anonymous or any", errValue, LinkDomain))
+	}
+	return s
+}
+
+// networks checks addresses and ranges of them.
+func (c compiler) networks(at *source, name string, texts []string) (networks []network) {
+	for i, text := range texts {
+		l := at.find(name, i, text)
+		prefix, err := parseNetwork(text)
+		if err != nil {
+			c.failValue(l, fmt.Errorf("%w: %s: %w", errValue, name, err))
+			continue
+		}
+		if prefix != prefix.Masked() {
+			c.warn(l, "%s has host bits set: read as %s", text, prefix.Masked())
+		}
+		networks = append(networks, network{prefix.Masked(), l.rule()})
+	}
+	return networks
+}
+
+// parseNetwork reads an address or a range of them.
+func parseNetwork(text string) (prefix netip.Prefix, err error) {
+	if prefix, err = netip.ParsePrefix(text); err != nil {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return prefix, errors.New("expected an address or network, such as 10.0.0.0/8 or fd00::/8")
+		}
+		if address.Zone() != "" {
+			return prefix, fmt.Errorf("an address can't be bound to an interface: leave out %%%s", address.Zone())
+		}
+		prefix = netip.PrefixFrom(address, address.BitLen())
+	}
+	if address := prefix.Addr(); address.Is4In6() {
+		if prefix.Bits() < 96 {
+			return prefix, errors.New("part of the IPv4-mapped addresses: expected an IPv4 network, such as 10.0.0.0/8")
+		}
+		prefix = netip.PrefixFrom(address.Unmap(), prefix.Bits()-96)
+	}
+	return prefix, nil
+}
+
+func (c compiler) plain(d *Domain) *plainSection {
+	s := &plainSection{rule: d.at.first("plain").rule()}
+	logins := map[string]bool{}
+	for i := range d.Accounts {
+		from := &d.Accounts[i]
+		a := c.account(from)
+		if logins[a.login] {
+			c.fail(from.at.head, fmt.Errorf("%w account %q", errDuplicate, a.login))
+		}
+		logins[a.login] = true
+		if !from.off {
+			s.accounts = append(s.accounts, a)
+		}
+	}
+	if len(s.accounts) == 0 {
+		return nil
+	}
+	return s
+}
+
+func (c compiler) account(from *Account) *account {
+	a := &account{rule: from.at.head.rule(), login: from.Login, userID: from.UserID}
+	if c.isThere(from.at, "login", from.Login) {
+		c.text(from.at.first("login"), "login", from.Login)
+	}
+	if c.isThere(from.at, "password", from.Hash) {
+		var err error
+		if a.password, err = parsePassword(from.Hash); err != nil {
+			c.failValue(from.at.first("password"), err)
+		}
+	}
+	if !isUserID(a.userID) {
+		c.failValue(from.at.first("user-id"), fmt.Errorf("%w: user-id: expected printable ASCII, at most %d characters", errValue, maxText))
+	}
+	if a.userID == "" && isUserID(a.login) {
+		a.userID = a.login
+	}
+	if _, err := curve.ParsePublicKey(a.userID); err == nil {
+		c.fail(from.at.head, fmt.Errorf("%w: the user id %s reads as a key: a CURVE client could have the same", errValue, a.userID))
+	}
+	groups := slices.Clone(c.groups(from.at, from.Groups))
+	slices.Sort(groups)
+	a.metadata = append(c.metadata(from), zap.Metadata{{groupProperty, strings.Join(slices.Compact(groups), ",")}}...)
+	return a
+}
+
+// isThere reports whether an account has a property, which must be.
+func (c compiler) isThere(at *source, name, value string) bool {
+	if value == "" && len(at.lines[name]) == 0 {
+		c.fail(at.head, fmt.Errorf("account: %w %s", errMissing, name))
+		return false
+	}
+	return true
+}
+
+// groups checks names of groups.
+func (c compiler) groups(at *source, groups []string) []string {
+	for i, name := range groups {
+		l := at.find("group", i, name)
+		switch {
+		case strings.Contains(name, ",") || strings.Trim(name, " ") != name:
+			c.failValue(l, fmt.Errorf("%w: group: %q: expected a name without commas, nor spaces around it", errValue, name))
+		default:
+			c.text(l, "group", name)
+		}
+	}
+	return groups
+}
+
+// metadata checks what services learn about an account.
+func (c compiler) metadata(a *Account) (m zap.Metadata) {
+	seen := map[string]bool{groupProperty: true} // it has a field of its own
+	for i, property := range a.Metadata {
+		l := a.at.find(metadataLines, i, property.Value)
+		name := strings.ToLower(property.Name)
+		one := zap.Metadata{property}
+		switch _, err := one.Append(nil); {
+		case err != nil || zpl.CheckName(name) != nil:
+			c.fail(l, fmt.Errorf("%w %s: expected letters, digits and -_.+", errName, property.Name))
+		case seen[name]:
+			c.fail(l, fmt.Errorf("%w %s", errDuplicate, property.Name))
+		case isReserved(name):
+			c.fail(l, fmt.Errorf("%w %s: ZeroMQ or zauth itself uses this name", errName, property.Name))
+		case len(m) == zap.MaxProperties-1: // one is for the groups
+			c.fail(l, fmt.Errorf("%w: metadata has more than %d lines", errValue, zap.MaxProperties-1))
+		}
+		if _, err := quote(property.Value); err != nil {
+			c.failValue(l, fmt.Errorf("%w: %s: %w", errValue, property.Name, err))
+		}
+		seen[name] = true
+		m = append(m, property)
+	}
+	return m
+}
+
+// isReserved reports whether metadata of that name comes from elsewhere than the policy.
+func isReserved(name string) bool {
+	return strings.HasPrefix(strings.ToLower(name), "claim-") || zap.IsReserved(name)
+}
+
+func (c compiler) curve(from *Curve) *curveSection {
+	s := &curveSection{rule: from.at.head.rule(), authorities: map[cert.AuthorityKey]bool{}, groups: c.groups(from.at, from.Groups)}
+	for i, url := range from.Keystores {
+		l := from.at.find("keystore", i, url)
+		c.text(l, "keystore", url)
+		s.keystores = append(s.keystores, reference{url, l})
+	}
+	for i, store := range from.Readers {
+		l := from.at.find("reader", i, "")
+		if store == nil {
+			c.fail(l, errors.New("nil keystore"))
+			continue
+		}
+		s.readers = append(s.readers, reader{store, l})
+	}
+	for i, key := range from.Authorities {
+		if key.Check() != nil {
+			c.failValue(from.at.find("authority", i, key.String()), fmt.Errorf("%w: authority: %w: anyone can sign for it", errValue, cert.ErrPublishedKey))
+		}
+		s.authorities[key] = true
+	}
+	for i, path := range from.Revocations {
+		l := from.at.find("revoked", i, path)
+		c.text(l, "revoked", path)
+		s.revoked = append(s.revoked, reference{path, l})
+	}
+	if from.Any {
+		s.any = from.at.first("any").rule()
+	}
+	isSigned := len(from.Authorities) > 0 || len(from.at.lines["authority"]) > 0
+	switch l := from.at.head; {
+	case from.off:
+		return nil
+	case !from.Any && len(from.Keystores)+len(from.Readers) == 0:
+		c.fail(l, errors.New("curve = 1 needs a keystore, or any = 1"))
+	case from.Any && (len(s.groups) > 0 || isSigned):
+		c.fail(l, errors.New("any = 1 admits every key: remove it, or remove group and authority"))
+	case len(s.revoked) > 0 && !isSigned:
+		c.fail(l, errors.New("revoked needs authority: name the authority that signed the list"))
+	}
+	return s
+}

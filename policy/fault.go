@@ -1,0 +1,85 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Kinds of faults.
+var (
+	errName      = errors.New("unknown name")
+	errValue     = errors.New("invalid value")
+	errDuplicate = errors.New("duplicate")
+	errMissing   = errors.New("missing")
+	errEmpty     = errors.New("no section security: the policy would refuse every client")
+)
+
+// warning is something that works and is probably not meant.
+type warning struct {
+	rule string // "" if the text says where
+	text string
+}
+
+func (w warning) String() string {
+	if w.rule == "" {
+		return w.text
+	}
+	return w.rule + ": " + w.text
+}
+
+func compareWarnings(a, b warning) int { return cmp.Compare(a.String(), b.String()) }
+
+// findings are what is wrong with rules.
+type findings struct {
+	faults   []*Error
+	warnings []warning
+}
+
+func (f *findings) warn(l line, format string, args ...any) {
+	f.warnings = append(f.warnings, warning{l.rule(), fmt.Sprintf(format, args...)})
+}
+
+// fail adds a fault of a name.
+func (f *findings) fail(l line, err error) { f.failAt(l, l.column, err) }
+
+// failValue adds a fault of a value, or of the name where there is none.
+func (f *findings) failValue(l line, err error) {
+	if l.valueColumn == 0 {
+		f.fail(l, err)
+	} else {
+		f.failAt(l, l.valueColumn, err)
+	}
+}
+
+func (f *findings) failAt(l line, column int, err error) {
+	f.faults = append(f.faults, &Error{File: l.file, Line: l.number, Column: column, Err: err})
+}
+
+// err returns all faults, in the order of their places.
+func (f *findings) err() error {
+	if len(f.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(f.faults, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	all := make([]error, len(f.faults))
+	for i, one := range f.faults {
+		all[i] = one
+	}
+	return fmt.Errorf("policy: %w", errors.Join(all...))
+}
+
+// Error is one fault of rules, and where.
+type Error struct {
+	File         string
+	Line, Column int // from 1; the column counts bytes
+	Err          error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err) }
+
+// Unwrap returns the fault.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,334 @@
+package policy
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// maxFile is the size in bytes of the largest policy file that is read.
+const maxFile = 4 << 20
+
+// metadataLines are noted in an account's source under this name, which no property has.
+const metadataLines = "metadata/"
+
+// Parse reads the text of a policy file. Paths in it are relative to the directory of the
+// file name. In what it returns they are relative to the working directory, and a password
+// that isn't hashed is a hash, which is quick to compute: the text has the password
+// itself. If the text is invalid, the error lists every fault: an errors.Join of Errors.
+func Parse(name string, text []byte) (Rules, error) {
+	c, err := parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return c.rules.inUse(), nil
+}
+
+// parser reads a policy file and gathers its faults.
+type parser struct {
+	findings
+	file     string
+	rules    Rules
+	unhashed bool // a password isn't hashed
+}
+
+// parse reads a policy file and checks it.
+func parse(file string, text []byte) (*config, error) {
+	p := &parser{file: file}
+	root, warnings, err := zpl.Parse(text)
+	var place *zpl.Error
+	if errors.As(err, &place) {
+		p.failAt(line{file: file, number: place.Line}, place.Column, place.Err)
+		return nil, p.err()
+	}
+	for _, w := range warnings {
+		p.warn(line{file: file, number: w.Line}, "%s", w.Text)
+	}
+	for _, n := range root.Children {
+		switch d := levenshtein.ComputeDistance(n.Name, "security"); {
+		case d == 0:
+			p.rules = append(p.rules, p.section(n))
+		case d <= 2:
+			p.fail(p.line(n), fmt.Errorf("%w %s: did you mean security?", errName, n.Name))
+		default:
+			p.warn(p.line(n), "section %s is not part of a policy: ignored", n.Name)
+		}
+	}
+	var sections []*section
+	if len(p.rules) > 0 || len(p.faults) == 0 {
+		sections = compile(p.rules, file, &p.findings)
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return &config{file: file, rules: p.rules, sections: sections, warnings: p.warnings, unhashed: p.unhashed}, nil
+}
+
+func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
+
+// unknown adds a fault of a name that isn't known, with the nearest one that is.
+func (p *parser) unknown(n *zpl.Node, known ...string) {
+	distance := func(name string) int { return levenshtein.ComputeDistance(n.Name, name) }
+	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	err := fmt.Errorf("%w %s: expected one of %s", errName, n.Name, strings.Join(known, ", "))
+	if distance(nearest) <= 1+len(n.Name)/3 {
+		err = fmt.Errorf("%w %s: did you mean %s?", errName, n.Name, nearest)
+	}
+	p.fail(p.line(n), err)
+}
+
+// childless adds faults for properties within one that has none.
+func (p *parser) childless(n *zpl.Node) {
+	for _, c := range n.Children {
+		p.fail(p.line(c), fmt.Errorf("%w %s: %s takes no properties", errName, c.Name, n.Name))
+	}
+}
+
+// isAgain adds a fault if a property that can be there once is there again.
+func (p *parser) isAgain(at *source, n *zpl.Node) bool {
+	again := len(at.lines[n.Name]) > 0
+	if again {
+		p.fail(p.line(n), fmt.Errorf("%w %s", errDuplicate, n.Name))
+	}
+	return again
+}
+
+// note notes where a property is.
+func (p *parser) note(at *source, n *zpl.Node) { at.note(n.Name, p.line(n)) }
+
+// value reads a value.
+func (p *parser) value(at *source, n *zpl.Node) string {
+	p.childless(n)
+	p.note(at, n)
+	return n.Value
+}
+
+// text reads a value for which empty means something else.
+func (p *parser) text(at *source, n *zpl.Node) string {
+	if n.Value == "" {
+		p.failValue(p.line(n), emptyValue(n.Name))
+	}
+	return p.value(at, n)
+}
+
+// path reads a path, or the URL of a keystore.
+func (p *parser) path(at *source, n *zpl.Node) string {
+	p.childless(n)
+	l := p.line(n)
+	l.value = beside(p.file, n.Value)
+	at.note(n.Name, l)
+	return l.value
+}
+
+// on reads a switch: 1 or 0.
+func (p *parser) on(n *zpl.Node) bool {
+	if n.Value != "0" && n.Value != "1" {
+		p.failValue(p.line(n), fmt.Errorf("%w: %s: expected 1 or 0", errValue, n.Name))
+	}
+	return n.Value == "1"
+}
+
+// groups reads one name of a group or more, with commas between.
+func (p *parser) groups(at *source, n *zpl.Node) (groups []string) {
+	p.childless(n)
+	for name := range strings.SplitSeq(n.Value, ",") {
+		l := p.line(n)
+		l.value = strings.Trim(name, " ")
+		at.note(n.Name, l)
+		groups = append(groups, l.value)
+	}
+	return groups
+}
+
+var securityNames = []string{"domain", "allow", "deny", "failures", "user-id", "anonymous", "plain", "curve", "gssapi", "echo"}
+
+func (p *parser) section(n *zpl.Node) Domain {
+	d := Domain{at: &source{head: p.line(n)}}
+	if n.HasValue {
+		p.failValue(d.at.head, fmt.Errorf("%w: security takes no value: put domain = NAME below it", errValue))
+	}
+	for _, c := range n.Children {
+		if c.Name != "allow" && c.Name != "deny" && p.isAgain(d.at, c) {
+			continue
+		}
+		switch c.Name {
+		case "domain":
+			if d.Name = p.text(d.at, c); d.Name == others {
+				d.Name = ""
+			}
+		case "allow":
+			d.Allow = append(d.Allow, p.value(d.at, c))
+		case "deny":
+			d.Deny = append(d.Deny, p.value(d.at, c))
+		case "failures":
+			var err error
+			if d.Failures, err = strconv.Atoi(p.value(d.at, c)); err != nil {
+				d.Failures = -1 // which compile refuses
+			}
+		case "user-id":
+			d.UserID = p.text(d.at, c)
+		case "anonymous":
+			p.value(d.at, c)
+			d.Anonymous = p.on(c)
+		case "plain":
+			p.note(d.at, c)
+			d.Accounts = p.plain(c)
+		case "curve":
+			p.note(d.at, c)
+			d.Curve = p.curve(c)
+		case "gssapi":
+			p.note(d.at, c)
+			d.Principals = p.gssapi(d.at, c)
+		case "echo": // FileMQ prints it
+		default:
+			p.unknown(c, securityNames...)
+		}
+	}
+	return d
+}
+
+func (p *parser) plain(n *zpl.Node) (accounts []Account) {
+	if login := n.Child("login"); login != nil {
+		p.fail(p.line(login), fmt.Errorf("%w login: a client logs in with it; in a policy it is in a section account", errName))
+		return nil
+	}
+	on := p.on(n)
+	for _, c := range n.Children {
+		if c.Name != "account" {
+			p.unknown(c, "account")
+			continue
+		}
+		a := p.account(c)
+		a.off = !on
+		accounts = append(accounts, a)
+	}
+	if on && len(accounts) == 0 {
+		p.warn(p.line(n), "plain = 1 without an account: no client is admitted by PLAIN")
+	}
+	return accounts
+}
+
+func (p *parser) account(n *zpl.Node) Account {
+	a := Account{at: &source{head: p.line(n)}}
+	for _, c := range n.Children {
+		if c.Name != "group" && p.isAgain(a.at, c) {
+			continue
+		}
+		switch c.Name {
+		case "login":
+			a.Login = p.value(a.at, c)
+		case "password":
+			if a.Hash = p.value(a.at, c); a.Hash != "" && !strings.HasPrefix(a.Hash, "$") {
+				a.Hash = quickHash(a.Hash)
+				p.unhashed = true
+				p.warn(p.line(c), `unhashed password: replace it with the output of "zauth hash"`)
+			}
+		case "group":
+			a.Groups = append(a.Groups, p.groups(a.at, c)...)
+		case "user-id":
+			a.UserID = p.text(a.at, c)
+		case "metadata":
+			p.note(a.at, c)
+			a.Metadata = p.metadata(a.at, c)
+		default:
+			p.unknown(c, "login", "password", "group", "user-id", "metadata")
+		}
+	}
+	return a
+}
+
+// quickHash returns a hash of a password that is quick to compute.
+func quickHash(password string) string {
+	h := argon2Hash{memory: 8, passes: 1, lanes: 1, salt: make([]byte, 16)}
+	rand.Read(h.salt)
+	h.hash = h.of([]byte(password), 32)
+	return h.String()
+}
+
+func (p *parser) metadata(at *source, n *zpl.Node) (m zap.Metadata) {
+	if n.HasValue {
+		p.failValue(p.line(n), fmt.Errorf("%w: metadata takes no value: put NAME = VALUE below it", errValue))
+	}
+	for _, c := range n.Children {
+		p.childless(c)
+		at.note(metadataLines, p.line(c))
+		m = append(m, zap.Metadata{{c.Name, c.Value}}...)
+	}
+	return m
+}
+
+func (p *parser) curve(n *zpl.Node) *Curve {
+	s := &Curve{at: &source{head: p.line(n)}, off: !p.on(n)}
+	for _, c := range n.Children {
+		switch c.Name {
+		case "keystore":
+			s.Keystores = append(s.Keystores, p.path(s.at, c))
+		case "group":
+			s.Groups = append(s.Groups, p.groups(s.at, c)...)
+		case "authority":
+			key, err := cert.ParseAuthorityKey(p.value(s.at, c))
+			if err != nil {
+				p.failValue(p.line(c), fmt.Errorf("%w: authority: %w (zcert pubkey NAME.authority prints it)", errValue, err))
+				continue
+			}
+			s.Authorities = append(s.Authorities, key)
+		case "revoked":
+			s.Revocations = append(s.Revocations, p.path(s.at, c))
+		case "any":
+			if !p.isAgain(s.at, c) {
+				p.value(s.at, c)
+				s.Any = p.on(c)
+			}
+		default:
+			p.unknown(c, "keystore", "group", "authority", "revoked", "any")
+		}
+	}
+	return s
+}
+
+func (p *parser) gssapi(at *source, n *zpl.Node) (principals []string) {
+	on := p.on(n)
+	for _, c := range n.Children {
+		if c.Name != "principal" {
+			p.unknown(c, "principal")
+			continue
+		}
+		principals = append(principals, p.value(at, c))
+	}
+	switch {
+	case !on:
+		return nil
+	case len(principals) == 0:
+		p.fail(p.line(n), errors.New("gssapi = 1 needs a principal"))
+	}
+	return principals
+}
+
+// beside returns a path in a file as one relative to the working directory, with the kind
+// of a keystore in front if there is one.
+func beside(file, text string) string {
+	kind, path, ok := strings.Cut(text, ":")
+	switch {
+	case !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2: // C: is a drive
+		kind, path = "", text
+	case kind == "dir" || kind == "bolt" || kind == "file":
+		kind += ":"
+	default: // of something else than a path
+		return text
+	}
+	if path == "" || filepath.IsAbs(path) {
+		return text
+	}
+	return kind + filepath.Join(filepath.Dir(file), path)
+}

@@ -1,0 +1,133 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// Rules say which clients to admit, for each ZAP domain (RFC 27). They are made by
+// [Parse] or by a program, and become a policy with [New]. The zero value refuses every
+// client, and New refuses it.
+//
+// Plain data: don't change it while it is in use.
+type Rules []Domain
+
+// A Domain says which clients to admit to the services of one domain. Each mechanism is
+// refused unless its field is set.
+type Domain struct {
+	// Name is the domain. Empty means every domain that has none of its own.
+	Name string
+	// Allow and Deny are IP addresses and networks, such as 10.0.0.0/8. An empty Allow
+	// allows all addresses. Deny goes before Allow.
+	Allow, Deny []string
+	// Failures is how many refusals an address may have in a minute. Zero means 60, of
+	// which only wrong passwords count.
+	Failures int
+	// UserID is what services call a CURVE client: by "name" or by "key". Empty means by
+	// name.
+	UserID string
+
+	Anonymous  bool      // admit every client by NULL, unencrypted
+	Accounts   []Account // clients to admit by PLAIN
+	Curve      *Curve    // clients to admit by CURVE
+	Principals []string  // clients to admit by GSSAPI
+
+	at *source
+}
+
+// An Account is a user who logs in with a password, by PLAIN.
+type Account struct {
+	Login string
+	// Hash is the password's hash, from [HashPassword] or bcrypt.
+	Hash string
+	// UserID is what services call the client. Empty means the login.
+	UserID string
+	// Groups and Metadata are what services learn about the client.
+	Groups   []string
+	Metadata zap.Metadata
+
+	at  *source
+	off bool // in a section that is switched off: it is checked, and not used
+}
+
+// Curve says which clients to admit by CURVE: those that a keystore has, if they are in
+// one of the groups, and if one of the authorities signed their certificate.
+type Curve struct {
+	// Keystores are URLs of keystores. The policy opens, watches and closes them.
+	Keystores []string
+	// Readers are keystores of the program, which watches and closes them. In text they
+	// are a comment.
+	Readers []keystore.Store
+	// Groups are those to admit. Empty means all.
+	Groups []string
+	// Authorities are those whose signature to trust. Empty means that no signature is
+	// needed.
+	Authorities []cert.AuthorityKey
+	// Revocations are files of revocation lists of the authorities.
+	Revocations []string
+	// Any admits every key: encryption without authentication.
+	Any bool
+
+	at  *source
+	off bool // as of an Account
+}
+
+// codeName is the name of the file that rules of a program would be in.
+const codeName = "rules"
+
+// String returns the rules as the text of a policy file, which Parse reads as the same
+// rules. Decisions by rules of a program cite its lines, as rules:4.
+func (r Rules) String() string {
+	text, _ := r.write(codeName)
+	return text
+}
+
+// located returns a deep copy in which each part knows where it is written. Those of a
+// program are where String writes them.
+func (r Rules) located() Rules {
+	_, written := r.write(codeName)
+	for i := range written {
+		from, to := &r[i], &written[i]
+		to.Allow, to.Deny, to.Principals = slices.Clone(to.Allow), slices.Clone(to.Deny), slices.Clone(to.Principals)
+		if from.at != nil {
+			to.at = from.at
+		}
+		for j := range from.Accounts {
+			a := &to.Accounts[j]
+			a.Groups, a.Metadata = slices.Clone(a.Groups), slices.Clone(a.Metadata)
+			if from.Accounts[j].at != nil {
+				a.at = from.Accounts[j].at
+			}
+		}
+		if c := to.Curve; c != nil {
+			c.Keystores, c.Readers, c.Groups = slices.Clone(c.Keystores), slices.Clone(c.Readers), slices.Clone(c.Groups)
+			c.Authorities, c.Revocations = slices.Clone(c.Authorities), slices.Clone(c.Revocations)
+			if from.Curve.at != nil {
+				c.at = from.Curve.at
+			}
+		}
+	}
+	return written
+}
+
+// inUse returns the rules without what is switched off.
+func (r Rules) inUse() Rules {
+	for i := range r {
+		d := &r[i]
+		d.Accounts = slices.DeleteFunc(d.Accounts, func(a Account) bool { return a.off })
+		if d.Curve != nil && d.Curve.off {
+			d.Curve = nil
+		}
+	}
+	return r
+}
+
+// isUserID reports whether a name can be sent as a user id (RFC 27: at most 255 bytes of
+// ASCII).
+func isUserID(name string) bool {
+	return len(name) <= maxText && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
+}
