@@ -77,16 +77,14 @@ def ask_zauth(`, "target=zmq.proxy", "target=until_now"},
 	"go": {
 		source: "go/server/main.go",
 		changes: map[string][]string{
-			"no handler": {goStart, "\t_ = context.Background\n"},
+			"no handler": {goStart, "\t_, _ = libzmq.Start, client\n"},
 			"late":       {goStart, "", goBound, goBound + goWait + goStart, "\t\"os\"\n", "\t\"os\"\n\t\"time\"\n"},
-			"gone": {goStart, `	ctx, cancel := context.WithCancel(context.Background())
-	authenticator, err := libzmq.Start(ctx, nil, client, slog.Default())
+			"gone": {goStart, `	authenticator, err := libzmq.Start(nil, client, slog.Default())
 	if err != nil {
 		return err
 	}
 	go func() {
-` + goWait + `		cancel()
-		authenticator.Wait()
+` + goWait + `		authenticator.Close()
 		os.WriteFile(os.Getenv("GONE"), nil, 0o600)
 	}()
 `, "\t\"os\"\n", "\t\"os\"\n\t\"time\"\n"},
@@ -117,7 +115,7 @@ const (
 	cWait  = `    while (access (getenv ("NOW"), F_OK))
         zmq_poll (NULL, 0, 10);
 `
-	goStart = `	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
+	goStart = `	if _, err := libzmq.Start(nil, client, slog.Default()); err != nil {
 		return err
 	}
 `

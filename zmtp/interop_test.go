@@ -44,9 +44,9 @@ func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, i
 		ztest.Must(t, sock.SetPlainUsername(client.Username))
 		ztest.Must(t, sock.SetPlainPassword(client.Password.Reveal()))
 	case client.Mechanism == zap.Curve && isServer:
-		ztest.Must(t, libzmq.Server(sock, server.Key, "global"))
+		ztest.Must(t, libzmq.SetServer(sock, server.Key, "global"))
 	case client.Mechanism == zap.Curve:
-		ztest.Must(t, libzmq.Client(sock, client.Key, client.ServerKey))
+		ztest.Must(t, libzmq.SetClient(sock, client.Key, client.ServerKey))
 	}
 	return sock
 }

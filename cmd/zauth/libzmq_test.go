@@ -73,7 +73,7 @@ func startService(t *testing.T, opts remote.Options, endpoint string, handshake 
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Start(t, zctx, s, nil)
 	sock := zmqtest.NewSocket(t, zctx, zmq4.REP)
-	ztest.Must(t, sock.SetHandshakeIvl(handshake), sock.SetRcvtimeo(50*time.Millisecond), libzmq.Server(sock, s.keys, "test"))
+	ztest.Must(t, sock.SetHandshakeIvl(handshake), sock.SetRcvtimeo(50*time.Millisecond), libzmq.SetServer(sock, s.keys, "test"))
 	s.endpoint = zmqtest.Bind(t, sock, "tcp")
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
@@ -125,7 +125,7 @@ func (s *service) askLibzmq(keys curve.SecretKey) (string, error) {
 		sock.SetLinger(0),
 		sock.SetRcvtimeo(ztest.Patience),
 		sock.SetHandshakeIvl(ztest.Patience),
-		libzmq.Client(sock, keys, s.keys.Public()),
+		libzmq.SetClient(sock, keys, s.keys.Public()),
 		sock.Connect(s.endpoint),
 	} {
 		if err != nil {

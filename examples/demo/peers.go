@@ -34,17 +34,16 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	authenticator, err := libzmq.Start(ctx, zctx, client, nil)
+	authenticator, err := libzmq.Start(zctx, client, nil)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	s := &service{stop: func() {
 		cancel()
 		<-done
-		authenticator.Wait()
+		authenticator.Close()
 		client.Close()
 		zctx.Term()
 	}}
@@ -53,7 +52,7 @@ func startService(ctx context.Context, c *cert.Certificate, zauth string) (*serv
 		err = errors.Join(
 			sock.SetLinger(0),
 			sock.SetRcvtimeo(100*time.Millisecond),
-			libzmq.Server(sock, c.Secret, "demo"),
+			libzmq.SetServer(sock, c.Secret, "demo"),
 			sock.Bind("tcp://127.0.0.1:*"))
 	}
 	if err == nil {
@@ -96,7 +95,7 @@ func askLibzmq(_ context.Context, endpoint string, who *cert.Certificate, server
 	if err := errors.Join(
 		sock.SetLinger(0),
 		monitor.SetLinger(0),
-		libzmq.Client(sock, who.Secret, server),
+		libzmq.SetClient(sock, who.Secret, server),
 		sock.Monitor(addr, zmq4.EVENT_HANDSHAKE_FAILED_AUTH|zmq4.EVENT_HANDSHAKE_FAILED_PROTOCOL|zmq4.EVENT_HANDSHAKE_FAILED_NO_DETAIL),
 		monitor.Connect(addr),
 		sock.Connect(endpoint)); err != nil {

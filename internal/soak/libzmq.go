@@ -74,23 +74,16 @@ func newTheirs(r *round, name string, p party, asServer bool) (e *theirs, err er
 	}
 	if err == nil && r.s.mechanism == curved {
 		if asServer {
-			var zapCtx context.Context
-			var cancel context.CancelFunc
-			zapCtx, cancel = context.WithCancel(context.Background())
-			authenticator, err := libzmq.Start(zapCtx, e.zctx, zap.HandlerFunc(allow), nil)
+			authenticator, err := libzmq.Start(e.zctx, zap.HandlerFunc(allow), nil)
 			if err != nil {
-				cancel()
 				return nil, err
 			}
-			e.stopZAP = func() {
-				cancel()
-				authenticator.Wait()
-			}
-			if err := libzmq.Server(e.sock, r.soak.serverKeys, "soak"); err != nil {
+			e.stopZAP = func() { authenticator.Close() }
+			if err := libzmq.SetServer(e.sock, r.soak.serverKeys, "soak"); err != nil {
 				return nil, err
 			}
 		} else {
-			err = libzmq.Client(e.sock, r.soak.clientKeys, r.soak.serverKeys.Public())
+			err = libzmq.SetClient(e.sock, r.soak.clientKeys, r.soak.serverKeys.Public())
 		}
 	}
 	if err != nil {

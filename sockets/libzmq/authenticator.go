@@ -18,103 +18,98 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Endpoint is where libzmq looks for a ZAP handler (RFC 27, Architecture).
-const Endpoint = "inproc://zeromq.zap.01"
+// endpoint is where libzmq looks for a ZAP handler (RFC 27, Architecture).
+const endpoint = "inproc://zeromq.zap.01"
 
-// maxInFlight bounds the decisions under way at once. It is large, since a
-// handler that asks a daemon which is away may take seconds. Beyond it the
-// answer is 300, and the client tries again later.
-const maxInFlight = 1024
+const (
+	// maxInFlight bounds the decisions in progress. It is large, because a handler that
+	// asks another process may wait for seconds.
+	maxInFlight = 1024
+	// batch is how many requests are received before replies are sent.
+	batch = 64
+	// decisionTime bounds a decision. It is as long as libzmq gives a client for its
+	// handshake by default (ZMQ_HANDSHAKE_IVL).
+	decisionTime = 30 * time.Second
+	// stuckTime is how long Close waits at least for a call of HandleAtOnce. It waits for
+	// twice that at most.
+	stuckTime = 40 * time.Millisecond
+	// pause is how long to wait after an unknown error before the next attempt.
+	pause = 100 * time.Millisecond
+)
 
-// batch is how many requests are taken in before replies go out.
-const batch = 64
+// errInUse means that another ZAP handler is bound in the context.
+var errInUse = errors.New("libzmq: another ZAP handler is bound in this context")
 
-// decisionTime bounds a decision. When it is over the answer is 300. It is as long as
-// libzmq gives a client for its handshake, unless told otherwise (ZMQ_HANDSHAKE_IVL).
-const decisionTime = 30 * time.Second
-
-// stuckTime is how long a call of HandleAtOnce may go on after the end of the context
-// before Wait gives it up, at least. It is at most twice that.
-const stuckTime = 40 * time.Millisecond
-
-// pause is how long an error that nobody knows holds up the next attempt.
-const pause = 100 * time.Millisecond
-
-// ErrInUse means that another ZAP handler is bound in the context.
-var ErrInUse = errors.New("libzmq: another ZAP handler is bound in this context")
-
-// Authenticator answers the ZAP requests of one libzmq context. It ends when
-// the context that Start was given is done, or the libzmq context is
-// terminated; nothing else ends it, and the log says when it has ended. CURVE servers in a
-// domain then admit nobody.
+// Authenticator answers the ZAP requests of one libzmq context, until Close is called or
+// the libzmq context is terminated. The log says when it has stopped: server sockets
+// that SetServer has set then admit no more clients.
 //
-// A decision has 30 s: if the handler hasn't returned then, the answer is 300, and the
-// handler goes on alone. 1,024 decisions may be under way at once. Beyond that the
-// answer is 300 as well, but what the handler decides at once is decided.
+// If the handler takes longer than 30 seconds, the reply is status 300, and a handler
+// that does not return goes on alone. At most 1,024 decisions are in progress. Requests
+// beyond that get status 300 at once, but what the handler decides at once is decided.
 //
-// Lines of the log that clients can cause are bounded: what repeats within a minute is
-// counted, and from one address there are at most 20 lines a minute.
+// Clients cannot flood the log. Messages that repeat within a minute are counted, and
+// each address causes at most 20 lines a minute.
+//
+// It is safe for concurrent use.
 type Authenticator struct {
 	handler  zap.Handler
-	patience time.Duration // of a decision
+	patience time.Duration // for a decision
 	log      *slog.Logger
-	tally    *tally.Log      // on log
-	stopping <-chan struct{} // closed when it is to end
-	atOnce   atomic.Uint64   // calls of HandleAtOnce that began, and that ended: odd within one
-	router   *zmq4.Socket    // used by serve only
-	messages *messenger      // of router
-	woken    *zmq4.Socket    // used by serve only; readable when there is something else to do
+	tally    *tally.Log // writes to log
+	cancel   context.CancelFunc
+	atOnce   atomic.Uint64 // calls of HandleAtOnce that began, and that ended: odd within one
+	router   *zmq4.Socket  // used by serve only
+	messages *messenger    // of router
+	woken    *zmq4.Socket  // used by serve only; readable when there is something to do
 
 	mu      sync.Mutex
 	wake    *zmq4.Socket // the other end of woken
 	asleep  bool         // serve waits for woken or router, or is about to
-	replies [][][]byte   // on their way out
+	replies [][][]byte   // to be sent
 
 	requests sync.WaitGroup
 	slots    chan struct{}
 	done     chan struct{}
 }
 
-// Start binds inproc://zeromq.zap.01 in a libzmq context, nil for zmq4's
-// default one, and lets handler decide about each request there. It returns
-// when the endpoint is bound. The error is ErrInUse, or libzmq's. A nil log
-// discards.
-func Start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger) (*Authenticator, error) {
-	return start(ctx, zctx, handler, log, decisionTime)
+// Start binds inproc://zeromq.zap.01 in a libzmq context and answers each request there
+// with the handler. If zctx is nil, it uses the default context of zmq4. It returns an
+// error if another handler is bound in the context. If log is nil, nothing is logged.
+func Start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger) (*Authenticator, error) {
+	return start(zctx, h, log, decisionTime)
 }
 
-// start is Start with another patience for decisions.
-func start(ctx context.Context, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger, patience time.Duration) (*Authenticator, error) {
+// start is Start with another bound for decisions.
+func start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger, patience time.Duration) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	a := &Authenticator{handler: handler, patience: patience, log: log, tally: tally.NewLog(log), stopping: ctx.Done(),
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &Authenticator{handler: h, patience: patience, log: log, tally: tally.NewLog(log), cancel: cancel,
 		asleep: true, slots: make(chan struct{}, maxInFlight), done: make(chan struct{})}
 	if err := a.open(zctx); err != nil {
 		cancel()
 		a.closeSockets()
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, a.wakeUp)
 	go func() {
 		defer close(a.done)
 		for !a.serveOn(ctx) {
-			a.tally.Tell(slog.LevelError, "the ZAP handler ended its goroutine: going on", "", "")
+			a.tally.Tell(slog.LevelError, "the ZAP handler ended its goroutine: continuing", "", "")
 		}
-		stop()
 		cancel()
-		a.router.Unbind(Endpoint) // at once, where closing does it in the background
+		a.router.Unbind(endpoint) // at once; Close does it in the background
 		a.requests.Wait()
 		a.closeSockets()
 		a.tally.Close()
-		a.log.Info("ZAP handler stopped: servers in a ZAP domain admit no more clients", "endpoint", Endpoint)
+		a.log.Info("ZAP handler stopped: servers in a ZAP domain admit no more clients", "endpoint", endpoint)
 	}()
 	return a, nil
 }
 
-// serveOn is serve in a goroutine of its own. It reports false if a handler has ended
-// that, by runtime.Goexit in HandleAtOnce.
+// serveOn calls serve in another goroutine. It returns false if a handler has ended that
+// goroutine, by runtime.Goexit in HandleAtOnce.
 func (a *Authenticator) serveOn(ctx context.Context) bool {
 	ended := make(chan bool, 1)
 	go func() {
@@ -126,35 +121,35 @@ func (a *Authenticator) serveOn(ctx context.Context) bool {
 	return <-ended
 }
 
-// Wait returns when the authenticator has ended and left nothing behind, but for
-// handlers that go on although their context is done. It also leaves a HandleAtOnce that
-// doesn't return, within 0.1 s after the end of the context; the endpoint then stays bound
-// until that returns.
-func (a *Authenticator) Wait() {
-	select {
-	case <-a.done:
-		return
-	case <-a.stopping:
-	}
+// Close unbinds the endpoint and ends the decisions in progress. Their clients get no
+// reply, and try again. Close waits until nothing is left running, except for handlers
+// that do not return: it does not wait for Handle once its context is done, and for
+// HandleAtOnce no longer than 0.1 seconds. In that case the endpoint stays bound until
+// HandleAtOnce returns. The error is always nil. Close can be called more than once.
+//
+// Close server sockets first: they admit nobody without a handler.
+func (a *Authenticator) Close() error {
+	a.cancel()
+	a.wakeUp()
 	for before := uint64(0); ; {
 		select {
 		case <-a.done:
-			return
+			return nil
 		case <-time.After(stuckTime):
 		}
 		now := a.atOnce.Load()
 		if now == before && now%2 == 1 {
-			a.log.Error("the ZAP handler does not return from HandleAtOnce: leaving it")
-			return
+			a.log.Error("the ZAP handler does not return from HandleAtOnce: not waiting for it")
+			return nil
 		}
 		before = now
 	}
 }
 
-// wakeCount makes the endpoints of wake sockets differ.
+// wakeCount makes the endpoints of wake sockets unique.
 var wakeCount atomic.Uint64
 
-// open makes and binds the sockets.
+// open creates and binds the sockets.
 func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 	newSocket := zmq4.NewSocket
 	if zctx != nil {
@@ -165,7 +160,7 @@ func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 		kind zmq4.Type
 	}{{&a.router, zmq4.ROUTER}, {&a.woken, zmq4.PAIR}, {&a.wake, zmq4.PAIR}} {
 		if *s.sock, err = newSocket(s.kind); err != nil {
-			return fmt.Errorf("libzmq: making a socket failed: %w", err)
+			return fmt.Errorf("libzmq: creating a socket failed: %w", err)
 		}
 		if err := (*s.sock).SetLinger(0); err != nil {
 			return fmt.Errorf("libzmq: %w", err)
@@ -174,23 +169,23 @@ func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 	if err := uninterrupted(func() (err error) { a.messages, err = newMessenger(a.router); return err }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if err := uninterrupted(func() error { return a.router.Bind(Endpoint) }); err != nil {
+	if err := uninterrupted(func() error { return a.router.Bind(endpoint) }); err != nil {
 		if zmq4.AsErrno(err) == zmq4.EADDRINUSE {
-			return ErrInUse
+			return errInUse
 		}
-		return fmt.Errorf("libzmq: binding %s failed: %w", Endpoint, err)
+		return fmt.Errorf("libzmq: binding %s failed: %w", endpoint, err)
 	}
-	endpoint := fmt.Sprintf("inproc://zcurve.zap.wake.%d", wakeCount.Add(1))
-	if err := uninterrupted(func() error { return a.woken.Bind(endpoint) }); err != nil {
+	wake := fmt.Sprintf("inproc://zcurve.zap.wake.%d", wakeCount.Add(1))
+	if err := uninterrupted(func() error { return a.woken.Bind(wake) }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if err := uninterrupted(func() error { return a.wake.Connect(endpoint) }); err != nil {
+	if err := uninterrupted(func() error { return a.wake.Connect(wake) }); err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
 	return nil
 }
 
-// uninterrupted calls f until no signal interrupts it. What libzmq says was
+// uninterrupted calls f until no signal interrupts it. A call that libzmq reports as
 // interrupted has done nothing.
 func uninterrupted(f func() error) error {
 	for {
@@ -210,7 +205,7 @@ func (a *Authenticator) closeSockets() {
 	}
 }
 
-// wakeUp makes serve look around.
+// wakeUp makes serve look for replies and for the end of its context.
 func (a *Authenticator) wakeUp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -224,7 +219,7 @@ func (a *Authenticator) wakeUpLocked() {
 	}
 }
 
-// serve moves requests and replies until ctx is done or libzmq's context is
+// serve receives requests and sends replies until ctx is done or libzmq's context is
 // terminated.
 func (a *Authenticator) serve(ctx context.Context) {
 	poller := zmq4.NewPoller()
@@ -251,8 +246,7 @@ func (a *Authenticator) serve(ctx context.Context) {
 	}
 }
 
-// takeAll takes the requests that are there, or as many of them as may go
-// before replies.
+// takeAll takes the requests that have arrived, up to batch of them.
 func (a *Authenticator) takeAll(ctx context.Context) error {
 	for range batch {
 		frames, err := a.messages.receive()
@@ -272,14 +266,14 @@ func (a *Authenticator) takeAll(ctx context.Context) error {
 	return nil
 }
 
-// survives reports whether to go on after an error of libzmq. Only the end of
-// its context is one.
+// survives reports whether to continue after an error of libzmq. It is false only if
+// the context has been terminated.
 func (a *Authenticator) survives(err error) bool {
 	if zmq4.AsErrno(err) == zmq4.ETERM {
 		return false
 	}
 	if !isInterrupted(err) {
-		a.tally.Tell(slog.LevelError, "receiving ZAP requests failed: going on", "", err.Error(), slog.Any("err", err))
+		a.tally.Tell(slog.LevelError, "receiving a ZAP request failed: retrying", "", err.Error(), slog.Any("err", err))
 		time.Sleep(pause)
 	}
 	return true
@@ -293,14 +287,14 @@ func isEmpty(err error) bool {
 	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
 }
 
-// Replies in a handler's place.
+// Replies instead of the handler's.
 var (
 	malformed = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
 	failed    = zap.Reply{Status: zap.StatusError, Text: "internal error"}
-	busy      = zap.Reply{Status: zap.StatusTryLater, Text: "too many requests under way"}
+	busy      = zap.Reply{Status: zap.StatusTryLater, Text: "too many requests in progress"}
 )
 
-// answer answers a request in the handler's place.
+// answer answers a request without asking the handler.
 func (a *Authenticator) answer(frames [][]byte, with zap.Reply) {
 	reply, _ := zap.Answer(context.Background(), always(with), "", frames)
 	a.send(reply)
@@ -320,7 +314,7 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	select {
 	case a.slots <- struct{}{}:
 	default:
-		a.tally.Tell(slog.LevelWarn, "too many ZAP requests under way: clients are told to try later", "", "")
+		a.tally.Tell(slog.LevelWarn, "too many ZAP requests in progress: clients told to try later", "", "")
 		reply, _ := answer(context.Background(), always(busy))
 		a.send(reply)
 		return
@@ -331,8 +325,8 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 		defer cancel()
 		reply, err := answer(deciding, a.handler)
 		if ctx.Err() != nil {
-			// The reply may say no more than that there was no time. Without one
-			// the client tries again; after a refusal it doesn't.
+			// The reply may be a refusal only because there was no time. Without a reply
+			// the client tries again; after a refusal it does not.
 			return
 		}
 		a.tellFault(err)
@@ -340,8 +334,8 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	})
 }
 
-// takeAtOnce answers a request that the handler decides at once. It returns nil then,
-// and otherwise what answers it later.
+// takeAtOnce answers a request if the handler decides it at once. Otherwise it returns
+// a function that answers it later, see zap.AnswerAtOnce.
 func (a *Authenticator) takeAtOnce(frames [][]byte) (later func(context.Context, zap.Handler) ([][]byte, error)) {
 	returned := false
 	a.atOnce.Add(1)
@@ -360,7 +354,7 @@ func (a *Authenticator) takeAtOnce(frames [][]byte) (later func(context.Context,
 	return later
 }
 
-// tellFault tells why a request was answered in the handler's place, or not at all.
+// tellFault logs why a request got another reply than the handler's, or none.
 func (a *Authenticator) tellFault(err error) {
 	if err == nil {
 		return
@@ -369,11 +363,11 @@ func (a *Authenticator) tellFault(err error) {
 	if errors.Is(err, zap.ErrRequest) {
 		level, message = slog.LevelWarn, "malformed ZAP request"
 	}
-	cause, _, _ := strings.Cut(err.Error(), "\n") // not the stack of a panic
+	cause, _, _ := strings.Cut(err.Error(), "\n") // without the stack of a panic
 	a.tally.Tell(level, message, "", cause, slog.Any("err", err))
 }
 
-// reply puts a reply on its way. Without frames there is nobody to answer.
+// reply lets serve send a reply. It does nothing if there are no frames.
 func (a *Authenticator) reply(frames [][]byte) {
 	if frames == nil {
 		return
@@ -384,8 +378,7 @@ func (a *Authenticator) reply(frames [][]byte) {
 	a.wakeUpLocked()
 }
 
-// sendReplies sends what has been decided, and goes to sleep when nothing is
-// left.
+// sendReplies sends all replies, and then notes that serve is asleep.
 func (a *Authenticator) sendReplies() {
 	for {
 		a.mu.Lock()
@@ -402,9 +395,8 @@ func (a *Authenticator) sendReplies() {
 	}
 }
 
-// send sends one reply. Without frames there is nobody to answer; if the socket that
-// asked is gone it goes nowhere. In the place of a reply that is too large goes one
-// which says that the handler failed.
+// send sends one reply, or status 500 instead of one that is too large. It does nothing
+// if there are no frames. libzmq drops the reply if the socket that asked is gone.
 func (a *Authenticator) send(frames [][]byte) {
 	if frames == nil {
 		return
@@ -417,6 +409,6 @@ func (a *Authenticator) send(frames [][]byte) {
 		err = a.messages.send(append(frames[:n:n], []byte("500"), []byte(failed.Text), nil, nil))
 	}
 	if err != nil {
-		a.tally.Tell(slog.LevelWarn, "a ZAP reply was not sent", "", err.Error(), slog.Any("err", err))
+		a.tally.Tell(slog.LevelWarn, "sending a ZAP reply failed", "", err.Error(), slog.Any("err", err))
 	}
 }

@@ -232,7 +232,7 @@ func TestTooMany(t *testing.T) {
 		t.Errorf("%s got %+v", got, reply)
 	}
 	stop()
-	if log.Count(`msg="too many ZAP requests under way: clients are told to try later again"`, "count=2") != 1 {
+	if log.Count(`msg="too many ZAP requests in progress: clients told to try later again"`, "count=2") != 1 {
 		t.Errorf("log:\n%s", &log)
 	}
 }
@@ -265,7 +265,7 @@ func TestInUse(t *testing.T) {
 	zctx := zmqtest.NewContext(t)
 	stop := zmqtest.Start(t, zctx, byDomain, nil)
 	for range 3 {
-		a, err := libzmq.Start(context.Background(), zctx, byDomain, nil)
+		a, err := libzmq.Start(zctx, byDomain, nil)
 		if !errors.Is(err, libzmq.ErrInUse) || a != nil {
 			t.Fatalf("got %v, %v, want %v", a, err, libzmq.ErrInUse)
 		}
@@ -285,7 +285,7 @@ func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Term(t, zctx)
-	if _, err := libzmq.Start(context.Background(), zctx, byDomain, nil); !errors.Is(err, zmq4.ErrorContextClosed) {
+	if _, err := libzmq.Start(zctx, byDomain, nil); !errors.Is(err, zmq4.ErrorContextClosed) {
 		t.Errorf("got %v, want %v", err, zmq4.ErrorContextClosed)
 	}
 }

@@ -1,26 +1,26 @@
 // Package libzmq adds CURVE and ZAP to programs that use libzmq through
-// github.com/pebbe/zmq4.
+// github.com/pebbe/zmq4. [SetServer] and [SetClient] set the keys of a socket. [Start]
+// runs a zap.Handler in a libzmq context, and the handler decides whether each client
+// may connect:
 //
-// Two calls make a socket speak CURVE, one on each side:
-//
-//	err := libzmq.Server(sock, serverKeys, "payments") // before Bind or Connect
-//	err := libzmq.Client(sock, clientKeys, serverPublicKey)
-//
-// A libzmq server asks a ZAP handler (RFC 27) about each client, over
-// inproc://zeromq.zap.01 in the socket's context. [Start] answers there with a
-// zap.Handler, in as many contexts as a process has. Start it before the first
-// server socket binds, so that no client has to retry. While a context has no
-// handler, its servers admit nobody: [Server] sets the domain and
-// ZMQ_ZAP_ENFORCE_DOMAIN. libzmq alone admits every CURVE client then, with or
-// without a domain. [ServerWithoutAuthentication] is for servers that are meant to.
-//
-// zmq4 and libzmq take secret keys as text, of which they leave copies in memory that
-// can't be wiped.
-//
-// Any zap.Handler does. To ask a zauth daemon, pass a client of package zap/remote,
-// which waits for a daemon that is away and reconnects:
-//
-//	client, err := remote.NewHandler(remote.Options{}, "tcp://127.0.0.1:9127")
+//	auth, err := libzmq.Start(nil, handler, slog.Default()) // in zmq4's default context
 //	…
-//	auth, err := libzmq.Start(ctx, zctx, client, log)
+//	defer auth.Close()
+//	err = libzmq.SetServer(sock, key, "payments")
+//	…
+//	err = sock.Bind("tcp://*:5555")
+//
+// Call Start before the first server socket binds, so that no client has to try again.
+// While no handler runs, a server socket that SetServer has set admits no client; its
+// clients retry. libzmq by itself would admit every client then, even in a ZAP domain:
+// SetServer also sets ZMQ_ZAP_ENFORCE_DOMAIN. Only a socket that
+// [SetServerWithoutAuthentication] has set admits clients without a handler.
+//
+// A handler comes from package policy, or is a function. To ask a zauth daemon, use the
+// handler of package zap/remote:
+//
+//	handler, err := remote.NewHandler(remote.Options{Log: slog.Default()}, "tcp://127.0.0.1:9127")
+//
+// zmq4 and libzmq take secret keys as text, and leave copies of it in memory that cannot
+// be wiped.
 package libzmq

@@ -4,7 +4,7 @@ package libzmq
 #cgo !windows pkg-config: libzmq
 #include <zmq.h>
 
-// zmq.h shows it only to those who ask for drafts; the library always has it.
+// zmq.h declares it only for draft APIs. The library always has it.
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
@@ -17,12 +17,12 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// enforceDomain makes a server with a ZAP domain admit nobody while no ZAP handler is
-// bound (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3), where libzmq would else admit
-// everybody. It makes a server without one ask no handler, ever.
+// enforceDomain makes a server in a ZAP domain admit no client while no ZAP handler is
+// bound (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3). Without it, libzmq admits all of
+// them then. A server without a domain never asks a handler afterwards.
 //
-// zmq4 has no call for this option, so libzmq's socket is read out of zmq4's. If
-// that is no longer possible, it is an error; nothing goes on unprotected.
+// zmq4 has no call for this option, so enforceDomain takes libzmq's socket from zmq4's.
+// If that is not possible, it returns an error, and the socket is not a server.
 func enforceDomain(sock *zmq4.Socket) error {
 	raw, err := rawSocket(sock)
 	if err != nil {

@@ -11,17 +11,16 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// A REP server that lets in one client, and knows it by name.
+// A REP server admits one client, and knows its name.
 func Example() {
 	alice, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	zctx, err := zmq4.NewContext()
 	check(err)
 
-	// Who may connect. Any zap.Handler will do.
-	ctx, cancel := context.WithCancel(context.Background())
-	authenticator, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+	// The handler decides. Most programs use one of package policy.
+	auth, err := libzmq.Start(zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		if key, ok := req.CurveKey(); ok && key == alice.Public() {
-			return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+			return zap.Allow("alice")
 		}
 		return zap.Refuse("not alice")
 	}), nil)
@@ -29,14 +28,14 @@ func Example() {
 
 	server, err := zctx.NewSocket(zmq4.REP)
 	check(err)
-	check(libzmq.Server(server, serverKeys, "payments"))
+	check(libzmq.SetServer(server, serverKeys, "payments"))
 	check(server.Bind("tcp://127.0.0.1:*"))
 	endpoint, err := server.GetLastEndpoint()
 	check(err)
 
 	client, err := zctx.NewSocket(zmq4.REQ)
 	check(err)
-	check(libzmq.Client(client, alice, serverKeys.Public()))
+	check(libzmq.SetClient(client, alice, serverKeys.Public()))
 	check(client.Connect(endpoint))
 	_, err = client.Send("good morning", 0)
 	check(err)
@@ -45,11 +44,10 @@ func Example() {
 	check(err)
 	fmt.Println(properties["User-Id"], "says:", text)
 
-	// The sockets first, so that nobody waits for a handler that is gone.
+	// The sockets first: without a handler the server admits nobody.
 	client.Close()
 	server.Close()
-	cancel()
-	authenticator.Wait()
+	auth.Close()
 	check(zctx.Term())
 	// Output: alice says: good morning
 }

@@ -1,4 +1,13 @@
 package libzmq
 
-// StartWithin is Start with another patience for decisions.
+const Endpoint = endpoint
+
+var (
+	ErrInUse  = errInUse
+	ErrDomain = errDomain
+	ErrBound  = errBound
+	ErrNoKey  = errNoKey
+)
+
+// StartWithin is Start with another bound for decisions.
 var StartWithin = start

@@ -39,9 +39,9 @@ func TestAdmitted(t *testing.T) {
 					return only(keys)(ctx, req)
 				}), nil)
 				server := zmqtest.NewSocket(t, zctx, pattern.server)
-				ztest.Must(t, libzmq.Server(server, serverKeys, "payments"), server.SetIdentity("till-1"))
+				ztest.Must(t, libzmq.SetServer(server, serverKeys, "payments"), server.SetIdentity("till-1"))
 				client := zmqtest.NewSocket(t, zctx, pattern.client)
-				ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public()))
+				ztest.Must(t, libzmq.SetClient(client, keys, serverKeys.Public()))
 				outcomes := zmqtest.Monitor(t, zctx, client)
 				ztest.Must(t, client.Connect(zmqtest.Bind(t, server, transport)))
 				if _, err := client.SendMessage("first", "second"); err != nil {
@@ -136,7 +136,7 @@ func TestRefused(t *testing.T) {
 			serverKeys := curve.GenerateKey()
 			server, endpoint := newServer(t, zctx, zmq4.REP, serverKeys, "payments")
 			client := zmqtest.NewSocket(t, zctx, zmq4.REQ)
-			ztest.Must(t, libzmq.Client(client, curve.GenerateKey(), serverKeys.Public()))
+			ztest.Must(t, libzmq.SetClient(client, curve.GenerateKey(), serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, zctx, client)
 			ztest.Must(t, client.Connect(endpoint))
 			if got := outcomes.Next(t); got != tt.outcome {
@@ -179,10 +179,10 @@ func TestWrongServerKey(t *testing.T) {
 		return zap.Reply{Status: zap.StatusOK}
 	}), nil)
 	server := zmqtest.NewSocket(t, zctx, zmq4.REP)
-	ztest.Must(t, libzmq.Server(server, curve.GenerateKey(), "payments"))
+	ztest.Must(t, libzmq.SetServer(server, curve.GenerateKey(), "payments"))
 	atServer := zmqtest.Monitor(t, zctx, server)
 	client := zmqtest.NewSocket(t, zctx, zmq4.REQ)
-	ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKey().Public()))
+	ztest.Must(t, libzmq.SetClient(client, keys, curve.GenerateKey().Public()))
 	atClient := zmqtest.Monitor(t, zctx, client)
 	ztest.Must(t, client.Connect(zmqtest.Bind(t, server, "tcp")))
 	for range 2 {
@@ -308,7 +308,7 @@ func TestContexts(t *testing.T) {
 	for i := range n {
 		for j := range n {
 			client := zmqtest.NewSocket(t, clients, zmq4.PUSH)
-			ztest.Must(t, libzmq.Client(client, users[j], serverKeys.Public()))
+			ztest.Must(t, libzmq.SetClient(client, users[j], serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, clients, client)
 			ztest.Must(t, client.Connect(endpoints[i]))
 			want := "refused: 400"

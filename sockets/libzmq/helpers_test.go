@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { ztest.Main(m) }
 func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
-	ztest.Must(t, libzmq.Server(sock, keys, domain))
+	ztest.Must(t, libzmq.SetServer(sock, keys, domain))
 	return sock, zmqtest.Bind(t, sock, "tcp")
 }
 
@@ -36,7 +36,7 @@ const secondTry = 300 * time.Millisecond
 func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string, outcomes zmqtest.Events) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
-	ztest.Must(t, sock.SetHandshakeIvl(secondTry), libzmq.Server(sock, keys, domain))
+	ztest.Must(t, sock.SetHandshakeIvl(secondTry), libzmq.SetServer(sock, keys, domain))
 	outcomes = zmqtest.Monitor(t, zctx, sock)
 	return sock, zmqtest.Bind(t, sock, "tcp"), outcomes
 }
@@ -45,7 +45,7 @@ func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys c
 func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, server curve.PublicKey, endpoint string) *zmq4.Socket {
 	t.Helper()
 	sock := zmqtest.NewSocket(t, zctx, kind)
-	ztest.Must(t, libzmq.Client(sock, keys, server), sock.Connect(endpoint))
+	ztest.Must(t, libzmq.SetClient(sock, keys, server), sock.Connect(endpoint))
 	return sock
 }
 

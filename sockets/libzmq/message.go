@@ -6,10 +6,9 @@ package libzmq
 #include <string.h>
 #include <zmq.h>
 
-// Receives a message of several parts: all of them in buffer, one behind the
-// other, their sizes in sizes. From the first part on that doesn't fit they are
-// received and dropped. Returns how many parts are there, and -1 if there is no
-// message yet.
+// Receives a message of several parts into buffer, one part after the other, and
+// their sizes into sizes. Drops the first part that does not fit and all that follow.
+// Returns the number of parts, or -1 if there is no message.
 static int zcurve_receive (void *socket, char *buffer, size_t capacity, size_t *sizes, int most, int *whole)
 {
     size_t used = 0;
@@ -41,7 +40,7 @@ static int zcurve_receive (void *socket, char *buffer, size_t capacity, size_t *
     return parts;
 }
 
-// Sends a message of several parts, which stand in buffer one behind the other.
+// Sends a message of several parts, which are in buffer one after the other.
 static int zcurve_send (void *socket, const char *buffer, const size_t *sizes, int parts)
 {
     for (int i = 0; i < parts; i++) {
@@ -66,18 +65,18 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-// Bounds of a ZAP request as it comes from libzmq: its parts are 255 octets at
-// most, but for the routing ids of proxies in front.
+// Bounds of a ZAP message. The parts of a request from libzmq have 255 bytes at most,
+// and proxies put routing ids in front of them.
 const (
-	maxMessage = 64 << 10 // octets
+	maxMessage = 64 << 10 // bytes
 	maxParts   = 64
 )
 
 // errTooLarge means that a message is larger than any ZAP request or reply.
 var errTooLarge = errors.New("libzmq: a ZAP message of more than 64 KiB or 64 parts")
 
-// messenger receives and sends whole messages, with one call into libzmq each:
-// zmq4 takes three for every part. It belongs to one goroutine.
+// messenger receives and sends whole messages with one call of C each. zmq4 needs three
+// calls for each part. For one goroutine at a time.
 type messenger struct {
 	socket unsafe.Pointer
 	buffer []byte
@@ -92,12 +91,12 @@ func newMessenger(sock *zmq4.Socket) (*messenger, error) {
 	return &messenger{socket: raw, buffer: make([]byte, maxMessage), sizes: make([]C.size_t, maxParts)}, nil
 }
 
-// rawSocket returns libzmq's socket, which zmq4 keeps to itself. If it can't be had
-// any more in a later version, that is an error.
+// rawSocket returns libzmq's socket, which is in an unexported field of zmq4's. It
+// returns an error if a later version of zmq4 has no such field.
 func rawSocket(sock *zmq4.Socket) (unsafe.Pointer, error) {
 	field := reflect.ValueOf(sock).Elem().FieldByName("soc")
 	if field.Kind() != reflect.UnsafePointer {
-		return nil, errors.New("this version of zmq4 hides libzmq's socket")
+		return nil, errors.New("unsupported version of github.com/pebbe/zmq4: cannot reach the libzmq socket")
 	}
 	raw := field.UnsafePointer()
 	if raw == nil {
@@ -106,8 +105,8 @@ func rawSocket(sock *zmq4.Socket) (unsafe.Pointer, error) {
 	return raw, nil
 }
 
-// receive takes one message that is there already. The error is a zmq4.Errno, EAGAIN
-// if there is none; or errTooLarge, with the first parts of the message.
+// receive returns a message that has arrived. The error is a zmq4.Errno, EAGAIN if
+// there is no message; or errTooLarge, together with the first parts of the message.
 func (m *messenger) receive() (frames [][]byte, err error) {
 	var whole C.int
 	n, err := C.zcurve_receive(m.socket, (*C.char)(unsafe.Pointer(&m.buffer[0])), C.size_t(len(m.buffer)), &m.sizes[0], maxParts, &whole)
@@ -129,8 +128,7 @@ func (m *messenger) receive() (frames [][]byte, err error) {
 	return frames, nil
 }
 
-// send sends one whole message without waiting. The error is errTooLarge or a
-// zmq4.Errno.
+// send sends a message without waiting. The error is errTooLarge or a zmq4.Errno.
 func (m *messenger) send(frames [][]byte) error {
 	if len(frames) > maxParts {
 		return errTooLarge

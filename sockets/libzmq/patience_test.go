@@ -43,9 +43,9 @@ func (p prompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return p.Handle(context.Background(), req), true
 }
 
-// TestWaitLeavesHandlers: Wait returns although a handler goes on, and so does one that
-// should decide at once.
-func TestWaitLeavesHandlers(t *testing.T) {
+// TestCloseLeavesHandlers: Close returns although a handler does not, neither from
+// Handle nor from HandleAtOnce.
+func TestCloseLeavesHandlers(t *testing.T) {
 	t.Parallel()
 	for name, isPrompt := range map[string]bool{"in Handle": false, "in HandleAtOnce": true} {
 		t.Run(name, func(t *testing.T) {
@@ -57,16 +57,14 @@ func TestWaitLeavesHandlers(t *testing.T) {
 				handler = prompt{d}
 			}
 			var log ztest.Log
-			ctx, cancel := context.WithCancel(t.Context())
-			a, err := libzmq.Start(ctx, zctx, handler, log.Logger())
+			a, err := libzmq.Start(zctx, handler, log.Logger())
 			ztest.Must(t, err)
 			dealer := asker(t, zctx, zmq4.DEALER)
 			ask(t, dealer, "1", "slow")
 			ztest.Receive(t, "the handler is asked", d.entered)
-			cancel()
 			done := make(chan struct{})
-			go func() { a.Wait(); close(done) }()
-			ztest.Receive(t, "Wait returns", done)
+			go func() { a.Close(); close(done) }()
+			ztest.Receive(t, "Close returns", done)
 			if isPrompt != (log.Count("level=ERROR", "does not return from HandleAtOnce") == 1) {
 				t.Errorf("log:\n%s", &log)
 			}
@@ -81,11 +79,9 @@ func TestDecisionTime(t *testing.T) {
 	zctx := zmqtest.NewContext(t)
 	d := newDeaf(t)
 	var log ztest.Log
-	ctx, cancel := context.WithCancel(t.Context())
-	a, err := libzmq.StartWithin(ctx, zctx, d, log.Logger(), 10*time.Millisecond)
+	a, err := libzmq.StartWithin(zctx, d, log.Logger(), 10*time.Millisecond)
 	ztest.Must(t, err)
-	defer a.Wait()
-	defer cancel()
+	defer a.Close()
 	dealer := asker(t, zctx, zmq4.DEALER)
 	for range 2 {
 		for range maxInFlight {
@@ -140,7 +136,7 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 		t.Errorf("%s got %+v", got, reply)
 	}
 	stop()
-	if log.Count("level=ERROR", "the ZAP handler ended its goroutine: going on\"") != 1 || log.Count("going on again", "count=2") != 1 {
+	if log.Count("level=ERROR", "the ZAP handler ended its goroutine: continuing\"") != 1 || log.Count("continuing again", "count=2") != 1 {
 		t.Errorf("log:\n%s", &log)
 	}
 	zmqtest.Start(t, zctx, byDomain, nil) // the endpoint is free
@@ -161,7 +157,7 @@ func TestReplyTooLarge(t *testing.T) {
 	_, endpoint := newServer(t, zctx, zmq4.PULL, keys, "payments")
 	client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 	outcomes := zmqtest.Monitor(t, zctx, client)
-	ztest.Must(t, libzmq.Client(client, curve.GenerateKey(), keys.Public()), client.Connect(endpoint))
+	ztest.Must(t, libzmq.SetClient(client, curve.GenerateKey(), keys.Public()), client.Connect(endpoint))
 	if got := outcomes.Next(t); got != "refused: 500" {
 		t.Errorf("got %s", got)
 	}

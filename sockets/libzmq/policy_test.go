@@ -75,7 +75,7 @@ security
 		}
 	}
 	byCurve := func(c *cert.Certificate) func(*zmq4.Socket) error {
-		return func(sock *zmq4.Socket) error { return libzmq.Client(sock, c.Secret, serverKeys.Public()) }
+		return func(sock *zmq4.Socket) error { return libzmq.SetClient(sock, c.Secret, serverKeys.Public()) }
 	}
 	for _, tt := range []struct {
 		domain, name string
@@ -106,7 +106,7 @@ security
 			case "passwords":
 				ztest.Must(t, server.SetZapDomain(tt.domain), server.SetPlainServer(1))
 			default:
-				ztest.Must(t, libzmq.Server(server, serverKeys, tt.domain))
+				ztest.Must(t, libzmq.SetServer(server, serverKeys, tt.domain))
 			}
 			client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 			ztest.Must(t, tt.client(client))

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
@@ -39,10 +38,9 @@ func TestStartStop(t *testing.T) {
 		})
 	}
 	for i := range 200 {
-		ctx, stop := context.WithCancel(t.Context())
 		var a *libzmq.Authenticator
 		patiently("sockets for an authenticator", func() (err error) {
-			a, err = libzmq.Start(ctx, zctx, byDomain, nil)
+			a, err = libzmq.Start(zctx, byDomain, nil)
 			return err
 		})
 		if i%20 == 0 {
@@ -58,20 +56,22 @@ func TestStartStop(t *testing.T) {
 			}
 			ztest.Must(t, dealer.Close())
 		}
-		stop()
-		a.Wait()
+		ztest.Must(t, a.Close())
 	}
 }
 
-// TestStoppedBefore: a context that is done ends it at once.
-func TestStoppedBefore(t *testing.T) {
+// TestClose: Close can be called more than once, and from many goroutines.
+func TestClose(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	a, err := libzmq.Start(ctx, zctx, byDomain, nil)
+	a, err := libzmq.Start(zctx, byDomain, nil)
 	ztest.Must(t, err)
-	a.Wait()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { a.Close() })
+	}
+	all.Wait()
+	a.Close()
 	zmqtest.Start(t, zctx, byDomain, nil)
 }
 
@@ -81,14 +81,14 @@ func TestTerm(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	h := newHeld()
-	a, err := libzmq.Start(context.Background(), zctx, h, nil)
+	a, err := libzmq.Start(zctx, h, nil)
 	ztest.Must(t, err)
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "slow")
 	ztest.Receive(t, "the handler is asked", h.entered)
 	ztest.Must(t, dealer.Close())
 	zmqtest.Term(t, zctx)
-	a.Wait()
+	a.Close()
 }
 
 // TestStopRefusesNobody: a client whose decision is cut short by a stop hears
@@ -104,7 +104,7 @@ func TestStopRefusesNobody(t *testing.T) {
 			keys, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 			_, endpoint, _ := newImpatientServer(t, zctx, zmq4.PULL, serverKeys, "slow")
 			client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
-			ztest.Must(t, libzmq.Client(client, keys, serverKeys.Public()))
+			ztest.Must(t, libzmq.SetClient(client, keys, serverKeys.Public()))
 			outcomes := zmqtest.Monitor(t, zctx, client)
 			ztest.Must(t, client.Connect(endpoint))
 			ztest.Receive(t, "the handler is asked", h.entered)
@@ -127,7 +127,7 @@ func TestRestart(t *testing.T) {
 	zctx, clients := zmqtest.NewContext(t), zmqtest.NewContext(t)
 	friend, stranger, serverKeys := curve.GenerateKey(), curve.GenerateKey(), curve.GenerateKey()
 	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
-	ztest.Must(t, server.SetHandshakeIvl(secondTry), libzmq.Server(server, serverKeys, "payments"))
+	ztest.Must(t, server.SetHandshakeIvl(secondTry), libzmq.SetServer(server, serverKeys, "payments"))
 	endpoint := zmqtest.Bind(t, server, "tcp")
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -205,7 +205,7 @@ func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server
 	err = errors.Join(
 		sock.SetLinger(0),
 		sock.SetReconnectIvl(time.Millisecond),
-		libzmq.Client(sock, keys, server),
+		libzmq.SetClient(sock, keys, server),
 		sock.Connect(endpoint))
 	sock.Send("stranger", zmq4.DONTWAIT)
 	for err == nil && ctx.Err() == nil {
@@ -218,17 +218,14 @@ func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server
 	return err
 }
 
-// TestHandlerContext: the context that a handler gets ends with the authenticator,
-// and a handler that goes on regardless holds up neither Wait nor the next one.
+// TestHandlerContext: the context of a handler ends with the authenticator, and a
+// handler that does not return holds up neither Close nor the next authenticator.
 func TestHandlerContext(t *testing.T) {
 	t.Parallel()
-	type contextKey struct{}
 	zctx := zmqtest.NewContext(t)
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), contextKey{}, "value"))
-	defer cancel()
-	entered, release, left := make(chan any, 1), make(chan struct{}), make(chan struct{})
-	a, err := libzmq.Start(ctx, zctx, zap.HandlerFunc(func(ctx context.Context, _ *zap.Request) zap.Reply {
-		entered <- ctx.Value(contextKey{})
+	entered, release, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	a, err := libzmq.Start(zctx, zap.HandlerFunc(func(ctx context.Context, _ *zap.Request) zap.Reply {
+		close(entered)
 		defer close(left)
 		<-ctx.Done()
 		<-release
@@ -236,19 +233,14 @@ func TestHandlerContext(t *testing.T) {
 	}), nil)
 	ztest.Must(t, err)
 	ask(t, asker(t, zctx, zmq4.DEALER), "1", "payments")
-	if diff := cmp.Diff("value", ztest.Receive(t, "the handler is asked", entered)); diff != "" {
-		t.Errorf("context (-want +got):\n%s", diff)
-	}
-	cancel()
-	waited := make(chan struct{})
+	ztest.Receive(t, "the handler is asked", entered)
+	closed := make(chan struct{})
 	go func() {
-		a.Wait()
-		close(waited)
+		a.Close()
+		close(closed)
 	}()
-	ztest.Receive(t, "Wait returns", waited)
-	next, err := libzmq.Start(t.Context(), zctx, byDomain, nil)
-	ztest.Must(t, err)
-	t.Cleanup(next.Wait)
+	ztest.Receive(t, "Close returns", closed)
+	zmqtest.Start(t, zctx, byDomain, nil)
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "payments")
 	answer(t, dealer)

@@ -11,75 +11,77 @@ import (
 )
 
 var (
-	// ErrNoCurve means that libzmq was built without CURVE.
-	ErrNoCurve = errors.New("libzmq: this libzmq is built without CURVE")
-	// ErrDomain means that a ZAP domain is missing or invalid.
-	ErrDomain = errors.New("libzmq: invalid ZAP domain")
-	// ErrBound means that a socket is bound or connected already. libzmq
-	// would apply the options to later endpoints only, and leave that one open.
-	ErrBound = errors.New("libzmq: the socket is bound or connected already: secure it first")
+	// errNoCurve means that libzmq was built without CURVE.
+	errNoCurve = errors.New("libzmq: this libzmq was built without CURVE")
+	// errNoKey means that there is no secret key.
+	errNoKey = errors.New("libzmq: no secret key")
+	// errDomain means that a ZAP domain is missing or invalid.
+	errDomain = errors.New("libzmq: invalid ZAP domain")
+	// errBound means that a socket is bound or connected. libzmq would apply the options
+	// to later endpoints only, and leave that one open.
+	errBound = errors.New("libzmq: the socket is already bound or connected: set its keys first")
 )
 
-// Server makes a socket a CURVE server with these keys, in a ZAP domain of 1 to 255
-// printable ASCII characters. Call it before Bind and Connect.
+// SetServer makes a socket a CURVE server in a ZAP domain of 1 to 255 characters of
+// printable ASCII. Call it before Bind and Connect.
 //
-// Only clients that a ZAP handler admits get in. While no handler is bound in the
-// socket's context, because it is missing, late or gone, nobody gets in and clients
-// retry (ZMQ_ZAP_ENFORCE_DOMAIN, RFC 27).
+// The server admits the clients that a ZAP handler admits. While no handler is bound in
+// the socket's context, it admits no client, and clients retry (ZMQ_ZAP_ENFORCE_DOMAIN,
+// RFC 27).
 //
-// Nothing is set if the error is ErrDomain, ErrBound, ErrNoCurve, or that there is no key.
-// Other errors are libzmq's.
-func Server(sock *zmq4.Socket, keys curve.SecretKey, domain string) error {
+// SetServer sets nothing if there is no key, the domain is empty or invalid, the socket
+// is bound or connected, or libzmq was built without CURVE. Other errors are libzmq's.
+func SetServer(sock *zmq4.Socket, key curve.SecretKey, domain string) error {
 	if domain == "" {
-		return fmt.Errorf("%w: it is empty: name one, as the policy does", ErrDomain)
+		return fmt.Errorf("%w: it is empty; use one that the policy names", errDomain)
 	}
-	// A request with another domain would be malformed: nobody would get in.
+	// The handler would never see a request with an invalid domain.
 	if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: domain, Mechanism: zap.Null}); err != nil {
-		return fmt.Errorf("%w: %w", ErrDomain, err)
+		return fmt.Errorf("%w: %w", errDomain, err)
 	}
-	if err := checkServer(sock, keys); err != nil {
+	if err := checkServer(sock, key); err != nil {
 		return err
 	}
 	return set(
-		func() error { return enforceDomain(sock) }, // first: without it a domain is open
+		func() error { return enforceDomain(sock) }, // first, so that the domain is never open
 		func() error { return sock.SetZapDomain(domain) },
-		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
+		func() error { return sock.SetCurveSecretkey(string(key.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
 	)
 }
 
-// ServerWithoutAuthentication makes a socket a CURVE server that admits every client
-// that knows its public key: what they send is encrypted, but it can be from anybody.
-// No ZAP handler is asked, even if there is one. Call it before Bind and Connect.
+// SetServerWithoutAuthentication makes a socket a CURVE server that admits every client
+// that knows its public key. Messages are encrypted, but can be from anyone. The server
+// never asks a ZAP handler. Call it before Bind and Connect.
 //
-// The errors are those of Server. ErrDomain means that the socket has a ZAP domain.
-func ServerWithoutAuthentication(sock *zmq4.Socket, keys curve.SecretKey) error {
-	if err := checkServer(sock, keys); err != nil {
+// It sets nothing if the socket is in a ZAP domain, and in the cases of SetServer.
+func SetServerWithoutAuthentication(sock *zmq4.Socket, key curve.SecretKey) error {
+	if err := checkServer(sock, key); err != nil {
 		return err
 	}
 	domain, err := sock.GetZapDomain()
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if domain != "" { // libzmq can't take it back
-		return fmt.Errorf("%w: the socket is in domain %q, where a handler decides", ErrDomain, domain)
+	if domain != "" { // libzmq cannot unset it
+		return fmt.Errorf("%w: the socket is in domain %q, where a handler decides", errDomain, domain)
 	}
 	return set(
-		func() error { return enforceDomain(sock) }, // without a domain: asks nobody
-		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
+		func() error { return enforceDomain(sock) }, // without a domain it asks no handler
+		func() error { return sock.SetCurveSecretkey(string(key.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
 	)
 }
 
-// Client makes a socket a CURVE client with these keys, of the server with that
-// public key. Call it before Bind and Connect; and again before each Connect to
-// another server, with the key of that one.
+// SetClient makes a socket a CURVE client of the server with this public key. Call it
+// before Bind and Connect. To connect to several servers, call it before each Connect,
+// with the key of that server.
 //
-// Nothing is set if the error is ErrBound, because the socket is bound or connected
-// already without CURVE; ErrNoCurve; curve.ErrPublicKey, for the server's key; or
-// that there is no key.
-func Client(sock *zmq4.Socket, keys curve.SecretKey, server curve.PublicKey) error {
-	if err := check(keys); err != nil {
+// SetClient sets nothing if there is no key, the server's key is invalid
+// (curve.ErrPublicKey), the socket is bound or connected without CURVE, or libzmq was
+// built without CURVE. Other errors are libzmq's.
+func SetClient(sock *zmq4.Socket, key curve.SecretKey, server curve.PublicKey) error {
+	if err := check(key); err != nil {
 		return err
 	}
 	if err := server.Check(); err != nil {
@@ -89,49 +91,49 @@ func Client(sock *zmq4.Socket, keys curve.SecretKey, server curve.PublicKey) err
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if mechanism != zmq4.CURVE { // else it may be one of several servers
+	if mechanism != zmq4.CURVE { // with CURVE it may be connected to another server
 		if err := checkUnbound(sock); err != nil {
 			return err
 		}
 	}
 	return set(
-		func() error { return sock.SetCurvePublickey(keys.Public().String()) },
-		func() error { return sock.SetCurveSecretkey(string(keys.AppendZ85(nil))) },
+		func() error { return sock.SetCurvePublickey(key.Public().String()) },
+		func() error { return sock.SetCurveSecretkey(string(key.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServerkey(server.String()) },
 	)
 }
 
-// checkServer checks what a server needs, before anything is set.
-func checkServer(sock *zmq4.Socket, keys curve.SecretKey) error {
-	if err := check(keys); err != nil {
+// checkServer checks the key and the socket before anything is set.
+func checkServer(sock *zmq4.Socket, key curve.SecretKey) error {
+	if err := check(key); err != nil {
 		return err
 	}
 	return checkUnbound(sock)
 }
 
-// checkUnbound returns ErrBound for a socket that is bound or connected.
+// checkUnbound returns errBound for a socket that is bound or connected.
 func checkUnbound(sock *zmq4.Socket) error {
 	endpoint, err := sock.GetLastEndpoint()
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
 	if endpoint != "" {
-		return fmt.Errorf("%w (%s)", ErrBound, endpoint)
+		return fmt.Errorf("%w (%s)", errBound, endpoint)
 	}
 	return nil
 }
 
-func check(keys curve.SecretKey) error {
+func check(key curve.SecretKey) error {
 	if !zmq4.HasCurve() {
-		return ErrNoCurve
+		return errNoCurve
 	}
-	if keys.IsZero() {
-		return errors.New("libzmq: no secret key")
+	if key.IsZero() {
+		return errNoKey
 	}
 	return nil
 }
 
-// set applies options until one fails.
+// set sets options until one fails.
 func set(options ...func() error) error {
 	for _, option := range options {
 		if err := option(); err != nil {

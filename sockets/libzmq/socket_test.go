@@ -33,21 +33,21 @@ func TestBadKeys(t *testing.T) {
 	for name, tt := range map[string]struct {
 		keys   curve.SecretKey
 		server curve.PublicKey
-		err    error // nil for any
+		err    error
 	}{
-		"no secret":               {curve.SecretKey{}, other.Public(), nil},
+		"no secret":               {curve.SecretKey{}, other.Public(), libzmq.ErrNoKey},
 		"no server key":           {good, curve.PublicKey{}, curve.ErrPublicKey},
 		"server key of low order": {good, curve.PublicKey{1}, curve.ErrPublicKey},
 	} {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-		if err := libzmq.Client(sock, tt.keys, tt.server); err == nil || tt.err != nil && !errors.Is(err, tt.err) {
+		if err := libzmq.SetClient(sock, tt.keys, tt.server); !errors.Is(err, tt.err) {
 			t.Errorf("%s: client: got %v, want %v", name, err, tt.err)
 		}
 		if tt.keys.IsZero() {
-			if err := libzmq.Server(sock, tt.keys, "payments"); err == nil {
+			if err := libzmq.SetServer(sock, tt.keys, "payments"); !errors.Is(err, tt.err) {
 				t.Errorf("%s: server: got %v", name, err)
 			}
-			if err := libzmq.ServerWithoutAuthentication(sock, tt.keys); err == nil {
+			if err := libzmq.SetServerWithoutAuthentication(sock, tt.keys); !errors.Is(err, tt.err) {
 				t.Errorf("%s: server without authentication: got %v", name, err)
 			}
 		}
@@ -69,14 +69,14 @@ func TestDomainRequired(t *testing.T) {
 		"with a NUL":   "a\x00b",
 	} {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-		if err := libzmq.Server(sock, keys, domain); !errors.Is(err, libzmq.ErrDomain) {
+		if err := libzmq.SetServer(sock, keys, domain); !errors.Is(err, libzmq.ErrDomain) {
 			t.Errorf("domain %s: got %v, want %v", name, err, libzmq.ErrDomain)
 		}
 		untouched(t, name, sock)
 	}
 	sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-	ztest.Must(t, libzmq.Server(sock, keys, "payments"))
-	if err := libzmq.ServerWithoutAuthentication(sock, keys); !errors.Is(err, libzmq.ErrDomain) {
+	ztest.Must(t, libzmq.SetServer(sock, keys, "payments"))
+	if err := libzmq.SetServerWithoutAuthentication(sock, keys); !errors.Is(err, libzmq.ErrDomain) {
 		t.Errorf("without authentication, in a domain: got %v, want %v", err, libzmq.ErrDomain)
 	}
 }
@@ -92,12 +92,12 @@ func TestBoundFirst(t *testing.T) {
 	connected := zmqtest.NewSocket(t, zctx, zmq4.REP)
 	ztest.Must(t, connected.Connect(endpoint))
 	for name, sock := range map[string]*zmq4.Socket{"bound": bound, "connected": connected} {
-		for _, err := range []error{libzmq.Server(sock, keys, "payments"), libzmq.ServerWithoutAuthentication(sock, keys)} {
+		for _, err := range []error{libzmq.SetServer(sock, keys, "payments"), libzmq.SetServerWithoutAuthentication(sock, keys)} {
 			if !errors.Is(err, libzmq.ErrBound) || !strings.Contains(err.Error(), endpoint) {
 				t.Errorf("%s: got %v, want %v and %s", name, err, libzmq.ErrBound, endpoint)
 			}
 		}
-		if err := libzmq.Client(sock, keys, curve.GenerateKey().Public()); !errors.Is(err, libzmq.ErrBound) {
+		if err := libzmq.SetClient(sock, keys, curve.GenerateKey().Public()); !errors.Is(err, libzmq.ErrBound) {
 			t.Errorf("%s: client: got %v, want %v", name, err, libzmq.ErrBound)
 		}
 		untouched(t, name, sock)
@@ -105,7 +105,7 @@ func TestBoundFirst(t *testing.T) {
 	// A client of several servers sets the key of each before it connects to that one.
 	client := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 	for range 2 {
-		ztest.Must(t, libzmq.Client(client, keys, curve.GenerateKey().Public()), client.Connect(endpoint))
+		ztest.Must(t, libzmq.SetClient(client, keys, curve.GenerateKey().Public()), client.Connect(endpoint))
 	}
 }
 
@@ -122,7 +122,7 @@ func TestOptions(t *testing.T) {
 	longest := strings.Repeat("d", 255)
 	for _, domain := range []string{"payments", "a b~", longest} {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-		ztest.Must(t, libzmq.Server(sock, server, domain))
+		ztest.Must(t, libzmq.SetServer(sock, server, domain))
 		if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 			t.Errorf("domain %q: got %v, %v", domain, mechanism, err)
 		}
@@ -134,7 +134,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-	ztest.Must(t, libzmq.ServerWithoutAuthentication(sock, server))
+	ztest.Must(t, libzmq.SetServerWithoutAuthentication(sock, server))
 	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 		t.Errorf("without authentication: got %v, %v", mechanism, err)
 	}
@@ -145,7 +145,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("without authentication: got domain %q", got)
 	}
 	sock = zmqtest.NewSocket(t, zctx, zmq4.DEALER)
-	ztest.Must(t, libzmq.Client(sock, keys, server.Public()))
+	ztest.Must(t, libzmq.SetClient(sock, keys, server.Public()))
 	if mechanism, err := sock.GetMechanism(); err != nil || mechanism != zmq4.CURVE {
 		t.Errorf("client: got %v, %v", mechanism, err)
 	}
@@ -166,9 +166,9 @@ func TestClosedSocket(t *testing.T) {
 	sock := zmqtest.NewSocket(t, zmqtest.NewContext(t), zmq4.DEALER)
 	ztest.Must(t, sock.Close())
 	for _, err := range []error{
-		libzmq.Client(sock, keys, keys.Public()),
-		libzmq.ServerWithoutAuthentication(sock, keys),
-		libzmq.Server(sock, keys, "payments"),
+		libzmq.SetClient(sock, keys, keys.Public()),
+		libzmq.SetServerWithoutAuthentication(sock, keys),
+		libzmq.SetServer(sock, keys, "payments"),
 	} {
 		if !errors.Is(err, zmq4.ErrorSocketClosed) {
 			t.Errorf("got %v, want %v", err, zmq4.ErrorSocketClosed)
@@ -213,7 +213,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	zctx := zmqtest.NewContext(t)
 	serverKeys := curve.GenerateKey()
 	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
-	ztest.Must(t, libzmq.ServerWithoutAuthentication(server, serverKeys))
+	ztest.Must(t, libzmq.SetServerWithoutAuthentication(server, serverKeys))
 	endpoint := zmqtest.Bind(t, server, "tcp")
 	for _, handler := range []bool{false, true} {
 		if handler {

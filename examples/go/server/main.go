@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log"
 	"log/slog"
@@ -35,14 +34,14 @@ func serve(endpoint, certificate, zauth string) error {
 	}
 	defer client.Close()
 	// Start before the first server socket binds. Nil is libzmq's default context.
-	if _, err := libzmq.Start(context.Background(), nil, client, slog.Default()); err != nil {
+	if _, err := libzmq.Start(nil, client, slog.Default()); err != nil {
 		return err
 	}
 	server, err := zmq4.NewSocket(zmq4.REP)
 	if err != nil {
 		return err
 	}
-	if err := libzmq.Server(server, c.Secret, "hello"); err != nil {
+	if err := libzmq.SetServer(server, c.Secret, "hello"); err != nil {
 		return err
 	}
 	if err := server.Bind(endpoint); err != nil {

@@ -5,11 +5,9 @@
 package zmqtest
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,16 +75,9 @@ func Bind(t testing.TB, sock *zmq4.Socket, transport string) string {
 // Start runs an authenticator until stop is called or the test ends.
 func Start(t testing.TB, zctx *zmq4.Context, handler zap.Handler, log *slog.Logger) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	authenticator, err := libzmq.Start(ctx, zctx, handler, log)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		cancel()
-		authenticator.Wait()
-	})
+	authenticator, err := libzmq.Start(zctx, handler, log)
+	ztest.Must(t, err)
+	stop = func() { authenticator.Close() }
 	t.Cleanup(stop)
 	return stop
 }
