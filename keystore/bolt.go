@@ -2,195 +2,117 @@ package keystore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
-
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// boltPatience is how long another process is waited for that writes the file, or reads
-// all of it, which takes seconds for a million identities; boltBusy is for how long the
-// file isn't read while others write it one after another.
-const (
-	boltPatience = 20 * time.Second
-	boltBusy     = time.Second
-)
+// boltBusy is for how long the file isn't read while others write it one after another.
+const boltBusy = time.Second
 
 // Buckets of a bolt: store. The keys of the first two are public keys.
-var (
-	identitiesBucket  = []byte("identities")
-	revocationsBucket = []byte("revocations")
-	sumsBucket        = []byte("sums")
+const (
+	identitiesBucket  = "identities"
+	revocationsBucket = "revocations"
+	sumsBucket        = "sums"
 )
 
-// revocationsSum is the key of sumsBucket under which the count of the revocations and
-// the exclusive or of the hashes of their keys are: if one is lost, it is noticed.
-var revocationsSum = []byte("revocations")
+var (
+	// revocationsSum is the key in sumsBucket of the number of revocations and the
+	// exclusive or of the hashes of their keys: these show if one is lost.
+	revocationsSum = []byte("revocations")
+	// versionKey is the key in sumsBucket of a random text that is new in every state
+	// of a store.
+	versionKey = []byte("version")
+)
 
-// versionKey is the key of sumsBucket with a number that no two states of a store
-// have in common.
-var versionKey = []byte("version")
+// errNoBolt means that the program can't read these files.
+var errNoBolt = errors.New(`this program can't open bolt: keystores: it needs import _ "github.com/zcurve/zcurve/keystore/boltstore"`)
 
-// ErrDamaged means that the file of a store was changed by something else than
-// package keystore.
-var ErrDamaged = errors.New("damaged: restore a backup")
-
-// bolt is a store of the kind bolt:. All of it is in memory too. The file is open
-// only while it is read or written: others can write it meanwhile, and a process that
-// is killed leaves no lock behind.
+// bolt is a store of the kind bolt:. All of it is in memory too.
 type bolt struct {
 	memory
+	file     kv.Driver
 	path     string
 	follower follow.Follower
 
 	work    sync.Mutex // held to read and write the file; taken before memory.mu
 	stamp   follow.Stamp
 	version []byte                  // of what is in memory; nil before the first reading
-	unsure  bool                    // all is to be read, also if the version is the same
-	broken  map[curve.PublicKey]sum // those that are broken, as reported
+	unsure  bool                    // read everything, even if the version is the same
+	invalid map[curve.PublicKey]sum // entries that can't be read, as logged
 }
 
-// sum tells whether an identity has changed in the file.
+// sum shows whether an identity has changed in the file.
 type sum [16]byte
 
-// boltSum is that of a value.
-func boltSum(value []byte) sum {
+func sumOf(value []byte) sum {
 	s := sha256.Sum256(value)
 	return sum(s[:len(sum{})])
 }
 
-// boltRecord is what is known of an identity beside its certificate.
-type boltRecord struct {
+// boltHead is what the file holds of an identity beside its certificate.
+type boltHead struct {
 	Name   string   `json:"name"`
 	Groups []string `json:"groups,omitempty"`
 }
 
 func openBolt(path string, log *slog.Logger) (*bolt, error) {
-	b := &bolt{path: path, memory: memory{log: log}, follower: follow.Follower{Name: path, Log: log}, broken: map[curve.PublicKey]sum{}}
+	if kv.Files == nil {
+		return nil, errNoBolt
+	}
+	b := &bolt{file: kv.Files, path: path, memory: memory{log: log}, follower: follow.Follower{Name: path, Log: log}, invalid: map[curve.PublicKey]sum{}}
 	if err := b.refresh(); err != nil {
 		return nil, err
 	}
-	log.Info("keystore read", "keystore", path, "identities", b.Len())
+	log.Info("keystore loaded", "keystore", path, "identities", b.Len())
 	return b, nil
 }
 
-// createBolt makes an empty file.
+// createBolt creates an empty file.
 func createBolt(path string) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: boltPatience})
-	if err != nil {
-		return err
+	if kv.Files == nil {
+		return errNoBolt
 	}
-	return db.Close()
-}
-
-// transaction runs f on the file, which must exist.
-func (b *bolt) transaction(write bool, f func(tx *bbolt.Tx) error) (err error) {
-	if _, err := os.Stat(b.path); err != nil {
-		return fmt.Errorf("keystore: %w", err)
-	}
-	// A file that is cut short while it is read faults, and bbolt panics at some kinds
-	// of damage.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("keystore: %s: %w: %v", b.path, ErrDamaged, p)
-		}
-	}()
-	db, err := bbolt.Open(b.path, 0o600, &bbolt.Options{Timeout: boltPatience, ReadOnly: !write})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return fmt.Errorf("keystore: %s: %w: try again later", b.path, ErrInUse)
-	}
-	if err != nil {
-		return fmt.Errorf("keystore: opening %s failed: %w", b.path, err)
-	}
-	defer db.Close()
-	if err := checkMetas(b.path, db.Info().PageSize); err != nil {
-		return fmt.Errorf("keystore: %s: %w", b.path, err)
-	}
-	if write {
-		if err = db.Update(f); err == nil {
-			// The file has two heads, and if the newer one is damaged the other counts: now
-			// both have what was written.
-			err = db.Update(func(*bbolt.Tx) error { return nil })
-		}
-	} else {
-		err = db.View(f)
-	}
-	if err != nil {
-		return fmt.Errorf("keystore: %s: %w", b.path, err)
-	}
-	return nil
+	return kv.Files.Create(path)
 }
 
 // refresh reads what has changed in the file.
 func (b *bolt) refresh() error {
 	stamp := follow.Look(b.path)
-	if err := b.transaction(false, b.load); err != nil {
+	if err := b.file.View(b.path, b.load); err != nil {
 		return err
 	}
-	// A copy that is under way takes no lock: then all of it is read once more.
+	// Copying over the file takes no lock: if that is going on, read everything again
+	// at the next look.
 	b.stamp, b.unsure = stamp, follow.IsBusy(b.path)
 	return nil
 }
 
-// checkMetas refuses a file with one good head of two. bbolt goes on with that one,
-// which may be of the state before the last change, and a revocation may be that.
-func checkMetas(path string, pageSize int) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	const headSize, metaSize = 16, 64 // of a page, and of what is in it with its sum
-	var changes [2]uint64
-	for i := range changes {
-		var meta [metaSize]byte
-		if _, err := f.ReadAt(meta[:], int64(i*pageSize)+headSize); err != nil {
-			return ErrDamaged
-		}
-		h := fnv.New64a()
-		h.Write(meta[:metaSize-8])
-		if h.Sum64() != binary.NativeEndian.Uint64(meta[metaSize-8:]) {
-			return ErrDamaged
-		}
-		changes[i] = binary.NativeEndian.Uint64(meta[metaSize-16:])
-	}
-	if changes[0]+1 != changes[1] && changes[1]+1 != changes[0] {
-		return ErrDamaged
-	}
-	return nil
-}
-
-// Reload reads the file again, also if there is another in its place.
+// Reload also notices another file in the place of the first.
 func (b *bolt) Reload() error {
 	b.work.Lock()
 	defer b.work.Unlock()
-	b.unsure = true // all of it, whatever it says of itself
+	b.unsure = true // whatever version the file claims to have
 	if err := b.refresh(); err != nil {
-		return err
+		return named(err)
 	}
-	b.log.Info("keystore read again", "keystore", b.path, "identities", b.Len())
+	b.log.Info("keystore reloaded", "keystore", b.path, "identities", b.Len())
 	return nil
 }
 
-// Watch follows the file until ctx is done. What can't be read leaves in force what
-// was known.
 func (b *bolt) Watch(ctx context.Context) error {
 	var out outage
-	var busy time.Time // since when it is being written
+	var busy time.Time // since when others have been writing
 	b.follower.Follow(ctx, func([]string, bool) follow.Next {
 		b.work.Lock()
 		defer b.work.Unlock()
@@ -205,7 +127,7 @@ func (b *bolt) Watch(ctx context.Context) error {
 			if busy.IsZero() {
 				busy = time.Now()
 			}
-			if time.Since(busy) < boltBusy { // if it takes longer it is read between two writers
+			if time.Since(busy) < boltBusy { // if it takes longer, read between two writers
 				return next
 			}
 		}
@@ -213,7 +135,7 @@ func (b *bolt) Watch(ctx context.Context) error {
 		gone, again := out.note(b.log, b.path, err)
 		if gone {
 			b.forget()
-			b.version = []byte("gone") // not that of a file
+			b.version = []byte("gone") // no file has this version
 		}
 		next.After = max(next.After, again)
 		return next
@@ -221,4 +143,164 @@ func (b *bolt) Watch(ctx context.Context) error {
 	return nil
 }
 
+// write changes the file in one transaction: in the end, the file has all changes or
+// none. It first reads what others have written. change returns a function that applies
+// the change to memory, to be called with memory.mu held.
+func (b *bolt) write(change func(boltTx) (apply func(), err error)) error {
+	b.work.Lock()
+	defer b.work.Unlock()
+	var apply func()
+	version := []byte(rand.Text())
+	err := b.file.Update(b.path, func(tx kv.Tx) (err error) {
+		if err = b.load(tx); err != nil {
+			return err
+		}
+		if apply, err = change(boltTx{tx}); err != nil {
+			return err
+		}
+		return tx.Put(sumsBucket, versionKey, version)
+	})
+	if err != nil {
+		return named(err)
+	}
+	b.version, b.stamp = version, follow.Look(b.path)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	apply()
+	return nil
+}
+
+// Put writes all identities in one transaction.
+func (b *bolt) Put(ids ...*Identity) error {
+	return b.write(func(tx boltTx) (func(), error) {
+		b.mu.Lock()
+		identities, err := b.prepareLocked(ids)
+		b.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range identities {
+			if err := tx.put(id); err != nil {
+				return nil, err
+			}
+			id.Place = b.path
+		}
+		return func() {
+			for _, id := range identities {
+				b.setLocked(id.Key(), id)
+			}
+		}, nil
+	})
+}
+
+func (b *bolt) Remove(key curve.PublicKey) error {
+	return b.write(func(tx boltTx) (func(), error) {
+		if tx.Get(identitiesBucket, key[:]) == nil {
+			return nil, notFound(key)
+		}
+		return func() { b.setLocked(key, nil) }, tx.Delete(identitiesBucket, key[:])
+	})
+}
+
+func (b *bolt) Revoke(key curve.PublicKey, at time.Time, reason string) error {
+	return b.Restore(key, newRevokedKey(at, reason))
+}
+
+// Restore writes the revocation and removes the identity in one transaction.
+func (b *bolt) Restore(key curve.PublicKey, r *RevokedKey) error {
+	if err := r.check(); err != nil {
+		return named(err)
+	}
+	return b.write(func(tx boltTx) (func(), error) {
+		before, known := b.revocations.get(key)
+		if tx.isRevoked(key) || known && !r.InForce() {
+			return func() {}, nil
+		}
+		if !r.InForce() {
+			return func() { b.revokeLocked(key, r) }, tx.revoke(key, r)
+		}
+		id, _ := b.identities.get(key)
+		r := r.after(before, id)
+		if err := tx.revoke(key, r); err != nil {
+			return nil, err
+		}
+		return func() { b.revokeLocked(key, r) }, tx.Delete(identitiesBucket, key[:])
+	})
+}
+
+func (b *bolt) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return named(err)
+	}
+	return b.write(func(tx boltTx) (func(), error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		r, id := b.liftedLocked(key, at, reason)
+		if err := tx.revoke(key, r); err != nil {
+			return nil, err
+		}
+		if id != nil {
+			if other, taken := b.names.holder(id.Name); taken && other != key {
+				id = nil
+			}
+		}
+		if id != nil {
+			id.Place = b.path
+			if err := tx.put(id); err != nil {
+				return nil, err
+			}
+		}
+		return func() {
+			b.revokeLocked(key, r)
+			if id != nil {
+				b.setLocked(key, id)
+			}
+		}, nil
+	})
+}
+
 func (b *bolt) Close() error { return nil }
+
+// boltTx is a transaction in which a store is written.
+type boltTx struct{ kv.Tx }
+
+// put writes an identity.
+func (tx boltTx) put(id *Identity) error {
+	v, err := boltValue(id)
+	if err != nil {
+		return err
+	}
+	id.sum = sumOf(v)
+	key := id.Key()
+	return tx.Put(identitiesBucket, key[:], v)
+}
+
+// isRevoked reports whether the file has a revocation of key that is in force, or one
+// that can't be read.
+func (tx boltTx) isRevoked(key curve.PublicKey) bool {
+	value := tx.Get(revocationsBucket, key[:])
+	if value == nil {
+		return false
+	}
+	var r RevokedKey
+	text, ok := unsum(key[:], value)
+	return !ok || decodeStrictly(text, &r) != nil || r.InForce()
+}
+
+// revoke writes a revocation, in force or lifted, and the sum of all.
+func (tx boltTx) revoke(key curve.PublicKey, r *RevokedKey) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	isNew := tx.Get(revocationsBucket, key[:]) == nil
+	if err := tx.Put(revocationsBucket, key[:], withSum(key[:], text)); err != nil || !isNew {
+		return err
+	}
+	sum := append([]byte(nil), tx.Get(sumsBucket, revocationsSum)...)
+	if len(sum) == 0 {
+		sum = sumOfKeys(nil)
+	}
+	addToSum(sum, key)
+	return tx.Put(sumsBucket, revocationsSum, sum)
+}

@@ -73,7 +73,7 @@ func TestBoltExchanged(t *testing.T) {
 	if knows(s, alice.Public) || knows(s, bob.Public) || !knows(s, carol.Public) {
 		t.Error("the other file isn't in force")
 	}
-	if log.Count("level=ERROR", "is gone: the key stays refused") != 1 {
+	if log.Count("level=ERROR", "revocation record removed: still refusing the key") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 	ztest.Background(t, s.Watch)
@@ -144,7 +144,7 @@ func TestBoltDamagedUnraced(t *testing.T) {
 	path := filepath.Join(dir, "a.db")
 	ztest.Must(t, keystore.Create("bolt:"+path))
 	s, _ := open(t, "bolt:"+path)
-	var entries []keystore.Entry
+	var entries []*keystore.Identity
 	for i := range 20 {
 		entries = append(entries, put(generate(t, fmt.Sprint("identity-", i))))
 	}
@@ -250,7 +250,7 @@ func TestBoltCopied(t *testing.T) {
 	alice := generate(t, "alice")
 	ztest.Must(t, s.Put(put(alice)))
 	next, _ := open(t, "bolt:"+path+".new")
-	var keys []keystore.Entry
+	var keys []*keystore.Identity
 	for i := range 100 {
 		keys = append(keys, put(generate(t, fmt.Sprint("identity-", i))))
 	}

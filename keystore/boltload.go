@@ -8,13 +8,12 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// entry is one key and value of the file.
-type entry struct {
+// boltEntry is one key and value in the file.
+type boltEntry struct {
 	key   curve.PublicKey
 	value []byte
 }
@@ -22,16 +21,12 @@ type entry struct {
 // loadPart is how many entries are read at a time.
 const loadPart = 10_000
 
-// load brings memory up to date with the file. A value that is as it was when it was
-// read last isn't parsed again.
-func (b *bolt) load(tx *bbolt.Tx) error {
-	version := bucketGet(tx, sumsBucket, versionKey)
-	changes := tx.ID()
-	if tx.Writable() {
-		changes--
-	}
-	if version == nil && changes > 1 { // every change writes it: whole buckets are lost
-		return ErrDamaged
+// load brings memory up to date with the file. It parses only values that differ from
+// those it read last.
+func (b *bolt) load(tx kv.Tx) error {
+	version := tx.Get(sumsBucket, versionKey)
+	if version == nil && tx.Changes() > 1 { // every change writes it: whole buckets are lost
+		return kv.ErrDamaged
 	}
 	if b.version != nil && bytes.Equal(version, b.version) && !b.unsure {
 		return nil
@@ -41,31 +36,29 @@ func (b *bolt) load(tx *bbolt.Tx) error {
 	}
 	isFirst := b.version == nil
 	there := map[curve.PublicKey]bool{}
-	var part []entry
-	if bucket := tx.Bucket(identitiesBucket); bucket != nil {
-		err := bucket.ForEach(func(k, v []byte) error {
-			if len(k) != curve.KeySize {
-				// Damage is told without its octets: bbolt trusts the lengths in a page, and
-				// what it takes for a key may be this process's memory.
-				b.log.Error("broken identity: its key isn't one", "keystore", b.path, "octets", len(k))
+	var part []boltEntry
+	err := tx.ForEach(identitiesBucket, func(k, v []byte) error {
+		if len(k) != curve.KeySize {
+			// Don't log its bytes: bbolt trusts the lengths in a page, so what it takes
+			// for a key may be memory of this process.
+			b.log.Error("invalid entry: its key isn't a public key; ignoring it", "file", b.path, "bytes", len(k))
+			return nil
+		}
+		key := curve.PublicKey(k)
+		if !isFirst {
+			there[key] = true
+			if id, ok := b.identities.get(key); ok && id.sum == sumOf(v) {
 				return nil
 			}
-			key := curve.PublicKey(k)
-			if !isFirst {
-				there[key] = true
-				if id, ok := b.identities.get(key); ok && id.sum == boltSum(v) {
-					return nil
-				}
-			}
-			if part = append(part, entry{key, bytes.Clone(v)}); len(part) == loadPart {
-				b.take(part, isFirst)
-				part = nil
-			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
+		if part = append(part, boltEntry{key, bytes.Clone(v)}); len(part) == loadPart {
+			b.take(part, isFirst)
+			part = nil
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	b.take(part, isFirst)
 	if !isFirst {
@@ -79,34 +72,26 @@ func (b *bolt) load(tx *bbolt.Tx) error {
 	return nil
 }
 
-// bucketGet returns a value, or nil.
-func bucketGet(tx *bbolt.Tx, bucket, key []byte) []byte {
-	if b := tx.Bucket(bucket); b != nil {
-		return b.Get(key)
-	}
-	return nil
-}
-
-// take parses entries and puts in force what is in them.
-func (b *bolt) take(part []entry, isFirst bool) {
-	var good []*Identity
+// take parses entries and applies them.
+func (b *bolt) take(part []boltEntry, isFirst bool) {
+	var valid []*Identity
 	for i, id := range parallel(part, b.parse) {
-		key, sum := part[i].key, boltSum(part[i].value)
+		key, sum := part[i].key, sumOf(part[i].value)
 		if id == nil {
-			if b.broken[key] != sum {
-				b.log.Error("broken identity: its owner is not known", "keystore", b.path, "fingerprint", key.Fingerprint())
+			if b.invalid[key] != sum {
+				b.log.Error("invalid entry: ignoring it", "file", b.path, "fingerprint", key.Fingerprint())
 			}
-			b.broken[key] = sum
+			b.invalid[key] = sum
 			b.set(key, nil)
 			continue
 		}
-		delete(b.broken, key)
-		if good = append(good, id); !isFirst {
+		delete(b.invalid, key)
+		if valid = append(valid, id); !isFirst {
 			b.set(key, id)
 		}
 	}
 	if isFirst {
-		b.fill(good)
+		b.fill(valid)
 	}
 }
 
@@ -116,70 +101,72 @@ func (b *bolt) set(key curve.PublicKey, id *Identity) {
 	b.setLocked(key, id)
 }
 
-// loadRevocations reads the revocations. One whose value is broken is in force, and
-// one that is lost is an error.
-func (b *bolt) loadRevocations(tx *bbolt.Tx) error {
-	found := map[curve.PublicKey]*Revocation{}
-	if bucket := tx.Bucket(revocationsBucket); bucket != nil {
-		err := bucket.ForEach(func(k, v []byte) error {
-			if len(k) != curve.KeySize {
-				return ErrDamaged
-			}
-			key := curve.PublicKey(k)
-			r := new(Revocation)
-			if text, ok := unsum(k, v); !ok || decodeStrictly(text, r) != nil {
-				b.log.Error("the record of a revocation can't be read: the key is refused", "keystore", b.path, "fingerprint", key.Fingerprint())
-				r = new(Revocation)
-			}
-			found[key] = r
-			return nil
-		})
-		if err != nil {
-			return err
+// loadRevocations reads the revocations. One whose value is damaged counts as a
+// revocation. One that is lost is an error.
+func (b *bolt) loadRevocations(tx kv.Tx) error {
+	found := map[curve.PublicKey]*RevokedKey{}
+	err := tx.ForEach(revocationsBucket, func(k, v []byte) error {
+		if len(k) != curve.KeySize {
+			return kv.ErrDamaged
 		}
+		key := curve.PublicKey(k)
+		r := new(RevokedKey)
+		if text, ok := unsum(k, v); !ok || decodeStrictly(text, r) != nil {
+			b.log.Error("invalid revocation record: refusing the key", "file", b.path, "fingerprint", key.Fingerprint())
+			r = new(RevokedKey)
+		}
+		found[key] = r
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	stored := bucketGet(tx, sumsBucket, revocationsSum)
-	if !bytes.Equal(stored, sumOf(found)) && (len(found) > 0 || stored != nil) {
-		return fmt.Errorf("the revocations are %w", ErrDamaged)
+	stored := tx.Get(sumsBucket, revocationsSum)
+	if !bytes.Equal(stored, sumOfKeys(found)) && (len(found) > 0 || stored != nil) {
+		return fmt.Errorf("the revocations are %w", kv.ErrDamaged)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for key, r := range found {
-		if old, ok := b.revocations.get(key); !ok || *old.plain() != *r.plain() {
-			b.revokeLocked(key, r)
-		}
-	}
-	for key, r := range b.revocations.all() {
-		if found[key] == nil && r.InForce() {
-			b.log.Error("the record of a revocation is gone: the key stays refused. To lift it: zcert store unrevoke", "keystore", b.path, "key", key)
-		}
-	}
+	b.updateRevocationsLocked(found, b.path)
 	return nil
 }
 
-// plain is what of a revocation can be compared.
-func (r *Revocation) plain() *[4]any {
-	return &[4]any{r.Time.Unix(), r.Reason, r.Lifted.Unix(), r.LiftedReason}
+// updateRevocationsLocked applies the revocations that were found in a file. Those that
+// are missing stay in force.
+func (m *memory) updateRevocationsLocked(found map[curve.PublicKey]*RevokedKey, file string) {
+	for key, r := range found {
+		if old, ok := m.revocations.get(key); !ok || !old.equal(r) {
+			m.revokeLocked(key, r)
+		}
+	}
+	for key, r := range m.revocations.all() {
+		if found[key] == nil && r.InForce() {
+			m.log.Error(msgRecordGone, "key", key, "file", file)
+		}
+	}
 }
 
-// sumOf is the value of revocationsSum.
-func sumOf(revocations map[curve.PublicKey]*Revocation) []byte {
+// msgRecordGone is logged for a record that something other than Unrevoke removed.
+const msgRecordGone = "revocation record removed: still refusing the key; to lift the revocation, use zcert store unrevoke"
+
+// sumOfKeys returns the value of revocationsSum.
+func sumOfKeys(revoked map[curve.PublicKey]*RevokedKey) []byte {
 	sum := make([]byte, 8+sha256.Size)
-	for key := range revocations {
-		addSum(sum, key)
+	for key := range revoked {
+		addToSum(sum, key)
 	}
 	return sum
 }
 
-// addSum adds a key to such a value.
-func addSum(sum []byte, key curve.PublicKey) {
+// addToSum adds a key to a value of revocationsSum.
+func addToSum(sum []byte, key curve.PublicKey) {
 	binary.BigEndian.PutUint64(sum, binary.BigEndian.Uint64(sum)+1)
-	for i, octet := range sha256.Sum256(key[:]) {
-		sum[8+i] ^= octet
+	for i, b := range sha256.Sum256(key[:]) {
+		sum[8+i] ^= b
 	}
 }
 
-// keyedSum is the hash of a value and its key.
+// keyedSum returns the hash of a key and its value.
 func keyedSum(key, value []byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	h.Write(key)
@@ -188,13 +175,13 @@ func keyedSum(key, value []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// withSum puts in front of a value the hash of it and its key.
+// withSum puts the hash of a key and its value in front of the value.
 func withSum(key, value []byte) []byte {
 	sum := keyedSum(key, value)
 	return append(sum[:], value...)
 }
 
-// unsum takes apart what withSum made, and reports whether it is unharmed.
+// unsum undoes withSum, and reports whether the value is undamaged.
 func unsum(key, value []byte) (text []byte, ok bool) {
 	if len(value) < sha256.Size {
 		return nil, false
@@ -203,7 +190,7 @@ func unsum(key, value []byte) (text []byte, ok bool) {
 	return text, keyedSum(key, text) == [sha256.Size]byte(value)
 }
 
-// decodeStrictly reads JSON without anything that isn't known.
+// decodeStrictly decodes one JSON value without unknown fields.
 func decodeStrictly(text []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
@@ -216,27 +203,27 @@ func decodeStrictly(text []byte, into any) error {
 	return nil
 }
 
-// parse reads an entry, and returns nil for one that is broken.
-func (b *bolt) parse(e entry) *Identity {
+// parse parses an entry. It returns nil for one that is invalid.
+func (b *bolt) parse(e boltEntry) *Identity {
 	text, ok := unsum(e.key[:], e.value)
 	if !ok {
 		return nil
 	}
 	head, text, ok := bytes.Cut(text, []byte("\n"))
-	var r boltRecord
-	if !ok || decodeStrictly(head, &r) != nil || checkName(r.Name) != nil {
+	var h boltHead
+	if !ok || decodeStrictly(head, &h) != nil || checkName(h.Name) != nil {
 		return nil
 	}
 	c, err := readCertificate(text, b.path, b.log)
 	if err != nil || c.Public != e.key {
 		return nil
 	}
-	return &Identity{Name: r.Name, UserID: r.Name, Certificate: c, Groups: r.Groups, Source: b.path, sum: boltSum(e.value)}
+	return &Identity{Name: h.Name, UserID: h.Name, Certificate: c, Groups: h.Groups, Place: b.path, sum: sumOf(e.value)}
 }
 
-// value is what parse reads.
-func value(id *Identity) ([]byte, error) {
-	head, err := json.Marshal(boltRecord{Name: id.Name, Groups: id.Groups})
+// boltValue returns the value that parse reads.
+func boltValue(id *Identity) ([]byte, error) {
+	head, err := json.Marshal(boltHead{Name: id.Name, Groups: id.Groups})
 	if err != nil {
 		return nil, err
 	}

@@ -54,8 +54,8 @@ func TestRevokedNotOnlyGone(t *testing.T) {
 			ztest.Must(t, err)
 			return d
 		}
-		named := func() Entry {
-			return Entry{Name: "alice", Certificate: cert.Generate("alice")}
+		named := func() *Identity {
+			return &Identity{Name: "alice", Certificate: cert.Generate("alice")}
 		}
 		alice := named()
 		key := alice.Certificate.Public

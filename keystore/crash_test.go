@@ -77,7 +77,7 @@ func writeForEver(url string) error {
 					return err
 				}
 			}
-			if err := s.Put(keystore.Entry{Name: c.Name(), Certificate: c}); err != nil {
+			if err := s.Put(&keystore.Identity{Name: c.Name(), Certificate: c}); err != nil {
 				return err
 			}
 			if version%4 == 2 {

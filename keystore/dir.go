@@ -13,32 +13,31 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// dir is a store of the kind dir:, a directory of certificate files. The names of
-// the directories in it are groups. Revocations are in a hidden one.
+// dir is a store of the kind dir:, a directory of certificate files. The directories in
+// it are groups, except a hidden one with the records of revocations.
 type dir struct {
 	memory
 	path     string
 	follower follow.Follower
 
 	work    sync.Mutex                   // held to read and write files; taken before memory.mu
-	files   map[string]*file             // by their names within path
-	holders map[curve.PublicKey][]string // the files that hold a key, in the order of their names
-	records map[curve.PublicKey]*record  // the records of revocations
-	unsure  bool                         // the records couldn't be read the last time
-	lost    map[string]bool              // directories that can't be read, as reported
-	unnamed map[string]bool              // those that are no groups, as reported
+	files   map[string]*file             // by name within path
+	holders map[curve.PublicKey][]string // the sorted names of the files with a key
+	records map[curve.PublicKey]*record  // of revocations
+	unsure  bool                         // the last attempt to read the records failed
+	lost    map[string]bool              // directories that can't be read, as logged
+	unnamed map[string]bool              // directories that aren't groups, as logged
 }
 
 // file is what is known of a file.
 type file struct {
 	content
-	certificate *publicCertificate // nil if it holds none that is good
-	err         error              // why
+	certificate *publicCertificate // nil if it has no valid one
+	err         error              // why it has none
 	since       time.Time          // when err was found
 	reported    bool               // err is in the log
 }
 
-// openDir reads a directory.
 func openDir(path string, log *slog.Logger) (*dir, error) {
 	d := &dir{path: filepath.Clean(path), memory: memory{log: log},
 		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, records: map[curve.PublicKey]*record{}, lost: map[string]bool{}, unnamed: map[string]bool{}}
@@ -54,12 +53,12 @@ func openDir(path string, log *slog.Logger) (*dir, error) {
 	}
 	results := d.readAll(found.names, follow.Read)
 	if slices.ContainsFunc(results, func(r result) bool { return r.busy }) {
-		time.Sleep(follow.Stillness) // most are written by then
+		time.Sleep(follow.Stillness) // by then most are complete
 		results = d.readAll(found.names, follow.Read)
 	}
 	d.mu.Lock()
 	for _, r := range results {
-		if r.file == nil { // it is gone, or being written: Watch reads it
+		if r.file == nil { // it is gone, or incomplete: Watch reads it later
 			continue
 		}
 		d.files[r.name] = r.file
@@ -81,27 +80,24 @@ func openDir(path string, log *slog.Logger) (*dir, error) {
 	d.fill(identities)
 	d.warnOfLeftovers(found.leftovers)
 	d.report(time.Now())
-	log.Info("keystore read", "keystore", d.path, "identities", d.Len())
+	log.Info("keystore loaded", "keystore", d.path, "identities", d.Len())
 	return d, nil
 }
 
-// Reload reads the whole directory again.
 func (d *dir) Reload() error {
 	d.work.Lock()
 	defer d.work.Unlock()
 	if _, _, err := d.updateAll(true); err != nil {
-		return err
+		return named(err)
 	}
 	d.report(time.Now())
-	d.log.Info("keystore read again", "keystore", d.path, "identities", d.Len())
+	d.log.Info("keystore reloaded", "keystore", d.path, "identities", d.Len())
 	return nil
 }
 
-// updateAll brings what is known of all files up to date: of those that don't
-// certainly look as when they were read last, or of each if it is thorough. It
-// returns the directories in which changes matter, and which files are being
-// written. While the revocations can't be read nothing new is known, but what is
-// gone is.
+// updateAll reads the files that may have changed, or all if it is thorough, and applies
+// the changes. It returns the directories to watch, and the files that are being
+// written. While the revocations can't be read, it only removes.
 func (d *dir) updateAll(thorough bool) (dirs, busy []string, err error) {
 	recordsErr := d.readRecords(thorough)
 	found, err := d.list()
@@ -130,8 +126,8 @@ func (d *dir) updateAll(thorough bool) (dirs, busy []string, err error) {
 	return found.dirs, d.update(changed, follow.Read), recordsErr
 }
 
-// update reads files again and puts in force what has changed. It returns those that
-// are being written, which must be looked at again.
+// update reads files and applies the changes. It returns those that are being written,
+// which must be read again.
 func (d *dir) update(names []string, read reader) (busy []string) {
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -149,9 +145,9 @@ func (d *dir) update(names []string, read reader) (busy []string) {
 	return busy
 }
 
-// lostBy returns the key that a file held and holds no more. It may have been revoked
-// since the records were read: who revokes writes the record first, so that is known now,
-// and no key that is revoked is merely unknown for a while.
+// lostBy returns the key that a file had and no longer has. It may have been revoked
+// since the records were read. Revoke writes the record before it removes the file, so
+// reading the record now ensures that a revoked key is never merely unknown.
 func (d *dir) lostBy(r result) (key curve.PublicKey, ok bool) {
 	old := d.files[r.name]
 	if old == nil || old.certificate == nil {
@@ -161,7 +157,7 @@ func (d *dir) lostBy(r result) (key curve.PublicKey, ok bool) {
 	return key, r.file == nil || r.file.certificate == nil || r.file.certificate.Public != key
 }
 
-// settle puts in force what a file is now: nil if it is gone.
+// settle applies the current state of a file, nil if it is gone.
 func (d *dir) settle(name string, now *file) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -184,10 +180,10 @@ func (d *dir) settle(name string, now *file) {
 		if after != nil {
 			if _, revoked := d.Revocation(after.Public); !revoked {
 				d.revokeLocked(after.Public, revocationOfFile(name, now))
-				d.log.Info("key revoked", "name", d.revocationName(after.Public), "key", after.Public, "file", filepath.Join(d.path, name))
+				d.log.Info("key revoked", "identity", d.revocationName(after.Public), "key", after.Public, "file", filepath.Join(d.path, name))
 			}
 		}
-		// It may block another, or no longer.
+		// It may have blocked another file, or do so now.
 		base := strings.TrimSuffix(name, revokedSuffix)
 		for _, other := range []string{base, base + publicSuffix} {
 			if f := d.files[other]; f != nil && f.certificate != nil {
@@ -210,7 +206,7 @@ func (d *dir) revocationName(key curve.PublicKey) string {
 	return ""
 }
 
-// hold notes that a file holds a key, or no longer does.
+// hold records that a file has a key, or no longer has it.
 func (d *dir) hold(key curve.PublicKey, name string, holds bool) {
 	names := d.holders[key]
 	i, found := slices.BinarySearch(names, name)
@@ -227,7 +223,7 @@ func (d *dir) hold(key curve.PublicKey, name string, holds bool) {
 	}
 }
 
-// composeLocked puts in force which identity a key has, and logs what has changed.
+// composeLocked sets the identity of a key, and logs the change.
 func (d *dir) composeLocked(key curve.PublicKey) {
 	before, _ := d.identities.get(key)
 	d.setLocked(key, d.compose(d.holders[key]))
@@ -235,19 +231,19 @@ func (d *dir) composeLocked(key curve.PublicKey) {
 	switch {
 	case before == nil && after == nil:
 		if _, revoked := d.Revocation(key); revoked && len(d.holders[key]) > 0 {
-			d.log.Warn("a certificate doesn't count: its key is revoked", "key", key, "file", filepath.Join(d.path, d.holders[key][0]))
+			d.log.Warn("key is revoked: ignoring the certificate", "key", key, "file", filepath.Join(d.path, d.holders[key][0]))
 		}
 	case before == nil:
-		d.log.Info("identity added", "name", after.Name, "key", key, "file", after.Source)
+		d.log.Info("identity added", "identity", after.Name, "key", key, "file", after.Place)
 	case after == nil:
-		d.log.Info("identity removed", "name", before.Name, "key", key, "file", before.Source)
+		d.log.Info("identity removed", "identity", before.Name, "key", key, "file", before.Place)
 	default:
-		d.log.Info("identity changed", "name", after.Name, "key", key, "file", after.Source)
+		d.log.Info("identity changed", "identity", after.Name, "key", key, "file", after.Place)
 	}
 }
 
-// compose makes an identity of the files that hold a key: in the groups of all of
-// them, and called as the least deep of them is. It is nil if none counts.
+// compose returns the identity that files with one key make together: in the groups of
+// all of them, with the name of the least deep. It returns nil if all are blocked.
 func (d *dir) compose(names []string) *Identity {
 	names = slices.DeleteFunc(slices.Clone(names), d.isBlocked)
 	if len(names) == 0 {
@@ -260,7 +256,7 @@ func (d *dir) compose(names []string) *Identity {
 		return strings.Compare(a, b)
 	})
 	id := &Identity{Name: identityName(first), Certificate: d.files[first].certificate.Certificate,
-		Source: filepath.Join(d.path, first), rank: depth(first)}
+		Place: filepath.Join(d.path, first), rank: depth(first)}
 	id.UserID = id.Name
 	for _, name := range names {
 		id.Groups = append(id.Groups, groupsOf(name)...)
@@ -278,8 +274,8 @@ func (d *dir) compose(names []string) *Identity {
 	return id
 }
 
-// isBlocked reports whether a file holds no certificate that counts: it is that of a
-// revocation, or there is one for it that can't be read.
+// isBlocked reports whether the certificate in a file is to be ignored: the file is
+// NAME.revoked, or there is one for it that can't be read.
 func (d *dir) isBlocked(name string) bool {
 	if isRevokedFile(name) {
 		return true
@@ -292,8 +288,8 @@ func (d *dir) isBlocked(name string) bool {
 	return false
 }
 
-// report logs what is wrong with files since before a time, once. It tells
-// whether there is more to report later.
+// report logs files that have been invalid since before a time, once each. It returns
+// whether there is more to log later.
 func (d *dir) report(before time.Time) (more bool) {
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
@@ -306,15 +302,15 @@ func (d *dir) report(before time.Time) (more bool) {
 		}
 		f.reported = true
 		if isRevokedFile(name) {
-			d.log.Error("broken file of a revocation: the certificate beside it doesn't count", "err", f.err)
+			d.log.Error("invalid revoked certificate: ignoring the certificate with the same name", "file", filepath.Join(d.path, name), "err", f.err)
 		} else {
-			d.log.Error("broken certificate: its owner is not known", "err", f.err)
+			d.log.Error("invalid certificate: ignoring it", "file", filepath.Join(d.path, name), "err", f.err)
 		}
 	}
 	return more
 }
 
-// warnOfLeftovers warns of files that don't count here and do for other programs.
+// warnOfLeftovers warns of files that this package ignores and other programs don't.
 func (d *dir) warnOfLeftovers(names []string) {
 	for _, name := range names {
 		path := filepath.Join(d.path, name)
@@ -323,7 +319,7 @@ func (d *dir) warnOfLeftovers(names []string) {
 			continue
 		}
 		if c, err := readCertificate(text, path, slog.New(slog.DiscardHandler)); err == nil {
-			d.log.Warn("a leftover holds a certificate: it doesn't count here, but czmq would accept it", "key", c.Public, "file", path)
+			d.log.Warn("leftover file with a certificate: zcurve ignores it, but czmq admits its key", "key", c.Public, "file", path)
 		}
 		clear(text)
 	}

@@ -25,7 +25,7 @@ func TestOpen(t *testing.T) {
 	for _, url := range []string{dir, "dir:" + dir, "dir:" + dir + "/"} {
 		d, _ := open(t, url)
 		id, ok := d.Lookup(alice)
-		if !ok || id.Name != "alice" || id.Key() != alice || id.Source != filepath.Join(dir, "alice.key") {
+		if !ok || id.Name != "alice" || id.Key() != alice || id.Place != filepath.Join(dir, "alice.key") {
 			t.Errorf("%s: %+v, %v", url, id, ok)
 		}
 	}
@@ -184,7 +184,7 @@ func TestOneKeyInManyFiles(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "guests"), "admin.key", one)
 	check("admin", key.String(), "guests", "guests/day", "traders")
-	if log.Count("level=WARN", "by its key", "several names") != 1 {
+	if log.Count("level=WARN", "using the key", "different names") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 	write(t, dir, "root.key", one)

@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,12 +9,12 @@ import (
 	"strings"
 )
 
-// found is what there is in a directory.
+// found is what a store's directory contains.
 type found struct {
-	names     []string // of the files that count, within it
-	dirs      []string // those in which changes matter
-	leftovers []string // names that end as what programs leave behind
-	lost      []string // directories that can't be read, within it
+	names     []string // of certificates, within the store
+	dirs      []string // paths to watch
+	leftovers []string // names of files that programs leave behind, within the store
+	lost      []string // directories that can't be read, within the store
 }
 
 // isLost reports whether a file is in a directory that can't be read.
@@ -23,12 +22,11 @@ func (f *found) isLost(name string) bool {
 	return slices.ContainsFunc(f.lost, func(dir string) bool { return strings.HasPrefix(name, dir+string(filepath.Separator)) })
 }
 
-// maxDepth is how deep directories are read.
+// maxDepth is the depth of the deepest directory that is read.
 const maxDepth = 16
 
-// list returns what there is. A link to a directory is followed. One that can't be
-// read is in the log, and keeps no other from being read, unless it is the store
-// itself.
+// list lists the store. It follows links to directories. It logs directories that it
+// can't read and goes on; if that is the store itself, it returns an error.
 func (d *dir) list() (*found, error) {
 	f := &found{dirs: []string{d.path, filepath.Dir(d.path)}}
 	if _, err := os.Stat(d.recordsPath()); err == nil {
@@ -38,15 +36,15 @@ func (d *dir) list() (*found, error) {
 		f.dirs = append(f.dirs, filepath.Dir(target))
 	}
 	if err := d.listIn("", f, nil, false); err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
+		return nil, err
 	}
 	return f, nil
 }
 
-// listIn adds what is in a directory within the store. above are the directories
-// around it, such that a link to one of them isn't followed for ever. linked says
-// that a link led there: within it none is followed, because a few that lead to one
-// another have more paths than can be counted.
+// listIn adds what a directory within the store contains. above are the directories
+// around it: a link to one of them would never end. linked means that a link led here.
+// No link is followed from here, because a few directories that link to each other have
+// more paths than can be read.
 func (d *dir) listIn(dir string, f *found, above []fs.FileInfo, linked bool) error {
 	path := filepath.Join(d.path, dir)
 	info, err := os.Stat(path)
@@ -73,23 +71,23 @@ func (d *dir) listIn(dir string, f *found, above []fs.FileInfo, linked bool) err
 		case isDir && isLink && linked:
 			if !d.lost[name] {
 				d.lost[name] = true
-				d.log.Error("a link within a linked directory isn't followed: nothing in it is known", "link", filepath.Join(d.path, name))
+				d.log.Error("link within a linked directory: ignoring it", "file", filepath.Join(d.path, name))
 			}
 		case isDir:
 			f.dirs = append(f.dirs, filepath.Join(d.path, name))
 			if !isGroupName(e.Name()) && !d.unnamed[name] {
 				d.unnamed[name] = true
-				d.log.Error("a directory is no group: its name has a comma, a control character, or blanks at its ends", "directory", filepath.Join(d.path, name))
+				d.log.Error("directory is not a group: its name has a comma, a control character, or a space at an end", "file", filepath.Join(d.path, name))
 			}
 			switch err := d.listIn(name, f, above, linked || isLink); {
 			case err == nil:
 				delete(d.lost, name)
-			case errors.Is(err, fs.ErrNotExist): // it has just gone
+			case errors.Is(err, fs.ErrNotExist): // removed since ReadDir
 			default:
 				f.lost = append(f.lost, name)
 				if !d.lost[name] {
 					d.lost[name] = true
-					d.log.Error("a group can't be read: what was known of it stays", "err", err)
+					d.log.Error("reading a group failed: keeping its last known identities", "file", filepath.Join(d.path, name), "err", err)
 				}
 			}
 		case isLeftover(e.Name()):

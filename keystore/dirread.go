@@ -18,18 +18,18 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// What the names of files end with.
+// Endings of file names.
 const (
 	publicSuffix  = ".key"
 	revokedSuffix = ".revoked"
 )
 
-// leftovers are what names end with that programs leave behind: editors, patch,
-// Debian's and Red Hat's packages.
+// leftovers are the endings of files that editors, patch, and the package managers of
+// Debian and Red Hat leave behind.
 var leftovers = []string{"~", ".swp", ".tmp", ".save", ".orig", ".bak", ".old", ".rej",
 	".dpkg-old", ".dpkg-new", ".dpkg-dist", ".dpkg-tmp", ".dpkg-bak", ".rpmsave", ".rpmorig", ".rpmnew"}
 
-// isLeftover reports whether a file of that name is one of these.
+// isLeftover reports whether a program leaves a file of this name behind.
 func isLeftover(name string) bool {
 	for _, suffix := range leftovers {
 		if strings.HasSuffix(name, suffix) {
@@ -39,23 +39,21 @@ func isLeftover(name string) bool {
 	return strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#")
 }
 
-// counts reports whether a file of that name is to be a public certificate, or
-// a revoked one: it isn't hidden, secret or a leftover.
+// counts reports whether a file of this name should contain a public certificate, or a
+// revoked one. Other files are ignored: hidden and secret ones, and leftovers.
 func counts(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, cert.SecretSuffix) && !isLeftover(name)
 }
 
-// isRevokedFile reports whether the certificate in a file of that name is revoked.
+// isRevokedFile reports whether a file of this name revokes the certificate in it.
 func isRevokedFile(name string) bool { return strings.HasSuffix(name, revokedSuffix) }
 
-// identityName is what the identity in a file is called.
+// identityName returns the name of the identity in a file.
 func identityName(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(filepath.Base(name), revokedSuffix), publicSuffix)
 }
 
-// groupsOf returns the groups that a file is in by its place: for a/b/x.key they
-// are a and a/b. A directory whose name can't be told from those of several groups is
-// none.
+// groupsOf returns the groups of a file: a and a/b for a/b/x.key.
 func groupsOf(name string) (groups []string) {
 	name = filepath.ToSlash(name)
 	begin := 0
@@ -70,35 +68,36 @@ func groupsOf(name string) (groups []string) {
 	return groups
 }
 
-// isGroupName reports whether a directory of that name can be a group: in a list with
-// commas between, as services get it, it is one name, and the same.
+// isGroupName reports whether a directory of this name is a group. Services receive
+// groups in a list with commas, in which the name must remain one and the same.
 func isGroupName(name string) bool {
 	return strings.TrimSpace(name) == name && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
 }
 
-// depth is how many directories within the store a file is in.
+// depth returns the number of directories within the store around a file.
 func depth(name string) int { return strings.Count(filepath.ToSlash(name), "/") }
 
-// content tells whether a file has changed.
+// content shows whether a file has changed.
 type content struct {
-	stamp follow.Stamp      // of the file when it was read last
-	sum   [sha256.Size]byte // of its content
+	stamp follow.Stamp // when it was last read
+	sum   [sha256.Size]byte
 }
 
-// publicCertificate is a certificate that was read, and is only ever exchanged.
+// publicCertificate is a certificate in a file. A file that is unchanged keeps the same
+// pointer.
 type publicCertificate struct{ *cert.Certificate }
 
-// result is what a file is now.
+// result is the current state of a file.
 type result struct {
 	name string
 	file *file // nil if it is gone
-	busy bool  // it is being written: as it was, for now
+	busy bool  // it is being written: its old state counts for now
 }
 
 // reader is follow.Read or follow.ReadOwn.
 type reader func(path string, limit int) ([]byte, follow.Stamp, error)
 
-// readAll reads files, several at a time.
+// readAll reads files in parallel.
 func (d *dir) readAll(names []string, read reader) []result {
 	return parallel(names, func(name string) result {
 		f, busy := d.read(name, d.files[name], read)
@@ -106,10 +105,10 @@ func (d *dir) readAll(names []string, read reader) []result {
 	})
 }
 
-// maxCertificate is the size in octets of the largest file that is read.
+// maxCertificate is the size in bytes of the largest file that is read.
 const maxCertificate = cert.MaxFile
 
-// read returns what a file is now, of which something is known already, or nil.
+// read returns the current state of a file. old is its last known state, or nil.
 func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 	path := filepath.Join(d.path, name)
 	text, stamp, err := read(path, maxCertificate)
@@ -118,7 +117,7 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 		if busy = errors.Is(err, follow.ErrBusy); busy && old != nil && old.certificate != nil {
 			return nil, true
 		}
-		// What it says isn't known: it blocks the certificate beside it.
+		// Nobody knows which key it revokes, so it blocks the file with the same name.
 	case errors.Is(err, follow.ErrBusy):
 		return nil, true
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, follow.ErrNotRegular):
@@ -147,8 +146,8 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 	return now, busy
 }
 
-// isInPlace reports whether there is something at path that can't be read as a file: a
-// pipe, or a link that leads nowhere.
+// isInPlace reports whether path is something other than a file: a pipe, or a link
+// without a target.
 func isInPlace(path string, err error) bool {
 	if errors.Is(err, follow.ErrNotRegular) {
 		return true
@@ -157,8 +156,8 @@ func isInPlace(path string, err error) bool {
 	return errors.Is(err, fs.ErrNotExist) && gone == nil
 }
 
-// readCertificate reads a certificate that is to be known, which must be sound. What
-// isn't public of it is wiped.
+// readCertificate reads a certificate, whose keys and signature must be valid. Whether it
+// has expired is for each decision to see. A secret key in it is wiped.
 func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certificate, error) {
 	c, err := cert.Parse(text)
 	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
@@ -168,21 +167,21 @@ func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certific
 		return nil, err
 	}
 	for _, w := range c.Warnings {
-		log.Warn("certificate: "+w.Text, "file", fmt.Sprintf("%s:%d", path, w.Line))
+		log.Warn("suspicious certificate", "file", path, "line", w.Line, "reason", w.Text)
 	}
 	if !c.Secret.IsZero() || c.Locked != nil {
-		log.Warn("certificate: it holds a secret key, which does not belong here: put the public certificate in its place", "file", path)
+		log.Warn("secret key in the keystore: replace this file with the public certificate", "file", path)
 	}
 	c.Secret.Wipe()
 	c.Secret, c.Locked, c.Warnings = curve.SecretKey{}, nil, nil
-	if err := c.Check(); err != nil { // its time is looked at in each decision
+	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-// recordsDir is the hidden directory with the records of revocations: a file for each
-// key, whose name is the key in hexadecimal. The name is what counts.
+// recordsDir is the hidden directory with the records of revocations. The name of each
+// is the key in hexadecimal, so that the key is known even if the record is damaged.
 const recordsDir = ".revoked"
 
 func (d *dir) recordsPath() string { return filepath.Join(d.path, recordsDir) }
@@ -191,27 +190,27 @@ func (d *dir) recordPath(key curve.PublicKey) string {
 	return filepath.Join(d.recordsPath(), hex.EncodeToString(key[:]))
 }
 
-// record is what is known of the record of a revocation.
+// record is the last known state of the record of a revocation.
 type record struct {
 	content
-	revocation *Revocation
-	gone       bool   // as reported
-	err        string // why it can't be read, as reported
+	revocation *RevokedKey
+	gone       bool   // as logged
+	err        string // why it can't be read, as logged
 }
 
-// readRecords reads those records that don't certainly look as when they were read
-// last, or each if it is thorough. If they can't be read that is an error.
+// readRecords reads the records that may have changed, or all if it is thorough. It
+// returns an error if it can't read their directory.
 func (d *dir) readRecords(thorough bool) error {
 	entries, err := os.ReadDir(d.recordsPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err = os.Lstat(d.recordsPath()); err == nil { // a link that leads nowhere, or it has just come
+		if _, err = os.Lstat(d.recordsPath()); err == nil { // a link without a target, or it was just created
 			entries, err = os.ReadDir(d.recordsPath())
 		} else if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 	}
 	if d.unsure = err != nil; d.unsure {
-		return fmt.Errorf("keystore: the revocations can't be read: %w", err)
+		return fmt.Errorf("reading the revocations failed: %w", err)
 	}
 	there := make(map[curve.PublicKey]bool, len(entries))
 	var changed []curve.PublicKey
@@ -229,7 +228,7 @@ func (d *dir) readRecords(thorough bool) error {
 		if !there[key] && !r.gone {
 			r.gone = true
 			if r.revocation.InForce() {
-				d.log.Error("the record of a revocation is gone: the key stays refused. To lift it: zcert store unrevoke", "key", key, "file", d.recordPath(key))
+				d.log.Error(msgRecordGone, "key", key, "file", d.recordPath(key))
 			}
 		}
 	}
@@ -239,29 +238,29 @@ func (d *dir) readRecords(thorough bool) error {
 	return nil
 }
 
-// recordKey is the key of the record in a file of that name, if it is one. Capitals,
-// as some file systems give them, are none of this package's, and make it one that
-// can't be read.
+// recordKey returns the key of the record in a file of this name, if it is one. It takes
+// uppercase digits too, as some file systems return them. Such a record can't be read
+// under its name, so the key is refused.
 func recordKey(name string) (key curve.PublicKey, ok bool) {
-	octets, err := hex.DecodeString(name)
-	if err != nil || len(octets) != len(key) {
+	b, err := hex.DecodeString(name)
+	if err != nil || len(b) != len(key) {
 		return key, false
 	}
-	return curve.PublicKey(octets), true
+	return curve.PublicKey(b), true
 }
 
-// lookAtRecord reads the record of a key's revocation, if there is one.
+// lookAtRecord reads the record of a key, if there is one.
 func (d *dir) lookAtRecord(key curve.PublicKey) error {
 	switch _, err := os.Lstat(d.recordPath(key)); {
 	case err == nil:
 		d.readRecord(key)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("keystore: the revocations can't be read: %w", err)
+		return fmt.Errorf("reading the revocations failed: %w", err)
 	}
 	return nil
 }
 
-// readRecord reads the record of a revocation, which is there, and puts it in force.
+// readRecord reads the record of a key, which exists, and applies it.
 func (d *dir) readRecord(key curve.PublicKey) {
 	path := d.recordPath(key)
 	text, stamp, err := follow.ReadOwn(path, maxRecord)
@@ -279,12 +278,12 @@ func (d *dir) readRecord(key curve.PublicKey) {
 		if old != nil && old.revocation.InForce() {
 			now.revocation = old.revocation
 		} else {
-			// It must not seem older than it may be: what was lifted before is no reason
-			// to forget it.
-			now.revocation = &Revocation{Time: stamp.Changed().Truncate(time.Second)}
+			// It must not look older than it can be: otherwise, a policy could take it for
+			// one that was lifted since.
+			now.revocation = &RevokedKey{Time: stamp.Changed().Truncate(time.Second)}
 		}
 		if old == nil || old.err != err.Error() {
-			d.log.Error("the record of a revocation can't be read: the key is refused", "key", key, "file", path, "err", err)
+			d.log.Error("invalid revocation record: refusing the key", "key", key, "file", path, "err", err)
 		}
 		now.err = err.Error()
 	}
@@ -297,18 +296,18 @@ func (d *dir) readRecord(key curve.PublicKey) {
 	}
 	d.revokeLocked(key, now.revocation)
 	switch _, after := d.Revocation(key); {
-	case !before && after: // its identity is gone with that
-		d.log.Info("key revoked", "name", now.revocation.Name, "key", key, "file", path)
+	case !before && after:
+		d.log.Info("key revoked", "identity", now.revocation.Name, "key", key, "file", path)
 	case before && !after:
-		d.log.Info("revocation lifted", "name", now.revocation.Name, "key", key, "file", path)
+		d.log.Info("revocation lifted", "identity", now.revocation.Name, "key", key, "file", path)
 		d.composeLocked(key)
 	}
 }
 
-// maxRecord is the size in octets of the largest record that is read.
+// maxRecord is the size in bytes of the largest record that is read.
 const maxRecord = 4*maxCertificate + 8<<10
 
-// holdsRevoked reports whether a file whose name says that it is revoked has a key.
+// holdsRevoked reports whether a file NAME.revoked has this key.
 func (d *dir) holdsRevoked(key curve.PublicKey) bool {
 	for _, name := range d.holders[key] {
 		if isRevokedFile(name) {
@@ -318,9 +317,9 @@ func (d *dir) holdsRevoked(key curve.PublicKey) bool {
 	return false
 }
 
-// revocationOfFile is that of a certificate in a file whose name says it.
-func revocationOfFile(name string, f *file) *Revocation {
-	r := &Revocation{Time: f.stamp.Changed().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
+// revocationOfFile returns the revocation by a file NAME.revoked.
+func revocationOfFile(name string, f *file) *RevokedKey {
+	r := &RevokedKey{Time: f.stamp.Changed().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
 	if checkReason(r.Reason) != nil {
 		r.Reason = "the name of a file"
 	}

@@ -14,12 +14,10 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// Watch follows the directory until ctx is done: a file that is added, changed or
-// removed takes effect within a second, and only that file is read. It first reads
-// what has changed since Open.
+// Watch reads only the files that change. It applies a change within a second.
 func (d *dir) Watch(ctx context.Context) error {
 	var out outage
-	var again []string // files that were being written
+	var again []string // files that were incomplete
 	againAll := false
 	d.follower.Follow(ctx, func(paths []string, all bool) follow.Next {
 		d.work.Lock()
@@ -35,7 +33,7 @@ func (d *dir) Watch(ctx context.Context) error {
 		}
 		var next follow.Next
 		again = nil
-		if all { // the records of revocations first
+		if all {
 			dirs, busy, err := d.updateAll(false)
 			again = append(again, busy...)
 			if err != nil && dirs == nil {
@@ -47,14 +45,14 @@ func (d *dir) Watch(ctx context.Context) error {
 			}
 			next.Dirs = dirs
 		}
-		if d.unsure { // what is new isn't known before the revocations are
+		if d.unsure { // learn nothing new before the revocations are known
 			again = append(again, names...)
 			slices.Sort(again)
 			again = slices.Compact(again)
 			next.After = follow.Stillness
 			return next
 		}
-		again = append(again, d.update(names, follow.Read)...) // thoroughly: these are known to have changed
+		again = append(again, d.update(names, follow.Read)...)
 		if d.report(time.Now().Add(-follow.Stillness)) || againAll || len(again) > 0 {
 			next.After = follow.Stillness
 		}
@@ -63,8 +61,9 @@ func (d *dir) Watch(ctx context.Context) error {
 	return nil
 }
 
-// nameOf returns the name of a file within the store that the system told of, if it
-// counts. matters with no name means that everything must be looked at.
+// nameOf returns the name within the store of a file that the system reports as changed.
+// It returns "", true if everything must be looked at, and "", false if the change
+// doesn't matter.
 func (d *dir) nameOf(path string) (name string, matters bool) {
 	name, err := filepath.Rel(d.path, path)
 	base := filepath.Base(path)
@@ -74,11 +73,11 @@ func (d *dir) nameOf(path string) (name string, matters bool) {
 	case strings.HasPrefix(name, recordsDir):
 		return "", true
 	case strings.HasPrefix(base, ".."):
-		return "", true // Kubernetes swaps a link of such a name under all files
+		return "", true // Kubernetes replaces all files at once by a link ..data
 	case !counts(base):
 		return "", false
 	}
-	// A directory that came or went is a group.
+	// A directory that was created or removed may be a group.
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist) && d.files[name] == nil {
 		return "", true
 	}

@@ -17,46 +17,48 @@ import (
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/atomicfile"
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// lockFile is what those who write a directory lock, so that two processes don't
-// decide on what they see at the same time.
+// lockFile is the file that a process locks while it changes a store, so that it decides
+// on what no other process changes meanwhile.
 const lockFile = ".lock"
 
-// lockPatience is how long another writer is waited for, and lockRetry how often
-// to look whether it is done.
+// lockPatience is how long to wait for another writer, and lockRetry how often to try.
 const (
 	lockPatience = 10 * time.Second
 	lockRetry    = 5 * time.Millisecond
 )
 
-// fileMode and dirMode are those of what is public.
+// Modes of new files and directories: certificates are public.
 const (
 	fileMode fs.FileMode = 0o644
 	dirMode  fs.FileMode = 0o755
 )
 
-// batch is how many identities are written at a time: each file is open meanwhile, and
-// a directory is synced once for all of them.
+// batch is the number of identities written at a time. All their files are open at
+// once, and each directory is synced once.
 const batch = 128
 
-// place is where an identity shall be.
+// place is where an identity is to be written.
 type place struct {
 	id    *Identity
-	names []string // its files, one for each group, within path
+	names []string // its files within the store, one for each group
 }
 
-func (d *dir) Put(entries ...Entry) error {
+func (d *dir) Put(ids ...*Identity) error {
 	return d.write(func() error {
 		var keys []curve.PublicKey
-		for _, e := range entries {
-			keys = append(keys, e.Certificate.Public)
+		for _, id := range ids {
+			if id.Certificate != nil {
+				keys = append(keys, id.Key())
+			}
 		}
 		if err := d.refresh(keys); err != nil {
 			return err
 		}
 		d.mu.Lock()
-		identities, err := d.prepareLocked(entries)
+		identities, err := d.prepareLocked(ids)
 		d.mu.Unlock()
 		if err != nil {
 			return err
@@ -71,11 +73,11 @@ func (d *dir) Put(entries ...Entry) error {
 	})
 }
 
-// placeOf returns the files in which an identity shall be. The error is ErrName if
-// another identity has one of them.
+// placeOf returns the files for an identity. It returns an error if another identity has
+// one of them.
 func (d *dir) placeOf(id *Identity) (place, error) {
 	if !isFileName(id.Name) {
-		return place{}, fmt.Errorf("keystore: %w: %q can't be the name of a file", ErrName, id.Name)
+		return place{}, fmt.Errorf("%w %q: not usable as a file name", errName, id.Name)
 	}
 	groups := slices.DeleteFunc(slices.Clone(id.Groups), func(g string) bool { // a file in a/b is in a too
 		return slices.ContainsFunc(id.Groups, func(other string) bool { return strings.HasPrefix(other, g+"/") })
@@ -87,18 +89,18 @@ func (d *dir) placeOf(id *Identity) (place, error) {
 	for _, g := range groups {
 		name := filepath.Join(filepath.FromSlash(g), id.Name+publicSuffix)
 		if f := d.files[name]; f != nil && (f.certificate == nil || f.certificate.Public != id.Key()) {
-			return place{}, fmt.Errorf("keystore: %w: there is another file %s", ErrName, filepath.Join(d.path, name))
+			return place{}, fmt.Errorf("%w %q: there is another file %s", errName, id.Name, filepath.Join(d.path, name))
 		}
 		if d.isBlocked(name) {
-			return place{}, fmt.Errorf("keystore: %w: %s says that it is revoked", ErrRevoked, filepath.Join(d.path, name+revokedSuffix))
+			return place{}, fmt.Errorf("%w by the file %s", ErrRevoked, filepath.Join(d.path, name+revokedSuffix))
 		}
 		p.names = append(p.names, name)
 	}
 	return p, nil
 }
 
-// isFileName reports whether an identity's name can be that of a file everywhere
-// where this runs, and one that counts.
+// isFileName reports whether an identity's name can be a file name on every platform,
+// and one that this package doesn't ignore.
 func isFileName(name string) bool {
 	for _, r := range name {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-+@ ", r) {
@@ -109,13 +111,13 @@ func isFileName(name string) bool {
 	switch {
 	case base == "CON", base == "PRN", base == "AUX", base == "NUL", base == "CONIN$", base == "CONOUT$",
 		len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9':
-		return false // devices of Windows
+		return false // devices on Windows
 	}
 	return len(name) <= 200 && counts(name+publicSuffix) && counts(name) && !isRevokedFile(name) &&
 		!strings.HasSuffix(name, " ") && !strings.HasPrefix(name, " ") && !strings.HasSuffix(name, publicSuffix)
 }
 
-// putAll writes the files of identities, and removes others that hold their keys.
+// putAll writes the files of identities, and removes other files with their keys.
 func (d *dir) putAll(places []place) error {
 	if err := d.makeDirs(places...); err != nil {
 		return err
@@ -135,14 +137,14 @@ func (d *dir) putAll(places []place) error {
 			break
 		}
 	}
-	if err == nil { // the new ones are on the disk before the old ones go
+	if err == nil { // only once the new ones are on the disk
 		err = d.removeFiles(old)
 	}
 	d.update(append(changed, old...), follow.ReadOwn)
 	return err
 }
 
-// dirsOf returns the directories in which files of identities shall be.
+// dirsOf returns the directories of the files of identities.
 func dirsOf(places ...place) map[string]bool {
 	dirs := map[string]bool{}
 	for _, p := range places {
@@ -153,32 +155,32 @@ func dirsOf(places ...place) map[string]bool {
 	return dirs
 }
 
-// makeDirs makes them.
+// makeDirs creates those that don't exist.
 func (d *dir) makeDirs(places ...place) error {
 	for dir := range dirsOf(places...) {
 		if _, err := os.Stat(filepath.Join(d.path, dir)); err == nil {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Join(d.path, dir), dirMode); err != nil {
-			return fmt.Errorf("keystore: %w", err)
+			return err
 		}
-		for dir != "." { // the names of the new ones, too, are on the disk
+		for dir != "." { // bring the names of the new ones to the disk too
 			dir = filepath.Dir(dir)
 			if err := atomicfile.SyncDir(filepath.Join(d.path, dir)); err != nil {
-				return fmt.Errorf("keystore: %w", err)
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// writeFiles writes the files of identities, and returns when they are on the disk.
+// writeFiles writes the files of identities to the disk.
 func (d *dir) writeFiles(places ...place) error {
 	var added, replaced []atomicfile.File
 	for _, p := range places {
 		text, err := p.id.Certificate.AppendPublic(nil)
 		if err != nil {
-			return fmt.Errorf("keystore: %w", err)
+			return err
 		}
 		for _, name := range p.names {
 			f := atomicfile.File{Path: filepath.Join(d.path, name), Data: text, Mode: fileMode}
@@ -190,30 +192,27 @@ func (d *dir) writeFiles(places ...place) error {
 		}
 	}
 	err := atomicfile.Create(added...)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("keystore: %w: there is another file: %w", ErrName, err)
-	case err == nil:
-		err = atomicfile.Replace(replaced...)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: there is another file: %w", errName, err)
 	}
 	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
+		return err
 	}
-	return nil
+	return atomicfile.Replace(replaced...)
 }
 
-// removeFiles removes files, and returns when they are gone from the disk.
+// removeFiles removes files from the disk.
 func (d *dir) removeFiles(names []string) error {
 	dirs := map[string]bool{}
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keystore: %w", err)
+			return err
 		}
 		dirs[filepath.Dir(name)] = true
 	}
 	for dir := range dirs {
 		if err := atomicfile.SyncDir(filepath.Join(d.path, dir)); err != nil {
-			return fmt.Errorf("keystore: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -234,15 +233,15 @@ func (d *dir) Remove(key curve.PublicKey) error {
 	})
 }
 
-// Revoke writes the record of the revocation first. The certificate's files are
-// removed then: they don't count any more, but czmq and pyzmq don't know that.
 func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	return d.Restore(key, newRevocation(at, reason))
+	return d.Restore(key, newRevokedKey(at, reason))
 }
 
-func (d *dir) Restore(key curve.PublicKey, r *Revocation) error {
+// Restore writes the record first. Then it removes the certificate's files. They are
+// ignored already, but not by czmq and pyzmq.
+func (d *dir) Restore(key curve.PublicKey, r *RevokedKey) error {
 	if err := r.check(); err != nil {
-		return err
+		return named(err)
 	}
 	return d.write(func() error {
 		if err := d.refresh([]curve.PublicKey{key}); err != nil {
@@ -270,7 +269,7 @@ func (d *dir) Restore(key curve.PublicKey, r *Revocation) error {
 
 func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 	if err := checkReason(reason); err != nil {
-		return err
+		return named(err)
 	}
 	return d.write(func() error {
 		if err := d.refresh([]curve.PublicKey{key}); err != nil {
@@ -278,16 +277,17 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 		}
 		for _, name := range d.holders[key] {
 			if isRevokedFile(name) {
-				return fmt.Errorf("keystore: %w: the name of a file says so: rename or remove %s first", ErrRevoked, filepath.Join(d.path, name))
+				return fmt.Errorf("%w by the file %s: rename or remove it first", ErrRevoked, filepath.Join(d.path, name))
 			}
 		}
 		d.mu.Lock()
-		r, e, ok := d.liftedLocked(key, at, reason)
+		r, id := d.liftedLocked(key, at, reason)
 		d.mu.Unlock()
-		// The certificate first: it doesn't count before the record says so.
+		// The certificate first: until the record is written, it is ignored.
 		var p place
-		if ok {
-			p, ok = d.placeAgain(key, e)
+		ok := false
+		if id != nil {
+			p, ok = d.placeAgain(id)
 		}
 		if ok {
 			if err := d.makeDirs(p); err != nil {
@@ -305,52 +305,47 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 	})
 }
 
-// placeAgain is where the identity of a revoked key shall be again, if it can: another
-// may have its name by now.
-func (d *dir) placeAgain(key curve.PublicKey, e Entry) (p place, ok bool) {
-	if len(d.holders[key]) > 0 {
+// placeAgain returns where to write the identity of a revoked key. It returns false if
+// the key has a file, or if another identity has the name by now.
+func (d *dir) placeAgain(id *Identity) (p place, ok bool) {
+	if len(d.holders[id.Key()]) > 0 {
 		return place{}, false
 	}
-	if other, taken := d.Holder(e.Name); taken && other != key {
+	if other, taken := d.Holder(id.Name); taken && other != id.Key() {
 		return place{}, false
 	}
-	id, err := prepare(e)
-	if err != nil {
-		return place{}, false
-	}
-	if p, err = d.placeOf(id); err != nil {
-		return place{}, false
-	}
-	return p, true
+	p, err := d.placeOf(id)
+	return p, err == nil
 }
 
-// writeRecord writes the record of a revocation and puts it in force.
-func (d *dir) writeRecord(key curve.PublicKey, r *Revocation) error {
+// writeRecord writes the record of a revocation and applies it.
+func (d *dir) writeRecord(key curve.PublicKey, r *RevokedKey) error {
 	text, err := appendRecord(nil, key, r)
 	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
+		return err
 	}
 	if err := d.makeRecordsDir(); err != nil {
-		return fmt.Errorf("keystore: %w", err)
+		return err
 	}
 	err = atomicfile.Replace(atomicfile.File{Path: d.recordPath(key), Data: text, Mode: fileMode})
 	if err == nil {
-		err = atomicfile.SyncDir(d.path) // which may have the directory since now only
+		err = atomicfile.SyncDir(d.path) // in case recordsDir is new
 	}
 	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
+		return err
 	}
 	d.readRecord(key)
 	if r.InForce() {
 		if _, revoked := d.Revocation(key); !revoked {
-			return fmt.Errorf("keystore: %s: %w", d.recordPath(key), errRecord)
+			return fmt.Errorf("%s: %w", d.recordPath(key), errRecord)
 		}
 	}
 	return nil
 }
 
-// makeRecordsDir makes the directory of the records if it doesn't exist. Who can read the
-// store can read it, also if root makes it or the umask is strict: zauth refuses whom it has.
+// makeRecordsDir creates the directory of the records if it doesn't exist. Everyone who
+// can read the store can read it, even if root creates it or the umask is strict: zauth
+// must be able to read it.
 func (d *dir) makeRecordsDir() error {
 	if _, err := os.Lstat(d.recordsPath()); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -360,7 +355,7 @@ func (d *dir) makeRecordsDir() error {
 		return err
 	}
 	temp := d.recordsPath() + ".tmp"
-	_ = os.Remove(temp) // what a killed process left
+	_ = os.Remove(temp) // left by a killed process
 	if err := os.Mkdir(temp, dirMode); err != nil {
 		return err
 	}
@@ -371,7 +366,7 @@ func (d *dir) makeRecordsDir() error {
 	return os.Rename(temp, d.recordsPath())
 }
 
-// refresh reads what others may have written of these keys.
+// refresh reads what other processes may have written about these keys.
 func (d *dir) refresh(keys []curve.PublicKey) error {
 	var names []string
 	for _, key := range keys {
@@ -384,20 +379,20 @@ func (d *dir) refresh(keys []curve.PublicKey) error {
 	return nil
 }
 
-// write runs change while no other writer does.
+// write runs change while no other process changes the store.
 func (d *dir) write(change func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	lock := flock.New(filepath.Join(d.path, lockFile))
 	ok, err := lock.TryLockContext(ctx, lockRetry)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("keystore: %s: %w since %v: try again later", d.path, ErrInUse, lockPatience)
+		return named(fmt.Errorf("%s: %w", d.path, kv.ErrInUse))
 	}
 	if !ok || err != nil {
-		return fmt.Errorf("keystore: locking %s failed: %w", d.path, err)
+		return named(fmt.Errorf("locking %s failed: %w", d.path, err))
 	}
 	defer lock.Unlock()
 	d.work.Lock()
 	defer d.work.Unlock()
-	return change()
+	return named(change())
 }

@@ -1,22 +1,26 @@
-// Package keystore is where the identities live that a service knows: the
-// public certificates of its clients (package cert), with their groups and
-// whether they were revoked.
+// Package keystore holds the identities that a service knows: the public certificates
+// of its clients, with their names and groups, and the keys that are revoked. [Open]
+// opens a keystore by its URL:
 //
-// A store is chosen by URL:
+//	dir:PATH    a directory of certificate files, one for each identity; a path
+//	            without a kind means the same
+//	bolt:FILE   one file, for large sets; import keystore/boltstore to include this kind
+//	mem:        memory only
+//	file:FILE   the identities in an export, or armored certificates; read-only
+//	env:NAME    the same in an environment variable; read-only
 //
-//	dir:PATH    a directory of certificate files: put a file there and its owner
-//	            is known, take it away and he isn't. A path alone means the same.
-//	bolt:FILE   one file, for large sets (go.etcd.io/bbolt)
-//	mem:        nothing but memory
-//	file:FILE   the armored certificates in one file, to be read only
-//	env:NAME    the armored certificates in an environment variable, the same
-//
-// Each of them is a [Store]:
+// A program that admits clients watches its keystore for changes and looks up keys:
 //
 //	store, err := keystore.Open("dir:clients", log)
-//	…
-//	go store.Watch(ctx) // follows changes
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//	go store.Watch(ctx)
 //	id, ok := store.Lookup(key)
 //
-// Looking up takes no lock and allocates nothing, in every kind.
+// Lookup takes no lock and allocates nothing, in every kind of keystore.
+//
+// A program that keeps its clients elsewhere, in a database for example, implements
+// [Reader] instead.
 package keystore

@@ -1,28 +1,35 @@
 package keystore
 
-import "time"
+import (
+	"time"
 
-// DontPoll makes Watch rely on what the file system tells. It must be called before
-// Watch.
-func DontPoll(s Store) {
+	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/keystore/internal/kv"
+)
+
+// Errors that only tests tell apart.
+var (
+	ErrURL     = errURL
+	ErrName    = errName
+	ErrGroup   = errGroup
+	ErrReason  = errReason
+	ErrDamaged = kv.ErrDamaged
+)
+
+// DontPoll makes Watch rely on the events of the file system. Call it before Watch.
+func DontPoll(s Store) { followerOf(s).Poll = time.Hour }
+
+// PollOnly makes Watch rely on polling. Call it before Watch.
+func PollOnly(s Store) { followerOf(s).Deaf = true }
+
+func followerOf(s Store) *follow.Follower {
 	switch s := s.(type) {
 	case *dir:
-		s.follower.Poll = time.Hour
+		return &s.follower
 	case *bolt:
-		s.follower.Poll = time.Hour
+		return &s.follower
 	case *source:
-		s.follower.Poll = time.Hour
+		return &s.follower
 	}
-}
-
-// PollOnly makes Watch rely on looking. It must be called before Watch.
-func PollOnly(s Store) {
-	switch s := s.(type) {
-	case *dir:
-		s.follower.Deaf = true
-	case *bolt:
-		s.follower.Deaf = true
-	case *source:
-		s.follower.Deaf = true
-	}
+	return new(follow.Follower)
 }

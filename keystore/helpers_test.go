@@ -3,12 +3,14 @@ package keystore_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
+	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
 // text is a new public certificate of that name, and its key. Names of the
@@ -47,3 +49,5 @@ func knows(d keystore.Store, key curve.PublicKey) bool {
 	_, ok := d.Lookup(key)
 	return ok
 }
+
+func inGroup(id *keystore.Identity, group string) bool { return slices.Contains(id.Groups, group) }

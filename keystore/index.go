@@ -11,21 +11,20 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// shards is how many maps an index has: so many that a change, which copies one
-// of them, costs little even with a million identities.
+// shards is the number of maps in an index. A change copies one of them: with this
+// many, it costs little even with a million identities.
 const shards = 4096
 
-// index finds values by keys. Readers take no lock. Those who write hold one that is
-// not in here.
+// index finds values by key. Readers take no lock. Writers hold a lock of their caller.
 type index[V any] struct {
 	shards [shards]atomic.Pointer[shard[V]]
 	count  atomic.Int64
 }
 
-// shard is never changed, only exchanged.
+// shard is replaced, never changed.
 type shard[V any] map[curve.PublicKey]*V
 
-// of returns where the value of this key is, if it is there.
+// of returns the shard of a key.
 func (x *index[V]) of(key curve.PublicKey) *atomic.Pointer[shard[V]] {
 	return &x.shards[binary.LittleEndian.Uint16(key[:])%shards]
 }
@@ -39,7 +38,7 @@ func (x *index[V]) get(key curve.PublicKey) (v *V, ok bool) {
 
 func (x *index[V]) len() int { return int(x.count.Load()) }
 
-// all yields the values that are there when it comes to their shard.
+// all yields the values that are in a shard when it comes to it.
 func (x *index[V]) all() iter.Seq2[curve.PublicKey, *V] {
 	return func(yield func(curve.PublicKey, *V) bool) {
 		for i := range x.shards {
@@ -56,7 +55,7 @@ func (x *index[V]) all() iter.Seq2[curve.PublicKey, *V] {
 	}
 }
 
-// set puts a value in force for a key, or none for nil.
+// set sets the value of a key. nil removes it.
 func (x *index[V]) set(key curve.PublicKey, v *V) {
 	place := x.of(key)
 	s := shard[V]{}
@@ -73,7 +72,7 @@ func (x *index[V]) set(key curve.PublicKey, v *V) {
 	place.Store(&s)
 }
 
-// fill is set for an index that no one reads yet.
+// fill is set for an index that no one reads yet: it changes shards in place.
 func (x *index[V]) fill(key curve.PublicKey, v *V) {
 	place := x.of(key)
 	s := place.Load()
@@ -86,8 +85,8 @@ func (x *index[V]) fill(key curve.PublicKey, v *V) {
 	x.count.Add(int64(len(*s) - before))
 }
 
-// parallel applies f to all items, several at a time, and returns the results in
-// their order.
+// parallel applies f to all items, on all CPUs, and returns the results in the order
+// of the items.
 func parallel[T, R any](items []T, f func(T) R) []R {
 	results := make([]R, len(items))
 	var work sync.WaitGroup

@@ -9,7 +9,7 @@ import (
 )
 
 // revocationOf returns the revocation of a key, also one that was lifted.
-func revocationOf(s keystore.Store, e keystore.Entry) *keystore.Revocation {
+func revocationOf(s keystore.Store, e *keystore.Identity) *keystore.RevokedKey {
 	for key, r := range s.Revocations() {
 		if key == e.Certificate.Public {
 			return r
@@ -25,15 +25,15 @@ func TestUnrevokeAgain(t *testing.T) {
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
 		alice, bob := put(generate(t, "alice"), "admins"), put(generate(t, "bob"), "admins")
 		ztest.Must(t, s.Put(alice, bob))
-		for _, e := range []keystore.Entry{alice, bob} {
+		for _, e := range []*keystore.Identity{alice, bob} {
 			ztest.Must(t, s.Revoke(e.Certificate.Public, at, ""), s.Unrevoke(e.Certificate.Public, at, ""))
-			if id, ok := s.Lookup(e.Certificate.Public); !ok || !id.InGroup("admins") {
+			if id, ok := s.Lookup(e.Certificate.Public); !ok || !inGroup(id, "admins") {
 				t.Fatalf("%s isn't back: %+v", e.Name, id)
 			}
 		}
 		bob.Groups = []string{"guests"}
 		ztest.Must(t, s.Remove(alice.Certificate.Public), s.Put(bob))
-		for _, e := range []keystore.Entry{alice, bob} {
+		for _, e := range []*keystore.Identity{alice, bob} {
 			ztest.Must(t, s.Unrevoke(e.Certificate.Public, at, ""))
 		}
 		if again != nil {
@@ -42,7 +42,7 @@ func TestUnrevokeAgain(t *testing.T) {
 		if _, ok := s.Lookup(alice.Certificate.Public); ok {
 			t.Error("alice was removed, and is back")
 		}
-		if id, ok := s.Lookup(bob.Certificate.Public); !ok || id.InGroup("admins") || !id.InGroup("guests") {
+		if id, ok := s.Lookup(bob.Certificate.Public); !ok || inGroup(id, "admins") || !inGroup(id, "guests") {
 			t.Errorf("bob is in other groups than those of the last put: %+v", id)
 		}
 	})

@@ -15,10 +15,10 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// memory is a store of the kind mem:, and the part of the others that is read.
+// memory is a store of the kind mem:, and what the other kinds have read.
 type memory struct {
 	identities  index[Identity]   // those whose key isn't revoked
-	revocations index[Revocation] // all, also those that were lifted
+	revocations index[RevokedKey] // all, including lifted ones
 	generation  atomic.Uint64     // of revocations
 	log         *slog.Logger
 
@@ -26,7 +26,8 @@ type memory struct {
 	names names
 }
 
-func newMem() *memory { return &memory{log: slog.New(slog.DiscardHandler)} }
+// NewMemory returns an empty store that is kept in memory only.
+func NewMemory() Store { return &memory{log: slog.New(slog.DiscardHandler)} }
 
 func (m *memory) Lookup(key curve.PublicKey) (*Identity, bool) { return m.identities.get(key) }
 func (m *memory) Len() int                                     { return m.identities.len() }
@@ -48,7 +49,7 @@ func (m *memory) All() iter.Seq[*Identity] {
 	}
 }
 
-func (m *memory) Revocation(key curve.PublicKey) (*Revocation, bool) {
+func (m *memory) Revocation(key curve.PublicKey) (*RevokedKey, bool) {
 	if m.revocations.len() == 0 { // as in most stores
 		return nil, false
 	}
@@ -59,10 +60,10 @@ func (m *memory) Revocation(key curve.PublicKey) (*Revocation, bool) {
 	return r, true
 }
 
-func (m *memory) Revocations() iter.Seq2[curve.PublicKey, *Revocation] { return m.revocations.all() }
+func (m *memory) Revocations() iter.Seq2[curve.PublicKey, *RevokedKey] { return m.revocations.all() }
 
-// setLocked puts an identity in force for its key, or none: the only way in which one
-// gets there. One whose key is revoked doesn't.
+// setLocked sets or, with nil, removes the identity of a key. All identities but those
+// of fill pass through it: it ignores one whose key is revoked.
 func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
 	if _, revoked := m.Revocation(key); revoked {
 		id = nil
@@ -82,8 +83,8 @@ func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
 	}
 }
 
-// revokeLocked puts a revocation in force, or one that was lifted in its place.
-func (m *memory) revokeLocked(key curve.PublicKey, r *Revocation) {
+// revokeLocked records a revocation, in force or lifted, in place of an earlier one.
+func (m *memory) revokeLocked(key curve.PublicKey, r *RevokedKey) {
 	m.revocations.set(key, r)
 	m.generation.Add(1)
 	if r.InForce() {
@@ -91,16 +92,16 @@ func (m *memory) revokeLocked(key curve.PublicKey, r *Revocation) {
 	}
 }
 
-// prepareLocked makes identities of entries that can be put.
-func (m *memory) prepareLocked(entries []Entry) ([]*Identity, error) {
+// prepareLocked returns checked copies of identities that are to be put.
+func (m *memory) prepareLocked(ids []*Identity) ([]*Identity, error) {
 	type prepared struct {
 		id  *Identity
 		err error
 	}
-	identities := make([]*Identity, 0, len(entries))
-	taken := make(map[string]curve.PublicKey, len(entries))
-	for _, p := range parallel(entries, func(e Entry) prepared {
-		id, err := prepare(e)
+	identities := make([]*Identity, 0, len(ids))
+	taken := make(map[string]curve.PublicKey, len(ids))
+	for _, p := range parallel(ids, func(id *Identity) prepared {
+		id, err := prepare(id)
 		return prepared{id, err}
 	}) {
 		if p.err != nil {
@@ -108,14 +109,14 @@ func (m *memory) prepareLocked(entries []Entry) ([]*Identity, error) {
 		}
 		key := p.id.Key()
 		if r, revoked := m.Revocation(key); revoked {
-			return nil, fmt.Errorf("keystore: %s: %w (%v)", p.id.Name, ErrRevoked, r)
+			return nil, fmt.Errorf("%s: %w (%v)", p.id.Name, ErrRevoked, r)
 		}
 		other, ok := taken[p.id.Name]
 		if !ok {
 			other, ok = m.names.holder(p.id.Name)
 		}
 		if ok && other != key {
-			return nil, fmt.Errorf("keystore: %w: %q is the name of %v", ErrName, p.id.Name, other)
+			return nil, fmt.Errorf("%w %q: another identity has it: %v", errName, p.id.Name, other)
 		}
 		taken[p.id.Name] = key
 		identities = append(identities, p.id)
@@ -123,12 +124,12 @@ func (m *memory) prepareLocked(entries []Entry) ([]*Identity, error) {
 	return identities, nil
 }
 
-func (m *memory) Put(entries ...Entry) error {
+func (m *memory) Put(ids ...*Identity) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	identities, err := m.prepareLocked(entries)
+	identities, err := m.prepareLocked(ids)
 	if err != nil {
-		return err
+		return named(err)
 	}
 	for _, id := range identities {
 		m.setLocked(id.Key(), id)
@@ -140,19 +141,19 @@ func (m *memory) Remove(key curve.PublicKey) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.identities.get(key); !ok {
-		return notFound(key)
+		return named(notFound(key))
 	}
 	m.setLocked(key, nil)
 	return nil
 }
 
 func (m *memory) Revoke(key curve.PublicKey, at time.Time, reason string) error {
-	return m.Restore(key, newRevocation(at, reason))
+	return m.Restore(key, newRevokedKey(at, reason))
 }
 
-func (m *memory) Restore(key curve.PublicKey, r *Revocation) error {
+func (m *memory) Restore(key curve.PublicKey, r *RevokedKey) error {
 	if err := r.check(); err != nil {
-		return err
+		return named(err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -170,33 +171,33 @@ func (m *memory) Restore(key curve.PublicKey, r *Revocation) error {
 
 func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 	if err := checkReason(reason); err != nil {
-		return err
+		return named(err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, e, ok := m.liftedLocked(key, at, reason)
+	r, id := m.liftedLocked(key, at, reason)
 	m.revokeLocked(key, r)
-	if ok {
-		if identities, err := m.prepareLocked([]Entry{e}); err == nil {
+	if id != nil {
+		if identities, err := m.prepareLocked([]*Identity{id}); err == nil {
 			m.setLocked(key, identities[0])
 		}
 	}
 	return nil
 }
 
-// liftedLocked returns the revocation of a key as it is once lifted. The key needn't be
-// revoked here: another store may have revoked it, and those who remember that look
-// here. e is the identity to put back, if ok. If no revocation was in force there is
-// nothing to put back: the key's identity was put or removed since.
-func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) (r *Revocation, e Entry, ok bool) {
-	var lifted Revocation
+// liftedLocked returns the lifted revocation of a key, and the identity to put back, or
+// nil. If no revocation is in force here, there is nothing to put back: the identity was
+// put or removed since. Even then the lifting is recorded, for those who remember a
+// revocation from another store.
+func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) (r *RevokedKey, id *Identity) {
+	var lifted RevokedKey
 	if old, found := m.revocations.get(key); found {
 		lifted = *old
 		if old.InForce() {
-			e, ok = old.entry(key)
+			id = old.identity(key)
 		}
 	}
-	earliest := lifted.Time // later than the clock says, if that was set back
+	earliest := lifted.Time // later than the clock says if that was set back
 	if !lifted.Lifted.IsZero() {
 		earliest = lifted.Lifted.Add(time.Second)
 	}
@@ -204,10 +205,10 @@ func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) 
 	if lifted.Lifted.Before(earliest) {
 		lifted.Lifted = earliest
 	}
-	return &lifted, e, ok
+	return &lifted, id
 }
 
-func notFound(key curve.PublicKey) error { return fmt.Errorf("keystore: %v: %w", key, ErrNotFound) }
+func notFound(key curve.PublicKey) error { return fmt.Errorf("%v: %w", key, ErrNotFound) }
 
 func (m *memory) Reload() error { return nil }
 
@@ -218,16 +219,16 @@ func (m *memory) Watch(ctx context.Context) error {
 
 func (m *memory) Close() error { return nil }
 
-// outage is that what a store is read from can't be read.
+// outage is a time during which a store can't be read.
 type outage struct {
-	since    time.Time // since when it isn't there
+	since    time.Time // when the file or directory was first missing
 	reported string    // what is in the log
 }
 
-// note takes in what a look led to, and tells of it once. gone means that there is
-// nothing any more, and no exchange that takes a moment. again is when to look once
-// more, or 0.
-func (o *outage) note(log *slog.Logger, name string, err error) (gone bool, again time.Duration) {
+// note logs, once, that a store can't be read or can be read again. gone means that the
+// store is missing for longer than it takes to replace it. again is when to look again,
+// or 0.
+func (o *outage) note(log *slog.Logger, keystore string, err error) (gone bool, again time.Duration) {
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
 		o.since = time.Time{}
@@ -238,23 +239,23 @@ func (o *outage) note(log *slog.Logger, name string, err error) (gone bool, agai
 			again = follow.Stillness
 		}
 	}
-	what := "keystore can't be read: what was known stays in force"
+	what := "reading the keystore failed: keeping the last known identities"
 	if gone {
-		what = "keystore is gone: no one is known until it is back"
+		what = "keystore missing: refusing all its identities until it is back"
 	}
 	switch {
 	case err == nil && o.reported != "":
-		log.Info("keystore can be read again", "keystore", name)
+		log.Info("keystore readable again", "keystore", keystore)
 		o.reported = ""
 	case err != nil && o.reported != what+err.Error():
 		o.reported = what + err.Error()
-		log.Error(what, "err", err)
+		log.Error(what, "keystore", keystore, "err", err)
 	}
 	return gone, again
 }
 
-// forget knows no identity any more, as after a start without what it was read from.
-// What is revoked stays so.
+// forget removes all identities, as if the store were opened while it is missing.
+// Revocations stay.
 func (m *memory) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -263,8 +264,8 @@ func (m *memory) forget() {
 	}
 }
 
-// fill puts many identities in force in a store that no one reads yet, whose
-// revocations are known.
+// fill sets the identities of a store that no one reads yet, and whose revocations are
+// known. It is setLocked for many.
 func (m *memory) fill(identities []*Identity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

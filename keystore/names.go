@@ -6,13 +6,13 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// names knows which identities have which name. Nearly always there is one.
+// names holds which identities have which name. Nearly always it is one.
 type names struct {
 	one     map[string]curve.PublicKey
-	several map[string][]curve.PublicKey // those that have a name together
+	several map[string][]curve.PublicKey // those that share a name
 }
 
-// add notes that the identity with this key has a name.
+// add records that the identity with this key has a name.
 func (n *names) add(name string, key curve.PublicKey) {
 	if n.one == nil {
 		n.one, n.several = map[string]curve.PublicKey{}, map[string][]curve.PublicKey{}
@@ -30,7 +30,7 @@ func (n *names) add(name string, key curve.PublicKey) {
 	}
 }
 
-// remove notes that it no longer has it.
+// remove undoes add.
 func (n *names) remove(name string, key curve.PublicKey) {
 	if n.one[name] == key {
 		delete(n.one, name)
@@ -46,7 +46,7 @@ func (n *names) remove(name string, key curve.PublicKey) {
 	}
 }
 
-// holder returns one that has a name.
+// holder returns the key of an identity with this name.
 func (n *names) holder(name string) (curve.PublicKey, bool) {
 	if keys := n.several[name]; len(keys) > 0 {
 		return keys[0], true
@@ -55,9 +55,9 @@ func (n *names) holder(name string) (curve.PublicKey, bool) {
 	return key, ok
 }
 
-// nameLocked gives those who have a name their user ids: the name to the one whose
-// place is the least deep. If there are several of these none has it, because a
-// service couldn't tell who is meant; each is then called by its key.
+// nameLocked sets the user ids of the identities with a name. The one whose place is
+// the least deep gets the name. If there are several of these, each is called by its
+// key, because a service couldn't tell them apart.
 func (m *memory) nameLocked(name string) {
 	keys := m.names.several[name]
 	if key, ok := m.names.one[name]; ok {
@@ -87,21 +87,22 @@ func (m *memory) nameLocked(name string) {
 			continue
 		}
 		if userID != name {
-			m.log.Warn("identity is known to services by its key: its name can't tell who it is",
-				"name", name, "key", key, "source", id.Source, "why", why(unique && id == first, id))
+			m.log.Warn("name not usable as a user id: using the key",
+				"identity", name, "key", key, "file", id.Place, "reason", whyNot(unique && id == first, id))
 		}
-		m.identities.set(key, &Identity{Name: id.Name, UserID: userID, Certificate: id.Certificate, Others: id.Others,
-			Groups: id.Groups, Source: id.Source, rank: id.rank, ambiguous: id.ambiguous, sum: id.sum})
+		renamed := *id
+		renamed.UserID = userID
+		m.identities.set(key, &renamed)
 	}
 }
 
-// why says why an identity isn't called by its name.
-func why(isFirst bool, id *Identity) string {
+// whyNot returns why an identity isn't called by its name.
+func whyNot(isFirst bool, id *Identity) string {
 	switch {
 	case !isFirst:
-		return "another identity has it"
+		return "another identity has the same name"
 	case id.ambiguous:
-		return "its files have several names"
+		return "its files have different names"
 	}
-	return "it is empty, too long, not ASCII, or reads like a key"
+	return "it is empty, longer than 255 bytes, not printable ASCII, or looks like a key"
 }

@@ -4,5 +4,5 @@ package keystore
 
 import "io/fs"
 
-// giveTo does nothing: there, who may read a directory is what the one around it says.
+// giveTo does nothing: the directory inherits its permissions.
 func giveTo(string, fs.FileInfo) {}

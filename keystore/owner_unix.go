@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// giveTo gives a directory the owner and group of another one, where that is permitted.
+// giveTo changes the owner and group of a directory to those of another one, as far as
+// that is permitted.
 func giveTo(path string, other fs.FileInfo) {
 	if s, ok := other.Sys().(*syscall.Stat_t); ok && os.Chown(path, int(s.Uid), int(s.Gid)) != nil {
 		_ = os.Chown(path, -1, int(s.Gid))

@@ -15,9 +15,9 @@ import (
 var recordTime = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
 // recordText is the record of a revocation with everything that there is in one.
-func recordText(t testing.TB, key curve.PublicKey) (*Revocation, string) {
+func recordText(t testing.TB, key curve.PublicKey) (*RevokedKey, string) {
 	t.Helper()
-	r := &Revocation{Time: recordTime, Reason: "laptop # stolen", Name: "alice", Groups: []string{"fx", "fx/desk"},
+	r := &RevokedKey{Time: recordTime, Reason: "laptop # stolen", Name: "alice", Groups: []string{"fx", "fx/desk"},
 		Lifted: recordTime.Add(time.Hour), LiftedReason: "found", Certificate: strings.Repeat("any text, \x00 too\n", 4000)}
 	text, err := appendRecord(nil, key, r)
 	ztest.Must(t, err)
@@ -33,7 +33,7 @@ func TestRecord(t *testing.T) {
 	if got, err := parseRecord(key, []byte(text)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	largest := &Revocation{Time: recordTime, Reason: strings.Repeat("x", maxReason), Name: strings.Repeat("x", 255), Certificate: strings.Repeat("x", maxCertificate)}
+	largest := &RevokedKey{Time: recordTime, Reason: strings.Repeat("x", maxReason), Name: strings.Repeat("x", 255), Certificate: strings.Repeat("x", maxCertificate)}
 	long, err := appendRecord(nil, key, largest)
 	if _, parseErr := parseRecord(key, long); err != nil || parseErr != nil || len(long) > maxRecord {
 		t.Errorf("%d octets: %v, %v", len(long), err, parseErr)

@@ -16,7 +16,7 @@ import (
 // exported is what Export writes of a store.
 func exported(t testing.TB, s keystore.Store) string {
 	t.Helper()
-	revocations := map[curve.PublicKey]*keystore.Revocation{}
+	revocations := map[curve.PublicKey]*keystore.RevokedKey{}
 	for key, r := range s.Revocations() {
 		revocations[key] = r
 	}
@@ -58,16 +58,16 @@ func TestFileFollowed(t *testing.T) {
 	ztest.Wait(t, "revoked", func() bool { _, revoked := s.Revocation(alice.Public); return revoked && !knows(s, alice.Public) })
 	next := exportOf(t, alice, carol, generate(t, "dave"))
 	ztest.WriteFile(t, path, next[:len(next)-20])
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "what was known stays in force") == 1 })
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "keeping the last known identities") == 1 })
 	if !knows(s, bob.Public) {
 		t.Error("half a file changes something")
 	}
 	ztest.WriteFile(t, path, next)
-	ztest.Wait(t, "mended", func() bool { return !knows(s, bob.Public) && log.Count("can be read again") == 1 })
+	ztest.Wait(t, "mended", func() bool { return !knows(s, bob.Public) && log.Count("keystore readable again") == 1 })
 	if knows(s, alice.Public) || knows(s, carol.Public) {
 		t.Error("another file brings back what was revoked")
 	}
-	if log.Count("level=ERROR", "a revocation is gone: the key stays refused") == 0 {
+	if log.Count("level=ERROR", "revocation record removed: still refusing the key") == 0 {
 		t.Errorf("log:\n%s", log)
 	}
 }
@@ -93,7 +93,7 @@ func TestGone(t *testing.T) {
 			ztest.Background(t, s.Watch)
 			ztest.Must(t, os.Rename(path, path+".away"))
 			ztest.Wait(t, "gone", func() bool { return !knows(s, alice.Public) })
-			ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "is gone: no one is known") == 1 })
+			ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "keystore missing") == 1 })
 			ztest.Must(t, os.Rename(path+".away", path))
 			ztest.Wait(t, "back", func() bool { return knows(s, alice.Public) })
 			if _, revoked := s.Revocation(bob.Public); !revoked || knows(s, bob.Public) {
@@ -145,19 +145,19 @@ func TestBackup(t *testing.T) {
 		ztest.Must(t, s.Put(put(alice, "fx", "fx/desk"), put(bob, "fx"), put(carol)))
 		ztest.Must(t, s.Revoke(bob.Public, at, "stolen"), s.Revoke(carol.Public, at, "lost"), s.Unrevoke(carol.Public, at, "found"))
 		backup := exported(t, s)
-		all, err := keystore.Import([]byte(backup))
+		ids, revocations, err := keystore.Import([]byte(backup))
 		ztest.Must(t, err)
-		if len(all.Entries) != 2 || len(all.Revocations) != 2 {
-			t.Fatalf("%d entries, %d revocations of:\n%s", len(all.Entries), len(all.Revocations), backup)
+		if len(ids) != 2 || len(revocations) != 2 {
+			t.Fatalf("%d identities, %d revocations of:\n%s", len(ids), len(revocations), backup)
 		}
-		if r := all.Revocations[carol.Public]; r.InForce() || r.LiftedReason != "found" || r.Reason != "lost" {
+		if r := revocations[carol.Public]; r.InForce() || r.LiftedReason != "found" || r.Reason != "lost" {
 			t.Errorf("%+v", r)
 		}
-		r := all.Revocations[bob.Public]
+		r := revocations[bob.Public]
 		if !r.InForce() || r.Reason != "stolen" || !r.Time.Equal(at) {
 			t.Errorf("%+v", r)
 		}
-		for _, e := range all.Entries {
+		for _, e := range ids {
 			if e.Name == "alice" && (len(e.Groups) != 2 || e.Groups[1] != "fx/desk") {
 				t.Errorf("%+v", e)
 			}
@@ -167,7 +167,7 @@ func TestBackup(t *testing.T) {
 		if again != nil {
 			s = again()
 		}
-		if err := s.Put(all.Entries...); err == nil || knows(s, alice.Public) {
+		if err := s.Put(ids...); err == nil || knows(s, alice.Public) {
 			t.Error("a restored backup brings a key back")
 		}
 	})

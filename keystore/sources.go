@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,21 +17,21 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// maxSource is the size in octets of the largest text that is read.
+// maxSource is the size in bytes of the largest text that is read.
 const maxSource = 64 << 20
 
-// source is a store that is one text, an export or armored certificates, which is
-// read only.
+// source is a read-only store whose identities are in one text: an export, or armored
+// certificates.
 type source struct {
 	memory
 	name string
-	path string // of a file; "" for what can't change
+	path string // of a file; "" for an environment variable
 
 	follower follow.Follower
 
 	work  sync.Mutex // held to read the text; taken before memory.mu
 	stamp follow.Stamp
-	sum   [sha256.Size]byte // of the text in force; zero before the first one and once it is gone
+	sum   [sha256.Size]byte // of the current text; zero if there is none
 }
 
 // openFile reads the identities in a file.
@@ -38,7 +39,7 @@ func openFile(path string, log *slog.Logger) (*source, error) {
 	s := &source{name: path, path: path, memory: memory{log: log}, follower: follow.Follower{Name: path, Log: log}}
 	text, stamp, err := follow.ReadStill(path, maxSource)
 	if err != nil {
-		return nil, fmt.Errorf("keystore: %w", err)
+		return nil, err
 	}
 	s.stamp = stamp
 	return s, s.take(text)
@@ -49,12 +50,11 @@ func openEnv(name string, log *slog.Logger) (*source, error) {
 	s := &source{name: "env:" + name, memory: memory{log: log}}
 	text, ok := os.LookupEnv(name)
 	if !ok {
-		return nil, fmt.Errorf("keystore: the environment variable %s isn't set", name)
+		return nil, fmt.Errorf("the environment variable %s isn't set", name)
 	}
 	return s, s.take([]byte(text))
 }
 
-// Reload reads the text again.
 func (s *source) Reload() error {
 	if s.path == "" {
 		return nil
@@ -62,18 +62,16 @@ func (s *source) Reload() error {
 	s.work.Lock()
 	defer s.work.Unlock()
 	text, stamp, err := follow.ReadStill(s.path, maxSource)
-	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
+	if err == nil {
+		err = s.take(text)
 	}
-	if err := s.take(text); err != nil {
-		return err
+	if err != nil {
+		return named(err)
 	}
 	s.stamp = stamp
 	return nil
 }
 
-// Watch follows the file until ctx is done. A text that is wrong leaves in force what
-// was known.
 func (s *source) Watch(ctx context.Context) error {
 	if s.path == "" {
 		return s.memory.Watch(ctx)
@@ -105,42 +103,30 @@ func (s *source) Watch(ctx context.Context) error {
 	return nil
 }
 
-// errNoCertificates means that a text holds none.
-var errNoCertificates = errors.New("neither an exported keystore nor an armored certificate in it")
+var errNoCertificates = errors.New("it contains neither an exported keystore nor an armored certificate")
 
-// take puts in force what is in a text. Everything in it must be whole: no one can
-// look after it while it is in use.
+// take applies a text. All of it must be valid: nobody watches the log of a program
+// that gets its identities this way.
 func (s *source) take(text []byte) error {
 	sum := sha256.Sum256(text)
 	if sum == s.sum {
 		return nil
 	}
-	all, err := s.parse(text)
+	ids, revoked, err := s.parse(text)
 	if err != nil {
-		return fmt.Errorf("keystore: %s: %w", s.name, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, r := range all.Revocations {
-		if old, ok := s.revocations.get(key); !ok || *old.plain() != *r.plain() {
-			s.revokeLocked(key, r)
-		}
-	}
-	for key, r := range s.revocations.all() {
-		if all.Revocations[key] == nil && r.InForce() {
-			s.log.Error("a revocation is gone: the key stays refused", "keystore", s.name, "key", key)
-		}
-	}
+	s.updateRevocationsLocked(revoked, s.name)
 	there := map[curve.PublicKey]bool{}
-	for _, e := range all.Entries {
-		id := &Identity{Name: e.Name, UserID: e.Name, Certificate: e.Certificate, Groups: sorted(e.Groups), Source: s.name}
-		id.Certificate.Secret.Wipe()
-		id.Certificate.Secret, id.Certificate.Locked = curve.SecretKey{}, nil
+	for _, id := range ids {
 		if there[id.Key()] {
-			s.log.Warn("two certificates have one key: the first counts", "keystore", s.name, "key", id.Key())
+			s.log.Warn("duplicate key: using the first certificate", "file", s.name, "key", id.Key())
 			continue
 		}
 		there[id.Key()] = true
+		id.Place = s.name
 		s.setLocked(id.Key(), id)
 	}
 	for key := range s.identities.all() {
@@ -149,44 +135,42 @@ func (s *source) take(text []byte) error {
 		}
 	}
 	s.sum = sum
-	s.log.Info("keystore read", "keystore", s.name, "identities", s.Len())
+	s.log.Info("keystore loaded", "keystore", s.name, "identities", s.Len())
 	return nil
 }
 
-// parse reads a text: an export, or else armored certificates. These have no name that
-// the operator gave: each is called by its key.
-func (s *source) parse(text []byte) (*Contents, error) {
-	if IsExport(text) {
-		return Import(text)
+// parse parses an export or armored certificates. The latter have no name that an
+// operator gave them: their keys are their names.
+func (s *source) parse(text []byte) (ids []*Identity, revoked map[curve.PublicKey]*RevokedKey, err error) {
+	if bytes.HasPrefix(text, exportStart) {
+		return readExport(text)
 	}
-	all := new(Contents)
 	for _, block := range cert.Extract(text) {
 		if block.Err != nil {
-			return nil, block.Err
+			return nil, nil, block.Err
 		}
 		c, err := block.Envelope.Certificate()
 		if err == nil {
 			err = c.Check()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", block.Line, err)
+			return nil, nil, fmt.Errorf("line %d: %w", block.Line, err)
 		}
-		all.Entries = append(all.Entries, Entry{Name: c.Public.String(), Certificate: c})
+		c.Secret.Wipe()
+		c.Secret, c.Locked, c.Warnings = curve.SecretKey{}, nil, nil
+		name := c.Public.String()
+		ids = append(ids, &Identity{Name: name, UserID: name, Certificate: c})
 	}
-	if len(all.Entries) == 0 {
-		return nil, errNoCertificates
+	if len(ids) == 0 {
+		return nil, nil, errNoCertificates
 	}
-	return all, nil
+	return ids, nil, nil
 }
 
-func (s *source) Put(...Entry) error           { return s.readOnly() }
-func (s *source) Remove(curve.PublicKey) error { return s.readOnly() }
-func (s *source) Revoke(curve.PublicKey, time.Time, string) error {
-	return s.readOnly()
-}
-func (s *source) Restore(curve.PublicKey, *Revocation) error { return s.readOnly() }
-func (s *source) Unrevoke(curve.PublicKey, time.Time, string) error {
-	return s.readOnly()
-}
+func (s *source) Put(...*Identity) error                            { return s.readOnly() }
+func (s *source) Remove(curve.PublicKey) error                      { return s.readOnly() }
+func (s *source) Revoke(curve.PublicKey, time.Time, string) error   { return s.readOnly() }
+func (s *source) Restore(curve.PublicKey, *RevokedKey) error        { return s.readOnly() }
+func (s *source) Unrevoke(curve.PublicKey, time.Time, string) error { return s.readOnly() }
 
-func (s *source) readOnly() error { return fmt.Errorf("keystore: %s: %w", s.name, ErrReadOnly) }
+func (s *source) readOnly() error { return named(fmt.Errorf("%s: %w", s.name, ErrReadOnly)) }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
@@ -19,155 +18,144 @@ import (
 )
 
 var (
-	// ErrURL means that a text names no kind of store.
-	ErrURL = errors.New("unknown kind of store: expected dir:PATH, bolt:FILE, mem:, file:FILE or env:NAME")
 	// ErrNotFound means that a store has no identity with a key.
 	ErrNotFound = errors.New("no identity with this key")
-	// ErrReadOnly means that a store can't be written.
-	ErrReadOnly = errors.New("this kind of store can't be written")
-	// ErrGroup means that a name can't be that of a group: a part of it between
-	// slashes is empty, begins with a dot, or has other characters than blanks and
-	// those of ZPL names (RFC 4).
-	ErrGroup = errors.New("unusable name of a group")
-	// ErrName means that an identity can't have a name: it is empty, too long, reads
-	// like a key, another identity has it, or it can't be that of a file in a directory.
-	ErrName = errors.New("unusable name of an identity")
-	// ErrRevoked means that a key is revoked in the store: its identity can't be put
-	// there again before the revocation is lifted.
-	ErrRevoked = errors.New("its key is revoked")
-	// ErrInUse means that another process has been writing a store for too long.
-	ErrInUse = errors.New("another process is writing it")
+	// ErrReadOnly means that stores of a kind cannot be changed.
+	ErrReadOnly = errors.New("this kind of keystore is read-only")
+	// ErrRevoked means that an identity's key is revoked in the store. It can be put
+	// there again once the revocation is lifted with Unrevoke.
+	ErrRevoked = errors.New("the key is revoked")
 )
 
-// Store is a set of identities, at most one for each key, and of revoked keys. Its
-// methods are safe for concurrent use.
+var (
+	errURL   = errors.New("unknown keystore URL: must be dir:PATH, bolt:FILE, mem:, file:FILE or env:NAME")
+	errGroup = errors.New("invalid group name")
+	errName  = errors.New("invalid name")
+)
+
+// A Reader finds identities by key. Implement it to admit clients that a program of
+// yours keeps elsewhere. Its method must be safe for concurrent use.
+type Reader interface {
+	// Lookup returns the identity with this key. ok is false if there is none, or if
+	// the key is revoked.
+	Lookup(key curve.PublicKey) (id *Identity, ok bool)
+}
+
+// A Store is a keystore: a set of identities, at most one for each key, and of revoked
+// keys. What changes it returns when the change is on the disk. Safe for concurrent use.
 type Store interface {
-	// Lookup returns the identity that has this key, unless the key is revoked.
-	Lookup(key curve.PublicKey) (*Identity, bool)
-	// Revocation returns the revocation of a key that is in force, whether or not
-	// an identity had it.
-	Revocation(key curve.PublicKey) (*Revocation, bool)
+	Reader
+
+	// Revocation returns the revocation of a key that is in force. The store need not
+	// have had an identity with this key.
+	Revocation(key curve.PublicKey) (*RevokedKey, bool)
 	// Holder returns the key of an identity with this name, if there is one.
 	Holder(name string) (curve.PublicKey, bool)
-	// Len returns how many identities there are whose key isn't revoked.
+	// Len returns the number of identities whose key isn't revoked.
 	Len() int
 	// All yields the identities whose key isn't revoked, in no order.
 	All() iter.Seq[*Identity]
-	// Revocations yields all revocations, in no order, also those that were lifted.
-	Revocations() iter.Seq2[curve.PublicKey, *Revocation]
+	// Revocations yields all revocations, including lifted ones, in no order.
+	Revocations() iter.Seq2[curve.PublicKey, *RevokedKey]
 	// Generation returns a number that grows with each change of the revocations.
 	Generation() uint64
 
-	// Put adds identities, each in the place of the one with its key. When it
-	// returns, they are on the disk. A certificate's secret key is not kept. If it
-	// fails some may have been put, but none if the fault can be seen before: ErrRevoked,
-	// ErrName, ErrGroup, ErrReadOnly, or that of cert.Certificate.AppendPublic and
-	// VerifySignature.
-	Put(entries ...Entry) error
-	// Remove forgets an identity. Its revocation, if there is one, stays. The error is
-	// ErrNotFound or ErrReadOnly.
+	// Put adds identities, and replaces those with the same keys. It takes copies of
+	// their names, groups and certificates; secret keys are left out. It checks all
+	// identities first: it returns ErrRevoked if a key is revoked, ErrReadOnly, or
+	// another error for a name, a group or a certificate that is invalid, or for a
+	// name that another identity has. If writing fails, some may have been put.
+	Put(ids ...*Identity) error
+	// Remove removes an identity, and leaves a revocation of its key in force. It
+	// returns ErrNotFound if there is no such identity, or ErrReadOnly.
 	Remove(key curve.PublicKey) error
 	// Revoke refuses a key from now on, whether or not the store has an identity with
-	// it. When it returns nil that is on the disk. at is noted, and reason, words for
-	// people, which may be empty. A key that is revoked stays as it was. The error is
-	// ErrReadOnly, or ErrReason for what can't be written.
+	// it, and records when and why. reason may be empty. If the key is revoked
+	// already, nothing changes. It returns ErrReadOnly, or another error if reason has
+	// control characters, both kinds of quotes, or more than 900 bytes.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
-	// Restore is Revoke with all that an exported revocation holds. One that was lifted is
-	// only noted, where the store has no revocation of the key. The error is ErrReadOnly or
-	// ErrReason.
-	Restore(key curve.PublicKey, r *Revocation) error
-	// Unrevoke lifts the revocation of a key, and notes when and why, also for a key
-	// that isn't revoked here: others may remember that it was. If it was, the identity
-	// that had the key is there again, if its name is still free. at is moved behind the
-	// times of the revocation and of an earlier lifting, as that of Revoke is behind
-	// the last lifting: so their order can be told although the clock was set back. The
-	// error is ErrReadOnly or ErrReason.
+	// Restore is like Revoke with everything that is known of a revocation, to copy a
+	// store. A lifted revocation is only recorded, and only if the store has no
+	// revocation of the key.
+	Restore(key curve.PublicKey, r *RevokedKey) error
+	// Unrevoke lifts the revocation of a key, and records when and why. It records
+	// that even for a key that isn't revoked here: policies may remember the
+	// revocation from another store. It puts back the identity that had the key, if
+	// its name is still free. To keep the order of events if the clock was set back,
+	// the recorded time is never before that of the revocation or of an earlier
+	// lifting. The errors are those of Revoke.
 	Unrevoke(key curve.PublicKey, at time.Time, reason string) error
 
-	// Reload reads everything again. If that fails everything stays as it was.
+	// Reload reads everything again. If it fails, nothing changes.
 	Reload() error
-	// Watch follows what others change, until ctx is done; the error is then nil.
+	// Watch notices changes that others make, and applies them, until ctx is done. It
+	// then returns nil. While something can't be read, the last known identities stay.
 	Watch(ctx context.Context) error
-	// Close ends the use of the store, which must not be used afterwards.
+	// Close releases the store, which must not be used afterwards. It may be called
+	// more than once.
 	Close() error
 }
 
-// Identity is somebody whom a store knows. It must not be changed.
+// An Identity is a client that a store knows. Plain data: don't change it while it is
+// in use.
 type Identity struct {
-	// Name is what the operator calls the identity: its file's name, or the name
-	// that it was put with. It is never what the certificate says of itself.
+	// Name is what the operator calls the identity: its file's name, or the name it
+	// was put with, of 1 to 255 characters of printable ASCII. It never comes from
+	// the certificate.
 	Name string
-	// UserID is what a service is told: the name, or the key in Z85 where the name
-	// can't tell who it is. Then another identity of the store has it too, or it
-	// reads like a key, or it isn't printable ASCII of at most 255 octets.
+	// UserID is what a service is told: the name, or the key in Z85 if the name is
+	// ambiguous because another identity has it too, looks like a key, or isn't
+	// printable ASCII of at most 255 bytes. Put ignores it. A Reader may leave it
+	// empty, which means the key.
 	UserID      string
-	Certificate *cert.Certificate   // the public one
+	Certificate *cert.Certificate   // without a secret key
 	Others      []*cert.Certificate // further certificates of the same key
-	Groups      []string            // of all places that have it, by where they are; in order
-	Source      string              // where it was read: a file, say
+	Groups      []string            // those of all places where it is found, sorted
+	Place       string              // where it was read: a file, for example
 
-	rank      int  // how deep its place is; of those with one name the least deep has it
-	ambiguous bool // the places that have it call it by several names
+	rank      int  // the depth of its place; of those with one name, the least deep has it
+	ambiguous bool // its files have different names
 	sum       sum  // of its value in a bolt: store
-
-	memo atomic.Pointer[any] // see Memo
 }
 
-// Entry is what is put into a store: a certificate, under a name, in groups.
-type Entry struct {
-	Name        string // at most 255 octets of printable ASCII, not what reads like a key
-	Certificate *cert.Certificate
-	Groups      []string
-}
-
-// Key is the identity's public key.
+// Key returns the identity's public key.
 func (id *Identity) Key() curve.PublicKey { return id.Certificate.Public }
 
-// InGroup reports whether the identity is in a group, by where it is.
-func (id *Identity) InGroup(group string) bool { return slices.Contains(id.Groups, group) }
-
-// Memo returns what make returned when it was first called for this identity. It
-// is for what one user of a store makes of an identity, and needs often; it goes
-// with the identity.
-func (id *Identity) Memo(make func(*Identity) any) any {
-	if v := id.memo.Load(); v != nil {
-		return *v
-	}
-	v := make(id)
-	id.memo.CompareAndSwap(nil, &v)
-	return *id.memo.Load()
-}
-
-// Open opens a store. The error is ErrURL, or tells why it can't be read. What in
-// it is no certificate is in the log, with file and line, and doesn't keep the
-// others from being known. A nil log discards.
+// Open opens a keystore by its URL (see the package comment). It logs certificates that
+// it can't read, with file and line, and ignores them. If log is nil, nothing is logged.
 func Open(url string, log *slog.Logger) (Store, error) {
 	kind, path, err := parseURL(url)
 	if err != nil {
-		return nil, err
+		return nil, named(err)
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	var s Store
 	switch kind {
 	case "dir":
-		return openDir(path, log)
+		s, err = openDir(path, log)
 	case "bolt":
-		return openBolt(path, log)
+		s, err = openBolt(path, log)
 	case "file":
-		return openFile(path, log)
+		s, err = openFile(path, log)
 	case "env":
-		return openEnv(path, log)
+		s, err = openEnv(path, log)
+	default:
+		s = NewMemory()
 	}
-	return newMem(), nil
+	if err != nil {
+		return nil, named(err)
+	}
+	return s, nil
 }
 
-// Create makes an empty store if it doesn't exist: a directory, or the file of a
-// bolt: store. Other kinds need no making.
+// Create creates an empty keystore if it doesn't exist: a directory, or the file of a
+// bolt: keystore. For other kinds it does nothing.
 func Create(url string) error {
 	kind, path, err := parseURL(url)
 	if err != nil {
-		return err
+		return named(err)
 	}
 	switch kind {
 	case "dir":
@@ -177,57 +165,65 @@ func Create(url string) error {
 			err = createBolt(path)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("keystore: %w", err)
-	}
-	return nil
+	return named(err)
 }
 
-// parseURL takes the URL of a store apart.
+// named puts the package's name in front of an error that leaves it.
+func named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("keystore: %w", err)
+}
+
+// parseURL splits a URL into the kind of store and what follows it.
 func parseURL(url string) (kind, path string, err error) {
 	kind, path = "dir", url
 	if k, rest, ok := strings.Cut(url, ":"); ok && !strings.ContainsAny(k, `/\.`) && len(k) > 1 { // C: is a drive
 		kind, path = k, rest
 	}
 	if !slices.Contains([]string{"dir", "bolt", "mem", "file", "env"}, kind) || (path == "") != (kind == "mem") {
-		return "", "", fmt.Errorf("keystore: %q: %w", url, ErrURL)
+		return "", "", fmt.Errorf("%q: %w", url, errURL)
 	}
 	return kind, path, nil
 }
 
-// prepare makes an identity of what is to be put into a store. Nothing of the
-// certificate is kept but what is public of it, and only if its signature is right.
-func prepare(e Entry) (*Identity, error) {
-	if err := checkName(e.Name); err != nil {
+// prepare returns a checked copy of an identity that is to be put into a store. It has
+// only the public part of the certificate.
+func prepare(id *Identity) (*Identity, error) {
+	if err := checkName(id.Name); err != nil {
 		return nil, err
 	}
-	if err := checkGroups(e.Groups); err != nil {
+	if err := checkGroups(id.Groups); err != nil {
 		return nil, err
 	}
-	text, err := e.Certificate.AppendPublic(nil)
+	if id.Certificate == nil {
+		return nil, fmt.Errorf("%s: no certificate", id.Name)
+	}
+	text, err := id.Certificate.AppendPublic(nil)
 	if err != nil {
-		return nil, fmt.Errorf("keystore: %s: %w", e.Name, err)
+		return nil, fmt.Errorf("%s: %w", id.Name, err)
 	}
 	public, err := cert.Parse(text)
 	if err == nil {
 		err = public.Check()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keystore: %s: %w", e.Name, err)
+		return nil, fmt.Errorf("%s: %w", id.Name, err)
 	}
-	return &Identity{Name: e.Name, UserID: e.Name, Certificate: public, Groups: sorted(e.Groups)}, nil
+	return &Identity{Name: id.Name, UserID: id.Name, Certificate: public, Groups: sorted(id.Groups)}, nil
 }
 
-// maxName is the length in octets of the longest user id (RFC 27).
+// maxName is the length in bytes of the longest user id (RFC 27).
 const maxName = 255
 
-// checkName refuses what an identity can't be put with.
+// checkName returns an error for a name that identities can't be put with.
 func checkName(name string) error {
 	if !isUserID(name) {
-		return fmt.Errorf("keystore: %w: %.100q: expected 1 to %d octets of printable ASCII", ErrName, name, maxName)
+		return fmt.Errorf("%w %.100q: expected 1 to %d characters of printable ASCII", errName, name, maxName)
 	}
 	if _, err := curve.ParsePublicKey(name); err == nil {
-		return fmt.Errorf("keystore: %w: %q reads like a key", ErrName, name)
+		return fmt.Errorf("%w %q: it looks like a key", errName, name)
 	}
 	return nil
 }
@@ -236,21 +232,21 @@ func isUserID(name string) bool {
 	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// checkGroups refuses what can't be the name of a group: of a directory, or of one
-// in another with a / between.
+// checkGroups returns an error for what can't be the path of a directory that is a
+// group: its parts between slashes have the characters of ZPL names (RFC 4) and spaces.
 func checkGroups(groups []string) error {
 	for _, g := range groups {
 		for part := range strings.SplitSeq(g, "/") {
 			if strings.HasPrefix(part, ".") || strings.HasSuffix(part, " ") || strings.HasSuffix(part, ".") ||
 				zpl.CheckName(strings.ReplaceAll(part, " ", "_")) != nil {
-				return fmt.Errorf("keystore: %w: %q", ErrGroup, g)
+				return fmt.Errorf("%w %q", errGroup, g)
 			}
 		}
 	}
 	return nil
 }
 
-// sorted returns groups in order, each once.
+// sorted returns a sorted copy of groups without duplicates.
 func sorted(groups []string) []string {
 	groups = slices.Clone(groups)
 	slices.Sort(groups)

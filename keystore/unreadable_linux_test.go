@@ -45,7 +45,7 @@ func TestUnreadableGroup(t *testing.T) {
 		if knows(s, alice) || !knows(s, carol) || !knows(s, bob) {
 			t.Errorf("alice %v, carol %v, bob %v", knows(s, alice), knows(s, carol), knows(s, bob))
 		}
-		if log.Count("level=ERROR", "a group can't be read", "guests/x") != 1 {
+		if log.Count("level=ERROR", "reading a group failed", "guests/x") != 1 {
 			t.Errorf("log:\n%s", log)
 		}
 		fresh, _ := open(t, dir)

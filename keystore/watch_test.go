@@ -84,7 +84,7 @@ func TestWatchGroups(t *testing.T) {
 	alice := add(t, desk, "alice")
 	ztest.Wait(t, "a new group", func() bool { return knows(d, alice) })
 	id, _ := d.Lookup(alice)
-	if !id.InGroup("traders") || !id.InGroup("traders/desk") || id.InGroup("desk") || id.Source != filepath.Join(desk, "alice.key") {
+	if !inGroup(id, "traders") || !inGroup(id, "traders/desk") || inGroup(id, "desk") || id.Place != filepath.Join(desk, "alice.key") {
 		t.Errorf("%+v", id)
 	}
 	bob := add(t, desk, "bob")
@@ -92,7 +92,7 @@ func TestWatchGroups(t *testing.T) {
 	ztest.Must(t, os.Rename(desk, filepath.Join(dir, "admins")))
 	ztest.Wait(t, "renamed", func() bool {
 		id, ok := d.Lookup(bob)
-		return ok && id.InGroup("admins") && !id.InGroup("traders")
+		return ok && inGroup(id, "admins") && !inGroup(id, "traders")
 	})
 	hidden := filepath.Join(dir, ".hidden")
 	ztest.Must(t, os.Mkdir(hidden, 0o755))
@@ -113,12 +113,12 @@ func TestWatchBroken(t *testing.T) {
 	d, log := watched(t, dir)
 
 	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), "oops\n")
-	ztest.Wait(t, "reported", func() bool { return log.Count("level=ERROR", "alice.key:1:1", "is not known") == 1 })
+	ztest.Wait(t, "reported", func() bool { return log.Count("level=ERROR", "alice.key:1:1", "invalid certificate: ignoring it") == 1 })
 	if knows(d, alice) {
 		t.Error("the last good version is still in force")
 	}
 	ztest.WriteFile(t, filepath.Join(dir, "bob.key"), "oops\n")
-	ztest.Wait(t, "another", func() bool { return log.Count("level=ERROR", "bob.key:1:1", "is not known") == 1 })
+	ztest.Wait(t, "another", func() bool { return log.Count("level=ERROR", "bob.key:1:1", "invalid certificate: ignoring it") == 1 })
 	if log.Count("level=ERROR") != 2 {
 		t.Error("more was reported")
 	}

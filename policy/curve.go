@@ -19,6 +19,7 @@ type curveRules struct {
 	stores []storeRule
 	lists  []listRule
 	memory *memory
+	grants *grants // of all domains
 
 	// Those of the other domains: what is revoked in one is refused in all.
 	otherStores []keystore.Store
@@ -58,7 +59,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		}
 		rule := s.rule
 		if rule == "" {
-			rule = id.Source
+			rule = id.Place
 		}
 		certificate, reason, by, final := c.accept(id, rule, now)
 		if certificate == nil {
@@ -109,7 +110,7 @@ func refuseIdentity(reason, rule, name string) zap.Reply {
 // revocation says why a key is refused whatever its certificate is, or "": it is
 // revoked in a keystore of the policy, or was before, or is or was on a revocation list.
 func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, name string) {
-	found := func(r *keystore.Revocation, rule string) (string, string, string) {
+	found := func(r *keystore.RevokedKey, rule string) (string, string, string) {
 		if rule == "" {
 			rule = c.rule
 		}

@@ -124,7 +124,7 @@ security
 		"server\n":           "1:1: no section security: the policy would refuse every client",
 		"security\n  \x00\n": "2:3: ",
 		"security\n    curve = 1\n        keystore = dir:missing\n":                                                                    "3:20: keystore: stat " + dir,
-		"security\n    curve = 1\n        keystore = etcd:x\n":                                                                         "3:20: keystore: \"etcd:x\": unknown kind",
+		"security\n    curve = 1\n        keystore = etcd:x\n":                                                                         "3:20: keystore: \"etcd:x\": unknown keystore URL",
 		"security\n    curve = 1\n        any = 1\n        revoked = x\n":                                                              "2:5: revoked needs authority",
 		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"\n": "4:22: invalid value: authority: not an authority's key: ed25519:AQAA",
 		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:30zIMxc6EESbYUu17PS37+BRI23XSbnTuYSe1LQJNDM\"\n": "4:22: invalid value: authority: a test key, whose secret key is published",

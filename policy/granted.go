@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/keystore"
@@ -17,9 +19,29 @@ type granted struct {
 	metadata zap.Metadata
 }
 
-// memo is granted by the certificate that an identity has first, according to
-// whether the policy trusts the authority that signed it.
-type memo struct{ trusted, claimed *granted }
+// grants remembers what was granted last for an identity, so that a decision about a
+// client that connects again allocates nothing. Each key has one slot, which it shares
+// with others: memory is bounded, and no lock is needed.
+type grants [1 << 14]atomic.Pointer[grant]
+
+// grant is what an identity's first certificate grants, according to whether the policy
+// trusts the authority that signed it.
+type grant struct {
+	id               *keystore.Identity
+	trusted, claimed *granted
+}
+
+// of returns what is granted for an identity.
+func (g *grants) of(id *keystore.Identity) *grant {
+	key := id.Key()
+	slot := &g[int(binary.LittleEndian.Uint16(key[:]))%len(g)]
+	if last := slot.Load(); last != nil && last.id == id {
+		return last
+	}
+	now := &grant{id, newGranted(id, id.Certificate, true), newGranted(id, id.Certificate, false)}
+	slot.Store(now)
+	return now
+}
 
 // granted returns what an identity is let in with by one of its certificates.
 func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificate) *granted {
@@ -27,21 +49,20 @@ func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificat
 	if certificate != id.Certificate {
 		return newGranted(id, certificate, isTrusted)
 	}
-	m := id.Memo(newMemo).(*memo)
+	g := c.grants.of(id)
 	if isTrusted {
-		return m.trusted
+		return g.trusted
 	}
-	return m.claimed
-}
-
-func newMemo(id *keystore.Identity) any {
-	return &memo{newGranted(id, id.Certificate, true), newGranted(id, id.Certificate, false)}
+	return g.claimed
 }
 
 // newGranted makes it. What an authority signed is said as it is. What no one signed
 // is a claim of the client's, and is told under names that say so.
 func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted bool) *granted {
 	g := &granted{userID: id.UserID, keyID: id.Key().String(), groups: slices.Clone(id.Groups)}
+	if g.userID == "" {
+		g.userID = g.keyID
+	}
 	prefix := claimPrefix
 	if isTrusted {
 		prefix = ""

@@ -34,7 +34,7 @@ func newKept(t *testing.T) *kept {
 		*s, err = keystore.Open(path, nil)
 		ztest.Must(t, err)
 	}
-	ztest.Must(t, k.first.Put(keystore.Entry{Name: "alice", Certificate: k.alice}),
+	ztest.Must(t, k.first.Put(&keystore.Identity{Name: "alice", Certificate: k.alice}),
 		os.WriteFile(filepath.Join(k.dir, "policy.zpl"), []byte("security\n    curve = 1\n        any = 1\n        keystore = first\n        keystore = second\n"), 0o600))
 	k.start()
 	t.Cleanup(k.stop)

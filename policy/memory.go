@@ -53,7 +53,7 @@ type memory struct {
 
 // state is what a state file holds.
 type state struct {
-	Revoked map[curve.PublicKey]keystore.Revocation `json:"revoked,omitempty"`
+	Revoked map[curve.PublicKey]keystore.RevokedKey `json:"revoked,omitempty"`
 	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
 }
 
@@ -73,7 +73,7 @@ type listed struct {
 
 // String says when and why, for people.
 func (l listed) String() string {
-	return (&keystore.Revocation{Time: l.Time, Reason: l.Reason}).String()
+	return (&keystore.RevokedKey{Time: l.Time, Reason: l.Reason}).String()
 }
 
 // lost returns how many revocations a list of the same authority doesn't have.
@@ -202,7 +202,7 @@ func parseState(text []byte) (*state, error) {
 }
 
 // revocation returns what is remembered of a key that was revoked.
-func (m *memory) revocation(key curve.PublicKey) (*keystore.Revocation, bool) {
+func (m *memory) revocation(key curve.PublicKey) (*keystore.RevokedKey, bool) {
 	revoked := m.current.Load().Revoked
 	if _, ok := revoked[key]; !ok { // nearly always, and then nothing is copied
 		return nil, false
@@ -301,7 +301,7 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 func (r *state) and(other *state) *state {
 	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
 	if both.Revoked == nil {
-		both.Revoked = map[curve.PublicKey]keystore.Revocation{}
+		both.Revoked = map[curve.PublicKey]keystore.RevokedKey{}
 	}
 	if both.Lists == nil {
 		both.Lists = map[cert.AuthorityKey]seenList{}
@@ -326,7 +326,7 @@ func (l seenList) isNewer(other seenList) bool {
 func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (next *state, changed bool) {
 	next = &state{Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
 	if next.Revoked == nil {
-		next.Revoked = map[curve.PublicKey]keystore.Revocation{}
+		next.Revoked = map[curve.PublicKey]keystore.RevokedKey{}
 	}
 	if next.Lists == nil {
 		next.Lists = map[cert.AuthorityKey]seenList{}

@@ -32,7 +32,7 @@ func stateText(body string) string {
 func TestMalformedState(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
-	body, err := json.Marshal(state{Revoked: map[curve.PublicKey]keystore.Revocation{key: {Time: stateTime}}})
+	body, err := json.Marshal(state{Revoked: map[curve.PublicKey]keystore.RevokedKey{key: {Time: stateTime}}})
 	ztest.Must(t, err)
 	good := stateText(string(body))
 	path := filepath.Join(t.TempDir(), "state")
@@ -161,10 +161,10 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	one, two, three := curve.GenerateKey().Public(), curve.GenerateKey().Public(), curve.GenerateKey().Public()
 	acme := cert.GenerateAuthority("").Key
-	early, late := keystore.Revocation{Time: stateTime}, keystore.Revocation{Time: stateTime.Add(time.Hour)}
-	a := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 2}}}
-	b := &state{Revoked: map[curve.PublicKey]keystore.Revocation{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 1}}}
-	want := &state{Revoked: map[curve.PublicKey]keystore.Revocation{one: early, two: late, three: early}, Lists: a.Lists}
+	early, late := keystore.RevokedKey{Time: stateTime}, keystore.RevokedKey{Time: stateTime.Add(time.Hour)}
+	a := &state{Revoked: map[curve.PublicKey]keystore.RevokedKey{one: early, two: late}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 2}}}
+	b := &state{Revoked: map[curve.PublicKey]keystore.RevokedKey{two: early, three: early}, Lists: map[cert.AuthorityKey]seenList{acme: {Issued: stateTime, Count: 1}}}
+	want := &state{Revoked: map[curve.PublicKey]keystore.RevokedKey{one: early, two: late, three: early}, Lists: a.Lists}
 	for _, got := range []*state{a.and(b), b.and(a), new(state).and(a).and(b)} {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v", got)

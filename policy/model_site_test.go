@@ -12,6 +12,7 @@ import (
 
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
+	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
 // site is a store, and what the model knows of it.

@@ -112,7 +112,7 @@ func (w *world) put() {
 	}
 	before := s.keeping(i)
 	err = s.change(func(store keystore.Store) error {
-		return store.Put(keystore.Entry{Name: name, Certificate: c, Groups: groups})
+		return store.Put(&keystore.Identity{Name: name, Certificate: c, Groups: groups})
 	})
 	w.note("put %s as %s in %v into %s (tampered: %v): %v", w.clients[i].name, name, groups, s.url, tampered, err)
 	taken := false

@@ -279,7 +279,7 @@ func TestRevocationIsRemembered(t *testing.T) {
 			fill := func(name string) {
 				ztest.Must(t, keystore.Create(url(name)))
 				change(t, url(name), func(s keystore.Store) error {
-					return s.Put(keystore.Entry{Name: "alice", Certificate: alice})
+					return s.Put(&keystore.Identity{Name: "alice", Certificate: alice})
 				})
 			}
 			fill("one")
@@ -341,7 +341,7 @@ func TestRevokedAsItsStoreLeaves(t *testing.T) {
 			one := kind + ":" + filepath.Join(dir, "one")
 			ztest.Must(t, keystore.Create(one))
 			change(t, one, func(s keystore.Store) error {
-				return s.Put(keystore.Entry{Name: "alice", Certificate: alice}, keystore.Entry{Name: "bob", Certificate: bob})
+				return s.Put(&keystore.Identity{Name: "alice", Certificate: alice}, &keystore.Identity{Name: "bob", Certificate: bob})
 			})
 			mkdir(t, filepath.Join(dir, "two"), alice, bob)
 			text := "security\n    domain = any\n    curve = 1\n        any = 1\nsecurity\n    curve = 1\n        keystore = %s\n"

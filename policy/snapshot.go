@@ -48,6 +48,7 @@ const plainFailures = 60
 // keystore. The error is Errors.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
 	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
+	grants := new(grants)
 	var f findings
 	for _, section := range c.sections {
 		d := &domain{section: section, limit: section.failures}
@@ -61,7 +62,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		if section.curve == nil {
 			continue
 		}
-		d.curve = &curveRules{curveSection: section.curve, memory: m}
+		d.curve = &curveRules{curveSection: section.curve, memory: m, grants: grants}
 		for _, r := range section.curve.keystores {
 			store, err := open(r.text)
 			if err != nil {

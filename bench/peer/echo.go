@@ -54,7 +54,7 @@ func onlyClient() (zap.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Put(keystore.Entry{Name: "bench", Certificate: &cert.Certificate{Public: key}}); err != nil {
+	if err := store.Put(&keystore.Identity{Name: "bench", Certificate: &cert.Certificate{Public: key}}); err != nil {
 		return nil, err
 	}
 	return policy.Default(store, policy.Options{})

@@ -148,7 +148,7 @@ func TestSignals(t *testing.T) {
 	dir, _ := keystoreOf(t, "alice")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir)
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
-	z.waitFor(t, "keystore read again", "identities=1")
+	z.waitFor(t, "keystore reloaded", "identities=1")
 	ztest.Must(t, os.WriteFile(filepath.Join(dir, ".revoked"), nil, 0o600))
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
 	z.waitFor(t, "reload failed: what could not be read stays as it was")

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/internal/cli"
+	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
 func main() { cli.Main(newRoot()) }

@@ -36,7 +36,7 @@ func TestHangupAtStart(t *testing.T) {
 		stdin.Close()
 		<-ended
 	}()
-	ztest.Wait(t, "it has read the keystore, and opens the audit", func() bool { return log.Count("keystore read") > 0 })
+	ztest.Wait(t, "it has read the keystore, and opens the audit", func() bool { return log.Count("keystore loaded") > 0 })
 	ztest.Must(t, cmd.Process.Signal(syscall.SIGHUP))
 	reader, err := os.Open(fifo)
 	ztest.Must(t, err)

@@ -103,7 +103,7 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 				return err
 			}
 			// All are read before any is added.
-			entries := make([]keystore.Entry, 0, len(files))
+			entries := make([]*keystore.Identity, 0, len(files))
 			for _, path := range files {
 				c, err := load(cmd, path)
 				if err != nil {
@@ -111,7 +111,7 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 				}
 				c.Secret.Wipe()
 				c.Secret, c.Locked = curve.SecretKey{}, nil
-				e := keystore.Entry{Name: name, Certificate: c, Groups: groups}
+				e := &keystore.Identity{Name: name, Certificate: c, Groups: groups}
 				if name == "" && path == "-" {
 					return cli.Usagef("stdin has no file name: give --name")
 				} else if name == "" {
@@ -154,7 +154,7 @@ const keySuffix = ".key"
 const storePart = 1000
 
 // putAll puts identities into a store, and says how many unless it is to be quiet.
-func putAll(cmd *cobra.Command, s keystore.Store, entries []keystore.Entry, quiet bool) error {
+func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, quiet bool) error {
 	bar := progress(cmd, len(entries), "adding identities", quiet)
 	added := 0
 	for part := range slices.Chunk(entries, storePart) {
@@ -239,7 +239,7 @@ zcert store add.`,
 			if err != nil {
 				return err
 			}
-			all, err := keystore.Import(text)
+			ids, revocations, err := keystore.Import(text)
 			if err != nil {
 				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads what zcert store export printed")
 			}
@@ -249,7 +249,7 @@ zcert store add.`,
 			}
 			defer s.Close()
 			revoked := 0
-			for key, r := range all.Revocations {
+			for key, r := range revocations {
 				_, already := s.Revocation(key)
 				if err := s.Restore(key, r); err != nil {
 					return err
@@ -258,14 +258,14 @@ zcert store add.`,
 					revoked++
 				}
 			}
-			entries := slices.DeleteFunc(all.Entries, func(e keystore.Entry) bool {
-				r, isRevoked := s.Revocation(e.Certificate.Public)
+			ids = slices.DeleteFunc(ids, func(id *keystore.Identity) bool {
+				r, isRevoked := s.Revocation(id.Key())
 				if isRevoked {
-					cli.Warn(cmd, "%s: not added: key %v", shown(e.Name), r)
+					cli.Warn(cmd, "%s: not added: key %v", shown(id.Name), r)
 				}
 				return isRevoked
 			})
-			if err := putAll(cmd, s, entries, false); err != nil {
+			if err := putAll(cmd, s, ids, false); err != nil {
 				return err
 			}
 			if revoked > 0 {

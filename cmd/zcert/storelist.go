@@ -65,7 +65,7 @@ func (f *storeFilter) apply(s keystore.Store) []listed {
 	found := []listed{}
 	for id := range f.identities(s) {
 		found = append(found, listed{Name: id.Name, UserID: id.UserID, PublicKey: id.Key().String(), State: state(id, now), Groups: id.Groups,
-			NotAfter: timeOrNil(id.Certificate.Validity.NotAfter), Source: id.Source})
+			NotAfter: timeOrNil(id.Certificate.Validity.NotAfter), Source: id.Place})
 	}
 	for key, r := range s.Revocations() {
 		if r.InForce() && !f.active && !f.expired && f.matches(r.Name, r.Groups) {

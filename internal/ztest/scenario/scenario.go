@@ -52,7 +52,7 @@ func New(t testing.TB) *Scenario {
 	for _, c := range []*cert.Certificate{s.Trader, s.Guest, s.Signed, s.Expired, s.Revoked, s.Stranger} {
 		ztest.Must(t, c.Save(filepath.Join(s.Dir, c.Name()+".key")))
 		if c != s.Stranger {
-			ztest.Must(t, store.Put(keystore.Entry{Name: c.Name(), Certificate: c, Groups: groups[c]}))
+			ztest.Must(t, store.Put(&keystore.Identity{Name: c.Name(), Certificate: c, Groups: groups[c]}))
 		}
 	}
 	ztest.Must(t, store.Revoke(s.Revoked.Public, now, "laptop stolen"))

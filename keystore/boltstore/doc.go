@@ -1,0 +1,10 @@
+// Package boltstore lets package keystore open keystores of the kind bolt:, each one
+// file, for large sets of identities. Import it for its effect:
+//
+//	import _ "github.com/zcurve/zcurve/keystore/boltstore"
+//
+//	store, err := keystore.Open("bolt:clients.db", log)
+//
+// It is a package of its own so that only programs that import it link
+// go.etcd.io/bbolt.
+package boltstore
