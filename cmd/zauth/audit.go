@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// auditLog is the file of the audit log, or stdout.
+// auditLog writes the audit log to a file or to stdout. Safe for concurrent use.
 type auditLog struct {
 	path string // "-" is stdout
 	mu   sync.Mutex
 	out  io.Writer
-	file *os.File // what to close; nil for stdout
+	file *os.File // nil for stdout
 }
 
 // openAudit opens the file of the audit log, or stdout for "-".
@@ -24,7 +24,7 @@ func openAudit(path string, stdout io.Writer) (*auditLog, error) {
 	return a, a.reopen()
 }
 
-// reopen opens the file again, after it has been moved away.
+// reopen opens the file again, after it was renamed, as logrotate does.
 func (a *auditLog) reopen() error {
 	if a.path == "-" {
 		return nil
@@ -34,7 +34,7 @@ func (a *auditLog) reopen() error {
 		err = endLine(f)
 	}
 	if err != nil {
-		return fmt.Errorf("opening the audit log failed: %w", err)
+		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -45,8 +45,8 @@ func (a *auditLog) reopen() error {
 	return nil
 }
 
-// endLine ends the last line of a file, which a crash or a full disk may have cut
-// off. It closes f if that fails.
+// endLine adds a line feed to a file whose last line a crash or a full disk cut off.
+// It closes f on an error.
 func endLine(f *os.File) (err error) {
 	defer func() {
 		if err != nil {

@@ -151,7 +151,7 @@ func TestSignals(t *testing.T) {
 	z.waitFor(t, "keystore reloaded", "identities=1")
 	ztest.Must(t, os.WriteFile(filepath.Join(dir, ".revoked"), nil, 0o600))
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
-	z.waitFor(t, "reload failed: what could not be read stays as it was")
+	z.waitFor(t, "reload failed: keeping the previous configuration")
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	z.end(t)
 }

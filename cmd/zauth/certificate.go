@@ -16,7 +16,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// loadCertificate reads zauth's own secret certificate, from its file or from the
+// loadCertificate loads zauth's secret certificate, from --cert or from the
 // environment.
 func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) {
 	var c *cert.Certificate
@@ -44,16 +44,16 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 		if w.Mode != 0 && f.strict {
 			return nil, fmt.Errorf("%s: %s", f.cert, w.Text)
 		}
-		log.Warn("certificate: "+w.Text, "file", f.cert, "line", w.Line)
+		log.Warn("certificate warning", "file", f.cert, "line", w.Line, "reason", w.Text)
 	}
 	if c.Locked != nil {
 		return nil, cli.Hint(fmt.Errorf("%s: %w", f.cert, cert.ErrLocked),
-			"a daemon has nobody to ask for the passphrase: zcert unlock "+f.cert)
+			"zauth cannot ask for a passphrase; unlock the key first: zcert unlock "+f.cert)
 	}
 	if c.Secret.IsZero() {
 		return nil, cli.Hint(
-			fmt.Errorf("%s holds no secret key", f.cert),
-			fmt.Sprintf("the secret certificate is in %s%s", f.cert, cert.SecretSuffix))
+			fmt.Errorf("%s: no secret key in this file", f.cert),
+			fmt.Sprintf("use the secret certificate: --cert %s%s", f.cert, cert.SecretSuffix))
 	}
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.cert, err)
@@ -61,12 +61,12 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 	return c, nil
 }
 
-// followCertificate gives the listeners another key when the file of zauth's own
-// certificate has changed from the one in use, until ctx is done. One that can't be used is in the log, and
-// the key that is in use stays.
+// followCertificate watches the file of zauth's certificate until ctx is done, and
+// gives the listeners the new key when it changes. If the file is invalid, it logs an
+// error and keeps the current key.
 func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey, listeners []*zmtp.Listener, log *slog.Logger) {
 	if f.cert == "" {
-		return // no certificate, or one in the environment, which doesn't change
+		return // no certificate, or one in the environment, which never changes
 	}
 	var stamp follow.Stamp
 	var failed string
@@ -86,7 +86,7 @@ func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey,
 				err = errors.Join(err, ln.SetKey(c.Secret))
 			}
 			if err == nil {
-				log.Info("zauth's own certificate has changed: services need the new public one", "key", c.Public, "file", f.cert)
+				log.Info("zauth's certificate changed: services need the new public certificate", "key", c.Public, "file", f.cert)
 			}
 		}
 		switch {
@@ -94,7 +94,7 @@ func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey,
 			stamp, inUse, failed = now, c.Public, ""
 		case err.Error() != failed:
 			failed = err.Error()
-			log.Error("zauth's own certificate can't be read: the key in use stays", "err", err)
+			log.Error("loading zauth's certificate failed: keeping the current key", "err", err)
 		}
 		return next
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,12 +14,17 @@ import (
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/audit"
 )
+
+// exitNoAnswer is the exit code of decide if there is no decision: wrong usage, or a
+// policy that cannot be read. A refusal is ExitFailed, as in grep and diff.
+const exitNoAnswer = cli.ExitUsage
 
 // errRefused means that the policy would refuse a client.
 var errRefused = errors.New("refused")
 
-// question is what decide asks.
+// question is the client that decide asks about, and the rules that decide.
 type question struct {
 	rules               ruleFlags
 	domain, address     string
@@ -32,51 +38,60 @@ func newDecide() *cobra.Command {
 	q := question{rules: ruleFlags{readOnly: true}}
 	cmd := &cobra.Command{
 		Use:   "decide",
-		Short: "Ask a policy what it would say",
-		Long: `Decide asks a policy, as zauth serve would, whether a client is admitted, and prints
-the answer with the line that decided. The exit code is 0 if the client would be
-admitted and 1 if not.
+		Short: "Test whether a client would be admitted",
+		Long: `Decide prints the answer that zauth serve would give for a client, and the rule that
+decided. It exits 0 if the client would be admitted, 1 if it would be refused, and 2
+if there is no answer, because the policy cannot be read, for example.
 
-The client connects by CURVE with --cert or --key, by PLAIN with --login, by GSSAPI
-with --principal, and else by NULL. A password is read from --password-file, or
-asked for.`,
+Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
+(GSSAPI). Without these, it is a NULL client. Decide reads the password from
+--password-file, or asks for it.`,
 		Example: `  zauth decide --policy policy.zpl --domain payments --address 10.1.2.3 --cert alice.key
   zauth decide --policy policy.zpl --login guest`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := q.rules.check(cmd.Flags().Changed("keystore")); err != nil {
-				return err
+			err := q.decide(cmd)
+			if err != nil && !errors.Is(err, errRefused) {
+				err = cli.WithCode(err, exitNoAnswer)
 			}
-			req, err := q.request(cmd)
-			if err != nil {
-				return err
-			}
-			handler, rules, err := q.rules.open(slog.New(slog.DiscardHandler))
-			if err != nil {
-				return err
-			}
-			defer rules.Close()
-			return q.print(cmd, handler.Handle(cmd.Context(), req))
+			return err
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&q.rules.policy, "policy", "", "the policy's `file`")
-	flags.StringVar(&q.rules.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore")
-	flags.StringVar(&q.rules.askers, "askers", "", "without --policy, `URL` of the keystore of the services that may ask zauth, for --domain zauth")
+	flags.StringVar(&q.rules.policy, "policy", "", "decide by the policy in `FILE`")
+	flags.StringVar(&q.rules.keystore, "keystore", defaultKeystore, "without --policy, decide by the keystore at `URL`")
+	flags.StringVar(&q.rules.askers, "askers", "", "without --policy, decide about services, in --domain zauth, by the keystore at `URL`")
 	q.rules.addState(flags)
-	flags.StringVar(&q.domain, "domain", "", "the ZAP domain of the service")
-	flags.StringVar(&q.address, "address", "", "the client's IP address, or libzmq's localhost:UID:GID:PID for ipc")
-	flags.StringVar(&q.cert, "cert", "", "the client's certificate `file`: CURVE")
-	flags.StringVar(&q.key, "key", "", "the client's public key, 40 characters of Z85: CURVE")
-	flags.StringVar(&q.login, "login", "", "the client's user name: PLAIN")
-	flags.StringVar(&q.passwordFile, "password-file", "", "read the password from `file` (- for stdin), without its last line end")
-	flags.StringVar(&q.principal, "principal", "", "the client's principal: GSSAPI")
+	flags.StringVar(&q.domain, "domain", "", "the service's ZAP `DOMAIN`")
+	flags.StringVar(&q.address, "address", "", "the client's IP `ADDRESS`, or libzmq's localhost:UID:GID:PID for ipc")
+	flags.StringVar(&q.cert, "cert", "", "the client's certificate `FILE` (CURVE)")
+	flags.StringVar(&q.key, "key", "", "the client's public `KEY`, 40 characters of Z85 (CURVE)")
+	flags.StringVar(&q.login, "login", "", "the client's user `NAME` (PLAIN)")
+	flags.StringVar(&q.passwordFile, "password-file", "", "read the password from `FILE` (- for stdin); a final newline is ignored")
+	flags.StringVar(&q.principal, "principal", "", "the client's `PRINCIPAL` (GSSAPI)")
 	flags.BoolVar(&q.asJSON, "json", false, "print the answer as JSON")
 	cmd.MarkFlagsMutuallyExclusive("cert", "key", "login", "principal")
 	return cmd
 }
 
-// request is what the service would ask.
+// decide prints the decision. It returns errRefused for a refusal.
+func (q *question) decide(cmd *cobra.Command) error {
+	if err := q.rules.check(cmd.Flags().Changed("keystore")); err != nil {
+		return err
+	}
+	req, err := q.request(cmd)
+	if err != nil {
+		return err
+	}
+	handler, rules, err := q.rules.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer rules.Close()
+	return q.print(cmd, req, handler.Handle(cmd.Context(), req))
+}
+
+// request returns the request that the service would make.
 func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.Null}
 	switch {
@@ -105,41 +120,52 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 	return req, nil
 }
 
-// print prints the answer.
-func (q *question) print(cmd *cobra.Command, reply zap.Reply) error {
-	metadata := map[string]string{}
-	for _, p := range reply.Metadata {
-		metadata[p.Name] = string(p.Value)
-	}
-	var err error
-	if q.asJSON {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(struct {
-			Status   int               `json:"status"`
-			Text     string            `json:"text"`
-			User     string            `json:"user,omitempty"`
-			Metadata map[string]string `json:"metadata,omitempty"`
-			Rule     string            `json:"rule"`
-		}{int(reply.Status), reply.Text, reply.UserID, metadata, reply.Rule})
-	} else {
-		err = cli.Print(cmd, func(out io.Writer) {
-			fmt.Fprintf(out, "%d %s\n", reply.Status, reply.Text)
-			fmt.Fprintf(out, "rule: %s\n", reply.Rule)
-			if reply.UserID != "" {
-				fmt.Fprintf(out, "user: %s\n", reply.UserID)
-			}
+// decided is a decision as decide prints it in JSON: as in the audit log, and the
+// metadata that the service receives.
+type decided struct {
+	Schema int `json:"schema"`
+	audit.Record
+	Metadata []property `json:"metadata,omitempty"`
+}
+
+// property is a property of metadata in JSON.
+type property struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// schema is the version of the JSON in docs/logging.md.
+const schema = 1
+
+// print prints the reply to req.
+func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) error {
+	err := cli.Print(cmd, func(out io.Writer) {
+		if q.asJSON {
+			line := decided{Schema: schema, Record: audit.NewRecord(time.Now(), req, reply)}
 			for _, p := range reply.Metadata {
-				fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
+				line.Metadata = append(line.Metadata, property{p.Name, string(p.Value)})
 			}
-		})
-	}
-	if err != nil {
+			encoder := json.NewEncoder(out)
+			encoder.SetEscapeHTML(false) // or a key couldn't be searched for
+			encoder.Encode(line)
+			return
+		}
+		fmt.Fprintf(out, "%d %s\n", reply.Status, reply.Text)
+		fmt.Fprintf(out, "rule: %s\n", reply.Rule)
+		if reply.UserID != "" {
+			fmt.Fprintf(out, "user: %s\n", reply.UserID)
+		}
+		for _, p := range reply.Metadata {
+			fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
+		}
+	})
+	switch {
+	case err != nil:
 		return err
-	}
-	if reply.Status != zap.StatusOK {
+	case reply.Status == zap.StatusOK:
+		return nil
+	case reply.Status == zap.StatusRefused:
 		return fmt.Errorf("%w: %s", errRefused, reply.Text)
 	}
-	return nil
+	return fmt.Errorf("no decision: %s", reply.Text)
 }

@@ -13,17 +13,18 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// maxPassword is the size of the longest password of PLAIN in octets (RFC 24).
+// maxPassword is the size in bytes of the longest password of PLAIN (RFC 24).
 const maxPassword = 255
 
 func newHash() *cobra.Command {
 	return &cobra.Command{
 		Use:   "hash",
 		Short: "Hash a password for a policy file",
-		Long: `Hash reads a password, from the terminal or else from stdin without its last line
-end, and prints its hash by Argon2id, to be put into a policy between quotes. Someone
-who reads the policy can't log in with the hash. To convert a whole file of
-passwords, use zauth passwd.`,
+		Long: `Hash reads a password from the terminal or from stdin and prints its Argon2id hash,
+to put in a policy between quotes. Someone who reads the policy cannot log in with
+the hash. A final newline is not part of the password.
+
+To convert a file of passwords, use zauth passwd.`,
 		Example: `  zauth hash
   echo "$PASSWORD" | zauth hash`,
 		Args: cli.NoArgs,
@@ -38,22 +39,22 @@ passwords, use zauth passwd.`,
 			}
 			defer clear(password)
 			if _, err := fmt.Fprintln(cmd.OutOrStdout(), policy.HashPassword(password)); err != nil {
-				return fmt.Errorf("writing failed: %w", err)
+				return fmt.Errorf("writing to stdout: %w", err)
 			}
 			return nil
 		},
 	}
 }
 
-// readPassword reads a password from a file, from stdin for "-", or from the
-// terminal for "", there twice if it is a new one.
+// readPassword reads a password from a file, from stdin if file is "-", or from the
+// terminal if it is "". The terminal asks twice for a new password.
 func readPassword(cmd *cobra.Command, file string, isNew bool) ([]byte, error) {
 	if file == "" {
 		return askPassword(cmd, isNew)
 	}
 	password, err := cli.ReadSecret(cmd, file, maxPassword+3)
 	if err != nil {
-		return nil, fmt.Errorf("reading the password failed: %w", err)
+		return nil, fmt.Errorf("reading the password: %w", err)
 	}
 	return checkPassword(bytes.TrimSuffix(bytes.TrimSuffix(password, []byte("\n")), []byte("\r")))
 }
@@ -69,13 +70,13 @@ func askPassword(cmd *cobra.Command, isNew bool) ([]byte, error) {
 		return nil, err
 	}
 	if isNew {
-		again, err := tty.Ask(cmd.Context(), "The same again: ")
+		again, err := tty.Ask(cmd.Context(), "Repeat the password: ")
 		if err != nil {
 			return nil, err
 		}
 		defer clear(again)
 		if !bytes.Equal(password, again) {
-			return nil, errors.New("the two passwords differ")
+			return nil, errors.New("the passwords do not match")
 		}
 	}
 	return checkPassword(password)
@@ -86,7 +87,7 @@ func checkPassword(password []byte) ([]byte, error) {
 		return nil, errors.New("empty password")
 	}
 	if len(password) > maxPassword {
-		return nil, fmt.Errorf("the password has more than %d octets, which PLAIN can't carry", maxPassword)
+		return nil, fmt.Errorf("password longer than %d bytes, the limit of PLAIN", maxPassword)
 	}
 	return password, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// logOutput is where the log goes: a lineQueue, since decisions don't wait for the
+// logOutput writes the log through a lineQueue, so that decisions don't wait for the
 // reader of stderr.
 type logOutput struct {
 	*lineQueue
@@ -22,12 +22,12 @@ type logOutput struct {
 	asText     bool
 }
 
-// newLog makes the log: text on a terminal, JSON elsewhere, unless format says
-// otherwise. Close the output when nothing is logged anymore.
+// newLog returns a log to stderr of level and above, in format text, json or auto:
+// text on a terminal, JSON otherwise. Close the output after the last message.
 func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, nil, cli.Usagef("--log-level %q: expected debug, info, warn or error", level)
+		return nil, nil, cli.Usagef("--log-level %q: must be debug, info, warn or error", level)
 	}
 	out := &logOutput{}
 	f, ok := stderr.(*os.File)
@@ -38,15 +38,15 @@ func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, e
 	case format == "json", format == "auto":
 		out.newHandler = func(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, o) }
 	default:
-		return nil, nil, cli.Usagef("--log-format %q: expected auto, text or json", format)
+		return nil, nil, cli.Usagef("--log-format %q: must be text, json or auto", format)
 	}
 	out.lineQueue = newLineQueue(stderr, func(dropped int) []byte {
-		return out.line(slog.LevelWarn, "log lines dropped: stderr was not read", slog.Int("count", dropped))
+		return out.line(slog.LevelWarn, "log lines dropped: nothing read stderr", slog.Int("count", dropped))
 	})
 	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least})), out, nil
 }
 
-// line is a line of the log, whatever the least level is.
+// line formats a line of the log, whatever --log-level is.
 func (o *logOutput) line(level slog.Level, message string, attr slog.Attr) []byte {
 	var b bytes.Buffer
 	r := slog.NewRecord(time.Now(), level, message, 0)
@@ -55,8 +55,8 @@ func (o *logOutput) line(level slog.Level, message string, attr slog.Attr) []byt
 	return b.Bytes()
 }
 
-// listening says that zauth answers at an endpoint: "listening on ENDPOINT", or the
-// same in JSON.
+// listening writes that zauth listens on an endpoint, whatever --log-level is:
+// "listening on ENDPOINT", or the same in JSON.
 func (o *logOutput) listening(endpoint string) {
 	if o.asText {
 		fmt.Fprintf(o, "listening on %s\n", endpoint)

@@ -1,5 +1,5 @@
-// Zauth is the authentication daemon for ZeroMQ: one process that tells any
-// number of services, in any language, who may connect. The services ask it
+// Zauth is an authentication daemon for ZeroMQ: one process that decides, for any
+// number of services in any language, which clients may connect. Services ask it
 // over ZAP (RFC 27).
 package main
 
@@ -15,9 +15,10 @@ func main() { cli.Main(newRoot()) }
 func newRoot() *cobra.Command {
 	root := cli.Root(&cobra.Command{
 		Use:   "zauth",
-		Short: "Decide who may connect to ZeroMQ services",
-		Long: `Zauth is the authentication daemon for ZeroMQ. Services in any language ask it
-over ZAP (RFC 27) who may connect to them.`,
+		Short: "Authentication daemon for ZeroMQ services",
+		Long: `Zauth is an authentication daemon for ZeroMQ. Services in any language ask it
+over ZAP (RFC 27) whether a client may connect. Zauth decides from a directory
+of certificates or from a policy file, and logs its decisions.`,
 	}, "zauth serve")
 	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root))
 	return root

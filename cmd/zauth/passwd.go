@@ -21,22 +21,22 @@ import (
 const (
 	// maxPasswordFile is the size in bytes of the largest password file.
 	maxPasswordFile = 1 << 20
-	// maxUsers is how many accounts a policy of 4 MiB has room for.
+	// maxUsers is how many accounts fit in a policy of 4 MiB.
 	maxUsers = 10_000
 )
 
 func newPasswd() *cobra.Command {
 	var domain string
 	cmd := &cobra.Command{
-		Use:   "passwd FILE [NAME ...]",
+		Use:   "passwd FILE|- [NAME...]",
 		Short: "Convert a password file to policy accounts",
-		Long: `Passwd reads a file of lines NAME=PASSWORD, as czmq's zauth and others have it, or
-stdin for "-". It prints a policy with an account for each, or for those named, and
-its password hashed by Argon2id. Lines that begin with # and empty lines are ignored.
+		Long: `Passwd reads a file of NAME=PASSWORD lines, as czmq's zauth uses, and prints a policy
+with an account for each NAME, or for those you list. Passwords are hashed with
+Argon2id. Passwd ignores empty lines and lines that begin with #. If FILE is -, it
+reads stdin.
 
-The output holds no password: redirect it into a policy file, or copy its accounts
-into one that is there. Then delete the file that was read. Hashing takes a fraction
-of a second for each password.`,
+The output contains no passwords. Redirect it to a policy file, or copy its accounts
+into an existing policy. Then delete the password file.`,
 		Example: `  zauth passwd passwords.txt > policy.zpl
   zauth passwd passwords.txt alice bob --domain chat >> policy.zpl
   zauth check policy.zpl`,
@@ -57,7 +57,7 @@ of a second for each password.`,
 			return printAccounts(cmd, domain, users)
 		},
 	}
-	cmd.Flags().StringVar(&domain, "domain", "", "the ZAP `domain` of the policy; without it, every domain")
+	cmd.Flags().StringVar(&domain, "domain", "", "write a policy for `DOMAIN` instead of for every domain")
 	return cmd
 }
 
@@ -66,24 +66,24 @@ func readPasswordFile(cmd *cobra.Command, path string) ([]byte, error) {
 	if path != "-" {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("reading passwords failed: %w", err)
+			return nil, fmt.Errorf("reading passwords: %w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return nil, cli.Hint(fmt.Errorf("%s: not a regular file", path), "read a pipe from stdin: zauth passwd -")
+			return nil, cli.Hint(fmt.Errorf("%s: not a regular file", path), "to read a pipe, use stdin: zauth passwd -")
 		}
 		if why := modes.Readable(path); why != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: it has passwords in it\n", why)
+			fmt.Fprintf(cmd.ErrOrStderr(), "zauth: warning: %s: it contains passwords\n", why)
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("reading passwords failed: %w", err)
+			return nil, fmt.Errorf("reading passwords: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxPasswordFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading passwords failed: %w", err)
+		return nil, fmt.Errorf("reading passwords: %w", err)
 	}
 	if len(text) > maxPasswordFile {
 		return nil, fmt.Errorf("%s: more than %d bytes", path, maxPasswordFile)
@@ -91,14 +91,14 @@ func readPasswordFile(cmd *cobra.Command, path string) ([]byte, error) {
 	return text, nil
 }
 
-// passwordLine is a line of a password file.
+// passwordLine is a NAME=PASSWORD line.
 type passwordLine struct {
 	name     string
-	password []byte // a part of the file's text
+	password []byte // a slice of the file's text
 }
 
-// parsePasswords reads lines NAME=PASSWORD. A name ends at the first "=", all behind
-// it is the password. The error tells the line, and nothing of a password.
+// parsePasswords parses NAME=PASSWORD lines. The name ends at the first "="; the rest
+// of the line is the password. Errors give the line number and never a password.
 func parsePasswords(text []byte) (users []passwordLine, err error) {
 	seen := map[string]bool{}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -118,7 +118,7 @@ func parsePasswords(text []byte) (users []passwordLine, err error) {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
 		if seen[u.name] {
-			return nil, fmt.Errorf("line %d: user %q appears twice", number, u.name)
+			return nil, fmt.Errorf("line %d: duplicate user %q", number, u.name)
 		}
 		seen[u.name] = true
 		if users = append(users, u); len(users) > maxUsers {
@@ -126,24 +126,24 @@ func parsePasswords(text []byte) (users []passwordLine, err error) {
 		}
 	}
 	if len(users) == 0 {
-		return nil, errors.New("no line NAME=PASSWORD")
+		return nil, errors.New("no NAME=PASSWORD lines")
 	}
 	return users, nil
 }
 
-// check returns what keeps a user out of a policy.
+// check returns an error if a policy cannot hold the user.
 func (u passwordLine) check() error {
 	switch {
 	case u.name == "":
-		return errors.New("no name before the =")
+		return errors.New("missing name before =")
 	case len(u.name) > maxPassword:
-		return fmt.Errorf("the name has more than %d bytes, which PLAIN can't carry", maxPassword)
+		return fmt.Errorf("name longer than %d bytes, the limit of PLAIN", maxPassword)
 	case strings.TrimSpace(u.name) != u.name:
-		return fmt.Errorf("name %q: blanks before the = are part of the name: remove them", u.name)
+		return fmt.Errorf("name %q: remove the spaces around it", u.name)
 	case zpl.CheckValue(u.name) != nil:
-		return fmt.Errorf("name %q: a policy can't hold it: %w", u.name, zpl.CheckValue(u.name))
+		return fmt.Errorf("name %q: not allowed in a policy: %w", u.name, zpl.CheckValue(u.name))
 	case bytes.HasPrefix(u.password, []byte("$argon2")), bytes.HasPrefix(u.password, []byte("$2")) && len(u.password) == 60:
-		return fmt.Errorf("the password of %q is a hash: put it into the policy as it is", u.name)
+		return fmt.Errorf("the password of %q is already a hash: copy it to the policy unchanged", u.name)
 	}
 	if _, err := checkPassword(u.password); err != nil {
 		return fmt.Errorf("user %q: %w", u.name, err)
@@ -151,7 +151,8 @@ func (u passwordLine) check() error {
 	return nil
 }
 
-// selectUsers returns the users of these names, in their order, or all.
+// selectUsers returns the users with these names, in order of names, or all users if
+// there are none.
 func selectUsers(users []passwordLine, names []string) ([]passwordLine, error) {
 	if len(names) == 0 {
 		return users, nil
@@ -167,7 +168,7 @@ func selectUsers(users []passwordLine, names []string) ([]passwordLine, error) {
 	return selected, nil
 }
 
-// printAccounts hashes the passwords, and prints a policy when all are.
+// printAccounts hashes all passwords, and then prints the policy.
 func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) error {
 	progress := io.Discard
 	if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -179,7 +180,7 @@ func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) erro
 	plain := property("plain", "1")
 	for i, u := range users {
 		if err := cmd.Context().Err(); err != nil {
-			return fmt.Errorf("interrupted: nothing was printed: %w", err)
+			return fmt.Errorf("interrupted, nothing printed: %w", err)
 		}
 		fmt.Fprintf(progress, "\rhashing %d of %d", i+1, len(users))
 		plain.Children = append(plain.Children, &zpl.Node{Name: "account", Children: []*zpl.Node{
@@ -196,7 +197,7 @@ func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) erro
 		return fmt.Errorf("--domain %q: %w", domain, err)
 	}
 	if _, err := cmd.OutOrStdout().Write(text); err != nil {
-		return fmt.Errorf("writing failed: %w", err)
+		return fmt.Errorf("writing to stdout: %w", err)
 	}
 	return nil
 }

@@ -7,24 +7,23 @@ import (
 )
 
 const (
-	// maxQueued bounds the bytes that wait for the reader of stderr.
+	// maxQueued is how many bytes of lines wait for the reader of stderr.
 	maxQueued = 1 << 20
-	// flushPatience is how long the end of zauth waits for that reader.
+	// flushPatience is how long zauth waits for that reader when it exits.
 	flushPatience = time.Second
 )
 
-// lineQueue is a Writer of lines that never waits for the one behind it. Lines for
-// which there is no room, or which can't be written, are dropped and counted. Safe
-// for concurrent use.
+// lineQueue is an io.Writer of lines that never blocks on the underlying writer. It
+// drops and counts lines that don't fit or cannot be written. Safe for concurrent use.
 type lineQueue struct {
 	out     io.Writer
-	notice  func(dropped int) []byte // the line that tells of dropped ones
-	wake    chan struct{}            // has room for one: there is something to do
-	written chan struct{}            // closed when nothing is written anymore
+	notice  func(dropped int) []byte // formats the line about dropped lines
+	wake    chan struct{}            // of capacity 1: there is work to do
+	written chan struct{}            // closed after the last write
 
 	mu      sync.Mutex
 	lines   [][]byte
-	size    int // of lines, and of those that are being written
+	size    int // bytes in lines, and in those being written
 	dropped int
 	closed  bool
 }
@@ -66,14 +65,14 @@ func (q *lineQueue) run() {
 		closed := q.closed
 		q.mu.Unlock()
 		if closed {
-			q.writeAll() // how many were dropped
+			q.writeAll() // the count of dropped lines
 			return
 		}
 	}
 }
 
-// writeAll writes the lines that wait, and then how many were dropped meanwhile. It
-// reports whether there were any.
+// writeAll writes the queued lines, and then how many were dropped. It reports whether
+// there are more.
 func (q *lineQueue) writeAll() bool {
 	q.mu.Lock()
 	lines, dropped := q.lines, q.dropped
@@ -89,7 +88,7 @@ func (q *lineQueue) writeAll() bool {
 			failed++
 		}
 	}
-	// Without a reader, or room on the disk, the count waits for better times.
+	// If writing fails, keep the count until it works again.
 	if dropped += failed; dropped > 0 && failed == 0 {
 		if _, err := q.out.Write(q.notice(dropped)); err == nil {
 			dropped = 0
@@ -102,7 +101,7 @@ func (q *lineQueue) writeAll() bool {
 	return len(q.lines) > 0
 }
 
-// close writes what waits, unless nobody reads it.
+// close writes the queued lines. It gives up after flushPatience.
 func (q *lineQueue) close() {
 	q.mu.Lock()
 	q.closed = true

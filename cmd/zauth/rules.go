@@ -20,40 +20,40 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// rules say who is admitted, until they are closed.
+// rules decide which clients are admitted, until they are closed.
 type rules interface {
 	Reload() error
 	Watch(context.Context) error
 	Close() error
 }
 
-// ruleFlags say where the rules are.
+// ruleFlags are the flags that name the rules.
 type ruleFlags struct {
 	policy   string
 	keystore string
 	askers   string
 	state    string
-	readOnly bool // of the state
+	readOnly bool // don't write the state
 	strict   bool
 }
 
-// addState adds the flag that says where the state is.
+// addState adds the flag --state.
 func (f *ruleFlags) addState(flags *pflag.FlagSet) {
-	flags.StringVar(&f.state, "state", "", "`file` that remembers which keys were revoked, or none (default in $STATE_DIRECTORY, else POLICY.state or KEYSTORE.state)")
+	flags.StringVar(&f.state, "state", "", "remember revoked keys in `FILE`, or none (default in $STATE_DIRECTORY, or POLICY.state or KEYSTORE.state)")
 }
 
-// check returns an error if there are two sets of rules.
+// check returns an error if the flags name two sets of rules.
 func (f ruleFlags) check(keystoreGiven bool) error {
 	switch {
 	case f.policy != "" && keystoreGiven:
-		return cli.Usagef("--keystore is for use without --policy: a policy names its own keystores")
+		return cli.Usagef("--keystore cannot be combined with --policy: the policy names its own keystores")
 	case f.policy != "" && f.askers != "":
-		return cli.Usagef("--askers is for use without --policy: there its section \"domain = %s\" says who may ask", policy.LinkDomain)
+		return cli.Usagef("--askers cannot be combined with --policy: its section \"domain = %s\" lists who may ask", policy.LinkDomain)
 	}
 	return nil
 }
 
-// open reads the policy, or the keystores of the default one.
+// open loads the policy, or the default policy over the keystores.
 func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	if err := f.refuseExposed(log); err != nil {
 		return nil, nil, err
@@ -67,7 +67,7 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	}
 	clients, err := openDefault(f.keystore, f.options(f.keystore, log))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, "make a directory with mkdir, or a bolt: keystore with zcert store add; --keystore URL says where the clients' certificates are")
+		err = cli.Hint(err, "create the directory, or pass the keystore of the clients: --keystore URL")
 	}
 	if err != nil {
 		return nil, nil, err
@@ -83,7 +83,8 @@ func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
 	return withLink{clients, askers}, allRules{clients, askers}, nil
 }
 
-// options are those of the policy, for which url is "", or of that over a keystore.
+// options returns the options of the policy file if url is "", or of the default policy
+// over the keystore at url.
 func (f ruleFlags) options(url string, log *slog.Logger) policy.Options {
 	return policy.Options{Log: log, State: f.statePath(url), ReadOnly: f.readOnly}
 }
@@ -117,21 +118,20 @@ func (d *defaultPolicy) Watch(ctx context.Context) error {
 
 func (d *defaultPolicy) Close() error { return errors.Join(d.Policy.Close(), d.store.Close()) }
 
-// stateHint says what to do where the state can't be written.
+// stateHint adds to an error about writing the state what to do.
 func stateHint(err error) error {
 	if errors.Is(err, policy.ErrStateWrite) {
-		return cli.Hint(err, "it remembers which keys were revoked: say where with --state FILE, or forget them at a restart with --state none")
+		return cli.Hint(err, "zauth remembers revoked keys there: choose another file with --state FILE, or forget them at a restart with --state none")
 	}
 	return err
 }
 
-// stateDirectory is the environment variable by which systemd says where a service
-// keeps what it must not forget.
+// stateDirectory is the environment variable in which systemd passes the directory of
+// a service's persistent state.
 const stateDirectory = "STATE_DIRECTORY"
 
-// statePath is where the state is: what --state says, else in the directory of
-// systemd, else beside the policy, for which it is "", or beside the keystore of that
-// URL.
+// statePath returns the path of the state: --state, or a file in $STATE_DIRECTORY, or
+// one next to the keystore at url. It returns "" for next to the policy, if url is "".
 func (f ruleFlags) statePath(url string) string {
 	isAskers := url != "" && url == f.askers
 	switch dir, _, _ := strings.Cut(os.Getenv(stateDirectory), ":"); {
@@ -156,8 +156,8 @@ func (f ruleFlags) statePath(url string) string {
 	return filepath.Clean(path) + ".state"
 }
 
-// refuseExposed returns an error for files that other users can change, if that is
-// asked for. Else it warns of them, as a policy does by itself.
+// refuseExposed returns an error, with --strict, if other users can change the files
+// that decide. Otherwise it warns, except of a policy, which warns itself.
 func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 	var exposed []string
 	if f.policy != "" {
@@ -184,11 +184,11 @@ func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 	return nil
 }
 
-// withLink is the default policy for clients, and another for the services that ask. A
-// key that one has revoked is refused by both.
+// withLink is the default policy for clients, and another for the services that ask.
+// Both refuse a key that either has revoked.
 type withLink struct {
 	clients *defaultPolicy
-	askers  *defaultPolicy // nil: nobody is known to be one
+	askers  *defaultPolicy // nil if no service may ask
 }
 
 func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
@@ -196,14 +196,14 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 		return unlessRevoked(l.clients.Handle(ctx, req), req, l.askers, "--askers")
 	}
 	if l.askers == nil {
-		return zap.Reply{Status: zap.StatusRefused, Text: "no keystore of those who may ask", Rule: "--askers"}
+		return zap.Reply{Status: zap.StatusRefused, Text: "no keystore of services that may ask", Rule: "--askers"}
 	}
 	own := *req
-	own.Domain = "" // a policy has no section for the domain of those who ask by default
+	own.Domain = "" // the default policy has no section for LinkDomain
 	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
 }
 
-// unlessRevoked is a reply, unless another policy has the client's key revoked.
+// unlessRevoked returns reply, or a refusal if by has the client's key revoked.
 func unlessRevoked(reply zap.Reply, req *zap.Request, by *defaultPolicy, rule string) zap.Reply {
 	key, ok := req.CurveKey()
 	if reply.Status != zap.StatusOK || by == nil || !ok {
@@ -215,7 +215,8 @@ func unlessRevoked(reply zap.Reply, req *zap.Request, by *defaultPolicy, rule st
 	return reply
 }
 
-// HandleAtOnce leaves the services that ask, which are few, to Handle.
+// HandleAtOnce decides about clients. The services that ask are few, and left to
+// Handle.
 func (l withLink) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	if req.Domain == policy.LinkDomain {
 		return zap.Reply{}, false
@@ -226,7 +227,7 @@ func (l withLink) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	return unlessRevoked(reply, req, l.askers, "--askers"), true
 }
 
-// knowsAskers reports whether anybody may ask over a network.
+// knowsAskers reports whether any service may ask by CURVE.
 func knowsAskers(handler zap.Handler) bool {
 	switch h := handler.(type) {
 	case withLink:
@@ -237,7 +238,7 @@ func knowsAskers(handler zap.Handler) bool {
 	return false
 }
 
-// allRules are several as one.
+// allRules are several rules, reloaded, watched and closed together.
 type allRules []rules
 
 func (all allRules) Reload() error {

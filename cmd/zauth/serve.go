@@ -34,7 +34,7 @@ const (
 // certificate, for containers.
 const certVariable = "ZAUTH_CERT"
 
-// serveFlags is what the command line says.
+// serveFlags are the flags of zauth serve.
 type serveFlags struct {
 	ruleFlags
 	listen      []string
@@ -51,27 +51,30 @@ func newServe() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer ZAP requests",
-		Long: `Serve answers ZAP requests (RFC 27) from any number of services: libzmq proxies,
-and the clients of package zap/remote. With --policy, a file says who is admitted;
-zauth check finds mistakes in one. Without, CURVE clients are admitted whose
-certificate is in the keystore, and nobody else.
+		Short: "Run the daemon",
+		Long: `Serve answers ZAP requests (RFC 27) from any number of services. A service
+forwards its requests with a libzmq proxy, or with Go package zap/remote.
 
-Changes in the policy and the keystores take effect by themselves; SIGHUP reads
-all of it again, and opens the audit anew. SIGTERM ends zauth.
+With --policy, zauth admits clients as the policy file says; check the file with
+zauth check. Without --policy, zauth admits CURVE clients whose certificate is in
+the keystore, valid now and not revoked, and refuses all others.
 
-The socket of an ipc endpoint is for this user alone, unless --socket-mode and
---socket-group share it. A TCP port on loopback is open to all users of the machine:
-where there are several, use ipc or CURVE.
+Zauth notices changes to the policy and the keystores. SIGHUP reloads them all
+and reopens the audit log. SIGTERM stops zauth. Connections that clients already
+have stay open.
 
-With --cert the services' connections to zauth are CURVE themselves: zauth is
-the server with that secret certificate. Services that may ask are in the keystore
---askers or, with --policy, are admitted by its section "domain = zauth". Clients
-may not ask. The certificate's text can be in the environment variable ZAUTH_CERT
-instead. Without, zauth listens on loopback and ipc only.
+Only the user that runs zauth can connect to an ipc endpoint, unless --socket-mode
+and --socket-group share it. Every user of the machine can connect to a TCP port on
+loopback: if there are several users, use ipc or CURVE.
 
-Files that other users can change are warned of, and refused with --strict. zauth's
-own secret certificate is refused always if others can change it.`,
+Without --cert, zauth listens on loopback and ipc endpoints only. With --cert,
+services must connect to zauth by CURVE. Each needs zauth's public certificate, and
+a certificate of its own that is in the keystore --askers or, with --policy, that
+the policy admits in the domain "zauth". Clients cannot ask zauth. The environment
+variable ZAUTH_CERT can hold the text of zauth's secret certificate instead.
+
+Zauth warns of files that other users can change. With --strict it does not start.
+It never starts if other users can change its secret certificate.`,
 		Example: `  zauth serve --keystore dir:clients
   zauth serve --policy /etc/zauth/policy.zpl --audit /var/log/zauth.audit
   zauth serve --listen ipc:///run/zauth/socket --socket-mode 0660 --socket-group zmq
@@ -82,35 +85,35 @@ own secret certificate is refused always if others can change it.`,
 				return err
 			}
 			if f.required && f.audit == "" {
-				return cli.Usagef("--audit-required needs --audit FILE")
+				return cli.Usagef("--audit-required requires --audit FILE")
 			}
 			return serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "`endpoint` to listen on, tcp://HOST:PORT or ipc://PATH; repeatable")
-	flags.StringVar(&f.policy, "policy", "", "`file` that says who is admitted")
-	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, `URL` of the keystore: dir:PATH, bolt:FILE, file:FILE or env:NAME")
-	flags.StringVar(&f.askers, "askers", "", "with --cert and without --policy, `URL` of the keystore of the services that may ask")
+	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "listen on `ENDPOINT`, tcp://HOST:PORT or ipc://PATH; repeatable")
+	flags.StringVar(&f.policy, "policy", "", "decide by the policy in `FILE`")
+	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, admit the clients in the keystore at `URL`: dir:PATH, bolt:FILE, file:FILE or env:NAME")
+	flags.StringVar(&f.askers, "askers", "", "with --cert and without --policy, answer the services in the keystore at `URL`")
 	f.addState(flags)
-	flags.StringVar(&f.socketMode, "socket-mode", "0600", "`mode` of the sockets of ipc endpoints")
-	flags.StringVar(&f.socketGroup, "socket-group", "", "`group` of the sockets of ipc endpoints")
-	flags.BoolVar(&f.strict, "strict", false, "refuse files that other users can change, or secrets that they can read, instead of warning")
-	flags.StringVar(&f.cert, "cert", "", "secret certificate `file` of zauth, for connections by CURVE")
-	flags.StringVar(&f.audit, "audit", "", "`file` to write a line of JSON to for each decision, or - for stdout")
-	flags.BoolVar(&f.required, "audit-required", false, "refuse every client whose decision cannot be written to the audit log")
-	flags.StringVar(&f.logLevel, "log-level", "info", "least `level` to log: debug, info, warn or error")
-	flags.StringVar(&f.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal and json elsewhere")
+	flags.StringVar(&f.socketMode, "socket-mode", "0600", "create the sockets of ipc endpoints with `MODE`")
+	flags.StringVar(&f.socketGroup, "socket-group", "", "create the sockets of ipc endpoints for `GROUP`")
+	flags.BoolVar(&f.strict, "strict", false, "fail, instead of warning, if other users can change a file that decides or read a secret")
+	flags.StringVar(&f.cert, "cert", "", "require CURVE from services; `FILE` is zauth's secret certificate")
+	flags.StringVar(&f.audit, "audit", "", "append each decision to `FILE` as a line of JSON (- for stdout)")
+	flags.BoolVar(&f.required, "audit-required", false, "refuse every client while decisions cannot be written to the audit log")
+	flags.StringVar(&f.logLevel, "log-level", "info", "log messages at `LEVEL` and above: debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "auto", "log as `FORMAT`: text, json, or auto (text on a terminal, JSON otherwise)")
 	return cmd
 }
 
 // serve runs the daemon until ctx is done.
 func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
-	// Before anything else: uncaught, SIGHUP would end zauth.
+	// First, because an uncaught SIGHUP would end the process.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	signal.Ignore(syscall.SIGPIPE) // zauth goes on when stderr's reader has ended
+	signal.Ignore(syscall.SIGPIPE) // zauth continues when the reader of stderr ends
 	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat)
 	if err != nil {
 		return err
@@ -161,16 +164,17 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	return group.Wait()
 }
 
-// mode reads the mode of sockets.
+// mode parses --socket-mode.
 func (f serveFlags) mode() (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(f.socketMode, 8, 32)
 	if err != nil || mode&^0o777 != 0 {
-		return 0, cli.Usagef("--socket-mode %q: expected three or four octal digits, such as 0660", f.socketMode)
+		return 0, cli.Usagef("--socket-mode %q: must be three or four octal digits, such as 0660", f.socketMode)
 	}
 	return fs.FileMode(mode), nil
 }
 
-// listen listens on all endpoints, or none. A socket is private until it is shared.
+// listen listens on all endpoints or, if one fails, on none. Sockets are created for
+// this user alone, and then shared.
 func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Config, log *slog.Logger) ([]*zmtp.Listener, error) {
 	defer withPrivateFiles()()
 	var listeners []*zmtp.Listener
@@ -181,7 +185,7 @@ func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Confi
 			path, isSocket := strings.CutPrefix(endpoint, "ipc://")
 			switch {
 			case strings.HasPrefix(path, "@"):
-				log.Warn("an abstract socket has no mode: all users of this machine can ask", "endpoint", endpoint)
+				log.Warn("every local user can connect: an abstract socket has no mode", "endpoint", endpoint)
 			case isSocket:
 				err = shareSocket(path, mode, f.socketGroup)
 			}
@@ -196,19 +200,20 @@ func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Confi
 	return listeners, nil
 }
 
-// reloadOn reads everything again at each signal, until ctx is done.
+// reloadOn reloads the rules and reopens the audit log at each signal, until ctx is
+// done.
 func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditFile *auditLog, log *slog.Logger) {
 	for {
 		select {
 		case <-signals:
 			if err := rules.Reload(); err != nil {
-				log.Error("reload failed: what could not be read stays as it was", "err", err)
+				log.Error("reload failed: keeping the previous configuration", "err", err)
 			} else {
 				log.Info("reloaded")
 			}
 			if auditFile != nil {
 				if err := auditFile.reopen(); err != nil {
-					log.Error("reopening the audit log failed: still writing to the old file", "err", err)
+					log.Error("reopening the audit log failed: still writing to the previous file", "err", err)
 				}
 			}
 		case <-ctx.Done():
@@ -217,13 +222,13 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 	}
 }
 
-// linkConfig says how the connections to zauth are secured: by CURVE with a
-// certificate, in clear without.
+// linkConfig returns the configuration of the connections from services: CURVE with a
+// certificate, NULL without.
 func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Logger) (zmtp.Config, error) {
 	_, isSet := os.LookupEnv(certVariable)
 	if isSet && f.cert != "" {
-		return zmtp.Config{}, cli.Hint(fmt.Errorf("zauth's own certificate comes from two places: --cert %s and %s", f.cert, certVariable),
-			"which of them is it? unset the other")
+		return zmtp.Config{}, cli.Hint(fmt.Errorf("--cert %s and %s are both set", f.cert, certVariable),
+			"use one of them")
 	}
 	if !isSet && f.cert == "" {
 		for _, endpoint := range f.listen {
@@ -232,12 +237,12 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 			}
 			if !zmtp.IsLocal(endpoint) {
 				return zmtp.Config{}, cli.Hint(
-					fmt.Errorf("will not listen on %s without CURVE: it can be reached from other machines", endpoint),
-					"make a certificate with \"zcert gen zauth\" and give --cert zauth.key_secret")
+					fmt.Errorf("refusing to listen on %s without CURVE: other machines can reach it", endpoint),
+					"create a certificate with \"zcert gen zauth\", then pass --cert zauth.key_secret")
 			}
 		}
 		if f.askers != "" {
-			return zmtp.Config{}, cli.Usagef("--askers is for --cert: without CURVE zauth can't tell who asks")
+			return zmtp.Config{}, cli.Usagef("--askers requires --cert: without CURVE, zauth does not know who asks")
 		}
 		return zmtp.Config{Mechanism: zap.Null, Log: log}, nil
 	}
@@ -246,7 +251,7 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 		return zmtp.Config{}, err
 	}
 	if !knowsAskers {
-		return zmtp.Config{}, cli.Hint(errors.New("with a certificate zauth answers only services that it knows, and it knows none"),
+		return zmtp.Config{}, cli.Hint(errors.New("--cert requires a list of the services that may ask zauth"),
 			askersHint(f.policy))
 	}
 	return zmtp.Config{
@@ -258,10 +263,10 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 	}, nil
 }
 
-// askersHint says how to let services ask.
+// askersHint says how to list the services that may ask.
 func askersHint(policyFile string) string {
 	if policyFile != "" {
 		return fmt.Sprintf("add a section to %s: security, domain = %s, curve = 1, keystore = dir:services", policyFile, policy.LinkDomain)
 	}
-	return "put the services' public certificates into a directory of their own and give --askers dir:services"
+	return "put the public certificates of the services in a separate directory, then pass --askers dir:services"
 }

@@ -294,10 +294,10 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	}
 	admits(connected)
 	ztest.WriteFile(t, path+cert.SecretSuffix, "oops\n")
-	z.waitFor(t, "level=ERROR", "the key in use stays")
+	z.waitFor(t, "level=ERROR", "keeping the current key")
 	asks(t, z, first.Public, serviceKeys[0], keys[0])
 	ztest.Must(t, second.SaveSecret(path+cert.SecretSuffix, cert.Replace))
-	z.waitFor(t, "own certificate has changed", second.Public.String())
+	z.waitFor(t, "certificate changed", second.Public.String())
 	asks(t, z, second.Public, serviceKeys[0], keys[0])
 	admits(connected)
 }

@@ -9,10 +9,10 @@ import (
 
 func withPrivateFiles() (restore func()) { return func() {} }
 
-// shareSocket can't change who may use a socket: its directory decides.
+// shareSocket does nothing: the directory of a socket decides who can connect.
 func shareSocket(_ string, _ fs.FileMode, group string) error {
 	if group != "" {
-		return errors.New("--socket-group: there are no groups of files here: use a directory that they can read")
+		return errors.New("--socket-group is not supported on this system: put the socket in a directory that only its users can read")
 	}
 	return nil
 }

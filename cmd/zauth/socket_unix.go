@@ -11,15 +11,15 @@ import (
 	"syscall"
 )
 
-// withPrivateFiles lets this process make files that its user alone can use, until
-// restore is called. What may be open to others is opened afterwards.
+// withPrivateFiles makes this process create files for its user alone, until restore is
+// called.
 func withPrivateFiles() (restore func()) {
 	before := syscall.Umask(0o077)
 	return func() { syscall.Umask(before) }
 }
 
-// shareSocket gives the socket of an ipc endpoint its group, if one is named, and its
-// mode.
+// shareSocket sets the mode of an ipc endpoint's socket, and its group unless group is
+// "".
 func shareSocket(path string, mode fs.FileMode, group string) error {
 	if group != "" {
 		gid, err := groupID(group)
@@ -27,16 +27,16 @@ func shareSocket(path string, mode fs.FileMode, group string) error {
 			return fmt.Errorf("--socket-group %s: %w", group, err)
 		}
 		if err := os.Chown(path, -1, gid); err != nil {
-			return fmt.Errorf("giving the socket to group %s failed: %w", group, err)
+			return fmt.Errorf("changing the group of the socket to %s: %w", group, err)
 		}
 	}
 	if err := os.Chmod(path, mode); err != nil {
-		return fmt.Errorf("changing the mode of the socket failed: %w", err)
+		return fmt.Errorf("changing the mode of the socket: %w", err)
 	}
 	return nil
 }
 
-// groupID finds a group by its name or number.
+// groupID looks up a group by name or number.
 func groupID(group string) (int, error) {
 	g, err := user.LookupGroup(group)
 	if err != nil {

@@ -105,7 +105,7 @@ func TestLogReaderStalls(t *testing.T) {
 		if strings.Contains(line, `msg="client refused"`) {
 			refused++
 		}
-		if _, count, ok := strings.Cut(line, `msg="log lines dropped: stderr was not read" count=`); ok {
+		if _, count, ok := strings.Cut(line, `msg="log lines dropped: nothing read stderr" count=`); ok {
 			_, err := fmt.Sscan(count, &dropped)
 			ztest.Must(t, err)
 		}

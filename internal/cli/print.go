@@ -19,7 +19,7 @@ func Print(cmd *cobra.Command, print func(out io.Writer)) error {
 	print(&w)
 	w.pass(len(w.buf))
 	if w.err != nil {
-		return fmt.Errorf("writing failed: %w", w.err)
+		return fmt.Errorf("writing to stdout: %w", w.err)
 	}
 	return nil
 }
