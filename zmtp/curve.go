@@ -24,7 +24,7 @@ func (h *handshake) curveClient() error {
 	}
 	welcome, err := h.receive()
 	if err != nil {
-		if isClosed(err) {
+		if peerClosed(err) {
 			return fmt.Errorf("%w: %w", ErrServerKey, err)
 		}
 		return err

@@ -7,13 +7,7 @@ import (
 	"syscall"
 )
 
-// isReset reports whether the peer has broken the connection off.
+// isReset reports whether the peer has aborted the connection.
 func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
-
-// isInUse reports whether somebody listens at an address already.
-func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
-
-// isRefused reports whether nobody listens at an address.
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

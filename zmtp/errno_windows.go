@@ -6,16 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The network of Windows has numbers of its own for these. Package syscall gives its
-// portable names to others, which nothing returns.
-
-// isReset reports whether the peer has broken the connection off.
+// isReset reports whether the peer has aborted the connection. The network of Windows
+// returns its own error numbers. Package syscall defines its portable names as others,
+// which nothing returns.
 func isReset(err error) bool {
 	return errors.Is(err, windows.WSAECONNRESET) || errors.Is(err, windows.WSAECONNABORTED)
 }
-
-// isInUse reports whether somebody listens at an address already.
-func isInUse(err error) bool { return errors.Is(err, windows.WSAEADDRINUSE) }
-
-// isRefused reports whether nobody listens at an address.
-func isRefused(err error) bool { return errors.Is(err, windows.WSAECONNREFUSED) }

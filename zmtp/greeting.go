@@ -92,13 +92,13 @@ func (h *handshake) exchangeGreetings() error {
 		greet = h.greetInTurn
 	}
 	if err := greet(ours); err != nil {
-		if isClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
+		if peerClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
 			return &MechanismError{Ours: h.cfg.Mechanism}
 		}
-		if isClosed(err) && h.in.w == 0 {
+		if peerClosed(err) && h.in.w == 0 {
 			return fmt.Errorf("%w: %w", errHealthCheck, err)
 		}
-		if isClosed(err) {
+		if peerClosed(err) {
 			return fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
 		}
 		return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -129,7 +130,7 @@ func (h *handshake) tell(level slog.Level, message, why string, attrs ...slog.At
 
 // warnOfPlain warns of passwords that cross a network in clear.
 func (h *handshake) warnOfPlain() {
-	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.Plain && a != nil && !IsLocal(endpointOf(a)) {
+	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.Plain && a != nil && !endpoint.IsLocal(endpoint.Of(a)) {
 		h.tell(slog.LevelWarn, "PLAIN sends the password in clear over the network", "")
 	}
 }
@@ -141,8 +142,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
-// isClosed reports whether err means that the peer has closed the connection.
-func isClosed(err error) bool {
+// peerClosed reports whether err means that the peer has closed the connection.
+func peerClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || isReset(err)
 }
 
@@ -216,7 +217,7 @@ func (h *handshake) send(command []byte) error {
 // says itself.
 func (h *handshake) receive() ([]byte, error) {
 	flags, body, err := h.in.next(h.cfg.maxCommand())
-	if err != nil && h.asServer && isClosed(err) {
+	if err != nil && h.asServer && peerClosed(err) {
 		return nil, fmt.Errorf("the peer left during the handshake, after %s: %w", cmp.Or(h.received, "its greeting"), err)
 	}
 	if err != nil {
@@ -235,7 +236,7 @@ func (h *handshake) receive() ([]byte, error) {
 // decided. A silent close there means "not now" (ZAP status 300).
 func (h *handshake) receiveDecision() ([]byte, error) {
 	body, err := h.receive()
-	if err != nil && isClosed(err) && !h.asServer {
+	if err != nil && peerClosed(err) && !h.asServer {
 		return nil, fmt.Errorf("%w: %w", ErrTryAgain, err)
 	}
 	return body, err

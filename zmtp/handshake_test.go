@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -273,38 +274,6 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestEndpoints(t *testing.T) {
-	t.Parallel()
-	for _, bad := range []string{"", "tcp:", "tcp://", "tcp://localhost", "tcp://:", "tcp://localhost:", "ipc://", "ipc://*", "inproc://x", "udp://1.2.3.4:5", "127.0.0.1:5555",
-		"tcp://localhost:abc", "tcp://localhost:http", "tcp://localhost:65536", "tcp://localhost:99999", "tcp://localhost:-1"} {
-		for _, check := range []func(string) error{zmtp.CheckEndpoint, zmtp.CheckDialEndpoint} {
-			if err := check(bad); !errors.Is(err, zmtp.ErrEndpoint) {
-				t.Errorf("%q: got %v", bad, err)
-			}
-		}
-	}
-	for _, listening := range []string{"tcp://*:5555", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://*:*"} {
-		ztest.Must(t, zmtp.CheckEndpoint(listening))
-		if err := zmtp.CheckDialEndpoint(listening); !errors.Is(err, zmtp.ErrEndpoint) {
-			t.Errorf("%q to connect to: got %v", listening, err)
-		}
-		if _, err := zmtp.DialNet(ztest.Context(t), listening); !errors.Is(err, zmtp.ErrEndpoint) {
-			t.Errorf("connecting to %q: got %v", listening, err)
-		}
-	}
-	for _, good := range []string{"tcp://localhost:1", "tcp://[::1]:65535", "tcp://example.org:5555", "ipc:///tmp/x", "ipc://@x"} {
-		ztest.Must(t, zmtp.CheckEndpoint(good), zmtp.CheckDialEndpoint(good))
-	}
-	for endpoint, local := range map[string]bool{
-		"tcp://127.0.0.1:5555": true, "tcp://[::1]:5555": true, "tcp://localhost:1": true, "tcp://LocalHost:1": true, "ipc:///tmp/x": true, "ipc://@x": true,
-		"tcp://*:5555": false, "tcp://0.0.0.0:1": false, "tcp://192.0.2.1:5555": false, "tcp://example.org:5555": false, "nonsense": false,
-	} {
-		if got := zmtp.IsLocal(endpoint); got != local {
-			t.Errorf("IsLocal(%q) = %v", endpoint, got)
-		}
-	}
-}
-
 // TestLimitsOf32Bits: where a limit is too large to compute with, it is refused.
 func TestLimitsOf32Bits(t *testing.T) {
 	t.Parallel()
@@ -326,7 +295,7 @@ func TestLocalhost(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
 	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
-		ln, err := zmtp.ListenNet(ctx, "tcp://"+host+":*")
+		ln, err := endpoint.Listen(ctx, "tcp://"+host+":*")
 		if host == "[::1]" && err != nil {
 			t.Logf("no IPv6 here: %v", err)
 			continue
@@ -335,7 +304,7 @@ func TestLocalhost(t *testing.T) {
 		if ip := ln.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 			t.Errorf("%s listens on %v", host, ip)
 		}
-		nc, err := zmtp.DialNet(ctx, fmt.Sprintf("tcp://localhost:%d", ln.Addr().(*net.TCPAddr).Port))
+		nc, err := endpoint.Dial(ctx, fmt.Sprintf("tcp://localhost:%d", ln.Addr().(*net.TCPAddr).Port))
 		ztest.Must(t, err)
 		if ip := nc.RemoteAddr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 			t.Errorf("localhost is %v", ip)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pebbe/zmq4"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
@@ -59,11 +60,11 @@ func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp
 	var nc net.Conn
 	if weDial {
 		var err error
-		nc, err = zmtp.DialNet(ctx, zmqtest.Bind(t, sock, transport))
+		nc, err = endpoint.Dial(ctx, zmqtest.Bind(t, sock, transport))
 		ztest.Must(t, err)
 	} else {
-		endpoint := zmqtest.Wildcard(t, transport)
-		ln, err := zmtp.ListenNet(ctx, endpoint)
+		at := zmqtest.Wildcard(t, transport)
+		ln, err := endpoint.Listen(ctx, at)
 		ztest.Must(t, err)
 		t.Cleanup(func() {
 			sock.Close() // or it would go on connecting to a port that others may get
@@ -72,9 +73,9 @@ func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp
 		from := "" // nobody else has the path of an ipc socket
 		if transport == "tcp" {
 			from = ztest.ReservePort(t)
-			endpoint = "tcp://" + from + ";" + ln.Addr().String()
+			at = "tcp://" + from + ";" + ln.Addr().String()
 		}
-		ztest.Must(t, sock.Connect(endpoint))
+		ztest.Must(t, sock.Connect(at))
 		nc = acceptFrom(t, ln, from)
 	}
 	var conn *zmtp.Conn
@@ -372,7 +373,7 @@ func heartbeats(t *testing.T, mechanism string, weAsk bool, timeout time.Duratio
 	} else {
 		ztest.Must(t, sock.SetHeartbeatIvl(timeout/4), sock.SetHeartbeatTimeout(timeout), sock.SetHeartbeatTtl(timeout))
 	}
-	nc, err := zmtp.DialNet(ztest.Context(t), zmqtest.Bind(t, sock, "tcp"))
+	nc, err := endpoint.Dial(ztest.Context(t), zmqtest.Bind(t, sock, "tcp"))
 	ztest.Must(t, err)
 	counts := &counted{Conn: nc}
 	conn, err := zmtp.Client(ztest.Context(t), counts, client)

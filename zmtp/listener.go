@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/leave"
 	"github.com/zcurve/zcurve/internal/tally"
 )
@@ -18,47 +19,6 @@ import (
 // acceptPause is how long a Listener waits after the operating system couldn't
 // give it a connection, for want of file descriptors for example.
 const acceptPause = 50 * time.Millisecond
-
-// Client makes a connection as client, over one that is there already, whoever
-// dialled it. If that fails nc is closed; the error is ErrConfig or a
-// *HandshakeError.
-func Client(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
-	return overNet(ctx, nc, cfg, false)
-}
-
-// Server makes a connection as server: the peer has to satisfy cfg.Handler. If
-// that fails nc is closed; the error is ErrConfig or a *HandshakeError. For
-// CURVE it makes a new curve.Server each time; a Listener has one for all.
-func Server(ctx context.Context, nc net.Conn, cfg Config) (*Conn, error) {
-	return overNet(ctx, nc, cfg, true)
-}
-
-func overNet(ctx context.Context, nc net.Conn, cfg Config, asServer bool) (*Conn, error) {
-	checked, err := cfg.withDefaults(asServer)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if checked.server != nil {
-		defer checked.server.Close()
-	}
-	h := newHandshake(nc, checked, asServer)
-	h.warnOfPlain()
-	return h.connect(ctx)
-}
-
-// Dial connects to an endpoint, tcp://HOST:PORT or ipc://PATH, as client. It
-// checks cfg before it touches the network.
-func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
-	if err := cfg.CheckClient(); err != nil {
-		return nil, err
-	}
-	nc, err := DialNet(ctx, endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return Client(ctx, nc, cfg)
-}
 
 // Listener accepts connections as server. Handshakes run side by side, so that
 // a slow peer keeps nobody waiting, and it never stops accepting:
@@ -93,24 +53,48 @@ type Listener struct {
 	servers []*curve.Server // all that the listener has had
 }
 
-// Listen listens on an endpoint, tcp://HOST:PORT or ipc://PATH, as server; see
-// ListenNet for what HOST and PORT may be. Close the Listener when it is no
-// longer needed.
+// Listen listens on an endpoint as server: tcp://HOST:PORT, where HOST and PORT may be "*"
+// (any address, any free port), or ipc://PATH. It replaces the file of an ipc endpoint on
+// which nobody listens any more. The new file has mode 0600; to let other users connect,
+// change it afterwards. ctx bounds Listen only. The caller must close the Listener.
 func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error) {
 	checked, err := cfg.withDefaults(true)
 	if err != nil {
 		return nil, err
 	}
-	nl, err := ListenNet(ctx, endpoint)
+	nl, err := listenNet(ctx, endpoint)
 	if err != nil {
 		return nil, err
 	}
+	return newListener(nl, checked), nil
+}
+
+func listenNet(ctx context.Context, at string) (net.Listener, error) {
+	nl, err := endpoint.Listen(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("zmtp: %w", err)
+	}
+	return nl, nil
+}
+
+// NewListener returns a Listener that accepts its connections from nl, such as one of
+// crypto/tls or a socket that systemd has passed. If cfg is invalid it leaves nl open;
+// otherwise the Listener owns nl and closes it.
+func NewListener(nl net.Listener, cfg Config) (*Listener, error) {
+	checked, err := cfg.withDefaults(true)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(nl, checked), nil
+}
+
+func newListener(nl net.Listener, cfg *Config) *Listener {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Listener{nl: nl, cancel: cancel, closing: ctx.Done(), conns: make(chan *Conn), done: make(chan struct{}),
-		places: newPlaces(), log: tally.NewLog(checked.Log)}
-	l.use(checked)
+		places: newPlaces(), log: tally.NewLog(cfg.Log)}
+	l.use(cfg)
 	go l.serve(ctx)
-	return l, nil
+	return l
 }
 
 // use makes a configuration that of the handshakes that begin from now on.
@@ -141,7 +125,7 @@ func (l *Listener) SetKey(key curve.SecretKey) error {
 }
 
 // Endpoint is where the listener can be reached, with the real port.
-func (l *Listener) Endpoint() string { return endpointOf(l.nl.Addr()) }
+func (l *Listener) Endpoint() string { return endpoint.Of(l.nl.Addr()) }
 
 // Accept returns the next connection whose handshake has succeeded. Those that
 // failed are in the log. The error is ctx's, or net.ErrClosed.
@@ -271,10 +255,10 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 
 // tellFailure tells the operator why a peer wasn't admitted.
 func (l *Listener) tellFailure(h *handshake, err error) {
-	endpoint := slog.String("endpoint", l.Endpoint())
+	at := slog.String("endpoint", l.Endpoint())
 	var denied *DeniedError
 	if errors.As(err, &denied) {
-		attrs := []slog.Attr{endpoint, slog.String("mechanism", h.cfg.Mechanism),
+		attrs := []slog.Attr{at, slog.String("mechanism", h.cfg.Mechanism),
 			slog.Int("status", int(denied.Reply.Status)), slog.String("reason", denied.Reply.Text)}
 		if denied.Key != (curve.PublicKey{}) {
 			attrs = append(attrs, slog.Any("key", denied.Key))
@@ -291,13 +275,13 @@ func (l *Listener) tellFailure(h *handshake, err error) {
 	}
 	switch {
 	case errors.Is(err, errHealthCheck):
-		h.tell(slog.LevelDebug, "connection closed without a word", "", endpoint)
+		h.tell(slog.LevelDebug, "connection closed without a word", "", at)
 	case errors.Is(err, errDropped):
-		h.tell(slog.LevelWarn, "handshake failed", errDropped.Error(), endpoint, slog.Any("err", errDropped))
+		h.tell(slog.LevelWarn, "handshake failed", errDropped.Error(), at, slog.Any("err", errDropped))
 	case errors.Is(err, context.DeadlineExceeded): // how long it took is no cause
-		h.tell(slog.LevelWarn, "handshake failed", "given up", endpoint, slog.Any("err", err))
+		h.tell(slog.LevelWarn, "handshake failed", "given up", at, slog.Any("err", err))
 	default:
-		h.tell(slog.LevelWarn, "handshake failed", err.Error(), endpoint, slog.Any("err", err))
+		h.tell(slog.LevelWarn, "handshake failed", err.Error(), at, slog.Any("err", err))
 	}
 }
 

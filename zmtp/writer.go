@@ -205,7 +205,7 @@ func (c *Conn) fail(err error) error {
 func (c *Conn) failLocked(err error) error {
 	// What the peer sent before it closed the connection can still be received; the
 	// one who receives finds the end. After Close that is Close.
-	if !isClosed(err) && !c.tx.closing {
+	if !peerClosed(err) && !c.tx.closing {
 		c.hangUp()
 	}
 	if c.tx.err == nil {

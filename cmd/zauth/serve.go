@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
@@ -231,13 +232,13 @@ func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Lo
 			"use one of them")
 	}
 	if !isSet && f.cert == "" {
-		for _, endpoint := range f.listen {
-			if err := zmtp.CheckEndpoint(endpoint); err != nil {
+		for _, at := range f.listen {
+			if err := endpoint.Check(at); err != nil {
 				return zmtp.Config{}, cli.Usage(err)
 			}
-			if !zmtp.IsLocal(endpoint) {
+			if !endpoint.IsLocal(at) {
 				return zmtp.Config{}, cli.Hint(
-					fmt.Errorf("refusing to listen on %s without CURVE: other machines can reach it", endpoint),
+					fmt.Errorf("refusing to listen on %s without CURVE: other machines can reach it", at),
 					"create a certificate with \"zcert gen zauth\", then pass --cert zauth.key_secret")
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zcurve/zcurve/zmtp"
+	"github.com/zcurve/zcurve/internal/endpoint"
 )
 
 // The control measures how late this machine is: goroutines that read from a connection
@@ -57,12 +57,12 @@ func (c *control) stop() {
 
 // connected returns both ends of a connection.
 func connected(ctx context.Context) (nc, other net.Conn, err error) {
-	ln, err := zmtp.ListenNet(ctx, "tcp://127.0.0.1:*")
+	ln, err := endpoint.Listen(ctx, "tcp://127.0.0.1:*")
 	if err != nil {
 		return nil, nil, err
 	}
 	defer ln.Close()
-	if nc, err = zmtp.DialNet(ctx, "tcp://"+ln.Addr().String()); err != nil {
+	if nc, err = endpoint.Dial(ctx, "tcp://"+ln.Addr().String()); err != nil {
 		return nil, nil, err
 	}
 	if other, err = ln.Accept(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zcurve/zcurve/zmtp"
+	"github.com/zcurve/zcurve/internal/endpoint"
 )
 
 // network is between the ends of a connection. It can be slow, and can break.
@@ -135,7 +135,7 @@ func (n *network) lastTo(end int) time.Time { return n.last[end].time() }
 
 // listen listens on an endpoint that nobody else has.
 func listen(ctx context.Context, transport, dir, name string) (net.Listener, error) {
-	return zmtp.ListenNet(ctx, wildcard(transport, dir, name))
+	return endpoint.Listen(ctx, wildcard(transport, dir, name))
 }
 
 // wildcard is an endpoint to listen on that nobody else has.
@@ -146,7 +146,7 @@ func wildcard(transport, dir, name string) string {
 	return "tcp://127.0.0.1:*"
 }
 
-func endpoint(transport string, ln net.Listener) string {
+func endpointOf(transport string, ln net.Listener) string {
 	return fmt.Sprintf("%s://%s", transport, ln.Addr())
 }
 
@@ -159,7 +159,7 @@ func (n *network) through(ctx context.Context, ln net.Listener, server string) {
 		if err != nil {
 			return
 		}
-		nc, err := zmtp.DialNet(ctx, server)
+		nc, err := endpoint.Dial(ctx, server)
 		if err != nil {
 			client.Close()
 			return

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -208,7 +209,7 @@ func (r *round) connectNets(ctx context.Context) (nets [2]net.Conn, err error) {
 			return nets, err
 		}
 		r.closers = append(r.closers, func() { ln.Close() })
-		at = endpoint(r.s.transport, ln)
+		at = endpointOf(r.s.transport, ln)
 	}
 	if r.network != nil {
 		before, err := listen(ctx, r.s.transport, r.dir, "network")
@@ -217,13 +218,13 @@ func (r *round) connectNets(ctx context.Context) (nets [2]net.Conn, err error) {
 		}
 		r.closers = append(r.closers, func() { before.Close() })
 		r.network.through(ctx, before, at)
-		at = endpoint(r.s.transport, before)
+		at = endpointOf(r.s.transport, before)
 	}
 	if e := r.theirs[client]; e != nil {
 		if err := e.sock.Connect(at); err != nil {
 			return nets, err
 		}
-	} else if nets[client], err = zmtp.DialNet(ctx, at); err != nil {
+	} else if nets[client], err = endpoint.Dial(ctx, at); err != nil {
 		return nets, err
 	}
 	if ln != nil {

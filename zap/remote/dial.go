@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -157,7 +158,7 @@ func (h *Handler) nextTarget(first int, trying map[*target]bool) (next *target) 
 func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxAttempt)
 	defer cancel()
-	nc, err := zmtp.DialNet(ctx, t.endpoint)
+	nc, err := endpoint.Dial(ctx, t.endpoint)
 	if err != nil {
 		return nil, err
 	}

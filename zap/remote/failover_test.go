@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/zaptest"
 	"github.com/zcurve/zcurve/zap"
@@ -145,7 +146,7 @@ func newFrozen(t *testing.T, server string) *frozen {
 		}
 	}
 	endpoint := brokenServer(t, func(near net.Conn) {
-		far, err := zmtp.DialNet(ztest.Context(t), server)
+		far, err := endpoint.Dial(ztest.Context(t), server)
 		if err != nil {
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
@@ -77,8 +78,8 @@ type Handler struct {
 // them, and the next one, within a second, when that one is lost or does not answer
 // heartbeats. Each of these servers decides for all of them: trust them equally.
 //
-// The error is zmtp.ErrConfig, zmtp.ErrEndpoint, or that of a key. The caller must
-// close the handler.
+// It returns an error if an endpoint or the link is invalid. The caller must close the
+// handler.
 func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 	link := opts.Link
 	link.SocketType = "DEALER"
@@ -92,20 +93,20 @@ func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 		}
 	}
 	if opts.Wait < 0 {
-		return nil, fmt.Errorf("%w: Wait is negative", zmtp.ErrConfig)
+		return nil, errors.New("remote: Wait is negative")
 	}
 	if len(endpoints) == 0 {
-		return nil, fmt.Errorf("%w: no endpoint", zmtp.ErrConfig)
+		return nil, errors.New("remote: no endpoint")
 	}
 	targets := make([]*target, len(endpoints))
-	for i, endpoint := range endpoints {
-		if err := zmtp.CheckDialEndpoint(endpoint); err != nil {
-			return nil, err
+	for i, at := range endpoints {
+		if err := endpoint.CheckDial(at); err != nil {
+			return nil, fmt.Errorf("remote: %w", err)
 		}
-		if link.Mechanism != zap.Curve && !zmtp.IsLocal(endpoint) {
-			return nil, fmt.Errorf("%w: %s is on another machine: set Link to CURVE", zmtp.ErrConfig, endpoint)
+		if link.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
+			return nil, fmt.Errorf("remote: %s is on another machine: set Link to CURVE", at)
 		}
-		targets[i] = &target{endpoint: endpoint, turn: i}
+		targets[i] = &target{endpoint: at, turn: i}
 	}
 	if err := link.CheckClient(); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/leave"
 	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
@@ -40,13 +41,13 @@ const (
 // Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or
 // ipc://PATH. link says how the connections are secured; its socket type and
 // its limits are set here. Beyond loopback and ipc every link but CURVE is
-// zmtp.ErrConfig: requests hold passwords, and all who can ask can guess them.
-func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Listener, error) {
-	if err := zmtp.CheckEndpoint(endpoint); err != nil {
-		return nil, err
+// an error: requests hold passwords, and all who can ask can guess them.
+func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, error) {
+	if err := endpoint.Check(at); err != nil {
+		return nil, fmt.Errorf("remote: %w", err)
 	}
-	if link.Mechanism != zap.Curve && !zmtp.IsLocal(endpoint) {
-		return nil, fmt.Errorf("%w: %s can be reached from other machines: answering there needs CURVE", zmtp.ErrConfig, endpoint)
+	if link.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
+		return nil, fmt.Errorf("remote: %s can be reached from other machines: answering there needs CURVE", at)
 	}
 	link.SocketType = "ROUTER"
 	link.MaxMessageSize = maxRequestSize
@@ -54,7 +55,7 @@ func Listen(ctx context.Context, endpoint string, link zmtp.Config) (*zmtp.Liste
 	if link.HeartbeatInterval == 0 {
 		link.HeartbeatInterval, link.HeartbeatTimeout = serverHeartbeat, serverHeartbeatTimeout
 	}
-	return zmtp.Listen(ctx, endpoint, link)
+	return zmtp.Listen(ctx, at, link)
 }
 
 // Serve answers the requests that arrive at ln until ctx is done or ln is

@@ -1,4 +1,4 @@
-package zmtp
+package endpoint
 
 import (
 	"net"
@@ -10,8 +10,9 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSocketsArePrivate: the file of an ipc endpoint is its owner's alone from the first
-// moment on, whatever the umask is. No test runs at the same time, as they share that.
+// TestSocketsArePrivate checks that only its owner can use the file of an ipc endpoint,
+// from the first moment on, whatever the umask is. The umask is the process's, so no other
+// test runs at the same time.
 func TestSocketsArePrivate(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o777} {
 		before := syscall.Umask(umask)
@@ -25,7 +26,7 @@ func TestSocketsArePrivate(t *testing.T) {
 		ztest.Must(t, ln.Close())
 
 		before = syscall.Umask(umask & 0o077)
-		ln, err = ListenNet(t.Context(), "ipc://"+path)
+		ln, err = Listen(t.Context(), "ipc://"+path)
 		syscall.Umask(before)
 		ztest.Must(t, err)
 		if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 {
