@@ -1,16 +1,15 @@
-// Bench measures package zmtp beside libzmq, over TCP on one machine, prints
-// what comes out and writes it into docs/performance.md:
+// Bench compares package zmtp with libzmq over TCP on one machine. It prints the
+// results, writes them to docs/performance.md, and plots them in docs/images:
 //
 //	go run ./bench
 //
-// It needs gcc and the headers of libzmq and libsodium. Both ends of each
-// connection are processes of their own: peers/zmqpeer.c for libzmq, and the
-// program in peer for ours.
+// Bench needs gcc and the headers of libzmq and libsodium. Each end of a connection is
+// a process: peers/zmqpeer.c for libzmq, and the program in peer for zcurve. With
+// -plot, bench measures nothing and plots the figures in the document.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,10 +28,11 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	short := flag.Bool("short", false, "fewer and shorter measurements, in 3 rounds unless told")
-	rounds := flag.Int("rounds", 0, "how often each is measured (default 5)")
-	match := flag.String("run", "", "only the rows whose name matches this regular expression")
-	out := flag.String("o", "docs/performance.md", "the document to write into too, \"\" for none")
+	short := flag.Bool("short", false, "measure less and for a shorter time, in 3 rounds by default")
+	rounds := flag.Int("rounds", 0, "measure everything in `N` rounds (default 5)")
+	match := flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
+	out := flag.String("o", "docs/performance.md", "write the results to `FILE` too; \"\" for none")
+	onlyPlot := flag.Bool("plot", false, "only plot the figures in the document")
 	flag.Parse()
 	if *rounds <= 0 {
 		*rounds = 5
@@ -45,6 +45,9 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("bench: -run: %w", err)
 	}
 	destination := output(*out)
+	if *onlyPlot {
+		return destination.draw()
+	}
 	if err := destination.check(); err != nil {
 		return err
 	}
@@ -62,8 +65,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = os.Stdout.WriteString(text)
-	return errors.Join(err, destination.write(text))
+	if _, err := os.Stdout.WriteString(text); err != nil {
+		return err
+	}
+	if err := destination.write(text); err != nil {
+		return err
+	}
+	return destination.draw()
 }
 
 // measure measures everything that matches and returns it as Markdown.
