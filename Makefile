@@ -1,37 +1,46 @@
-# make demo   shows the whole thing at work
-# make test   tests everything
+# make           builds the tools, manual pages and shell completion in bin
+# make install   installs them, to PREFIX (default /usr/local) below DESTDIR
+# make demo      shows a service, its clients and zauth at work
+# make test      tests everything
 #
-# Both install what is missing: Debian packages with apt-get, Go modules with go.
-# On a system without apt-get, make test tests what needs no libzmq.
+# make demo and make test install missing Debian packages with apt-get. On a system
+# without apt-get, make test tests what needs no libzmq.
 
 GO ?= go
+PREFIX ?= /usr/local
 
+# With sudo, make install may find no Go, and needs none.
+ifneq ($(MAKECMDGOALS),install)
 ifeq ($(shell command -v $(GO) 2>/dev/null),)
 $(error needs Go 1.26 or later, see https://go.dev/doc/install)
 endif
-
-# Paths that differ make Go compile anew what another copy of this repository, such
-# as the one in which the documented commands are tested, has compiled already.
+# With -trimpath, copies of this repository share the build cache. The documented
+# commands are tested in such a copy.
 export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
+endif
 
-# Debian packages: libzmq and a C compiler for what is tested against libzmq,
-# czmq and pyzmq for their side of the tests, what the other implementation of
-# certificates is built on, another reader of YAML, and libsodium to be measured
-# beside.
+# Debian packages: libzmq and a C compiler for the tests against libzmq; czmq and pyzmq,
+# the other peers; the libraries of the implementation of certificates in Python; a
+# second YAML parser; and libsodium, for the benchmarks.
 PACKAGES = libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 python3-yaml libsodium-dev pkg-config gcc libc6-dev
 
-# What imports libzmq needs C. Everything else must build without, anywhere.
+# Packages that do not import libzmq must build without C, on every platform.
 PURE = $(or $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1), \
 	$(error go list finds no packages))
 
 PLATFORMS = linux/arm64 linux/386 darwin/arm64 windows/amd64
 
-# What reads sizes and numbers of others, and so what could go wrong where an int has
-# 32 bits. Without what takes long, by name: what it shows doesn't depend on that.
+# Platforms that make dist builds archives for.
+DIST = linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64
+
+VERSION = $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
+
+# Packages that read sizes and numbers of peers, which could overflow an int of 32 bits.
+# WIDE names slow tests that do not depend on it.
 NARROW = ./curve ./zap ./zmtp ./cert ./internal/tally ./internal/zpl
 WIDE = Unraced|Alloc|Tamper|Flipped|Lock|Concurrent|Fuzz|Copies|Once|PublicOf
 
-# Without apt-get, libzmq and the other peers can be anywhere, if they are there.
+# Without apt-get, do not look for libzmq and the other peers.
 ifeq ($(shell command -v apt-get 2>/dev/null),)
 export CGO_ENABLED = 0
 export ZCURVE_TEST_PEERS = none
@@ -46,10 +55,10 @@ endif
 
 TESTFLAGS = -count=1 -parallel 8 -timeout 20m
 
-# Each fuzz target runs this long under make fuzz.
+# make fuzz runs each target for this long.
 FUZZTIME ?= 1m
 
-# make stress starts runs for this long.
+# make stress repeats the tests for this long.
 STRESSTIME ?= 30m
 
 # make soak opens connections for this long.
@@ -58,9 +67,9 @@ SOAKTIME ?= 5m
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps peers build man test lint unit cross narrow vulncheck stress soak demo bench bench-short fuzz clean
+.PHONY: all deps peers build man completion install dist test lint unit cross narrow vulncheck stress soak demo recording bench bench-short plot fuzz clean
 
-all: build
+all: build man completion
 
 deps:
 ifdef RACE
@@ -73,22 +82,49 @@ ifdef RACE
 			{ echo "could not install them: needs root or sudo, and apt-get to work; then run: apt-get install" $$missing; exit 1; }; \
 	fi
 else
-	@echo "no apt-get here to install libzmq, czmq, pyzmq and gcc, so what needs them is left out"
+	@echo "no apt-get: leaving out what needs libzmq, czmq, pyzmq or gcc"
 endif
 	@$(GO) mod download
 
-# What does nothing without libzmq.
+# For targets that need libzmq.
 peers: deps
 ifndef RACE
-	@echo "needs libzmq, which is installed with apt-get only"; exit 1
+	@echo "this needs libzmq, which the Makefile installs with apt-get only"; exit 1
 endif
 
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
 
 man: build
+	@rm -rf bin/man
 	bin/zcert man bin/man
 	bin/zauth man bin/man
+
+completion: build
+	@mkdir -p bin/completion
+	@for tool in zcert zauth; do for shell in bash zsh fish; do \
+		bin/$$tool completion $$shell >bin/completion/$$tool.$$shell || exit 1; \
+	done; done
+
+# Does not build, so that it needs no Go and leaves no files of root in bin.
+install:
+	@[ -x bin/zauth ] && [ -d bin/man ] && [ -d bin/completion ] || { echo 'nothing to install yet: run "make" first'; exit 1; }
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 bin/zcert bin/zauth "$(DESTDIR)$(PREFIX)/bin"
+	@set -e; for page in bin/man/*.[1-8]; do \
+		install -d "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}"; \
+		install -m 644 $$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}"; \
+	done
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	@set -e; for tool in zcert zauth; do \
+		install -m 644 bin/completion/$$tool.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool"; \
+		install -m 644 bin/completion/$$tool.zsh "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool"; \
+		install -m 644 bin/completion/$$tool.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish"; \
+	done
+
+# Archives for all platforms, with SHA256SUMS, in bin/dist.
+dist:
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run ./internal/dist -o bin/dist -version $(VERSION) $(DIST)
 
 test: deps lint cross narrow unit
 
@@ -99,9 +135,9 @@ lint:
 	@# may come from the cache, and its sources are looked for there.
 	GOFLAGS="$(filter-out -trimpath,$(GOFLAGS))" $(GO) tool staticcheck $(TESTED)
 
-# Always runs the tests: Go can't see that a program changed which they start, or a
-# Debian package. The programs that they build are shared by all packages. What the
-# tests show has to be what docs/promises.md promises.
+# Does not use cached results: Go cannot see that a Debian package changed, or a program
+# that tests start. All packages share the programs that tests build. The last step
+# fails if a promise of docs/promises.md has no test that passed.
 unit:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export ZCURVE_TEST_PROGRAMS="$$dir/programs" && \
 	$(GO) build -o "$$dir/promises" ./internal/promises && \
@@ -111,7 +147,7 @@ unit:
 	echo "$$(($$(date +%s) - $(START))) s in all"; \
 	[ ! -e "$$dir/failed" ]
 
-# Vet compiles the tests too. What is linked is what people install.
+# Vet compiles the tests too. Only the tools are linked.
 cross:
 	@export CGO_ENABLED=0; for platform in $$($(GO) env GOHOSTOS)/$$($(GO) env GOHOSTARCH) $(PLATFORMS); do \
 		echo "checking for $$platform without C"; \
@@ -119,38 +155,47 @@ cross:
 		$(GO) vet $(PURE) && $(GO) build -ldflags=-w -o /dev/null ./cmd/... || exit 1; \
 	done
 
-# Tests with ints of 32 bits, where such programs run: on Linux for amd64 they mostly do.
+# Tests with an int of 32 bits, if programs for 386 run here, as on most Linux systems.
 narrow:
 	@export GOOS=linux GOARCH=386 CGO_ENABLED=0 ZCURVE_TEST_PEERS=none; \
 	if [ "$$($(GO) env GOHOSTOS)" = linux ] && $(GO) test -vet=off -run '^$$' ./internal/zpl >/dev/null 2>&1; then \
 		echo "testing with 32 bits"; \
 		$(GO) test -vet=off -short -count=1 -timeout 20m -skip '$(WIDE)' $(NARROW); \
 	else \
-		echo "no programs for 386 run here, so nothing is tested with 32 bits"; \
+		echo "programs for 386 do not run here: not testing with 32 bits"; \
 	fi
 
-# Known vulnerabilities that reach us. What it finds depends on the day, so make test
-# doesn't run it.
+# Lists known vulnerabilities that the code reaches. New ones appear without a change
+# here, so make test does not run it.
 vulncheck: deps
 	@$(GO) run ./internal/vulncheck $(TESTED)
 
-# Looks for tests that fail by chance.
+# Finds tests that fail by chance.
 stress: peers
 	$(GO) run ./internal/stress -for $(STRESSTIME) ./...
 
-# Lets connections live, and looks whether they do.
+# Opens many kinds of connections and checks what they lose, keep and leak.
 soak: peers
 	$(GO) run ./internal/soak -for $(SOAKTIME)
 
 demo: peers build
 	@$(GO) run ./examples/demo
 
-# Both measure beside libzmq and print; the long one writes docs/performance.md.
+# The recording of the demo that the README shows.
+recording: peers build
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./examples/demo >"$$dir/demo" && \
+	$(GO) run ./internal/recording <"$$dir/demo" >docs/images/demo.svg
+
+# Both compare with libzmq and print the results. The long one also writes
+# docs/performance.md and its plot; make plot writes the plot alone.
 bench: peers
 	$(GO) run ./bench
 
 bench-short: peers
 	$(GO) run ./bench -short -o ""
+
+plot:
+	$(GO) run ./bench -plot
 
 fuzz:
 	@set -e; packages=$$($(GO) list ./...); for package in $$packages; do \

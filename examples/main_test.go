@@ -4,10 +4,12 @@ package examples_test
 
 import (
 	"context"
+	"encoding/xml"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -217,13 +219,26 @@ func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate str
 	}
 }
 
-// TestDemo: everything goes as the story tells.
+// TestDemo runs the demo, and checks that its recording in the README shows the same.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)
 	out, err := output(t, ztest.GoProgram(t, "examples/demo", "CGO_ENABLED=1"), "-bin", tools(t))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	var recording struct {
+		Text []string `xml:"text"`
+	}
+	text, err := os.ReadFile("../docs/images/demo.svg")
+	ztest.Must(t, err, xml.Unmarshal(text, &recording))
+	// Long lines are wrapped, and ports differ.
+	plain := func(s string) string {
+		s = strings.Join(strings.Fields(s), "")
+		return regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(s, "127.0.0.1:PORT")
+	}
+	if diff := cmp.Diff(plain(out), plain(strings.Join(recording.Text, ""))); diff != "" {
+		t.Errorf("docs/images/demo.svg is out of date: run make recording (-demo +recording):\n%s", diff)
 	}
 	for _, want := range []string{"hello alice", "refused by server: 400", "HANDSHAKE_FAILED_AUTH 400", "server key is probably wrong"} {
 		if !strings.Contains(out, want) {
