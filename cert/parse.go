@@ -251,8 +251,8 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	if c.Locked != nil {
 		return secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
 	}
-	if c.Secret, err = curve.ParseSecretKey(secret.Octets); err != nil {
-		return keyError(secret, string(secret.Octets), err)
+	if c.Secret, err = curve.ParseSecretKey(secret.Hidden); err != nil {
+		return keyError(secret, string(secret.Hidden), err)
 	}
 	if c.Secret.Public() != c.Public {
 		c.Secret.Wipe()

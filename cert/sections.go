@@ -120,7 +120,7 @@ func decode[T string | []byte](dst []byte, text T) bool {
 
 // parseOctets fills dst from a property, hidden or not.
 func parseOctets(dst []byte, n *zpl.Node) error {
-	if !decode(dst, n.Octets) && !decode(dst, n.Value) {
+	if !decode(dst, n.Hidden) && !decode(dst, n.Value) {
 		return n.ValueError(fmt.Errorf("%w: %s: want %d characters of base64 without padding",
 			ErrProperty, n.Name, encoding.EncodedLen(len(dst))))
 	}

@@ -8,17 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// indent is the number of blanks by which a child stands to the right of its
-// parent.
+// indent is the number of spaces by which a child is indented below its parent.
 const indent = 4
 
-// Parse reads a text. root has no name; its children are the properties that
-// aren't indented. The error is an *Error.
+// Parse parses a text. root has no name; its children are the properties that aren't
+// indented. The error is an *Error.
 func Parse(text []byte) (root *Node, warnings []Warning, err error) { return ParseHiding(text) }
 
-// ParseHiding is Parse, but that the values of some properties are in Node.Octets,
-// where the caller can clear them: those whose section and name are "SECTION/NAME".
-// No copy of such a value is left behind.
+// ParseHiding is like Parse, but puts the values of some properties into Node.Hidden,
+// where the caller can clear them, and leaves no copy. hidden names these properties as
+// "SECTION/NAME".
 func ParseHiding(text []byte, hidden ...string) (root *Node, warnings []Warning, err error) {
 	root = new(Node)
 	if len(text) > MaxSize {
@@ -34,7 +33,7 @@ func ParseHiding(text []byte, hidden ...string) (root *Node, warnings []Warning,
 		p.warn("a byte order mark")
 		p.line = 0
 	}
-	// Names and values are parts of one string, unless some could have to be hidden.
+	// Names and values share one string, unless that could contain a hidden value.
 	p.text = text
 	if !p.mayHide() {
 		p.whole = string(text)
@@ -73,23 +72,23 @@ func IsUTF16(text []byte) bool {
 		text[0] == 0 && text[1] != 0 || text[0] != 0 && text[1] == 0
 }
 
-// maxWarnings is how many warnings of one text are kept.
+// maxWarnings is the largest number of warnings of a text.
 const maxWarnings = 100
 
 // parser is the state between two lines.
 type parser struct {
 	line     int
 	count    int     // properties so far
-	stack    []level // the way from the root to the last property
+	stack    []level // from the root to the last property
 	hidden   []string
 	warnings []Warning
 
 	text  []byte
-	whole string // of text, or "" if something in it could have to be hidden
+	whole string // text, or "" if it could contain a hidden value
 	start int    // of the line in text
 }
 
-// mayHide reports whether there can be anything to hide.
+// mayHide reports whether the text could contain a hidden value.
 func (p *parser) mayHide() bool {
 	for _, path := range p.hidden {
 		if _, name, _ := strings.Cut(path, "/"); bytes.Contains(p.text, []byte(name)) {
@@ -107,13 +106,13 @@ func (p *parser) string(line []byte, from, to int) string {
 	return p.whole[p.start+from : p.start+to]
 }
 
-// level is a property with the widths of its and its children's indentation.
+// level is a property with the widths of its indentation and of its children's.
 type level struct {
 	node            *Node
 	width, children int
 }
 
-// warn keeps a warning, each text once.
+// warn adds a warning. It adds each text once.
 func (p *parser) warn(text string) {
 	if len(p.warnings) == maxWarnings {
 		return
@@ -126,12 +125,12 @@ func (p *parser) warn(text string) {
 	p.warnings = append(p.warnings, Warning{Line: p.line, Text: text})
 }
 
-// fail makes an Error in this line, at an offset of 0 or more.
+// fail returns an Error in this line, at an offset from 0.
 func (p *parser) fail(offset int, err error) error {
 	return &Error{Line: p.line, Column: offset + 1, Err: err}
 }
 
-// parseLine reads one line without its end.
+// parseLine parses a line without its end.
 func (p *parser) parseLine(line []byte) error {
 	if len(line) > MaxLine {
 		return p.fail(0, ErrLine)
@@ -170,14 +169,14 @@ func (p *parser) parseLine(line []byte) error {
 	return nil
 }
 
-// parseValue reads what follows the name, which ends at offset.
+// parseValue parses what follows a name, which ends at offset.
 func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 	rest := bytes.TrimLeft(line[offset:], " \t")
 	if len(rest) == 0 || rest[0] == '#' {
 		return nil
 	}
 	if rest[0] != '=' {
-		if len(rest) == len(line)-offset { // no blank between: still in the name
+		if len(rest) == len(line)-offset { // no space between: still in the name
 			return p.fail(offset, ErrName)
 		}
 		return p.fail(len(line)-len(rest), ErrSyntax)
@@ -200,7 +199,7 @@ func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 	}
 	for _, path := range p.hidden {
 		if section, name, _ := strings.Cut(path, "/"); name == node.Name && section == parent.Name && len(p.stack) == 2 {
-			node.Octets = bytes.Clone(value)
+			node.Hidden = bytes.Clone(value)
 			return nil
 		}
 	}
@@ -208,10 +207,10 @@ func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 	return nil
 }
 
-// cutQuoted returns the value in quotes with which s begins. Behind it may only
-// be blanks and a comment. Otherwise it is odd: it ends at the last such quote, as
-// czmq and JeroMQ write what has quotes in it; or, if that isn't at the end either,
-// the quotes belong to the value.
+// cutQuoted returns the quoted value at the start of s. It ends at the next quote of
+// its kind if only spaces and a comment follow. Otherwise it is odd: czmq and JeroMQ
+// write a value that contains quotes like that, and it ends at the last quote. If that
+// isn't at the end either, the value isn't quoted, and the quotes are part of it.
 func cutQuoted(s []byte) (value []byte, quoted, odd bool) {
 	if len(s) == 0 || s[0] != '"' && s[0] != '\'' {
 		return nil, false, false
@@ -231,11 +230,11 @@ func cutQuoted(s []byte) (value []byte, quoted, odd bool) {
 }
 
 // place returns the level of which a property with this indentation is a child.
-func (p *parser) place(blanks []byte) (*level, error) {
+func (p *parser) place(spaces []byte) (*level, error) {
 	width := 0
-	for _, c := range blanks {
+	for _, c := range spaces {
 		if c == '\t' {
-			p.warn("indented with a tab, not with 4 blanks")
+			p.warn("indented with a tab; use 4 spaces")
 			width += indent - width%indent
 		} else {
 			width++
@@ -247,20 +246,20 @@ func (p *parser) place(blanks []byte) (*level, error) {
 	parent := &p.stack[len(p.stack)-1]
 	depth := len(p.stack) - 1
 	if depth == 0 && width > 0 && len(parent.node.Children) == 0 {
-		return nil, p.fail(len(blanks), fmt.Errorf("%w: the first line that isn't a comment can't be indented: "+
-			"take as many blanks away in front of each line", ErrIndent))
+		return nil, p.fail(len(spaces), fmt.Errorf("%w: the first line that isn't a comment must not be indented: "+
+			"remove the same number of spaces from each line", ErrIndent))
 	}
 	if depth == 0 && width > 0 || len(parent.node.Children) > 0 && parent.children != width {
-		return nil, p.fail(len(blanks), ErrIndent)
+		return nil, p.fail(len(spaces), ErrIndent)
 	}
 	if depth >= MaxDepth {
-		return nil, p.fail(len(blanks), ErrDepth)
+		return nil, p.fail(len(spaces), ErrDepth)
 	}
 	if p.count++; p.count > MaxCount {
-		return nil, p.fail(len(blanks), ErrCount)
+		return nil, p.fail(len(spaces), ErrCount)
 	}
-	if !bytes.Contains(blanks, []byte("\t")) && width != depth*indent {
-		p.warn(fmt.Sprintf("indented with %d blanks, not with %d", width, depth*indent))
+	if !bytes.Contains(spaces, []byte("\t")) && width != depth*indent {
+		p.warn(fmt.Sprintf("indented with %d spaces; expected %d", width, depth*indent))
 	}
 	parent.children = width
 	return parent, nil

@@ -5,10 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// Append appends comment lines and properties to dst, such that Parse reads the
-// properties back as they are. The error is ErrName, ErrValue, ErrControl or
-// ErrUTF8 in an *Error without a place, for what ZPL can't carry; dst then
-// comes back unchanged.
+// Append appends comment lines and properties to dst, so that Parse reads the same
+// properties. For a name or a value that ZPL can't represent, it returns dst unchanged,
+// and an *Error with ErrName, ErrValue, ErrControl or ErrUTF8.
 func Append(dst []byte, comments []string, nodes []*Node) ([]byte, error) {
 	out := dst
 	for _, c := range comments {
@@ -47,7 +46,7 @@ func appendNodes(out []byte, nodes []*Node, depth int) ([]byte, error) {
 	return out, nil
 }
 
-// CheckName returns ErrName for a name that ZPL can't carry.
+// CheckName returns ErrName for a name that ZPL can't represent.
 func CheckName(name string) error {
 	for i := range len(name) {
 		if !isNameChar(name[i]) {
@@ -61,13 +60,13 @@ func CheckName(name string) error {
 }
 
 // CheckValue returns ErrValue, ErrControl or ErrUTF8 for a value that ZPL can't
-// carry.
+// represent.
 func CheckValue(value string) error {
 	_, err := quoteFor(value)
 	return err
 }
 
-// quoteFor returns the kind of quote that value can stand in.
+// quoteFor returns the kind of quotes for a value.
 func quoteFor(value string) (byte, error) {
 	if !utf8.ValidString(value) {
 		return 0, ErrUTF8

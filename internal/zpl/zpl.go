@@ -6,9 +6,9 @@
 //	curve
 //	    public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 //
-// Every property keeps its place in the text, for error messages. What people
-// and other programs write is read with a warning: tabs or two blanks as
-// indentation, lines that end in CR LF.
+// Each property keeps its place in the text, for error messages. Parse accepts, with a
+// warning, what people and other programs write: indentation by tabs or by another
+// number of spaces, and lines that end in CR or CR LF.
 package zpl
 
 import (
@@ -18,13 +18,13 @@ import (
 
 // Limits of a text.
 const (
-	MaxSize  = 16 << 20 // octets
-	MaxLine  = 8 << 10  // octets of one line
-	MaxDepth = 16       // properties within each other
+	MaxSize  = 16 << 20 // bytes
+	MaxLine  = 8 << 10  // bytes in a line
+	MaxDepth = 16       // levels of properties
 	MaxCount = 1 << 19  // properties
 )
 
-// The faults of a text. They come in an [*Error], which says where.
+// Faults of a text. Each is in an [*Error], which says where.
 var (
 	ErrSize    = errors.New("text is larger than 16 MiB")
 	ErrCount   = errors.New("more than 524288 properties")
@@ -33,15 +33,15 @@ var (
 	ErrUTF8    = errors.New("not UTF-8")
 	ErrUTF16   = errors.New("UTF-16: save it as UTF-8")
 	ErrControl = errors.New("control character")
-	ErrIndent  = errors.New("indentation fits no line above")
-	ErrName    = errors.New("not a name: letters, digits and $-_@.&+/ are allowed")
-	ErrSyntax  = errors.New("want \"name\" or \"name = value\"")
-	ErrValue   = errors.New("value can't be written: it has both kinds of quotes")
+	ErrIndent  = errors.New("indentation matches no line above")
+	ErrName    = errors.New("invalid name: use letters, digits and $-_@.&+/")
+	ErrSyntax  = errors.New("expected \"name\" or \"name = value\"")
+	ErrValue   = errors.New(`value contains both ' and ": use one kind of quotes only`)
 )
 
-// Error is a fault and its place.
+// An Error is a fault and its place.
 type Error struct {
-	Line, Column int // from 1; the column counts octets
+	Line, Column int // from 1; the column counts bytes
 	Err          error
 }
 
@@ -50,30 +50,30 @@ func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %v", e.Line, e.Colum
 // Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Warning is something that was read but should be written otherwise.
+// A Warning is about something that Parse accepts and other programs may not.
 type Warning struct {
 	Line int // from 1
 	Text string
 }
 
-// Node is a property.
+// A Node is a property.
 type Node struct {
 	Name     string
 	Value    string
 	HasValue bool // false for "name" alone
 	Children []*Node
-	Octets   []byte // in place of Value, of a property that ParseHiding hides
+	Hidden   []byte // instead of Value, if ParseHiding hides the property
 
 	// Odd is true for a value that begins with a quote and doesn't end with the next
-	// one, of which other programs make something else. Cut is true for one without
-	// quotes that ends at a comment.
+	// one. Other programs read it differently. Cut is true for a value without quotes
+	// that ends at a comment.
 	Odd, Cut bool
 
 	Line, Column int // of the name, from 1; zero if not read from a text
 	ValueColumn  int // of the value without its quotes
 }
 
-// Child returns the first child of that name, or nil. Names compare exactly.
+// Child returns the first child with this name, or nil.
 func (n *Node) Child(name string) *Node {
 	for _, c := range n.Children {
 		if c.Name == name {
@@ -83,19 +83,19 @@ func (n *Node) Child(name string) *Node {
 	return nil
 }
 
-// Wipe clears the octets of the values that ParseHiding has hidden.
+// Wipe clears the values that ParseHiding has hidden.
 func (n *Node) Wipe() {
-	clear(n.Octets)
+	clear(n.Hidden)
 	for _, c := range n.Children {
 		c.Wipe()
 	}
 }
 
-// Error makes an Error at the place of the name.
+// Error returns an Error at the place of the name.
 func (n *Node) Error(err error) *Error { return &Error{Line: n.Line, Column: n.Column, Err: err} }
 
-// ValueError makes an Error at the place of the value, or of the name if there is
-// none.
+// ValueError returns an Error at the place of the value, or of the name if there is no
+// value.
 func (n *Node) ValueError(err error) *Error {
 	if !n.HasValue {
 		return n.Error(err)
@@ -103,7 +103,7 @@ func (n *Node) ValueError(err error) *Error {
 	return &Error{Line: n.Line, Column: n.ValueColumn, Err: err}
 }
 
-// isNameChar reports whether c may stand in a name (RFC 4, Specification).
+// isNameChar reports whether names may contain c (RFC 4).
 func isNameChar(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// tree is what a test expects, without places.
+// tree returns the tree that a test expects, without places.
 func tree(children ...*Node) *Node { return &Node{Children: children} }
 
 func prop(name, value string, children ...*Node) *Node {
@@ -21,7 +21,7 @@ func section(name string, children ...*Node) *Node { return &Node{Name: name, Ch
 
 var withoutPlaces = cmpopts.IgnoreFields(Node{}, "Line", "Column", "ValueColumn", "Odd", "Cut")
 
-// odd is the warning of a value that begins in a column.
+// odd returns the warning about an odd value in a column.
 func odd(column int) string {
 	return fmt.Sprintf("column %d: quotes within the same quotes, which czmq can't read", column)
 }
@@ -43,19 +43,19 @@ func TestParse(t *testing.T) {
 		{"comments behind", "a = 1 # one\nb # two\nc = \"#3\" # three\n", tree(prop("a", "1"), section("b"), prop("c", "#3")), nil},
 		{"quotes", `a = "x = # y"` + "\n" + `b = 'say "hi"'` + "\n" + `c = "  blanks  "`, tree(prop("a", "x = # y"), prop("b", `say "hi"`), prop("c", "  blanks  ")), nil},
 		{"quotes that don't match", `a = "x` + "\n" + `b = 'y" z` + "\n" + `  c = "x" y`, tree(prop("a", `"x`), prop("b", `'y" z`, prop("c", `"x" y`))),
-			[]Warning{{1, odd(5)}, {3, "indented with 2 blanks, not with 4"}, {3, odd(7)}}},
+			[]Warning{{1, odd(5)}, {3, "indented with 2 spaces; expected 4"}, {3, odd(7)}}},
 		{"quotes within quotes", `a = "say "hi""` + "\n" + `  b = "he said "hi" # x" # y` + "\n" + `  c = 'it's'`,
 			tree(prop("a", `say "hi"`, prop("b", `he said "hi" # x`), prop("c", "it's"))),
-			[]Warning{{1, odd(6)}, {2, "indented with 2 blanks, not with 4"}, {2, odd(8)}}},
+			[]Warning{{1, odd(6)}, {2, "indented with 2 spaces; expected 4"}, {2, odd(8)}}},
 		{"quotes in a comment", `a = "x" # "y"`, tree(prop("a", "x")), nil},
 		{"control character in a comment", "a = 1\n# \x1b[2J\n", tree(prop("a", "1")), []Warning{{2, "column 3: control character in a comment"}}},
 		{"UTF-8", `name = "Zoë ✓"`, tree(prop("name", "Zoë ✓")), nil},
 		{"Windows", "a\r\n    b = 1\r\n", tree(section("a", prop("b", "1"))), []Warning{{1, "line ends are CR LF"}}},
 		{"old Macintosh", "a = 1\rb = 2\r", tree(prop("a", "1"), prop("b", "2")), []Warning{{1, "line ends are CR"}}},
 		{"byte order mark", "\uFEFFa = 1", tree(prop("a", "1")), []Warning{{1, "a byte order mark"}}},
-		{"tabs", "a\n\tb = 1\n\t\tc = 2\n", tree(section("a", prop("b", "1", prop("c", "2")))), []Warning{{2, "indented with a tab, not with 4 blanks"}}},
+		{"tabs", "a\n\tb = 1\n\t\tc = 2\n", tree(section("a", prop("b", "1", prop("c", "2")))), []Warning{{2, "indented with a tab; use 4 spaces"}}},
 		{"two blanks", "a\n  b\n    c = 1\n  d = 2\n", tree(section("a", section("b", prop("c", "1")), prop("d", "2"))),
-			[]Warning{{2, "indented with 2 blanks, not with 4"}, {3, "indented with 4 blanks, not with 8"}}},
+			[]Warning{{2, "indented with 2 spaces; expected 4"}, {3, "indented with 4 spaces; expected 8"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestMalformed(t *testing.T) {
 		{"too deep", deep, ErrDepth, MaxDepth + 1, 4*MaxDepth + 1},
 		{"not UTF-8", "a = \xff", ErrUTF8, 1, 1},
 		{"UTF-16", "\xff\xfea\x00\n\x00", ErrUTF16, 1, 1},
-		{"UTF-16, high octet first", "\xfe\xff\x00a", ErrUTF16, 1, 1},
+		{"UTF-16, high byte first", "\xfe\xff\x00a", ErrUTF16, 1, 1},
 		{"UTF-16 without a mark", "a\x00=\x00", ErrUTF16, 1, 1},
 		{"control character", "a\n    b = x\x00", ErrControl, 2, 10},
 		{"escape sequence in a comment's place", "a = 1\nb = \x1b[2J", ErrControl, 2, 5},
@@ -138,16 +138,16 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestParseTells says what to do about a text that is indented as a whole.
+// TestParseTells: the error for a text that is indented as a whole says what to do.
 func TestParseTells(t *testing.T) {
 	t.Parallel()
 	_, _, err := Parse([]byte("    # comment\n    a = 1\n"))
-	if err == nil || !strings.Contains(err.Error(), "take as many blanks away in front of each line") {
+	if err == nil || !strings.Contains(err.Error(), "remove the same number of spaces from each line") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestMarks: values are marked of which others make something else.
+// TestMarks: values that other programs read differently are marked.
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	root, _, err := Parse([]byte("a = x\nb = x # c\nc = \"x\" # c\nd = \"x\"\"\ne = \"x\n"))
@@ -161,7 +161,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestWarnings: however many there are, a text costs little.
+// TestWarnings: a text with very many warnings costs little.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
@@ -174,7 +174,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestHiding: hidden values are where they can be cleared, and nowhere else.
+// TestHiding: hidden values are in Hidden, where they can be cleared, and nowhere else.
 func TestHiding(t *testing.T) {
 	t.Parallel()
 	text := []byte("key = 1\ncurve\n    key = 'abc'\n        key = 2\n    other = 3\nx\n    key = 4\n    curve\n        key = 5\n")
@@ -185,17 +185,17 @@ func TestHiding(t *testing.T) {
 	hidden := root.Child("curve").Child("key")
 	want := tree(prop("key", "1"), section("curve", prop("key", "", prop("key", "2")), prop("other", "3")),
 		section("x", prop("key", "4"), section("curve", prop("key", "5"))))
-	want.Child("curve").Child("key").Octets = []byte("abc")
+	want.Child("curve").Child("key").Hidden = []byte("abc")
 	if diff := cmp.Diff(want, root, withoutPlaces, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	clear(text)
-	octets := hidden.Octets
-	if string(octets) != "abc" {
-		t.Errorf("%q changes with the text", octets)
+	value := hidden.Hidden
+	if string(value) != "abc" {
+		t.Errorf("%q changes with the text", value)
 	}
-	if root.Wipe(); string(octets) != "\x00\x00\x00" {
-		t.Errorf("%q was wiped", octets)
+	if root.Wipe(); string(value) != "\x00\x00\x00" {
+		t.Errorf("%q was wiped", value)
 	}
 }
 
@@ -228,8 +228,8 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// FuzzParse: what can be read can be written, unless a value holds both kinds
-// of quotes, and reads back the same.
+// FuzzParse: what Parse reads, Append writes so that it reads the same, unless a value
+// contains both kinds of quotes.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"metadata\n    name = \"alice\"\ncurve\n    public-key = \"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\"\n",
