@@ -13,7 +13,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -27,7 +27,7 @@ func TestAudit(t *testing.T) {
 	ztest.Must(t, os.WriteFile(file, []byte("security\n    failures = 1000\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"), 0o600))
 	audit := filepath.Join(dir, "audit.json")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file, "--audit", audit)
-	client := zaptest.NewHandler(t, remote.Options{}, z.endpoint)
+	client := remotetest.NewHandler(t, remote.Options{}, z.endpoint)
 	ask := func(password string) zap.Reply {
 		return client.Handle(t.Context(), &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Plain,
 			Credentials: [][]byte{[]byte("guest"), []byte(password)}})
@@ -105,7 +105,7 @@ func TestAuditRequired(t *testing.T) {
 		{[]string{"--audit-required"}, zap.StatusError, "clients are refused"},
 	} {
 		z := startZauth(t, append([]string{"--listen", "tcp://127.0.0.1:*", "--keystore", "dir:" + dir, "--audit", "/dev/full"}, tt.flags...)...)
-		client := zaptest.NewHandler(t, remote.Options{}, z.endpoint)
+		client := remotetest.NewHandler(t, remote.Options{}, z.endpoint)
 		for range 3 {
 			if reply := client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public())); reply.Status != tt.want {
 				t.Errorf("%v: %+v", tt.flags, reply)
@@ -126,7 +126,7 @@ func TestTornAudit(t *testing.T) {
 	audit := filepath.Join(t.TempDir(), "audit.json")
 	ztest.Must(t, os.WriteFile(audit, []byte(`{"time":"2026-`), 0o600))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--audit", audit)
-	client := zaptest.NewHandler(t, remote.Options{}, z.endpoint)
+	client := remotetest.NewHandler(t, remote.Options{}, z.endpoint)
 	client.Handle(t.Context(), byKey("192.0.2.1", keys[0].Public()))
 	text, err := os.ReadFile(audit)
 	ztest.Must(t, err)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/sockets/libzmq"
 	"github.com/zcurve/zcurve/zap"
@@ -66,7 +66,7 @@ func startService(t *testing.T, opts remote.Options, endpoint string, handshake 
 	t.Helper()
 	s := &service{
 		keys:   curve.GenerateKey(),
-		link:   zaptest.NewHandler(t, opts, endpoint),
+		link:   remotetest.NewHandler(t, opts, endpoint),
 		asked:  map[curve.PublicKey]int{},
 		laters: map[curve.PublicKey]int{},
 	}

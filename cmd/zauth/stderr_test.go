@@ -17,8 +17,8 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/internal/ztest/script"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 )
@@ -67,7 +67,7 @@ func TestNobodyReadsLog(t *testing.T) {
 	dir, keys := keystoreOf(t, "alice")
 	cmd, endpoint, stderr, _ := startUnread(t, dir)
 	ztest.Must(t, stderr.Close())
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	for n := range 20 {
 		if reply := client.Handle(ztest.Context(t), byKey(fmt.Sprintf("192.0.2.%d", n), keys[0].Public())); reply.Status != zap.StatusOK {
 			t.Fatalf("%+v", reply)
@@ -83,7 +83,7 @@ func TestLogReaderStalls(t *testing.T) {
 	t.Parallel()
 	dir, _ := keystoreOf(t, "alice")
 	cmd, endpoint, _, rest := startUnread(t, dir)
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	// Some 1.8 MB of log: more than the pipe and the queue hold.
 	const refusals = 8000
 	ctx := ztest.Context(t)

@@ -4,7 +4,7 @@
 //
 //   - scenario: a keystore with a trader, a guest and those to be refused,
 //   - script: what testscript files can use,
-//   - zaptest: servers and clients of package zap/remote,
+//   - remotetest: servers and handlers of package zap/remote,
 //   - zmqtest: sockets of libzmq and their monitors.
 //
 // A test waits for an event, never for a time. Where it has to give up, it does so

@@ -8,7 +8,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/internal/ztest/zmqtest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
@@ -22,9 +22,9 @@ func TestForward(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	friend, serverKeys := curve.GenerateKey(), curve.GenerateKey()
-	at := zaptest.Endpoint(t)
+	at := remotetest.Endpoint(t)
 	serve := func() (stop func()) {
-		_, stop = zaptest.Serve(t, at, zmtp.Config{}, only(friend), nil)
+		_, stop = remotetest.Serve(t, at, zmtp.Config{}, only(friend), nil)
 		return stop
 	}
 	stop := serve()
@@ -58,7 +58,7 @@ func TestForward(t *testing.T) {
 			}
 		}
 	}
-	end := zmqtest.Start(t, zctx, zaptest.NewHandler(t, remote.Options{}, at), nil)
+	end := zmqtest.Start(t, zctx, remotetest.NewHandler(t, remote.Options{}, at), nil)
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters > 0 {
 		t.Errorf("friend: %s after %d times", outcome, laters)
 	}
@@ -66,7 +66,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("stranger: %s after %d times", outcome, laters)
 	}
 	end()
-	zmqtest.Start(t, zctx, zaptest.NewHandler(t, remote.Options{Wait: secondTry / 3}, at), nil)
+	zmqtest.Start(t, zctx, remotetest.NewHandler(t, remote.Options{Wait: secondTry / 3}, at), nil)
 	stop()
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters < 2 {
 		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
@@ -83,8 +83,8 @@ func TestForwardWaits(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
 	friend, serverKeys := curve.GenerateKey(), curve.GenerateKey()
-	at := zaptest.Endpoint(t)
-	link := zaptest.NewHandler(t, remote.Options{}, at)
+	at := remotetest.Endpoint(t)
+	link := remotetest.NewHandler(t, remote.Options{}, at)
 	asked := make(chan struct{}, 10)
 	zmqtest.Start(t, zctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		asked <- struct{}{}
@@ -93,7 +93,7 @@ func TestForwardWaits(t *testing.T) {
 	server, endpoint := newServer(t, zctx, zmq4.PULL, serverKeys, "payments")
 	client := newClient(t, zctx, zmq4.PUSH, friend, serverKeys.Public(), endpoint)
 	ztest.Receive(t, "the handler is asked", asked)
-	zaptest.Serve(t, at, zmtp.Config{}, only(friend), nil)
+	remotetest.Serve(t, at, zmtp.Config{}, only(friend), nil)
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -57,24 +57,24 @@ func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
 // TestFailover: whatever is wrong with one server, the next is asked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	refusing, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Plain, Handler: byName}, byName, nil)
-	stale := zaptest.Endpoint(t) // of a process that was killed
+	refusing, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Plain, Handler: byName}, byName, nil)
+	stale := remotetest.Endpoint(t) // of a process that was killed
 	nl, err := net.Listen("unix", strings.TrimPrefix(stale, "ipc://"))
 	ztest.Must(t, err)
 	nl.(*net.UnixListener).SetUnlinkOnClose(false)
 	ztest.Must(t, nl.Close())
 	for name, tt := range map[string]struct{ broken, why string }{
 		"nobody there":      {stale, "refused"},
-		"no socket":         {zaptest.Endpoint(t), "no such file"},
+		"no socket":         {remotetest.Endpoint(t), "no such file"},
 		"closes":            {brokenServer(t, func(net.Conn) {}), "handshake"},
 		"silent":            {brokenServer(t, silent), "no connection after 300ms, and another server is there"},
 		"another mechanism": {refusing, "mechanism"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			good, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("good"), nil)
+			good, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("good"), nil)
 			log := new(ztest.Log)
-			client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, tt.broken, good)
+			client := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, tt.broken, good)
 			for range 3 {
 				if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "good" {
 					t.Errorf("got %+v", got)
@@ -97,7 +97,7 @@ func TestServerCloses(t *testing.T) {
 			conn.Close()
 		}
 	})
-	zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
+	remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
 	ztest.Wait(t, "a line of the log", func() bool {
 		return log.Count("no connection: trying again", endpoint, "the server has closed the connection") == 1
 	})
@@ -107,15 +107,15 @@ func TestServerCloses(t *testing.T) {
 // the first one again, which has come back.
 func TestFailoverBack(t *testing.T) {
 	t.Parallel()
-	endpoints := []string{zaptest.Endpoint(t), zaptest.Endpoint(t)}
-	client := zaptest.NewHandler(t, remote.Options{}, endpoints...)
-	_, stop := zaptest.Serve(t, endpoints[0], zmtp.Config{}, named("0"), nil)
+	endpoints := []string{remotetest.Endpoint(t), remotetest.Endpoint(t)}
+	client := remotetest.NewHandler(t, remote.Options{}, endpoints...)
+	_, stop := remotetest.Serve(t, endpoints[0], zmtp.Config{}, named("0"), nil)
 	for _, next := range []int{1, 0, 1} {
 		before := stop
 		if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusOK {
 			t.Fatalf("before the server ends: %+v", got)
 		}
-		_, stop = zaptest.Serve(t, endpoints[next], zmtp.Config{}, named(string(rune('0'+next))), nil)
+		_, stop = remotetest.Serve(t, endpoints[next], zmtp.Config{}, named(string(rune('0'+next))), nil)
 		before()
 		if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != string(rune('0'+next)) {
 			t.Fatalf("got %+v, expected server %d", got, next)
@@ -164,15 +164,15 @@ func newFrozen(t *testing.T, server string) *frozen {
 // the next one is asked what it was asked.
 func TestFailoverFromFrozen(t *testing.T) {
 	t.Parallel()
-	one, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
-	two := zaptest.Endpoint(t) // where nobody listens yet
+	one, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
+	two := remotetest.Endpoint(t) // where nobody listens yet
 	proxy := newFrozen(t, one)
 	log := new(ztest.Log)
-	client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, proxy.endpoint, two)
+	client := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, proxy.endpoint, two)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "one" {
 		t.Fatalf("got %+v", got)
 	}
-	zaptest.Serve(t, two, zmtp.Config{}, named("two"), nil)
+	remotetest.Serve(t, two, zmtp.Config{}, named("two"), nil)
 	proxy.freeze()
 	start := time.Now()
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "two" {
@@ -221,7 +221,7 @@ func TestSentTwice(t *testing.T) {
 					}
 				}))
 			}
-			client := zaptest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience}, endpoints...)
+			client := remotetest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience}, endpoints...)
 			if got := client.Handle(ctx, login("mallory")); got.Status != zap.StatusTryLater || got.Text != "the connection was lost twice before an answer" {
 				t.Errorf("got %+v", got)
 			}
@@ -249,7 +249,7 @@ func TestHandleKeepsContext(t *testing.T) {
 		<-t.Context().Done() // without reading
 		conn.Close()
 	})
-	client := zaptest.NewHandler(t, remote.Options{
+	client := remotetest.NewHandler(t, remote.Options{
 		Wait: 10 * ztest.Patience,
 		Link: zmtp.Config{HeartbeatInterval: 10 * ztest.Patience},
 	}, endpoint)
@@ -287,7 +287,7 @@ func TestSilentServer(t *testing.T) {
 		default:
 		}
 	})
-	client := zaptest.NewHandler(t, remote.Options{Wait: 10 * time.Millisecond, Log: log.Logger()}, endpoint)
+	client := remotetest.NewHandler(t, remote.Options{Wait: 10 * time.Millisecond, Log: log.Logger()}, endpoint)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater {
 		t.Errorf("got %+v", got)
 	}
@@ -303,8 +303,8 @@ func TestSilentServer(t *testing.T) {
 // detector would notice if it were still read.
 func TestCallerWipes(t *testing.T) {
 	t.Parallel()
-	endpoint := zaptest.Endpoint(t)
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	endpoint := remotetest.Endpoint(t)
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	var stop atomic.Bool
 	var asking sync.WaitGroup
 	for range 4 {
@@ -320,7 +320,7 @@ func TestCallerWipes(t *testing.T) {
 	}
 	for range 5 {
 		var asked atomic.Bool
-		_, end := zaptest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		_, end := remotetest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 			asked.Store(true)
 			return zap.Refuse("no")
 		}), nil)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -35,8 +35,8 @@ func TestHandlerPanics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log ztest.Log
-			endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, h, log.Logger())
-			client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+			endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, h, log.Logger())
+			client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 			if got := client.Handle(ztest.Context(t), login("mallory")); got.Status != zap.StatusError {
 				t.Errorf("got %+v", got)
 			}
@@ -66,7 +66,7 @@ func TestAsker(t *testing.T) {
 		want           string
 	}{
 		"tcp": {"tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}, "127.0.0.1"},
-		"ipc": {zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}, "ipc"},
+		"ipc": {remotetest.Endpoint(t), zmtp.Config{}, zmtp.Config{}, "ipc"},
 		"CURVE": {"tcp://127.0.0.1:*",
 			zmtp.Config{Mechanism: zap.Curve, Key: serverKeys, Handler: billing},
 			zmtp.Config{Mechanism: zap.Curve, Key: clientKeys, ServerKey: serverKeys.Public()},
@@ -77,10 +77,10 @@ func TestAsker(t *testing.T) {
 				t.Parallel()
 				endpoint := tt.endpoint
 				if name == "ipc" {
-					endpoint = zaptest.Endpoint(t)
+					endpoint = remotetest.Endpoint(t)
 				}
-				at, _ := zaptest.Serve(t, endpoint, tt.server, h, nil)
-				client := zaptest.NewHandler(t, remote.Options{Link: tt.client}, at)
+				at, _ := remotetest.Serve(t, endpoint, tt.server, h, nil)
+				client := remotetest.NewHandler(t, remote.Options{Link: tt.client}, at)
 				req := login("alice")
 				req.Asker = "somebody else" // doesn't travel
 				if got := client.Handle(ztest.Context(t), req); got.UserID != tt.want {
@@ -102,7 +102,7 @@ func TestBadReply(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- answerBadly(ctx, nl) }()
 	var log ztest.Log
-	client := zaptest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience, Log: log.Logger()}, "tcp://"+nl.Addr().String())
+	client := remotetest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience, Log: log.Logger()}, "tcp://"+nl.Addr().String())
 	for _, what := range []string{"a text beyond ASCII", "a reserved name"} {
 		if got := client.Handle(ctx, login("alice")); got.Status != zap.StatusError || got.Text != "malformed reply" {
 			t.Errorf("%s: got %+v", what, got)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -87,7 +87,7 @@ func receive(t *testing.T, conn *zmtp.Conn) (string, zap.Reply) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	h, log := newKeyFirst(t), new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, log.Logger())
+	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
 	conn := peerOf(t, endpoint, "DEALER")
 	queue(t, conn, "login", login("alice"), maxPeerDecisions+10)
 	for range 10 {
@@ -114,7 +114,7 @@ func TestDecisionsBounded(t *testing.T) {
 	var endpoint string
 	for i := range maxDecisions / maxPeerDecisions {
 		if i%2 == 0 {
-			endpoint, _ = zaptest.Serve(t, zaptest.Endpoint(t), patient, h, nil)
+			endpoint, _ = remotetest.Serve(t, remotetest.Endpoint(t), patient, h, nil)
 		}
 		queue(t, peerOf(t, endpoint, "DEALER"), "login", login("alice"), maxPeerDecisions)
 	}
@@ -140,7 +140,7 @@ func TestDecisionsBounded(t *testing.T) {
 // Not in parallel: it takes all places of the process.
 func TestPeersBounded(t *testing.T) {
 	h, log := newKeyFirst(t), new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, log.Logger())
+	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
 	ask := func(conn *zmtp.Conn) {
 		t.Helper()
 		queue(t, conn, "key", byKey, 1)
@@ -191,7 +191,7 @@ func TestPeersBounded(t *testing.T) {
 // Not in parallel: it takes all places of the process.
 func TestAllBusy(t *testing.T) {
 	h, log := newKeyFirst(t), new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, log.Logger())
+	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
 	var busy *zmtp.Conn
 	for range maxPeers {
 		busy = peerOf(t, endpoint, "DEALER")
@@ -215,7 +215,7 @@ func TestAllBusy(t *testing.T) {
 func TestServeEnds(t *testing.T) {
 	t.Parallel()
 	h := newKeyFirst(t)
-	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, nil)
+	endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, nil)
 	conn := peerOf(t, endpoint, "DEALER")
 	queue(t, conn, "login", login("alice"), 10)
 	ztest.Wait(t, "handlers are asked", func() bool { return h.now.Load() == 10 })
@@ -249,7 +249,7 @@ func TestMalformedInARow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log := new(ztest.Log)
-			endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, handler, log.Logger())
+			endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), patient, handler, log.Logger())
 			good := peerOf(t, endpoint, "DEALER")
 			for range 3 {
 				for range 90 {
@@ -292,7 +292,7 @@ func TestListen(t *testing.T) {
 		{"tcp://[::]:*", zap.Plain, "remote: "},
 		{"tcp://192.0.2.1:9127", zap.Null, "remote: "},
 		{"tcp://127.0.0.1:*", zap.Null, ""},
-		{zaptest.Endpoint(t), zap.Plain, ""},
+		{remotetest.Endpoint(t), zap.Plain, ""},
 		{"zauth", zap.Null, "remote: invalid endpoint"},
 	} {
 		t.Run(fmt.Sprint(tt.endpoint, " ", tt.mechanism), func(t *testing.T) {
@@ -320,8 +320,8 @@ func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, ending{byName}, log.Logger())
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), zmtp.Config{}, ending{byName}, log.Logger())
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusTryLater || !strings.Contains(got.Text, "lost twice") {
 		t.Errorf("got %+v", got)
 	}
@@ -348,7 +348,7 @@ func TestServeLeavesHandler(t *testing.T) {
 	h := stuck{newKeyFirst(t), make(chan struct{}), make(chan struct{})}
 	t.Cleanup(func() { close(h.release) })
 	var log ztest.Log
-	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), patient, h, log.Logger())
+	endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
 	queue(t, peerOf(t, endpoint, "DEALER"), "login", login("alice"), 1)
 	<-h.asked
 	stop()

@@ -15,7 +15,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
-	"github.com/zcurve/zcurve/internal/ztest/zaptest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
@@ -50,15 +50,15 @@ func TestAsk(t *testing.T) {
 		server, client zmtp.Config
 	}{
 		{"tcp", "tcp://127.0.0.1:*", zmtp.Config{}, zmtp.Config{}},
-		{"ipc", zaptest.Endpoint(t), zmtp.Config{}, zmtp.Config{}},
+		{"ipc", remotetest.Endpoint(t), zmtp.Config{}, zmtp.Config{}},
 		{"CURVE", "tcp://127.0.0.1:*",
 			zmtp.Config{Mechanism: zap.Curve, Key: serverKeys, Handler: known},
 			zmtp.Config{Mechanism: zap.Curve, Key: clientKeys, ServerKey: serverKeys.Public()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			endpoint, _ := zaptest.Serve(t, tt.endpoint, tt.server, byName, nil)
-			client := zaptest.NewHandler(t, remote.Options{Link: tt.client}, endpoint)
+			endpoint, _ := remotetest.Serve(t, tt.endpoint, tt.server, byName, nil)
+			client := remotetest.NewHandler(t, remote.Options{Link: tt.client}, endpoint)
 			want := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Metadata: zap.Metadata{{Name: "Domain", Value: "test"}}}
 			if diff := cmp.Diff(want, client.Handle(context.Background(), login("alice"))); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
@@ -86,8 +86,8 @@ func TestAnyOrder(t *testing.T) {
 		}
 		return byName(ctx, req)
 	})
-	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, slow, nil)
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, slow, nil)
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	slowDone := make(chan zap.Reply, 1)
 	go func() { slowDone <- client.Handle(context.Background(), login("slow")) }()
 	var wg sync.WaitGroup
@@ -130,8 +130,8 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 // request with what was in it, however many come together.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
-	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	var wg sync.WaitGroup
 	for i := range 1024 {
 		wg.Go(func() {
@@ -159,7 +159,7 @@ func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 // their envelope back.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
-	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, nil)
+	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, nil)
 	for _, tt := range []struct {
 		socketType string
 		ids        [][]byte
@@ -194,8 +194,8 @@ func TestEnvelopes(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
-	endpoint, _ := zaptest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, log.Logger())
-	client := zaptest.NewHandler(t, remote.Options{}, endpoint)
+	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, log.Logger())
+	client := remotetest.NewHandler(t, remote.Options{}, endpoint)
 	conn := peerOf(t, endpoint, "DEALER")
 	for _, tt := range []struct {
 		name   string
@@ -239,10 +239,10 @@ func TestMalformed(t *testing.T) {
 // nothing to do about it.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	endpoint, stop := zaptest.Serve(t, zaptest.Endpoint(t), zmtp.Config{}, byName, nil)
+	endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), zmtp.Config{}, byName, nil)
 	log := new(ztest.Log)
-	patient := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
-	hasty := zaptest.NewHandler(t, remote.Options{Wait: 50 * time.Millisecond}, endpoint)
+	patient := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
+	hasty := remotetest.NewHandler(t, remote.Options{Wait: 50 * time.Millisecond}, endpoint)
 	if reply := patient.Handle(context.Background(), login("alice")); reply.Status != zap.StatusOK {
 		t.Fatalf("%+v", reply)
 	}
@@ -264,7 +264,7 @@ func TestServerRestarts(t *testing.T) {
 	if len(replies) > 0 {
 		t.Errorf("without a server: %+v", <-replies)
 	}
-	zaptest.Serve(t, endpoint, zmtp.Config{}, byName, nil)
+	remotetest.Serve(t, endpoint, zmtp.Config{}, byName, nil)
 	for range cap(replies) {
 		if reply := ztest.Receive(t, "an answer", replies); reply.UserID != "alice" {
 			t.Errorf("after the restart: %+v", reply)
@@ -285,9 +285,9 @@ func TestStorm(t *testing.T) {
 	// the two, and so do the replies.
 	const requests, size = 1024, 4 << 10
 	large := zap.Metadata{{Name: "large", Value: string(make([]byte, size))}}
-	endpoint := zaptest.Endpoint(t)
+	endpoint := remotetest.Endpoint(t)
 	log := new(ztest.Log)
-	client := zaptest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
+	client := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
 	var answered, asking sync.WaitGroup
 	for range requests {
 		asking.Add(1)
@@ -301,7 +301,7 @@ func TestStorm(t *testing.T) {
 		})
 	}
 	asking.Wait()
-	zaptest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+	remotetest.Serve(t, endpoint, zmtp.Config{}, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		reply := byName(ctx, req)
 		reply.Metadata = large
 		return reply
@@ -315,7 +315,7 @@ func TestStorm(t *testing.T) {
 // TestNoServer: a client of a server that was never there ends when it should.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewHandler(t, remote.Options{Wait: time.Hour}, zaptest.Endpoint(t))
+	client := remotetest.NewHandler(t, remote.Options{Wait: time.Hour}, remotetest.Endpoint(t))
 	done := make(chan zap.Reply, 2)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { done <- client.Handle(ctx, login("alice")) }()
@@ -333,7 +333,7 @@ func TestNoServer(t *testing.T) {
 // TestBounded: requests beyond the bound are answered at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
-	client := zaptest.NewHandler(t, remote.Options{Wait: time.Hour}, zaptest.Endpoint(t))
+	client := remotetest.NewHandler(t, remote.Options{Wait: time.Hour}, remotetest.Endpoint(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	replies := make(chan zap.Reply, 4097)
@@ -383,13 +383,13 @@ func BenchmarkAsk(b *testing.B) {
 	for _, transport := range []string{"tcp", "ipc"} {
 		endpoint := "tcp://127.0.0.1:*"
 		if transport == "ipc" {
-			endpoint = zaptest.Endpoint(b)
+			endpoint = remotetest.Endpoint(b)
 		}
 		for _, parallel := range []int{1, 32} { // times GOMAXPROCS in flight
 			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
-				at, stop := zaptest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
+				at, stop := remotetest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
 				defer stop()
-				client := zaptest.NewHandler(b, remote.Options{}, at)
+				client := remotetest.NewHandler(b, remote.Options{}, at)
 				b.SetParallelism(parallel)
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) {

@@ -1,5 +1,5 @@
-// Package zaptest runs servers of package zap/remote for tests.
-package zaptest
+// Package remotetest runs servers of package zap/remote for tests.
+package remotetest
 
 import (
 	"context"
