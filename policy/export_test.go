@@ -11,3 +11,6 @@ func (p *Policy) PollOnly() { p.deaf = true }
 
 // SplitGroups is how groups in a value are taken apart.
 var SplitGroups = splitGroups
+
+// ErrOldList is the fault of a revocation list that is older than the newest one.
+var ErrOldList = errOldList

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/zcurve/zcurve/cert"
 )
 
 // Kinds of faults.
@@ -33,7 +35,7 @@ func compareWarnings(a, b warning) int { return cmp.Compare(a.String(), b.String
 
 // findings are what is wrong with rules.
 type findings struct {
-	faults   []*Error
+	faults   []*cert.SyntaxError
 	warnings []warning
 }
 
@@ -54,7 +56,7 @@ func (f *findings) failValue(l line, err error) {
 }
 
 func (f *findings) failAt(l line, column int, err error) {
-	f.faults = append(f.faults, &Error{File: l.file, Line: l.number, Column: column, Err: err})
+	f.faults = append(f.faults, &cert.SyntaxError{File: l.file, Line: l.number, Column: column, Err: err})
 }
 
 // err returns all faults, in the order of their places.
@@ -62,7 +64,7 @@ func (f *findings) err() error {
 	if len(f.faults) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f.faults, func(a, b *Error) int {
+	slices.SortStableFunc(f.faults, func(a, b *cert.SyntaxError) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	all := make([]error, len(f.faults))
@@ -71,15 +73,3 @@ func (f *findings) err() error {
 	}
 	return fmt.Errorf("policy: %w", errors.Join(all...))
 }
-
-// Error is one fault of rules, and where.
-type Error struct {
-	File         string
-	Line, Column int // from 1; the column counts bytes
-	Err          error
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err) }
-
-// Unwrap returns the fault.
-func (e *Error) Unwrap() error { return e.Err }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
@@ -34,7 +35,7 @@ func FuzzPolicy(f *testing.F) {
 		c, err := parse("policy", []byte(text))
 		if err != nil {
 			for _, err := range faultsOf(t, err) {
-				if fault := new(Error); !errors.As(err, &fault) || fault.Line < 1 || fault.Column < 1 || fault.Err == nil || fault.File != "policy" {
+				if fault := new(cert.SyntaxError); !errors.As(err, &fault) || fault.Line < 1 || fault.Column < 1 || fault.Err == nil || fault.File != "policy" {
 					t.Errorf("%+v", fault)
 				}
 			}

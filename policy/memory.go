@@ -26,12 +26,12 @@ import (
 )
 
 var (
-	// ErrState means that a state file isn't what this package wrote.
-	ErrState = errors.New("damaged state: it says which keys were revoked, so no client is admitted without it. Restore it, or remove it to forget them")
+	// errState means that a state file isn't what this package wrote.
+	errState = errors.New("damaged state: it says which keys were revoked, so no client is admitted without it. Restore it, or remove it to forget them")
 	// ErrStateWrite means that a state file can't be written.
 	ErrStateWrite = errors.New("writing the state failed")
-	// ErrOldList means that a revocation list is older than one that was seen.
-	ErrOldList = errors.New("older than the newest revocation list that was seen")
+	// errOldList means that a revocation list is older than one that was seen.
+	errOldList = errors.New("older than the newest revocation list that was seen")
 )
 
 // StateNone as Options.State keeps the state in memory only.
@@ -184,19 +184,19 @@ func readState(path string) (*state, error) {
 	return r, nil
 }
 
-// parseState reads what is in a state file. The error is ErrState.
+// parseState reads what is in a state file. The error is errState.
 func parseState(text []byte) (*state, error) {
 	head, body, _ := bytes.Cut(text, []byte("\n"))
 	var h stateHead
 	r := new(state)
 	sum := sha256.Sum256(body)
 	if json.Unmarshal(head, &h) != nil || h.Version != 1 || h.Sum != hex.EncodeToString(sum[:]) {
-		return nil, ErrState
+		return nil, errState
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if dec.Decode(r) != nil || dec.More() {
-		return nil, ErrState
+		return nil, errState
 	}
 	return r, nil
 }
@@ -234,7 +234,7 @@ func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", ErrOldList,
+	return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", errOldList,
 		l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
 }
 

@@ -58,7 +58,7 @@ func TestMalformedState(t *testing.T) {
 		"no authority":     stateText(`{"lists":{"x":{}}}`),
 	} {
 		ztest.WriteFile(t, path, text)
-		if _, err := readState(path); !errors.Is(err, ErrState) {
+		if _, err := readState(path); !errors.Is(err, errState) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -73,13 +73,13 @@ func TestMalformedState(t *testing.T) {
 	}
 }
 
-// FuzzState: any text is a state or ErrState.
+// FuzzState: any text is a state or errState.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(stateText(`{"revoked":{"x":{"time":"2026-01-31T23:59:59Z"}},"lists":{}}`)))
 	f.Add([]byte(stateText(`{}`)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, text := range [][]byte{text, []byte(stateText(string(text)))} {
-			if _, err := parseState(text); err != nil && !errors.Is(err, ErrState) {
+			if _, err := parseState(text); err != nil && !errors.Is(err, errState) {
 				t.Fatal(err)
 			}
 		}

@@ -26,7 +26,8 @@ const metadataLines = "metadata/"
 // Parse reads the text of a policy file. Paths in it are relative to the directory of the
 // file name. In what it returns they are relative to the working directory, and a password
 // that isn't hashed is a hash, which is quick to compute: the text has the password
-// itself. If the text is invalid, the error lists every fault: an errors.Join of Errors.
+// itself. If the text is invalid, the error lists every fault: an errors.Join of
+// *cert.SyntaxError.
 func Parse(name string, text []byte) (Rules, error) {
 	c, err := parse(name, text)
 	if err != nil {

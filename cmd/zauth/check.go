@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/policy"
 )
@@ -26,7 +27,7 @@ users can change. Check exits 0 if zauth can serve the policy, and 1 if not.`,
 				fmt.Fprintf(cmd.ErrOrStderr(), "zauth: warning: %s\n", w)
 			}
 			var faults interface{ Unwrap() []error }
-			if errors.As(err, &faults) {
+			if errors.As(err, new(*cert.SyntaxError)) && errors.As(err, &faults) {
 				for _, fault := range faults.Unwrap() {
 					fmt.Fprintln(cmd.ErrOrStderr(), fault)
 				}

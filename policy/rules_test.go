@@ -1,0 +1,345 @@
+package policy_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// newPolicy makes a policy of rules.
+func newPolicy(t testing.TB, rules policy.Rules) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(rules, policy.Options{})
+	ztest.Must(t, err)
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// everything has each field of rules.
+func everything(s *scenario.Scenario) policy.Rules {
+	clients := "dir:" + s.Clients
+	return policy.Rules{
+		{Name: "open", Allow: []string{"10.0.0.0/8", "192.0.2.1"}, Deny: []string{"10.66.0.0/16"}, Anonymous: true, Failures: 3},
+		{Name: "traders", UserID: "key", Curve: &policy.Curve{Keystores: []string{clients}, Groups: []string{"traders", "the admins"}}},
+		{Name: "signed", Curve: &policy.Curve{Keystores: []string{clients}, Authorities: []cert.AuthorityKey{s.Authority.Key}}},
+		{Name: "any", UserID: "name", Curve: &policy.Curve{Keystores: []string{clients}, Any: true}},
+		{
+			Accounts: []policy.Account{
+				{Login: "guest", Hash: argon2Of, Groups: []string{"guests", "readers"}, UserID: "visitor", Metadata: zap.Metadata{{Name: "desk", Value: `"7" isn't`}}},
+				{Login: "it's # me", Hash: argon2Of},
+			},
+			Principals: []string{"alice@EXAMPLE.ORG", "bob@EXAMPLE.ORG"},
+		},
+	}
+}
+
+// TestRulesOfBothKinds holds that rules of a program decide as the file does that they
+// are written as, and cite the same lines.
+func TestRulesOfBothKinds(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	rules := everything(s)
+	file := filepath.Join(s.Dir, "policy.zpl")
+	loaded, _ := load(t, s.Dir, rules.String())
+	parsed, err := policy.Parse(file, []byte(rules.String()))
+	ztest.Must(t, err)
+	if diff := cmp.Diff(rules.String(), parsed.String()); diff != "" {
+		t.Errorf("parsed (-want +got):\n%s", diff)
+	}
+	ofCode, ofText := newPolicy(t, rules), newPolicy(t, parsed)
+	requests := []*zap.Request{ask("", "", zap.Plain, "guest", "pässword"), ask("", "", zap.Plain, "it's # me", "pässword"),
+		ask("", "", zap.Plain, "guest", "wrong"), ask("", "", zap.GSSAPI, "bob@EXAMPLE.ORG"), ask("", "", zap.GSSAPI, "eve@EXAMPLE.ORG")}
+	for _, domain := range []string{"open", "traders", "signed", "any", "zauth", "other"} {
+		for _, address := range []string{"10.1.2.3", "10.66.1.2", "192.0.2.1", "192.0.2.2"} {
+			requests = append(requests, ask(domain, address, zap.Null))
+		}
+		for _, c := range []*cert.Certificate{s.Trader, s.Guest, s.Signed, s.Expired, s.Revoked, s.Stranger} {
+			requests = append(requests, ask(domain, "10.1.2.3", zap.Curve, string(c.Public[:])))
+		}
+	}
+	admitted := 0
+	for _, req := range requests {
+		want := loaded.Handle(t.Context(), req)
+		if want.Status == zap.StatusOK {
+			admitted++
+		}
+		if diff := cmp.Diff(want, ofText.Handle(t.Context(), req)); diff != "" && want.Rule != file {
+			t.Errorf("parsed: %+v (-want +got):\n%s", req, diff)
+		}
+		want.Rule = strings.Replace(want.Rule, file, "rules", 1)
+		if diff := cmp.Diff(want, ofCode.Handle(t.Context(), req)); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", req, diff)
+		}
+	}
+	if admitted < 10 {
+		t.Errorf("%d of %d requests were admitted", admitted, len(requests))
+	}
+}
+
+// TestSameFaults holds that the same fault has the same words and place in rules of a
+// program and in a file.
+func TestSameFaults(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.zpl")
+	published, err := cert.ParseAuthorityKey("ed25519:30zIMxc6EESbYUu17PS37+BRI23XSbnTuYSe1LQJNDM")
+	ztest.Must(t, err)
+	sound := cert.GenerateAuthority("").Key
+	account := func(change func(*policy.Account)) policy.Domain {
+		a := policy.Account{Login: "a", Hash: argon2Of}
+		change(&a)
+		return policy.Domain{Accounts: []policy.Account{a}}
+	}
+	byCurve := func(c policy.Curve) policy.Domain { return policy.Domain{Curve: &c} }
+	many := zap.Metadata{}
+	for i := range zap.MaxProperties {
+		many = append(many, zap.Metadata{{Name: fmt.Sprint("x", i), Value: "1"}}...)
+	}
+	for _, tt := range []struct {
+		rules policy.Rules
+		want  string
+	}{
+		{nil, "1:1: no section security"},
+		{policy.Rules{{}, {}}, `2:1: duplicate section security for domain "*"`},
+		{policy.Rules{{Name: "zauth", Anonymous: true}}, "1:1: invalid value: domain zauth"},
+		{policy.Rules{{Name: "zauth", Curve: &policy.Curve{Any: true}}}, "1:1: invalid value: domain zauth"},
+		{policy.Rules{{Allow: []string{"10.0.0.0/8", "nowhere"}}}, "3:14: invalid value: allow: expected an address or network"},
+		{policy.Rules{{Deny: []string{"fe80::1%eth0"}}}, "2:13: invalid value: deny: an address can't be bound to an interface"},
+		{policy.Rules{{Failures: -1}}, "2:17: invalid value: failures: expected a number"},
+		{policy.Rules{{UserID: "login"}}, "2:16: invalid value: user-id: expected name or key"},
+		{policy.Rules{{Principals: []string{""}}}, "3:22: invalid value: principal is empty"},
+		{policy.Rules{account(func(a *policy.Account) { a.Login = "" })}, "3:9: account: missing login"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = "" })}, "3:9: account: missing password"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = "$6$crypt" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = argon2Of + "$" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.UserID = "Zoë" })}, "6:24: invalid value: user-id: expected printable ASCII"},
+		{policy.Rules{account(func(a *policy.Account) { a.UserID = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7" })}, "3:9: invalid value: the user id"},
+		{policy.Rules{account(func(a *policy.Account) { a.Groups = []string{""} })}, "6:22: invalid value: group is empty"},
+		{policy.Rules{account(func(a *policy.Account) { a.Metadata = zap.Metadata{{Name: "Group", Value: "x"}} })}, "7:17: duplicate Group"},
+		{policy.Rules{account(func(a *policy.Account) { a.Metadata = zap.Metadata{{Name: "User-Id", Value: "x"}} })}, "7:17: unknown name User-Id"},
+		{policy.Rules{account(func(a *policy.Account) { a.Metadata = many })}, "70:17: invalid value: metadata has more than 63 lines"},
+		{policy.Rules{{Accounts: []policy.Account{{Login: "a", Hash: argon2Of}, {Login: "a", Hash: argon2Of}}}}, `6:9: duplicate account "a"`},
+		{policy.Rules{byCurve(policy.Curve{})}, "2:5: curve = 1 needs a keystore"},
+		{policy.Rules{byCurve(policy.Curve{Any: true, Groups: []string{"x"}})}, "2:5: any = 1 admits every key"},
+		{policy.Rules{byCurve(policy.Curve{Any: true, Revocations: []string{"x"}})}, "2:5: revoked needs authority"},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"x"}, Authorities: []cert.AuthorityKey{published}})}, "4:22: invalid value: authority: a test key"},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"dir:" + filepath.Join(dir, "missing")}})}, "3:21: "},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"etcd:x"}})}, "3:21: "},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"mem:"}, Authorities: []cert.AuthorityKey{sound}, Revocations: []string{filepath.Join(dir, "missing")}})}, "5:20: "},
+		{policy.Rules{{Failures: -1}, {Name: "b", Deny: []string{"x"}}}, "2:17: invalid value: failures: expected a number from 0 on\nFILE:5:13: invalid value: deny"},
+	} {
+		_, err := policy.New(tt.rules, policy.Options{})
+		if err == nil {
+			t.Errorf("%s: no error", tt.want)
+			continue
+		}
+		if want := "policy: rules:" + strings.ReplaceAll(tt.want, "FILE", "rules"); !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		ztest.Must(t, os.WriteFile(file, []byte(tt.rules.String()), 0o600))
+		_, ofFile := policy.Load(file, policy.Options{})
+		if ofFile == nil {
+			t.Errorf("%s: no error in a file:\n%s", tt.want, tt.rules)
+			continue
+		}
+		if diff := cmp.Diff(strings.ReplaceAll(ofFile.Error(), file+":", "rules:"), err.Error()); diff != "" {
+			t.Errorf("(-file +program):\n%s", diff)
+		}
+	}
+}
+
+// TestUnwritable: what a file can't hold is refused in rules of a program.
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		domain policy.Domain
+		want   string
+	}{
+		{policy.Domain{Name: "a\nb"}, "rules:2:15: invalid value: domain: control character"},
+		{policy.Domain{Principals: []string{"\xff"}}, "rules:3:22: invalid value: principal: not UTF-8"},
+		{policy.Domain{Curve: &policy.Curve{Keystores: []string{"dir:a\x00"}}}, "rules:3:21: invalid value: keystore: control character"},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a\" #' #", Hash: argon2Of}}}, "rules:4:22: invalid value: login: "},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Groups: []string{"a,b"}}}}, `rules:6:22: invalid value: group: "a,b": expected a name without commas`},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: "secret"}}}, "rules:5:25: unknown password hash"},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Metadata: zap.Metadata{{Name: "x", Value: "\t"}}}}}, "rules:7:22: invalid value: x: control character"},
+		{policy.Domain{Curve: &policy.Curve{Readers: []keystore.Store{nil}}}, "rules:3:9: nil keystore"},
+	} {
+		if _, err := policy.New(policy.Rules{tt.domain}, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), "policy: "+tt.want) {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+}
+
+// TestSet: the rules of a policy are exchanged as a whole or not at all.
+func TestSet(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	rules := policy.Rules{{Failures: 20, Curve: &policy.Curve{Keystores: []string{s.Clients}, Groups: []string{"traders"}}}}
+	p := newPolicy(t, rules)
+	if !admits(p, "", s.Trader) || admits(p, "", s.Guest) {
+		t.Error("not as the rules say")
+	}
+	rules[0].Curve.Groups[0] = "guests"
+	if ztest.Must(t, p.Reload()); admits(p, "", s.Guest) {
+		t.Error("rules that were passed are in use")
+	}
+	if err := p.Set(policy.Rules{{Anonymous: true}, {Name: "x", Curve: &policy.Curve{Keystores: []string{filepath.Join(s.Dir, "missing")}}}}); err == nil {
+		t.Error("a missing keystore is no error")
+	}
+	if !admits(p, "", s.Trader) || admits(p, "", s.Guest) || p.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK {
+		t.Error("half of the rules are in use")
+	}
+	for _, rules := range []policy.Rules{nil, {}} {
+		if err := p.Set(rules); err == nil {
+			t.Error("no rules are no error")
+		}
+	}
+	if ztest.Must(t, p.Set(rules)); admits(p, "", s.Trader) || !admits(p, "", s.Guest) {
+		t.Error("not as the new rules say")
+	}
+	// The failures of an address outlive the change, and so does what was revoked.
+	for range 20 {
+		p.Handle(t.Context(), ask("", "192.0.2.1", zap.Curve, string(s.Stranger.Public[:])))
+	}
+	ztest.Must(t, p.Set(rules))
+	check(t, p, ask("", "192.0.2.1", zap.Curve, string(s.Guest.Public[:])), decision{"too many failures from this address", "", 1})
+	ztest.Must(t, p.Set(policy.Rules{{Name: "x", Curve: &policy.Curve{Any: true}}}))
+	if !admits(p, "x", s.Stranger) || admits(p, "x", s.Revoked) {
+		t.Error("what was revoked in a keystore that left is admitted")
+	}
+	loaded, _ := load(t, s.Dir, "security\n")
+	if err := loaded.Set(rules); err == nil || !strings.Contains(err.Error(), "policy.zpl") {
+		t.Errorf("a policy from a file: %v", err)
+	}
+}
+
+// TestReaders: a policy reads keystores of the program, and leaves them to it.
+func TestReaders(t *testing.T) {
+	t.Parallel()
+	alice, bob := scenario.Named("alice"), scenario.Named("bob")
+	one, two := store(t, alice, bob), store(t)
+	defer one.Close()
+	rules := policy.Rules{
+		{Name: "one", Curve: &policy.Curve{Readers: []keystore.Store{one, two}}},
+		{Name: "any", Curve: &policy.Curve{Any: true}},
+	}
+	if got := rules.String(); strings.Count(got, "# keystore of the program\n") != 2 {
+		t.Errorf("written as\n%s", got)
+	}
+	p := newPolicy(t, rules)
+	if reply := p.Handle(t.Context(), ask("one", "", zap.Curve, string(alice.Public[:]))); reply.Status != zap.StatusOK || !strings.HasSuffix(reply.Rule, "client-0.key") {
+		t.Errorf("%+v", reply)
+	}
+	check(t, p, ask("one", "", zap.Curve, string(make([]byte, 32))), decision{"unknown key", "", 3})
+	ztest.Must(t, one.Revoke(bob.Public, bob.Validity.NotBefore, ""))
+	if admits(p, "one", bob) || admits(p, "any", bob) || !admits(p, "any", alice) {
+		t.Error("what is revoked in one domain isn't in the other")
+	}
+	ztest.Must(t, p.Close(), one.Reload())
+	if _, ok := one.Lookup(alice.Public); !ok {
+		t.Error("the policy has closed a keystore of the program")
+	}
+}
+
+// TestAllocationsOfRules: a decision about a key allocates nothing where rules come from a
+// program either.
+func TestAllocationsOfRules(t *testing.T) {
+	s := scenario.New(t)
+	known := s.Store(t)
+	defer known.Close()
+	byDefault, err := policy.Default(known, policy.Options{})
+	ztest.Must(t, err)
+	defer byDefault.Close()
+	for name, p := range map[string]*policy.Policy{
+		"Default": byDefault,
+		"New":     newPolicy(t, policy.Rules{{Allow: []string{"192.0.2.0/24"}, Curve: &policy.Curve{Keystores: []string{s.Clients}, Groups: []string{"traders"}}}}),
+		"Readers": newPolicy(t, policy.Rules{{Failures: 1 << 20, Curve: &policy.Curve{Readers: []keystore.Store{known}}}}),
+	} {
+		for _, c := range []*cert.Certificate{s.Trader, s.Stranger} {
+			req := request(c.Public)
+			if reply := p.Handle(t.Context(), req); (reply.Status == zap.StatusOK) != (c == s.Trader) {
+				t.Errorf("%s: %+v", name, reply)
+			}
+			ctx := t.Context()
+			if n := testing.AllocsPerRun(1000, func() { p.Handle(ctx, req) }); n != 0 {
+				t.Errorf("%s: %s: %v allocations", name, c.Name(), n)
+			}
+			if n := testing.AllocsPerRun(1000, func() { p.HandleAtOnce(req) }); n != 0 {
+				t.Errorf("%s: %s at once: %v allocations", name, c.Name(), n)
+			}
+		}
+	}
+}
+
+// TestAtOnce: all policies answer at once about keys, and never about passwords.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	known := s.Store(t)
+	defer known.Close()
+	p, err := policy.Default(known, policy.Options{})
+	ztest.Must(t, err)
+	defer p.Close()
+	if reply, ok := p.HandleAtOnce(request(s.Trader.Public)); !ok || reply.Status != zap.StatusOK {
+		t.Errorf("%v %+v", ok, reply)
+	}
+	if reply, ok := p.HandleAtOnce(request(s.Stranger.Public)); !ok || reply.Status != zap.StatusRefused || reply.Rule != "default policy" {
+		t.Errorf("%v %+v", ok, reply)
+	}
+	if _, ok := p.HandleAtOnce(ask("", "", zap.Plain, "a", "b")); ok {
+		t.Error("at once about a password")
+	}
+}
+
+// TestParsedPasswords: rules that were parsed hold no password.
+func TestParsedPasswords(t *testing.T) {
+	t.Parallel()
+	rules, err := policy.Parse("policy.zpl", []byte("security\n    plain = 1\n        account\n            login = a\n            password = hunter2\n"))
+	ztest.Must(t, err)
+	if text := fmt.Sprint(rules) + fmt.Sprintf("%#v", rules[0].Accounts); strings.Contains(text, "hunter2") {
+		t.Errorf("they print as\n%s", text)
+	}
+	p := newPolicy(t, rules)
+	check(t, p, ask("", "", zap.Plain, "a", "hunter2"), decision{"OK", "a", 3})
+	check(t, p, ask("", "", zap.Plain, "a", "hunter3"), decision{"wrong user name or password", "", 2})
+}
+
+// TestSwitchedOff: a part that is switched off is checked, and isn't among the rules.
+func TestSwitchedOff(t *testing.T) {
+	t.Parallel()
+	const text = "security\n    plain = 0\n        account\n            login = a\n            password = b\n    curve = 0\n        keystore = x\n"
+	rules, err := policy.Parse("policy.zpl", []byte(text))
+	ztest.Must(t, err)
+	if got := rules.String(); got != "security\n" {
+		t.Errorf("written as\n%s", got)
+	}
+	for _, wrong := range []string{strings.Replace(text, "= b", "= $b", 1), text + "        group = ,\n"} {
+		if _, err := policy.Parse("policy.zpl", []byte(wrong)); err == nil {
+			t.Errorf("no error in\n%s", wrong)
+		}
+	}
+}
+
+// TestRelativePaths: paths in a text are beside it, also where its rules go elsewhere.
+func TestRelativePaths(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	rules, err := policy.Parse(filepath.Join(s.Dir, "policy.zpl"), []byte("security\n    curve = 1\n        keystore = dir:clients\n"))
+	ztest.Must(t, err)
+	again, err := policy.Parse("elsewhere/policy.zpl", []byte(rules.String()))
+	ztest.Must(t, err)
+	if p := newPolicy(t, again); !admits(p, "", s.Trader) {
+		t.Error("another keystore")
+	}
+}
