@@ -75,8 +75,8 @@ type reference struct {
 
 // reader is a keystore of the program.
 type reader struct {
-	store keystore.Store
-	line  line
+	reader keystore.Reader
+	line   line
 }
 
 // gssapiSection says which principals to admit.
@@ -300,13 +300,13 @@ func (c compiler) curve(from *Curve) *curveSection {
 		c.text(l, "keystore", url)
 		s.keystores = append(s.keystores, reference{url, l})
 	}
-	for i, store := range from.Readers {
+	for i, r := range from.Readers {
 		l := from.at.find("reader", i, "")
-		if store == nil {
+		if r == nil {
 			c.fail(l, errors.New("nil keystore"))
 			continue
 		}
-		s.readers = append(s.readers, reader{store, l})
+		s.readers = append(s.readers, reader{r, l})
 	}
 	for i, key := range from.Authorities {
 		if key.Check() != nil {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ type curveRules struct {
 	stores []storeRule
 	lists  []listRule
 	memory *memory
-	grants *grants // of all domains
+	grants grants // of all domains
 
 	// Those of the other domains: what is revoked in one is refused in all.
 	otherStores []keystore.Store
@@ -28,9 +29,20 @@ type curveRules struct {
 
 // storeRule is a keystore, by a rule.
 type storeRule struct {
-	store keystore.Store
-	rule  string // "" for the place of the identity
+	reader keystore.Reader
+	store  keystore.Store // the reader, or nil if it can only look up
+	rule   string         // "" for the place of the identity
+	line   string         // for an identity without a place
 }
+
+// lookup returns the identity that has a key.
+func (s *storeRule) lookup(key curve.PublicKey) (id *keystore.Identity, ok bool) {
+	id, ok = s.reader.Lookup(key)
+	return id, ok && id != nil && id.Certificate != nil // a program's keystore may be wrong
+}
+
+// place returns the rule by which an identity is admitted.
+func (s *storeRule) place(id *keystore.Identity) string { return cmp.Or(s.rule, id.Place, s.line) }
 
 // listRule is a revocation list, by a rule.
 type listRule struct {
@@ -52,15 +64,13 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		return refuseIdentity(why, rule, name)
 	}
 	why, where, name := "unknown key", c.rule, ""
-	for i, s := range c.stores {
-		id, ok := s.store.Lookup(key)
+	for i := range c.stores {
+		s := &c.stores[i]
+		id, ok := s.lookup(key)
 		if !ok {
 			continue
 		}
-		rule := s.rule
-		if rule == "" {
-			rule = id.Place
-		}
+		rule := s.place(id)
 		certificate, reason, by, final := c.accept(id, rule, now)
 		if certificate == nil {
 			if final {
@@ -116,7 +126,11 @@ func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, 
 		}
 		return printable("key " + r.String()), rule, r.Name
 	}
-	for _, s := range c.stores {
+	for i := range c.stores {
+		s := &c.stores[i]
+		if s.store == nil {
+			continue
+		}
 		if r, ok := s.store.Revocation(key); ok {
 			return found(r, s.rule)
 		}
@@ -145,7 +159,7 @@ func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, 
 // nameOf returns the name of the identity that has a key, if there is one.
 func (c *curveRules) nameOf(key curve.PublicKey) string {
 	for _, s := range c.stores {
-		if id, ok := s.store.Lookup(key); ok {
+		if id, ok := s.lookup(key); ok {
 			return id.Name
 		}
 	}
@@ -230,7 +244,7 @@ func (c *curveRules) admits(groups []string) bool {
 // elsewhere returns the groups that an identity has in the keystores after the i-th.
 func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (groups []string) {
 	for _, s := range c.stores[i+1:] {
-		id, ok := s.store.Lookup(key)
+		id, ok := s.lookup(key)
 		if !ok {
 			continue
 		}
@@ -245,6 +259,9 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 // before the i-th.
 func (c *curveRules) isTaken(i int, id *keystore.Identity) bool {
 	for _, s := range c.stores[:i] {
+		if s.store == nil {
+			continue
+		}
 		if key, ok := s.store.Holder(id.Name); ok && key != id.Key() {
 			return true
 		}

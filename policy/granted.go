@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,9 +21,14 @@ type granted struct {
 }
 
 // grants remembers what was granted last for an identity, so that a decision about a
-// client that connects again allocates nothing. Each key has one slot, which it shares
+// client that connects again allocates nothing. Each key has one slot, which it may share
 // with others: memory is bounded, and no lock is needed.
-type grants [1 << 14]atomic.Pointer[grant]
+type grants []atomic.Pointer[grant] // as many as a power of two
+
+// newGrants returns grants for a number of identities.
+func newGrants(identities int) grants {
+	return make(grants, 1<<bits.Len(uint(min(2*identities, 1<<20)|1<<10)))
+}
 
 // grant is what an identity's first certificate grants, according to whether the policy
 // trusts the authority that signed it.
@@ -32,9 +38,9 @@ type grant struct {
 }
 
 // of returns what is granted for an identity.
-func (g *grants) of(id *keystore.Identity) *grant {
+func (g grants) of(id *keystore.Identity) *grant {
 	key := id.Key()
-	slot := &g[int(binary.LittleEndian.Uint16(key[:]))%len(g)]
+	slot := &g[binary.LittleEndian.Uint32(key[:])&uint32(len(g)-1)]
 	if last := slot.Load(); last != nil && last.id == id {
 		return last
 	}

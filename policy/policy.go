@@ -89,9 +89,9 @@ func (r Rules) config() (*config, error) {
 // Default returns the policy for where no rules are: New of one section for all domains,
 // which admits the CURVE clients that a keystore has. Decisions cite "default policy", or
 // where the keystore has the certificate. The error is that of the state.
-func Default(store keystore.Store, o Options) (*Policy, error) {
+func Default(store keystore.Reader, o Options) (*Policy, error) {
 	at := &source{head: line{file: "default policy"}}
-	return New(Rules{{Curve: &Curve{Readers: []keystore.Store{store}, at: at}, at: at}}, o)
+	return New(Rules{{Curve: &Curve{Readers: []keystore.Reader{store}, at: at}, at: at}}, o)
 }
 
 // refuse makes a refusal by a rule.

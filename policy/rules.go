@@ -61,7 +61,7 @@ type Curve struct {
 	Keystores []string
 	// Readers are keystores of the program, which watches and closes them. In text they
 	// are a comment.
-	Readers []keystore.Store
+	Readers []keystore.Reader
 	// Groups are those to admit. Empty means all.
 	Groups []string
 	// Authorities are those whose signature to trust. Empty means that no signature is

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/keystore"
@@ -173,7 +174,7 @@ func TestUnwritable(t *testing.T) {
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Groups: []string{"a,b"}}}}, `rules:6:22: invalid value: group: "a,b": expected a name without commas`},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: "secret"}}}, "rules:5:25: unknown password hash"},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Metadata: zap.Metadata{{Name: "x", Value: "\t"}}}}}, "rules:7:22: invalid value: x: control character"},
-		{policy.Domain{Curve: &policy.Curve{Readers: []keystore.Store{nil}}}, "rules:3:9: nil keystore"},
+		{policy.Domain{Curve: &policy.Curve{Readers: []keystore.Reader{nil}}}, "rules:3:9: nil keystore"},
 	} {
 		if _, err := policy.New(policy.Rules{tt.domain}, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), "policy: "+tt.want) {
 			t.Errorf("got %v, want %s", err, tt.want)
@@ -231,7 +232,7 @@ func TestReaders(t *testing.T) {
 	one, two := store(t, alice, bob), store(t)
 	defer one.Close()
 	rules := policy.Rules{
-		{Name: "one", Curve: &policy.Curve{Readers: []keystore.Store{one, two}}},
+		{Name: "one", Curve: &policy.Curve{Readers: []keystore.Reader{one, two}}},
 		{Name: "any", Curve: &policy.Curve{Any: true}},
 	}
 	if got := rules.String(); strings.Count(got, "# keystore of the program\n") != 2 {
@@ -252,6 +253,31 @@ func TestReaders(t *testing.T) {
 	}
 }
 
+// lookup is a keystore of a program that can only look up.
+type lookup func(curve.PublicKey) (*keystore.Identity, bool)
+
+func (l lookup) Lookup(key curve.PublicKey) (*keystore.Identity, bool) { return l(key) }
+
+// TestReaderOfAProgram: a keystore that can only look up is enough, and one that is wrong
+// admits nobody.
+func TestReaderOfAProgram(t *testing.T) {
+	t.Parallel()
+	alice := scenario.Named("alice")
+	right := lookup(func(key curve.PublicKey) (*keystore.Identity, bool) {
+		return &keystore.Identity{Name: "alice", Certificate: alice, Groups: []string{"traders"}}, key == alice.Public
+	})
+	p := newPolicy(t, policy.Rules{{Curve: &policy.Curve{Readers: []keystore.Reader{right}, Groups: []string{"traders"}}}})
+	check(t, p, ask("", "", zap.Curve, string(alice.Public[:])), decision{"OK", alice.Public.String(), 3})
+	check(t, p, ask("", "", zap.Curve, string(make([]byte, 32))), decision{"unknown key", "", 2})
+	if _, ok := p.Revoked(alice.Public); ok {
+		t.Error("revoked")
+	}
+	for _, id := range []*keystore.Identity{nil, {Name: "alice"}} {
+		p := newPolicy(t, policy.Rules{{Curve: &policy.Curve{Readers: []keystore.Reader{lookup(func(curve.PublicKey) (*keystore.Identity, bool) { return id, true })}}}})
+		check(t, p, ask("", "", zap.Curve, string(alice.Public[:])), decision{"unknown key", "", 2})
+	}
+}
+
 // TestAllocationsOfRules: a decision about a key allocates nothing where rules come from a
 // program either.
 func TestAllocationsOfRules(t *testing.T) {
@@ -264,7 +290,7 @@ func TestAllocationsOfRules(t *testing.T) {
 	for name, p := range map[string]*policy.Policy{
 		"Default": byDefault,
 		"New":     newPolicy(t, policy.Rules{{Allow: []string{"192.0.2.0/24"}, Curve: &policy.Curve{Keystores: []string{s.Clients}, Groups: []string{"traders"}}}}),
-		"Readers": newPolicy(t, policy.Rules{{Failures: 1 << 20, Curve: &policy.Curve{Readers: []keystore.Store{known}}}}),
+		"Readers": newPolicy(t, policy.Rules{{Failures: 1 << 20, Curve: &policy.Curve{Readers: []keystore.Reader{known}}}}),
 	} {
 		for _, c := range []*cert.Certificate{s.Trader, s.Stranger} {
 			req := request(c.Public)

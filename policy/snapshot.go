@@ -48,7 +48,6 @@ const plainFailures = 60
 // keystore. The error is Errors.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
 	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
-	grants := new(grants)
 	var f findings
 	for _, section := range c.sections {
 		d := &domain{section: section, limit: section.failures}
@@ -62,17 +61,17 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		if section.curve == nil {
 			continue
 		}
-		d.curve = &curveRules{curveSection: section.curve, memory: m, grants: grants}
+		d.curve = &curveRules{curveSection: section.curve, memory: m}
 		for _, r := range section.curve.keystores {
 			store, err := open(r.text)
 			if err != nil {
 				f.failValue(r.line, err)
 				continue
 			}
-			s.use(d.curve, store, r.line.rule())
+			s.use(d.curve, storeRule{reader: store, rule: r.line.rule()})
 		}
 		for _, r := range section.curve.readers {
-			s.use(d.curve, r.store, "")
+			s.use(d.curve, storeRule{reader: r.reader, line: r.line.rule()})
 		}
 		for _, r := range section.curve.revoked {
 			l, err := loadList(r.text, section.curve.authorities)
@@ -98,8 +97,14 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 			}
 		}
 	}
+	identities := 0
+	for _, store := range s.stores {
+		identities += store.Len()
+	}
+	grants := newGrants(identities)
 	for _, d := range s.domains {
 		if d.curve != nil {
+			d.curve.grants = grants
 			d.curve.otherStores = without(s.stores, func(store keystore.Store) bool {
 				return slices.ContainsFunc(d.curve.stores, func(own storeRule) bool { return own.store == store })
 			})
@@ -115,10 +120,11 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 }
 
 // use adds a keystore to those of a domain.
-func (s *snapshot) use(c *curveRules, store keystore.Store, rule string) {
-	c.stores = append(c.stores, storeRule{store, rule})
-	if !slices.Contains(s.stores, store) {
-		s.stores = append(s.stores, store)
+func (s *snapshot) use(c *curveRules, r storeRule) {
+	r.store, _ = r.reader.(keystore.Store)
+	c.stores = append(c.stores, r)
+	if r.store != nil && !slices.Contains(s.stores, r.store) {
+		s.stores = append(s.stores, r.store)
 	}
 }
 
@@ -183,7 +189,7 @@ func (s *snapshot) summary() (sum summary) {
 		if d.curve != nil {
 			mechanisms[zap.Curve] = true
 			for _, r := range d.curve.stores {
-				if !counted[r.store] {
+				if r.store != nil && !counted[r.store] {
 					sum.identities += r.store.Len()
 				}
 				counted[r.store] = true

@@ -49,7 +49,7 @@ func (s *snapshot) lostRevocations() (warnings []warning) {
 // case alone.
 func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
-		if d.curve == nil || len(d.curve.groups) == 0 {
+		if d.curve == nil || len(d.curve.groups) == 0 || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
 			continue
 		}
 		known := map[string]bool{}

@@ -1,8 +1,6 @@
 package libzmq_test
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -19,48 +17,42 @@ import (
 	"github.com/zcurve/zcurve/sockets/libzmq"
 )
 
-// TestPolicy: a policy decides for libzmq's servers, about each mechanism; both
-// sides learn what became of it, and the server who was admitted.
+// TestPolicy: a policy decides for libzmq's servers about each mechanism, whether it comes
+// from a file or from code. Both sides learn of a refusal, and the server which client
+// was admitted.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
 	// One that costs little.
 	hash, err := bcrypt.GenerateFromPassword([]byte("hunter2"), bcrypt.MinCost)
 	ztest.Must(t, err)
+	clients := []string{"dir:" + s.Clients}
+	rules := policy.Rules{
+		{Name: "open", Allow: []string{"127.0.0.0/8"}, Anonymous: true},
+		{Name: "closed", Deny: []string{"127.0.0.0/8"}, Anonymous: true},
+		{Name: "passwords", Accounts: []policy.Account{{Login: "guest", Hash: string(hash), Groups: []string{"guests"}}}},
+		{Name: "groups", Curve: &policy.Curve{Keystores: clients, Groups: []string{"traders"}}},
+		{Name: "signed", Curve: &policy.Curve{Keystores: clients, Authorities: []cert.AuthorityKey{s.Authority.Key}}},
+		{Name: "any", Curve: &policy.Curve{Any: true}},
+	}
 	file := filepath.Join(s.Dir, "policy.zpl")
-	ztest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `security
-    domain = open
-    allow = 127.0.0.0/8
-    anonymous = 1
-security
-    domain = closed
-    deny = 127.0.0.0/8
-    anonymous = 1
-security
-    domain = passwords
-    plain = 1
-        account
-            login = guest
-            password = "%s"
-            group = guests
-security
-    domain = groups
-    curve = 1
-        keystore = dir:clients
-        group = traders
-security
-    domain = signed
-    curve = 1
-        keystore = dir:clients
-        authority = "%s"
-security
-    domain = any
-    curve = 1
-        any = 1
-`, hash, s.Authority.Key), 0o600))
-	p, err := policy.Load(file, policy.Options{})
+	ztest.WriteFile(t, file, rules.String())
+	fromFile, err := policy.Load(file, policy.Options{})
 	ztest.Must(t, err)
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(func() { fromFile.Close() })
+	fromCode, err := policy.New(rules, policy.Options{})
+	ztest.Must(t, err)
+	t.Cleanup(func() { fromCode.Close() })
+	for name, p := range map[string]*policy.Policy{"file": fromFile, "code": fromCode} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testPolicy(t, s, p)
+		})
+	}
+}
+
+// testPolicy holds that a policy decides as TestPolicy's rules say.
+func testPolicy(t *testing.T, s *scenario.Scenario, p *policy.Policy) {
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Start(t, zctx, p, nil)
 	serverKeys := curve.GenerateKey()
