@@ -299,27 +299,39 @@ func (p *Policy) Close() error {
 	return err
 }
 
-// Check returns the faults of a policy file: Errors, or why it can't be read; and
-// what in it is unwise. It opens the keystores that the file names, and closes
-// them again, and changes nothing.
-func Check(file string, o Options) (warnings []string, err error) {
+// A Summary describes a valid policy file.
+type Summary struct {
+	Domains    []string // sorted; "*" stands for all others
+	Mechanisms []string // that some domain allows
+	Identities int      // in its keystores
+	Groups     int      // that have identities in them
+	Accounts   int      // of PLAIN
+	Warnings   []string // what works and is probably not meant
+}
+
+// Check checks a policy file, the keystores it names and its revocation lists, and
+// changes nothing. If the file is invalid, the error joins every fault, as that of Load
+// does.
+func Check(file string, o Options) (Summary, error) {
 	o.Log = nil
 	p, err := newPolicy(file, o)
 	if err != nil {
-		return nil, err
+		return Summary{}, err
 	}
 	c, _, err := readFile(file)
 	if err != nil {
-		return nil, err
+		return Summary{}, err
 	}
 	p.stores = map[string]*openStore{}
 	defer p.Close()
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, p.stores) }, p.memory)
 	if err != nil {
-		return nil, err
+		return Summary{}, err
 	}
-	for _, w := range slices.Concat(c.warnings, s.summary().open, s.unwise(c, time.Now())) {
-		warnings = append(warnings, w.String())
+	is := s.summary()
+	sum := Summary{Domains: is.domains, Mechanisms: is.mechanisms, Identities: is.identities, Groups: s.countGroups(), Accounts: is.accounts}
+	for _, w := range slices.Concat(c.warnings, is.open, s.unwise(c, time.Now())) {
+		sum.Warnings = append(sum.Warnings, w.String())
 	}
-	return warnings, nil
+	return sum, nil
 }

@@ -53,15 +53,7 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 			continue
 		}
 		known := map[string]bool{}
-		for _, r := range d.curve.stores {
-			for id := range r.store.All() {
-				for _, certificate := range append([]*cert.Certificate{id.Certificate}, id.Others...) {
-					for _, g := range d.curve.granted(id, certificate).groups {
-						known[g] = true
-					}
-				}
-			}
-		}
+		d.curve.addGroups(known)
 		for _, group := range d.curve.groups {
 			if !known[group] {
 				warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("nobody is in group %s%s", group, similar(group, known))})
@@ -75,6 +67,30 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 		}
 	}
 	return warnings
+}
+
+// addGroups adds to known the groups that have identities in them.
+func (c *curveRules) addGroups(known map[string]bool) {
+	for _, r := range c.stores {
+		for id := range r.store.All() {
+			for _, certificate := range append([]*cert.Certificate{id.Certificate}, id.Others...) {
+				for _, g := range c.granted(id, certificate).groups {
+					known[g] = true
+				}
+			}
+		}
+	}
+}
+
+// countGroups counts the groups of all domains that have identities in them.
+func (s *snapshot) countGroups() int {
+	known := map[string]bool{}
+	for _, d := range s.domains {
+		if d.curve != nil {
+			d.curve.addGroups(known)
+		}
+	}
+	return len(known)
 }
 
 // similar asks whether another group is meant.

@@ -23,12 +23,12 @@ func warningsOf(t *testing.T, dir, text string) []string {
 	t.Helper()
 	file := filepath.Join(dir, "policy.zpl")
 	ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	warnings, err := policy.Check(file, policy.Options{})
+	sum, err := policy.Check(file, policy.Options{})
 	ztest.Must(t, err)
-	for i := range warnings {
-		warnings[i] = strings.ReplaceAll(warnings[i], dir+string(filepath.Separator), "")
+	for i, w := range sum.Warnings {
+		sum.Warnings[i] = strings.ReplaceAll(w, dir+string(filepath.Separator), "")
 	}
-	return warnings
+	return sum.Warnings
 }
 
 // TestEmptyGroups: a group that nobody is in is told of, and what may be meant.

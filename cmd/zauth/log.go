@@ -43,7 +43,7 @@ func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, e
 	out.lineQueue = newLineQueue(stderr, func(dropped int) []byte {
 		return out.line(slog.LevelWarn, "log lines dropped: nothing read stderr", slog.Int("count", dropped))
 	})
-	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least})), out, nil
+	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least, ReplaceAttr: cli.ReplaceAttr})), out, nil
 }
 
 // line formats a line of the log, whatever --log-level is.

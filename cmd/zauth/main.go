@@ -21,5 +21,5 @@ over ZAP (RFC 27) whether a client may connect. Zauth decides from a directory
 of certificates or from a policy file, and logs its decisions.`,
 	}, "zauth serve")
 	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root))
-	return root
+	return addCompletions(root)
 }

@@ -72,7 +72,7 @@ func readPasswordFile(cmd *cobra.Command, path string) ([]byte, error) {
 			return nil, cli.Hint(fmt.Errorf("%s: not a regular file", path), "to read a pipe, use stdin: zauth passwd -")
 		}
 		if why := modes.Readable(path); why != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "zauth: warning: %s: it contains passwords\n", why)
+			cli.Warn(cmd, "%s: it contains passwords", why)
 		}
 		f, err := os.Open(path)
 		if err != nil {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/policy"
+)
+
+// completions complete the values of flags, by name. Other flags that take a value
+// complete to files, as shells do by default.
+var completions = map[string]cobra.CompletionFunc{
+	"listen":       prefixes("tcp://", "ipc://"),
+	"keystore":     prefixes("dir:", "bolt:", "file:", "env:"),
+	"askers":       prefixes("dir:", "bolt:", "file:", "env:"),
+	"policy":       completePolicy,
+	"cert":         extensions("key_secret", "key"),
+	"log-level":    cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp),
+	"log-format":   cobra.FixedCompletions([]string{"auto", "text", "json"}, cobra.ShellCompDirectiveNoFileComp),
+	"socket-mode":  cobra.FixedCompletions([]string{"0600", "0660", "0666"}, cobra.ShellCompDirectiveNoFileComp),
+	"socket-group": cobra.NoFileCompletions,
+	"address":      cobra.NoFileCompletions,
+	"key":          cobra.NoFileCompletions,
+	"principal":    ofPolicy(func(d policy.Domain) []string { return d.Principals }),
+	"domain":       ofPolicy(func(d policy.Domain) []string { return []string{d.Name} }),
+	"login": ofPolicy(func(d policy.Domain) (logins []string) {
+		for _, a := range d.Accounts {
+			logins = append(logins, a.Login)
+		}
+		return logins
+	}),
+}
+
+// addCompletions completes the values of the flags of all commands.
+func addCompletions(root *cobra.Command) *cobra.Command {
+	for _, cmd := range root.Commands() {
+		for flag, complete := range completions {
+			if cmd.Flags().Lookup(flag) != nil {
+				cmd.RegisterFlagCompletionFunc(flag, complete)
+			}
+		}
+	}
+	return root
+}
+
+// completePolicy completes to policy files.
+func completePolicy(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []cobra.Completion{"zpl"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// extensions completes to files with these extensions.
+func extensions(all ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(all, cobra.ShellCompDirectiveFilterFileExt)
+}
+
+// prefixes completes to what values begin with.
+func prefixes(all ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp)
+}
+
+// ofPolicy completes to what get returns of the domains of the policy in --policy.
+func ofPolicy(get func(policy.Domain) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		file, _ := cmd.Flags().GetString("policy")
+		text, err := os.ReadFile(cmp.Or(file, os.DevNull))
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		rules, err := policy.Parse(file, text)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var found []string
+		for _, domain := range rules {
+			found = append(found, get(domain)...)
+		}
+		slices.Sort(found)
+		found = slices.DeleteFunc(slices.Compact(found), func(s string) bool { return s == "" })
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
