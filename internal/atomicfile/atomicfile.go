@@ -1,13 +1,13 @@
-// Package atomicfile writes files such that a crash at any instant leaves the old file
-// or the new one, whole and on the disk, and no part of a secret anywhere else.
+// Package atomicfile writes files so that a crash at any moment leaves the old file or
+// the new one, complete and on the disk, and no part of a secret anywhere else.
 //
 // On Linux, a file has no name until all of it is on the disk, so that a process that
-// is killed leaves nothing behind. Where that can't be had, and in the instant in which
-// a file is replaced, it has a hidden name beside the file, ".NAME.0.tmp". What a
-// killed process left under such a name is removed when NAME is written again.
+// is killed leaves nothing behind. Where file systems can't do that, and for the moment
+// in which a file is replaced, it has a hidden name in the same directory,
+// ".NAME.0.tmp". Writing NAME again removes what a killed process left there.
 //
-// On Windows, modes mean nothing: who may read a file is what its directory says. A
-// directory isn't synced there, and what a killed process left behind stays.
+// On Windows, modes have no effect, directories aren't synced, and what a killed process
+// left stays.
 package atomicfile
 
 import (
@@ -21,27 +21,26 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ErrNotRegular means that something is in the place of a file that isn't a regular
-// file or a link, and that isn't replaced.
+// ErrNotRegular means that a path is neither a regular file nor a link, and that it
+// isn't replaced.
 var ErrNotRegular = errors.New("not a regular file")
 
-// File is a file to be written.
+// A File is a file to write.
 type File struct {
 	Path string
 	Data []byte
-	Mode fs.FileMode // from the first instant; a secret has no bits for others
+	Mode fs.FileMode // from the start; that of a secret has no bits for others
 }
 
-// writers is how many files are written at a time: a disk takes many at once in the
-// time of one.
+// writers is the number of files written at a time. A disk syncs many in the time of
+// one.
 const writers = 16
 
-// Create writes files that don't exist yet: all of them, in this order, or none. The
-// error is fs.ErrExist, or what else went wrong, with the file's name. The mode is
-// less what the umask takes.
+// Create creates files, in this order: all of them or none. If a file exists, it returns
+// fs.ErrExist. Errors have the file's name. The umask applies to modes.
 //
-// Each directory is synced once, at the end. A file descriptor is open for each file
-// meanwhile: write a few hundred at a time.
+// Each directory is synced once, at the end. All files are open until then, so create at
+// most a few hundred at a time.
 func Create(files ...File) error {
 	staged, err := stage(files, false)
 	defer discard(staged)
@@ -59,16 +58,17 @@ func Create(files ...File) error {
 	return syncDirs(staged)
 }
 
-// Replace writes files in the place of others, or new ones. If one can't be put in its
-// place, the error says which, and those before are as they were. A crash leaves the
-// first few new and the others as they were: so the last is the one that must not be
-// lost. A file that exists keeps its owner and group where that is permitted, and the
-// new one has no bit of Mode that the old one hasn't; a secret stays readable for the
-// old one's group if it is in that group. A link is replaced, not what it points to. A
-// directory, a pipe or a device is ErrNotRegular. Else it is as Create.
+// Replace is like Create, but replaces files that exist. If it can't replace one of
+// them, the error says which, and it puts back those before. A crash leaves the first
+// few new and the others old, so let the last be the one that must not be lost.
+//
+// The new file gets the old one's owner and group, as far as that is permitted, and no
+// bit of Mode that the old one doesn't have. A secret stays readable for the old one's
+// group. A link is replaced, not its target. If the path is something else, such as a
+// directory, the error is ErrNotRegular.
 func Replace(files ...File) error { return replace(files, nil) }
 
-// replace is Replace; after is called after each file that has got its name.
+// replace is Replace. It calls after, if it isn't nil, after each file.
 func replace(files []File, after func(path string)) error {
 	staged, err := stage(files, true)
 	defer discard(staged)
@@ -93,7 +93,7 @@ func replace(files []File, after func(path string)) error {
 	return syncDirs(staged)
 }
 
-// stage writes all files to the disk, without their names.
+// stage writes all files to the disk, without giving them their names.
 func stage(files []File, replace bool) ([]*staged, error) {
 	all, errs := make([]*staged, len(files)), make([]error, len(files))
 	var group errgroup.Group
@@ -113,18 +113,18 @@ func stage(files []File, replace bool) ([]*staged, error) {
 	return all, nil
 }
 
-// staged is a file that is on the disk and hasn't its name yet.
+// staged is a file that is on the disk and doesn't have its name yet.
 type staged struct {
 	path string
 	file *os.File
 	temp string // its hidden name, or "" if it has none
-	kept string // a hidden name of what it has replaced, or ""
+	kept string // a hidden name of the file that it replaced, or ""
 	lock *os.File
 }
 
 func stageOne(f File, replace bool) (s *staged, err error) {
 	if !filepath.IsLocal(filepath.Base(f.Path)) { // NUL and the like, on Windows
-		return nil, errors.New("not a name for a file here")
+		return nil, errors.New("invalid file name")
 	}
 	var old fs.FileInfo
 	if replace {
@@ -145,7 +145,7 @@ func stageOne(f File, replace bool) (s *staged, err error) {
 			return nil, err
 		}
 	}
-	_ = lock(s.file) // what is locked isn't what a killed process left
+	_ = lock(s.file) // shows that no killed process left it
 	if old != nil && old.Mode().IsRegular() {
 		err = inherit(s.file, old, f.Mode)
 	}
@@ -162,7 +162,7 @@ func stageOne(f File, replace bool) (s *staged, err error) {
 	return s, nil
 }
 
-// create gives a file its name, which nothing else must have.
+// create gives a file its name, unless that exists.
 func (s *staged) create() error {
 	if s.temp == "" {
 		return link(s.file, s.path)
@@ -171,8 +171,8 @@ func (s *staged) create() error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// A file system without hard links. Between the look and the rename another
-	// process could make the same file; nothing better is to be had there.
+	// A file system without hard links. Another process could create the file between
+	// the check and the rename: such file systems have nothing better.
 	if _, statErr := os.Lstat(s.path); statErr == nil {
 		return fs.ErrExist
 	} else if !errors.Is(statErr, fs.ErrNotExist) {
@@ -204,7 +204,7 @@ func (s *staged) rename() error {
 	return err
 }
 
-// undo returns a function that brings back what is in the place of the file now.
+// undo returns a function that puts back the current file.
 func (s *staged) undo() func() {
 	if _, err := os.Lstat(s.path); err != nil {
 		return func() { os.Remove(s.path) }
@@ -215,12 +215,12 @@ func (s *staged) undo() func() {
 	}
 	s.kept = kept
 	if s.lock, err = openOwn(kept); err == nil {
-		_ = lock(s.lock) // or it would be taken for what a killed process left
+		_ = lock(s.lock) // shows that no killed process left it
 	}
 	return func() { os.Rename(kept, s.path) }
 }
 
-// discard removes what is left of a file but under its name.
+// discard closes a file and removes its hidden names.
 func (s *staged) discard() {
 	if s == nil {
 		return
@@ -242,7 +242,7 @@ func discard(all []*staged) {
 	}
 }
 
-// dirOf is the directory of a file.
+// dirOf returns the directory of a file.
 func dirOf(path string) string {
 	dir, _ := filepath.Split(path)
 	if dir == "" {
@@ -251,7 +251,7 @@ func dirOf(path string) string {
 	return dir
 }
 
-// failed says which file an error is about, and not by a hidden name.
+// failed puts the file's name, instead of a hidden one, into an error.
 func failed(path string, err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
@@ -268,10 +268,10 @@ func failed(path string, err error) error {
 	return fmt.Errorf("writing %s failed: %w", path, err)
 }
 
-// onSync is told each directory that was synced, for tests.
+// onSync is called for each synced directory, for tests.
 var onSync = func(dir string) {}
 
-// syncDirs has the names of files on the disk.
+// syncDirs brings the names of files to the disk.
 func syncDirs(all []*staged) error {
 	done := map[string]bool{}
 	for _, s := range all {

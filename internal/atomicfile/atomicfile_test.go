@@ -16,7 +16,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// synced has a *atomic.Int64 for each directory that was synced: how often.
+// synced has an *atomic.Int64 for each synced directory: how often it was synced.
 var synced sync.Map
 
 func TestMain(m *testing.M) {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// checkSynced fails unless a directory was synced so often.
+// checkSynced fails unless a directory was synced this often.
 func checkSynced(t *testing.T, dir string, want int64) {
 	t.Helper()
 	count, _ := synced.LoadOrStore(dir, new(atomic.Int64))
@@ -36,8 +36,7 @@ func checkSynced(t *testing.T, dir string, want int64) {
 	}
 }
 
-// check fails unless a directory holds exactly these files. It finds what is left
-// behind.
+// check fails unless a directory has exactly these files, and so if one was left behind.
 func check(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -53,7 +52,7 @@ func check(t *testing.T, dir string, want map[string]string) {
 	}
 }
 
-// pair is a public and a secret file in a directory.
+// pair returns a public and a secret file in a directory.
 func pair(dir, text string) []File {
 	return []File{{filepath.Join(dir, "x"), []byte("public " + text), 0o644}, {filepath.Join(dir, "x_secret"), []byte("secret " + text), 0o600}}
 }
@@ -64,7 +63,7 @@ func TestCreate(t *testing.T) {
 	one := map[string]string{"x": "public 1", "x_secret": "secret 1"}
 	ztest.Must(t, Create(pair(dir, "1")...))
 	check(t, dir, one)
-	// All or none, whichever is in the way.
+	// All or none, whichever of them exists.
 	for _, name := range []string{"x", "x_secret"} {
 		ztest.Must(t, os.Remove(filepath.Join(dir, name)))
 		left := map[string]string{"x": "public 1", "x_secret": "secret 1"}
@@ -78,8 +77,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// TestReplaceKeepsLast: until all others are in place, the last file, the secret one, is
-// the old one; and if it can't be placed, the others are the old ones again.
+// TestReplaceKeepsLast: the last file, the secret one, is replaced after all others. If it
+// can't be replaced, the others are the old ones again.
 func TestReplaceKeepsLast(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -105,7 +104,7 @@ func TestReplaceKeepsLast(t *testing.T) {
 	}
 	ztest.Must(t, os.Remove(filepath.Join(dir, "x_secret")))
 	check(t, dir, map[string]string{"x": "public 2"})
-	// Something is in its place suddenly.
+	// A directory takes its place.
 	obstruct := func(string) { ztest.Must(t, os.Mkdir(filepath.Join(dir, "x_secret"), 0o700)) }
 	err := replace(pair(dir, "4"), obstruct)
 	if err == nil || strings.Contains(err.Error(), ".tmp") {
@@ -137,7 +136,7 @@ func TestErrors(t *testing.T) {
 	check(t, dir, map[string]string{})
 }
 
-// TestMany: the longest name, and many files at a time.
+// TestMany: the longest name, and many files at once.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -150,7 +149,7 @@ func TestMany(t *testing.T) {
 	}
 	ztest.Must(t, Create(files...))
 	check(t, dir, want)
-	checkSynced(t, dir, 1) // once for all
+	checkSynced(t, dir, 1)
 	ztest.Must(t, Replace(files...))
 	check(t, dir, want)
 	checkSynced(t, dir, 2)

@@ -10,11 +10,11 @@ import (
 // lock does nothing: a file that is open can't be removed on Windows.
 func lock(*os.File) error { return nil }
 
-// openOwn opens a file.
+// openOwn is not used: nothing can be removed while it is open.
 func openOwn(path string) (*os.File, error) { return nil, fs.ErrPermission }
 
-// inherit does nothing: modes mean nothing there.
+// inherit does nothing: modes have no effect on Windows.
 func inherit(*os.File, fs.FileInfo, fs.FileMode) error { return nil }
 
-// SyncDir does nothing: Windows can't be asked to.
+// SyncDir does nothing: Windows has no way to do it.
 func SyncDir(string) error { return nil }

@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 )
 
-// numbered is how many hidden names of a file are tried before one at random.
+// numbered is the number of hidden names to try before a random one.
 const numbered = 8
 
-// longName is the length in octets from which on a name is cut in a hidden one.
+// longName is the length in bytes above which a hidden name has a hash of the name.
 const longName = 200
 
-// tempName is a hidden name beside a file. It begins the same each time, so that what
-// is left behind is found.
+// tempName returns a hidden name in the directory of a file. The names are the same each
+// time, so that what a killed process left is found.
 func tempName(path, suffix string) string {
 	base := filepath.Base(path)
 	if len(base) > longName {
@@ -28,9 +28,8 @@ func tempName(path, suffix string) string {
 	return filepath.Join(dirOf(path), "."+base+"."+suffix+".tmp")
 }
 
-// nameTemp makes something under a hidden name beside a file. make returns
-// fs.ErrExist for a name that there is already: if a killed process left it, it is
-// removed.
+// nameTemp calls make with a hidden name for a file. If make returns fs.ErrExist, it
+// removes what a killed process left and tries again, or tries another name.
 func nameTemp(path string, make func(temp string) error) (temp string, err error) {
 	for i := range numbered {
 		temp = tempName(path, fmt.Sprint(i))
@@ -45,8 +44,8 @@ func nameTemp(path string, make func(temp string) error) (temp string, err error
 	return temp, make(temp)
 }
 
-// removeStale removes a file that a killed process left, and reports whether it did.
-// One that a process has locked is in use. What isn't a file of this user's stays.
+// removeStale removes a file that a killed process left, and reports whether it did. It
+// leaves files of other users, and those that a process has locked: they are in use.
 func removeStale(temp string) bool {
 	f, err := openOwn(temp)
 	if err != nil {
@@ -60,7 +59,7 @@ func removeStale(temp string) bool {
 	if err != nil {
 		return false
 	}
-	// Its owner could have given it its name before it was locked here.
+	// Before it was locked here, its process may have renamed it.
 	named, err := os.Lstat(temp)
 	return err == nil && os.SameFile(opened, named) && os.Remove(temp) == nil
 }

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock locks a file until it is closed, if nobody has. Not every file system can.
+// lock locks a file until it is closed. It returns an error if another process has
+// locked it, or if the file system has no locks.
 func lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// openOwn opens a regular file of this user's.
+// openOwn opens a regular file if it belongs to this user.
 func openOwn(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -34,8 +35,8 @@ func openOwn(path string) (*os.File, error) {
 	return f, nil
 }
 
-// inherit gives a file the owner, the group and the mode of the one that it replaces,
-// as far as that is permitted, and no bit of the mode that isn't in most.
+// inherit gives a file the owner, group and mode of the one that it replaces, as far as
+// that is permitted, and no bit of the mode that isn't in most.
 func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -50,16 +51,16 @@ func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
 	}
 	mode := old.Mode().Perm()
 	if secret := most&0o077 == 0; secret && group && mode&0o007 == 0 {
-		most |= 0o040 // its group could read the old one, on purpose
+		most |= 0o040 // someone let the group read the old one, on purpose
 	}
 	return f.Chmod(mode & most)
 }
 
-// SyncDir has the names in a directory on the disk. Not every file system can.
+// SyncDir brings the names in a directory to the disk, if the file system can.
 func SyncDir(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil // it can be written and not read
+		return nil // a directory that can be written but not read
 	}
 	if err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestNoName: a process that is killed before a file is placed leaves nothing, and a
-// secret is readable for its owner alone from the first instant.
+// TestNoName: a process that is killed before a file has its name leaves nothing, and
+// only its owner can read a secret from the start.
 func TestNoName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -32,8 +32,8 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// TestLeftover: what a killed process left behind is removed when its file is written
-// again, and what is in use or isn't such a file is left alone.
+// TestLeftover: writing a file again removes what a killed process left, and nothing that
+// is in use or of another kind.
 func TestLeftover(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
@@ -63,7 +63,7 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
-// TestNamed: a file system on which a file can't be without a name does as well.
+// TestNamed: all works on a file system where every file has a name.
 func TestNamed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -94,8 +94,8 @@ func TestNamed(t *testing.T) {
 	check(t, dir, map[string]string{"x": "2"})
 }
 
-// TestModes: a new file has its mode; one that replaces another is never wider than it
-// should be, nor than the old one was.
+// TestModes: a new file has its mode. One that replaces another has no bit that its mode
+// or the old file doesn't have.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -121,7 +121,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestOwner: a process that may give files away keeps their owner and group.
+// TestOwner: a process that may change owners keeps a file's owner and group.
 func TestOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -138,8 +138,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestReplaceLink: a link is replaced and what it points to stays; what isn't a file
-// stays.
+// TestReplaceLink: a link is replaced and its target stays. What isn't a file stays.
 func TestReplaceLink(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")

@@ -8,22 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openUnnamed makes a file in a directory that has no name yet. Not every file system
-// can.
+// openUnnamed creates a file without a name in a directory. It returns an error if the
+// file system can't do that.
 func openUnnamed(dir string, mode fs.FileMode) (*os.File, error) {
 	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, uint32(mode.Perm()))
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), dir)
-	if _, err := os.Stat(procPath(f)); err != nil { // without /proc it can't get one
+	if _, err := os.Stat(procPath(f)); err != nil { // link needs /proc
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-// link gives a file a name, which nothing else must have.
+// link gives a file a name, unless that exists.
 func link(f *os.File, path string) error {
 	return unix.Linkat(unix.AT_FDCWD, procPath(f), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 }

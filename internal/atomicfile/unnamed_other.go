@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// openUnnamed can't be had.
+// openUnnamed is not supported.
 func openUnnamed(string, fs.FileMode) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-// link is for what openUnnamed returns.
+// link is not supported.
 func link(*os.File, string) error { return errors.ErrUnsupported }

@@ -10,35 +10,36 @@ import (
 )
 
 const (
-	// pollEvery is how often everything is looked at in any case. Where looking takes
-	// long it is less often: pollShare times as long as that at least.
+	// pollEvery is the interval of polling. It is longer where a look at everything
+	// takes long: at least pollShare times as long.
 	pollEvery = 500 * time.Millisecond
 	pollShare = 20
-	// gather is how long changes are gathered before they are told.
+	// gather is how long to gather events before a look.
 	gather = 50 * time.Millisecond
-	// told is the longest interval that isn't worth a word.
-	told = time.Second
+	// promised is the time within which changes are noticed. A longer interval is
+	// logged.
+	promised = time.Second
 )
 
-// Follower calls a function when something on the disk may have changed.
+// A Follower calls a function when something on the disk may have changed.
 type Follower struct {
-	Name string        // what is followed, for the log
+	Name string        // what is watched, for the log
 	Log  *slog.Logger  // must not be nil
-	Poll time.Duration // how often to look in any case; zero means half a second
-	Deaf bool          // don't listen to what the system tells: poll only
+	Poll time.Duration // the interval of polling; zero means half a second
+	Deaf bool          // poll only, without events
 
-	newWatcher func() (*fsnotify.Watcher, error) // for tests; nil for that of fsnotify
+	newWatcher func() (*fsnotify.Watcher, error) // for tests; nil means fsnotify's
 }
 
-// Next is what a look leads to.
+// Next is what a look returns.
 type Next struct {
-	Dirs  []string      // the directories whose changes matter; nil for those as before
-	After time.Duration // look again after this long at the latest, if it isn't zero
+	Dirs  []string      // the directories to watch; nil means the same as before
+	After time.Duration // look again after this time at the latest, if it isn't zero
 }
 
-// Follow calls look at once and whenever something may have changed, until ctx is
-// done. look gets the paths that the system told of, with all true if it must look
-// at everything. It is never called twice at a time.
+// Follow calls look at once and whenever something may have changed, until ctx is done.
+// paths are those of events; if all is true, look must look at everything. Follow never
+// calls look twice at a time.
 func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool) Next) {
 	if f.Poll == 0 {
 		f.Poll = pollEvery
@@ -55,16 +56,16 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 		took := time.Since(start)
 		if all {
 			interval := max(f.Poll, pollShare*took)
-			if interval > told && f.Poll <= told && !slow {
+			if interval > promised && f.Poll <= promised && !slow {
 				slow = true
-				f.Log.Warn("looking at everything takes long: where the system doesn't tell of changes, they are seen late",
-					"what", f.Name, "after", interval.Round(time.Second))
+				f.Log.Warn("scanning takes long: changes without events are noticed late",
+					"file", f.Name, "after", interval.Round(time.Second))
 			}
 			w.poll.Reset(interval)
 		}
 		paths, all = nil, false
 		if next.Dirs != nil && w.watch(next.Dirs) {
-			all = true // what changed between the look and now wasn't told
+			all = true // there were no events for changes since the look
 			continue
 		}
 		var again <-chan time.Time
@@ -84,12 +85,12 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 				}
 				paths = append(paths, event.Name)
 				if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
-					delete(w.ids, event.Name) // another of that name is watched anew
+					delete(w.ids, event.Name) // to watch another with this name
 				}
 				if gathered == nil {
 					gathered = time.After(gather)
 				}
-			case <-w.errors: // some were lost
+			case <-w.errors: // events were lost
 				all = true
 				if gathered == nil {
 					gathered = time.After(gather)
@@ -106,13 +107,13 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 	}
 }
 
-// watches are the directories that the system tells of.
+// watches are the directories for which there are events.
 type watches struct {
 	Follower
-	watcher *fsnotify.Watcher // nil if the system has none to give
+	watcher *fsnotify.Watcher // nil if there are no events
 	events  <-chan fsnotify.Event
 	errors  <-chan error
-	ids     map[string]Stamp // those that are watched, as they were then
+	ids     map[string]Stamp // the directories that are watched, as they were then
 	poll    *time.Timer
 }
 
@@ -126,7 +127,7 @@ func (w *watches) open() {
 	}
 	watcher, err := w.newWatcher()
 	if err != nil {
-		w.Log.Warn("the system can't tell of changes: they are looked for", "what", w.Name, "every", w.Poll, "err", err)
+		w.Log.Warn("watching failed: polling for changes", "file", w.Name, "every", w.Poll, "err", err)
 		return
 	}
 	w.watcher, w.events, w.errors = watcher, watcher.Events, watcher.Errors
@@ -139,9 +140,9 @@ func (w *watches) close() {
 	}
 }
 
-// watch watches these directories and no others. What can't be watched is polled.
-// One that was exchanged, by a link or a mount, is watched anew. It reports whether one
-// is watched that wasn't before.
+// watch watches these directories and no others, and reports whether it watches one that
+// it didn't before. One that was replaced, by a link or a mount, counts as new. Those
+// that can't be watched are only polled.
 func (w *watches) watch(dirs []string) (added bool) {
 	if w.watcher == nil {
 		return false

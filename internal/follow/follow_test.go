@@ -23,8 +23,8 @@ func write(t testing.TB, path, text string) {
 	ztest.Must(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
-// follows follows directories until the test ends. It returns, once they are watched, a
-// function that waits until the system has told of a path.
+// follows watches directories until the test ends. It returns, once there are events for
+// them, a function that waits for an event of a path.
 func follows(t *testing.T, f Follower, dirs ...string) (told func(what string, path string)) {
 	t.Helper()
 	log := new(ztest.Log)
@@ -49,8 +49,8 @@ func follows(t *testing.T, f Follower, dirs ...string) (told func(what string, p
 	}
 }
 
-// TestTold: what the system tells of is looked at without waiting for the next poll, in
-// directories that are watched from the start and in those that were exchanged.
+// TestTold: an event causes a look before the next poll, in directories that are watched
+// from the start and in those that were replaced.
 func TestTold(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
@@ -61,7 +61,7 @@ func TestTold(t *testing.T) {
 	told("a new file", filepath.Join(dir, "a"))
 	ztest.Must(t, os.Remove(filepath.Join(dir, "a")))
 	told("it is gone", filepath.Join(dir, "a"))
-	// By rename, as a mount is exchanged, and by removal, where the inode may be the same.
+	// By rename, as a mount is replaced, and by removal, where the inode may be the same.
 	next := filepath.Join(base, "next")
 	ztest.Must(t, os.Mkdir(next, 0o755), os.Rename(dir, filepath.Join(base, "old")), os.Rename(next, dir))
 	told("exchanged", dir)
@@ -71,8 +71,8 @@ func TestTold(t *testing.T) {
 	changeUntilTold(t, told, filepath.Join(dir, "c"))
 }
 
-// changeUntilTold makes a file: either it is told of, or it was there when the directory
-// was looked at once more.
+// changeUntilTold changes a file until there is an event: the first changes may come
+// before the directory is watched.
 func changeUntilTold(t *testing.T, told func(what, path string), path string) {
 	t.Helper()
 	done := make(chan struct{})
@@ -93,8 +93,8 @@ func changeUntilTold(t *testing.T, told func(what, path string), path string) {
 	<-done
 }
 
-// TestPolledOnly: without a word from the system everything is looked at all the same,
-// whether it tells of nothing or has no watches left; the latter is told at the start.
+// TestPolledOnly: without events, Follow polls. If the system has no watches left, it logs
+// that at the start.
 func TestPolledOnly(t *testing.T) {
 	t.Parallel()
 	for _, deaf := range []bool{false, true} {
@@ -112,13 +112,13 @@ func TestPolledOnly(t *testing.T) {
 			}
 			return Next{Dirs: []string{t.TempDir()}}
 		})
-		if looks != 3 || (log.Count("level=WARN", "can't tell of changes", "too many open files") == 1) == deaf {
+		if looks != 3 || (log.Count("level=WARN", "watching failed", "too many open files") == 1) == deaf {
 			t.Errorf("deaf %v: %d looks, log:\n%s", deaf, looks, log)
 		}
 	}
 }
 
-// TestAfter: a look that asks for another gets it.
+// TestAfter: a look can ask for another.
 func TestAfter(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(ztest.Context(t))
@@ -134,8 +134,8 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// TestStamp: a stamp tells of every change that was made after it, if it is of a file that
-// was left alone for a while; and never of one that was not.
+// TestStamp: a stamp shows every later change if the file wasn't written for a while before
+// it was taken. Otherwise it shows nothing.
 func TestStamp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -145,7 +145,7 @@ func TestStamp(t *testing.T) {
 	ztest.Must(t, os.Chtimes(path, old, old))
 	settledAt := func(path string) Stamp {
 		s := Look(path)
-		s.at = s.at.Add(2 * settled) // as if it was seen later
+		s.at = s.at.Add(2 * settled) // as if it were taken later
 		return s
 	}
 	if Look(path).IsOf(path) {
@@ -183,7 +183,7 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// TestRead: only what is a regular file, small enough, and still is read.
+// TestRead: Read reads only regular files that are complete and small enough.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -207,7 +207,7 @@ func TestRead(t *testing.T) {
 	if _, _, err := ReadStill(path, 9); !errors.Is(err, ErrLarge) {
 		t.Errorf("large: %v", err)
 	}
-	// Changed while it is read: between the look at it and the end of reading.
+	// Changed while it is read.
 	changing := func(*os.File, Stamp) bool {
 		write(t, path, "0123456789 and more")
 		return false

@@ -9,9 +9,10 @@ import (
 
 const nonblock = unix.O_NONBLOCK
 
-// hasWriter reports whether a process has the file open for writing, if the system
-// tells: only then it refuses a lease, which is given back at once. It tells who
-// owns the file or may do so by CAP_LEASE, of file systems that have leases.
+// hasWriter reports whether a process has the file open for writing. ok is false if the
+// system doesn't say. It refuses a lease on such a file; one that it grants is returned
+// at once. That works on file systems with leases, for the owner of the file and with
+// CAP_LEASE.
 func hasWriter(f *os.File) (written, ok bool) {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -9,25 +9,25 @@ import (
 )
 
 var (
-	// ErrBusy means that a file is being written: it is to be read once it is still.
-	ErrBusy = errors.New("it is being written")
-	// ErrNotRegular means that there is a directory, a pipe or a device.
+	// ErrBusy means that a file is being written. Read it again later.
+	ErrBusy = errors.New("being written")
+	// ErrNotRegular means that a path is a directory, a pipe or a device.
 	ErrNotRegular = errors.New("not a regular file")
-	// ErrLarge means that a file is larger than it may be.
+	// ErrLarge means that a file is larger than the limit.
 	ErrLarge = errors.New("too large")
 )
 
-// Stillness is how long a file must have been left alone to count as written,
-// where the system doesn't say whether a process has it open for writing.
+// Stillness is the time without writes after which a file counts as complete, where the
+// system doesn't say whether a process has it open for writing.
 const Stillness = 250 * time.Millisecond
 
-// Read reads the regular file at path, of at most limit octets, and returns how it
-// looked. It never waits: not for a pipe's other end, nor for who writes the file.
-// The error is ErrNotRegular, ErrLarge, ErrBusy, or one of package fs.
+// Read reads the regular file at path, of at most limit bytes, and returns its stamp. It
+// never waits, neither for the other end of a pipe nor for a writer. It returns
+// ErrNotRegular, ErrLarge or ErrBusy, or an error of package fs.
 func Read(path string, limit int) ([]byte, Stamp, error) { return read(path, limit, isBusy) }
 
-// ReadOwn is Read for a file that this program has just written itself, or that is
-// only ever exchanged as a whole.
+// ReadOwn is Read for a file that this program has just written, or that is only
+// replaced as a whole. It never returns ErrBusy for a file that has a writer.
 func ReadOwn(path string, limit int) ([]byte, Stamp, error) {
 	return read(path, limit, func(*os.File, Stamp) bool { return false })
 }
@@ -39,7 +39,7 @@ func read(path string, limit int, isBusy func(*os.File, Stamp) bool) ([]byte, St
 	}
 	defer f.Close()
 	if stamp.size > int64(limit) {
-		return nil, stamp, fmt.Errorf("%s: %w: larger than %d octets", path, ErrLarge, limit)
+		return nil, stamp, fmt.Errorf("%s: %w: larger than %d bytes", path, ErrLarge, limit)
 	}
 	if isBusy(f, stamp) {
 		return nil, Stamp{}, fmt.Errorf("%s: %w", path, ErrBusy)
@@ -58,8 +58,8 @@ func read(path string, limit int, isBusy func(*os.File, Stamp) bool) ([]byte, St
 	return text, stamp, nil
 }
 
-// ReadStill is Read for a start, where there is nothing to go on with meanwhile: it
-// waits for the file to be still, a few seconds at most.
+// ReadStill is Read for the start of a program, which has no earlier version to use: it
+// waits a few seconds for a file that is being written.
 func ReadStill(path string, limit int) (text []byte, stamp Stamp, err error) {
 	for end := time.Now().Add(patience); ; time.Sleep(Stillness / 5) {
 		text, stamp, err = Read(path, limit)
@@ -69,7 +69,7 @@ func ReadStill(path string, limit int) (text []byte, stamp Stamp, err error) {
 	}
 }
 
-// patience is how long ReadStill waits.
+// patience is the longest time that ReadStill waits.
 const patience = 5 * time.Second
 
 // IsBusy reports whether the regular file at path is being written.
@@ -82,7 +82,7 @@ func IsBusy(path string) bool {
 	return isBusy(f, stamp)
 }
 
-// open opens a regular file. A pipe's other end isn't waited for.
+// open opens a regular file. It doesn't wait for the other end of a pipe.
 func open(path string) (*os.File, Stamp, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
@@ -99,8 +99,8 @@ func open(path string) (*os.File, Stamp, error) {
 	return f, stampOf(info), nil
 }
 
-// isBusy reports whether an open file is being written: by a process that has it
-// open for that, or if that isn't to be had, by the time of its last write.
+// isBusy reports whether an open file is being written. If the system doesn't say, it
+// judges by the time of the last write.
 func isBusy(f *os.File, stamp Stamp) bool {
 	if written, ok := hasWriter(f); ok {
 		return written

@@ -10,8 +10,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestBusy: a file that a process has open for writing is busy, however long it is left
-// alone, and no longer once it is closed.
+// TestBusy: a file is busy while a process has it open for writing, however long nothing is
+// written.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a")
@@ -38,7 +38,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestNeverWaits: neither a pipe nor a device is waited for.
+// TestNeverWaits: Read doesn't wait for a pipe or a device.
 func TestNeverWaits(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pipe")

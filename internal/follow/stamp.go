@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Stamp is how a file looked when it was read. As long as it looks the same, its
-// content is the same.
+// A Stamp is the size, times and inode of a file when it was read. While they are the
+// same, its content is the same.
 type Stamp struct {
 	exists        bool // as a regular file
 	size          int64
 	modified      time.Time
-	changed       time.Time // of the inode, where there is one; no one can set it back
+	changed       time.Time // of the inode, if the system has it; nobody can set it back
 	device, inode uint64
-	at            time.Time // when this was seen
+	at            time.Time // when the stamp was taken
 }
 
-// settled is how long a file must have been left alone for its stamp to tell
-// anything: the clocks of file systems are coarse.
+// settled is the time without writes after which every further write changes the stamp.
+// The clocks of file systems are coarse.
 const settled = 2 * time.Second
 
-// Look returns the stamp of the file at path, or of what it links to.
+// Look returns the stamp of the file at path, or of the target of a link.
 func Look(path string) Stamp {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -42,7 +42,8 @@ func stampOf(info fs.FileInfo) Stamp {
 // Exists reports whether there was a regular file.
 func (s Stamp) Exists() bool { return s.exists }
 
-// Changed is when the file was written, renamed or replaced last, as far as is known.
+// Changed returns when the file was last written, renamed or replaced, as far as is
+// known.
 func (s Stamp) Changed() time.Time {
 	if s.changed.After(s.modified) {
 		return s.changed
@@ -50,16 +51,16 @@ func (s Stamp) Changed() time.Time {
 	return s.modified
 }
 
-// IsOf reports whether the file at path is certainly as it was when s was taken.
+// IsOf reports whether the file at path is certainly the same as when s was taken.
 func (s Stamp) IsOf(path string) bool { return s.isSettled() && s.same(Look(path)) }
 
-// same reports whether two stamps are of the same file in the same state.
+// same reports whether two stamps show the same file in the same state.
 func (s Stamp) same(t Stamp) bool {
 	s.at, t.at = time.Time{}, time.Time{}
 	return s == t
 }
 
-// isSettled reports whether a later change will give the file another stamp.
+// isSettled reports whether every later change will give the file another stamp.
 func (s Stamp) isSettled() bool {
 	return !s.exists || s.at.Sub(s.Changed()) > settled
 }

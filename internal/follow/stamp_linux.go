@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// inodeOf returns when a file's inode was changed, and which it is.
+// inodeOf returns which inode a file has, and when it changed.
 func inodeOf(info fs.FileInfo) (changed time.Time, device, inode uint64) {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

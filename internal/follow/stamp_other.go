@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// inodeOf returns nothing: size and time of the last write must do. A change that
-// keeps both is only seen where the system tells of it.
+// inodeOf returns nothing. A change that keeps a file's size and time of writing is only
+// noticed by its event.
 func inodeOf(fs.FileInfo) (changed time.Time, device, inode uint64) { return changed, 0, 0 }

@@ -1,5 +1,5 @@
-// Package modes tells whether other users can change the files that decide who is
-// admitted. Windows has no such modes: nothing is found there.
+// Package modes finds files that decide who is admitted and that other users can change.
+// On Windows, which has no modes, it finds none.
 package modes
 
 import (
@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// othersWrite are the bits by which a group, or all others, can write.
+// othersWrite are the bits that let the group or all users write.
 const othersWrite = 0o022
 
-// Writable says how users other than its owner can change or replace a file, or "".
-// A file that can't be looked at is somebody else's error.
+// Writable returns how users other than its owner can change or replace a file, and the
+// command that prevents it, or "". It returns "" for a file that can't be examined.
 func Writable(path string) string {
 	if runtime.GOOS == "windows" {
 		return ""
@@ -32,7 +32,7 @@ func Writable(path string) string {
 		dirs = append(dirs, filepath.Dir(real))
 	}
 	for _, dir := range dirs {
-		// In a sticky directory, as /tmp, nobody can replace what is another's.
+		// In a sticky directory such as /tmp, users can replace only their own files.
 		if info, err := os.Stat(dir); err == nil && info.Mode()&othersWrite != 0 && info.Mode()&fs.ModeSticky == 0 {
 			return fmt.Sprintf("%s: other users can replace it: directory %s has mode %04o: chmod go-w %s", path, dir, info.Mode().Perm(), dir)
 		}
@@ -40,7 +40,8 @@ func Writable(path string) string {
 	return ""
 }
 
-// Readable says how users other than its owner can read a file, or "".
+// Readable returns how all users can read a file, and the command that prevents it, or
+// "".
 func Readable(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" || info.Mode()&0o004 == 0 {
@@ -49,7 +50,8 @@ func Readable(path string) string {
 	return fmt.Sprintf("%s: mode %04o: all users can read it: chmod o-r %s", path, info.Mode().Perm(), path)
 }
 
-// Store says how other users can change a keystore, or "".
+// Store returns how other users can change a keystore, and the command that prevents it,
+// or "".
 func Store(url string) string {
 	kind, path, ok := strings.Cut(url, ":")
 	if !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2 { // C: is a drive
@@ -64,7 +66,7 @@ func Store(url string) string {
 	return ""
 }
 
-// tree says how other users can change what is in a directory and in those in it.
+// tree returns how other users can change a directory or anything in it.
 func tree(dir string) string {
 	if why := Writable(dir); why != "" || runtime.GOOS == "windows" {
 		return why
@@ -95,14 +97,14 @@ func tree(dir string) string {
 	return fmt.Sprintf("%s, and %d more files and directories: chmod -R go-w %s", first, found-1, dir)
 }
 
-// IsMounted reports whether systemd or Kubernetes has put a secret there: they decide
-// who may read it, and their modes say more than they mean.
+// IsMounted reports whether systemd or Kubernetes provides a secret at path. Its mode
+// looks wider than it is: they decide who can reach it.
 func IsMounted(path string) bool {
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
 			return true
 		}
 	}
-	target, err := os.Readlink(path) // ..data is a link to what is in force
+	target, err := os.Readlink(path) // ..data is a link to the current version
 	return err == nil && strings.HasPrefix(target, "..data"+string(filepath.Separator))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// file makes a file, and what is above it, with these modes.
+// file creates a file, and the directories around it, with these modes.
 func file(t *testing.T, path string, mode, dirMode os.FileMode) {
 	t.Helper()
 	ztest.Must(t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600), os.Chmod(path, mode), os.Chmod(filepath.Dir(path), dirMode))
@@ -80,7 +80,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestIsMounted: what systemd and Kubernetes put there is known.
+// TestIsMounted: secrets that systemd and Kubernetes provide are recognized.
 func TestIsMounted(t *testing.T) {
 	dir := t.TempDir()
 	file(t, filepath.Join(dir, "..2026", "a.key_secret"), 0o644, 0o755)
