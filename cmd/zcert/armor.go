@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,20 +12,19 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// enclosure is what armor and seal put in an envelope.
+// enclosure holds the options of armor and seal.
 type enclosure struct {
 	secret  bool
 	comment string
 }
 
-// addFlags adds what says what goes into an envelope.
 func (x *enclosure) addFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&x.secret, "secret", false, "put the secret key in too")
-	cmd.Flags().StringVar(&x.comment, "comment", "", "a line for people")
+	cmd.Flags().BoolVar(&x.secret, "secret", false, "include the secret key")
+	cmd.Flags().StringVar(&x.comment, "comment", "", "add `TEXT` as a Comment header")
 }
 
-// envelope puts what is in a file in an envelope, and tells whether a secret is
-// in it in clear.
+// envelope armors the certificate or PLAIN credentials in a file. inClear reports
+// whether it contains an unencrypted secret.
 func (x *enclosure) envelope(cmd *cobra.Command, path string) (e *cert.Envelope, inClear bool, err error) {
 	in, err := open(cmd, path)
 	if err != nil {
@@ -38,7 +38,7 @@ func (x *enclosure) envelope(cmd *cobra.Command, path string) (e *cert.Envelope,
 			return nil, false, err
 		}
 		if !x.secret {
-			return nil, false, cli.Hint(fmt.Errorf("%s: credentials of PLAIN hold a password", in.path), "--secret puts it in")
+			return nil, false, cli.Hint(fmt.Errorf("%s: PLAIN credentials contain a password", in.path), `pass --secret to include it, and encrypt the result with "zcert seal"`)
 		}
 		e, err = cert.ArmorPlain(p)
 		inClear = true
@@ -64,13 +64,16 @@ func newArmor() *cobra.Command {
 	var x enclosure
 	cmd := &cobra.Command{
 		Use:   "armor FILE|-",
-		Short: "Make of a certificate a text for e-mail",
-		Long: `Armor prints a certificate in a form that survives e-mail, forums and copying:
-lines between BEGIN and END, with a checksum. zcert extract finds it again in any
-text. Of a secret certificate it takes the public part, unless --secret is given;
-then it must not be sent in clear: use zcert seal, or lock it before. Credentials
-for PLAIN (a file with a section plain, with username and password) are armored in
-the same way.`,
+		Short: "Print a certificate as text for email",
+		Long: `Armor prints a certificate as text that survives email and copying: base64 between
+BEGIN and END lines, with a checksum. Zcert extract finds it again in any text.
+
+Armor prints only the public certificate, even if FILE is a secret one, unless you
+pass --secret. Do not send an unlocked secret key as armored text: encrypt it with
+zcert seal, or lock it first with zcert lock.
+
+FILE can also hold PLAIN credentials: a section plain with a username and a
+password. They require --secret.`,
 		Example: `  zcert armor alice.key
   zcert armor alice.key --comment "for the trading desk" | mail -s key bob`,
 		Args: cli.OneArg("FILE"),
@@ -80,7 +83,7 @@ the same way.`,
 				return err
 			}
 			if inClear {
-				cli.Warn(cmd, "what is printed holds a secret in clear: whoever reads it has it (zcert seal encrypts it)")
+				cli.Warn(cmd, `the output contains an unencrypted secret; "zcert seal" encrypts it to one recipient`)
 				warnReadable(cmd)
 			}
 			return writeEnvelope(cmd, e)
@@ -107,20 +110,25 @@ func newSeal() *cobra.Command {
 	var from, passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "seal FILE|- --to THEIRS.key... [--from MINE.key_secret]",
-		Short: "Encrypt a certificate to its recipient",
-		Long: `Seal prints a certificate, armored as zcert armor does, which only the owner of
-the key in THEIRS.key can open. With --from, opening it tells that it came from
-the owner of MINE.key_secret; without, it could be from anybody. With --secret the
-secret key goes along, to move it to another machine.
+		Short: "Encrypt a certificate to its recipients",
+		Long: `Seal encrypts a certificate to the owner of THEIRS.key and prints it as armored
+text. Only the owner of THEIRS.key_secret can decrypt it, with zcert open.
 
-With several --to, it prints one sealed text for each, one behind the other: all may
-get all of them, and zcert open finds the one that it can open.`,
+With --from, the recipient learns that the owner of MINE.key_secret sealed it. It
+proves this to the recipient only, who could have made the same text. Without
+--from, the sender is anonymous.
+
+With several --to, seal prints one sealed text for each, in order. You can send all
+of them to everyone: zcert open finds the one it can decrypt.
+
+With --secret, seal includes the secret key, to move it to another machine. The
+headers, including --comment and both public keys, are not encrypted.`,
 		Example: `  zcert seal alice.key --to server.key --from alice.key_secret
   zcert seal alice.key_secret --secret --to laptop.key --from desktop.key_secret`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(to) == 0 {
-				return cli.Usagef("want --to THEIRS.key: the certificate of who shall open it")
+				return cli.Usagef("--to is required: the recipient's public certificate")
 			}
 			var recipients []curve.PublicKey
 			for _, path := range to {
@@ -145,12 +153,12 @@ get all of them, and zcert open finds the one that it can open.`,
 				pair := sender.Secret
 				keys = &pair
 			}
-			// All of them before any is printed.
+			// Seal to all of them before printing to any.
 			var sealed []*cert.Envelope
 			for i, recipient := range recipients {
 				one, err := e.Seal(recipient, keys)
 				if err != nil {
-					return fmt.Errorf("sealing to %s failed: %w", to[i], err)
+					return fmt.Errorf("sealing to %s: %w", to[i], err)
 				}
 				sealed = append(sealed, one)
 			}
@@ -163,13 +171,22 @@ get all of them, and zcert open finds the one that it can open.`,
 		},
 	}
 	x.addFlags(cmd)
-	cmd.Flags().StringArrayVar(&to, "to", nil, "a recipient's public certificate `FILE`; repeatable")
-	cmd.Flags().StringVar(&from, "from", "", "the sender's secret certificate `FILE`")
+	cmd.Flags().StringArrayVar(&to, "to", nil, "encrypt to the public certificate in `FILE` (required); repeatable")
+	cmd.Flags().StringVar(&from, "from", "", "seal with the secret certificate in `FILE`, so that recipients know the sender")
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// loadSecret reads a certificate with its secret key, unlocked.
+// withSecretHint adds a hint to err if path, which has no secret key, is a public
+// certificate.
+func withSecretHint(err error, path string) error {
+	if strings.HasSuffix(path, publicSuffix) {
+		return cli.Hint(err, "use the secret certificate: "+path+cert.SecretSuffix)
+	}
+	return err
+}
+
+// loadSecret reads a certificate with its secret key, and unlocks it.
 func loadSecret(cmd *cobra.Command, path, passphraseFile string) (*cert.Certificate, error) {
 	c, err := input{path: path}.certificate(cmd)
 	if err != nil {
@@ -181,7 +198,7 @@ func loadSecret(cmd *cobra.Command, path, passphraseFile string) (*cert.Certific
 		}
 	}
 	if c.Secret.IsZero() {
-		return nil, cli.Hint(fmt.Errorf("%s holds no secret key", path), "the secret certificate is in "+path+cert.SecretSuffix)
+		return nil, withSecretHint(fmt.Errorf("%s: no secret key in this file", path), path)
 	}
 	return c, nil
 }

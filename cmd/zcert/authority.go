@@ -12,13 +12,13 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// authoritySuffix is what the name of an authority's public file ends with.
+// authoritySuffix is the suffix of an authority's public file.
 const authoritySuffix = ".authority"
 
 func newAuthority() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "authority",
-		Short: "Make an authority, which signs certificates",
+		Short: "Manage authorities, which sign certificates",
 	}
 	cli.Group(cmd, "zcert authority new NAME")
 	cmd.AddCommand(newAuthorityNew())
@@ -31,11 +31,10 @@ func newAuthorityNew() *cobra.Command {
 	var passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make an authority: NAME.authority and NAME.authority_secret",
-		Long: `New makes an authority and writes it to two files: NAME.authority, which goes to
-whoever should trust the certificates that it signs, and NAME.authority_secret,
-with which certificates are signed. Keep that one off the machines that run
-services, and lock it.`,
+		Short: "Create an authority: NAME.authority and NAME.authority_secret",
+		Long: `New creates an authority in two files: NAME.authority, which you give to everyone
+who should trust its signatures, and NAME.authority_secret, which signs. Lock the
+secret file, and keep it off the machines that run services.`,
 		Example: `  zcert authority new acme --lock
   zcert sign alice.key --authority acme.authority_secret --valid 90d
   zcert verify alice.key --authority acme.authority`,
@@ -43,7 +42,7 @@ services, and lock it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			if strings.HasSuffix(name, authoritySuffix) || strings.HasSuffix(name, authoritySuffix+cert.SecretSuffix) {
-				return cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
+				return cli.Hint(cli.Usagef("NAME %q already has a suffix", name), "leave it off; zcert adds it")
 			}
 			if err := checkFileName(name); err != nil {
 				return err
@@ -66,7 +65,7 @@ services, and lock it.`,
 			}
 			path := name + authoritySuffix
 			if err := a.Save(path, replaceIf(force)...); errors.Is(err, fs.ErrExist) {
-				return cli.Hint(err, "choose another name, or give --force to replace both files: nobody can sign with the old key then")
+				return cli.Hint(err, "choose another name, or pass --force to overwrite both files; the old authority key is lost")
 			} else if err != nil {
 				return err
 			}
@@ -78,16 +77,16 @@ services, and lock it.`,
 					Secret    string `json:"secret"`
 				}{a.Name(), a.Key.String(), path, path + cert.SecretSuffix})
 			}
-			cli.Note(cmd, `authority:        %[1]s (give it to whoever should trust what it signs)
+			cli.Note(cmd, `authority:        %[1]s (give it to everyone who should trust %[3]s)
 secret authority: %[1]s%[2]s (keep it off the machines that run services)
-next: zcert sign FILE.key --authority %[1]s%[2]s --valid 90d`, path, cert.SecretSuffix)
+next: zcert sign FILE.key --authority %[1]s%[2]s --valid 90d`, path, cert.SecretSuffix, printable(filepath.Base(name)))
 			return nil
 		},
 	}
 	flags := cmd.Flags()
 	metadataFlag(cmd, &meta)
-	flags.BoolVar(&force, "force", false, "replace files that exist")
-	flags.BoolVar(&asJSON, "json", false, "say what was written as JSON on stdout")
+	flags.BoolVar(&force, "force", false, "overwrite existing files")
+	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	flags.BoolVar(&lock, "lock", false, "lock the secret key with a passphrase")
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd

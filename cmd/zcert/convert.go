@@ -16,38 +16,39 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// errJSON means that a text is no JSON of a certificate.
-var errJSON = errors.New("not the JSON of a certificate")
+// errJSON means that a text is not a certificate in JSON.
+var errJSON = errors.New("not a certificate in JSON")
 
 func newConvert() *cobra.Command {
 	var to, from, passphraseFile string
 	var secret bool
 	cmd := &cobra.Command{
-		Use:   "convert FILE|- --to FORM",
-		Short: "Write a key or certificate in another form",
-		Long: `Convert reads a key or a certificate and prints it in another form. It reads the
-files of zcert, czmq, pyzmq, goczmq and JeroMQ, JSON as it writes it itself, and
-bare keys in Z85, hexadecimal, base64 or base64url; which it is, it sees by itself.
-A bare key is taken for a public one, unless --from is secret-key; of two, on a
-line each, the second is the secret key of the first. In JSON, metadata can also be
-an object of names and values.
+		Use:   "convert FILE|- --to FORMAT",
+		Short: "Convert a key or certificate to another format",
+		Long: `Convert reads a key or a certificate and prints it in another format. It detects
+the input format: a certificate of zcert, czmq, pyzmq, goczmq or JeroMQ, JSON as
+convert prints it, or a bare key in Z85, hex, base64 or base64url. In JSON,
+metadata can also be an object of names and values.
 
-Only what is public is printed, unless --secret is given. A locked secret key then
-needs its passphrase.
+Convert reads a bare key as a public key unless you pass --from secret-key. Two
+keys on two lines are a public key and its secret key.
+
+Convert prints the public part only, unless you pass --secret. It then asks for the
+passphrase of a locked key.
 
   z85, hex, base64, base64url   the key alone, on one line
   czmq, pyzmq                   a certificate file
-  json                          public_key, secret_key, metadata
+  json                          key, secret_key and metadata
   env                           for docker run --env-file, and systemd's EnvironmentFile
   shell                         export lines, for sh, bash and zsh
   systemd                       a drop-in for a unit: with --secret it names the file
-                                as a credential, and holds no secret itself
+                                as a credential, and contains no secret itself
   compose                       the service's environment for Docker Compose
   kubernetes                    a Secret
 
-The variables are ZMQ_CURVE_PUBLICKEY and ZMQ_CURVE_SECRETKEY, after libzmq's
-options. Each form has the quoting that its reader wants, which may be wrong for
-another: in an env_file of Docker Compose, for one, $ starts a variable.`,
+The variables are ZMQ_CURVE_PUBLICKEY and ZMQ_CURVE_SECRETKEY. Each format is quoted
+for its own reader. Do not use one in place of another: in a Docker Compose
+env_file, for example, $ starts a variable.`,
 		Example: `  zcert convert alice.key --to hex
   zcert convert alice.key_secret --to shell --secret > alice.sh
   zcert convert service.key_secret --to kubernetes --secret | kubectl apply -f -
@@ -55,11 +56,14 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains([]string{"auto", "public-key", "secret-key"}, from) {
-				return cli.Usagef("--from %q: want auto, public-key or secret-key", from)
+				return cli.Usagef("--from %q: must be auto, public-key or secret-key", from)
 			}
 			write, ok := exports[to]
-			if !ok {
-				return cli.Usagef("--to %q: want one of %s", to, strings.Join(exportNames(), ", "))
+			switch names := strings.Join(exportNames(), ", "); {
+			case to == "":
+				return cli.Usagef("--to is required: one of %s", names)
+			case !ok:
+				return cli.Usagef("--to %q: unknown format, must be one of %s", to, names)
 			}
 			in, err := open(cmd, args[0])
 			if err != nil {
@@ -78,11 +82,11 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 				}
 			}
 			if secret && c.Secret.IsZero() {
-				err := fmt.Errorf("%s holds no secret key", in.path)
+				err := fmt.Errorf("%s: no secret key in this file", in.path)
 				if strings.HasSuffix(in.path, publicSuffix) {
-					return cli.Hint(err, "the secret certificate is in "+in.path+cert.SecretSuffix)
+					return cli.Hint(err, "use the secret certificate: "+in.path+cert.SecretSuffix)
 				}
-				return cli.Hint(err, "a bare secret key is read with --from secret-key")
+				return cli.Hint(err, "to read a bare secret key, pass --from secret-key")
 			}
 			if secret {
 				warnReadable(cmd)
@@ -104,21 +108,21 @@ another: in an env_file of Docker Compose, for one, $ starts a variable.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&to, "to", "", "the `FORM` to write")
-	flags.StringVar(&from, "from", "auto", "what a bare key is: public-key or secret-key")
-	flags.BoolVar(&secret, "secret", false, "print the secret key too")
+	flags.StringVar(&to, "to", "", "output `FORMAT` (required)")
+	flags.StringVar(&from, "from", "auto", "read a bare key as `KIND`: public-key, secret-key or auto")
+	flags.BoolVar(&secret, "secret", false, "include the secret key")
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// anyKey reads a key or certificate in whatever form it is in.
+// anyKey parses the input as a key or certificate in any format.
 func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, error) {
 	text, err := in.read()
 	if err != nil {
 		return nil, withPipeHint(cmd, in.path, err)
 	}
 	if len(text) > cert.MaxFile {
-		return nil, fmt.Errorf("%s: larger than %d octets", in.path, cert.MaxFile)
+		return nil, fmt.Errorf("%s is larger than %d bytes", in.path, cert.MaxFile)
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, byteOrderMark))
 	lines := bytes.Split(text, []byte("\n"))
@@ -144,25 +148,26 @@ func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, erro
 	return c, nil
 }
 
-// parseBareKey makes a certificate without metadata of a key.
+// parseBareKey returns a certificate with this key and no metadata.
 func parseBareKey(text string, secret bool) (*cert.Certificate, error) {
-	octets, err := parseKeyText(text)
+	raw, err := parseKeyText(text)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(octets)
+	defer clear(raw)
 	if secret {
-		key, err := curve.NewSecretKey(octets)
+		key, err := curve.NewSecretKey(raw)
 		return &cert.Certificate{Public: key.Public(), Secret: key}, err
 	}
-	c := &cert.Certificate{Public: curve.PublicKey(octets)}
+	c := &cert.Certificate{Public: curve.PublicKey(raw)}
 	return c, c.Public.Check()
 }
 
+// errKeyPair means that the public key is not the one of the secret key.
 var errKeyPair = errors.New("public key and secret key do not match")
 
-// parseKeyPair makes a certificate without metadata of two keys, which must
-// belong together.
+// parseKeyPair returns a certificate with these keys, which must match, and no
+// metadata.
 func parseKeyPair(public, secret string) (*cert.Certificate, error) {
 	p, err := parseBareKey(public, false)
 	if err != nil {
@@ -187,11 +192,11 @@ type keyJSON struct {
 	Metadata  metadataJSON `json:"metadata,omitempty"`
 }
 
-// metadataJSON is a list of name and value. It is also read from an object, and
-// then sorted by name.
+// metadataJSON is a list of names and values. It can also be parsed from an object,
+// and is then sorted by name.
 type metadataJSON []shownProperty
 
-// UnmarshalJSON reads a list or an object.
+// UnmarshalJSON parses a list or an object.
 func (m *metadataJSON) UnmarshalJSON(text []byte) error {
 	if !bytes.HasPrefix(text, []byte("{")) {
 		return json.Unmarshal(text, (*[]shownProperty)(m))
@@ -207,16 +212,16 @@ func (m *metadataJSON) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// parseJSON reads what the form json is, and what zcert show --json prints.
+// parseJSON parses the format json, which is also what zcert show --json prints.
 func parseJSON(text []byte) (*cert.Certificate, error) {
 	var j keyJSON
 	if err := json.Unmarshal(text, &j); err != nil {
 		// The errors of package json quote what they found, which may be a secret.
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("%w: wrong or cut off at offset %d", errJSON, syntax.Offset)
+			return nil, fmt.Errorf("%w: invalid or truncated at offset %d", errJSON, syntax.Offset)
 		}
-		return nil, fmt.Errorf("%w: want text in public_key and secret_key, and in metadata a list of name and value, or an object", errJSON)
+		return nil, fmt.Errorf("%w: expected text in key and secret_key, and in metadata a list of name and value, or an object", errJSON)
 	}
 	c, err := j.keys()
 	if err != nil {
@@ -231,7 +236,7 @@ func parseJSON(text []byte) (*cert.Certificate, error) {
 	return c, nil
 }
 
-// keys makes a certificate without metadata.
+// keys returns a certificate with these keys and no metadata.
 func (j *keyJSON) keys() (*cert.Certificate, error) {
 	switch {
 	case j.PublicKey != "" && j.SecretKey != "":
@@ -241,5 +246,5 @@ func (j *keyJSON) keys() (*cert.Certificate, error) {
 	case j.PublicKey != "":
 		return parseBareKey(j.PublicKey, false)
 	}
-	return nil, fmt.Errorf("%w: neither public_key nor secret_key", errJSON)
+	return nil, fmt.Errorf("%w: neither key nor secret_key", errJSON)
 }

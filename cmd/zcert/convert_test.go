@@ -141,8 +141,8 @@ func TestQuoting(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(strings.Replace(export(t, "kubernetes", key), "apiVersion", "apiversion", 1)), &kubernetes); err != nil {
 			t.Fatal(err)
 		}
-		octets, err := base64.StdEncoding.DecodeString(kubernetes.Data["ZMQ_CURVE_SECRETKEY"])
-		if err != nil || string(octets) != key || kubernetes.Metadata.Name != "zo--s--service" || kubernetes.Kind != "Secret" || kubernetes.APIVersion != "v1" {
+		raw, err := base64.StdEncoding.DecodeString(kubernetes.Data["ZMQ_CURVE_SECRETKEY"])
+		if err != nil || string(raw) != key || kubernetes.Metadata.Name != "zo--s--service" || kubernetes.Kind != "Secret" || kubernetes.APIVersion != "v1" {
 			t.Errorf("kubernetes: got %+v, %v, want %q", kubernetes, err, key)
 		}
 	}
@@ -288,7 +288,7 @@ func TestPublicOnly(t *testing.T) {
 	c := &cert.Certificate{Metadata: cert.Metadata{{Name: "name", Value: "manual"}}}
 	pair := curve.GenerateKey()
 	c.Public, c.Secret = pair.Public(), pair
-	octets := keyOctets(c)
+	raw := keyBytes(c)
 	file, err := c.AppendSecret(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +299,7 @@ func TestPublicOnly(t *testing.T) {
 			t.Errorf("%s names the secret key:\n%s", name, text)
 		}
 		for _, form := range keyForms {
-			secret := form.encode(octets)
+			secret := form.encode(raw)
 			inData := base64.StdEncoding.EncodeToString([]byte(secret))
 			if strings.Contains(text, secret) || strings.Contains(text, inData) {
 				t.Errorf("%s holds the secret key as %s", name, form.name)
@@ -395,20 +395,20 @@ func TestBadKeyText(t *testing.T) {
 	t.Parallel()
 	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
 	for _, tt := range []struct{ text, want string }{
-		{"", "nothing; expected 40 of Z85, 64 of hexadecimal, or 43 or 44 of base64"},
-		{secret[1:], "39 characters: Z85, 1 missing?"},
-		{secret + "xy", "42 characters: Z85, 2 too many?"},
-		{strings.Replace(secret, "Q", "\"", 1), "40 characters: Z85?"},
-		{strings.Repeat("#", 40), "40 characters: Z85?"},
-		{secret[:20] + " " + secret[20:], "41 characters, with blanks"},
-		{strings.Repeat("ab", 31) + "a", "63 characters: hexadecimal, 1 missing?"},
-		{strings.Repeat("ab", 32) + "a", "65 characters: hexadecimal, 1 too many?"},
-		{strings.Repeat("ab", 31) + "gg", "64 characters: hexadecimal? some are none of its digits"},
-		{strings.Repeat("a", 41) + "=", "42 characters: base64, 2 missing?"},
-		{strings.Repeat("a", 42) + "+", "43 characters: base64?"},                        // stray bits in the last
-		{strings.Repeat("+_", 21) + "A", "43 characters: base64?"},                       // both alphabets
+		{"", "empty; expected 40 characters of Z85, 64 of hex, or 43 or 44 of base64"},
+		{secret[1:], "39 characters, 1 short of Z85"},
+		{secret + "xy", "42 characters, 2 too many for Z85"},
+		{strings.Replace(secret, "Q", "\"", 1), "40 characters, but not valid Z85"},
+		{strings.Repeat("#", 40), "40 characters, but not valid Z85"},
+		{secret[:20] + " " + secret[20:], "41 characters, including spaces"},
+		{strings.Repeat("ab", 31) + "a", "63 characters, 1 short of hex"},
+		{strings.Repeat("ab", 32) + "a", "65 characters, 1 too many for hex"},
+		{strings.Repeat("ab", 31) + "gg", "64 characters, but not all are hex digits"},
+		{strings.Repeat("a", 41) + "=", "42 characters, 2 short of base64"},
+		{strings.Repeat("a", 42) + "+", "43 characters, but not valid base64"},           // stray bits in the last
+		{strings.Repeat("+_", 21) + "A", "43 characters, but not valid base64"},          // both alphabets
 		{strings.Repeat("a", 20) + "\n" + strings.Repeat("A", 22), "more than one line"}, // which a decoder passes over
-		{strings.Repeat("a", 50), "50 characters: base64, 7 too many?"},
+		{strings.Repeat("a", 50), "50 characters, 7 too many for base64"},
 	} {
 		_, err := parseKeyText(tt.text)
 		if !errors.Is(err, errKeyText) || !strings.Contains(err.Error(), tt.want) {
@@ -427,25 +427,25 @@ func FuzzKeyText(f *testing.F) {
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		octets, err := parseKeyText(text)
+		raw, err := parseKeyText(text)
 		if err != nil {
 			if !errors.Is(err, errKeyText) {
 				t.Errorf("%v", err)
 			}
 			return
 		}
-		if len(octets) != 32 {
-			t.Fatalf("%d octets", len(octets))
+		if len(raw) != 32 {
+			t.Fatalf("%d bytes", len(raw))
 		}
 		// It is what one of the forms writes, but for the case of hexadecimal and the
 		// padding of base64.
 		for _, form := range keyForms {
-			written := form.encode(octets)
+			written := form.encode(raw)
 			if written == text || strings.TrimSuffix(written, "=") == strings.TrimSuffix(text, "=") || strings.EqualFold(written, text) {
 				return
 			}
 		}
-		t.Errorf("%q is read as %x, which isn't written so", text, octets)
+		t.Errorf("%q is read as %x, which isn't written so", text, raw)
 	})
 }
 

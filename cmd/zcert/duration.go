@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// duration is a flag's value: a number and one of d, h and m.
+// duration is a flag's value: a number followed by d, h or m.
 type duration time.Duration
 
-// errDuration means that a text is no duration.
-var errDuration = errors.New("want a number and d, h or m, such as 90d")
+// errDuration means that a text is not a duration.
+var errDuration = errors.New("must be a number followed by d, h or m, such as 90d")
 
-// maxDuration keeps what is added to today in the years that a file can carry.
+// maxDuration keeps today plus a duration within the years that a certificate can
+// hold.
 const maxDuration = 200 * 365 * 24 * time.Hour
 
 func (d *duration) Set(s string) error {
@@ -26,13 +27,13 @@ func (d *duration) Set(s string) error {
 		return errDuration
 	}
 	if n > uint64(maxDuration/unit) {
-		return fmt.Errorf("more than %v", duration(maxDuration))
+		return fmt.Errorf("must be at most %v", duration(maxDuration))
 	}
 	*d = duration(n) * duration(unit)
 	return nil
 }
 
-// String writes it in the largest unit that fits.
+// String formats the duration in the largest unit that divides it.
 func (d duration) String() string {
 	switch t := time.Duration(d); {
 	case t == 0:
@@ -46,4 +47,4 @@ func (d duration) String() string {
 	}
 }
 
-func (*duration) Type() string { return "duration" }
+func (*duration) Type() string { return "DURATION" }

@@ -14,14 +14,14 @@ import (
 	"github.com/zcurve/zcurve/cert"
 )
 
-// Names of the variables: libzmq's options of the same name.
+// Variables named after libzmq's options.
 const (
 	publicVariable = "ZMQ_CURVE_PUBLICKEY"
 	secretVariable = "ZMQ_CURVE_SECRETKEY"
 )
 
-// exports are the forms that a certificate can be written in: with its secret
-// key, if it has one.
+// exports are the formats that convert writes. They include the secret key if the
+// certificate has one.
 var exports = func() map[string]func(*cert.Certificate) ([]byte, error) {
 	m := map[string]func(*cert.Certificate) ([]byte, error){
 		"czmq":       exportFile,
@@ -35,17 +35,17 @@ var exports = func() map[string]func(*cert.Certificate) ([]byte, error) {
 	}
 	for _, form := range keyForms {
 		m[form.name] = func(c *cert.Certificate) ([]byte, error) {
-			return []byte(form.encode(keyOctets(c)) + "\n"), nil
+			return []byte(form.encode(keyBytes(c)) + "\n"), nil
 		}
 	}
 	return m
 }()
 
-// exportNames are the forms, in order.
+// exportNames returns the names of the formats, sorted.
 func exportNames() []string { return slices.Sorted(maps.Keys(exports)) }
 
-// keyOctets are those of the secret key, or else of the public one.
-func keyOctets(c *cert.Certificate) []byte {
+// keyBytes returns the secret key, or the public key if there is none.
+func keyBytes(c *cert.Certificate) []byte {
 	if c.Secret.IsZero() {
 		return c.Public[:]
 	}
@@ -68,10 +68,10 @@ func exportJSON(c *cert.Certificate) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// variable is one of the environment.
+// variable is an environment variable.
 type variable struct{ name, value string }
 
-// variables are what a program needs in its environment.
+// variables returns the environment of a program that uses the keys.
 func variables(c *cert.Certificate) []variable {
 	v := []variable{{publicVariable, c.Public.String()}}
 	if !c.Secret.IsZero() {
@@ -80,8 +80,8 @@ func variables(c *cert.Certificate) []variable {
 	return v
 }
 
-// eachVariable makes a form of a head and a line for each variable, whose value
-// is quoted.
+// eachVariable returns a format that consists of a head and a line for each variable,
+// with its value quoted.
 func eachVariable(head, line string, quote *strings.Replacer) func(*cert.Certificate) ([]byte, error) {
 	return func(c *cert.Certificate) ([]byte, error) {
 		out := []byte(head)
@@ -95,8 +95,8 @@ func eachVariable(head, line string, quote *strings.Replacer) func(*cert.Certifi
 	}
 }
 
-// quoted is a text that YAML has between single quotes. Without them some would be
-// a time or a number for one of its readers and not for another.
+// quoted is a text between single quotes in YAML. Without them, some parsers would read
+// some keys as a time or a number.
 type quoted string
 
 // MarshalYAML returns a quoted scalar.
@@ -104,8 +104,8 @@ func (q quoted) MarshalYAML() (any, error) {
 	return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.SingleQuotedStyle, Value: string(q)}, nil
 }
 
-// exportCompose writes what goes into a compose file. Compose puts variables of
-// its own in the place of $NAME, even within quotes.
+// exportCompose writes a part of a compose file. Compose replaces $NAME with its own
+// variables, even between quotes.
 func exportCompose(c *cert.Certificate) ([]byte, error) {
 	type service struct {
 		Environment map[string]quoted `yaml:"environment"`
@@ -140,8 +140,8 @@ func exportKubernetes(c *cert.Certificate) ([]byte, error) {
 // maxLabel is the length of the longest DNS label (RFC 1123).
 const maxLabel = 63
 
-// labelOf makes a DNS label of a name, which Kubernetes and Compose both take, or
-// returns fallback if nothing is left of it.
+// labelOf turns a name into a DNS label, which Kubernetes and Compose both accept, or
+// returns fallback if no letter or digit remains.
 func labelOf(name, fallback string) string {
 	label := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {

@@ -17,31 +17,30 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// plainSuffix is what the name of a file with credentials of PLAIN ends with.
+// plainSuffix is the suffix of a file with PLAIN credentials.
 const plainSuffix = ".plain"
 
-// maxFileName is the length in octets of the longest name that a file gets, before
-// suffixes.
+// maxFileName is the length of the longest file name in bytes, without suffixes.
 const maxFileName = 200
 
 func newExtract() *cobra.Command {
 	var x extraction
 	cmd := &cobra.Command{
 		Use:   "extract FILE|-",
-		Short: "Find the armored certificates in a text",
-		Long: `Extract finds all armored certificates in a text, such as a mail, whether they are
-quoted or indented there. They go to stdout, or with --out into files of a
-directory: NAME.key, and NAME.key_secret if there is a secret key.
+		Short: "Extract armored certificates from text",
+		Long: `Extract finds all armored certificates in a text, such as an email, even if they are
+quoted or indented. It prints them, or with --out writes them to files: NAME.key,
+and NAME.key_secret if there is a secret key.
 
-One that is damaged is told, and doesn't hide the others; the exit code is then 1.
-One that is sealed needs zcert open.`,
+Extract reports a damaged certificate, continues with the next one, and exits 1.
+Open sealed certificates with zcert open.`,
 		Example: `  zcert extract mail.txt --out inbox
   pbpaste | zcert extract -`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return x.run(cmd, args[0], func(e *cert.Envelope) (*cert.Envelope, error) {
 				if e.IsSealed() {
-					return nil, fmt.Errorf("%w to %s: zcert open %s --with its secret certificate", cert.ErrSealed, e.SealedTo, args[0])
+					return nil, cli.Hintf(fmt.Errorf("sealed to %s", e.SealedTo), "open it: zcert open %s --with FILE.key_secret", args[0])
 				}
 				return e, nil
 			})
@@ -56,18 +55,18 @@ func newOpen() *cobra.Command {
 	var x extraction
 	cmd := &cobra.Command{
 		Use:   "open FILE|- --with MINE.key_secret",
-		Short: "Open what was sealed to you",
-		Long: `Open decrypts a sealed certificate, wherever it stands in a text, and tells by
-which key it was sealed. It goes to stdout, or with --out into files of a
-directory, as with zcert extract.
+		Short: "Decrypt a sealed certificate",
+		Long: `Open finds sealed certificates in a text and decrypts those sealed to
+MINE.key_secret. It prints the key that sealed each one, and the certificate, or
+with --out writes files as zcert extract does.
 
-Whose that key is only you can know. Whoever can open it could have sealed it
-himself, so it proves nothing to others.`,
+Compare the sender's key with one you know. A seal proves its sender to you only:
+you could have made it yourself.`,
 		Example: `  zcert open mail.txt --with alice.key_secret --out inbox`,
 		Args:    cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if with == "" {
-				return cli.Usagef("want --with MINE.key_secret: to whom was it sealed?")
+				return cli.Usagef("--with is required: the secret certificate it was sealed to")
 			}
 			me, err := loadSecret(cmd, with, passphraseFile)
 			if err != nil {
@@ -76,11 +75,11 @@ himself, so it proves nothing to others.`,
 			defer me.Secret.Wipe()
 			return x.run(cmd, args[0], func(e *cert.Envelope) (*cert.Envelope, error) {
 				if !e.IsSealed() {
-					return nil, fmt.Errorf("not sealed: zcert extract %s", args[0])
+					return nil, cli.Hint(errors.New("not sealed"), "extract it: zcert extract "+args[0])
 				}
 				opened, by, err := e.Open(me.Secret)
 				if err == nil && by == (curve.PublicKey{}) {
-					cli.Note(cmd, "sealed by nobody known")
+					cli.Note(cmd, "sealed anonymously: the sender is unknown")
 				} else if err == nil {
 					cli.Note(cmd, "sealed by %s", by)
 				}
@@ -88,13 +87,13 @@ himself, so it proves nothing to others.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&with, "with", "", "the recipient's secret certificate `FILE`")
+	cmd.Flags().StringVar(&with, "with", "", "decrypt with the secret certificate in `FILE` (required)")
 	x.addFlags(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// extraction is where extract and open put what they find.
+// extraction holds the options of extract and open.
 type extraction struct {
 	dir    string
 	force  bool
@@ -102,12 +101,12 @@ type extraction struct {
 }
 
 func (x *extraction) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&x.dir, "out", "", "write files into this `DIR`")
-	cmd.Flags().BoolVar(&x.force, "force", false, "replace files that exist")
-	cmd.Flags().BoolVar(&x.asJSON, "json", false, "say what was found as JSON on stdout, instead of its text")
+	cmd.Flags().StringVar(&x.dir, "out", "", "write files to `DIR` instead of printing them")
+	cmd.Flags().BoolVar(&x.force, "force", false, "overwrite existing files")
+	cmd.Flags().BoolVar(&x.asJSON, "json", false, "print a list of what was found as JSON, instead of the certificates")
 }
 
-// extracted is what extract says of one block as JSON.
+// extracted is the JSON of one block.
 type extracted struct {
 	Line        int               `json:"line"`
 	Error       string            `json:"error,omitempty"`
@@ -119,7 +118,7 @@ type extracted struct {
 	Files       []string          `json:"files,omitempty"`
 }
 
-// run finds the blocks in a text, has each read, and puts it where it shall go.
+// run finds the blocks in a text, and prints or saves what clear makes of each.
 func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envelope) (*cert.Envelope, error)) error {
 	in, err := open(cmd, path)
 	if err != nil {
@@ -131,7 +130,7 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 	}
 	blocks := cert.Extract(text)
 	if len(blocks) == 0 {
-		return fmt.Errorf("%s: no armored certificate in it", in.path)
+		return cli.Hint(fmt.Errorf("%s contains no armored certificate", in.path), `"zcert armor FILE" prints one`)
 	}
 	results := []extracted{}
 	var errs []error
@@ -151,17 +150,17 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 		}
 	}
 	if found {
-		// What is sealed to others isn't meant for this one.
+		// The rest may be sealed to other recipients.
 		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cert.ErrNotRecipient) })
 	}
 	return printAll(cmd, errs)
 }
 
-// block reads one block, and puts it where it shall go.
+// block prints or saves one block.
 func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(*cert.Envelope) (*cert.Envelope, error)) (extracted, error) {
 	result := extracted{Line: block.Line}
 	if block.Err != nil {
-		// The place is that of the block already.
+		// The caller adds the place.
 		return result, errors.Unwrap(block.Err)
 	}
 	e := block.Envelope
@@ -196,8 +195,8 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 	return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic, false)
 }
 
-// put writes a text to stdout, or saves it in a file that is named for what the
-// metadata calls it, or else for fallback.
+// put prints a certificate or login, or saves it to a file named after its metadata,
+// or after fallback if that has no name.
 func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Metadata, fallback, suffix string,
 	appendText func([]byte) ([]byte, error), save func(path string, options ...cert.SaveOption) error, isSecret bool,
 ) error {
@@ -220,7 +219,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 	}
 	path := filepath.Join(x.dir, safeFileName(name)+suffix)
 	if err := save(path, replaceIf(x.force)...); errors.Is(err, fs.ErrExist) {
-		return cli.Hint(err, "--force replaces it")
+		return cli.Hint(err, "pass --force to overwrite it")
 	} else if err != nil {
 		return err
 	}
@@ -234,11 +233,11 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 	return nil
 }
 
-// reserved are the names that are devices on Windows, with whatever suffix.
+// reserved matches the names of devices on Windows, with any suffix.
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\.|$)`)
 
-// safeFileName makes of a name one that can't lead out of a directory, nor hide
-// in it, nor be a device: who made the certificate chose the name.
+// safeFileName returns a file name for a name that somebody else chose: it stays in
+// its directory, and is neither hidden nor a device.
 func safeFileName(name string) string {
 	safe := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@", r) {

@@ -11,12 +11,11 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// fileList is the files that a command works on: its arguments, and what a file
-// lists.
+// fileList holds the flag for a file that lists more arguments.
 type fileList struct{ from string }
 
 func (l *fileList) addFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.from, "files-from", "", "read more names of files from `LIST`, one on each line (- for stdin)")
+	cmd.Flags().StringVar(&l.from, "files-from", "", "read more files from `LIST`, one per line (- for stdin)")
 }
 
 // names returns the arguments and the names in the list. There need not be any.
@@ -49,7 +48,7 @@ func (l *fileList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	for line := range bytes.Lines(text) {
 		name := string(bytes.TrimRight(line, "\r\n"))
 		if name == "-" {
-			return nil, fmt.Errorf("%s: - is no name of a file in a list", l.from)
+			return nil, fmt.Errorf("%s: - cannot be in a list of files", l.from)
 		}
 		if name != "" {
 			names = append(names, name)
@@ -63,7 +62,7 @@ func (l *fileList) some(cmd *cobra.Command, args []string) ([]string, error) {
 	names, err := l.names(cmd, args)
 	if err == nil && len(names) == 0 {
 		if l.from != "" {
-			return nil, fmt.Errorf("%s: no names of files in it", l.from)
+			return nil, fmt.Errorf("%s: contains no file names", l.from)
 		}
 		return nil, cli.SomeArgs("FILE")(cmd, args)
 	}

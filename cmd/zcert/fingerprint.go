@@ -17,11 +17,12 @@ func newFingerprint() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "fingerprint FILE|-",
-		Short: "Print what to compare with the owner of a key",
-		Long: `Fingerprint prints the SHA-256 of the public key of a certificate, or of an
-authority, in two forms: a line to copy, and 16 numbered groups of digits to read aloud. Call the owner,
-and ask for any four or more groups by their numbers, of your own choice: "what
-are 3, 9, 12 and 14?" If they are the same, so is the key.`,
+		Short: "Print a key's fingerprint, to compare by phone",
+		Long: `Fingerprint prints the SHA-256 of the public key of a certificate or an authority
+in two forms: a line to copy, and 16 numbered groups of digits to read aloud.
+
+To check a key, call its owner, who runs the same command, and ask for any four
+groups or more: "What are 3, 9, 12 and 14?" If they match, so does the key.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := open(cmd, args[0])
@@ -51,11 +52,11 @@ are 3, 9, 12 and 14?" If they are the same, so is the key.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// fingerprinted reads the key of a certificate or of an authority, whose fingerprints
+// fingerprinted returns the key of a certificate or an authority, whose fingerprints
 // are computed in the same way.
 func (in input) fingerprinted(cmd *cobra.Command) (curve.PublicKey, error) {
 	c, err := in.certificate(cmd)
@@ -73,10 +74,10 @@ func (in input) fingerprinted(cmd *cobra.Command) (curve.PublicKey, error) {
 func newPubkey() *cobra.Command {
 	return &cobra.Command{
 		Use:   "pubkey FILE|-",
-		Short: "Print the public key of a secret, on one line",
-		Long: `Pubkey prints the public key of a certificate as 40 characters of Z85, or that of
-an authority. FILE - is stdin, which can also be a bare secret key in Z85, base64
-or hexadecimal.`,
+		Short: "Print the public key on one line",
+		Long: `Pubkey prints the public key of a certificate as 40 characters of Z85, or the key
+of an authority. If FILE is -, pubkey reads stdin, which can also be a bare secret
+key in Z85, base64 or hex.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := open(cmd, args[0])
@@ -93,7 +94,7 @@ or hexadecimal.`,
 	}
 }
 
-// publicKey reads the public key of a certificate, an authority or a bare secret
+// publicKey returns the public key of a certificate, an authority or a bare secret
 // key.
 func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
 	text, err := in.read()

@@ -16,17 +16,17 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// publicSuffix is what the name of a public certificate's file ends with.
+// publicSuffix is the suffix of a public certificate's file name.
 const publicSuffix = ".key"
 
-// maxCount is how many identities are made at once, at most.
+// maxCount limits --count.
 const maxCount = 1_000_000
 
-// generator is what gen was told to do.
+// generator holds the options of gen.
 type generator struct {
 	metadata cert.Metadata
 	force    bool
-	password []byte // empty: the secrets are not locked
+	password []byte // empty if the secret keys are not to be locked
 }
 
 func newGen() *cobra.Command {
@@ -36,13 +36,17 @@ func newGen() *cobra.Command {
 	var passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "gen NAME",
-		Short: "Make a new identity: NAME.key and NAME.key_secret",
-		Long: `Gen makes a new key pair and writes it to two files: NAME.key, which is public,
+		Short: "Generate a key pair: NAME.key and NAME.key_secret",
+		Long: `Gen generates a key pair and writes it to two files: NAME.key, which is public,
 and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
-read both, unless the secret is locked with a passphrase.
+read both, unless the secret key is locked.
 
-With --count, it makes many: NAME-1, NAME-2 and so on, with as many digits as
-the last one has. If one can't be made, none are.`,
+NAME can be a path. Its last element becomes the certificate's name, unless you
+set another with --meta name=OTHER.
+
+With --count N, gen creates N identities, NAME-1 to NAME-N, numbered with leading
+zeros. If one of them fails, gen removes the others; with --force it keeps those
+it has already replaced. With --lock, all of them get the same passphrase.`,
 		Example: `  zcert gen alice
   zcert gen alice --meta email=alice@example.org --meta group=traders
   zcert gen alice --lock
@@ -53,7 +57,7 @@ the last one has. If one can't be made, none are.`,
 				return err
 			}
 			if cmd.Flags().Changed("count") && (count < 1 || count > maxCount) {
-				return cli.Usagef("--count %d: want 1 to %d", count, maxCount)
+				return cli.Usagef("--count %d: must be between 1 and %d", count, maxCount)
 			}
 			g := generator{force: force}
 			var err error
@@ -74,34 +78,34 @@ the last one has. If one can't be made, none are.`,
 	}
 	flags := cmd.Flags()
 	metadataFlag(cmd, &meta)
-	flags.BoolVar(&force, "force", false, "replace files that exist")
-	flags.BoolVar(&asJSON, "json", false, "say what was written as JSON on stdout")
-	flags.IntVar(&count, "count", 1, "make `N` identities, with numbered names")
+	flags.BoolVar(&force, "force", false, "overwrite existing files")
+	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	flags.IntVar(&count, "count", 1, "create `N` identities with numbered names")
 	flags.BoolVar(&lock, "lock", false, "lock the secret key with a passphrase")
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// checkFileName refuses a name that no certificate's file can have, or whose
-// directory isn't there.
+// checkFileName refuses a name that cannot be a certificate's file name, or whose
+// directory does not exist.
 func checkFileName(name string) error {
 	base := filepath.Base(name)
 	if name == "" || strings.HasSuffix(name, "/") || base == "." || base == ".." {
-		return cli.Usagef("%q is no name for a file", name)
+		return cli.Hint(cli.Usagef("%q is not a file name", name), "pass a name or a path, such as alice or devices/alice")
 	}
 	if strings.HasSuffix(name, publicSuffix) || strings.HasSuffix(name, publicSuffix+cert.SecretSuffix) {
-		return cli.Usagef("NAME is %q: give it without the suffix, which is added", name)
+		return cli.Hint(cli.Usagef("NAME %q already has a suffix", name), "leave it off; zcert adds it")
 	}
 	dir := filepath.Dir(name)
 	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cli.Hint(fmt.Errorf("%s: no such directory", dir), "mkdir -p "+dir)
+		return cli.Hint(fmt.Errorf("%s: no such directory", dir), "create it first: mkdir -p "+dir)
 	} else if err == nil && !info.IsDir() {
 		return fmt.Errorf("%s: not a directory", dir)
 	}
 	return nil
 }
 
-// generated is what gen says as JSON.
+// generated is the JSON that gen prints.
 type generated struct {
 	Name      string `json:"name"`
 	PublicKey string `json:"public_key"`
@@ -109,7 +113,7 @@ type generated struct {
 	Secret    string `json:"secret"`
 }
 
-// make makes an identity and writes its files.
+// make creates an identity and writes its files.
 func (g *generator) make(name string) (generated, error) {
 	c := cert.Generate("")
 	c.Metadata = withName(g.metadata, filepath.Base(name))
@@ -122,20 +126,20 @@ func (g *generator) make(name string) (generated, error) {
 	path := name + publicSuffix
 	if err := c.Save(path, replaceIf(g.force)...); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			err = cli.Hint(err, "choose another name, or give --force to replace both files: the keys in them will be lost")
+			err = cli.Hint(err, "choose another name, or pass --force to overwrite both files; the old keys are lost")
 		}
 		return generated{}, err
 	}
 	return generated{Name: c.Name(), PublicKey: c.Public.String(), Public: path, Secret: path + cert.SecretSuffix}, nil
 }
 
-// one makes one identity.
+// one creates one identity.
 func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
 	made, err := g.make(name)
 	if err != nil {
 		return err
 	}
-	// What was written may have to be warned of.
+	// Reading it again prints warnings about the metadata.
 	if _, err := load(cmd, made.Public); err != nil {
 		return err
 	}
@@ -143,17 +147,17 @@ func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
 		return writeJSON(cmd, made)
 	}
 	cli.Note(cmd, `public certificate: %[1]s
-secret certificate: %[2]s (keep it where it is used)
+secret certificate: %[2]s (keep it secret)
 next: zcert show %[1]s
-      cp %[1]s CLIENTS/   lets its owner in where zauth serves --keystore dir:CLIENTS`, made.Public, made.Secret)
+      cp %[1]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.Public, made.Secret, printable(filepath.Base(name)))
 	return nil
 }
 
-// many makes count identities, or none.
+// many creates count identities, or none.
 func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool) error {
 	start := time.Now()
 	made := make([]generated, count)
-	if err := each(cmd, count, "making identities", false, func(i int) (err error) {
+	if err := each(cmd, count, "creating identities", false, func(i int) (err error) {
 		made[i], err = g.make(fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1))
 		return err
 	}); err != nil {
@@ -173,8 +177,8 @@ func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool
 	took := time.Since(start)
 	first, last := made[0], made[count-1]
 	cli.Note(cmd, `public certificates: %s to %s
-secret certificates: %s to %s (keep each where it is used)
-made %d in %.1f s: %.0f a second`, first.Public, last.Public, first.Secret, last.Secret,
+secret certificates: %s to %s (keep them secret)
+created %d in %.1f s: %.0f per second`, first.Public, last.Public, first.Secret, last.Secret,
 		count, took.Seconds(), float64(count)/took.Seconds())
 	return nil
 }

@@ -19,25 +19,24 @@ import (
 	"github.com/zcurve/zcurve/internal/regular"
 )
 
-// addModeFlags adds what says how strict to be with secrets that others can
-// read.
+// addModeFlags adds the flags for secret files that other users can read.
 func addModeFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.Bool("strict", false, "refuse a secret file that other users can read, instead of warning")
-	flags.Bool("allow-group", false, "let the group of a secret file read it")
+	flags.Bool("strict", false, "fail, instead of warning, if other users can read a secret file")
+	flags.Bool("allow-group", false, "accept secret files that their group can read")
 }
 
-// stdinName is what messages call stdin.
+// stdinName stands for stdin in messages.
 const stdinName = "stdin"
 
-// input is a file, or stdin, that can be read as more than one thing.
+// input is a file or stdin, whose content can be parsed in several ways.
 type input struct {
 	path   string
-	text   []byte // what came from stdin
-	isRead bool   // from stdin
+	text   []byte // of stdin
+	isRead bool   // whether it is stdin
 }
 
-// open takes a file or, for "-", all of stdin.
+// open returns a file as input or, for "-", all of stdin.
 func open(cmd *cobra.Command, path string) (input, error) {
 	if path != "-" {
 		return input{path: path}, nil
@@ -46,17 +45,16 @@ func open(cmd *cobra.Command, path string) (input, error) {
 	return input{path: stdinName, text: text, isRead: true}, err
 }
 
-// maxText is the size in octets of the longest text that is read. Only a test
-// changes it.
+// maxText is the size of the largest input in bytes. Only a test changes it.
 var maxText = 64 << 20
 
 func readAll(r io.Reader, name string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, int64(maxText)+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s failed: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(text) > maxText {
-		return nil, fmt.Errorf("%s: larger than %d octets", name, maxText)
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxText)
 	}
 	return text, nil
 }
@@ -82,7 +80,7 @@ func (in input) read() ([]byte, error) {
 	return readAll(f, in.path)
 }
 
-// checkMode tells of a file with a secret that other users can read, which is what.
+// checkMode warns if other users can read the file. what names the secret in it.
 func (in input) checkMode(cmd *cobra.Command, what string) error {
 	if in.isRead || runtime.GOOS == "windows" {
 		return nil
@@ -95,34 +93,35 @@ func (in input) checkMode(cmd *cobra.Command, what string) error {
 		Text: fmt.Sprintf("mode %04o: other users can read this %s: chmod 600 %s", info.Mode().Perm(), what, in.path)})
 }
 
-// withPipeHint tells what to do about an argument that is a pipe or a device.
+// withPipeHint adds a hint to err if path is an argument, and a pipe or a device.
 func withPipeHint(cmd *cobra.Command, path string, err error) error {
 	if !errors.Is(err, regular.ErrNotRegular) || !slices.Contains(cmd.Flags().Args(), path) {
 		return err
 	}
 	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		return cli.Hint(err, fmt.Sprintf("to read a pipe, give - as FILE: %s - < %s", cmd.CommandPath(), path))
+		return cli.Hint(err, fmt.Sprintf("to read a pipe, pass - as FILE: %s - < %s", cmd.CommandPath(), path))
 	}
 	return err
 }
 
-// certificate reads it as a certificate. Warnings go to stderr, as with all that
-// is read here.
+// certificate parses the input as a certificate. Like the methods below, it prints
+// warnings.
 func (in input) certificate(cmd *cobra.Command) (*cert.Certificate, error) {
 	return readAs(cmd, in, cert.Load, cert.Parse, func(c *cert.Certificate) []cert.Warning { return c.Warnings })
 }
 
-// authority reads it as an authority.
+// authority parses the input as an authority.
 func (in input) authority(cmd *cobra.Command) (*cert.Authority, error) {
 	return readAs(cmd, in, cert.LoadAuthority, cert.ParseAuthority, func(a *cert.Authority) []cert.Warning { return a.Warnings })
 }
 
-// plain reads it as credentials of PLAIN.
+// plain parses the input as PLAIN credentials.
 func (in input) plain(cmd *cobra.Command) (*cert.Plain, error) {
 	return readAs(cmd, in, cert.LoadPlain, cert.ParsePlain, func(p *cert.Plain) []cert.Warning { return p.Warnings })
 }
 
-// revocations reads it as a revocation list of an authority that is trusted.
+// revocations parses the input as a revocation list, which an authority must have
+// signed that isAuthority accepts.
 func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
 	return readAs(cmd, in, func(path string) (*cert.RevocationList, error) {
 		return cert.LoadRevocations(path, isAuthority)
@@ -131,7 +130,7 @@ func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityK
 	}, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
 }
 
-// readAs reads the input as a T.
+// readAs parses the input as a T.
 func readAs[T any](cmd *cobra.Command, in input,
 	load func(path string) (*T, error), parse func(text []byte) (*T, error), warnings func(*T) []cert.Warning,
 ) (*T, error) {
@@ -167,9 +166,9 @@ func load(cmd *cobra.Command, path string) (*cert.Certificate, error) {
 	return in.certificate(cmd)
 }
 
-// tell tells a warning about what was read from path. A secret that others can
-// read is refused if it should be. The group may read it with --allow-group, and
-// where Kubernetes mounted it: there the group is that of the pod.
+// tell prints a warning about a file. With --strict, it returns an error if other
+// users can read a secret. The file's group may read it with --allow-group, and in a
+// volume of Kubernetes, where it is the pod's group.
 func tell(cmd *cobra.Command, path string, w cert.Warning) error {
 	if w.Mode != 0 {
 		allowGroup, _ := cmd.Flags().GetBool("allow-group")
@@ -188,14 +187,14 @@ func tell(cmd *cobra.Command, path string, w cert.Warning) error {
 	return nil
 }
 
-// isKubernetesMount reports whether path is a file of a volume that Kubernetes
-// mounted: a link through a directory ..data, which it exchanges as a whole.
+// isKubernetesMount reports whether path is in a volume of Kubernetes: a link through
+// a directory ..data, which Kubernetes replaces as a whole.
 func isKubernetesMount(path string) bool {
 	target, err := os.Readlink(path)
 	return err == nil && strings.HasPrefix(target, "..data/")
 }
 
-// printable returns a text that does nothing to a terminal: as it is, or quoted.
+// printable returns text unchanged, or quoted if a terminal could act on it.
 func printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
@@ -234,16 +233,16 @@ func unlockWith(cmd *cobra.Command, path, passphraseFile string, unlock func([]b
 
 // metadataFlag adds --meta to a command.
 func metadataFlag(cmd *cobra.Command, meta *[]string) {
-	cmd.Flags().StringArrayVar(meta, "meta", nil, "`name=value` to say of the owner; repeatable")
+	cmd.Flags().StringArrayVar(meta, "meta", nil, "add `NAME=VALUE` to the metadata; repeatable")
 }
 
-// parseMetadata reads what --meta gave.
+// parseMetadata parses the values of --meta.
 func parseMetadata(meta []string) (cert.Metadata, error) {
 	var metadata cert.Metadata
 	for _, m := range meta {
 		name, value, ok := strings.Cut(m, "=")
 		if !ok {
-			return nil, cli.Usagef("--meta %q: want name=value", m)
+			return nil, cli.Usagef("--meta %q: must be NAME=VALUE", m)
 		}
 		metadata = append(metadata, struct{ Name, Value string }{name, value})
 	}

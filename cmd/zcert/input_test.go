@@ -24,7 +24,7 @@ func (endless) Read(p []byte) (int, error) {
 // It doesn't run in parallel, since it changes the limit.
 func TestMaxText(t *testing.T) {
 	if maxText != 64<<20 {
-		t.Errorf("the longest text has %d octets", maxText)
+		t.Errorf("the longest text has %d bytes", maxText)
 	}
 	defer func(n int) { maxText = n }(maxText)
 	maxText = 1000
@@ -34,12 +34,12 @@ func TestMaxText(t *testing.T) {
 	for _, args := range [][]string{{"show", "-"}, {"extract", "-"}, {"pubkey", "-"}, {"convert", "-", "--to", "hex"}, {"extract", file}} {
 		var out, stderr strings.Builder
 		code := cli.Run(t.Context(), newRoot(), args, endless{}, &out, &stderr)
-		if code != cli.ExitFailed || !strings.HasSuffix(stderr.String(), ": larger than 1000 octets\n") || out.Len() > 0 {
+		if code != cli.ExitFailed || !strings.HasSuffix(stderr.String(), " is larger than 1000 bytes\n") || out.Len() > 0 {
 			t.Errorf("zcert %q: exit code %d: %s%s", args, code, out.String(), stderr.String())
 		}
 	}
 	text, err := readAll(strings.NewReader(strings.Repeat("#", maxText)), "text")
 	if err != nil || len(text) != maxText {
-		t.Errorf("%d octets: %v", len(text), err)
+		t.Errorf("%d bytes: %v", len(text), err)
 	}
 }

@@ -10,18 +10,17 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// lockable is what has a secret key that can be locked: a certificate or an
-// authority.
+// lockable is a certificate or an authority, whose secret key can be locked.
 type lockable interface {
 	Lock(passphrase []byte) error
 	Unlock(passphrase []byte) error
 	AppendSecret(dst []byte) ([]byte, error)
 }
 
-// loadLockable reads the file of either, and tells whether it is locked.
+// loadLockable reads a certificate or an authority, and reports whether it is locked.
 func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err error) {
 	if path == "-" {
-		return nil, false, cli.Usagef("FILE is -: %s changes a file in place, and stdin isn't one", cmd.CommandPath())
+		return nil, false, cli.Usagef("FILE is -: %s changes a file in place, and cannot change stdin", cmd.CommandPath())
 	}
 	in := input{path: path}
 	c, err := in.certificate(cmd)
@@ -42,7 +41,7 @@ func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err
 }
 
 // lockInPlace locks a secret with a new passphrase, from a file or the terminal, and
-// writes it to path. flag is the one that gives the file.
+// writes it to path. flag is the flag for the passphrase's file.
 func lockInPlace(cmd *cobra.Command, path string, secret lockable, passphraseFile, flag string) error {
 	p, err := newPassphrase(cmd, passphraseFile, flag)
 	if err != nil {
@@ -59,11 +58,10 @@ func newLock() *cobra.Command {
 	var passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "lock FILE",
-		Short: "Lock a secret key with a passphrase",
-		Long: `Lock puts the secret key of a certificate, or of an authority, under a
-passphrase, in place. The file still shows name, public key and validity. Nothing
-in it can be changed until it is unlocked. Programs other than these can't use
-the key meanwhile.`,
+		Short: "Encrypt a secret key with a passphrase",
+		Long: `Lock encrypts the secret key of a certificate or an authority with a passphrase, in
+place. The name, the public key and the validity period stay readable, but nothing
+in the file can change until you unlock it. Other programs cannot use a locked key.`,
 		Example: `  zcert lock alice.key_secret
   zcert lock acme.authority_secret --passphrase-file passphrase.txt`,
 		Args: cli.OneArg("FILE"),
@@ -74,11 +72,11 @@ the key meanwhile.`,
 				return err
 			}
 			if locked {
-				return cli.Hint(fmt.Errorf("%s: %w already", path, cert.ErrLocked), "zcert unlock "+path)
+				return cli.Hint(fmt.Errorf("%s: already locked", path), "to change the passphrase: zcert passphrase "+path)
 			}
-			// What can't be locked needs no passphrase.
+			// Without a secret key, zcert need not ask for a passphrase.
 			if err := secret.Lock(nil); !errors.Is(err, cert.ErrNoPassphrase) {
-				return fmt.Errorf("%s: %w", path, err)
+				return withSecretHint(fmt.Errorf("%s: no secret key in this file", path), path)
 			}
 			if err := lockInPlace(cmd, path, secret, passphraseFile, "--passphrase-file FILE"); err != nil {
 				return err
@@ -95,9 +93,9 @@ func newUnlock() *cobra.Command {
 	var passphraseFile string
 	cmd := &cobra.Command{
 		Use:   "unlock FILE",
-		Short: "Unlock a secret key, which then lies in clear",
-		Long: `Unlock takes the passphrase off the secret key of a certificate, or of an authority,
-in place. Who can read the file can use the key then.`,
+		Short: "Remove the passphrase from a secret key",
+		Long: `Unlock decrypts a locked secret key in its file. Afterwards, anyone who can read
+the file can use the key.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
@@ -106,7 +104,7 @@ in place. Who can read the file can use the key then.`,
 				return err
 			}
 			if !locked {
-				return fmt.Errorf("%s: the secret key isn't locked", path)
+				return fmt.Errorf("%s: not locked", path)
 			}
 			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
 				return err
@@ -114,7 +112,7 @@ in place. Who can read the file can use the key then.`,
 			if err := saveInPlace(path, secret.AppendSecret, secretInPlace); err != nil {
 				return err
 			}
-			cli.Note(cmd, "unlocked: %s (who can read it can use the key)", path)
+			cli.Note(cmd, "unlocked: %s (anyone who can read this file can use the key)", path)
 			return nil
 		},
 	}
@@ -127,9 +125,9 @@ func newPassphraseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "passphrase FILE",
 		Short: "Change the passphrase of a locked secret key",
-		Long: `Passphrase unlocks the secret key of a certificate, or of an authority, and locks
-it with another passphrase, in place. The key never lies on the disk unlocked. Copies
-of the file that were made before still open with the old passphrase.`,
+		Long: `Passphrase decrypts a locked secret key with the old passphrase and encrypts it with
+a new one, in place. The unlocked key is never written to disk. The old passphrase
+still opens copies that you made before.`,
 		Example: `  zcert passphrase acme.authority_secret
   zcert passphrase acme.authority_secret --passphrase-file old.txt --new-passphrase-file new.txt`,
 		Args: cli.OneArg("FILE"),
@@ -143,7 +141,7 @@ of the file that were made before still open with the old passphrase.`,
 				return err
 			}
 			if !locked {
-				return cli.Hint(fmt.Errorf("%s: the secret key isn't locked", path), "zcert lock "+path)
+				return cli.Hint(fmt.Errorf("%s: not locked", path), "to lock it: zcert lock "+path)
 			}
 			if err := unlockWith(cmd, path, oldFile, secret.Unlock); err != nil {
 				return err
@@ -156,6 +154,6 @@ of the file that were made before still open with the old passphrase.`,
 		},
 	}
 	passphraseFlag(cmd, &oldFile)
-	cmd.Flags().StringVar(&newFile, "new-passphrase-file", "", "read the new passphrase from `FILE` (- for stdin), without its last line end")
+	cmd.Flags().StringVar(&newFile, "new-passphrase-file", "", "read the new passphrase from `FILE` (- for stdin); a final newline is ignored")
 	return cmd
 }

@@ -1,5 +1,5 @@
-// Zcert makes, shows, protects and signs CURVE certificates, the keys of ZeroMQ
-// peers.
+// Zcert creates, protects, signs and revokes CURVE certificates, which hold the keys
+// of ZeroMQ peers.
 package main
 
 import (
@@ -14,15 +14,19 @@ func main() { cli.Main(newRoot()) }
 func newRoot() *cobra.Command {
 	root := cli.Root(&cobra.Command{
 		Use:   "zcert",
-		Short: "Make, protect and sign ZeroMQ certificates",
-		Long: `Zcert makes and looks after CURVE certificates, the keys of ZeroMQ peers. An
-identity has two files: NAME.key is public, NAME.key_secret is secret. An
-authority, which signs certificates, has NAME.authority and NAME.authority_secret.
+		Short: "Create and manage ZeroMQ certificates",
+		Long: `Zcert creates and manages CURVE certificates, which hold the keys of ZeroMQ
+peers.
 
-No secret is ever given on the command line: it is read from a file, stdin, or
-the terminal. Commands that make files replace none that exist without --force. Some
-change a file in place, as a whole or not at all: sign, revoke, lock, unlock and
-passphrase. So do store add, rm, revoke and import.`,
+An identity has two files: NAME.key is public, and NAME.key_secret holds the
+secret key. An authority, which signs certificates, has NAME.authority and
+NAME.authority_secret.
+
+Zcert reads secrets from a file, stdin or the terminal, never from the command
+line. A command that creates files overwrites none without --force. These commands
+change a file in place, completely or not at all: sign, revoke, lock, unlock and
+passphrase. The store commands add, rm, revoke, unrevoke and import change a
+keystore.`,
 	}, "zcert gen NAME")
 	addModeFlags(root)
 	root.AddCommand(

@@ -8,15 +8,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// writers is how many files are on their way to the disk at a time.
+// writers is the number of files that are written at once.
 const writers = 16
 
-// shownEach is how many files are told of each; of more, there is a summary.
+// shownEach is the number of files that are listed; of more, there is a summary.
 const shownEach = 20
 
-// each calls work with every number below count, some at a time, and shows how far
-// it is on a terminal, unless it is to be quiet. It stops at the first error, or when
-// the command is canceled.
+// each calls work with every number below count, several at a time, and shows its
+// progress. It stops at the first error, or when the command is canceled.
 func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i int) error) error {
 	bar := progress(cmd, count, what, quiet)
 	var next atomic.Int64

@@ -15,23 +15,23 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// maxPassphrase is the size of the longest passphrase in octets.
+// maxPassphrase is the size of the longest passphrase in bytes.
 const maxPassphrase = 1024
 
-// madeWords is how many words a passphrase has that is made here: of 7,776 each,
-// which is 90 bits.
+// madeWords is the number of words in a generated passphrase, each one of 7,776:
+// 90 bits.
 const madeWords = 7
 
-// errMismatch means that a passphrase was not typed twice the same.
-var errMismatch = errors.New("the two passphrases differ")
+// errMismatch means that a new passphrase and its repetition differ.
+var errMismatch = errors.New("passphrases do not match")
 
 // passphraseFlag adds --passphrase-file to a command.
 func passphraseFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "passphrase-file", "", "read the passphrase from `FILE` (- for stdin), without its last line end")
+	cmd.Flags().StringVar(file, "passphrase-file", "", "read the passphrase from `FILE` (- for stdin); a final newline is ignored")
 }
 
-// passphrase gets the passphrase that unlocks what is in path: from a file if one
-// is given, else from the terminal. The caller clears it.
+// passphrase reads the passphrase that unlocks path from a file, or from the terminal
+// if file is empty. The caller clears it.
 func passphrase(cmd *cobra.Command, path, file string) ([]byte, error) {
 	if file != "" {
 		return readPassphrase(cmd, file)
@@ -44,16 +44,16 @@ func passphrase(cmd *cobra.Command, path, file string) ([]byte, error) {
 	return tty.Ask(cmd.Context(), fmt.Sprintf("Passphrase for %s: ", path))
 }
 
-// What a passphrase must have, at least: in characters.
+// Minimums of a new passphrase, in characters.
 const (
 	minPassphrase = 8
 	minDifferent  = 4
 )
 
-// errWeak means that a passphrase is soon guessed.
+// errWeak means that a passphrase is easy to guess.
 var errWeak = fmt.Errorf("weak passphrase: expected at least %d characters, %d of them different", minPassphrase, minDifferent)
 
-// checkStrength refuses a passphrase that is soon guessed.
+// checkStrength refuses a passphrase that is easy to guess.
 func checkStrength(p []byte) error {
 	different := map[rune]bool{}
 	for _, r := range string(p) {
@@ -65,9 +65,9 @@ func checkStrength(p []byte) error {
 	return nil
 }
 
-// newPassphrase gets a passphrase to lock with: from a file if one is given, by
-// flag, else from the terminal, twice. Who gives none there is offered one. The
-// caller clears it.
+// newPassphrase reads a new passphrase from a file, or asks for it twice at the
+// terminal if file is empty; flag is the flag for the file. At the terminal, an empty
+// answer generates one. The caller clears it.
 func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
 	if file != "" {
 		p, err := readPassphrase(cmd, file)
@@ -85,24 +85,24 @@ func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
 		return nil, err
 	}
 	defer tty.Close()
-	first, err := tty.Ask(cmd.Context(), "New passphrase (leave empty to have one made): ")
+	first, err := tty.Ask(cmd.Context(), "New passphrase (leave empty to generate one): ")
 	if err != nil {
 		return nil, err
 	}
 	if len(first) == 0 {
 		words, err := diceware.Generate(madeWords)
 		if err != nil {
-			return nil, fmt.Errorf("making a passphrase failed: %w", err)
+			return nil, fmt.Errorf("generating a passphrase: %w", err)
 		}
 		made := strings.Join(words, "-")
-		tty.Printf("Your passphrase is: %s\nWrite it down: it is shown this once.\n", made)
+		tty.Printf("Generated passphrase: %s\nWrite it down: it will not be shown again.\n", made)
 		return []byte(made), nil
 	}
 	if err := checkStrength(first); err != nil {
 		clear(first)
-		return nil, cli.Hint(err, "leave it empty to have one made")
+		return nil, cli.Hint(err, "leave it empty to generate one")
 	}
-	again, err := tty.Ask(cmd.Context(), "The same again: ")
+	again, err := tty.Ask(cmd.Context(), "Repeat passphrase: ")
 	if err != nil {
 		clear(first)
 		return nil, err
@@ -115,8 +115,8 @@ func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
 	return first, nil
 }
 
-// readPassphrase reads a passphrase from a file, which may be a pipe, or, for "-",
-// stdin.
+// readPassphrase reads a passphrase from a file, which can be a pipe, or from stdin
+// if file is "-".
 func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	if file != "-" {
 		if err := (input{path: file}).checkMode(cmd, "passphrase"); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -125,11 +125,11 @@ func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	}
 	p, err := cli.ReadSecret(cmd, file, maxPassphrase+2)
 	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase failed: %w", err)
+		return nil, fmt.Errorf("reading the passphrase: %w", err)
 	}
 	p = bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
 	if len(p) > maxPassphrase {
-		return nil, fmt.Errorf("%s: the passphrase has more than %d octets", file, maxPassphrase)
+		return nil, fmt.Errorf("%s: passphrase longer than %d bytes", file, maxPassphrase)
 	}
 	if len(p) == 0 {
 		return nil, fmt.Errorf("%s: %w", file, cert.ErrNoPassphrase)

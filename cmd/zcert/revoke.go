@@ -19,16 +19,16 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// revokedSuffix is what the name of an authority's revocation list ends with.
+// revokedSuffix is the suffix of an authority's revocation list.
 const revokedSuffix = ".revoked"
 
-// Times of the lock on a list: how often it is tried, and for how long.
+// How often, and for how long, revoke tries to lock a list.
 const (
 	lockRetry    = 10 * time.Millisecond
 	lockPatience = time.Minute
 )
 
-// revoker is what revoke was told to do.
+// revoker holds the options of revoke.
 type revoker struct {
 	authority *cert.Authority
 	list      string // the list's file
@@ -47,31 +47,33 @@ func newRevoke() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "revoke [FILE|-...] --authority NAME.authority_secret",
-		Short: "Revoke certificates as an authority",
-		Long: `Revoke puts the keys of certificates on an authority's revocation list,
-NAME.revoked, and signs the list again. Verifiers that have the list refuse all
-certificates of these keys. --key revokes a key without its certificate. --serial
-revokes one certificate only, for instance one with wrong metadata.
+		Short: "Add certificates to an authority's revocation list",
+		Long: `Revoke adds keys to an authority's revocation list, NAME.revoked, and signs the list.
+Give the new list to everyone who trusts the authority. With it, they refuse every
+certificate for a revoked key. With --key, revoke needs no certificate. With
+--serial, it revokes one certificate and not its key: for example, one with wrong
+metadata.
 
---new begins a list. Without it, a list that is missing is an error: a new one would
-revoke nothing of what the old one did.
+Create the list with --new. Without --new, revoke fails if the list is missing,
+because a new list would not revoke what the old one did.
 
-The list expires after --valid, so that someone who withholds it cannot keep a
-stolen key in use. Renew it in time with zcert revoke and no FILE.`,
+The list expires after --valid. While it is expired, verifiers refuse every
+certificate of this authority, so that nobody can keep a revoked key in use by
+withholding the new list. Run revoke without FILE to renew the list in time.`,
 		Example: `  zcert revoke --new --authority acme.authority_secret
   zcert revoke alice.key --authority acme.authority_secret --reason "laptop stolen"
   zcert revoke --serial 4711 --authority acme.authority_secret
   zcert revoke --authority acme.authority_secret --valid 30d`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if authorityFile == "" {
-				return cli.Usagef("want --authority NAME.authority_secret")
+				return cli.Hint(cli.Usagef("--authority is required"), "pass --authority NAME.authority_secret")
 			}
 			paths, err := files.names(cmd, args)
 			if err != nil {
 				return err
 			}
 			if files.from != "" && len(paths) == 0 {
-				return fmt.Errorf("%s: no names of files in it", files.from)
+				return fmt.Errorf("%s: contains no file names", files.from)
 			}
 			if r.list == "" {
 				r.list = strings.TrimSuffix(strings.TrimSuffix(authorityFile, cert.SecretSuffix), authoritySuffix) + revokedSuffix
@@ -96,31 +98,31 @@ stolen key in use. Renew it in time with zcert revoke and no FILE.`,
 					cli.Note(cmd, "revoked: %s", n.what)
 				}
 			}
-			cli.Note(cmd, "revocation list: %s, %d revoked, %d of them new, expires %s", r.list, l.Len(), added, l.Expires.Format(time.RFC3339))
+			cli.Note(cmd, "wrote %s: %d revoked (%d new), expires %s", r.list, l.Len(), added, l.Expires.Format(time.RFC3339))
 			return nil
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&authorityFile, "authority", "", "the authority's secret `FILE`")
-	flags.StringVar(&r.list, "list", "", "the revocation list's `FILE` (default NAME.revoked beside the authority)")
-	flags.BoolVar(&r.isNew, "new", false, "begin a list, which must not exist")
-	flags.StringVar(&r.reason, "reason", "", "why, for people")
-	flags.Var(&valid, "valid", "how long the list can be relied on")
-	flags.Var(&r.keys, "key", "a public `key` to revoke, whose certificate isn't at hand; repeatable")
-	flags.Var(&r.serials, "serial", "a serial `number` to revoke; repeatable")
-	flags.BoolVar(&asJSON, "json", false, "print the list as JSON")
+	flags.StringVar(&authorityFile, "authority", "", "sign with the authority's secret `FILE` (required)")
+	flags.StringVar(&r.list, "list", "", "revocation list `FILE` (default NAME.revoked next to the authority)")
+	flags.BoolVar(&r.isNew, "new", false, "create the list, which must not exist yet")
+	flags.StringVar(&r.reason, "reason", "", "record `TEXT` as the reason")
+	flags.Var(&valid, "valid", "`DURATION` until the list expires")
+	flags.Var(&r.keys, "key", "revoke the public `KEY`, without its certificate; repeatable")
+	flags.Var(&r.serials, "serial", "revoke the certificate with serial `NUMBER`; repeatable")
+	flags.BoolVar(&asJSON, "json", false, "print the new list as JSON")
 	files.addFlag(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// namedRevocation is a revocation, and what to call it.
+// namedRevocation is a revocation with a name for people.
 type namedRevocation struct {
 	cert.Revocation
 	what string
 }
 
-// read reads what is to be revoked.
+// read reads the certificates to revoke, and adds the keys and serial numbers.
 func (r *revoker) read(cmd *cobra.Command, paths []string) (named []namedRevocation, err error) {
 	for _, path := range paths {
 		c, err := load(cmd, path)
@@ -140,10 +142,10 @@ func (r *revoker) read(cmd *cobra.Command, paths []string) (named []namedRevocat
 	return named, nil
 }
 
-// revoke adds revocations to the list, and returns it and how many were not on it.
-// Of all that change the list at a time, each has it from reading to renaming.
+// revoke adds revocations to the list, and returns the list and how many of them are
+// new. It holds the lock from reading the list to replacing it.
 func (r *revoker) revoke(cmd *cobra.Command, named []namedRevocation) (l *cert.RevocationList, added int, err error) {
-	if _, err := os.Stat(r.list); err != nil && !r.isNew { // nor is there anything to lock
+	if _, err := os.Stat(r.list); err != nil && !r.isNew { // and nothing to lock
 		return nil, 0, missingList(r.list, err)
 	}
 	unlock, err := lockFile(cmd.Context(), r.list)
@@ -178,7 +180,7 @@ func (r *revoker) revoke(cmd *cobra.Command, named []namedRevocation) (l *cert.R
 	return l, added, saveInPlace(r.list, l.Append, publicInPlace)
 }
 
-// load reads the list, or begins one.
+// load reads the list, or returns an empty one with --new.
 func (r *revoker) load(cmd *cobra.Command) (*cert.RevocationList, error) {
 	l, err := input{path: r.list}.revocations(cmd, func(k cert.AuthorityKey) bool { return k == r.authority.Key })
 	switch {
@@ -187,26 +189,26 @@ func (r *revoker) load(cmd *cobra.Command) (*cert.RevocationList, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, missingList(r.list, err)
 	case err == nil && r.isNew:
-		return nil, cli.Hint(fmt.Errorf("%s: %w", r.list, fs.ErrExist), "leave out --new to add to it")
+		return nil, cli.Hint(fmt.Errorf("%s: %w", r.list, fs.ErrExist), "leave out --new to add to the list")
 	}
 	return l, err
 }
 
-// missingList tells what to do about a list that isn't there.
+// missingList adds a hint to err if the list does not exist.
 func missingList(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return cli.Hint(fmt.Errorf("%s: no such revocation list", path),
-		"--list FILE says where it is; --new begins one, which does not revoke what another did")
+		"pass --list FILE if it is elsewhere, or --new to create a list that revokes nothing yet")
 }
 
 // maxIssueWait is how long revoke waits for a time to issue a list at.
 const maxIssueWait = 5 * time.Second
 
-// issueTime returns when a list is issued: a little before now, for those whose
-// clocks are slow, and always later than the list before it, so that everybody can
-// tell which is the newest. After hundreds of lists in minutes, it waits.
+// issueTime returns the time to issue a list at: a little before now, for verifiers
+// whose clocks are slow, and always later than the previous list, so that verifiers
+// can tell which is newer. After hundreds of lists in minutes, it waits.
 func issueTime(ctx context.Context, path string, before, now time.Time) (time.Time, error) {
 	issued := now.Add(-backdate)
 	if next := before.Add(time.Second); issued.Before(next) {
@@ -226,27 +228,27 @@ func issueTime(ctx context.Context, path string, before, now time.Time) (time.Ti
 	return issued, nil
 }
 
-// lockFile keeps a file for this process: others that do the same wait. The lock is
-// on a hidden file beside it, which stays.
+// lockFile locks a file against other processes that call lockFile, which wait. The
+// lock is on a hidden file next to it, which remains.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
-	// Whatever name leads to it, it has one lock.
+	// All links to a file share one lock.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 	dir, base := filepath.Split(path)
 	lock := flock.New(dir + "." + base + ".lock")
-	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, fmt.Errorf("another process has had the lock for %v", lockPatience))
+	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, fmt.Errorf("another process has held the lock for %v", lockPatience))
 	defer cancel()
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("locking %s failed: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return func() { lock.Unlock() }, nil
 }
 
-// keys is a flag's value: public keys.
+// keys is the value of a flag that is repeated: public keys.
 type keys []curve.PublicKey
 
 func (k *keys) Set(text string) error {
@@ -259,15 +261,15 @@ func (k *keys) Set(text string) error {
 
 func (k *keys) String() string { return strings.Trim(fmt.Sprint([]curve.PublicKey(*k)), "[]") }
 
-func (*keys) Type() string { return "key" }
+func (*keys) Type() string { return "KEY" }
 
-// serials is a flag's value: serial numbers.
+// serials is the value of a flag that is repeated: serial numbers.
 type serials []uint64
 
 func (s *serials) Set(text string) error {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n == 0 {
-		return errors.New("expected a number from 1 to 2^64-1")
+		return errors.New("must be a number from 1 to 2^64-1")
 	}
 	*s = append(*s, n)
 	return nil
@@ -281,4 +283,4 @@ func (s *serials) String() string {
 	return strings.Join(texts, ",")
 }
 
-func (*serials) Type() string { return "number" }
+func (*serials) Type() string { return "NUMBER" }

@@ -18,13 +18,13 @@ func newShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show FILE|-",
-		Short: "Show what a certificate says",
-		Long: `Show prints what a certificate says, public or secret, as written by zcert,
-czmq, pyzmq, goczmq or JeroMQ; also an authority or a revocation list. It never
-prints a secret key. FILE - is stdin.
+		Short: "Show a certificate, authority or revocation list",
+		Long: `Show prints a certificate, public or secret, an authority, or a revocation list.
+It reads the files of zcert, czmq, pyzmq, goczmq and JeroMQ, and never prints a
+secret key. If FILE is -, show reads stdin.
 
-It tells whether a signature is right, and not whether its authority is to be
-trusted: that is what zcert verify tells.`,
+Show checks that a signature is valid. Use zcert verify to check whether you trust
+the authority that signed it.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := open(cmd, args[0])
@@ -37,7 +37,7 @@ trusted: that is what zcert verify tells.`,
 					return err
 				}
 				if text, readErr := in.read(); readErr == nil && len(cert.Extract(text)) > 0 {
-					err = cli.Hint(err, "it holds an armored certificate: zcert extract "+args[0])
+					err = cli.Hint(err, "extract the armored certificate first: zcert extract "+args[0])
 				}
 				return err
 			}
@@ -47,14 +47,14 @@ trusted: that is what zcert verify tells.`,
 			return cli.Print(cmd, s.print)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// printer is what show prints: as it is in JSON, or for people.
+// printer is a thing that show prints: as JSON, or with print for people.
 type printer interface{ print(out io.Writer) }
 
-// shown reads what is in the input, whatever it is.
+// shown parses the input as a certificate, an authority or a revocation list.
 func (in input) shown(cmd *cobra.Command) (printer, error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
@@ -74,9 +74,9 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	if listErr == nil {
 		switch now := time.Now(); {
 		case errors.Is(l.CheckTime(now), cert.ErrRevocationsExpired):
-			cli.Warn(cmd, "%s: revocation list expired on %s: until it is renewed, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expired on %s: until you renew it, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
 		case expiresSoon(l, now):
-			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before then", in.path, l.Expires.Format(time.RFC3339))
 		}
 		return newShownRevocations(l), nil
 	}
@@ -86,14 +86,14 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	return nil, err
 }
 
-// shownCertificate is a certificate as show prints it.
+// shownCertificate is a certificate in JSON.
 type shownCertificate struct {
 	Name        string          `json:"name,omitempty"`
 	PublicKey   string          `json:"public_key"`
 	Fingerprint string          `json:"fingerprint"`
 	HasSecret   bool            `json:"has_secret"`
 	Locked      string          `json:"locked,omitempty"`
-	Serial      string          `json:"serial,omitempty"` // a number that JavaScript would round
+	Serial      string          `json:"serial,omitempty"` // a string, since JavaScript rounds such numbers
 	NotBefore   *time.Time      `json:"not_before,omitempty"`
 	NotAfter    *time.Time      `json:"not_after,omitempty"`
 	Authority   string          `json:"authority,omitempty"`
@@ -101,7 +101,7 @@ type shownCertificate struct {
 	Metadata    []shownProperty `json:"metadata"`
 }
 
-// shownProperty is a property in JSON; a list keeps the order.
+// shownProperty is a property of metadata in JSON, where a list keeps the order.
 type shownProperty struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -172,9 +172,9 @@ func (s *shownCertificate) print(out io.Writer) {
 		fmt.Fprintf(out, "not after:   %s\n", s.NotAfter.Format(time.RFC3339))
 	}
 	if s.Authority != "" {
-		signature := "right"
+		signature := "valid"
 		if !*s.SignatureOK {
-			signature = "WRONG: changed since it was signed, or signed with another key"
+			signature = "INVALID: changed after signing, or signed with another key"
 		}
 		fmt.Fprintf(out, "authority:   %s\n", s.Authority)
 		fmt.Fprintf(out, "signature:   %s\n", signature)
@@ -182,7 +182,7 @@ func (s *shownCertificate) print(out io.Writer) {
 	printMetadata(out, s.Metadata)
 }
 
-// shownAuthority is an authority as show prints it.
+// shownAuthority is an authority in JSON.
 type shownAuthority struct {
 	Name        string          `json:"name,omitempty"`
 	Authority   string          `json:"authority"`
@@ -220,7 +220,7 @@ func (s *shownAuthority) print(out io.Writer) {
 	printMetadata(out, s.Metadata)
 }
 
-// shownRevocations is a revocation list as show prints it.
+// shownRevocations is a revocation list in JSON.
 type shownRevocations struct {
 	Authority string            `json:"authority"`
 	Issued    time.Time         `json:"issued"`
@@ -253,7 +253,7 @@ func newShownRevocations(l *cert.RevocationList) *shownRevocations {
 func (s *shownRevocations) print(out io.Writer) {
 	fmt.Fprintf(out, "revocations: %d\n", len(s.Revoked))
 	fmt.Fprintf(out, "authority:   %s\n", s.Authority)
-	fmt.Fprintf(out, "signature:   right\n") // or it would not have been read
+	fmt.Fprintf(out, "signature:   valid\n") // reading checks it
 	fmt.Fprintf(out, "issued:      %s\n", s.Issued.Format(time.RFC3339))
 	fmt.Fprintf(out, "expires:     %s\n", s.Expires.Format(time.RFC3339))
 	for _, r := range s.Revoked {

@@ -19,16 +19,16 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// backdate is how long before it is signed a certificate becomes valid, for
-// those whose clocks are slow.
+// backdate is how long before its signing a certificate becomes valid, for verifiers
+// whose clocks are slow.
 const backdate = 5 * time.Minute
 
-// signer is what sign was told to do.
+// signer holds the options of sign.
 type signer struct {
 	authority *cert.Authority
 	validity  cert.Validity
 	metadata  cert.Metadata
-	onlyMeta  bool // no other metadata, and nothing that isn't known
+	onlyMeta  bool // drop other metadata and unknown sections
 	serial    uint64
 	force     bool
 }
@@ -42,17 +42,18 @@ func newSign() *cobra.Command {
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
 		Use:   "sign FILE|-... --authority NAME.authority_secret --valid DURATION",
-		Short: "Sign certificates as an authority",
-		Long: `Sign gives a certificate a validity, a serial number and the signature of an
-authority, in place: in NAME.key, and in NAME.key_secret beside it if that is there
-and not locked. A certificate that was signed before is renewed. FILE - is stdin,
-and the signed public certificate then goes to stdout.
+		Short: "Sign or renew certificates",
+		Long: `Sign adds a validity period, a serial number and an authority's signature to a
+certificate, in place: in NAME.key, and in NAME.key_secret next to it if that exists
+and is not locked. To renew a certificate, sign it again. If FILE is -, sign reads
+the certificate from stdin and prints the signed public one.
 
-Everything in the certificate is signed, and sign prints it: what the applicant
-wrote, and what --meta adds or replaces. With --only-meta, nothing is signed but the
-key and what --meta gives.
+The signature covers the whole certificate. Sign prints all its metadata: what was
+in the file, and what --meta adds or replaces. With --only-meta, it covers only the
+key and the metadata of --meta.
 
-It is valid from five minutes ago, for those whose clocks are slow.`,
+The certificate is valid from five minutes ago, to allow for slow clocks, until
+--valid from now.`,
 		Example: `  zcert sign alice.key --authority acme.authority_secret --valid 90d
   zcert sign alice.key --authority acme.authority_secret --valid 12h --meta group=traders
   find devices -name '*.key' | zcert sign --files-from - --authority acme.authority_secret --valid 1d`,
@@ -62,17 +63,17 @@ It is valid from five minutes ago, for those whose clocks are slow.`,
 				return err
 			}
 			if authorityFile == "" {
-				return cli.Usagef("want --authority NAME.authority_secret: zcert authority new NAME makes one")
+				return cli.Hint(cli.Usagef("--authority is required"), `pass --authority NAME.authority_secret; "zcert authority new NAME" creates one`)
 			}
 			if valid == 0 {
-				return cli.Usagef("want --valid DURATION, such as --valid 90d")
+				return cli.Hint(cli.Usagef("--valid is required"), "say how long the certificate is valid: --valid 90d")
 			}
 			paths = identities(paths)
 			if cmd.Flags().Changed("serial") && (s.serial == 0 || len(paths) > 1) {
-				return cli.Usagef("--serial is a number from 1 on, for one FILE")
+				return cli.Usagef("--serial must be 1 or more, and takes exactly one FILE")
 			}
 			if asJSON && slices.Contains(paths, "-") {
-				return cli.Usagef("--json and FILE - both want stdout")
+				return cli.Usagef("--json cannot be combined with FILE -: both write to stdout")
 			}
 			if s.metadata, err = parseMetadata(meta); err != nil {
 				return err
@@ -86,21 +87,21 @@ It is valid from five minutes ago, for those whose clocks are slow.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&authorityFile, "authority", "", "the authority's secret `FILE`")
-	flags.Var(&valid, "valid", "how long it is valid, such as 90d, 12h or 30m")
+	flags.StringVar(&authorityFile, "authority", "", "sign with the authority's secret `FILE` (required)")
+	flags.Var(&valid, "valid", "validity period, such as 90d, 12h or 30m (required)")
 	metadataFlag(cmd, &meta)
-	flags.BoolVar(&s.onlyMeta, "only-meta", false, "sign nothing that the certificate says by itself, only --meta")
-	flags.Uint64Var(&s.serial, "serial", 0, "the serial `number`; else a random one")
+	flags.BoolVar(&s.onlyMeta, "only-meta", false, "drop the certificate's own metadata, and sign only that of --meta")
+	flags.Uint64Var(&s.serial, "serial", 0, "use this serial `NUMBER` instead of a random one")
 	flags.BoolVar(&s.force, "force", false, "replace the signature of another authority")
-	flags.BoolVar(&asJSON, "json", false, "say what was signed as JSON on stdout; not with FILE -")
+	flags.BoolVar(&asJSON, "json", false, "print the signed certificates as JSON; not with FILE -")
 	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
 	files.addFlag(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
 
-// signAll signs the certificates in files, and tells what was signed, whatever
-// becomes of the others.
+// signAll signs the certificates in files and prints which were signed, even if others
+// fail.
 func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool) error {
 	all := make([]signed, len(paths))
 	errs := make([]error, len(paths))
@@ -133,17 +134,17 @@ func loadSigningAuthority(cmd *cobra.Command, path, passphraseFile string) (*cer
 		}
 	}
 	if !a.HasSecret() {
-		err := fmt.Errorf("%s: %w", path, cert.ErrNoSeed)
+		err := fmt.Errorf("%s: no authority secret key in this file", path)
 		if !strings.HasSuffix(path, cert.SecretSuffix) {
-			err = cli.Hint(err, "the file to sign with is "+path+cert.SecretSuffix)
+			err = cli.Hint(err, "use the authority's secret file: "+path+cert.SecretSuffix)
 		}
 		return nil, err
 	}
 	return a, nil
 }
 
-// otherFile returns the name of the other file of an identity, "" if a name is
-// none of both.
+// otherFile returns the name of the other file of an identity, or "" if path is not
+// named like either.
 func otherFile(path string) string {
 	if strings.HasSuffix(path, publicSuffix) {
 		return path + cert.SecretSuffix
@@ -154,7 +155,8 @@ func otherFile(path string) string {
 	return ""
 }
 
-// identities leaves out the files whose identity was named before.
+// identities removes duplicates: of the two files of an identity, only the first
+// remains.
 func identities(paths []string) []string {
 	seen := map[string]bool{}
 	var first []string
@@ -167,11 +169,11 @@ func identities(paths []string) []string {
 	return first
 }
 
-// errUnknown means that the two files of an identity differ in what isn't known here,
-// so that one signature can't be for both.
-var errUnknown = errors.New("unknown sections in one of the identity's files only")
+// errUnknown means that the two files of an identity differ in their unknown sections,
+// so that one signature cannot be valid in both.
+var errUnknown = errors.New("only one of the identity's two files has unknown sections")
 
-// signed is an identity that was signed.
+// signed is a signed identity.
 type signed struct {
 	files       []string
 	certificate *cert.Certificate
@@ -207,7 +209,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 	if err := s.authority.Sign(public); err != nil {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
-	// Nobody should be told of a refusal by those who trust it.
+	// Sign nothing that verifiers would refuse.
 	if err := (&cert.Checker{}).Check(public); err != nil {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -220,7 +222,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 			return signed{}, err
 		}
 		if !c.Secret.IsZero() {
-			cli.Warn(cmd, "%s held a secret key: only the public certificate is printed", stdinName)
+			cli.Warn(cmd, "%s contains a secret key: only the public certificate is printed", stdinName)
 		}
 		return signed{[]string{stdinName}, public}, nil
 	}
@@ -249,19 +251,19 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 // check refuses to replace the signature of another authority.
 func (s *signer) check(path string, c *cert.Certificate) error {
 	if !c.Authority.IsZero() && c.Authority != s.authority.Key && !s.force {
-		return cli.Hint(fmt.Errorf("%s: signed by another authority, %s", path, c.Authority), "--force replaces its signature")
+		return cli.Hint(fmt.Errorf("%s: already signed by authority %s", path, c.Authority), "pass --force to replace that signature")
 	}
 	return nil
 }
 
-// merged is what replaces c in its file: what was signed, with the secret key of c if
-// it has one.
+// merged returns the new content of the file of c: the signed certificate, with the
+// secret key of c if it has one.
 func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	if c.Secret.IsZero() {
 		return inPlace(path, public.AppendPublic, publicInPlace)
 	}
-	// What isn't known here stays in the secret file. The signature holds for it if it
-	// says what was signed.
+	// Unknown sections stay in the secret file. The signature is valid there if its
+	// canonical text is the same.
 	secret := *c
 	secret.Metadata, secret.Validity, secret.Serial = public.Metadata, public.Validity, public.Serial
 	secret.Authority, secret.Signature = public.Authority, public.Signature
@@ -275,14 +277,14 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	return inPlace(path, secret.AppendSecret, secretInPlace)
 }
 
-// other is what replaces the other file of an identity, to say the same, and whether
-// it can.
+// other returns the new content of the identity's other file, and whether it can get
+// the same signature.
 func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert.Certificate) (f atomicfile.File, ok bool, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return f, false, nil
 	}
 	c, err := load(cmd, path)
-	if errors.Is(err, fs.ErrPermission) { // an authority need not read secrets
+	if errors.Is(err, fs.ErrPermission) { // the user of an authority need not be able to read secrets
 		cli.Warn(cmd, "not signed: %v", err)
 		return f, false, nil
 	}
@@ -290,11 +292,11 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 		return f, false, err
 	}
 	if c.Public != public.Public {
-		cli.Warn(cmd, "%s: not signed: it holds another key than %s", path, signedPath)
+		cli.Warn(cmd, "%s: not signed: its key is not the key of %s", path, signedPath)
 		return f, false, nil
 	}
 	if c.Locked != nil {
-		cli.Warn(cmd, "%s: locked, and not signed: to sign it too, unlock it first", path)
+		cli.Warn(cmd, "%s: not signed: it is locked; unlock it and sign again", path)
 		return f, false, nil
 	}
 	if err := s.check(path, c); err != nil {
@@ -308,9 +310,9 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 	return f, true, err
 }
 
-// randomSerial makes a serial number that no other certificate has.
+// randomSerial returns a serial number that no other certificate has.
 func randomSerial() uint64 {
-	var octets [8]byte
-	rand.Read(octets[:])
-	return binary.BigEndian.Uint64(octets[:])>>1 | 1 // not 0, and what signed integers hold
+	var raw [8]byte
+	rand.Read(raw[:])
+	return binary.BigEndian.Uint64(raw[:])>>1 | 1 // not 0, and not too large for a signed integer
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// shownSigned is what sign says of one identity as JSON.
+// shownSigned is a signed identity in JSON.
 type shownSigned struct {
 	Files []string `json:"files"`
 	*shownCertificate
 }
 
-// print tells people what was signed: each property, and whether the applicant or
-// --meta gave it.
+// print prints each signed certificate with its metadata, and whether a property comes
+// from the file or from --meta.
 func (s *signer) print(cmd *cobra.Command, all []signed) {
 	if len(all) > shownEach {
 		s.summarize(cmd, all)
@@ -38,7 +38,7 @@ func (s *signer) print(cmd *cobra.Command, all []signed) {
 	}
 }
 
-// origin says who gave a property.
+// origin says where a property comes from.
 func (s *signer) origin(name string) string {
 	if has(s.metadata, name) {
 		return "by --meta"
@@ -46,8 +46,8 @@ func (s *signer) origin(name string) string {
 	return "from the file"
 }
 
-// summarize tells in a few lines what was signed: of what the applicants wrote, the
-// names and how many wrote them.
+// summarize prints a summary: for metadata from the files, the names and in how many
+// files they are.
 func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 	cli.Note(cmd, "signed: %d certificates, valid until %s", len(all), s.validity.NotAfter.Format(time.RFC3339))
 	counts := map[string]int{}
@@ -69,11 +69,10 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 	}
 }
 
-// knownSections are those that hold nothing but what is shown anyway.
+// knownSections contain nothing that print does not print.
 var knownSections = []string{"certificate", "metadata", "curve", "validity", "authority"}
 
-// unknownLines returns the lines of unknown sections, which are
-// signed with the rest.
+// unknownLines returns the lines of unknown sections, which the signature covers too.
 func unknownLines(c *cert.Certificate) (lines []string) {
 	text, err := c.AppendCanonical(nil)
 	if err != nil {

@@ -24,28 +24,33 @@ import (
 func newStore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Look after a keystore: the identities that a service knows",
-		Long: `Store lists and changes a keystore, which is named by its URL: dir:PATH, a directory
-of certificates, or bolt:FILE, one file for large sets; file:FILE and env:NAME can be
-listed and exported. An identity is named by its certificate's file, by its key, or
-by its name.`,
+		Short: "List and change the identities in a keystore",
+		Long: `Store lists and changes the identities in a keystore. URL names the keystore:
+
+  dir:PATH    a directory of certificates
+  bolt:FILE   one database file, for large sets
+  file:FILE   a backup, or armored certificates, in a file (read-only)
+  env:NAME    the same in an environment variable (read-only)
+
+Name an identity by its certificate file, by its key, or by its name in the
+keystore, if only one identity has that name. A running zauth notices all changes.`,
 	}
 	cli.Group(cmd, "zcert store ls URL")
 	cmd.AddCommand(newStoreLs(), newStoreAdd(), newStoreRm(), newStoreRevoke(), newStoreUnrevoke(), newStoreExport(), newStoreImport())
 	return cmd
 }
 
-// openStore opens a keystore. What is wrong in it goes to stderr.
+// openStore opens a keystore. It prints what the keystore logs.
 func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 	s, err := keystore.Open(url, cli.Log(cmd))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, "a dir: keystore is made with its directory, mkdir PATH; a bolt: keystore by zcert store add, import or revoke")
+		err = cli.Hint(err, "create the directory of a dir: keystore with mkdir PATH; zcert store add, import and revoke create a bolt: file")
 	}
 	return s, err
 }
 
-// openOrCreateStore is openStore for what adds to a keystore: the file of a bolt:
-// keystore is made if it isn't there, and that is told unless it is to be quiet.
+// openOrCreateStore is openStore for commands that add to a keystore: it creates the
+// file of a bolt: keystore.
 func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Store, error) {
 	if path, ok := strings.CutPrefix(url, "bolt:"); ok && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -53,14 +58,14 @@ func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Sto
 				return nil, err
 			}
 			if !quiet {
-				cli.Note(cmd, "made %s", path)
+				cli.Note(cmd, "created %s", path)
 			}
 		}
 	}
 	return openStore(cmd, url)
 }
 
-// urlAndMore wants a URL and at least one more argument.
+// urlAndMore requires a URL and at least one more argument.
 func urlAndMore(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 {
@@ -77,10 +82,10 @@ func newStoreAdd() *cobra.Command {
 	var list fileList
 	cmd := &cobra.Command{
 		Use:   "add URL FILE...",
-		Short: "Add the certificates in files, or replace those with their keys",
-		Long: `Add adds certificates to a keystore, or replaces those with their keys. Services
-know each under the name of its file without .key, or under --name; what a certificate
-says of itself doesn't count. A key that is revoked in the keystore isn't added.`,
+		Short: "Add certificates, replacing those with the same key",
+		Long: `Add adds certificates to a keystore, replacing those with the same key. An identity
+gets the name of its file without .key, or --name, and not the name in its
+certificate. Add refuses keys that are revoked in the keystore.`,
 		Example: `  zcert store add dir:clients alice.key --group traders
   zcert store add bolt:clients.db upload.key --name alice
   find devices -name '*.key' | zcert store add bolt:clients.db --files-from -`,
@@ -96,13 +101,13 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 				return err
 			}
 			if name != "" && len(files) > 1 {
-				return cli.Usagef("--name is for one FILE, not for %d", len(files))
+				return cli.Usagef("--name takes exactly one FILE, got %d", len(files))
 			}
 			groups, err := splitGroups(groups)
 			if err != nil {
 				return err
 			}
-			// All are read before any is added.
+			// Read all of them before adding any.
 			entries := make([]*keystore.Identity, 0, len(files))
 			for _, path := range files {
 				c, err := load(cmd, path)
@@ -113,9 +118,9 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 				c.Secret, c.Locked = curve.SecretKey{}, nil
 				e := &keystore.Identity{Name: name, Certificate: c, Groups: groups}
 				if name == "" && path == "-" {
-					return cli.Usagef("stdin has no file name: give --name")
+					return cli.Usagef("stdin has no file name: pass --name")
 				} else if name == "" {
-					e.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), cert.SecretSuffix), keySuffix)
+					e.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), cert.SecretSuffix), publicSuffix)
 				}
 				entries = append(entries, e)
 			}
@@ -129,17 +134,17 @@ says of itself doesn't count. A key that is revoked in the keystore isn't added.
 	}
 	list.addFlag(cmd)
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only warnings and errors")
-	cmd.Flags().StringArrayVar(&groups, "group", nil, "put them in this `group`, or in several: \"a, b\"; repeatable")
-	cmd.Flags().StringVar(&name, "name", "", "the `name` by which services know it, in place of the file's")
+	cmd.Flags().StringArrayVar(&groups, "group", nil, "add the identities to `GROUP`, or to several: \"a, b\"; repeatable")
+	cmd.Flags().StringVar(&name, "name", "", "use `NAME` instead of the file's name")
 	return cmd
 }
 
-// splitGroups takes apart values that name a group or several, with commas between.
+// splitGroups splits values at commas.
 func splitGroups(values []string) (groups []string, err error) {
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
 			if name = strings.TrimSpace(name); name == "" {
-				return nil, cli.Usagef("--group %q: empty name of a group", value)
+				return nil, cli.Usagef("--group %q: empty group name", value)
 			}
 			groups = append(groups, name)
 		}
@@ -147,13 +152,10 @@ func splitGroups(values []string) (groups []string, err error) {
 	return groups, nil
 }
 
-// keySuffix is what the name of a certificate's file ends with.
-const keySuffix = ".key"
-
-// storePart is how many certificates are added at a time.
+// storePart is the number of certificates to add at once.
 const storePart = 1000
 
-// putAll puts identities into a store, and says how many unless it is to be quiet.
+// putAll adds identities to a keystore, and prints how many.
 func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, quiet bool) error {
 	bar := progress(cmd, len(entries), "adding identities", quiet)
 	added := 0
@@ -163,10 +165,10 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, 
 			err = s.Put(part...)
 		}
 		if errors.Is(err, keystore.ErrRevoked) {
-			err = cli.Hint(err, "zcert store unrevoke lifts a revocation")
+			err = cli.Hint(err, "to admit it again: zcert store unrevoke URL KEY")
 		}
 		if err != nil && len(entries) > 1 {
-			err = fmt.Errorf("at least %d of %d were added: %w", added, len(entries), err)
+			err = fmt.Errorf("stopped after adding at least %d of %d: %w", added, len(entries), err)
 		}
 		if err != nil {
 			return err
@@ -181,8 +183,7 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, 
 	return nil
 }
 
-// progress is a bar on a terminal, for what takes long, and else, or if it is to be
-// quiet, nothing.
+// progress returns a progress bar, which shows nothing unless stderr is a terminal.
 func progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
 	if f, ok := cmd.ErrOrStderr().(*os.File); ok && !quiet && count > 1 && term.IsTerminal(int(f.Fd())) {
 		return progressbar.Default(int64(count), what)
@@ -194,10 +195,11 @@ func newStoreExport() *cobra.Command {
 	var f storeFilter
 	cmd := &cobra.Command{
 		Use:   "export URL",
-		Short: "Print all that is in a keystore, as a backup",
-		Long: `Export prints the identities of a keystore with their names and groups, and all revoked
-keys, as lines of JSON, which zcert store import and the keystores file:FILE and env:NAME
-read. The filters choose identities; the revoked keys always go along.`,
+		Short: "Print a backup of a keystore",
+		Long: `Export prints the identities of a keystore with their names and groups, and all
+revoked keys, as lines of JSON. Zcert store import and the keystores file:FILE and
+env:NAME read them. The filters select identities; export always prints all revoked
+keys.`,
 		Args: cli.OneArg("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
@@ -218,12 +220,13 @@ read. The filters choose identities; the revoked keys always go along.`,
 func newStoreImport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import URL FILE|-",
-		Short: "Add all that an export holds",
-		Long: `Import adds the identities that zcert store export printed to a keystore, with their
-names and groups, and revokes the keys that were revoked there. A key that is revoked in
-the keystore stays so, and its identity isn't added. If anything in FILE is damaged,
-nothing is added. Certificates from elsewhere are added with zcert extract --out and
-zcert store add.`,
+		Short: "Restore a backup of a keystore",
+		Long: `Import adds the output of zcert store export to a keystore: identities with their
+names and groups, and revoked keys. A key that is revoked in the keystore remains
+revoked, and import does not add its identity. If FILE is damaged, import changes
+nothing.
+
+To add armored certificates, use zcert extract --out and zcert store add.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return cli.Usagef("expected URL and one FILE, got %d arguments", len(args))
@@ -241,7 +244,7 @@ zcert store add.`,
 			}
 			ids, revocations, err := keystore.Import(text)
 			if err != nil {
-				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads what zcert store export printed")
+				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads the output of zcert store export")
 			}
 			s, err := openOrCreateStore(cmd, args[0], false)
 			if err != nil {

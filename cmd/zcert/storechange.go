@@ -12,10 +12,10 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// who is whom an argument names.
+// who is the identity that an argument names.
 type who struct {
 	key  curve.PublicKey
-	name string // in the store, or ""
+	name string // in the keystore, or ""
 }
 
 func (w who) String() string {
@@ -25,8 +25,8 @@ func (w who) String() string {
 	return shown(w.name) + " " + w.key.String()
 }
 
-// whose returns whom arguments name: by certificate, by key or by name. One that names
-// several is an error.
+// whose returns the identities that arguments name by certificate, key or name. Each
+// must name exactly one.
 func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) {
 	var all []who
 	for _, name := range names {
@@ -57,10 +57,10 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 		switch len(found) {
 		case 1:
 		case 0:
-			return nil, fmt.Errorf("%s: no such file, key or name in the keystore", shown(name))
+			return nil, cli.Hint(fmt.Errorf("%s: not found: not a file, and not a key or a name in the keystore", shown(name)), "list the identities: zcert store ls URL")
 		default:
-			return nil, cli.Hint(fmt.Errorf("%s: names %d keys, as a file or in the keystore", shown(name), len(found)),
-				"say which by its key: zcert store ls URL --name "+name)
+			return nil, cli.Hint(fmt.Errorf("%s: ambiguous: names %d keys, as a file or in the keystore", shown(name), len(found)),
+				"pass its key instead; list the keys with: zcert store ls URL --name "+name)
 		}
 		for key := range found {
 			w := who{key: key}
@@ -75,7 +75,7 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 	return all, nil
 }
 
-// changeEach changes what arguments name in a store, and says whom.
+// changeEach changes each identity that an argument names, and prints it.
 func changeEach(cmd *cobra.Command, s keystore.Store, names []string, change func(who) error, done string) error {
 	all, err := whose(cmd, s, names)
 	if err != nil {
@@ -93,9 +93,10 @@ func changeEach(cmd *cobra.Command, s keystore.Store, names []string, change fun
 func newStoreRm() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm URL FILE|KEY|NAME...",
-		Short: "Forget identities",
-		Long: `Rm removes identities from a keystore. Their keys are unknown then, and can be added
-again: to keep a key out, revoke it. A revocation stays.`,
+		Short: "Remove identities",
+		Long: `Rm removes identities from a keystore. Their keys are then unknown and refused, but
+you can add them again; to refuse a key for good, revoke it. Rm does not undo
+revocations.`,
 		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
@@ -112,10 +113,10 @@ func newStoreRevoke() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "revoke URL FILE|KEY|NAME...",
-		Short: "Refuse keys from now on, and remember why",
-		Long: `Revoke refuses keys from now on, whatever certificate they come with, also keys that
-the keystore doesn't know. The keystore remembers each by the key alone: to add, import
-or copy its certificate again doesn't bring it back. zcert store unrevoke does.`,
+		Short: "Revoke keys in a keystore",
+		Long: `Revoke refuses keys from now on, in any certificate, even if the keystore does not
+know them. Adding, importing or copying a certificate of a revoked key does not admit
+it again; zcert store unrevoke does.`,
 		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openOrCreateStore(cmd, args[0], false)
@@ -127,7 +128,7 @@ or copy its certificate again doesn't bring it back. zcert store unrevoke does.`
 			return changeEach(cmd, s, args[1:], func(w who) error { return s.Revoke(w.key, now, reason) }, "revoked")
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for people")
+	cmd.Flags().StringVar(&reason, "reason", "", "record `TEXT` as the reason")
 	return cmd
 }
 
@@ -135,11 +136,11 @@ func newStoreUnrevoke() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "unrevoke URL FILE|KEY|NAME...",
-		Short: "Lift the revocation of keys",
-		Long: `Unrevoke lifts revocations of a keystore: the owners of these keys can connect again.
-The identity that had the key is there again, if the keystore kept its certificate. When
-and why the revocation was lifted is noted in the keystore, and a zauth that remembers
-the revocation forgets it. Revocations by an authority stay.`,
+		Short: "Undo the revocation of keys",
+		Long: `Unrevoke undoes revocations in a keystore, so that these keys can connect again. It
+restores the identity of a key if the keystore still has its certificate, and records
+when and why. A zauth that remembers the revocation forgets it. Revocations by an
+authority remain.`,
 		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
@@ -150,18 +151,18 @@ the revocation forgets it. Revocations by an authority stay.`,
 			now := time.Now()
 			return changeEach(cmd, s, args[1:], func(w who) error {
 				if _, revoked := s.Revocation(w.key); !revoked {
-					cli.Warn(cmd, "%s: not revoked in this keystore: noted for a zauth that remembers it", w)
+					cli.Warn(cmd, "%s: not revoked in this keystore; recorded anyway, for a zauth that remembers a revocation", w)
 				}
 				if err := s.Unrevoke(w.key, now, reason); err != nil {
 					return err
 				}
 				if _, ok := s.Lookup(w.key); !ok {
-					cli.Warn(cmd, "%s: its certificate wasn't kept, or another has its name: add it with zcert store add", w)
+					cli.Warn(cmd, "%s: no certificate in the keystore, or its name is taken: add it with zcert store add", w)
 				}
 				return nil
 			}, "no longer revoked")
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for people")
+	cmd.Flags().StringVar(&reason, "reason", "", "record `TEXT` as the reason")
 	return cmd
 }

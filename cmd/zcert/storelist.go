@@ -19,7 +19,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// storeFilter is which identities are wanted.
+// storeFilter selects identities.
 type storeFilter struct {
 	group, name              string
 	active, revoked, expired bool
@@ -27,15 +27,15 @@ type storeFilter struct {
 
 func (f *storeFilter) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.group, "group", "", "only identities in this group")
-	flags.StringVar(&f.name, "name", "", "only identities whose name has this in it")
-	flags.BoolVar(&f.active, "active", false, "only identities that are neither revoked nor out of their validity")
-	flags.BoolVar(&f.revoked, "revoked", false, "only identities that are revoked")
-	flags.BoolVar(&f.expired, "expired", false, "only identities that have expired")
+	flags.StringVar(&f.group, "group", "", "only identities in `GROUP`")
+	flags.StringVar(&f.name, "name", "", "only identities whose name contains `TEXT`")
+	flags.BoolVar(&f.active, "active", false, "only identities that would be admitted now")
+	flags.BoolVar(&f.revoked, "revoked", false, "only revoked identities")
+	flags.BoolVar(&f.expired, "expired", false, "only expired identities")
 	cmd.MarkFlagsMutuallyExclusive("active", "revoked", "expired")
 }
 
-// listed is an identity, or a revoked key, as ls prints it.
+// listed is an identity or a revoked key in JSON.
 type listed struct {
 	Name      string     `json:"name"`
 	UserID    string     `json:"user_id,omitempty"`
@@ -48,18 +48,18 @@ type listed struct {
 	Source    string     `json:"source,omitempty"`
 }
 
-// state is what becomes of an identity that connects now.
+// state returns the state of an identity that is not revoked.
 func state(id *keystore.Identity, now time.Time) string {
 	switch err := id.Certificate.Validity.Check(now); {
 	case errors.Is(err, cert.ErrNotYetValid):
-		return "not valid yet"
+		return "not yet valid"
 	case err != nil:
 		return "expired"
 	}
 	return "active"
 }
 
-// apply returns what is wanted, by name.
+// apply returns the selected identities and revoked keys, sorted by name.
 func (f *storeFilter) apply(s keystore.Store) []listed {
 	now := time.Now()
 	found := []listed{}
@@ -79,7 +79,7 @@ func (f *storeFilter) apply(s keystore.Store) []listed {
 	return found
 }
 
-// identities yields the identities that are wanted.
+// identities yields the selected identities.
 func (f *storeFilter) identities(s keystore.Store) iter.Seq[*keystore.Identity] {
 	now := time.Now()
 	return func(yield func(*keystore.Identity) bool) {
@@ -99,8 +99,7 @@ func (f *storeFilter) matches(name string, groups []string) bool {
 	return strings.Contains(name, f.name) && (f.group == "" || slices.Contains(groups, f.group))
 }
 
-// shown is a name as it is safe to print on a terminal: as printable says, and quoted
-// too where it is empty or could be taken for one that is.
+// shown is like printable, but also quotes names that are empty or contain quotes.
 func shown(name string) string {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '"' }) {
 		return strconv.Quote(name)
@@ -113,7 +112,7 @@ func newStoreLs() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls URL",
-		Short: "List the identities and the revoked keys",
+		Short: "List identities and revoked keys",
 		Args:  cli.OneArg("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
@@ -128,7 +127,7 @@ func newStoreLs() *cobra.Command {
 			return cli.Print(cmd, func(out io.Writer) {
 				for _, l := range list {
 					fmt.Fprintf(out, "%s  %-8s", l.PublicKey, l.State)
-					if l.Name != "" { // a key can be revoked whose owner isn't known
+					if l.Name != "" { // a key can be revoked without a name
 						fmt.Fprintf(out, "  %s", shown(l.Name))
 					}
 					if len(l.Groups) > 0 {
@@ -140,6 +139,6 @@ func newStoreLs() *cobra.Command {
 		},
 	}
 	f.addFlags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print them as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -11,35 +11,35 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// systemdForm is the form for units of systemd.
+// systemdForm is the format for units of systemd.
 const systemdForm = "systemd"
 
-// exportSystemd writes a drop-in with what is public.
+// exportSystemd writes a drop-in with the public key.
 func exportSystemd(c *cert.Certificate) ([]byte, error) {
 	return eachVariable("[Service]\n", "Environment=\"%s=%s\"\n", strings.NewReplacer("%", "%%"))(&cert.Certificate{Public: c.Public})
 }
 
-// writeSystemd prints a drop-in that hands a secret certificate to a unit as a
-// credential. The secret itself isn't in it: every user can read units, and the
-// environment of what they start.
+// writeSystemd prints a drop-in that passes a secret certificate to a unit as a
+// credential. It does not contain the secret: every user can read units and the
+// environment that they set.
 func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	if c.Secret.IsZero() {
-		err := fmt.Errorf("%s holds no secret key", in.path)
+		err := fmt.Errorf("%s: no secret key in this file", in.path)
 		if c.Locked != nil {
 			err = fmt.Errorf("%s: %w", in.path, cert.ErrLocked)
 		}
-		return cli.Hint(err, "a service needs its secret certificate, unlocked")
+		return cli.Hint(err, "use the unlocked secret certificate: the service cannot unlock it")
 	}
 	c.Secret.Wipe()
 	if in.isRead {
-		return cli.Hint(fmt.Errorf("a unit cannot load a credential from %s", in.path), "give the secret certificate as a FILE")
+		return cli.Hint(fmt.Errorf("a unit cannot load a credential from %s", in.path), "pass the secret certificate as FILE")
 	}
 	path, err := filepath.Abs(in.path)
 	if err != nil {
 		return err
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == '\\' || r == '"' || r == '\'' }) {
-		return fmt.Errorf("a unit cannot load a credential from %q: quotes, backslashes or control characters in its name", path)
+		return fmt.Errorf("a unit cannot load a credential from %q: the path has quotes, backslashes or control characters", path)
 	}
 	text, err := exportSystemd(c)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// exitUntrusted is the exit code of verify if nothing is wrong with a certificate and
-// nobody vouches for it.
+// exitUntrusted is the exit code of verify for certificates with nothing wrong in them,
+// if no authority was given.
 const exitUntrusted = 3
 
 var (
-	// errDue means that a certificate is valid and expires soon.
+	// errDue means that a certificate or list expires within --expires-in.
 	errDue = errors.New("expires soon")
-	// errNoAnchor means that no authority was given that could vouch for a certificate.
+	// errNoAnchor means that no authority was given to trust.
 	errNoAnchor = errors.New("well-formed, not trusted: no --authority given")
 )
 
@@ -32,17 +32,17 @@ func newVerify() *cobra.Command {
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
 		Use:   "verify FILE|-... --authority NAME.authority",
-		Short: "Verify certificates against an authority",
-		Long: `Verify checks that the keys of a certificate are sound and belong together, that it
-is valid now, that its signature is valid and by one of the authorities given with
---authority, and that no revocation list given with --revoked revokes it. A list must
-be signed by one of these authorities and not have expired. Verify prints what it
-checked, and what it could not check.
+		Short: "Check certificates: keys, validity, signature, revocation",
+		Long: `Verify checks that the keys of each certificate are sound and match, that it is
+valid now, that an authority given with --authority signed it, and that no list
+given with --revoked revokes it. A revocation list must be signed by one of these
+authorities and must not have expired. Verify prints what it checked and what it
+could not check.
 
-The exit code is 0 if a certificate is trusted, and 1 if it is refused. Without
---authority, nobody vouches for it: a certificate with nothing wrong in it is then
-"well-formed, not trusted", and the exit code is 3. With --expires-in 30d, the exit
-code is also 1 if the certificate, or a revocation list, expires within that time.`,
+Verify exits 0 if all certificates are trusted, and 1 if it refuses any. Without
+--authority, it trusts none: if it finds nothing wrong, it prints "well-formed, not
+trusted" and exits 3. With --expires-in, it also exits 1 if a certificate or a
+revocation list expires within that time.`,
 		Example: `  zcert verify alice.key --authority acme.authority --revoked acme.revoked
   zcert verify alice.key --authority acme.authority --expires-in 30d || echo "renew it"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,7 +51,7 @@ code is also 1 if the certificate, or a revocation list, expires within that tim
 				return err
 			}
 			if len(revokedFiles) > 0 && len(authorityFiles) == 0 {
-				return cli.Usagef("--revoked needs --authority: whose list is to be trusted?")
+				return cli.Hint(cli.Usagef("--revoked requires --authority"), "pass the authority that signed the list: --authority NAME.authority")
 			}
 			v := verifier{now: time.Now(), expiresIn: time.Duration(expiresIn)}
 			if err := v.loadTrust(cmd, authorityFiles, revokedFiles); err != nil {
@@ -60,7 +60,7 @@ code is also 1 if the certificate, or a revocation list, expires within that tim
 			results, errs := make([]verified, len(paths)), make([]error, len(paths))
 			if err := each(cmd, len(paths), "verifying", quiet || asJSON, func(i int) error {
 				results[i], errs[i] = v.verify(cmd, paths[i])
-				return nil // the others are verified nevertheless
+				return nil // verify the others too
 			}); err != nil {
 				return err
 			}
@@ -76,20 +76,20 @@ code is also 1 if the certificate, or a revocation list, expires within that tim
 			if failed := cmp.Or(printAll(cmd, errs), err); failed != nil || v.checker.IsAuthority != nil {
 				return failed
 			}
-			return cli.WithCode(cli.Hint(errNoAnchor, "give --authority NAME.authority, the public file of the authority that signs these certificates"), exitUntrusted)
+			return cli.WithCode(cli.Hint(errNoAnchor, "pass the authority that signs these certificates: --authority NAME.authority"), exitUntrusted)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&authorityFiles, "authority", nil, "`FILE` of an authority that is trusted; repeatable")
-	flags.StringArrayVar(&revokedFiles, "revoked", nil, "`FILE` of a revocation list; repeatable")
-	flags.Var(&expiresIn, "expires-in", "fail also if it expires within this time, such as 30d")
+	flags.StringArrayVar(&authorityFiles, "authority", nil, "trust the authority in `FILE`; repeatable")
+	flags.StringArrayVar(&revokedFiles, "revoked", nil, "check the revocation list in `FILE`; repeatable")
+	flags.Var(&expiresIn, "expires-in", "also fail if it expires within `DURATION`, such as 30d")
 	flags.BoolVar(&asJSON, "json", false, "print the results as JSON")
 	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
 	files.addFlag(cmd)
 	return cmd
 }
 
-// verified is what verify found of one certificate.
+// verified is the result for one certificate.
 type verified struct {
 	File       string     `json:"file"`
 	OK         bool       `json:"ok"` // trusted
@@ -100,7 +100,7 @@ type verified struct {
 	NotChecked []string   `json:"not_checked"`
 }
 
-// print prints a certificate that isn't refused.
+// print prints the result, unless the certificate is refused: then PrintError does.
 func (r *verified) print(out io.Writer) {
 	switch {
 	case r.OK:
@@ -119,16 +119,16 @@ func (r *verified) print(out io.Writer) {
 	}
 }
 
-// verifier is what certificates are verified against.
+// verifier holds what certificates are checked against.
 type verifier struct {
 	checker     cert.Checker
 	now         time.Time
 	expiresIn   time.Duration
-	authorities map[cert.AuthorityKey]string // the files that are trusted
+	authorities map[cert.AuthorityKey]string // the files of the trusted ones
 	revocations []*cert.RevocationList
 }
 
-// isDue reports whether a time is within what --expires-in says.
+// isDue reports whether t is within --expires-in.
 func (v *verifier) isDue(t time.Time) bool { return !t.After(v.now.Add(v.expiresIn)) }
 
 // loadTrust reads the authorities and revocation lists.
@@ -161,8 +161,8 @@ func (v *verifier) loadTrust(cmd *cobra.Command, authorityFiles, revokedFiles []
 	return nil
 }
 
-// loadRevocations reads a revocation list. That one expired is told whatever
-// certificate is asked about, and that one is about to, before it does.
+// loadRevocations reads a revocation list. It fails if the list has expired, and warns
+// if it soon will.
 func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
 	l, err := input{path: path}.revocations(cmd, v.checker.IsAuthority)
 	if err != nil {
@@ -172,13 +172,13 @@ func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
 	expires := l.Expires.Format(time.RFC3339)
 	switch err := l.CheckTime(v.now); {
 	case errors.Is(err, cert.ErrRevocationsExpired):
-		return cli.Hint(fmt.Errorf("%s: revocation list expired on %s", path, expires), "where the authority is, "+renew)
+		return cli.Hint(fmt.Errorf("%s: revocation list expired on %s", path, expires), "on the authority's machine, "+renew)
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)
 	case v.isDue(l.Expires):
-		return cli.Hint(fmt.Errorf("%s: revocation list %w: on %s", path, errDue, expires), "where the authority is, "+renew)
+		return cli.Hint(fmt.Errorf("%s: revocation list %w, on %s", path, errDue, expires), "on the authority's machine, "+renew)
 	case expiresSoon(l, v.now):
-		cli.Warn(cmd, "%s: revocation list expires on %s: where the authority is, %s", path, expires, renew)
+		cli.Warn(cmd, "%s: revocation list expires on %s: on the authority's machine, %s", path, expires, renew)
 	}
 	v.revocations = append(v.revocations, l)
 	return nil
@@ -190,7 +190,7 @@ func expiresSoon(l *cert.RevocationList, now time.Time) bool {
 	return l.Expires.Sub(now) < min(7*24*time.Hour, l.Expires.Sub(l.Issued)/3)
 }
 
-// verify verifies the certificate in a file.
+// verify checks the certificate in a file.
 func (v *verifier) verify(cmd *cobra.Command, path string) (verified, error) {
 	result := verified{File: path, Checked: []string{}, NotChecked: []string{}}
 	c, err := load(cmd, path)
@@ -198,7 +198,7 @@ func (v *verifier) verify(cmd *cobra.Command, path string) (verified, error) {
 		result.Name, result.NotAfter = c.Name(), timeOrNil(c.Validity.NotAfter)
 		v.list(&result, c)
 		if err = v.checker.Check(c); err == nil && result.NotAfter != nil && v.isDue(*result.NotAfter) {
-			err = fmt.Errorf("%w: on %s", errDue, result.NotAfter.Format(time.RFC3339))
+			err = fmt.Errorf("%w, on %s", errDue, result.NotAfter.Format(time.RFC3339))
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
@@ -215,7 +215,7 @@ func (v *verifier) verify(cmd *cobra.Command, path string) (verified, error) {
 	return result, err
 }
 
-// list says what of a certificate is checked, and what can't be.
+// list adds to result what is checked, and what cannot be.
 func (v *verifier) list(result *verified, c *cert.Certificate) {
 	add := func(checked bool, what, instead string) {
 		if checked {
