@@ -8,8 +8,8 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// TestBoltNotIncluded: the error for a bolt: URL names the package to import. This test
-// isn't parallel, so that no other opens a store meanwhile.
+// TestBoltNotIncluded: the error for a bolt: URL names the package to import. The test
+// isn't parallel, because others open such keystores.
 func TestBoltNotIncluded(t *testing.T) {
 	files := kv.Files
 	kv.Files = nil

@@ -19,8 +19,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestBoltIsNotMade: a path that is misspelt isn't made, and nothing is written by
-// opening.
+// TestBoltIsNotMade: opening creates no file and writes nothing.
 func TestBoltIsNotMade(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -48,8 +47,8 @@ func TestBoltIsNotMade(t *testing.T) {
 	}
 }
 
-// TestBoltExchanged: another file in the place of a bolt: store is read, by Reload and by
-// Watch, and what was revoked in the one before stays refused.
+// TestBoltExchanged: Reload and Watch read another file in the place of the first, and
+// keys that the first had revoked stay refused.
 func TestBoltExchanged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -71,7 +70,7 @@ func TestBoltExchanged(t *testing.T) {
 	})
 	ztest.Must(t, s.Reload())
 	if knows(s, alice.Public) || knows(s, bob.Public) || !knows(s, carol.Public) {
-		t.Error("the other file isn't in force")
+		t.Error("the other file wasn't read")
 	}
 	if log.Count("level=ERROR", "revocation record removed: still refusing the key") != 1 {
 		t.Errorf("log:\n%s", log)
@@ -91,9 +90,8 @@ func TestBoltExchanged(t *testing.T) {
 	ztest.Wait(t, "revoked by another", func() bool { return !knows(s, erin.Public) })
 }
 
-// TestBoltIsFollowedWhileWritten: others that write a file one after another, without a
-// pause, don't keep what they revoke from being seen; killed in the middle they leave no
-// lock behind.
+// TestBoltIsFollowedWhileWritten: Watch sees a revocation while others write the file
+// without a pause. If they are killed, they leave no lock behind.
 func TestBoltIsFollowedWhileWritten(t *testing.T) {
 	t.Parallel()
 	exe, err := os.Executable()
@@ -129,14 +127,14 @@ func TestBoltIsFollowedWhileWritten(t *testing.T) {
 	}
 }
 
-// flips is how many octets TestBoltDamagedUnraced changes, one in each of as many copies.
+// flips is the number of copies in which TestBoltDamagedUnraced changes one bit.
 const flips = 500
 
-// TestBoltDamagedUnraced: a bit that flips anywhere in the file brings no revoked key back: it
-// stays refused, or the store isn't opened. Nor does it bring a store to its end that
-// follows the file. In some of these files bbolt follows a length out of the page, into
-// memory that another goroutine writes, and finds damage there: the race detector tells
-// of that.
+// TestBoltDamagedUnraced: a flipped bit anywhere in the file doesn't bring a revoked key
+// back: it stays refused, or the store isn't opened. Nor does it crash a process that has
+// the store open. In some of these files, bbolt follows a length out of the page into
+// memory that another goroutine writes, and finds damage there. The race detector
+// reports that.
 func TestBoltDamagedUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -155,7 +153,7 @@ func TestBoltDamagedUnraced(t *testing.T) {
 	}
 	whole, err := os.ReadFile(path)
 	ztest.Must(t, err)
-	var used []int // the octets that aren't zero, where a flip is likelier to matter, and those around them
+	var used []int // the bytes that aren't zero, where a flip is likelier to matter, and those around them
 	for i := range whole {
 		if bytes.ContainsFunc(whole[max(0, i-8):min(len(whole), i+8)], func(r rune) bool { return r != 0 }) {
 			used = append(used, i)
@@ -178,13 +176,13 @@ func TestBoltDamagedUnraced(t *testing.T) {
 		for _, e := range revoked {
 			key := e.Certificate.Public
 			if _, revoked := running.Revocation(key); !revoked || knows(running, key) {
-				t.Fatalf("seed %d: %s: the running process lets %s in", seed, what, e.Name)
+				t.Fatalf("seed %d: %s: the running process admits %s", seed, what, e.Name)
 			}
 			if err != nil {
 				continue
 			}
 			if _, revoked := fresh.Revocation(key); !revoked || knows(fresh, key) {
-				t.Fatalf("seed %d: %s: %s is let in", seed, what, e.Name)
+				t.Fatalf("seed %d: %s: %s is admitted", seed, what, e.Name)
 			}
 		}
 	}
@@ -192,7 +190,7 @@ func TestBoltDamagedUnraced(t *testing.T) {
 		damaged := bytes.Clone(whole)
 		i, bit := used[random.IntN(len(used))], random.IntN(8)
 		damaged[i] ^= 1 << bit
-		check(fmt.Sprintf("octet %d, bit %d", i, bit), damaged)
+		check(fmt.Sprintf("byte %d, bit %d", i, bit), damaged)
 	}
 	if opened == 0 || opened == flips {
 		t.Errorf("opened %d times of %d: the flips show nothing", opened, flips)
@@ -200,17 +198,17 @@ func TestBoltDamagedUnraced(t *testing.T) {
 	for _, size := range []int{0, 1, 4096, 8192, len(whole) / 2, len(whole) - 4096} {
 		check(fmt.Sprintf("cut at %d", size), whole[:size])
 	}
-	// Each bit of the heads: they say which state is the last.
+	// The heads, which say which state is the last.
 	for i := range 2 * os.Getpagesize() {
 		if i%os.Getpagesize() < 80 {
 			damaged := bytes.Clone(whole)
 			damaged[i] ^= 1 << (i % 8)
-			check(fmt.Sprintf("head, octet %d", i), damaged)
+			check(fmt.Sprintf("head, byte %d", i), damaged)
 		}
 	}
 }
 
-// TestBoltLosesABucket: whole parts of a file that are gone are damage, not an empty store.
+// TestBoltLosesABucket: a file without some of its buckets is damaged, not empty.
 func TestBoltLosesABucket(t *testing.T) {
 	t.Parallel()
 	for _, lost := range [][]string{{"revocations"}, {"sums"}, {"revocations", "sums"}, {"identities", "revocations", "sums"}} {
@@ -239,8 +237,8 @@ func TestBoltLosesABucket(t *testing.T) {
 	}
 }
 
-// TestBoltCopied: a file that is being copied over a store in place is read once it is
-// whole, whatever was read of it meanwhile.
+// TestBoltCopied: a file that is copied over a store in place is read when it is complete,
+// whatever was read of it before.
 func TestBoltCopied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

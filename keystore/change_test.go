@@ -13,8 +13,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// BenchmarkChange puts one changed file of a directory in force: it costs the same
-// however many others there are.
+// BenchmarkChange applies a change of one file. It costs the same in a directory of any
+// size.
 func BenchmarkChange(b *testing.B) {
 	for _, count := range []int{10, 1_000, 100_000} {
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
@@ -42,8 +42,8 @@ func BenchmarkChange(b *testing.B) {
 	}
 }
 
-// TestRevokedNotOnlyGone: a key whose file is found gone, or with another key in it, because
-// it was revoked since the records were read is known as revoked at once.
+// TestRevokedNotOnlyGone: a key was revoked after the records were read. When its file is
+// found missing, or has another key, the key is known as revoked at once.
 func TestRevokedNotOnlyGone(t *testing.T) {
 	t.Parallel()
 	for _, replaced := range []bool{false, true} {

@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// asWriter in the environment makes the test's binary write into the store of that
-// URL until it is killed, or its standard input ends.
+// asWriter is an environment variable. With it, the test binary writes into the store with
+// this URL until it is killed, or until its standard input ends.
 const asWriter = "KEYSTORE_TEST_WRITER"
 
 func TestMain(m *testing.M) {
@@ -32,10 +32,10 @@ func TestMain(m *testing.M) {
 	ztest.Main(ztest.WithPrograms(m))
 }
 
-// identitiesWritten is how many identities a writer writes.
+// identitiesWritten is the number of identities that a writer writes.
 const identitiesWritten = 8
 
-// writtenKey is the key of one of them.
+// writtenKey returns the key of one of them.
 func writtenKey(i int) curve.PublicKey {
 	octets := sha256.Sum256(fmt.Append(nil, "identity ", i))
 	secret, err := curve.NewSecretKey(octets[:])
@@ -45,8 +45,8 @@ func writtenKey(i int) curve.PublicKey {
 	return secret.Public()
 }
 
-// written is an identity as it is written: every property says the same, so that
-// one that is half of this and half of that shows.
+// written returns an identity in which every property has the same value, to show one that
+// is half old and half new.
 func written(i, version int) *cert.Certificate {
 	c := &cert.Certificate{Public: writtenKey(i), Metadata: cert.Metadata{{Name: "name", Value: fmt.Sprint("identity-", i)}}}
 	for n := range 5 {
@@ -100,9 +100,9 @@ func writeForEver(url string) error {
 	}
 }
 
-// TestCrashUnraced: a process that writes is killed at any instant. Then each identity
-// is whole, as it was before or after; and the store can be read and written. The race
-// detector sees nothing of two processes.
+// TestCrashUnraced: a process that writes is killed at any moment. Then each identity is
+// complete, old or new, and the store can be read and written. Two processes have nothing
+// for the race detector.
 func TestCrashUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -138,7 +138,7 @@ func TestCrashUnraced(t *testing.T) {
 				if round == 0 {
 					says("all are written")
 				}
-				// At any instant: how much is written by then doesn't matter.
+				// At any moment: how much it has written doesn't matter.
 				time.Sleep(time.Duration(rand.Int64N(int64(25 * time.Millisecond))))
 				ztest.Must(t, cmd.Process.Kill())
 				for range lines { // until it is closed
@@ -150,7 +150,7 @@ func TestCrashUnraced(t *testing.T) {
 	}
 }
 
-// checkWritten checks what a writer has left.
+// checkWritten checks a store after its writer was killed.
 func checkWritten(t *testing.T, url string, round int) {
 	t.Helper()
 	s, log := open(t, url)

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestCzmq: czmq reads a directory that this package writes without a word of warning,
-// takes what is in it, groups too, and nothing that is revoked.
+// TestCzmq: czmq reads a directory that this package wrote, without warnings. It finds
+// all certificates, also those in groups, and none that is revoked.
 func TestCzmq(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)

@@ -46,7 +46,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestWhatCounts: which files are read, and what their owners are called.
+// TestWhatCounts: which files are read, and the names of their identities.
 func TestWhatCounts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -88,7 +88,7 @@ func TestWhatCounts(t *testing.T) {
 	}
 }
 
-// TestSignature: what was changed since an authority signed it doesn't count.
+// TestSignature: a certificate that was changed after an authority signed it is ignored.
 func TestSignature(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("alice")
@@ -115,7 +115,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// TestBroken: a broken file is reported with its place, and harms no other.
+// TestBroken: an invalid file is logged with its place, and affects no other.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -142,7 +142,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestSecretInTheStore: it is warned of, and not kept.
+// TestSecretInTheStore: a secret key is logged, and not kept.
 func TestSecretInTheStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -159,8 +159,9 @@ func TestSecretInTheStore(t *testing.T) {
 	}
 }
 
-// TestOneKeyInManyFiles: an identity is in the groups of all files that have it, and
-// is called as the least deep of them; if they differ, by its key.
+// TestOneKeyInManyFiles: an identity is in the groups of all files with its key, and has
+// the name of the least deep. If several are and their names differ, its key is its user
+// id.
 func TestOneKeyInManyFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -193,7 +194,7 @@ func TestOneKeyInManyFiles(t *testing.T) {
 	check("alice", "alice", "traders")
 }
 
-// TestReload: if the directory can't be read everything stays as it was.
+// TestReload: if the directory can't be read, nothing changes.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "clients")
@@ -215,8 +216,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestLookupUnderChange: whoever is in the store all the time is found all the
-// time.
+// TestLookupUnderChange: an identity that stays in the store is always found, while others
+// change.
 func TestLookupUnderChange(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -247,7 +248,7 @@ func TestLookupUnderChange(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLookupAllocs: looking up costs no allocation.
+// TestLookupAllocs: Lookup doesn't allocate.
 func TestLookupAllocs(t *testing.T) {
 	dir := t.TempDir()
 	alice := add(t, dir, "alice")
@@ -262,7 +263,7 @@ func TestLookupAllocs(t *testing.T) {
 	}
 }
 
-// many makes a directory of n certificates.
+// many creates a directory of n certificates.
 func many(b *testing.B, n int) (dir string, keys []curve.PublicKey) {
 	dir = b.TempDir()
 	for i := range n {

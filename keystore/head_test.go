@@ -10,8 +10,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestBoltHeadDamaged: a revocation survives damage to one of the two heads of the
-// file, instead of which the other counts.
+// TestBoltHeadDamaged: a file with one damaged head is refused, or has the revocation: the
+// other head may be from before it.
 func TestBoltHeadDamaged(t *testing.T) {
 	t.Parallel()
 	url := urlOf(t, "bolt")

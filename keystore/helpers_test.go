@@ -13,8 +13,8 @@ import (
 	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
-// text is a new public certificate of that name, and its key. Names of the
-// same length give texts of the same length.
+// text returns a new public certificate with this name, and its key. Names of the same
+// length give texts of the same length.
 func text(t testing.TB, name string) (string, curve.PublicKey) {
 	t.Helper()
 	c := cert.Generate(name)

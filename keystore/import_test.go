@@ -12,7 +12,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// goodExport is an export with an identity and a revocation, and their keys.
+// goodExport returns an export with an identity and a revocation, and their keys.
 func goodExport(t testing.TB) (text string, alice, bob curve.PublicKey) {
 	t.Helper()
 	c := cert.Generate("alice")
@@ -23,8 +23,8 @@ func goodExport(t testing.TB) (text string, alice, bob curve.PublicKey) {
 	return out.String(), c.Public, bob
 }
 
-// TestMalformedExport: an export with anything wrong in it is refused as a whole, with the
-// line.
+// TestMalformedExport: an export with one fault is refused as a whole, and the error has
+// the line.
 func TestMalformedExport(t *testing.T) {
 	t.Parallel()
 	good, _, _ := goodExport(t)
@@ -77,8 +77,7 @@ func quoted(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
-// TestExportCanBeImported: what can't be imported again isn't exported: an error says which
-// it is.
+// TestExportCanBeImported: an identity that couldn't be imported again is an error.
 func TestExportCanBeImported(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("")
@@ -90,7 +89,7 @@ func TestExportCanBeImported(t *testing.T) {
 	}
 }
 
-// FuzzImport: any text is an export or an error; what is one says the same when it is
+// FuzzImport: every text is an export or an error. An export is the same when it is
 // exported again.
 func FuzzImport(f *testing.F) {
 	text, _, _ := goodExport(f)

@@ -8,7 +8,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// revocationOf returns the revocation of a key, also one that was lifted.
+// revocationOf returns the revocation of a key, in force or lifted.
 func revocationOf(s keystore.Store, e *keystore.Identity) *keystore.RevokedKey {
 	for key, r := range s.Revocations() {
 		if key == e.Certificate.Public {
@@ -18,8 +18,8 @@ func revocationOf(s keystore.Store, e *keystore.Identity) *keystore.RevokedKey {
 	return nil
 }
 
-// TestUnrevokeAgain: who was removed, or moved to other groups, after a revocation was
-// lifted stays as they are if it is lifted once more.
+// TestUnrevokeAgain: lifting a revocation a second time doesn't bring back an identity that
+// was removed or moved to other groups since the first.
 func TestUnrevokeAgain(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -48,8 +48,8 @@ func TestUnrevokeAgain(t *testing.T) {
 	})
 }
 
-// TestClockSetBack: of revoking and lifting, what was done later has the later time,
-// also if the clock is set back between.
+// TestClockSetBack: of a revocation and its lifting, the later one has the later time, even
+// if the clock was set back in between.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {

@@ -11,8 +11,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestPoll: looking is enough to see that something has changed, on Linux also if size
-// and time are as they were.
+// TestPoll: polling notices every change, on Linux even one that keeps size and time.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -39,8 +38,8 @@ func TestPoll(t *testing.T) {
 	ztest.Wait(t, "removed with all in it", func() bool { return !knows(d, bob) })
 }
 
-// TestBeingWritten: a file that is being written isn't there yet, however long its
-// writer takes; and nothing is reported of it.
+// TestBeingWritten: a file that is being written is neither read nor logged, however long
+// that takes.
 func TestBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

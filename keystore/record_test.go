@@ -14,7 +14,7 @@ import (
 
 var recordTime = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
-// recordText is the record of a revocation with everything that there is in one.
+// recordText returns a record with all properties.
 func recordText(t testing.TB, key curve.PublicKey) (*RevokedKey, string) {
 	t.Helper()
 	r := &RevokedKey{Time: recordTime, Reason: "laptop # stolen", Name: "alice", Groups: []string{"fx", "fx/desk"},
@@ -24,8 +24,7 @@ func recordText(t testing.TB, key curve.PublicKey) (*RevokedKey, string) {
 	return r, string(text)
 }
 
-// TestRecord: what is in the record of a revocation is read as it was written, and it
-// never is longer than what is read.
+// TestRecord: a record is read as it was written, and the longest isn't too long to read.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -36,15 +35,14 @@ func TestRecord(t *testing.T) {
 	largest := &RevokedKey{Time: recordTime, Reason: strings.Repeat("x", maxReason), Name: strings.Repeat("x", 255), Certificate: strings.Repeat("x", maxCertificate)}
 	long, err := appendRecord(nil, key, largest)
 	if _, parseErr := parseRecord(key, long); err != nil || parseErr != nil || len(long) > maxRecord {
-		t.Errorf("%d octets: %v, %v", len(long), err, parseErr)
+		t.Errorf("%d bytes: %v, %v", len(long), err, parseErr)
 	}
 	if _, err := cert.Parse([]byte(text)); err == nil {
 		t.Error("a record is taken for a certificate")
 	}
 }
 
-// TestMalformedRecord: what isn't the record of a revocation is an error, and so no
-// reason to let the key in.
+// TestMalformedRecord: an invalid record is an error.
 func TestMalformedRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -80,8 +78,8 @@ func TestMalformedRecord(t *testing.T) {
 	}
 }
 
-// FuzzParseRecord: any text is a record or an error; what is one is written as it was
-// read, with the same effect.
+// FuzzParseRecord: every text is a record or an error. A record has the same effect after
+// it was written again.
 func FuzzParseRecord(f *testing.F) {
 	var key curve.PublicKey
 	copy(key[:], "0123456789abcdef0123456789abcdef")

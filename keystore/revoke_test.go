@@ -17,8 +17,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// mustBeRefused checks that a key is revoked and not known, in a store and after a
-// restart.
+// mustBeRefused checks that a key is revoked and not found, now and after a restart.
 func mustBeRefused(t *testing.T, s keystore.Store, url string, key curve.PublicKey) {
 	t.Helper()
 	check := func(when string, s keystore.Store) {
@@ -34,8 +33,8 @@ func mustBeRefused(t *testing.T, s keystore.Store, url string, key curve.PublicK
 	check("after a restart", again)
 }
 
-// TestRevokeAnything: whatever can be known can be revoked, and stays so: nothing in its
-// certificate or in its file's name brings it back, and no copy.
+// TestRevokeAnything: every identity can be revoked. Nothing in its certificate or in its
+// file's name brings it back, and no copy.
 func TestRevokeAnything(t *testing.T) {
 	t.Parallel()
 	deep := ""
@@ -85,8 +84,7 @@ func TestRevokeAnything(t *testing.T) {
 	}
 }
 
-// TestRecordDamaged: a record of a revocation that is damaged in any way refuses its key
-// as the whole one does.
+// TestRecordDamaged: a record that is damaged in any way still refuses its key.
 func TestRecordDamaged(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(path string) error{
@@ -122,8 +120,8 @@ func TestRecordDamaged(t *testing.T) {
 	}
 }
 
-// TestRecordGone: the record of a revocation that goes away leaves the key refused as
-// long as the process runs, and is told of.
+// TestRecordGone: if a record is removed, the key stays refused while the process runs, and
+// the log says so.
 func TestRecordGone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -141,8 +139,8 @@ func TestRecordGone(t *testing.T) {
 	}
 }
 
-// TestRevokeFails: a revocation that can't be written is an error, and its key isn't
-// said to be revoked; one whose record is there is in force, whatever comes after.
+// TestRevokeFails: if a record can't be written, Revoke fails and the key isn't revoked. Once
+// it is written, the key is revoked, whatever fails after that.
 func TestRevokeFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -163,7 +161,7 @@ func TestRevokeFails(t *testing.T) {
 		t.Error("opened without its revocations")
 	}
 
-	// A crash between the two steps of Revoke: the record is there, and the file still.
+	// A crash between the two steps of Revoke leaves the record and the certificate.
 	dir = t.TempDir()
 	whole, key := text(t, "mallory")
 	write(t, dir, "mallory.key", whole)
@@ -179,7 +177,7 @@ func TestRevokeFails(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(dir, "mallory.key")); err == nil {
 		t.Error("the file is there still")
 	}
-	// And of Unrevoke: the certificate is there again, and the record not lifted.
+	// One between those of Unrevoke leaves the certificate and a record in force.
 	write(t, dir, "mallory.key", whole)
 	again, _ = open(t, dir)
 	mustBeRefused(t, again, dir, key)
@@ -189,7 +187,7 @@ func TestRevokeFails(t *testing.T) {
 	}
 }
 
-// TestUnrevokeNeedsTheDisk: what can't be written isn't lifted.
+// TestUnrevokeNeedsTheDisk: if the record can't be written, the key stays revoked.
 func TestUnrevokeNeedsTheDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -204,9 +202,9 @@ func TestUnrevokeNeedsTheDisk(t *testing.T) {
 	mustBeRefused(t, s, dir, mallory.Public)
 }
 
-// TestRecordsUnreadable: while the directory of the records can't be read, be it another
-// thing or a link that leads nowhere, a store isn't opened, and one that is open knows
-// nobody new.
+// TestRecordsUnreadable: if the directory of the records can't be read, for example because
+// it is a link without a target, a store isn't opened, and one that is open adds no
+// identity.
 func TestRecordsUnreadable(t *testing.T) {
 	t.Parallel()
 	for name, obstruct := range map[string]func(path string) error{
@@ -233,7 +231,7 @@ func TestRecordsUnreadable(t *testing.T) {
 			write(t, dir, "carol.key", carolText)
 			ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
 			ztest.Wait(t, "removed", func() bool { return !knows(s, bob) })
-			// She is among the revocations that couldn't be read.
+			// Her revocation is among those that couldn't be read.
 			write(t, away, hex.EncodeToString(carol[:]), "")
 			ztest.Must(t, os.Remove(records), os.Rename(away, records))
 			ztest.Wait(t, "revoked", func() bool { _, ok := s.Revocation(carol); return ok })
@@ -244,8 +242,8 @@ func TestRecordsUnreadable(t *testing.T) {
 	}
 }
 
-// TestRecordsReadable: who can read a store can read its revocations, also if
-// another user wrote the first, under a strict umask.
+// TestRecordsReadable: everyone who can read a store can read its revocations, even if
+// another user wrote the first one under a strict umask.
 func TestRecordsReadable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -259,8 +257,8 @@ func TestRecordsReadable(t *testing.T) {
 	}
 }
 
-// TestRevokedFile: a file whose name says that it is revoked does what it can: its key is
-// refused, and one that can't be read blocks the certificate beside it.
+// TestRevokedFile: a file NAME.revoked refuses its key. If it can't be read, the file with
+// the same name is ignored.
 func TestRevokedFile(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// exported is what Export writes of a store.
+// exported returns the export of a store.
 func exported(t testing.TB, s keystore.Store) string {
 	t.Helper()
 	revocations := map[curve.PublicKey]*keystore.RevokedKey{}
@@ -29,7 +29,7 @@ func exported(t testing.TB, s keystore.Store) string {
 	return out.String()
 }
 
-// exportOf is what Export writes of a store with these certificates, of which the last is
+// exportOf returns the export of a store with these certificates, of which the last is
 // revoked.
 func exportOf(t testing.TB, certificates ...*cert.Certificate) string {
 	t.Helper()
@@ -41,9 +41,8 @@ func exportOf(t testing.TB, certificates ...*cert.Certificate) string {
 	return exported(t, s)
 }
 
-// TestFileFollowed: a file: store follows its file: what is taken out of it is known no
-// longer, what is revoked in it stays so. A text that is wrong, or half of one, changes
-// nothing, not even in part.
+// TestFileFollowed: a file: store applies the changes of its file. Removed identities go,
+// revocations stay. A text with a fault, or half of one, changes nothing.
 func TestFileFollowed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "clients")
@@ -52,7 +51,7 @@ func TestFileFollowed(t *testing.T) {
 	s, log := open(t, "file:"+path)
 	ztest.Background(t, s.Watch)
 	if _, revoked := s.Revocation(carol.Public); !revoked || knows(s, carol.Public) || !knows(s, alice.Public) {
-		t.Fatal("what is in the file isn't in force")
+		t.Fatal("the file wasn't read")
 	}
 	ztest.WriteFile(t, path, exportOf(t, bob, alice))
 	ztest.Wait(t, "revoked", func() bool { _, revoked := s.Revocation(alice.Public); return revoked && !knows(s, alice.Public) })
@@ -72,8 +71,8 @@ func TestFileFollowed(t *testing.T) {
 	}
 }
 
-// TestGone: when a store is removed no one is known any more, as after a start; who is
-// revoked stays so, and when the store is back so are the others.
+// TestGone: if a store is removed, all its identities go, as after a restart. Revocations
+// stay, and when the store is back, so are the identities.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	alice, bob := generate(t, "alice"), generate(t, "bob")
@@ -103,7 +102,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestFileBeingWritten: a file: store doesn't read a file that is being written.
+// TestFileBeingWritten: a file: store doesn't read its file while that is being written.
 func TestFileBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -136,8 +135,8 @@ func TestFileBeingWritten(t *testing.T) {
 	ztest.Wait(t, "the whole file", func() bool { return knows(s, bob.Public) && !knows(s, alice.Public) })
 }
 
-// TestBackup: a backup has groups and revocations, also those that were lifted; restoring
-// it brings no revoked key back.
+// TestBackup: a backup has groups and revocations, also lifted ones. Restoring it brings no
+// revoked key back.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -162,7 +161,7 @@ func TestBackup(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 		}
-		// Revoked since: the backup is older.
+		// Revoked after the backup.
 		ztest.Must(t, s.Revoke(alice.Public, at, ""))
 		if again != nil {
 			s = again()

@@ -23,8 +23,8 @@ import (
 
 var at = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
-// eachKind runs a test on an empty store of each kind that can be written. again
-// opens the same store once more, as another process would; nil for mem:.
+// eachKind runs a test on an empty store of each kind that can be written. again opens the
+// same store a second time, as another process would. It is nil for mem:.
 func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func() keystore.Store)) {
 	t.Helper()
 	for _, kind := range []string{"mem", "dir", "bolt"} {
@@ -46,7 +46,7 @@ func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func
 	}
 }
 
-// urlOf is that of a new store.
+// urlOf returns the URL of a new store.
 func urlOf(t testing.TB, kind string) string {
 	t.Helper()
 	url := kind + ":"
@@ -67,7 +67,7 @@ func generate(t testing.TB, name string, more ...struct{ Name, Value string }) *
 	return c
 }
 
-// canonical is what a certificate says.
+// canonical returns the canonical text of a certificate.
 func canonical(t testing.TB, c *cert.Certificate) string {
 	t.Helper()
 	text, err := c.AppendCanonical(nil)
@@ -75,13 +75,13 @@ func canonical(t testing.TB, c *cert.Certificate) string {
 	return string(text)
 }
 
-// put puts a certificate under its own name.
+// put returns an identity with the name in its certificate.
 func put(c *cert.Certificate, groups ...string) *keystore.Identity {
 	return &keystore.Identity{Name: c.Name(), Certificate: c, Groups: groups}
 }
 
-// TestStore: what is put, changed, revoked and removed, in each kind, is there at
-// once and after it was opened again.
+// TestStore: in each kind, putting, revoking and removing take effect at once, and remain
+// after the store was opened again.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -169,7 +169,7 @@ func TestStore(t *testing.T) {
 			s = again()
 			check("lifted, again")
 		}
-		// A key that no one had can be revoked as well, and once more.
+		// A key that no identity has can be revoked as well, and again.
 		stranger := generate(t, "stranger").Public
 		ztest.Must(t, s.Revoke(stranger, at, ""), s.Revoke(carol.Public, at.Add(2*time.Hour), ""))
 		if again != nil {
@@ -183,8 +183,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// TestRestore: an exported revocation is in force with all that it holds, and one that was
-// lifted is noted; neither lifts what is in force.
+// TestRestore: Restore brings back all of a revocation, and records a lifted one. Neither
+// lifts a revocation that is in force.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -218,7 +218,7 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// TestStoreRefuses: what can't be written isn't, and changes nothing.
+// TestStoreRefuses: Put and Revoke refuse what they can't write, and change nothing.
 func TestStoreRefuses(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {
@@ -266,7 +266,7 @@ func TestStoreRefuses(t *testing.T) {
 	})
 }
 
-// TestLookupAllocations: no kind of store allocates to look up.
+// TestLookupAllocations: Lookup doesn't allocate, in any kind of store.
 func TestLookupAllocations(t *testing.T) {
 	for _, kind := range []string{"mem", "dir", "bolt"} {
 		s, _ := open(t, urlOf(t, kind))
@@ -312,7 +312,7 @@ func TestSources(t *testing.T) {
 		}
 		ztest.Must(t, s.Close())
 	}
-	// SIGHUP reads it again; what is damaged changes nothing.
+	// Reload reads the file again. A damaged one changes nothing.
 	s, _ := open(t, "file:"+path)
 	ztest.Must(t, os.WriteFile(path, []byte(text[:strings.Index(text, "and\n")]), 0o600))
 	ztest.Must(t, s.Reload())
@@ -336,7 +336,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestTwoWriters: two that write the same directory lose nothing.
+// TestTwoWriters: two processes that write the same directory lose nothing.
 func TestTwoWriters(t *testing.T) {
 	t.Parallel()
 	url := urlOf(t, "dir")
@@ -374,7 +374,7 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
-// BenchmarkLoad opens a store of this many identities.
+// BenchmarkLoad opens a large store.
 func BenchmarkLoad(b *testing.B) {
 	for _, bb := range []struct {
 		kind  string
@@ -391,7 +391,7 @@ func BenchmarkLoad(b *testing.B) {
 			key := curve.GenerateKey().Public()
 			var part []*keystore.Identity
 			for i := range bb.count {
-				// Any octets are a key; to make a pair for each takes too long.
+				// Any 32 bytes are a public key. Generating each takes too long.
 				binary.LittleEndian.PutUint64(key[:], uint64(i)*0x9e3779b97f4a7c15)
 				name := fmt.Sprint("identity-", i)
 				part = append(part, &keystore.Identity{Name: name, Certificate: &cert.Certificate{Public: key, Metadata: cert.Metadata{
@@ -438,7 +438,8 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// TestPutMany: many at once are there, at once and again; with one that is wrong, none.
+// TestPutMany: many identities can be put at once, and again. If one is invalid, none is
+// put.
 func TestPutMany(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

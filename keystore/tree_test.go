@@ -24,8 +24,8 @@ func mkdir(t testing.TB, parts ...string) string {
 	return path
 }
 
-// TestPipe: a pipe in place of a certificate is ignored, and stops nothing; neither
-// does a file that becomes a pipe between the look and the opening.
+// TestPipe: a pipe in the place of a certificate is ignored and blocks nothing, also one
+// that takes the place of a file before it is opened.
 func TestPipe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -68,8 +68,8 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestLinks: links to directories are followed, for the store itself and for groups,
-// also when they are turned to another; those that lead around in circles do no harm.
+// TestLinks: the store itself and groups may be links to directories, and their targets may
+// change. Circles of links do no harm.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
@@ -114,8 +114,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestManyLinks: directories full of links to one another, which have more paths than
-// can be counted, are read all the same.
+// TestManyLinks: directories full of links to each other have more paths than can be read,
+// but the store can be read.
 func TestManyLinks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -137,8 +137,8 @@ func TestManyLinks(t *testing.T) {
 	}
 }
 
-// TestLeftovers: what programs leave behind doesn't count, also not after the file that
-// it is a copy of is gone, and is warned of: czmq would take it.
+// TestLeftovers: leftovers of programs are ignored, even when the original is gone. The log
+// warns of them, because czmq would admit them.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -161,8 +161,8 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-// TestNames: a name is the file's, and never what the certificate says; one that two
-// have, or that reads like a key, is no user id.
+// TestNames: the name is the file's, never the certificate's. A name that two identities
+// have, or that looks like a key, is not a user id.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -186,7 +186,7 @@ func TestNames(t *testing.T) {
 	check(alice.Public, "alice", "traders")
 	check(mallory.Public, "mallory", "guests")
 
-	// An expired copy of alice's certificate doesn't displace hers, whatever its name.
+	// An expired copy of alice's certificate doesn't replace hers, whatever its name.
 	copyOf := &cert.Certificate{Public: alice.Public, Validity: cert.Validity{NotAfter: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}}
 	out, err := copyOf.AppendPublic(nil)
 	ztest.Must(t, err)
@@ -201,8 +201,8 @@ func TestNames(t *testing.T) {
 		t.Error("the valid certificate is lost")
 	}
 
-	// Another alice at the same depth: none of the two is called so. One that is less
-	// deep is.
+	// With another alice at the same depth, neither has the name. One that is less deep
+	// has it.
 	bob := add(t, filepath.Join(dir, "guests"), "bob")
 	ztest.Must(t, os.Rename(filepath.Join(dir, "guests", "bob.key"), filepath.Join(mkdir(t, dir, "other"), "alice.key")))
 	check(alice.Public, alice.Public.String(), "guests", "traders")
@@ -213,7 +213,7 @@ func TestNames(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "other", "alice.key")), os.Remove(filepath.Join(dir, "alice.key")))
 	check(alice.Public, "alice", "guests", "traders")
 
-	// Names that differ by case only are two where files are two.
+	// Names that differ in case only are two where file names are.
 	if runtime.GOOS == "linux" {
 		dave, DAVE := add(t, dir, "dave"), add(t, dir, "DAVE")
 		check(dave, "dave")
@@ -221,8 +221,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestNoGroup: a directory whose name a service would read as those of other groups is
-// none, nor are those in it.
+// TestNoGroup: a directory is not a group if a service would read its name as several
+// groups, or as another one; nor are directories in it.
 func TestNoGroup(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
@@ -248,7 +248,8 @@ func TestNoGroup(t *testing.T) {
 	}
 }
 
-// TestNameLikeAKey: a file that is named like a key of another is known by its own.
+// TestNameLikeAKey: the identity in a file that has another's key as its name is known by
+// its own key.
 func TestNameLikeAKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -263,8 +264,7 @@ func TestNameLikeAKey(t *testing.T) {
 	}
 }
 
-// TestReservedNames: names that can't be those of files on every system can't be put into
-// a directory.
+// TestReservedNames: Put refuses names that aren't usable as file names on every system.
 func TestReservedNames(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t, urlOf(t, "dir"))
@@ -284,8 +284,8 @@ func TestReservedNames(t *testing.T) {
 	}
 }
 
-// TestForgedReplacesNothing: a tampered copy of a certificate doesn't replace the good
-// one, in memory or on the disk.
+// TestForgedReplacesNothing: a tampered copy of a certificate doesn't replace the valid one,
+// in memory or on the disk.
 func TestForgedReplacesNothing(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// obeyingModes runs a function in a thread for which the modes of files count, as
-// they don't for root.
+// obeyingModes runs a function in a thread that has to obey the modes of files, even if the
+// test runs as root.
 func obeyingModes(t *testing.T, run func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -27,8 +27,8 @@ func obeyingModes(t *testing.T, run func()) {
 	run()
 }
 
-// TestUnreadableGroup: a group's directory that can't be read is told of, and keeps
-// nothing else from being seen; what was known of it stays.
+// TestUnreadableGroup: a group's directory that can't be read is logged, and its last known
+// identities stay. Everything else is read.
 func TestUnreadableGroup(t *testing.T) {
 	t.Parallel()
 	dir := mkdir(t, t.TempDir(), "clients")

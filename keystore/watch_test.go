@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// watched opens a store and follows it until the test ends. It doesn't poll, so that
-// every change that is seen was told by the file system.
+// watched opens a store and watches it until the test ends. It doesn't poll, so all
+// changes are noticed by events.
 func watched(t *testing.T, dir string) (keystore.Store, *ztest.Log) {
 	t.Helper()
 	d, log := open(t, dir)
@@ -37,7 +37,7 @@ func TestWatch(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
 	ztest.Wait(t, "removed", func() bool { return !knows(d, bob) })
 
-	// Another content of the same size, at the same time as far as the file says.
+	// Another content with the same size and time.
 	path := filepath.Join(dir, "alice.key")
 	info, err := os.Stat(path)
 	ztest.Must(t, err)
@@ -58,8 +58,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchPolls: a change that the file system doesn't tell of is found: that of a
-// file to which a link in the directory leads.
+// TestWatchPolls: polling notices a change without an event, that of the target of a link.
 func TestWatchPolls(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
@@ -73,8 +72,8 @@ func TestWatchPolls(t *testing.T) {
 	ztest.Wait(t, "changed again", func() bool { return knows(d, alice3) && !knows(d, alice2) })
 }
 
-// TestWatchGroups: directories that come and go within the store are followed too;
-// their names are groups.
+// TestWatchGroups: directories that are created and removed within the store are watched,
+// and are groups.
 func TestWatchGroups(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,8 +103,8 @@ func TestWatchGroups(t *testing.T) {
 	}
 }
 
-// TestWatchBroken: what stays broken is reported once, and its owner isn't known, as
-// after a start.
+// TestWatchBroken: an invalid file is logged once, and its identity is removed, as after a
+// restart.
 func TestWatchBroken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -130,7 +129,7 @@ func TestWatchBroken(t *testing.T) {
 	ztest.Wait(t, "removed", func() bool { return !knows(d, alice2) })
 }
 
-// TestWatchDirectory: the directory itself may go and come back.
+// TestWatchDirectory: the directory itself may be removed and created again.
 func TestWatchDirectory(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
@@ -162,7 +161,7 @@ func TestWatchDirectory(t *testing.T) {
 	ztest.Wait(t, "followed again", func() bool { return knows(d, erin) })
 }
 
-// TestWatchKubernetes: a mounted volume changes by swapping one link.
+// TestWatchKubernetes: a mounted volume changes when one link is replaced.
 func TestWatchKubernetes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
