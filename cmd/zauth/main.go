@@ -4,11 +4,18 @@
 package main
 
 import (
+	"embed"
+
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
+
+// manTexts are the texts of manual pages: see cli.Man.
+//
+//go:embed man
+var manTexts embed.FS
 
 func main() { cli.Main(newRoot()) }
 
@@ -20,6 +27,6 @@ func newRoot() *cobra.Command {
 over ZAP (RFC 27) whether a client may connect. Zauth decides from a directory
 of certificates or from a policy file, and logs its decisions.`,
 	}, "zauth serve")
-	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root))
+	root.AddCommand(newServe(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root, manTexts))
 	return addCompletions(root)
 }

@@ -3,11 +3,18 @@
 package main
 
 import (
+	"embed"
+
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
+
+// manTexts are the texts of manual pages: see cli.Man.
+//
+//go:embed man
+var manTexts embed.FS
 
 func main() { cli.Main(newRoot()) }
 
@@ -34,7 +41,7 @@ keystore.`,
 		newLock(), newUnlock(), newPassphraseCommand(),
 		newArmor(), newExtract(), newSeal(), newOpen(),
 		newAuthority(), newSign(), newVerify(), newRevoke(), newStore(),
-		cli.Man(root),
+		cli.Man(root, manTexts),
 	)
 	return root
 }
