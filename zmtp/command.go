@@ -1,10 +1,6 @@
 package zmtp
 
-import (
-	"fmt"
-
-	"github.com/zcurve/zcurve/curve"
-)
+import "fmt"
 
 // Names of the commands that ZMTP and its mechanisms use.
 const (
@@ -28,7 +24,7 @@ func appendName(dst []byte, name string) []byte {
 // nothing of it: before the handshake is over it can be anything.
 func parseCommand(body []byte) (name string, data []byte, err error) {
 	if len(body) == 0 || body[0] == 0 || int(body[0]) > len(body)-1 {
-		return "", nil, fmt.Errorf("%w: no command name", ErrCommand)
+		return "", nil, fmt.Errorf("%w: no command name", errCommand)
 	}
 	n := int(body[0])
 	return string(body[1 : 1+n]), body[1+n:], nil
@@ -41,7 +37,7 @@ func nameOf(name string) string {
 	case cmdReady, cmdError, cmdHello, cmdWelcome, cmdInitiate, cmdPing, cmdPong, cmdSubscribe, cmdCancel:
 		return name
 	}
-	return fmt.Sprintf("a command with an unknown name of %d octets", len(name))
+	return fmt.Sprintf("a command with an unknown name of %d bytes", len(name))
 }
 
 // isCommand reports whether body is the command name.
@@ -50,28 +46,14 @@ func isCommand(body []byte, name string) bool {
 	return err == nil && got == name
 }
 
-// expect checks that body is the command name and returns its data. An ERROR
-// in its place becomes a *RefusedError.
+// expect checks that body is the command name and returns its data.
 func expect(body []byte, name string) ([]byte, error) {
 	got, data, err := parseCommand(body)
 	if err != nil {
 		return nil, err
 	}
-	if got == cmdError {
-		return nil, parseRefusal(body)
-	}
 	if got != name {
-		return nil, fmt.Errorf("%w: %s where %s is due", ErrCommand, nameOf(got), name)
+		return nil, fmt.Errorf("%w: got %s, expected %s", errCommand, nameOf(got), name)
 	}
 	return data, nil
-}
-
-// parseRefusal reads an ERROR command. NULL, PLAIN and CURVE have the same
-// (RFC 37 and RFC 26).
-func parseRefusal(body []byte) error {
-	reason, err := curve.ParseError(body)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCommand, err)
-	}
-	return &RefusedError{Status: reason}
 }

@@ -1,7 +1,6 @@
 package zmtp
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -12,21 +11,17 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Limits that hold where a Config leaves them zero.
+// Limits where a Config leaves them zero.
 const (
-	DefaultHandshakeTimeout = 30 * time.Second
-	DefaultMaxMessageSize   = 64 << 20
-	DefaultMaxMetadataSize  = 16 << 10
-	DefaultMaxParts         = 4096
+	defaultHandshakeTimeout = 30 * time.Second
+	defaultMaxMessageSize   = 64 << 20
+	defaultMaxMetadataSize  = 16 << 10
+	defaultMaxParts         = 4096
 )
 
 // maxHeartbeat is what is for ever, as a time between heartbeats, and can still be added to
 // others.
 const maxHeartbeat = math.MaxInt64 / 4
-
-// ErrConfig means that a Config can't work. It is found before the network is
-// touched.
-var ErrConfig = errors.New("zmtp: unusable configuration")
 
 // Config says how to speak on a connection. A zero limit means its default. A
 // Config may serve any number of connections and must not be changed meanwhile.
@@ -34,9 +29,9 @@ type Config struct {
 	// SocketType is what we are to the peer: REQ, REP, DEALER, ROUTER, PUB, SUB, XPUB,
 	// XSUB, PUSH, PULL or PAIR.
 	SocketType string
-	// Identity is our routing id, at most 255 octets; only REQ, DEALER and
-	// ROUTER announce one.
-	Identity []byte
+	// RoutingID is this socket's routing id, at most 255 bytes. Only a REQ, DEALER or
+	// ROUTER can have one. ZMTP sends it as the property Identity.
+	RoutingID []byte
 
 	// Mechanism is zap.Null, zap.Plain or
 	// zap.Curve. There is no default: security is chosen, not
@@ -66,7 +61,7 @@ type Config struct {
 	// client may be refused for its cookie all the same.
 	HandshakeTimeout time.Duration
 	// MaxMessageSize bounds the octets of a message from the peer, all parts
-	// together. Beyond it the connection ends with ErrMessageSize. While a message
+	// together. Beyond it the connection ends with errMessageSize. While a message
 	// arrives, memory of up to twice its size and an eighth is taken for it, and the same
 	// while Recv copies it. Where an int has 32 bits the limit is 1 GiB at most.
 	MaxMessageSize int
@@ -98,7 +93,7 @@ type Config struct {
 	server *curve.Server // of a CURVE server: one for all its connections
 }
 
-// CheckClient returns the ErrConfig that Dial and Client would return.
+// CheckClient returns the errConfig that Dial and Client would return.
 func (cfg Config) CheckClient() error {
 	_, err := cfg.withDefaults(false)
 	return err
@@ -107,13 +102,13 @@ func (cfg Config) CheckClient() error {
 // withDefaults returns a checked copy of cfg for the given role.
 func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	if _, ok := peers[cfg.SocketType]; !ok {
-		return nil, fmt.Errorf("%w: unknown socket type %q: expected one of %s", ErrConfig, cfg.SocketType, socketTypes)
+		return nil, fmt.Errorf("%w: unknown socket type %q: expected one of %s", errConfig, cfg.SocketType, socketTypes)
 	}
-	if len(cfg.Identity) > 255 {
-		return nil, fmt.Errorf("%w: identity of %d octets, at most 255", ErrConfig, len(cfg.Identity))
+	if len(cfg.RoutingID) > 255 {
+		return nil, fmt.Errorf("%w: RoutingID of %d bytes, at most 255", errConfig, len(cfg.RoutingID))
 	}
-	if len(cfg.Identity) > 0 && (cfg.Identity[0] == 0 || !announcesIdentity(cfg.SocketType)) {
-		return nil, fmt.Errorf("%w: a %s can't have the identity %q", ErrConfig, cfg.SocketType, cfg.Identity)
+	if len(cfg.RoutingID) > 0 && (cfg.RoutingID[0] == 0 || !announcesRoutingID(cfg.SocketType)) {
+		return nil, fmt.Errorf("%w: a %s cannot have the RoutingID %q", errConfig, cfg.SocketType, cfg.RoutingID)
 	}
 	for _, limit := range [...]struct {
 		name  string
@@ -127,21 +122,21 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 		{"HeartbeatTimeout", int64(cfg.HeartbeatTimeout)},
 	} {
 		if limit.value < 0 {
-			return nil, fmt.Errorf("%w: negative %s", ErrConfig, limit.name)
+			return nil, fmt.Errorf("%w: negative %s", errConfig, limit.name)
 		}
 	}
 	if strconv.IntSize == 32 && max(cfg.MaxMessageSize, cfg.MaxMetadataSize) > 1<<30 {
-		return nil, fmt.Errorf("%w: MaxMessageSize and MaxMetadataSize are 1 GiB at most on a 32-bit system", ErrConfig)
+		return nil, fmt.Errorf("%w: MaxMessageSize and MaxMetadataSize are 1 GiB at most on a 32-bit system", errConfig)
 	}
 	if cfg.Handler != nil {
 		if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: cfg.Domain, Mechanism: zap.Null}); err != nil {
-			return nil, fmt.Errorf("%w: Domain: %w", ErrConfig, err)
+			return nil, fmt.Errorf("%w: Domain: %w", errConfig, err)
 		}
 	}
-	cfg.HandshakeTimeout = orDefault(cfg.HandshakeTimeout, DefaultHandshakeTimeout)
-	cfg.MaxMessageSize = orDefault(cfg.MaxMessageSize, DefaultMaxMessageSize)
-	cfg.MaxMetadataSize = orDefault(cfg.MaxMetadataSize, DefaultMaxMetadataSize)
-	cfg.MaxParts = orDefault(cfg.MaxParts, DefaultMaxParts)
+	cfg.HandshakeTimeout = orDefault(cfg.HandshakeTimeout, defaultHandshakeTimeout)
+	cfg.MaxMessageSize = orDefault(cfg.MaxMessageSize, defaultMaxMessageSize)
+	cfg.MaxMetadataSize = orDefault(cfg.MaxMetadataSize, defaultMaxMetadataSize)
+	cfg.MaxParts = orDefault(cfg.MaxParts, defaultMaxParts)
 	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, maxHeartbeat)
 	cfg.HeartbeatTimeout = min(orDefault(cfg.HeartbeatTimeout, cfg.HeartbeatInterval), maxHeartbeat)
 	if cfg.Log == nil {
@@ -167,30 +162,30 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 		return nil
 	case zap.Plain:
 		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password.Reveal()) > 255) {
-			return fmt.Errorf("%w: user name or password of more than 255 octets", ErrConfig)
+			return fmt.Errorf("%w: user name or password of more than 255 octets", errConfig)
 		}
 	case zap.Curve:
 		if cfg.Key.IsZero() {
-			return fmt.Errorf("%w: Key: no secret key", ErrConfig)
+			return fmt.Errorf("%w: Key: no secret key", errConfig)
 		}
 		if !asServer {
 			if err := cfg.ServerKey.Check(); err != nil {
-				return fmt.Errorf("%w: ServerKey: %w", ErrConfig, err)
+				return fmt.Errorf("%w: ServerKey: %w", errConfig, err)
 			}
 		} else if cfg.server == nil {
 			server, err := curve.NewServer(cfg.Key)
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrConfig, err)
+				return fmt.Errorf("%w: %w", errConfig, err)
 			}
 			cfg.server = server
 		}
 	case "":
-		return fmt.Errorf("%w: no mechanism", ErrConfig)
+		return fmt.Errorf("%w: no mechanism", errConfig)
 	default:
-		return fmt.Errorf("%w: unknown mechanism %q", ErrConfig, cfg.Mechanism)
+		return fmt.Errorf("%w: unknown mechanism %q", errConfig, cfg.Mechanism)
 	}
 	if asServer && cfg.Handler == nil {
-		return fmt.Errorf("%w: a %s server needs a Handler to ask who may connect", ErrConfig, cfg.Mechanism)
+		return fmt.Errorf("%w: a %s server needs a Handler to ask who may connect", errConfig, cfg.Mechanism)
 	}
 	return nil
 }

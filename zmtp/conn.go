@@ -86,8 +86,5 @@ func (c *Conn) User() User { return c.user }
 // Identity. Nobody has checked it: on a server it may even name a User-Id.
 func (c *Conn) Claims() zap.Metadata { return c.claims }
 
-// LocalAddr returns the address of our end.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
-
 // RemoteAddr returns the address of the peer's end.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

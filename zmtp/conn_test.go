@@ -376,7 +376,7 @@ func TestSubscriptions(t *testing.T) {
 	ctx := ztest.Context(t)
 	go func() {
 		c.Subscribe(ctx, []byte("weather"))
-		c.Cancel(ctx, []byte("weather"))
+		c.Unsubscribe(ctx, []byte("weather"))
 		c.Send(ctx, []byte("\x01old style"))
 	}()
 	for _, want := range []string{"\x01weather", "\x00weather", "\x01old style"} {

@@ -29,10 +29,7 @@ func (h *handshake) curveClient() error {
 		}
 		return err
 	}
-	switch {
-	case isCommand(welcome, cmdError):
-		return refusal(client, welcome)
-	case isCommand(welcome, cmdHello):
+	if isCommand(welcome, cmdHello) {
 		return errBothClients
 	}
 	metadata, err := h.metadata()
@@ -50,9 +47,6 @@ func (h *handshake) curveClient() error {
 	if err != nil {
 		return err
 	}
-	if isCommand(ready, cmdError) {
-		return refusal(client, ready)
-	}
 	claims, session, err := client.HandleReady(ready)
 	if err != nil {
 		return err
@@ -60,15 +54,6 @@ func (h *handshake) curveClient() error {
 	h.session = session
 	h.user.Key = h.cfg.ServerKey
 	return h.setClaims(claims)
-}
-
-// refusal ends the client with the server's ERROR.
-func refusal(client *curve.Client, body []byte) error {
-	reason, err := client.HandleError(body)
-	if err != nil {
-		return err
-	}
-	return &RefusedError{Status: reason}
 }
 
 // curveServer is the server half of CURVE. The handler decides when the client
@@ -96,9 +81,8 @@ func (h *handshake) curveServer(ctx context.Context) error {
 	}
 	defer peer.Close()
 	key := peer.Key()
-	reason, denied := h.decide(ctx, key, key[:])
-	if denied != nil {
-		return h.refuse(reason, denied)
+	if err := h.decide(ctx, key, key[:]); err != nil {
+		return h.refuse(err)
 	}
 	if err := h.acceptClaims(peer.Metadata()); err != nil {
 		return err

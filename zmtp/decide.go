@@ -3,7 +3,6 @@ package zmtp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,31 +12,27 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// decide asks the handler. On a refusal it returns the reason for the ERROR
-// command, "" where the connection is to be closed without a word, and the
-// error for our side.
-func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) (reason string, err error) {
+// decide asks the handler. It returns a *RefusedError if the handler doesn't admit the
+// client, which the caller tells the peer with refuse.
+func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) error {
 	reply, err := h.ask(ctx, &zap.Request{
 		Domain:      h.cfg.Domain,
 		Address:     ipAddress(h.nc),
-		RoutingID:   h.cfg.Identity,
+		RoutingID:   h.cfg.RoutingID,
 		Mechanism:   h.cfg.Mechanism,
 		Credentials: credentials,
 	})
 	if ctx.Err() != nil {
-		return "", ctx.Err()
+		return ctx.Err()
 	}
 	if err != nil {
 		h.tell(slog.LevelError, "the handler failed", strconv.Itoa(int(reply.Status)), slog.Any("err", err))
 	}
 	if reply.Status != zap.StatusOK {
-		if reply.Status != zap.StatusTryLater {
-			reason = strconv.Itoa(int(reply.Status))
-		}
-		return reason, &DeniedError{Key: key, Reply: reply}
+		return &RefusedError{Key: key, Reply: reply, atServer: true}
 	}
 	h.user = User{ID: reply.UserID, Metadata: reply.Metadata, Key: key}
-	return "", nil
+	return nil
 }
 
 // tooMany is the decision where there is no place for another.
@@ -105,29 +100,12 @@ func askHandler(ctx context.Context, h zap.Handler, req *zap.Request, hasPlace b
 // errEnded means that a handler called runtime.Goexit in HandleAtOnce.
 var errEnded = errors.New("the handler ended its goroutine")
 
-// refuse sends ERROR, unless the reason is empty, and returns denied.
-func (h *handshake) refuse(reason string, denied error) error {
-	if reason == "" {
-		return denied
-	}
-	command, err := curve.AppendError(nil, reason)
-	if err != nil {
-		return err
-	}
-	if err := h.send(command); err != nil {
-		return fmt.Errorf("%w (and it was not told: %w)", denied, err)
-	}
-	return denied
-}
-
-// acceptClaims is setClaims for a server, which tells a client of the wrong
-// socket type (RFC 37, The Socket-Type Property).
+// acceptClaims is setClaims on a server, which tells a client of the wrong socket type.
 func (h *handshake) acceptClaims(metadata []byte) error {
-	err := h.setClaims(metadata)
-	if errors.Is(err, ErrSocketType) {
-		return h.refuse(ErrSocketType.Error(), err)
+	if err := h.setClaims(metadata); err != nil {
+		return h.refuse(err)
 	}
-	return err
+	return nil
 }
 
 // ipAddress is the peer's address as RFC 27 wants it: the IP alone, and

@@ -2,6 +2,7 @@ package zmtp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -22,6 +23,9 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 }
 
 func dialNet(ctx context.Context, at string) (net.Conn, error) {
+	if err := endpoint.CheckDial(at); err != nil {
+		return nil, &reason{errConfig, "zmtp: " + err.Error()}
+	}
 	nc, err := endpoint.Dial(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("zmtp: %w", err)
@@ -53,5 +57,9 @@ func overNet(ctx context.Context, nc net.Conn, cfg Config, asServer bool) (*Conn
 	}
 	h := newHandshake(nc, checked, asServer)
 	h.warnOfPlain()
-	return h.connect(ctx)
+	c, err := h.connect(ctx)
+	if err != nil && !errors.Is(err, errConfig) {
+		err = handshakeError(nc, err)
+	}
+	return c, err
 }

@@ -20,7 +20,7 @@
 //	})
 //
 // If there is no connection, a [*HandshakeError] says why: [*RefusedError] with
-// the server's status, [ErrServerKey], [*MechanismError], [ErrNotZMTP] and so
+// the server's status, [ErrServerKey], [*MechanismError], [errNotZMTP] and so
 // on; match with errors.Is and errors.As.
 //
 // # A server

@@ -25,9 +25,9 @@ func TestUnknownCommand(t *testing.T) {
 		body string
 		want string
 	}{
-		"name too long": {"\x1aHELLO\x05admin\x0ehunter2hunter2", "malformed or unexpected command: a command with an unknown name of 26 octets where HELLO is due"},
+		"name too long": {"\x1aHELLO\x05admin\x0ehunter2hunter2", "malformed or unexpected command: got a command with an unknown name of 26 bytes, expected HELLO"},
 		"no name":       {"HELLO\x05admin\x0ehunter2hunter2", "malformed or unexpected command: no command name"},
-		"another":       {"\x05READY\x07hunter2", "malformed or unexpected command: READY where HELLO is due"},
+		"another":       {"\x05READY\x07hunter2", "malformed or unexpected command: got READY, expected HELLO"},
 	} {
 		a, b := net.Pipe()
 		go io.Copy(io.Discard, a)
@@ -58,10 +58,10 @@ func TestDecidedFirst(t *testing.T) {
 			t.Errorf("the handler was asked about %v", key)
 		}
 		var refused *zmtp.RefusedError
-		if !errors.As(c.err, &refused) || refused.Status != "400" {
+		if !errors.As(c.err, &refused) || refused.Reply.Status != zap.StatusRefused {
 			t.Errorf("%s: the client got %v", mechanism, c.err)
 		}
-		var denied *zmtp.DeniedError
+		var denied *zmtp.RefusedError
 		if !errors.As(s.err, &denied) {
 			t.Errorf("%s: the server got %v", mechanism, s.err)
 		}
@@ -110,7 +110,7 @@ func TestBothClients(t *testing.T) {
 			}
 			for range 2 {
 				err := ztest.Receive(t, "a client gives up", errs)
-				if !errors.Is(err, zmtp.ErrRole) || !strings.Contains(err.Error(), "the peer is a client too") {
+				if !errors.Is(err, zmtp.ErrBothClients) || !strings.Contains(err.Error(), "the peer is a client too") {
 					t.Errorf("got %v", err)
 				}
 			}
@@ -180,10 +180,10 @@ func TestFailuresToldOnce(t *testing.T) {
 	}
 	ztest.Must(t, ln.Close())
 	for _, words := range [][]string{
-		{`msg="client denied"`, "status=400", client.Key.Public().String()},
-		{`msg="client denied again"`, "count=19"},
-		{`msg="handshake failed"`, "mechanisms differ: ours is CURVE, the peer's NULL"},
-		{`msg="handshake failed again"`, "mechanisms differ", "count=19"},
+		{`msg="client refused"`, "status=400", client.Key.Public().String()},
+		{`msg="client refused again"`, "count=19"},
+		{`msg="handshake failed"`, "mechanism mismatch: this side uses CURVE, the peer NULL"},
+		{`msg="handshake failed again"`, "mechanism mismatch", "count=19"},
 		{`msg="handshake failed"`, "does not speak ZMTP"},
 		{`msg="handshake failed again"`, "does not speak ZMTP", "count=19"},
 	} {

@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,93 +11,109 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// What can be wrong with a peer. Those that end a handshake come in a
-// [*HandshakeError]; what CURVE finds is a *curve.ProtocolError.
+// The errors on which a program may act; match them with errors.Is. [Retryable] sums
+// them up.
 var (
-	// ErrNotZMTP means that the peer's first octets are not ZMTP's.
-	ErrNotZMTP = errors.New("peer does not speak ZMTP")
-	// ErrVersion means that the peer speaks ZMTP older than 3.0.
-	ErrVersion = errors.New("peer speaks a version of ZMTP older than 3.0")
-	// ErrRole means that both peers want to be the server, or both the client.
-	ErrRole = errors.New("both peers have the same role")
-	// ErrServerKey means that a CURVE server closed the connection on HELLO
-	// without a word, which is what a server does whose key is another.
+	// ErrServerKey means that a CURVE server closed the connection after HELLO, as a
+	// server does if the client has a wrong server key. Compare the keys.
 	ErrServerKey = errors.New("server closed the connection on HELLO: the server key is probably wrong")
-	// ErrTryAgain means that the server closed the connection without a word
-	// where its decision was due: it can't decide now.
+	// ErrTryAgain means that the server cannot decide now: it closed the connection
+	// where its decision was expected, or before its greeting.
 	ErrTryAgain = errors.New("server closed the connection without a decision: try again later")
-	// ErrSocketType means that the peer's socket type doesn't go with ours.
-	ErrSocketType = errors.New("socket types do not go together")
-	// ErrFrame means that octets are no frame, or a frame not of the kind that
-	// is due.
-	ErrFrame = errors.New("malformed frame")
-	// ErrCommand means that a command is malformed or not the one that is due.
-	ErrCommand = errors.New("malformed or unexpected command")
-	// ErrMessageSize means that a frame or message is larger than
-	// Config.MaxMessageSize, or a handshake command larger than
-	// Config.MaxMetadataSize allows.
-	ErrMessageSize = errors.New("larger than the limit")
-	// ErrParts means that a message has more parts than Config.MaxParts.
-	ErrParts = errors.New("message has too many parts")
-	// ErrHeartbeat means that the peer was silent, or took nothing, for too long.
+	// ErrIncompatible means that the peer has another mechanism, socket type, role or
+	// version, or does not speak ZMTP. The configuration of one side must change.
+	ErrIncompatible = errors.New("incompatible peer")
+	// ErrProtocol means that the peer broke the rules of ZMTP or CURVE, or that someone
+	// changed what it sent. With CURVE the error wraps a *curve.ProtocolError.
+	ErrProtocol = errors.New("protocol error")
+	// ErrLimit means that the peer exceeded MaxMessageSize, MaxMetadataSize or MaxParts
+	// of the Config.
+	ErrLimit = errors.New("limit exceeded")
+	// ErrHeartbeat means that the peer was silent, or read nothing, for too long.
 	ErrHeartbeat = errors.New("peer is silent: heartbeat timed out")
+	// ErrQueued means that a context ended after a message had been accepted for sending
+	// and before it was written. The message will be sent: don't send it again.
+	ErrQueued = errors.New("stopped waiting for a message to be written")
 )
 
-// The two ways to have the same role.
+// reason is an error with a sentence of its own that matches an exported error.
+type reason struct {
+	kind error
+	text string
+}
+
+func (r *reason) Error() string        { return r.text }
+func (r *reason) Is(target error) bool { return target == r.kind }
+
 var (
-	errBothServers = fmt.Errorf("%w: both are configured as server", ErrRole)
-	errBothClients = fmt.Errorf("%w: the peer is a client too: one of the two must be the server", ErrRole)
+	errNotZMTP     = &reason{ErrIncompatible, "peer does not speak ZMTP"}
+	errVersion     = &reason{ErrIncompatible, "peer speaks a version of ZMTP older than 3.0"}
+	errBothServers = &reason{ErrIncompatible, "both peers are configured as servers"}
+	errBothClients = &reason{ErrIncompatible, "the peer is a client too: one of the two must be the server"}
+	errSocketType  = &reason{ErrIncompatible, "incompatible socket types"} // travels in ERROR: printable ASCII, at most 255 bytes
+
+	errFrame   = &reason{ErrProtocol, "malformed frame"}
+	errCommand = &reason{ErrProtocol, "malformed or unexpected command"}
+
+	errMessageSize = &reason{ErrLimit, "larger than the limit"}
+	errParts       = &reason{ErrLimit, "message has too many parts"}
+
+	// errNoGreeting ends a handshake whose peer closes the connection without sending a byte.
+	errNoGreeting   = errors.New("peer closed the connection before its greeting")
+	errServerStarts = &reason{ErrTryAgain, "server closed the connection before its greeting: it may be starting or stopping: try again later"}
+
+	// errConfig is what is wrong with a Config, a message or an endpoint before the
+	// network is touched.
+	errConfig  = errors.New("zmtp: invalid configuration")
+	errNoParts = errors.New("zmtp: message without parts")
 )
 
-// HandshakeError says that there is no connection, and why. Err is one of this
-// package's errors, a *curve.ProtocolError, or one of package net or context.
-type HandshakeError struct {
-	Peer string // address of the peer, or "" if the net.Conn knows none
-	Err  error
-}
-
-func (e *HandshakeError) Error() string {
-	if e.Peer == "" {
-		return fmt.Sprintf("zmtp: handshake failed: %v", e.Err)
+// mechanismError returns the error for peers of two mechanisms. An empty theirs means
+// that the peer closed the connection when it saw ours.
+func mechanismError(ours, theirs string) error {
+	if theirs == "" {
+		return &reason{ErrIncompatible, "mechanism mismatch: this side uses " + ours + ", and the peer closed the connection"}
 	}
-	return fmt.Sprintf("zmtp: handshake with %s failed: %v", e.Peer, e.Err)
+	return &reason{ErrIncompatible, fmt.Sprintf("mechanism mismatch: this side uses %s, the peer %s", ours, printable(theirs))}
 }
 
-// Unwrap returns Err.
-func (e *HandshakeError) Unwrap() error { return e.Err }
+// curveError matches ErrProtocol if it wraps a *curve.ProtocolError.
+type curveError struct{ error }
 
-// RefusedError says that the server has turned us away with an ERROR command.
-// ERROR isn't authenticated: anybody on the path can send one.
+// fromCurve makes errors of package curve match ErrProtocol.
+func fromCurve(err error) error {
+	if err == nil {
+		return nil
+	}
+	return curveError{err}
+}
+
+func (e curveError) Unwrap() error { return e.error }
+
+func (e curveError) Is(target error) bool {
+	_, broke := errors.AsType[*curve.ProtocolError](e.error)
+	return broke && target == ErrProtocol
+}
+
+// RefusedError means that the server's handler did not admit the client. Both sides get
+// one. A client knows what the server's ERROR command says: Reply.Status, or Reply.Text
+// if it is not a status. Nothing authenticates ERROR: anyone on the path can send one.
 type RefusedError struct {
-	// Status is the reason octets of the command: from libzmq and from this
-	// package the 3 digits of a ZAP status, "400" or "500". After 400 don't
-	// try again with the same credentials.
-	Status string
-}
-
-func (e *RefusedError) Error() string { return "refused by server: " + printable(e.Status) }
-
-// MechanismError says that the peers speak different mechanisms.
-type MechanismError struct {
-	Ours   string
-	Theirs string // empty if the peer closed the connection on seeing ours
-}
-
-func (e *MechanismError) Error() string {
-	if e.Theirs == "" {
-		return "mechanisms differ: ours is " + e.Ours + ", and the peer closed the connection on seeing that"
-	}
-	return fmt.Sprintf("mechanisms differ: ours is %s, the peer's %s", e.Ours, printable(e.Theirs))
-}
-
-// DeniedError says, on the server, that the handler did not let the client in.
-type DeniedError struct {
-	Key   curve.PublicKey // the client's key where the mechanism is CURVE, proved
+	Key   curve.PublicKey // on a CURVE server, the key that the client has proved to own
 	Reply zap.Reply
+
+	atServer bool
 }
 
-func (e *DeniedError) Error() string {
-	s := fmt.Sprintf("client denied: %d", e.Reply.Status)
+func (e *RefusedError) Error() string {
+	status := strconv.Itoa(int(e.Reply.Status))
+	if !e.atServer {
+		if e.Reply.Status == 0 {
+			status = printable(e.Reply.Text)
+		}
+		return "refused by server: " + status + advice[e.Reply.Status]
+	}
+	s := "client refused: " + status
 	if e.Reply.Text != "" {
 		s += " " + printable(e.Reply.Text)
 	}
@@ -106,7 +123,32 @@ func (e *DeniedError) Error() string {
 	return s
 }
 
-// printable quotes what a peer sent, if it could mislead a reader.
+// advice says what a refused client can do.
+var advice = map[zap.Status]string{
+	zap.StatusTryLater: " (the server cannot decide now; try again later)",
+	zap.StatusRefused:  " (not admitted; ask the server's operator)",
+	zap.StatusError:    " (the server's handler failed; see the server's log)",
+}
+
+// Retryable reports whether trying again later, with the same configuration, may succeed
+// where err ended an attempt or a connection. It is false if the peer refused this client
+// with status 400, or is incompatible, breaks the protocol or exceeds a limit, if the
+// server key is probably wrong, if the Config or the endpoint is invalid, and if the
+// caller's context was canceled. Anyone on the path can cause most of these, so a program
+// that must stay connected tries again in any case, but slowly.
+func Retryable(err error) bool {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused.Reply.Status == zap.StatusTryLater || refused.Reply.Status == zap.StatusError
+	}
+	for _, permanent := range []error{ErrIncompatible, ErrProtocol, ErrLimit, ErrServerKey, errConfig, context.Canceled} {
+		if errors.Is(err, permanent) {
+			return false
+		}
+	}
+	return err != nil
+}
+
+// printable quotes what a peer sent if it could mislead a reader.
 func printable(s string) string {
 	if q := strconv.QuoteToASCII(s); q[1:len(q)-1] != s || s == "" {
 		return q
@@ -114,10 +156,18 @@ func printable(s string) string {
 	return s
 }
 
-// peerName is the address of the peer for people.
+// peerName returns the address of the peer, or "" if nc knows none.
 func peerName(nc net.Conn) string {
 	if a := nc.RemoteAddr(); a != nil {
 		return a.String()
 	}
 	return ""
+}
+
+// handshakeError says with whom a handshake failed.
+func handshakeError(nc net.Conn, err error) error {
+	if peer := peerName(nc); peer != "" {
+		return fmt.Errorf("zmtp: handshake with %s failed: %w", peer, err)
+	}
+	return fmt.Errorf("zmtp: handshake failed: %w", err)
 }

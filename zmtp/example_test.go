@@ -79,5 +79,5 @@ func Example() {
 	}
 	// Output:
 	// hello alice, you said good morning
-	// refused by server: 400
+	// refused by server: 400 (not admitted; ask the server's operator)
 }

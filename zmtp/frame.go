@@ -93,10 +93,10 @@ func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	}
 	flags = b[0]
 	if flags&^flagsKnown != 0 {
-		return 0, 0, 0, fmt.Errorf("%w: reserved flags set in %#02x", ErrFrame, flags)
+		return 0, 0, 0, fmt.Errorf("%w: reserved flags set in %#02x", errFrame, flags)
 	}
 	if flags&flagCommand != 0 && flags&flagMore != 0 {
-		return 0, 0, 0, fmt.Errorf("%w: a command with MORE", ErrFrame)
+		return 0, 0, 0, fmt.Errorf("%w: a command with MORE", errFrame)
 	}
 	if flags&flagLong == 0 {
 		if len(b) < 2 {
@@ -109,7 +109,7 @@ func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	}
 	size = binary.BigEndian.Uint64(b[1:])
 	if size > math.MaxInt64 {
-		return 0, 0, 0, fmt.Errorf("%w: size %d is over 2^63-1", ErrFrame, size)
+		return 0, 0, 0, fmt.Errorf("%w: size %d is over 2^63-1", errFrame, size)
 	}
 	return flags, size, longHeader, nil
 }
@@ -126,7 +126,7 @@ func (fr *frameReader) take(part, command int) (flags byte, body span, ok bool, 
 		limit = command
 	}
 	if size > uint64(limit) {
-		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", errMessageSize, size, limit)
 	}
 	if size > uint64(fr.w-fr.r-n) {
 		return 0, span{}, false, nil

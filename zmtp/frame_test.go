@@ -53,7 +53,7 @@ func TestFrames(t *testing.T) {
 		if size == 0 {
 			continue
 		}
-		if _, _, err := readFrames(bytes.NewReader(stream), size-1); !errors.Is(err, ErrMessageSize) {
+		if _, _, err := readFrames(bytes.NewReader(stream), size-1); !errors.Is(err, errMessageSize) {
 			t.Errorf("size %d over the limit: %v", size, err)
 		}
 		for _, cut := range []int{1, 2, size / 2, size - 1} {
@@ -142,7 +142,7 @@ func FuzzGreeting(f *testing.F) {
 	f.Fuzz(func(t *testing.T, octets []byte) {
 		g, err := parseGreeting(octets)
 		if err != nil {
-			if !errors.Is(err, ErrNotZMTP) && !errors.Is(err, ErrVersion) {
+			if !errors.Is(err, errNotZMTP) && !errors.Is(err, errVersion) {
 				t.Fatalf("an error without a name: %v", err)
 			}
 			return

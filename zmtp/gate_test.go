@@ -43,10 +43,10 @@ func TestHandlerFails(t *testing.T) {
 				a, b := net.Pipe()
 				c, s := shake(ztest.Context(t), a, b, client, server)
 				var refused *zmtp.RefusedError
-				if !errors.As(c.err, &refused) || refused.Status != "500" {
+				if !errors.As(c.err, &refused) || refused.Reply.Status != zap.StatusError {
 					t.Errorf("the client got %v", c.err)
 				}
-				var denied *zmtp.DeniedError
+				var denied *zmtp.RefusedError
 				if !errors.As(s.err, &denied) || denied.Reply.Status != zap.StatusError || denied.Reply.UserID != "" {
 					t.Errorf("the server got %v", s.err)
 				}

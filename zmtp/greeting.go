@@ -51,13 +51,13 @@ func appendGreeting(dst []byte, mechanism string, asServer bool) []byte {
 func checkSignature(b []byte) error {
 	if len(b) > 0 && b[0] != 0xFF {
 		// ZMTP 1.0 has no greeting: a length octet, then flags 0 or 1.
-		return fmt.Errorf("%w: it began with %q", ErrNotZMTP, b[:min(len(b), 16)])
+		return fmt.Errorf("%w: it began with %q", errNotZMTP, b[:min(len(b), 16)])
 	}
 	if len(b) >= signatureSize && b[9]&1 == 0 {
-		return fmt.Errorf("%w: no signature", ErrNotZMTP)
+		return fmt.Errorf("%w: no signature", errNotZMTP)
 	}
 	if len(b) > signatureSize && b[10] < versionMajor {
-		return ErrVersion
+		return errVersion
 	}
 	return nil
 }
@@ -68,14 +68,14 @@ func parseGreeting(b []byte) (greeting, error) {
 		return greeting{}, err
 	}
 	if len(b) != greetingSize {
-		return greeting{}, fmt.Errorf("%w: greeting of %d octets", ErrNotZMTP, len(b))
+		return greeting{}, fmt.Errorf("%w: greeting of %d octets", errNotZMTP, len(b))
 	}
 	g := greeting{minor: b[11], mechanism: string(bytes.TrimRight(b[12:mechanismEnd], "\x00")), asServer: b[32] == 1}
 	if b[10] > versionMajor {
 		g.minor = versionMinor
 	}
 	if b[32] > 1 {
-		return greeting{}, fmt.Errorf("%w: as-server octet is %d", ErrNotZMTP, b[32])
+		return greeting{}, fmt.Errorf("%w: as-server octet is %d", errNotZMTP, b[32])
 	}
 	return g, nil
 }
@@ -93,18 +93,21 @@ func (h *handshake) exchangeGreetings() error {
 	}
 	if err := greet(ours); err != nil {
 		if peerClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
-			return &MechanismError{Ours: h.cfg.Mechanism}
+			return mechanismError(h.cfg.Mechanism, "")
+		}
+		if peerClosed(err) && h.in.w == 0 && !h.asServer {
+			return fmt.Errorf("%w: %w", errServerStarts, err)
 		}
 		if peerClosed(err) && h.in.w == 0 {
-			return fmt.Errorf("%w: %w", errHealthCheck, err)
+			return fmt.Errorf("%w: %w", errNoGreeting, err)
 		}
 		if peerClosed(err) {
-			return fmt.Errorf("%w: it closed the connection before its greeting was whole: %w", ErrNotZMTP, err)
+			return fmt.Errorf("peer closed the connection during its greeting: %w", err)
 		}
 		return err
 	}
 	if h.peer.mechanism != h.cfg.Mechanism {
-		return &MechanismError{Ours: h.cfg.Mechanism, Theirs: h.peer.mechanism}
+		return mechanismError(h.cfg.Mechanism, h.peer.mechanism)
 	}
 	// libzmq always says that it is no server: believe only the contrary.
 	if h.peer.asServer && h.asServer {

@@ -47,11 +47,7 @@ func helloPatience(timeout time.Duration) time.Duration { return max(minHelloPat
 
 const minHelloPatience = 5 * time.Second
 
-var (
-	errSilent = fmt.Errorf("greeting and first command took too long: %w", context.DeadlineExceeded)
-	// errHealthCheck ends the handshake of a peer that has sent nothing at all.
-	errHealthCheck = fmt.Errorf("%w: it closed the connection without a word", ErrNotZMTP)
-)
+var errSilent = fmt.Errorf("greeting and first command took too long: %w", context.DeadlineExceeded)
 
 func newHandshake(nc net.Conn, cfg *Config, asServer bool) *handshake {
 	return &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
@@ -87,7 +83,7 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	if h.session != nil {
 		h.session.Close()
 	}
-	return nil, &HandshakeError{Peer: peerName(h.nc), Err: err}
+	return nil, err
 }
 
 // checkDeadlines refuses a net.Conn on which no deadline can be set: without, nothing
@@ -98,7 +94,7 @@ func checkDeadlines(nc net.Conn) error {
 		return nil // what is closed says so when it is used
 	}
 	return fmt.Errorf("%w: %T has no deadlines, which every timeout here needs: copy between it and one end of a net.Pipe, and use the other end: %w",
-		ErrConfig, nc, err)
+		errConfig, nc, err)
 }
 
 // greet says that the peer's first command is there and right.
@@ -162,9 +158,9 @@ func (h *handshake) run(ctx context.Context) error {
 		return h.plainClient()
 	default:
 		if h.asServer {
-			return h.curveServer(ctx)
+			return fromCurve(h.curveServer(ctx))
 		}
-		return h.curveClient()
+		return fromCurve(h.curveClient())
 	}
 }
 
@@ -224,10 +220,18 @@ func (h *handshake) receive() ([]byte, error) {
 		return nil, err
 	}
 	if flags&flagCommand == 0 {
-		return nil, fmt.Errorf("%w: a message frame during the handshake", ErrFrame)
+		return nil, fmt.Errorf("%w: a message frame during the handshake", errFrame)
 	}
-	if name, _, err := parseCommand(body); err == nil {
-		h.received = nameOf(name)
+	if h.cfg.Mechanism == zap.Plain && !h.asServer {
+		body = repairPlainError(body)
+	}
+	name, _, err := parseCommand(body)
+	if err != nil {
+		return body, nil // the mechanism says what it expected
+	}
+	h.received = nameOf(name)
+	if name == cmdError && !h.asServer {
+		return nil, parseError(body)
 	}
 	return body, nil
 }
@@ -245,8 +249,8 @@ func (h *handshake) receiveDecision() ([]byte, error) {
 // metadata returns what we announce of ourselves, in wire form.
 func (h *handshake) metadata() ([]byte, error) {
 	m := zap.Metadata{{Name: "Socket-Type", Value: h.cfg.SocketType}}
-	if announcesIdentity(h.cfg.SocketType) {
-		m = append(m, zap.Metadata{{"Identity", string(h.cfg.Identity)}}...)
+	if announcesRoutingID(h.cfg.SocketType) {
+		m = append(m, zap.Metadata{{"Identity", string(h.cfg.RoutingID)}}...)
 	}
 	return m.Append(nil)
 }
@@ -254,23 +258,23 @@ func (h *handshake) metadata() ([]byte, error) {
 // setClaims keeps what the peer announces of itself, in a copy of its own.
 func (h *handshake) setClaims(metadata []byte) error {
 	if len(metadata) > h.cfg.MaxMetadataSize {
-		return fmt.Errorf("%w: metadata of %d octets, at most %d", ErrMessageSize, len(metadata), h.cfg.MaxMetadataSize)
+		return fmt.Errorf("%w: metadata of %d octets, at most %d", errMessageSize, len(metadata), h.cfg.MaxMetadataSize)
 	}
 	claims, err := zap.ParseMetadata(metadata)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCommand, err)
+		return fmt.Errorf("%w: %w", errCommand, err)
 	}
 	for _, p := range claims {
 		// A peer may leave its socket type out, but not leave it empty.
 		if strings.EqualFold(p.Name, "Socket-Type") && !compatible(h.cfg.SocketType, p.Value) {
-			return fmt.Errorf("%w: ours is %s, the peer's %s", ErrSocketType, h.cfg.SocketType, printable(p.Value))
+			return fmt.Errorf("%w: this side is a %s, the peer a %s", errSocketType, h.cfg.SocketType, printable(p.Value))
 		}
 	}
 	switch id := claims.Get("Identity"); {
 	case len(id) > 255:
-		return fmt.Errorf("%w: routing id of %d bytes, at most 255", ErrCommand, len(id))
+		return fmt.Errorf("%w: routing id of %d bytes, at most 255", errCommand, len(id))
 	case len(id) > 0 && id[0] == 0:
-		return fmt.Errorf("%w: routing id that begins with a zero byte, which only a socket makes for its own use", ErrCommand)
+		return fmt.Errorf("%w: routing id that begins with a zero byte, which only a socket makes for its own use", errCommand)
 	}
 	h.claims = claims
 	return nil

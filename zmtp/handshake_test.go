@@ -28,7 +28,7 @@ func TestHandshake(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "DEALER", "ROUTER")
-			client.Identity = []byte("me")
+			client.RoutingID = []byte("me")
 			server.Domain = "global"
 			var asked zap.Request
 			server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
@@ -100,9 +100,9 @@ var refusals = []struct {
 	handler zap.Handler
 	client  func(t *testing.T, mechanism string, err error)
 }{
-	{"400", answer(zap.StatusRefused, "no"), wantRefused("400")},
-	{"500", answer(zap.StatusError, "broken"), wantRefused("500")},
-	{"invalid", answer(7, ""), wantRefused("500")},
+	{"400", answer(zap.StatusRefused, "no"), wantRefused(400, "400 (not admitted; ask the server's operator)")},
+	{"500", answer(zap.StatusError, "broken"), wantRefused(500, "500 (the server's handler failed; see the server's log)")},
+	{"invalid", answer(7, ""), wantRefused(500, "500 (the server's handler failed; see the server's log)")},
 	{"300", answer(zap.StatusTryLater, "later"), func(t *testing.T, _ string, err error) {
 		if !errors.Is(err, zmtp.ErrTryAgain) {
 			t.Errorf("client got %v, want ErrTryAgain", err)
@@ -110,14 +110,11 @@ var refusals = []struct {
 	}},
 }
 
-func wantRefused(status string) func(*testing.T, string, error) {
+func wantRefused(status zap.Status, text string) func(*testing.T, string, error) {
 	return func(t *testing.T, _ string, err error) {
-		var refused *zmtp.RefusedError
-		if !errors.As(err, &refused) || refused.Status != status {
-			t.Errorf("client got %v, want a RefusedError of %s", err, status)
-		}
-		if err != nil && !strings.Contains(err.Error(), "refused by server: "+status) {
-			t.Errorf("client's error is %q", err)
+		refused, ok := errors.AsType[*zmtp.RefusedError](err)
+		if !ok || refused.Reply.Status != status || !strings.HasSuffix(err.Error(), " failed: refused by server: "+text) {
+			t.Errorf("client got %v, want %s", err, text)
 		}
 	}
 }
@@ -133,9 +130,9 @@ func TestRefused(t *testing.T) {
 				a, b := net.Pipe()
 				c, s := shake(ztest.Context(t), a, b, client, server)
 				tt.client(t, mechanism, c.err)
-				var denied *zmtp.DeniedError
+				var denied *zmtp.RefusedError
 				if !errors.As(s.err, &denied) {
-					t.Fatalf("server got %v, want a DeniedError", s.err)
+					t.Fatalf("server got %v, want a RefusedError", s.err)
 				}
 				if mechanism == zap.Curve && denied.Key != client.Key.Public() {
 					t.Errorf("denied key is %v", denied.Key)
@@ -169,14 +166,12 @@ func TestHandshakeMismatch(t *testing.T) {
 			client: func(c, _ *zmtp.Config) { c.Mechanism = zap.Null },
 			check: func(t *testing.T, clientErr, serverErr error) {
 				for _, err := range []error{clientErr, serverErr} {
-					var me *zmtp.MechanismError
-					if !errors.As(err, &me) {
-						t.Errorf("got %v, want a MechanismError", err)
+					if !errors.Is(err, zmtp.ErrIncompatible) {
+						t.Errorf("got %v", err)
 					}
 				}
-				var me *zmtp.MechanismError
-				if errors.As(clientErr, &me) && *me != (zmtp.MechanismError{Ours: "NULL", Theirs: "CURVE"}) {
-					t.Errorf("client: %v", me)
+				if !strings.HasSuffix(clientErr.Error(), "mechanism mismatch: this side uses NULL, the peer CURVE") {
+					t.Errorf("client: %v", clientErr)
 				}
 			},
 		},
@@ -188,7 +183,7 @@ func TestHandshakeMismatch(t *testing.T) {
 					t.Errorf("server: %v", serverErr)
 				}
 				var refused *zmtp.RefusedError
-				if !errors.As(clientErr, &refused) || !strings.Contains(refused.Status, "socket types") {
+				if !errors.As(clientErr, &refused) || refused.Reply.Text != "incompatible socket types" {
 					t.Errorf("client: %v", clientErr)
 				}
 			},
@@ -218,7 +213,7 @@ func TestBothServers(t *testing.T) {
 		errs <- err
 	}()
 	_, err := zmtp.Server(ztest.Context(t), b, server)
-	if !errors.Is(err, zmtp.ErrRole) {
+	if !errors.Is(err, zmtp.ErrBothServers) {
 		t.Errorf("got %v", err)
 	}
 	<-errs
@@ -238,9 +233,9 @@ func TestConfig(t *testing.T) {
 		{"unknown mechanism", false, func(c *zmtp.Config) { c.Mechanism = "GSSAPI" }, zmtp.ErrConfig},
 		{"socket type", false, func(c *zmtp.Config) { c.SocketType = "dealer" }, zmtp.ErrConfig},
 		{"socket type beyond us", false, func(c *zmtp.Config) { c.SocketType = "RADIO" }, zmtp.ErrConfig},
-		{"long identity", false, func(c *zmtp.Config) { c.Identity = make([]byte, 256) }, zmtp.ErrConfig},
-		{"reserved identity", false, func(c *zmtp.Config) { c.Identity = []byte{0, 1} }, zmtp.ErrConfig},
-		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.Identity = "PUSH", []byte("x") }, zmtp.ErrConfig},
+		{"long identity", false, func(c *zmtp.Config) { c.RoutingID = make([]byte, 256) }, zmtp.ErrConfig},
+		{"reserved identity", false, func(c *zmtp.Config) { c.RoutingID = []byte{0, 1} }, zmtp.ErrConfig},
+		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.RoutingID = "PUSH", []byte("x") }, zmtp.ErrConfig},
 		{"negative limit", false, func(c *zmtp.Config) { c.MaxParts = -1 }, zmtp.ErrConfig},
 		{"no key", false, func(c *zmtp.Config) { c.Key = curve.SecretKey{} }, zmtp.ErrConfig},
 		{"no server key", false, func(c *zmtp.Config) { c.ServerKey = curve.PublicKey{} }, curve.ErrPublicKey},
@@ -410,8 +405,8 @@ func TestNotZMTP(t *testing.T) {
 	}{
 		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", zmtp.ErrNotZMTP},
 		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", zmtp.ErrNotZMTP},
-		{"nothing", "", zmtp.ErrNotZMTP},
-		{"half a greeting", string(greetingOf("CURVE")[:40]), zmtp.ErrNotZMTP},
+		{"nothing", "", zmtp.ErrTryAgain},
+		{"half a greeting", string(greetingOf("CURVE")[:40]), io.ErrUnexpectedEOF},
 		{"ZMTP 1.0", "\x01\x00", zmtp.ErrNotZMTP},
 		{"ZMTP 2.0", "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x05", zmtp.ErrVersion},
 		{"no signature", "\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03", zmtp.ErrNotZMTP},
@@ -431,9 +426,8 @@ func TestNotZMTP(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
-			var he *zmtp.HandshakeError
-			if !errors.As(err, &he) {
-				t.Errorf("%T is no HandshakeError", err)
+			if err == nil || !strings.HasPrefix(err.Error(), "zmtp: handshake with pipe failed: ") {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
@@ -455,5 +449,84 @@ func TestHandshakeCancelled(t *testing.T) {
 				t.Errorf("%s: got %v after %v", mechanism, err, took)
 			}
 		})
+	}
+}
+
+// TestRetryable checks of every way in which a handshake fails whether trying again is
+// worth it.
+func TestRetryable(t *testing.T) {
+	t.Parallel()
+	refuses := func(reply zap.Reply) func(c, s *zmtp.Config) {
+		return func(_, s *zmtp.Config) {
+			s.Handler = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply })
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(client, server *zmtp.Config)
+		server bool // the server's error is looked at, not the client's
+		want   bool
+	}{
+		"300":               {refuses(zap.Reply{Status: zap.StatusTryLater}), false, true},
+		"300 on the server": {refuses(zap.Reply{Status: zap.StatusTryLater}), true, true},
+		"400":               {refuses(zap.Refuse("no")), false, false},
+		"400 on the server": {refuses(zap.Refuse("no")), true, false},
+		"500":               {refuses(zap.Reply{Status: zap.StatusError}), false, true},
+		"server key":        {func(c, _ *zmtp.Config) { c.ServerKey = curve.GenerateKey().Public() }, false, false},
+		"HELLO for another": {func(c, _ *zmtp.Config) { c.ServerKey = curve.GenerateKey().Public() }, true, false},
+		"mechanism":         {func(c, _ *zmtp.Config) { c.Mechanism = zap.Null }, false, false},
+		"socket type":       {func(c, _ *zmtp.Config) { c.SocketType = "PUB" }, false, false},
+		"peer's type":       {func(c, _ *zmtp.Config) { c.SocketType = "PUB" }, true, false},
+		"limit":             {func(c, s *zmtp.Config) { c.RoutingID, s.MaxMetadataSize = make([]byte, 255), 10; c.RoutingID[0] = 1 }, true, false},
+		"no time":           {func(c, _ *zmtp.Config) { c.HandshakeTimeout = time.Nanosecond }, false, true},
+		"no config":         {func(c, _ *zmtp.Config) { c.SocketType = "" }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, server := configs(zap.Curve, "REQ", "ROUTER")
+			tt.change(&client, &server)
+			a, b := net.Pipe()
+			c, s := shake(ztest.Context(t), a, b, client, server)
+			err := c.err
+			if tt.server {
+				err = s.err
+			}
+			if err == nil || zmtp.Retryable(err) != tt.want {
+				t.Errorf("%v: retryable: %v", err, !tt.want)
+			}
+		})
+	}
+	client, _ := configs(zap.Curve, "DEALER", "ROUTER")
+	for sent, want := range map[string]bool{
+		"":                                             true, // a server that starts or stops
+		string(greetingOf("CURVE")[:40]):               true,
+		string(greetingOf("CURVE")[:20]):               false, // as libzmq ends the greeting of another mechanism
+		"HTTP/1.1 400 Bad Request\r\n\r\n":             false,
+		string(greetingOf("CURVE")) + "\x04\x01":       false,
+		string(greetingOf("CURVE")) + "\x04\x03\x02no": false,
+	} {
+		a, b := net.Pipe()
+		go func() {
+			go io.Copy(io.Discard, b)
+			io.WriteString(b, sent)
+			if len(sent) < 64 {
+				b.Close()
+			}
+		}()
+		if _, err := zmtp.Client(ztest.Context(t), a, client); err == nil || zmtp.Retryable(err) != want {
+			t.Errorf("%q: %v: retryable: %v", sent, err, !want)
+		}
+	}
+	ctx, cancel := context.WithCancel(ztest.Context(t))
+	cancel()
+	for at, want := range map[string]bool{"tcp://127.0.0.1:1": true, "tcp://*:1": false, "nonsense": false} {
+		if _, err := zmtp.Dial(ztest.Context(t), at, client); err == nil || zmtp.Retryable(err) != want {
+			t.Errorf("%s: %v: retryable: %v", at, err, !want)
+		}
+	}
+	if _, err := zmtp.Dial(ctx, "tcp://127.0.0.1:1", client); zmtp.Retryable(err) {
+		t.Errorf("%v: retryable", err)
+	}
+	if zmtp.Retryable(nil) {
+		t.Error("success is retryable")
 	}
 }

@@ -308,7 +308,7 @@ func (c *Conn) appendCommandLocked(name string, data []byte) {
 // it: one answer is a sign of life for both.
 func (c *Conn) handlePingLocked(data []byte) error {
 	if len(data) < pingTTLSize || len(data) > pingTTLSize+maxPingContext {
-		return fmt.Errorf("%w: PING of %d octets", ErrCommand, len(data))
+		return fmt.Errorf("%w: PING of %d octets", errCommand, len(data))
 	}
 	ttl := time.Duration(binary.BigEndian.Uint16(data)) * pingTTLUnit
 	echo := append(make([]byte, 0, maxPingContext), data[pingTTLSize:]...)

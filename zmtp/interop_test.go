@@ -166,7 +166,7 @@ var pairs = []struct {
 	{ours: "SUB", theirs: "PUB",
 		ready: func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket) {
 			ztest.Must(t, conn.Subscribe(ztest.Context(t), []byte("cancelled")))
-			ztest.Must(t, conn.Cancel(ztest.Context(t), []byte("cancelled")))
+			ztest.Must(t, conn.Unsubscribe(ztest.Context(t), []byte("cancelled")))
 			ztest.Must(t, conn.Subscribe(ztest.Context(t), nil))
 			// libzmq drops what it sends before it has seen the subscription.
 			arrived := make(chan error, 1)
@@ -260,9 +260,9 @@ func TestInterop(t *testing.T) {
 							}
 							client, server := configs(mechanism, clientType, serverType)
 							if pair.ours == "DEALER" && !weServe {
-								client.Identity = []byte("me")
+								client.RoutingID = []byte("me")
 							} else if pair.ours == "DEALER" {
-								server.Identity = []byte("me")
+								server.RoutingID = []byte("me")
 							}
 							if pair.theirs == "REQ" {
 								// A REQ of libzmq 4.3.4 takes no replies from who has a user id.

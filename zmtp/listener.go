@@ -113,7 +113,7 @@ func (l *Listener) use(cfg *Config) {
 func (l *Listener) SetKey(key curve.SecretKey) error {
 	cfg := *l.cfg.Load()
 	if cfg.server == nil {
-		return fmt.Errorf("%w: only a CURVE server has a key", ErrConfig)
+		return fmt.Errorf("%w: only a CURVE server has a key", errConfig)
 	}
 	cfg.Key, cfg.server = key, nil
 	checked, err := cfg.withDefaults(true)
@@ -256,25 +256,20 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 // tellFailure tells the operator why a peer wasn't admitted.
 func (l *Listener) tellFailure(h *handshake, err error) {
 	at := slog.String("endpoint", l.Endpoint())
-	var denied *DeniedError
-	if errors.As(err, &denied) {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		attrs := []slog.Attr{at, slog.String("mechanism", h.cfg.Mechanism),
-			slog.Int("status", int(denied.Reply.Status)), slog.String("reason", denied.Reply.Text)}
-		if denied.Key != (curve.PublicKey{}) {
-			attrs = append(attrs, slog.Any("key", denied.Key))
+			slog.Int("status", int(refused.Reply.Status)), slog.String("reason", refused.Reply.Text)}
+		if refused.Key != (curve.PublicKey{}) {
+			attrs = append(attrs, slog.Any("key", refused.Key))
 		}
-		if denied.Reply.Rule != "" {
-			attrs = append(attrs, slog.String("rule", denied.Reply.Rule))
+		if refused.Reply.Rule != "" {
+			attrs = append(attrs, slog.String("rule", refused.Reply.Rule))
 		}
-		h.tell(slog.LevelWarn, "client denied", denied.Error(), attrs...)
+		h.tell(slog.LevelWarn, "client refused", refused.Error(), attrs...)
 		return
 	}
-	var he *HandshakeError
-	if errors.As(err, &he) {
-		err = he.Err
-	}
 	switch {
-	case errors.Is(err, errHealthCheck):
+	case errors.Is(err, errNoGreeting):
 		h.tell(slog.LevelDebug, "connection closed without a word", "", at)
 	case errors.Is(err, errDropped):
 		h.tell(slog.LevelWarn, "handshake failed", errDropped.Error(), at, slog.Any("err", errDropped))

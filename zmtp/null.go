@@ -14,19 +14,15 @@ func (h *handshake) null(ctx context.Context) error {
 		return err
 	}
 	ours := append(appendName(nil, cmdReady), metadata...)
-	var denied error
+	var refused error
 	if h.asServer && h.cfg.Handler != nil {
-		var reason string
 		h.setPatience(false)
-		reason, denied = h.decide(ctx, curve.PublicKey{})
+		refused = h.decide(ctx, curve.PublicKey{})
 		h.setPatience(true) // without READY the peer has proved nothing
 		h.place.shake()
-		if denied != nil {
-			if reason == "" {
-				return denied
-			}
-			if ours, err = curve.AppendError(nil, reason); err != nil {
-				return err
+		if refused != nil {
+			if ours = errorCommand(refused); ours == nil {
+				return refused
 			}
 		}
 	}
@@ -35,7 +31,7 @@ func (h *handshake) null(ctx context.Context) error {
 	write := func() error { return h.send(ours) }
 	read := func() error {
 		body, err := h.receiveDecision()
-		if err != nil || denied != nil {
+		if err != nil || refused != nil {
 			return err
 		}
 		data, err := expect(body, cmdReady)
@@ -49,8 +45,8 @@ func (h *handshake) null(ctx context.Context) error {
 		return nil
 	}
 	err = h.exchange(write, read)
-	if denied != nil {
-		return denied
+	if refused != nil {
+		return refused
 	}
 	return err
 }

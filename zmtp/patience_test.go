@@ -37,7 +37,7 @@ func TestPatience(t *testing.T) {
 					h := &handshake{nc: b, cfg: cfg, asServer: asServer, in: newFrameReader(b)}
 					start := time.Now()
 					ztest.Must(t, greet(h, appendGreeting(nil, zap.Null, false)))
-					if took := time.Since(start); took != greetingPatience || took >= DefaultHandshakeTimeout {
+					if took := time.Since(start); took != greetingPatience || took >= defaultHandshakeTimeout {
 						t.Errorf("waited %v, want %v", took, greetingPatience)
 					}
 					ztest.Must(t, h.null(t.Context()))

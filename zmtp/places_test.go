@@ -150,7 +150,7 @@ func TestSlowDecisions(t *testing.T) {
 	if err := dial(curve.GenerateKey()); !errors.Is(err, ErrTryAgain) {
 		t.Errorf("a third slow decision: %v", err)
 	}
-	ztest.Wait(t, "a line of the log", func() bool { return log.Count("client denied", "status=300", "too many clients") == 1 })
+	ztest.Wait(t, "a line of the log", func() bool { return log.Count("client refused", "status=300", "too many clients") == 1 })
 	ztest.Must(t, dial(prompt))
 	close(handler.release)
 	for range 2 {

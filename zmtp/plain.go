@@ -25,12 +25,12 @@ func (h *handshake) plainClient() error {
 	if isCommand(body, cmdHello) {
 		return errBothClients
 	}
-	data, err := expect(mendPlainError(body), cmdWelcome)
+	data, err := expect(body, cmdWelcome)
 	if err != nil {
 		return err
 	}
 	if len(data) > 0 {
-		return fmt.Errorf("%w: %d octets too many in WELCOME", ErrCommand, len(data))
+		return fmt.Errorf("%w: %d octets too many in WELCOME", errCommand, len(data))
 	}
 	if err := h.sendMetadata(cmdInitiate); err != nil {
 		return err
@@ -51,9 +51,9 @@ func (h *handshake) plainClient() error {
 // octet's escape sequence.
 const brokenError = "^RROR"
 
-// mendPlainError gives libzmq's ERROR its right name. No other command begins
+// repairPlainError gives libzmq's ERROR its right name. No other command begins
 // like it: a name of 94 octets doesn't fit.
-func mendPlainError(body []byte) []byte {
+func repairPlainError(body []byte) []byte {
 	if rest, ok := bytes.CutPrefix(body, []byte(brokenError)); ok && len(rest) < 0x5E {
 		return append(appendName(nil, cmdError), rest...)
 	}
@@ -72,18 +72,17 @@ func (h *handshake) plainServer(ctx context.Context) error {
 	}
 	username, rest, ok := cutString(data)
 	if !ok {
-		return fmt.Errorf("%w: user name cut off in HELLO", ErrCommand)
+		return fmt.Errorf("%w: user name cut off in HELLO", errCommand)
 	}
 	password, rest, ok := cutString(rest)
 	if !ok || len(rest) > 0 {
-		return fmt.Errorf("%w: password cut off in HELLO, or octets after it", ErrCommand)
+		return fmt.Errorf("%w: password cut off in HELLO, or octets after it", errCommand)
 	}
 	h.greet()
 	username, password = bytes.Clone(username), bytes.Clone(password)
 	clear(data) // the read buffer doesn't keep the password
-	reason, denied := h.decide(ctx, curve.PublicKey{}, username, password)
-	if denied != nil {
-		return h.refuse(reason, denied)
+	if err := h.decide(ctx, curve.PublicKey{}, username, password); err != nil {
+		return h.refuse(err)
 	}
 	if err := h.send(appendName(nil, cmdWelcome)); err != nil {
 		return err

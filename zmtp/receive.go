@@ -210,7 +210,7 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 			continue
 		}
 		if len(c.rx.parts) >= c.cfg.MaxParts {
-			return nil, fmt.Errorf("%w: more than %d", ErrParts, c.cfg.MaxParts)
+			return nil, fmt.Errorf("%w: more than %d", errParts, c.cfg.MaxParts)
 		}
 		c.rx.parts = append(c.rx.parts, body)
 		c.rx.size += body.end - body.begin
@@ -258,7 +258,7 @@ func (c *Conn) takeFrameLocked() (flags byte, body span, ok bool, err error) {
 		limit = command
 	}
 	if size := body.end - body.begin; size > limit {
-		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", ErrMessageSize, size, limit)
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", errMessageSize, size, limit)
 	}
 	return flags, body, true, nil
 }
@@ -269,13 +269,13 @@ func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err 
 	// The true flags are in the box. In the clear ones outside anybody on the
 	// path can change a bit, so they must not matter.
 	if outer&(flagMore|flagCommand) != 0 {
-		return 0, span{}, fmt.Errorf("%w: flags %#02x outside the box of a CURVE message", ErrFrame, outer)
+		return 0, span{}, fmt.Errorf("%w: flags %#02x outside the box of a CURVE message", errFrame, outer)
 	}
 	message := c.rx.frames.at(body)
 	payload = span{min(body.begin+curve.MessageOverhead, body.end), body.end}
 	_, inner, err := c.rx.opener.Open(c.rx.frames.at(payload)[:0], message)
 	if err != nil {
-		return 0, span{}, err
+		return 0, span{}, fromCurve(err)
 	}
 	if inner&curve.FlagMore != 0 {
 		flags |= flagMore
@@ -284,7 +284,7 @@ func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err 
 		flags |= flagCommand
 	}
 	if flags == flagMore|flagCommand {
-		return 0, span{}, fmt.Errorf("%w: a command with MORE", ErrFrame)
+		return 0, span{}, fmt.Errorf("%w: a command with MORE", errFrame)
 	}
 	return flags, payload, nil
 }
@@ -318,7 +318,7 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 	if len(c.rx.parts) > 0 {
 		c.rx.between += longHeader + curve.MessageOverhead + len(octets)
 		if c.rx.between > maxBetween {
-			return nil, fmt.Errorf("%w: too many between the parts of a message", ErrCommand)
+			return nil, fmt.Errorf("%w: too many between the parts of a message", errCommand)
 		}
 	}
 	name, data, err := parseCommand(octets)
@@ -330,7 +330,7 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		err = c.handlePingLocked(data)
 	case cmdSubscribe, cmdCancel:
 		if !publishes(c.cfg.SocketType) {
-			return nil, fmt.Errorf("%w: %s to a %s", ErrCommand, name, c.cfg.SocketType)
+			return nil, fmt.Errorf("%w: %s to a %s", errCommand, name, c.cfg.SocketType)
 		}
 		octets[len(name)] = 0 // in front of the topic
 		if name == cmdSubscribe {
@@ -340,7 +340,7 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		c.releaseLocked()
 		return message, nil
 	case cmdError:
-		err = parseRefusal(octets)
+		err = parseError(octets)
 	default: // PONG, and what later versions of ZMTP may bring
 	}
 	c.releaseLocked()

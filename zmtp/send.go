@@ -9,14 +9,6 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-var (
-	// ErrNoParts means that a message to be sent has no parts.
-	ErrNoParts = errors.New("zmtp: message without parts")
-	// ErrQueued means that a context ended when a message had been taken for sending
-	// and not yet written. It will be sent: don't send it again.
-	ErrQueued = errors.New("zmtp: given up while the message waits to be written")
-)
-
 // Send sends one message, whole, behind those that are queued. Its parts may be
 // used again when Send returns, which it does when the operating system has taken
 // the message, or when ctx is done. The error is then ctx's alone if the message was
@@ -50,14 +42,14 @@ func (c *Conn) Flush(ctx context.Context) error {
 }
 
 // Subscribe asks a PUB or XPUB for the messages that begin with topic.
-// Subscriptions add up: each needs its own Cancel (RFC 37, The
+// Subscriptions add up: each needs its own Unsubscribe (RFC 37, The
 // Publish-Subscribe Pattern). The errors are those of Send.
 func (c *Conn) Subscribe(ctx context.Context, topic []byte) error {
 	return c.sendSubscription(ctx, cmdSubscribe, 1, topic)
 }
 
-// Cancel takes one Subscribe of the same topic back.
-func (c *Conn) Cancel(ctx context.Context, topic []byte) error {
+// Unsubscribe undoes one Subscribe with the same topic. The errors are those of Send.
+func (c *Conn) Unsubscribe(ctx context.Context, topic []byte) error {
 	return c.sendSubscription(ctx, cmdCancel, 0, topic)
 }
 
@@ -111,7 +103,7 @@ func (d delimiter) check(parts [][]byte) error {
 // send takes a message for sending, and with flush waits until it is written.
 func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte) error {
 	if len(parts) == 0 {
-		return ErrNoParts
+		return errNoParts
 	}
 	if c.tx.delimiter != noDelimiter {
 		if err := c.tx.delimiter.check(parts); err != nil {
@@ -213,7 +205,7 @@ func (c *Conn) flushLocked(ctx context.Context) error {
 		if err != nil && c.tx.err == nil {
 			c.tx.urgent = true // it goes out without us
 			c.startWriterLocked()
-			return fmt.Errorf("%w: %w", ErrQueued, err)
+			return fmt.Errorf("zmtp: %w: %w", ErrQueued, err)
 		}
 	}
 	return nil

@@ -29,8 +29,8 @@ var socketTypes = strings.Join(slices.Sorted(maps.Keys(peers)), ", ")
 // compatible reports whether a socket of type ours may talk to one of theirs.
 func compatible(ours, theirs string) bool { return slices.Contains(peers[ours], theirs) }
 
-// announcesIdentity reports whether sockets of that type send an Identity.
-func announcesIdentity(socketType string) bool {
+// announcesRoutingID reports whether sockets of that type send an Identity.
+func announcesRoutingID(socketType string) bool {
 	return socketType == "REQ" || socketType == "DEALER" || socketType == "ROUTER"
 }
 

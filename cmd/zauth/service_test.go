@@ -19,6 +19,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
@@ -165,7 +166,9 @@ func TestBadInput(t *testing.T) {
 	z.waitFor(t, "level=ERROR", filepath.Join(dir, "broken.key")+":4:19", "8 characters")
 	good("a broken certificate")
 
-	peer, err := zmtp.Dial(ctx, z.endpoint, zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null})
+	nc, err := endpoint.Dial(ctx, z.endpoint)
+	ztest.Must(t, err)
+	peer, err := zmtp.Client(ctx, nc, zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null})
 	ztest.Must(t, err)
 	defer peer.Close()
 	ztest.Must(t, peer.Send(ctx, nil, []byte("1.0"), []byte("1"), []byte("domain")))
@@ -174,7 +177,7 @@ func TestBadInput(t *testing.T) {
 	if _, reply, err := zap.ParseReply(frames); err != nil || reply.Status != zap.StatusError {
 		t.Errorf("a malformed request is answered %+v, %v", reply, err)
 	}
-	z.waitFor(t, "bad request", "peer="+peer.LocalAddr().String())
+	z.waitFor(t, "bad request", "peer="+nc.LocalAddr().String())
 	good("a malformed request")
 
 	// Peers by hand: one announces 2^63-1 octets after its handshake, the others
@@ -329,7 +332,7 @@ func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curv
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: keys, ServerKey: server}
 	stranger := startService(t, remote.Options{Link: link, Wait: 100 * time.Millisecond}, z.endpoint, ztest.Patience)
-	z.waitFor(t, "client denied", keys.Public().String())
+	z.waitFor(t, "client refused", keys.Public().String())
 	asking, stop := context.WithCancel(ztest.Context(t))
 	defer stop()
 	answers := make(chan error, 1)

@@ -17,7 +17,7 @@ type conn interface {
 	Queue(ctx context.Context, parts ...[]byte) error
 	Flush(ctx context.Context) error
 	Subscribe(ctx context.Context, topic []byte) error
-	Cancel(ctx context.Context, topic []byte) error
+	Unsubscribe(ctx context.Context, topic []byte) error
 	Recv(ctx context.Context) ([][]byte, error)
 	RecvBatch(ctx context.Context) ([][][]byte, error)
 	Close() error
@@ -109,7 +109,7 @@ func (e *ours) sendSome(f *flow, rnd *rand.Rand) bool {
 		if f.taken.Load()%2 == 0 {
 			return e.took(f, "Subscribe", e.conn.Subscribe(d.ctx, topic), d, 1)
 		}
-		return e.took(f, "Cancel", e.conn.Cancel(d.ctx, topic), d, 1)
+		return e.took(f, "Unsubscribe", e.conn.Unsubscribe(d.ctx, topic), d, 1)
 	}
 	if e.p.sends != queues {
 		d := e.deadline(rnd)

@@ -46,7 +46,7 @@ const (
 	queues     sending = "queues"     // many messages, and then Flush
 	paced      sending = "paced"      // some hundred messages a second
 	rarely     sending = "rarely"     // a message in more than two heartbeats
-	subscribes sending = "subscribes" // Subscribe and Cancel instead of messages
+	subscribes sending = "subscribes" // Subscribe and Unsubscribe instead of messages
 )
 
 // receiving is how an end receives.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
@@ -14,7 +15,7 @@ func TestPauses(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
 	fails := func(t *target) { t.failed(errors.New("connection refused")) }
-	refuses := func(t *target) { t.failed(&zmtp.HandshakeError{Err: &zmtp.RefusedError{Status: "400"}}) }
+	refuses := func(t *target) { t.failed(&zmtp.RefusedError{Reply: zap.Reply{Status: zap.StatusRefused}}) }
 	losesAll := func(t *target) { t.lost(true, false) }
 	losesSome := func(t *target) { t.lost(true, true) }
 	losesIdle := func(t *target) { t.lost(false, false) }
