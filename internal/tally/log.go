@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// perSource bounds the lines of one level that one source causes in a period, whatever
-// they say. The lines that tell of counts don't count.
+// perSource bounds the messages of one level that one source causes in a period. Messages
+// with counts are not included.
 const perSource = 20
 
-// maxCause is how many octets of a cause are remembered.
+// maxCause is how many bytes of a cause are remembered.
 const maxCause = 255
 
-// left are the classes of a Log: one for each level, so that what hardly matters takes
-// no place from what does.
-var left = [...]Class{
-	{Bound: perSource, Level: slog.LevelDebug, More: "log lines left out"},
-	{Bound: perSource, Level: slog.LevelInfo, More: "log lines left out"},
-	{Bound: perSource, Level: slog.LevelWarn, More: "log lines left out"},
-	{Bound: perSource, Level: slog.LevelError, More: "log lines left out"},
+// classes are the classes of a Log, one for each level, so that messages that hardly
+// matter take no place from others.
+var classes = [...]Class{
+	{Bound: perSource, Level: slog.LevelDebug, More: "log messages left out"},
+	{Bound: perSource, Level: slog.LevelInfo, More: "log messages left out"},
+	{Bound: perSource, Level: slog.LevelWarn, More: "log messages left out"},
+	{Bound: perSource, Level: slog.LevelError, More: "log messages left out"},
 }
 
-// Log logs lines that others can cause: within a minute once for each message, cause
-// and address, and 20 for each source and level. Those left out are counted. Safe for
-// concurrent use.
+// Log logs messages that peers can cause: in a minute, one for each message, cause and
+// address, and 20 for each source and level. It counts the others. Safe for concurrent
+// use.
 type Log struct{ tally *Tally[cause] }
 
-// cause is the same for lines that say the same.
+// cause identifies a message, to count its repeats.
 type cause struct {
 	level                   slog.Level
 	message, address, cause string
 }
 
-// Again is "handshake failed again", with the address and the cause.
+// Again returns "handshake failed again" with the address and the cause.
 func (c cause) Again() Line {
 	var attrs []slog.Attr
-	for _, a := range [...]slog.Attr{slog.String("address", c.address), slog.String("cause", c.cause)} {
+	for _, a := range [...]slog.Attr{slog.String("address", c.address), slog.String("err", c.cause)} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
@@ -45,7 +45,8 @@ func (c cause) Again() Line {
 	return Line{c.level, c.message + " again", attrs}
 }
 
-// NewLog returns a Log that logs to log; nil discards. Close it.
+// NewLog returns a Log that logs to log. If log is nil, nothing is logged. The caller
+// must close it.
 func NewLog(log *slog.Logger) *Log {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -53,15 +54,15 @@ func NewLog(log *slog.Logger) *Log {
 	return &Log{New[cause](log)}
 }
 
-// port is that of an IP address in a text.
+// port matches the port of an IP address in a text.
 var port = regexp.MustCompile(`(\.[0-9]+|\]):[0-9]+`)
 
-// Tell logs a line with these attributes, or counts it. The address is that of the
-// peer who caused it, with or without a port, as [Network] reads it, or "". Lines with
-// the same level, message, cause and address say the same, whatever ports are in these:
-// each connection has another. What else differs each time belongs into the attributes,
-// not into the cause. Only the lines with the counts name address and cause by
-// themselves.
+// Tell logs a message with these attributes, or counts it. address is the peer's address,
+// with or without a port, as [Network] reads it; it may be empty. Messages with the same
+// level, text, cause and address are repeats. Ports in the cause and the address make no
+// difference, because each connection has another one. Put other values that differ each
+// time into the attributes, not into the cause. Tell does not log address and why, except
+// with a count.
 func (l *Log) Tell(level slog.Level, message, address, why string, attrs ...slog.Attr) {
 	ctx := context.Background()
 	if !l.tally.log.Enabled(ctx, level) {
@@ -78,20 +79,20 @@ func (l *Log) Tell(level slog.Level, message, address, why string, attrs ...slog
 		return
 	}
 	if repeated > 0 {
-		attrs = append(attrs[:len(attrs):len(attrs)], slog.Int("repeated", repeated))
+		attrs = append(attrs[:len(attrs):len(attrs)], slog.Int("count", repeated))
 	}
 	l.tally.log.LogAttrs(ctx, level, message, attrs...)
 }
 
-// classOf returns the class that a level belongs to.
+// classOf returns the class of a level.
 func classOf(level slog.Level) *Class {
-	for i := len(left) - 1; i > 0; i-- {
-		if level >= left[i].Level {
-			return &left[i]
+	for i := len(classes) - 1; i > 0; i-- {
+		if level >= classes[i].Level {
+			return &classes[i]
 		}
 	}
-	return &left[0]
+	return &classes[0]
 }
 
-// Close logs what was counted. Lines afterwards are logged, each of them.
+// Close logs what has been counted. Each later message is logged.
 func (l *Log) Close() { l.tally.Close() }

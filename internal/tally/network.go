@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Network returns what an address shares its bound with: the /64 for IPv6, the user
-// for libzmq's form of ipc, localhost:UID:GID:PID. The port of an IP address doesn't
-// count. Another text is returned as it is.
+// Network returns the source to which an address belongs: its /64 for IPv6, and the user
+// for libzmq's form of ipc, localhost:UID:GID:PID. It ignores the port of an IP address,
+// and returns any other text unchanged.
 func Network(address string) string {
 	a, err := netip.ParseAddr(host(address))
 	if err != nil {
@@ -24,7 +24,7 @@ func Network(address string) string {
 	return netip.PrefixFrom(a, 64).Masked().String()
 }
 
-// host returns an IP address without its port, and another text as it is.
+// host returns an IP address without its port, and any other text unchanged.
 func host(address string) string {
 	if strings.Count(address, ":") != 1 && !strings.HasPrefix(address, "[") {
 		return address // there is no port

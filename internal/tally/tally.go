@@ -1,21 +1,21 @@
-// Package tally bounds the lines of a log that others can cause: a line is told once,
-// then counted, for each cause and address. [Log] is that for lines of any kind,
-// [Tally] for those who decide themselves what says the same.
+// Package tally bounds the log messages that peers can cause. It logs a message once for
+// each cause and address, and then counts it. [Log] does this for messages of any kind.
+// With [Tally], the caller decides which messages are repeats.
 //
 //	log := tally.NewLog(slog.Default())
 //	defer log.Close()
 //	log.Tell(slog.LevelWarn, "handshake failed", address, "wrong version", slog.Any("err", err))
 //
-// The bounds hold for every [Period]:
+// The bounds are for one [Period]:
 //
-//   - A line that says the same as one before is counted. A line with the count
-//     follows: "handshake failed again".
-//   - From one source (see [Network]) there are at most [Class].Bound lines of a class,
-//     whatever they say. The others are counted, in a line for the source.
-//   - From all sources together there are at most 10,000 lines that say something new,
-//     and memory for as many. Beyond 10,000 sources all others count as one.
+//   - A message that repeats is counted. A message with the count follows: "handshake
+//     failed again".
+//   - One source (see [Network]) causes at most [Class].Bound messages of a class. The
+//     others are counted, in one message for the source.
+//   - All sources together cause at most 10,000 messages that are not repeats, and take
+//     memory for as many. Beyond 10,000 sources, all others count as one.
 //
-// Nothing is counted without being told later: after a period, or by Close.
+// Each count is logged, after a period or by Close.
 package tally
 
 import (
@@ -25,45 +25,45 @@ import (
 	"time"
 )
 
-// Period is how long a line that repeats is counted instead of logged, and the time
-// that all bounds refer to.
+// Period is how long a message that repeats is counted instead of logged. All bounds are
+// for this time.
 const Period = time.Minute
 
 const (
-	// maxKeys bounds the lines that are remembered, and so those that say something
-	// new in a period, from however many sources they are.
+	// maxKeys bounds the messages that are remembered, and with them the messages in a
+	// period that are not repeats.
 	maxKeys = 10_000
-	// maxSources bounds the sources that are counted apart. All others count as one.
+	// maxSources bounds the sources. All others count as one.
 	maxSources = 10_000
 )
 
-// Key is equal for lines that say the same.
+// Key identifies a message: keys of repeats are equal.
 type Key interface {
 	comparable
-	// Again returns the line which tells that such lines were counted, without the
+	// Again returns the message that says how many repeats there were, without the
 	// count.
 	Again() Line
 }
 
-// Line is a line of a log.
+// Line is a message with its level and attributes.
 type Line struct {
 	Level   slog.Level
 	Message string
 	Attrs   []slog.Attr
 }
 
-// Class is a class of lines that share a bound for each source.
+// Class is a class of messages that share a bound for each source.
 type Class struct {
-	Bound int        // lines of one source in a period; the others are counted
-	Level slog.Level // of the line with the count
-	More  string     // its message, such as "more clients refused"
+	Bound int        // how many messages one source can cause in a period
+	Level slog.Level // of the message that counts the others
+	More  string     // its text, such as "more clients refused"
 }
 
-// Tally counts lines, and says which of them to log. Safe for concurrent use.
+// Tally counts messages and decides which of them to log. Safe for concurrent use.
 type Tally[K Key] struct {
 	log *slog.Logger
 
-	flushes sync.WaitGroup // flush that is under way
+	flushes sync.WaitGroup // calls of flush that have not returned
 
 	mu      sync.Mutex
 	keys    map[K]*count
@@ -72,34 +72,34 @@ type Tally[K Key] struct {
 	closed  bool
 }
 
-// source is where lines come from that share a bound.
+// source has one bound for the messages of a class.
 type source struct {
 	network string
 	class   *Class
 }
 
-// count is of the lines that were logged, and of those that weren't.
+// count counts messages that were logged, and messages that were not.
 type count struct {
 	since           time.Time
 	logged, skipped int
 }
 
-// New returns a tally that logs what it counted to log, later. Close it.
+// New returns a tally that logs its counts to log. The caller must close it.
 func New[K Key](log *slog.Logger) *Tally[K] {
 	return &Tally[K]{log: log, keys: map[K]*count{}, sources: map[source]*count{}}
 }
 
-// Each counts a line from an address that isn't like any other. It reports whether to
-// log it.
+// Each counts a message that an address caused and that is not a repeat. It reports
+// whether to log it.
 func (t *Tally[K]) Each(now time.Time, class *Class, address string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.closed || t.inBoundsLocked(now, class, address, class.Bound)
 }
 
-// Once counts a line from an address, which is logged once in a period. It reports
-// whether to log it. If so, repeated is how many like it haven't been logged since the
-// last one was.
+// Once counts a message that an address caused and that is logged once in a period. It
+// reports whether to log it. If so, repeated is how many repeats have not been logged
+// since the last time.
 func (t *Tally[K]) Once(now time.Time, class *Class, address string, key K) (repeated int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +125,7 @@ func (t *Tally[K]) Once(now time.Time, class *Class, address string, key K) (rep
 	return repeated, true
 }
 
-// inBoundsLocked counts a line for a source, and reports whether to log it.
+// inBoundsLocked counts a message for a source, and reports whether to log it.
 func (t *Tally[K]) inBoundsLocked(now time.Time, class *Class, address string, bound int) bool {
 	if t.timer == nil {
 		t.timer = time.AfterFunc(Period, t.flush)
@@ -148,7 +148,8 @@ func (t *Tally[K]) inBoundsLocked(now time.Time, class *Class, address string, b
 	return true
 }
 
-// flush logs what was counted and forgets what is over, every period.
+// flush logs the counts that are as old as a period, and forgets them. It is called every
+// period.
 func (t *Tally[K]) flush() {
 	t.mu.Lock()
 	if t.closed {
@@ -166,8 +167,7 @@ func (t *Tally[K]) flush() {
 	t.logAll(lines)
 }
 
-// Close logs all that was counted. Nothing is counted afterwards: every line is to be
-// logged.
+// Close logs all counts. Afterwards nothing is counted, and each message is to be logged.
 func (t *Tally[K]) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -186,7 +186,7 @@ func (t *Tally[K]) logAll(lines []Line) {
 	}
 }
 
-// forgetLocked forgets what is older than age. It returns what to log about it.
+// forgetLocked forgets what is older than age. It returns the messages with its counts.
 func (t *Tally[K]) forgetLocked(now time.Time, age time.Duration) (lines []Line) {
 	for key, c := range t.keys {
 		if now.Sub(c.since) < age {

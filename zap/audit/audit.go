@@ -1,28 +1,28 @@
-// Package audit records decisions: in a log for people, and in an audit log as
-// lines of JSON for programs. It never records a password.
+// Package audit records the decisions of a zap.Handler in a log for people and in an
+// audit log for programs. It never records a password.
 //
 //	decisions := audit.New(p, audit.Options{Log: slog.Default(), Writer: file})
 //	defer decisions.Close()
 //
-// The result is a [zap.Handler] that decides as the first one does. zauth logs with
-// this package; a program with a policy inside gets the same lines from it.
+// The result is a [zap.Handler] that decides as p does. zauth uses this package, so a
+// program that contains a policy logs the same as zauth.
 //
 // # Log
 //
-// A decision is a line "client admitted" (INFO) or "client refused" (WARN; ERROR if
-// the handler failed) with the fields of [Record], those that are empty left out.
-// The log has bounds that a client can't exceed:
+// Each decision is logged with the message "client admitted" (INFO) or "client refused"
+// (WARN, or ERROR if the handler failed). The attributes are the fields of [Record] that
+// are not empty. Clients cannot flood the log:
 //
-//   - A refusal that repeats within a minute is counted. A line "client refused
-//     again" with the count follows.
-//   - From one address (IPv6: one /64; ipc: one user), at most 20 lines a minute
-//     tell of refusals, and 200 of admissions. The others are counted: "more
-//     clients refused", "more clients admitted".
+//   - A refusal that repeats within a minute is counted. The message "client refused
+//     again" follows, with the count.
+//   - Each address (IPv6: each /64; ipc: each user) causes at most 20 messages a minute
+//     about refusals, and 200 about admissions. The others are counted: "more clients
+//     refused", "more clients admitted".
 //
 // # Audit log
 //
-// Each decision is a [Record] as a line of JSON, without exception. It is written
-// before the decision takes effect; it isn't synced to the disk.
+// Each decision is one line of JSON, a [Record]. It is written before the decision takes
+// effect, but not synced to the disk.
 package audit
 
 import (
@@ -39,22 +39,24 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Options says where decisions are recorded.
+// Options sets where decisions are recorded.
 type Options struct {
-	// Log gets decisions, within the bounds of the package comment, and failures
-	// to write the audit log. Nil discards.
+	// Log receives decisions, within the bounds of the package comment, and failures to
+	// write the audit log. If it is nil, nothing is logged.
 	Log *slog.Logger
-	// Writer gets the audit log: one Write for each line, one at a time. A Write
-	// that blocks holds up decisions. After a Write that failed in the middle of a
-	// line, the next one begins with a line feed. Nil writes no audit log.
+	// Writer receives the audit log, with one Write for each line and one Write at a
+	// time. A Write that blocks holds up decisions. If a Write fails in the middle of a
+	// line, the next one begins with a line feed. If Writer is nil, there is no audit
+	// log.
 	Writer io.Writer
-	// Strict makes zap.StatusError of a decision that can't be written to Writer;
-	// without a Writer, of every decision. Otherwise it takes effect unrecorded.
+	// Strict replaces each decision that can't be written to Writer by zap.StatusError;
+	// without a Writer, that is every decision. If Strict is false, these decisions take
+	// effect without a record.
 	Strict bool
 }
 
-// Handler records the decisions of another handler. It is a zap.PromptHandler,
-// which decides at once what the other one does. Safe for concurrent use.
+// Handler records the decisions of another handler. It is a zap.PromptHandler that
+// decides at once what the other handler decides at once. Safe for concurrent use.
 type Handler struct {
 	handler zap.Handler
 	log     *slog.Logger
@@ -63,13 +65,13 @@ type Handler struct {
 
 	mu      sync.Mutex
 	out     io.Writer // nil for none
-	torn    bool      // the last line isn't whole
-	missing int       // decisions that weren't recorded since it was told
-	toldAt  time.Time // when it was told that writing fails; zero while it doesn't
+	torn    bool      // the last line is incomplete
+	missing int       // decisions without a record since the last message about that
+	toldAt  time.Time // when the log said that writing fails; zero while it works
 }
 
-// New returns a handler that asks h by zap.Ask and records what it decides.
-// Close it to log what has been counted.
+// New returns a handler that calls zap.Ask with h and records the replies. Close it to
+// log what has been counted.
 func New(h zap.Handler, opts Options) *Handler {
 	log := opts.Log
 	if log == nil {
@@ -78,20 +80,20 @@ func New(h zap.Handler, opts Options) *Handler {
 	return &Handler{handler: h, log: log, tally: tally.New[refusal](log), strict: opts.Strict, out: opts.Writer}
 }
 
-// Close logs how many lines have been left out. Decisions afterwards are recorded
-// as before, but not counted: each is in the log.
+// Close logs what has been counted. Later decisions are recorded, and each of them is
+// logged. Close can be called more than once. The error is always nil.
 func (h *Handler) Close() error {
 	h.tally.Close()
 	return nil
 }
 
-// Handle asks the handler and records the decision.
+// Handle asks the other handler and records its decision.
 func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	reply, err := zap.Ask(ctx, h.handler, req)
 	return h.record(req, reply, err)
 }
 
-// HandleAtOnce does the same if the handler decides at once.
+// HandleAtOnce does the same if the other handler decides at once.
 func (h *Handler) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	reply, ok, err := zap.AskAtOnce(h.handler, req)
 	if !ok {
@@ -100,11 +102,11 @@ func (h *Handler) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return h.record(req, reply, err), true
 }
 
-// errNoWriter is why nothing can be recorded where an audit log is required.
+// errNoWriter means that an audit log is required, but there is no Writer.
 var errNoWriter = errors.New("there is no audit log")
 
-// record writes a decision to the audit log and to the log. It returns what is left
-// of the decision. err is why the handler failed, if it did.
+// record writes a decision to the audit log and to the log, and returns the decision
+// that takes effect. err says why the handler failed, if it did.
 func (h *Handler) record(req *zap.Request, reply zap.Reply, err error) zap.Reply {
 	now := time.Now()
 	if h.out != nil || h.strict {
@@ -129,24 +131,24 @@ func (h *Handler) write(now time.Time, req *zap.Request, reply zap.Reply) error 
 	line := lines.Get().(*bytes.Buffer)
 	defer lines.Put(line)
 	line.Reset()
-	line.WriteByte('\n') // in case the last one isn't whole
+	line.WriteByte('\n') // for when the last line is incomplete
 	encoder := json.NewEncoder(line)
-	encoder.SetEscapeHTML(false) // or a key couldn't be searched for
+	encoder.SetEscapeHTML(false) // it would change keys, which could not be searched for
 	if err := encoder.Encode(NewRecord(now, req, reply)); err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	octets := line.Bytes()
+	text := line.Bytes()
 	if !h.torn {
-		octets = octets[1:]
+		text = text[1:]
 	}
-	n, err := h.out.Write(octets)
+	n, err := h.out.Write(text)
 	switch {
-	case n >= len(octets):
+	case n >= len(text):
 		h.torn = false
 	case n > 0:
-		h.torn = octets[n-1] != '\n'
+		h.torn = text[n-1] != '\n'
 		if err == nil {
 			err = io.ErrShortWrite
 		}
@@ -156,7 +158,7 @@ func (h *Handler) write(now time.Time, req *zap.Request, reply zap.Reply) error 
 	return err
 }
 
-// tellWriting logs that writing the audit log fails, once a minute, and that it
+// tellWriting logs, once a minute, that writing the audit log fails, and once that it
 // works again.
 func (h *Handler) tellWriting(now time.Time, err error) {
 	h.mu.Lock()
@@ -181,12 +183,12 @@ func (h *Handler) tellWriting(now time.Time, err error) {
 		return
 	}
 	if err == nil {
-		h.log.Info("audit log written again", "unrecorded", missing)
+		h.log.Info("writing the audit log works again", "count", missing)
 		return
 	}
 	consequence := "decisions are not recorded"
 	if h.strict {
 		consequence = "clients are refused"
 	}
-	h.log.Error("writing the audit log failed: "+consequence, "unrecorded", missing, "err", err)
+	h.log.Error("writing the audit log failed: "+consequence, "count", missing, "err", err)
 }

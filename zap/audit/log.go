@@ -10,23 +10,23 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Decisions of one source share a bound, those that admit apart from those that refuse.
+// Decisions about one source share a bound, with one for refusals and one for admissions.
 var (
 	refusals   = &tally.Class{Bound: 20, Level: slog.LevelWarn, More: "more clients refused"}
 	admissions = &tally.Class{Bound: 200, Level: slog.LevelInfo, More: "more clients admitted"}
 )
 
-// refusal is the same for refusals that say the same.
+// refusal identifies a refusal, to count its repeats.
 type refusal struct{ asker, domain, address, mechanism, key, login, principal, reason, rule string }
 
-// Again tells that such refusals were counted.
+// Again returns the message that follows with the count.
 func (r refusal) Again() tally.Line {
 	return tally.Line{Level: slog.LevelWarn, Message: "client refused again", Attrs: appendFields(nil,
 		field{"asker", r.asker}, field{"domain", r.domain}, field{"address", r.address}, field{"mechanism", r.mechanism},
 		field{"key", r.key}, field{"login", r.login}, field{"principal", r.principal}, field{"reason", r.reason}, field{"rule", r.rule})}
 }
 
-// field is a field of the log, left out if it is empty.
+// field is an attribute of the log. An empty one is not logged.
 type field struct{ name, value string }
 
 func appendFields(attrs []slog.Attr, fields ...field) []slog.Attr {
@@ -38,7 +38,7 @@ func appendFields(attrs []slog.Attr, fields ...field) []slog.Attr {
 	return attrs
 }
 
-// tell logs a decision, or counts it. err is why the handler failed, if it did.
+// tell logs a decision, or counts it. err says why the handler failed, if it did.
 func (h *Handler) tell(now time.Time, req *zap.Request, reply zap.Reply, err error) {
 	level, message := slog.LevelWarn, "client refused"
 	if reply.Status == zap.StatusOK {
@@ -61,7 +61,7 @@ func (h *Handler) tell(now time.Time, req *zap.Request, reply zap.Reply, err err
 	attrs = appendFields(attrs, field{"key", r.Key}, field{"fingerprint", r.Fingerprint}, field{"login", r.Login},
 		field{"principal", r.Principal}, field{"identity", r.Identity}, field{"user", r.User}, field{"reason", r.Reason}, field{"rule", r.Rule})
 	if repeated > 0 {
-		attrs = append(attrs, slog.Int("repeated", repeated))
+		attrs = append(attrs, slog.Int("count", repeated))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
@@ -69,8 +69,8 @@ func (h *Handler) tell(now time.Time, req *zap.Request, reply zap.Reply, err err
 	h.log.LogAttrs(ctx, level, message, attrs...)
 }
 
-// count reports whether to log a decision. If so, it returns how many refusals like
-// it haven't been logged since the last one was.
+// count reports whether to log a decision. If so, repeated is how many refusals like it
+// have not been logged since the last one.
 func (h *Handler) count(now time.Time, r *Record) (repeated int, ok bool) {
 	if r.Status == int(zap.StatusOK) {
 		return 0, h.tally.Each(now, admissions, r.Address)

@@ -7,29 +7,35 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Record is a decision: who was decided about, at whose request, what came of it,
-// and why. It holds no password. Domain, Address, Mechanism, Key and what follows
-// from it are as the asker says.
+// schema is the version of the names and meanings of a record's fields.
+const schema = 1
+
+// Record is a line of the audit log: a client, who asked about it, the decision, and the
+// reason. It holds no password. Domain, Address, Mechanism, and the fields that identify
+// the client are as the asker states them. It is plain data: don't change it while it is
+// in use.
 type Record struct {
+	Schema      int       `json:"schema"`                // 1
 	Time        time.Time `json:"time"`                  // UTC, to the millisecond
-	Asker       string    `json:"asker,omitempty"`       // the service that asked zauth; "" in-process
+	Asker       string    `json:"asker,omitempty"`       // the service that asked zauth; empty within one process
 	Domain      string    `json:"domain"`                // the ZAP domain
-	Address     string    `json:"address"`               // the client's address, "" for none
+	Address     string    `json:"address"`               // the client's IP address; may be empty
 	Mechanism   string    `json:"mechanism"`             // NULL, PLAIN, CURVE or GSSAPI
 	Key         string    `json:"key,omitempty"`         // the client's public key in Z85, if CURVE
-	Fingerprint string    `json:"fingerprint,omitempty"` // that of the key
-	Login       string    `json:"login,omitempty"`       // the user name, if PLAIN
-	Principal   string    `json:"principal,omitempty"`   // if GSSAPI
-	Identity    string    `json:"identity,omitempty"`    // the identity that was found, admitted or not
+	Fingerprint string    `json:"fingerprint,omitempty"` // the fingerprint of the key
+	Login       string    `json:"login,omitempty"`       // the client's user name, if PLAIN
+	Principal   string    `json:"principal,omitempty"`   // the client's principal, if GSSAPI
+	Identity    string    `json:"identity,omitempty"`    // the handler's name for the client, admitted or not
 	Status      int       `json:"status"`                // 200, 300, 400 or 500
 	User        string    `json:"user,omitempty"`        // the user id that the service sees
-	Reason      string    `json:"reason,omitempty"`      // why the client was not admitted
+	Reason      string    `json:"reason,omitempty"`      // why the client is not admitted
 	Rule        string    `json:"rule,omitempty"`        // the rule that decided
 }
 
 // NewRecord returns the record of a decision.
 func NewRecord(at time.Time, req *zap.Request, reply zap.Reply) Record {
 	r := Record{
+		Schema:    schema,
 		Time:      at.UTC().Truncate(time.Millisecond),
 		Asker:     req.Asker,
 		Domain:    req.Domain,
