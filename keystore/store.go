@@ -74,8 +74,7 @@ type Store interface {
 	// already, nothing changes. It returns ErrReadOnly, or another error if reason has
 	// control characters, both kinds of quotes, or more than 900 bytes.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
-	// Restore is like Revoke with everything that is known of a revocation, to copy a
-	// store. A lifted revocation is only recorded, and only if the store has no
+	// Restore is like Revoke with all that another store has recorded, to copy it. A lifted revocation is only recorded, and only if the store has no
 	// revocation of the key.
 	Restore(key curve.PublicKey, r *RevokedKey) error
 	// Unrevoke lifts the revocation of a key, and records when and why. It records
@@ -83,13 +82,15 @@ type Store interface {
 	// revocation from another store. It puts back the identity that had the key, if
 	// its name is still free. To keep the order of events if the clock was set back,
 	// the recorded time is never before that of the revocation or of an earlier
-	// lifting. The errors are those of Revoke.
+	// lifting. It returns the errors of Revoke, or ErrRevoked while a file NAME.revoked
+	// in a directory revokes the key.
 	Unrevoke(key curve.PublicKey, at time.Time, reason string) error
 
-	// Reload reads everything again. If it fails, nothing changes.
+	// Reload reads everything again. If it fails, it adds and changes no identity.
 	Reload() error
 	// Watch notices changes that others make, and applies them, until ctx is done. It
-	// then returns nil. While something can't be read, the last known identities stay.
+	// then returns nil. While something can't be read, its last known identities stay.
+	// While the store is missing, it has no identities.
 	Watch(ctx context.Context) error
 	// Close releases the store, which must not be used afterwards. It may be called
 	// more than once.

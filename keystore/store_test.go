@@ -239,6 +239,11 @@ func TestStoreRefuses(t *testing.T) {
 		if err := s.Put(&keystore.Identity{Name: "x", Certificate: new(cert.Certificate)}); !errors.Is(err, curve.ErrPublicKey) {
 			t.Errorf("no key: %v", err)
 		}
+		for _, id := range []*keystore.Identity{{}, {Name: "x"}} {
+			if err := s.Put(id); err == nil || !strings.HasPrefix(err.Error(), "keystore: ") || strings.Count(err.Error(), "keystore: ") > 1 {
+				t.Errorf("%+v: %v", id, err)
+			}
+		}
 		forged := generate(t, "forged")
 		ztest.Must(t, cert.GenerateAuthority("").Sign(forged))
 		forged.Metadata.Set("group", "admins")

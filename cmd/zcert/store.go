@@ -155,6 +155,19 @@ func splitGroups(values []string) (groups []string, err error) {
 // storePart is the number of certificates to add at once.
 const storePart = 1000
 
+// changeHint adds the next command to an error of a keystore that was to be changed.
+func changeHint(err error) error {
+	switch {
+	case errors.Is(err, keystore.ErrRevoked):
+		return cli.Hint(err, "to admit it again: zcert store unrevoke URL KEY")
+	case errors.Is(err, keystore.ErrNotFound):
+		return cli.Hint(err, "list the identities with: zcert store ls URL")
+	case errors.Is(err, keystore.ErrReadOnly):
+		return cli.Hint(err, "change the keystore that this text comes from, and export that: zcert store export URL")
+	}
+	return err
+}
+
 // putAll adds identities to a keystore, and prints how many.
 func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, quiet bool) error {
 	bar := progress(cmd, len(entries), "adding identities", quiet)
@@ -164,9 +177,7 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, 
 		if err == nil {
 			err = s.Put(part...)
 		}
-		if errors.Is(err, keystore.ErrRevoked) {
-			err = cli.Hint(err, "to admit it again: zcert store unrevoke URL KEY")
-		}
+		err = changeHint(err)
 		if err != nil && len(entries) > 1 {
 			err = fmt.Errorf("stopped after adding at least %d of %d: %w", added, len(entries), err)
 		}
@@ -255,7 +266,7 @@ To add armored certificates, use zcert extract --out and zcert store add.`,
 			for key, r := range revocations {
 				_, already := s.Revocation(key)
 				if err := s.Restore(key, r); err != nil {
-					return err
+					return changeHint(err)
 				}
 				if !already && r.InForce() {
 					revoked++

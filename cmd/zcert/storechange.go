@@ -83,7 +83,7 @@ func changeEach(cmd *cobra.Command, s keystore.Store, names []string, change fun
 	}
 	for _, w := range all {
 		if err := change(w); err != nil {
-			return err
+			return changeHint(err)
 		}
 		cli.Note(cmd, "%s: %s", done, w)
 	}
