@@ -70,12 +70,9 @@ secret file, and keep it off the machines that run services.`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, struct {
-					Name      string `json:"name"`
-					Authority string `json:"authority"`
-					Public    string `json:"public"`
-					Secret    string `json:"secret"`
-				}{a.Name(), a.Key.String(), path, path + cert.SecretSuffix})
+				shown := newAuthorityJSON(a)
+				shown.Files = []string{path, path + cert.SecretSuffix}
+				return printJSON(cmd, shown)
 			}
 			cli.Note(cmd, `authority:        %[1]s (give it to everyone who should trust %[3]s)
 secret authority: %[1]s%[2]s (keep it off the machines that run services)

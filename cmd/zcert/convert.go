@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -184,22 +185,30 @@ func parseKeyPair(public, secret string) (*cert.Certificate, error) {
 	return p, nil
 }
 
-// keyJSON is a certificate in JSON.
+// keyJSON is a certificate with its secret key, if it has one.
 type keyJSON struct {
-	Name      string       `json:"name,omitempty"`
-	PublicKey string       `json:"public_key,omitempty"`
-	SecretKey string       `json:"secret_key,omitempty"`
-	Metadata  metadataJSON `json:"metadata,omitempty"`
+	*certificateJSON
+	SecretKey string `json:"secret_key,omitempty"`
+}
+
+// parsedJSON is what convert reads: keyJSON, and the names of earlier releases.
+type parsedJSON struct {
+	Identity  string       `json:"identity"`
+	Name      string       `json:"name"`
+	Key       string       `json:"key"`
+	PublicKey string       `json:"public_key"`
+	SecretKey string       `json:"secret_key"`
+	Metadata  metadataJSON `json:"metadata"`
 }
 
 // metadataJSON is a list of names and values. It can also be parsed from an object,
 // and is then sorted by name.
-type metadataJSON []shownProperty
+type metadataJSON []propertyJSON
 
 // UnmarshalJSON parses a list or an object.
 func (m *metadataJSON) UnmarshalJSON(text []byte) error {
 	if !bytes.HasPrefix(text, []byte("{")) {
-		return json.Unmarshal(text, (*[]shownProperty)(m))
+		return json.Unmarshal(text, (*[]propertyJSON)(m))
 	}
 	var object map[string]string
 	if err := json.Unmarshal(text, &object); err != nil {
@@ -207,14 +216,14 @@ func (m *metadataJSON) UnmarshalJSON(text []byte) error {
 	}
 	*m = nil
 	for _, name := range slices.Sorted(maps.Keys(object)) {
-		*m = append(*m, shownProperty{Name: name, Value: object[name]})
+		*m = append(*m, propertyJSON{Name: name, Value: object[name]})
 	}
 	return nil
 }
 
 // parseJSON parses the format json, which is also what zcert show --json prints.
 func parseJSON(text []byte) (*cert.Certificate, error) {
-	var j keyJSON
+	var j parsedJSON
 	if err := json.Unmarshal(text, &j); err != nil {
 		// The errors of package json quote what they found, which may be a secret.
 		var syntax *json.SyntaxError
@@ -230,21 +239,22 @@ func parseJSON(text []byte) (*cert.Certificate, error) {
 	for _, p := range j.Metadata {
 		c.Metadata = append(c.Metadata, struct{ Name, Value string }(p))
 	}
-	if j.Name != "" && c.Name() == "" {
-		c.Metadata.Set("name", j.Name)
+	if name := cmp.Or(j.Identity, j.Name); name != "" && c.Name() == "" {
+		c.Metadata.Set("name", name)
 	}
 	return c, nil
 }
 
 // keys returns a certificate with these keys and no metadata.
-func (j *keyJSON) keys() (*cert.Certificate, error) {
+func (j *parsedJSON) keys() (*cert.Certificate, error) {
+	public := cmp.Or(j.Key, j.PublicKey)
 	switch {
-	case j.PublicKey != "" && j.SecretKey != "":
-		return parseKeyPair(j.PublicKey, j.SecretKey)
+	case public != "" && j.SecretKey != "":
+		return parseKeyPair(public, j.SecretKey)
 	case j.SecretKey != "":
 		return parseBareKey(j.SecretKey, true)
-	case j.PublicKey != "":
-		return parseBareKey(j.PublicKey, false)
+	case public != "":
+		return parseBareKey(public, false)
 	}
 	return nil, fmt.Errorf("%w: neither key nor secret_key", errJSON)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,10 +60,7 @@ func exportFile(c *cert.Certificate) ([]byte, error) {
 
 func exportJSON(c *cert.Certificate) ([]byte, error) {
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err := enc.Encode(keyJSON{Name: c.Name(), PublicKey: c.Public.String(), SecretKey: string(c.Secret.AppendZ85(nil)), Metadata: shownMetadata(c.Metadata)})
+	err := appendJSON(&out, keyJSON{newCertificateJSON(c), string(c.Secret.AppendZ85(nil))})
 	return out.Bytes(), err
 }
 

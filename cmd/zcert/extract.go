@@ -106,18 +106,6 @@ func (x *extraction) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&x.asJSON, "json", false, "print a list of what was found as JSON, instead of the certificates")
 }
 
-// extracted is the JSON of one block.
-type extracted struct {
-	Line        int               `json:"line"`
-	Error       string            `json:"error,omitempty"`
-	Mechanism   string            `json:"mechanism,omitempty"`
-	Comment     string            `json:"comment,omitempty"`
-	SealedBy    string            `json:"sealed_by,omitempty"`
-	Certificate *shownCertificate `json:"certificate,omitempty"`
-	Username    string            `json:"username,omitempty"`
-	Files       []string          `json:"files,omitempty"`
-}
-
 // run finds the blocks in a text, and prints or saves what clear makes of each.
 func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envelope) (*cert.Envelope, error)) error {
 	in, err := open(cmd, path)
@@ -132,20 +120,20 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 	if len(blocks) == 0 {
 		return cli.Hint(fmt.Errorf("%s contains no armored certificate", in.path), `"zcert armor FILE" prints one`)
 	}
-	results := []extracted{}
+	var results []blockJSON
 	var errs []error
 	found := false
 	for _, block := range blocks {
-		result, err := x.block(cmd, block, clear)
+		result, err := x.block(cmd, in.path, block, clear)
 		if err != nil {
+			result.Err = cli.Message(err)
 			err = fmt.Errorf("%s:%d: %w", in.path, block.Line, err)
-			result.Error = err.Error()
 		}
 		results, errs = append(results, result), append(errs, err)
 		found = found || err == nil
 	}
 	if x.asJSON {
-		if err := writeJSON(cmd, results); err != nil {
+		if err := printJSON(cmd, results...); err != nil {
 			return err
 		}
 	}
@@ -157,8 +145,8 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 }
 
 // block prints or saves one block.
-func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(*cert.Envelope) (*cert.Envelope, error)) (extracted, error) {
-	result := extracted{Line: block.Line}
+func (x *extraction) block(cmd *cobra.Command, path string, block cert.Extracted, clear func(*cert.Envelope) (*cert.Envelope, error)) (blockJSON, error) {
+	result := blockJSON{File: path, Line: block.Line}
 	if block.Err != nil {
 		// The caller adds the place.
 		return result, errors.Unwrap(block.Err)
@@ -177,7 +165,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 		if err != nil {
 			return result, err
 		}
-		result.Username = p.Username
+		result.Login = p.Username
 		return result, x.put(cmd, &result, p.Metadata, p.Username, plainSuffix, p.Append, p.Save, true)
 	}
 	c, err := e.Certificate()
@@ -187,9 +175,9 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 	for _, w := range c.Warnings {
 		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
 	}
-	result.Certificate = newShownCertificate(c)
+	result.certificateJSON = newCertificateJSON(c)
 	fingerprint := c.Public.Fingerprint()
-	if result.Certificate.HasSecret {
+	if result.HasSecret {
 		return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save, true)
 	}
 	return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic, false)
@@ -197,7 +185,7 @@ func (x *extraction) block(cmd *cobra.Command, block cert.Extracted, clear func(
 
 // put prints a certificate or login, or saves it to a file named after its metadata,
 // or after fallback if that has no name.
-func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Metadata, fallback, suffix string,
+func (x *extraction) put(cmd *cobra.Command, result *blockJSON, metadata cert.Metadata, fallback, suffix string,
 	appendText func([]byte) ([]byte, error), save func(path string, options ...cert.SaveOption) error, isSecret bool,
 ) error {
 	if x.dir == "" {
@@ -224,7 +212,7 @@ func (x *extraction) put(cmd *cobra.Command, result *extracted, metadata cert.Me
 		return err
 	}
 	result.Files = append(result.Files, path)
-	if result.Certificate != nil && result.Certificate.HasSecret {
+	if result.certificateJSON != nil && result.HasSecret {
 		result.Files = append(result.Files, path+cert.SecretSuffix)
 	}
 	if !x.asJSON {

@@ -29,20 +29,16 @@ groups or more: "What are 3, 9, 12 and 14?" If they match, so does the key.`,
 			if err != nil {
 				return err
 			}
-			key, err := in.fingerprinted(cmd)
+			f, err := in.fingerprint(cmd)
 			if err != nil {
 				return err
 			}
-			groups := key.FingerprintGroups()
 			if asJSON {
-				return writeJSON(cmd, struct {
-					Fingerprint string   `json:"fingerprint"`
-					Groups      []string `json:"groups"`
-				}{key.Fingerprint(), groups[:]})
+				return printJSON(cmd, f)
 			}
 			return cli.Print(cmd, func(out io.Writer) {
-				fmt.Fprintln(out, key.Fingerprint())
-				for i, group := range groups {
+				fmt.Fprintln(out, f.Fingerprint)
+				for i, group := range f.Digits {
 					end := "   "
 					if i%4 == 3 {
 						end = "\n"
@@ -56,19 +52,28 @@ groups or more: "What are 3, 9, 12 and 14?" If they match, so does the key.`,
 	return cmd
 }
 
-// fingerprinted returns the key of a certificate or an authority, whose fingerprints
-// are computed in the same way.
-func (in input) fingerprinted(cmd *cobra.Command) (curve.PublicKey, error) {
+// fingerprint returns the fingerprint of a certificate or an authority. Those of
+// authorities are computed in the same way.
+func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
-		return c.Public, nil
+		f.Key = c.Public.String()
+		return f.of(c.Public), nil
 	}
 	if errors.Is(err, cert.ErrNoPublicKey) {
 		if a, authorityErr := in.authority(cmd); authorityErr == nil {
-			return curve.PublicKey(a.Key), nil
+			f.Authority = a.Key.String()
+			return f.of(curve.PublicKey(a.Key)), nil
 		}
 	}
-	return curve.PublicKey{}, err
+	return f, err
+}
+
+// of returns f with the fingerprint of key.
+func (f fingerprintJSON) of(key curve.PublicKey) fingerprintJSON {
+	groups := key.FingerprintGroups()
+	f.Fingerprint, f.Digits = key.Fingerprint(), groups[:]
+	return f
 }
 
 func newPubkey() *cobra.Command {

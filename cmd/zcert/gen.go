@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,12 +104,10 @@ func checkFileName(name string) error {
 	return nil
 }
 
-// generated is the JSON that gen prints.
+// generated is an identity that gen created, and its files.
 type generated struct {
-	Name      string `json:"name"`
-	PublicKey string `json:"public_key"`
-	Public    string `json:"public"`
-	Secret    string `json:"secret"`
+	writtenJSON
+	public, secret string
 }
 
 // make creates an identity and writes its files.
@@ -130,7 +127,8 @@ func (g *generator) make(name string) (generated, error) {
 		}
 		return generated{}, err
 	}
-	return generated{Name: c.Name(), PublicKey: c.Public.String(), Public: path, Secret: path + cert.SecretSuffix}, nil
+	secret := path + cert.SecretSuffix
+	return generated{writtenJSON{newCertificateJSON(c), []string{path, secret}}, path, secret}, nil
 }
 
 // one creates one identity.
@@ -140,16 +138,16 @@ func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
 		return err
 	}
 	// Reading it again prints warnings about the metadata.
-	if _, err := load(cmd, made.Public); err != nil {
+	if _, err := load(cmd, made.public); err != nil {
 		return err
 	}
 	if asJSON {
-		return writeJSON(cmd, made)
+		return printJSON(cmd, made.writtenJSON)
 	}
 	cli.Note(cmd, `public certificate: %[1]s
 secret certificate: %[2]s (keep it secret)
 next: zcert show %[1]s
-      cp %[1]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.Public, made.Secret, printable(filepath.Base(name)))
+      cp %[1]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.public, made.secret, printable(filepath.Base(name)))
 	return nil
 }
 
@@ -163,30 +161,26 @@ func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool
 	}); err != nil {
 		if !g.force {
 			for _, m := range made {
-				if m.Public != "" {
-					os.Remove(m.Public)
-					os.Remove(m.Secret)
+				if m.public != "" {
+					os.Remove(m.public)
+					os.Remove(m.secret)
 				}
 			}
 		}
 		return err
 	}
 	if asJSON {
-		return writeJSON(cmd, made)
+		lines := make([]writtenJSON, count)
+		for i, m := range made {
+			lines[i] = m.writtenJSON
+		}
+		return printJSON(cmd, lines...)
 	}
 	took := time.Since(start)
 	first, last := made[0], made[count-1]
 	cli.Note(cmd, `public certificates: %s to %s
 secret certificates: %s to %s (keep them secret)
-created %d in %.1f s: %.0f per second`, first.Public, last.Public, first.Secret, last.Secret,
+created %d in %.1f s: %.0f per second`, first.public, last.public, first.secret, last.secret,
 		count, took.Seconds(), float64(count)/took.Seconds())
 	return nil
-}
-
-// writeJSON writes v to stdout.
-func writeJSON(cmd *cobra.Command, v any) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -91,7 +91,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, newShownRevocations(l))
+				return printJSON(cmd, newRevocationsJSON(r.list, l))
 			}
 			if len(named) <= shownEach {
 				for _, n := range named {

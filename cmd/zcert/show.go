@@ -42,7 +42,7 @@ the authority that signed it.`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, s)
+				return printJSON(cmd, s)
 			}
 			return cli.Print(cmd, s.print)
 		},
@@ -58,14 +58,14 @@ type printer interface{ print(out io.Writer) }
 func (in input) shown(cmd *cobra.Command) (printer, error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
-		return newShownCertificate(c), nil
+		return newCertificateJSON(c), nil
 	}
 	if !errors.Is(err, cert.ErrNoPublicKey) {
 		return nil, err
 	}
 	a, authorityErr := in.authority(cmd)
 	if authorityErr == nil {
-		return newShownAuthority(a), nil
+		return newAuthorityJSON(a), nil
 	}
 	if !errors.Is(authorityErr, cert.ErrNoAuthority) && !errors.Is(authorityErr, cert.ErrProperty) {
 		return nil, authorityErr
@@ -78,7 +78,7 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 		case expiresSoon(l, now):
 			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before then", in.path, l.Expires.Format(time.RFC3339))
 		}
-		return newShownRevocations(l), nil
+		return newRevocationsJSON(in.path, l), nil
 	}
 	if !errors.Is(listErr, cert.ErrNoRevocations) {
 		return nil, listErr
@@ -86,31 +86,10 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	return nil, err
 }
 
-// shownCertificate is a certificate in JSON.
-type shownCertificate struct {
-	Name        string          `json:"name,omitempty"`
-	PublicKey   string          `json:"public_key"`
-	Fingerprint string          `json:"fingerprint"`
-	HasSecret   bool            `json:"has_secret"`
-	Locked      string          `json:"locked,omitempty"`
-	Serial      string          `json:"serial,omitempty"` // a string, since JavaScript rounds such numbers
-	NotBefore   *time.Time      `json:"not_before,omitempty"`
-	NotAfter    *time.Time      `json:"not_after,omitempty"`
-	Authority   string          `json:"authority,omitempty"`
-	SignatureOK *bool           `json:"signature_ok,omitempty"`
-	Metadata    []shownProperty `json:"metadata"`
-}
-
-// shownProperty is a property of metadata in JSON, where a list keeps the order.
-type shownProperty struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-func newShownCertificate(c *cert.Certificate) *shownCertificate {
-	s := &shownCertificate{
-		Name:        c.Name(),
-		PublicKey:   c.Public.String(),
+func newCertificateJSON(c *cert.Certificate) *certificateJSON {
+	s := &certificateJSON{
+		Identity:    c.Name(),
+		Key:         c.Public.String(),
 		Fingerprint: c.Public.Fingerprint(),
 		HasSecret:   !c.Secret.IsZero() || c.Locked != nil,
 		NotBefore:   timeOrNil(c.Validity.NotBefore),
@@ -137,27 +116,27 @@ func timeOrNil(t time.Time) *time.Time {
 	return &t
 }
 
-func shownMetadata(m cert.Metadata) []shownProperty {
-	list := []shownProperty{}
+func shownMetadata(m cert.Metadata) []propertyJSON {
+	var list []propertyJSON
 	for _, p := range m {
-		list = append(list, shownProperty(p))
+		list = append(list, propertyJSON(p))
 	}
 	return list
 }
 
-func printMetadata(out io.Writer, m []shownProperty) {
+func printMetadata(out io.Writer, m []propertyJSON) {
 	for _, p := range m {
 		fmt.Fprintf(out, "%s = %q\n", printable(p.Name), p.Value)
 	}
 }
 
-func (s *shownCertificate) print(out io.Writer) {
+func (s *certificateJSON) print(out io.Writer) {
 	kind := "public"
 	if s.HasSecret {
 		kind = "secret"
 	}
 	fmt.Fprintf(out, "certificate: %s\n", kind)
-	fmt.Fprintf(out, "public key:  %s\n", s.PublicKey)
+	fmt.Fprintf(out, "public key:  %s\n", s.Key)
 	fmt.Fprintf(out, "fingerprint: %s\n", s.Fingerprint)
 	if s.Locked != "" {
 		fmt.Fprintf(out, "secret key:  locked with a passphrase (%s)\n", s.Locked)
@@ -182,18 +161,8 @@ func (s *shownCertificate) print(out io.Writer) {
 	printMetadata(out, s.Metadata)
 }
 
-// shownAuthority is an authority in JSON.
-type shownAuthority struct {
-	Name        string          `json:"name,omitempty"`
-	Authority   string          `json:"authority"`
-	Fingerprint string          `json:"fingerprint"`
-	HasSecret   bool            `json:"has_secret"`
-	Locked      string          `json:"locked,omitempty"`
-	Metadata    []shownProperty `json:"metadata"`
-}
-
-func newShownAuthority(a *cert.Authority) *shownAuthority {
-	s := &shownAuthority{
+func newAuthorityJSON(a *cert.Authority) *authorityJSON {
+	s := &authorityJSON{
 		Name:        a.Name(),
 		Authority:   a.Key.String(),
 		Fingerprint: a.Key.Fingerprint(),
@@ -206,7 +175,7 @@ func newShownAuthority(a *cert.Authority) *shownAuthority {
 	return s
 }
 
-func (s *shownAuthority) print(out io.Writer) {
+func (s *authorityJSON) print(out io.Writer) {
 	kind := "public"
 	if s.HasSecret {
 		kind = "secret"
@@ -220,48 +189,32 @@ func (s *shownAuthority) print(out io.Writer) {
 	printMetadata(out, s.Metadata)
 }
 
-// shownRevocations is a revocation list in JSON.
-type shownRevocations struct {
-	Authority string            `json:"authority"`
-	Issued    time.Time         `json:"issued"`
-	Expires   time.Time         `json:"expires"`
-	Revoked   []shownRevocation `json:"revoked"`
-}
-
-// shownRevocation is a revocation in JSON.
-type shownRevocation struct {
-	PublicKey string    `json:"public_key,omitempty"`
-	Serial    string    `json:"serial,omitempty"`
-	Time      time.Time `json:"time"`
-	Reason    string    `json:"reason,omitempty"`
-}
-
-func newShownRevocations(l *cert.RevocationList) *shownRevocations {
-	s := &shownRevocations{Authority: l.Authority.String(), Issued: l.Issued, Expires: l.Expires, Revoked: []shownRevocation{}}
+func newRevocationsJSON(file string, l *cert.RevocationList) *revocationsJSON {
+	s := &revocationsJSON{File: file, Authority: l.Authority.String(), Issued: l.Issued, Expires: l.Expires}
 	for r := range l.All() {
-		shown := shownRevocation{Time: r.Time, Reason: r.Reason}
+		shown := revocationJSON{RevokedAt: r.Time, Reason: r.Reason}
 		if r.Serial != 0 {
 			shown.Serial = strconv.FormatUint(r.Serial, 10)
 		} else {
-			shown.PublicKey = r.Key.String()
+			shown.Key = r.Key.String()
 		}
-		s.Revoked = append(s.Revoked, shown)
+		s.Revocations = append(s.Revocations, shown)
 	}
 	return s
 }
 
-func (s *shownRevocations) print(out io.Writer) {
-	fmt.Fprintf(out, "revocations: %d\n", len(s.Revoked))
+func (s *revocationsJSON) print(out io.Writer) {
+	fmt.Fprintf(out, "revocations: %d\n", len(s.Revocations))
 	fmt.Fprintf(out, "authority:   %s\n", s.Authority)
 	fmt.Fprintf(out, "signature:   valid\n") // reading checks it
 	fmt.Fprintf(out, "issued:      %s\n", s.Issued.Format(time.RFC3339))
 	fmt.Fprintf(out, "expires:     %s\n", s.Expires.Format(time.RFC3339))
-	for _, r := range s.Revoked {
-		what := "key " + r.PublicKey
+	for _, r := range s.Revocations {
+		what := "key " + r.Key
 		if r.Serial != "" {
 			what = "serial " + r.Serial
 		}
-		fmt.Fprintf(out, "%s  %s", r.Time.Format(time.RFC3339), what)
+		fmt.Fprintf(out, "%s  %s", r.RevokedAt.Format(time.RFC3339), what)
 		if r.Reason != "" {
 			fmt.Fprintf(out, "  %q", r.Reason)
 		}

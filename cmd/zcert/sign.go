@@ -111,11 +111,11 @@ func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool)
 	})
 	all = slices.DeleteFunc(all, func(one signed) bool { return one.certificate == nil })
 	if asJSON {
-		shown := []*shownSigned{}
+		var shown []writtenJSON
 		for _, one := range all {
-			shown = append(shown, &shownSigned{one.files, newShownCertificate(one.certificate)})
+			shown = append(shown, writtenJSON{newCertificateJSON(one.certificate), one.files})
 		}
-		errs = append(errs, writeJSON(cmd, shown))
+		errs = append(errs, printJSON(cmd, shown...))
 	} else if !quiet {
 		s.print(cmd, all)
 	}

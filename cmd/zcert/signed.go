@@ -13,12 +13,6 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// shownSigned is a signed identity in JSON.
-type shownSigned struct {
-	Files []string `json:"files"`
-	*shownCertificate
-}
-
 // print prints each signed certificate with its metadata, and whether a property comes
 // from the file or from --meta.
 func (s *signer) print(cmd *cobra.Command, all []signed) {

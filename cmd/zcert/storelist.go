@@ -35,17 +35,12 @@ func (f *storeFilter) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("active", "revoked", "expired")
 }
 
-// listed is an identity or a revoked key in JSON.
-type listed struct {
-	Name      string     `json:"name"`
-	UserID    string     `json:"user_id,omitempty"`
-	PublicKey string     `json:"public_key"`
-	State     string     `json:"state"`
-	Groups    []string   `json:"groups,omitempty"`
-	NotAfter  *time.Time `json:"not_after,omitempty"`
-	RevokedAt *time.Time `json:"revoked_at,omitempty"`
-	Reason    string     `json:"reason,omitempty"`
-	Source    string     `json:"source,omitempty"`
+// authorityOf returns the authority that signed c, or "".
+func authorityOf(c *cert.Certificate) string {
+	if c.Authority.IsZero() {
+		return ""
+	}
+	return c.Authority.String()
 }
 
 // state returns the state of an identity that is not revoked.
@@ -60,21 +55,22 @@ func state(id *keystore.Identity, now time.Time) string {
 }
 
 // apply returns the selected identities and revoked keys, sorted by name.
-func (f *storeFilter) apply(s keystore.Store) []listed {
+func (f *storeFilter) apply(s keystore.Store) []identityJSON {
 	now := time.Now()
-	found := []listed{}
+	var found []identityJSON
 	for id := range f.identities(s) {
-		found = append(found, listed{Name: id.Name, UserID: id.UserID, PublicKey: id.Key().String(), State: state(id, now), Groups: id.Groups,
-			NotAfter: timeOrNil(id.Certificate.Validity.NotAfter), Source: id.Place})
+		found = append(found, identityJSON{Identity: id.Name, User: id.UserID, Key: id.Key().String(), Fingerprint: id.Key().Fingerprint(), State: state(id, now), Groups: id.Groups,
+			NotBefore: timeOrNil(id.Certificate.Validity.NotBefore), NotAfter: timeOrNil(id.Certificate.Validity.NotAfter),
+			Authority: authorityOf(id.Certificate), File: id.Place})
 	}
 	for key, r := range s.Revocations() {
 		if r.InForce() && !f.active && !f.expired && f.matches(r.Name, r.Groups) {
-			found = append(found, listed{Name: r.Name, PublicKey: key.String(), State: "revoked", Groups: r.Groups,
+			found = append(found, identityJSON{Identity: r.Name, Key: key.String(), Fingerprint: key.Fingerprint(), State: "revoked", Groups: r.Groups,
 				RevokedAt: timeOrNil(r.Time), Reason: r.Reason})
 		}
 	}
-	slices.SortFunc(found, func(a, b listed) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.PublicKey, b.PublicKey))
+	slices.SortFunc(found, func(a, b identityJSON) int {
+		return cmp.Or(cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Key, b.Key))
 	})
 	return found
 }
@@ -122,13 +118,13 @@ func newStoreLs() *cobra.Command {
 			defer s.Close()
 			list := f.apply(s)
 			if asJSON {
-				return writeJSON(cmd, list)
+				return printJSON(cmd, list...)
 			}
 			return cli.Print(cmd, func(out io.Writer) {
 				for _, l := range list {
-					fmt.Fprintf(out, "%s  %-8s", l.PublicKey, l.State)
-					if l.Name != "" { // a key can be revoked without a name
-						fmt.Fprintf(out, "  %s", shown(l.Name))
+					fmt.Fprintf(out, "%s  %-8s", l.Key, l.State)
+					if l.Identity != "" { // a key can be revoked without a name
+						fmt.Fprintf(out, "  %s", shown(l.Identity))
 					}
 					if len(l.Groups) > 0 {
 						fmt.Fprintf(out, "  (%s)", shown(strings.Join(l.Groups, ", ")))

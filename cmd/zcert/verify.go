@@ -57,7 +57,7 @@ revocation list expires within that time.`,
 			if err := v.loadTrust(cmd, authorityFiles, revokedFiles); err != nil {
 				return err
 			}
-			results, errs := make([]verified, len(paths)), make([]error, len(paths))
+			results, errs := make([]verdictJSON, len(paths)), make([]error, len(paths))
 			if err := each(cmd, len(paths), "verifying", quiet || asJSON, func(i int) error {
 				results[i], errs[i] = v.verify(cmd, paths[i])
 				return nil // verify the others too
@@ -65,7 +65,7 @@ revocation list expires within that time.`,
 				return err
 			}
 			if asJSON {
-				err = writeJSON(cmd, results)
+				err = printJSON(cmd, results...)
 			} else if !quiet {
 				err = cli.Print(cmd, func(out io.Writer) {
 					for _, result := range results {
@@ -89,23 +89,12 @@ revocation list expires within that time.`,
 	return cmd
 }
 
-// verified is the result for one certificate.
-type verified struct {
-	File       string     `json:"file"`
-	OK         bool       `json:"ok"` // trusted
-	Error      string     `json:"error,omitempty"`
-	Name       string     `json:"name,omitempty"`
-	NotAfter   *time.Time `json:"not_after,omitempty"`
-	Checked    []string   `json:"checked"`
-	NotChecked []string   `json:"not_checked"`
-}
-
 // print prints the result, unless the certificate is refused: then PrintError does.
-func (r *verified) print(out io.Writer) {
+func (r *verdictJSON) print(out io.Writer) {
 	switch {
-	case r.OK:
+	case r.Trusted:
 		fmt.Fprintf(out, "%s: trusted", r.File)
-	case r.Error == errNoAnchor.Error():
+	case r.Err == errNoAnchor.Error():
 		fmt.Fprintf(out, "%s: well-formed, not trusted", r.File)
 	default:
 		return
@@ -191,32 +180,34 @@ func expiresSoon(l *cert.RevocationList, now time.Time) bool {
 }
 
 // verify checks the certificate in a file.
-func (v *verifier) verify(cmd *cobra.Command, path string) (verified, error) {
-	result := verified{File: path, Checked: []string{}, NotChecked: []string{}}
+func (v *verifier) verify(cmd *cobra.Command, path string) (verdictJSON, error) {
+	result := verdictJSON{File: path}
 	c, err := load(cmd, path)
 	if err == nil {
-		result.Name, result.NotAfter = c.Name(), timeOrNil(c.Validity.NotAfter)
+		result.certificateJSON = newCertificateJSON(c)
 		v.list(&result, c)
 		if err = v.checker.Check(c); err == nil && result.NotAfter != nil && v.isDue(*result.NotAfter) {
 			err = fmt.Errorf("%w, on %s", errDue, result.NotAfter.Format(time.RFC3339))
 		}
 		if err != nil {
+			result.Err = cli.Message(err)
 			err = fmt.Errorf("%s: %w", path, err)
 		}
+	} else {
+		result.Err = cli.Message(err)
 	}
 	switch {
 	case err != nil:
-		result.Error = err.Error()
 	case v.checker.IsAuthority == nil:
-		result.Error = errNoAnchor.Error()
+		result.Err = errNoAnchor.Error()
 	default:
-		result.OK = true
+		result.Trusted = true
 	}
 	return result, err
 }
 
 // list adds to result what is checked, and what cannot be.
-func (v *verifier) list(result *verified, c *cert.Certificate) {
+func (v *verifier) list(result *verdictJSON, c *cert.Certificate) {
 	add := func(checked bool, what, instead string) {
 		if checked {
 			result.Checked = append(result.Checked, what)
