@@ -7,20 +7,20 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// client is where a request comes from, as its address says. It is read once for
-// each request.
+// client is the address of a client, as a request has it. It is parsed once for each
+// request.
 type client struct {
 	ip    netip.Addr // unmapped and without a zone; invalid if there is none
-	ipv4  netip.Addr // the IPv4 address for which ip is another form, if it is
-	zone  string     // of a link-local address: the same one exists on every link
+	ipv4  netip.Addr // the IPv4 address in ip, if ip is in nat64
+	zone  string     // of a link-local address, which exists on every link
 	owner string     // libzmq's "localhost:UID" for ipc
 	bad   bool       // the text is neither empty nor an address
 }
 
-// nat64 has an IPv4 address in the last 32 bits (RFC 6052, section 2.1).
+// nat64 holds IPv4 addresses in the last 32 bits (RFC 6052, section 2.1).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// parseClient reads the address of a request.
+// parseClient parses the address in a request.
 func parseClient(address string) (c client) {
 	if address == "" {
 		return c
@@ -43,13 +43,13 @@ func parseClient(address string) (c client) {
 	}
 	c.ip = ip.Unmap().WithZone("")
 	if nat64.Contains(c.ip) {
-		octets := c.ip.As16()
-		c.ipv4 = netip.AddrFrom4([4]byte(octets[12:]))
+		bytes := c.ip.As16()
+		c.ipv4 = netip.AddrFrom4([4]byte(bytes[12:]))
 	}
 	return c
 }
 
-// parseIPC reads what libzmq sends as the address of a client over ipc,
+// parseIPC parses the address that libzmq sends for a client over ipc,
 // localhost:UID:GID:PID, and returns localhost:UID.
 func parseIPC(address string) (owner string, ok bool) {
 	rest, ok := strings.CutPrefix(address, "localhost:")
@@ -68,7 +68,8 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 10 && strings.Trim(s, "0123456789") == ""
 }
 
-// check says why a client at an address is refused and by which rule, or "".
+// check returns why the domain refuses an address, and by which rule. The reason is "" if
+// it does not.
 func (d *domain) check(c *client) (reason, rule string) {
 	if len(d.allow) == 0 && len(d.deny) == 0 {
 		return "", ""
@@ -84,15 +85,15 @@ func (d *domain) check(c *client) (reason, rule string) {
 	if len(d.allow) == 0 {
 		return "", ""
 	}
-	// An IPv4 address in another form isn't one that is allowed: who made that form
-	// isn't known.
+	// An IPv4 address translated by NAT64 does not count as allowed: anyone may run the
+	// translator.
 	if _, ok := match(d.allow, c.ip); ok {
 		return "", ""
 	}
 	return "address not allowed", d.rule
 }
 
-// match returns the rule of the first network that an address is in.
+// match returns the rule of the first network that contains an address.
 func match(networks []network, a netip.Addr) (rule string, ok bool) {
 	for i := range networks {
 		if networks[i].prefix.Contains(a) {
@@ -102,8 +103,8 @@ func match(networks []network, a netip.Addr) (rule string, ok bool) {
 	return "", false
 }
 
-// malformed says what is wrong with the credentials of a request, or "". A key is
-// looked at where it is looked up.
+// malformed returns what is wrong with the credentials of a request, or "". Keys are
+// checked when they are looked up.
 func malformed(req *zap.Request) string {
 	n := len(req.Credentials)
 	switch {
@@ -119,6 +120,6 @@ func malformed(req *zap.Request) string {
 	return ""
 }
 
-// maxLogin is the size in bytes of the longest user name, and of the longest
-// password (RFC 24).
+// maxLogin is the size in bytes of the longest user name and of the longest password
+// (RFC 24).
 const maxLogin = 255

@@ -21,16 +21,16 @@ const LinkDomain = "zauth"
 // others is how a file calls the domains that have no section.
 const others = "*"
 
-// section is a Domain that has been checked.
+// section is a checked Domain.
 type section struct {
 	rule      string // file:line of the section
-	domain    string // others for every other one
+	domain    string // or others
 	allow     []network
 	deny      []network
-	failures  int    // an address may have this many in a minute; 0 is no limit
+	failures  int    // of an address in a minute; 0 for no limit
 	anonymous string // the rule that admits by NULL, or ""
 	plain     *plainSection
-	byKey     bool // services call a CURVE client by its key
+	byKey     bool // the user id of a CURVE client is its key
 	curve     *curveSection
 	gssapi    *gssapiSection
 }
@@ -41,22 +41,22 @@ type network struct {
 	rule   string
 }
 
-// plainSection says who may log in with a password.
+// plainSection has the checked Accounts of a Domain.
 type plainSection struct {
 	rule     string
 	accounts []*account
 }
 
-// account is an Account that has been checked.
+// account is a checked Account.
 type account struct {
 	rule     string
 	login    string
 	password password
-	userID   string       // "" if it can't be sent
-	metadata zap.Metadata // with the groups
+	userID   string       // "" if a reply can't carry it
+	metadata zap.Metadata // including the groups
 }
 
-// curveSection is a Curve that has been checked.
+// curveSection is a checked Curve.
 type curveSection struct {
 	rule        string
 	any         string // the rule that admits every key, or ""
@@ -67,19 +67,19 @@ type curveSection struct {
 	revoked     []reference // revocation lists
 }
 
-// reference is a file, or a keystore, that rules name.
+// reference is a file or a keystore that rules name.
 type reference struct {
 	text string
 	line line
 }
 
-// reader is a keystore of the program.
+// reader is a program's keystore.
 type reader struct {
 	reader keystore.Reader
 	line   line
 }
 
-// gssapiSection says which principals to admit.
+// gssapiSection has the checked Principals of a Domain.
 type gssapiSection struct {
 	rule       string
 	principals map[string]string // to their rules
@@ -88,8 +88,8 @@ type gssapiSection struct {
 // compiler checks rules.
 type compiler struct{ *findings }
 
-// compile checks rules, which know where they are written. It is the only place that
-// does, whether they come from a file or from a program.
+// compile checks rules that have their lines. All rules pass through it, from files and
+// from programs.
 func compile(rules Rules, file string, f *findings) (sections []*section) {
 	c := compiler{f}
 	domains := map[string]bool{}
@@ -108,7 +108,7 @@ func compile(rules Rules, file string, f *findings) (sections []*section) {
 	return sections
 }
 
-// text checks a value that must not be empty, and that ZPL can hold.
+// text checks that a value isn't empty, and that a policy file can hold it.
 func (c compiler) text(l line, name, value string) {
 	if value == "" {
 		c.failValue(l, emptyValue(name))
@@ -150,12 +150,12 @@ func (c compiler) section(d *Domain) *section {
 		}
 	}
 	if d.Name == LinkDomain && (s.anonymous != "" || s.curve != nil && s.curve.any != "") {
-		c.fail(d.at.head, fmt.Errorf("%w: domain %s admits services to zauth: it can't admit every client by anonymous or any", errValue, LinkDomain))
+		c.fail(d.at.head, fmt.Errorf("%w: domain %s admits services to zauth: it cannot admit every client by anonymous or any", errValue, LinkDomain))
 	}
 	return s
 }
 
-// networks checks addresses and ranges of them.
+// networks checks addresses and networks.
 func (c compiler) networks(at *source, name string, texts []string) (networks []network) {
 	for i, text := range texts {
 		l := at.find(name, i, text)
@@ -172,7 +172,7 @@ func (c compiler) networks(at *source, name string, texts []string) (networks []
 	return networks
 }
 
-// parseNetwork reads an address or a range of them.
+// parseNetwork parses an address or a network.
 func parseNetwork(text string) (prefix netip.Prefix, err error) {
 	if prefix, err = netip.ParsePrefix(text); err != nil {
 		address, err := netip.ParseAddr(text)
@@ -180,7 +180,7 @@ func parseNetwork(text string) (prefix netip.Prefix, err error) {
 			return prefix, errors.New("expected an address or network, such as 10.0.0.0/8 or fd00::/8")
 		}
 		if address.Zone() != "" {
-			return prefix, fmt.Errorf("an address can't be bound to an interface: leave out %%%s", address.Zone())
+			return prefix, fmt.Errorf("an address cannot have a zone: remove %%%s", address.Zone())
 		}
 		prefix = netip.PrefixFrom(address, address.BitLen())
 	}
@@ -239,7 +239,7 @@ func (c compiler) account(from *Account) *account {
 	return a
 }
 
-// isThere reports whether an account has a property, which must be.
+// isThere reports whether an account has a required property, and adds a fault if not.
 func (c compiler) isThere(at *source, name, value string) bool {
 	if value == "" && len(at.lines[name]) == 0 {
 		c.fail(at.head, fmt.Errorf("account: %w %s", errMissing, name))
@@ -248,13 +248,13 @@ func (c compiler) isThere(at *source, name, value string) bool {
 	return true
 }
 
-// groups checks names of groups.
+// groups checks the names of groups.
 func (c compiler) groups(at *source, groups []string) []string {
 	for i, name := range groups {
 		l := at.find("group", i, name)
 		switch {
 		case strings.Contains(name, ",") || strings.Trim(name, " ") != name:
-			c.failValue(l, fmt.Errorf("%w: group: %q: expected a name without commas, nor spaces around it", errValue, name))
+			c.failValue(l, fmt.Errorf("%w: group: %q: expected a name without commas or surrounding spaces", errValue, name))
 		default:
 			c.text(l, "group", name)
 		}
@@ -262,9 +262,9 @@ func (c compiler) groups(at *source, groups []string) []string {
 	return groups
 }
 
-// metadata checks what services learn about an account.
+// metadata checks the metadata of an account.
 func (c compiler) metadata(a *Account) (m zap.Metadata) {
-	seen := map[string]bool{groupProperty: true} // it has a field of its own
+	seen := map[string]bool{groupProperty: true} // it has its own field
 	for i, property := range a.Metadata {
 		l := a.at.find(metadataLines, i, property.Value)
 		name := strings.ToLower(property.Name)
@@ -288,7 +288,7 @@ func (c compiler) metadata(a *Account) (m zap.Metadata) {
 	return m
 }
 
-// isReserved reports whether metadata of that name comes from elsewhere than the policy.
+// isReserved reports whether only ZeroMQ or zauth itself may set metadata with this name.
 func isReserved(name string) bool {
 	return strings.HasPrefix(strings.ToLower(name), "claim-") || zap.IsReserved(name)
 }

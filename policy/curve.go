@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// curveRules decides about keys.
+// curveRules decides which keys to admit.
 type curveRules struct {
 	*curveSection
 	stores []storeRule
@@ -22,29 +22,30 @@ type curveRules struct {
 	memory *memory
 	grants grants // of all domains
 
-	// Those of the other domains: what is revoked in one is refused in all.
+	// The keystores and lists of the other domains: a key that is revoked in one domain is
+	// refused in all.
 	otherStores []keystore.Store
 	otherLists  []listRule
 }
 
-// storeRule is a keystore, by a rule.
+// storeRule is a keystore and the rule that names it.
 type storeRule struct {
 	reader keystore.Reader
 	store  keystore.Store // the reader, or nil if it can only look up
-	rule   string         // "" for the place of the identity
-	line   string         // for an identity without a place
+	rule   string         // "" to cite the place of the identity
+	line   string         // cited for an identity without a place
 }
 
-// lookup returns the identity that has a key.
+// lookup returns the identity with a key.
 func (s *storeRule) lookup(key curve.PublicKey) (id *keystore.Identity, ok bool) {
 	id, ok = s.reader.Lookup(key)
-	return id, ok && id != nil && id.Certificate != nil // a program's keystore may be wrong
+	return id, ok && id != nil && id.Certificate != nil // a program may have a faulty one
 }
 
-// place returns the rule by which an identity is admitted.
+// place returns the rule to cite for an identity.
 func (s *storeRule) place(id *keystore.Identity) string { return cmp.Or(s.rule, id.Place, s.line) }
 
-// listRule is a revocation list, by a rule.
+// listRule is a revocation list and the rule that names it.
 type listRule struct {
 	rule  string
 	line  line
@@ -53,7 +54,7 @@ type listRule struct {
 	stamp follow.Stamp
 }
 
-// decide decides about a client that has proved its key.
+// decide decides whether to admit a client that has proved that it holds its key.
 func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	octets, ok := req.CurveKey()
 	if !ok {
@@ -101,24 +102,25 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	return refuseIdentity(why, where, name)
 }
 
-// isSound reports whether a key can be somebody's alone: it is no point of small order,
-// nor one whose secret key is published.
+// isSound reports whether only its owner can hold the secret half of a key: it is not a
+// point of small order, and its secret key is not published.
 func isSound(key curve.PublicKey) bool {
 	return cert.CheckKey(key) == nil
 }
 
-// groupProperty is the name under which a service is told of groups.
+// groupProperty is the name of the property that lists a client's groups.
 const groupProperty = "group"
 
-// refuseIdentity makes a refusal of one who is known.
+// refuseIdentity returns a refusal of a client whose identity is known.
 func refuseIdentity(reason, rule, name string) zap.Reply {
 	reply := refuse(reason, rule)
 	reply.Identity = name
 	return reply
 }
 
-// revocation says why a key is refused whatever its certificate is, or "": it is
-// revoked in a keystore of the policy, or was before, or is or was on a revocation list.
+// revocation returns why a key is refused whatever its certificate, by which rule, and the
+// identity's name: a keystore or a revocation list of the policy revokes it, or did. The
+// reason is "" if none does.
 func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, name string) {
 	found := func(r *keystore.RevokedKey, rule string) (string, string, string) {
 		if rule == "" {
@@ -156,7 +158,7 @@ func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, 
 	return "", "", ""
 }
 
-// nameOf returns the name of the identity that has a key, if there is one.
+// nameOf returns the name of the identity with a key, or "".
 func (c *curveRules) nameOf(key curve.PublicKey) string {
 	for _, s := range c.stores {
 		if id, ok := s.lookup(key); ok {
@@ -166,15 +168,16 @@ func (c *curveRules) nameOf(key curve.PublicKey) string {
 	return ""
 }
 
-// revokedText says that a revocation list takes a certificate back.
+// revokedText returns the reason for refusing a certificate that a list revokes.
 func revokedText(err error) string {
 	return printable("certificate " + strings.TrimPrefix(err.Error(), "cert: "))
 }
 
-// maxText is the length in octets of the longest text of a reply (RFC 27).
+// maxText is the size in bytes of the longest text, and of the longest user id, in a reply
+// (RFC 27).
 const maxText = 255
 
-// printable makes of a text one that can travel in a reply.
+// printable returns a text as a reply can carry it: ASCII, and at most maxText bytes.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -185,9 +188,8 @@ func printable(text string) string {
 	return text[:min(len(text), maxText)]
 }
 
-// accept returns the certificate by which an identity is accepted, or says why there
-// is none. final means that nothing else lets it in: not another keystore either, and
-// not any.
+// accept returns the certificate that admits an identity, or why there is none and by
+// which rule. final means that another keystore, or any, can't admit it either.
 func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (accepted *cert.Certificate, why, where string, final bool) {
 	if why, where, final = c.refuses(id.Certificate, rule, now); why == "" {
 		return id.Certificate, "", "", false
@@ -200,7 +202,7 @@ func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (
 	return nil, why, where, final
 }
 
-// refuses says why a certificate isn't accepted now, or "".
+// refuses returns why a certificate isn't accepted now, or "".
 func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now time.Time) (why, where string, final bool) {
 	if err := certificate.Validity.Check(now); err != nil {
 		if errors.Is(err, cert.ErrNotYetValid) {
@@ -228,7 +230,7 @@ func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now tim
 	return "", "", false
 }
 
-// admits reports whether one of these groups is allowed.
+// admits reports whether the section admits one of these groups.
 func (c *curveRules) admits(groups []string) bool {
 	if len(c.groups) == 0 {
 		return true
@@ -241,7 +243,7 @@ func (c *curveRules) admits(groups []string) bool {
 	return false
 }
 
-// elsewhere returns the groups that an identity has in the keystores after the i-th.
+// elsewhere returns the groups that later keystores than the i-th have for a key.
 func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (groups []string) {
 	for _, s := range c.stores[i+1:] {
 		id, ok := s.lookup(key)
@@ -255,8 +257,8 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 	return groups
 }
 
-// isTaken reports whether another identity has the name of this one in a keystore
-// before the i-th.
+// isTaken reports whether another identity has the same name in an earlier keystore than
+// the i-th.
 func (c *curveRules) isTaken(i int, id *keystore.Identity) bool {
 	for _, s := range c.stores[:i] {
 		if s.store == nil {

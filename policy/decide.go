@@ -8,7 +8,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// decide is what a snapshot says to a request.
+// decide answers a request.
 func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	d := s.domains[req.Domain]
 	if d == nil && req.Domain != LinkDomain {
@@ -37,11 +37,11 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	return reply
 }
 
-// noGroups is the metadata of a client in no group. Without it libzmq would show a
-// service what the client itself sends as its group.
+// noGroups is the metadata of a client in no group. Without it, libzmq would show a service
+// the group that the client claims in its own metadata.
 var noGroups = zap.Metadata{{Name: groupProperty, Value: ""}}
 
-// limited decides about a client that hasn't failed too often.
+// limited answers a request in a domain where failures count.
 func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *limiter, isGuess bool, now time.Time) zap.Reply {
 	if c.bad {
 		return refuse("not an IP address", d.rule)
@@ -62,9 +62,9 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *li
 	case tooMany:
 		return refuse(tooManyFailures, d.rule)
 	case busy:
-		return zap.Reply{Status: zap.StatusTryLater, Text: "too many logins at a time from this address or service", Rule: d.rule}
+		return zap.Reply{Status: zap.StatusTryLater, Text: "too many simultaneous logins from this address or service", Rule: d.rule}
 	}
-	wrong := true // if it panics
+	wrong := true // in case of a panic
 	defer func() { g.end(wrong, now) }()
 	reply := d.mechanism(ctx, req, now)
 	wrong = reply.Status == zap.StatusRefused
@@ -100,7 +100,7 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 	return refuse("unknown mechanism", d.rule)
 }
 
-// principal decides about a client of GSSAPI, which libzmq has authenticated.
+// principal answers a request by GSSAPI, for a principal that libzmq has authenticated.
 func (d *domain) principal(req *zap.Request) zap.Reply {
 	if d.gssapi == nil {
 		return refuse("GSSAPI is not allowed", d.rule)

@@ -11,33 +11,33 @@ import (
 )
 
 const (
-	// tellBefore is how long before its end a revocation list is told of; one with a
-	// short life a quarter of that before.
+	// tellBefore is how long before its end a revocation list is warned of. For a short-lived
+	// list it is a quarter of its lifetime.
 	tellBefore = 7 * 24 * time.Hour
-	// tellEvery is how often.
+	// tellEvery is how often the warning is repeated.
 	tellEvery = 24 * time.Hour
-	// lookEvery is how often the lists are looked at.
+	// lookEvery is how often the lists are checked.
 	lookEvery = time.Hour
 )
 
-// listEnd says that a revocation list ends soon or has ended, and what to do; or "".
+// listEnd returns a warning that a revocation list expires soon or has expired, or "".
 func listEnd(list *cert.RevocationList, now time.Time) string {
 	const renew = `renew it with "zcert revoke --authority NAME.authority_secret"`
 	date := list.Expires.UTC().Format(time.RFC3339)
 	left := list.Expires.Sub(now)
 	switch {
 	case now.Before(list.Issued):
-		return fmt.Sprintf("the revocation list was issued on %s, which is in the future: is a clock wrong? Until then all that its authority signed is refused",
+		return fmt.Sprintf("the revocation list was issued on %s, in the future: until then, every certificate of its authority is refused; check the clocks",
 			list.Issued.UTC().Format(time.RFC3339))
 	case left <= 0:
-		return fmt.Sprintf("the revocation list expired on %s: all that its authority signed is refused: %s", date, renew)
+		return fmt.Sprintf("the revocation list expired on %s: every certificate of its authority is refused; %s", date, renew)
 	case left <= min(tellBefore, list.Expires.Sub(list.Issued)/4):
-		return fmt.Sprintf("the revocation list expires on %s, in %s: then all that its authority signed is refused: %s", date, roughly(left), renew)
+		return fmt.Sprintf("the revocation list expires on %s, in %s: then every certificate of its authority is refused; %s", date, roughly(left), renew)
 	}
 	return ""
 }
 
-// roughly tells a time in days, or in hours or minutes if it is short.
+// roughly formats a duration in days, or in hours or minutes if it is short.
 func roughly(d time.Duration) string {
 	for _, unit := range []struct {
 		size time.Duration
@@ -50,7 +50,7 @@ func roughly(d time.Duration) string {
 	return "a minute"
 }
 
-// listEnds returns what is to be told of the ends of lists, by their rules.
+// listEnds returns the warnings of lists that expire, by their rules.
 func (s *snapshot) listEnds(now time.Time) map[string]string {
 	ends := map[string]string{}
 	for _, d := range s.domains {
@@ -66,10 +66,10 @@ func (s *snapshot) listEnds(now time.Time) map[string]string {
 	return ends
 }
 
-// reminder knows when the end of a list was last told.
+// reminder records when each list was last warned of.
 type reminder map[string]time.Time // by rule
 
-// due returns what is to be told now.
+// due returns the warnings that are due now.
 func (r reminder) due(ends map[string]string, now time.Time) (warnings []warning) {
 	for rule := range r {
 		if ends[rule] == "" { // it was renewed
@@ -86,8 +86,8 @@ func (r reminder) due(ends map[string]string, now time.Time) (warnings []warning
 	return warnings
 }
 
-// remind tells every day of the lists that end soon, until ctx is done. Reload tells
-// of them when the policy is read.
+// remind logs a warning every day for each list that expires soon, until ctx is done. The
+// first one is logged when the policy is loaded.
 func (p *Policy) remind(ctx context.Context) {
 	told := reminder{}
 	told.due(p.current.Load().listEnds(time.Now()), time.Now())

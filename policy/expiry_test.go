@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 )
 
-// TestListEnd: a list is told of some days before it ends, with what to do.
+// TestListEnd: a list is warned of some days before it expires, with what to do.
 func TestListEnd(t *testing.T) {
 	t.Parallel()
 	issued := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -19,14 +19,14 @@ func TestListEnd(t *testing.T) {
 		life, after time.Duration
 		want        string
 	}{
-		{30 * day, -time.Second, "issued on 2026-01-01T00:00:00Z, which is in the future"},
+		{30 * day, -time.Second, "issued on 2026-01-01T00:00:00Z, in the future"},
 		{30 * day, 0, ""},
 		{30 * day, 23*day - time.Second, ""},
-		{30 * day, 23 * day, "expires on 2026-01-31T00:00:00Z, in 7 days: then all that its authority signed is refused: renew it with \"zcert revoke"},
+		{30 * day, 23 * day, "expires on 2026-01-31T00:00:00Z, in 7 days: then every certificate of its authority is refused; renew it with \"zcert revoke"},
 		{30 * day, 29 * day, "in 24 hours"},
 		{30 * day, 30*day - 90*time.Minute, "in 90 minutes"},
 		{30 * day, 30*day - time.Second, "in a minute"},
-		{30 * day, 30 * day, "expired on 2026-01-31T00:00:00Z: all that its authority signed is refused: renew"},
+		{30 * day, 30 * day, "expired on 2026-01-31T00:00:00Z: every certificate of its authority is refused; renew"},
 		{4 * time.Hour, 3*time.Hour - time.Second, ""},
 		{4 * time.Hour, 3 * time.Hour, "in 60 minutes"},
 	} {
@@ -37,7 +37,7 @@ func TestListEnd(t *testing.T) {
 	}
 }
 
-// TestReminder: a list that ends is told of once a day, until it is renewed.
+// TestReminder: a list that expires is warned of once a day, until it is renewed.
 func TestReminder(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

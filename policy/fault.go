@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 )
 
-// Kinds of faults.
+// Parts of faults, which tests match.
 var (
 	errName      = errors.New("unknown name")
 	errValue     = errors.New("invalid value")
@@ -18,9 +18,9 @@ var (
 	errEmpty     = errors.New("no section security: the policy would refuse every client")
 )
 
-// warning is something that works and is probably not meant.
+// warning is about something that works but is probably not meant.
 type warning struct {
-	rule string // "" if the text says where
+	rule string // "" if the text says where it is
 	text string
 }
 
@@ -33,7 +33,7 @@ func (w warning) String() string {
 
 func compareWarnings(a, b warning) int { return cmp.Compare(a.String(), b.String()) }
 
-// findings are what is wrong with rules.
+// findings are the faults and warnings of rules.
 type findings struct {
 	faults   []*cert.SyntaxError
 	warnings []warning
@@ -43,10 +43,10 @@ func (f *findings) warn(l line, format string, args ...any) {
 	f.warnings = append(f.warnings, warning{l.rule(), fmt.Sprintf(format, args...)})
 }
 
-// fail adds a fault of a name.
+// fail adds a fault at a name.
 func (f *findings) fail(l line, err error) { f.failAt(l, l.column, err) }
 
-// failValue adds a fault of a value, or of the name where there is none.
+// failValue adds a fault at a value, or at the name if there is no value.
 func (f *findings) failValue(l line, err error) {
 	if l.valueColumn == 0 {
 		f.fail(l, err)
@@ -59,7 +59,7 @@ func (f *findings) failAt(l line, column int, err error) {
 	f.faults = append(f.faults, &cert.SyntaxError{File: l.file, Line: l.number, Column: column, Err: err})
 }
 
-// err returns all faults, in the order of their places.
+// err returns all faults, ordered by line.
 func (f *findings) err() error {
 	if len(f.faults) == 0 {
 		return nil

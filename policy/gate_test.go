@@ -187,7 +187,7 @@ func TestMoreFaults(t *testing.T) {
 		return text
 	}
 	for text, want := range map[string]string{
-		"    allow = fe80::1%eth0\n":                                                         "2:13: invalid value: allow: an address can't be bound to an interface: leave out %eth0",
+		"    allow = fe80::1%eth0\n":                                                         "2:13: invalid value: allow: an address cannot have a zone: remove %eth0",
 		"    deny = ::ffff:0:0/90\n":                                                         "2:12: invalid value: deny: part of the IPv4-mapped addresses",
 		"    user-id = login\n":                                                              "2:15: invalid value: user-id: expected name or key",
 		"    user-id = name\n    user-id = key\n":                                            "3:5: duplicate user-id",
@@ -238,7 +238,7 @@ func TestGuessesThroughService(t *testing.T) {
 		reply := from("198.51.100.7 (mallory)", fmt.Sprintf("10.9.8.%d", i), fmt.Sprint("guess", i))
 		said[fmt.Sprintf("%d %s", reply.Status, reply.Text)]++
 	}
-	want := map[string]int{"400 wrong user name or password": 30, "300 too many logins at a time from this address or service": 70}
+	want := map[string]int{"400 wrong user name or password": 30, "300 too many simultaneous logins from this address or service": 70}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// granted is what an identity is let in with.
+// granted is the user id and the metadata that a client is admitted with.
 type granted struct {
 	userID   string
 	keyID    string // the key, in the place of a user id
@@ -49,7 +49,7 @@ func (g grants) of(id *keystore.Identity) *grant {
 	return now
 }
 
-// granted returns what an identity is let in with by one of its certificates.
+// granted returns what one of an identity's certificates grants.
 func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificate) *granted {
 	isTrusted := c.authorities[certificate.Authority]
 	if certificate != id.Certificate {
@@ -62,8 +62,8 @@ func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificat
 	return g.claimed
 }
 
-// newGranted makes it. What an authority signed is said as it is. What no one signed
-// is a claim of the client's, and is told under names that say so.
+// newGranted computes it. Metadata that a trusted authority signed keeps its names. All
+// other metadata is a claim of the client, and its names say so.
 func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted bool) *granted {
 	g := &granted{userID: id.UserID, keyID: id.Key().String(), groups: slices.Clone(id.Groups)}
 	if g.userID == "" {
@@ -83,7 +83,7 @@ func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted 
 	return g.in(nil)
 }
 
-// in is what it is with further groups.
+// in returns the same with more groups.
 func (g *granted) in(groups []string) *granted {
 	more := *g
 	more.groups = slices.Concat(g.groups, groups)
@@ -102,11 +102,11 @@ func (g *granted) in(groups []string) *granted {
 	return &more
 }
 
-// claimPrefix is in front of the name of what a client says of itself and no one
-// has signed.
+// claimPrefix begins the names of metadata that a client claims and no trusted authority
+// signed.
 const claimPrefix = "Claim-"
 
-// splitGroups takes apart a value that names groups: "a, b".
+// splitGroups splits a list of groups: "a, b".
 func splitGroups(value string) (groups []string) {
 	for g := range strings.SplitSeq(value, ",") {
 		if g = strings.TrimSpace(g); g != "" {
@@ -116,7 +116,7 @@ func splitGroups(value string) (groups []string) {
 	return groups
 }
 
-// appendProperty appends a property, if it can travel.
+// appendProperty appends a property, if a reply can carry it.
 func appendProperty(m zap.Metadata, name, value string) zap.Metadata {
 	p := zap.Metadata{{name, value}}
 	if _, err := p.Append(nil); err != nil {

@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	// maxBuckets is how many addresses a limiter keeps account of.
+	// maxBuckets is the number of addresses that a limiter counts separately.
 	maxBuckets = 64 << 10
-	// sharedBuckets is how many counters all further addresses share.
+	// sharedBuckets is the number of counters that all further addresses share.
 	sharedBuckets = 4 << 10
-	// maxGuesses is how many passwords are compared, or wait for it, at a time for
-	// one address.
+	// maxGuesses is the number of passwords of one address that are compared, or wait to be
+	// compared, at the same time.
 	maxGuesses = 4
-	// askerFactor is how many times what an address may fail a service may, if it
-	// asks from another process: the addresses are what the service says.
+	// askerFactor is how much more often than an address a service in another process may
+	// fail: the service chooses the addresses that it reports.
 	askerFactor = 10
 )
 
-// limiter counts the failures of the last minute by address, for all domains of a
-// policy. It never forgets one that still counts, however many addresses there are:
-// if the table is full, new addresses share counters.
+// limiter counts the failures of the last minute by address, for all domains of a policy.
+// It never forgets a failure that counts: when the table is full, new addresses share
+// counters.
 type limiter struct {
 	seed   maphash.Seed
 	start  time.Time // slots are counted from here
 	mu     sync.Mutex
 	counts map[bucket]*count
-	swept  int64   // the slot in which old counts were last looked for
-	shared []count // for those that find no room
+	swept  int64   // the slot in which old counts were last deleted
+	shared []count // for addresses without a count of their own
 }
 
-// bucket is what failures are counted by: a service that asks, and an address that
-// it says, or no address for all of them.
+// bucket identifies a count: the service that asks and the address that it reports, or all
+// of its addresses.
 type bucket struct {
 	asker uint64 // a keyed hash of the service's name; 0 within this process
 	place netip.Addr
@@ -45,28 +45,28 @@ type bucket struct {
 
 const (
 	slotTime = 10 * time.Second
-	// slots are so many that the oldest is a minute old when it is used again.
+	// slots is the number of slots. The oldest is a minute old when it is reused.
 	slots = int64(time.Minute/slotTime) + 1
 )
 
-// count is how often a bucket failed lately.
+// count holds the recent failures of a bucket.
 type count struct {
 	at      int64         // the newest slot
 	slots   [slots]uint32 // failures by time
-	pending int           // guesses that aren't decided
+	pending int           // guesses in progress
 }
 
 func newLimiter() *limiter {
 	return &limiter{seed: maphash.MakeSeed(), start: time.Now(), counts: map[bucket]*count{}}
 }
 
-// bucketOf returns what the failures of a client count for.
+// bucketOf returns the bucket of a client.
 func (l *limiter) bucketOf(asker string, c client) bucket {
 	b := bucket{asker: l.hash(askerName(asker)), place: c.ip, owner: l.hash(c.owner)}
 	switch {
 	case c.ipv4.IsValid():
 		b.place = c.ipv4
-	case c.ip.Is6(): // a network gives a customer a /64 at least
+	case c.ip.Is6(): // a customer of a network has at least a /64
 		prefix, _ := c.ip.Prefix(64)
 		b.place = prefix.Addr().WithZone(c.zone)
 	}
@@ -80,8 +80,8 @@ func (l *limiter) hash(s string) uint64 {
 	return maphash.String(l.seed, s)
 }
 
-// askerName returns what is the same for all connections of a service: of
-// "ADDRESS (USER)" its user id, which it can have at several addresses, and else all.
+// askerName returns the part of an asker that all connections of a service share: the user
+// id of "ADDRESS (USER)", or all of it.
 func askerName(asker string) string {
 	if _, user, known := strings.Cut(asker, " ("); known {
 		return user
@@ -104,16 +104,16 @@ func (l *limiter) fail(b bucket, now time.Time) {
 	l.countLocked(b, now).fail(l.slot(now))
 }
 
-// guess is a comparison of a password that is under way.
+// guess is a comparison of a password in progress.
 type guess struct {
 	limiter *limiter
 	counts  [2]*count // of the address, and of the service that asks for it
 	buckets [2]bucket
 }
 
-// begin takes what a guess may cost, before it is compared. It reports that the
-// bucket has failed too often; or that it is busy: more guesses are under way than
-// may fail, or more than are compared at a time. If neither, end must be called.
+// begin counts a guess before it is compared. tooMany means that the bucket has failed too
+// often. busy means that more guesses are in progress than may fail, or than are compared
+// at the same time. If it returns neither, end must be called.
 func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany, busy bool) {
 	g = guess{limiter: l, buckets: [2]bucket{b, {asker: b.asker, all: true}}}
 	most := [2]int{failures, math.MaxInt}
@@ -145,7 +145,7 @@ func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany
 	return g, tooMany, busy
 }
 
-// end gives back what begin took, unless the guess was wrong.
+// end removes the guess from those in progress, and counts a failure if it was wrong.
 func (g *guess) end(wrong bool, now time.Time) {
 	l := g.limiter
 	slot := l.slot(now)
@@ -185,7 +185,7 @@ func (l *limiter) sharedWith(b bucket) *count {
 	return &l.shared[maphash.Comparable(l.seed, b)%sharedBuckets]
 }
 
-// countLocked returns the count of a bucket, which it makes if there is room.
+// countLocked returns the count of a bucket, or creates it.
 func (l *limiter) countLocked(b bucket, now time.Time) *count {
 	if c := l.counts[b]; c != nil {
 		return c
@@ -204,15 +204,14 @@ func (l *limiter) countLocked(b bucket, now time.Time) *count {
 	return c
 }
 
-// dropLocked forgets a count of nothing.
+// dropLocked deletes a count that is zero.
 func (l *limiter) dropLocked(b bucket, c *count, slot int64) {
 	if c.pending == 0 && c.failed(slot) == 0 && l.counts[b] == c {
 		delete(l.counts, b)
 	}
 }
 
-// failed returns the failures of the last minute, and those of up to ten seconds
-// before.
+// failed returns the number of failures of the last 60 to 70 seconds.
 func (c *count) failed(slot int64) (n int) {
 	c.turn(slot)
 	for _, one := range c.slots {
@@ -228,7 +227,7 @@ func (c *count) fail(slot int64) {
 	}
 }
 
-// turn empties the slots that are too old. If the clock goes back, none is.
+// turn clears the slots that are too old. If the clock goes back, it clears none.
 func (c *count) turn(slot int64) {
 	if slot-c.at >= slots {
 		c.slots = [slots]uint32{}

@@ -19,31 +19,32 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Policy is who may connect. It is a zap.Handler; its methods are safe for concurrent
-// use.
+// A Policy decides which clients to admit. It is a zap.Handler. Each decision is by one
+// version of the rules, the old or the new. The zero value is not usable: get a Policy from
+// New, Load or Default. Safe for concurrent use.
 type Policy struct {
-	file    string // "" for one that comes from none
+	file    string // "" for rules of a program
 	log     *slog.Logger
 	current atomic.Pointer[snapshot]
 	memory  *memory
 
-	mu       sync.Mutex            // held to change what is in force
-	rules    Rules                 // of a program, in force
-	stamp    follow.Stamp          // of the file that is in force
-	told     [sha256.Size]byte     // of what was last told to be in force
-	stores   map[string]*openStore // those in use that are the policy's own, by their URLs
-	follower func(*openStore)      // starts to follow one; nil unless Watch runs
+	mu       sync.Mutex            // held to change the following, and current
+	rules    Rules                 // the program's
+	stamp    follow.Stamp          // of the file
+	told     [sha256.Size]byte     // the sum of the policy that was logged last
+	stores   map[string]*openStore // that the policy opened, by URL
+	follower func(*openStore)      // starts to watch one; nil unless Watch runs
 	deaf     bool                  // for tests: see follow.Follower
-	poll     time.Duration         // the same
+	poll     time.Duration         // for tests: see follow.Follower
 }
 
-// openStore is a keystore that a policy uses.
+// openStore is a keystore that a policy opened.
 type openStore struct {
 	keystore.Store
-	stop func() // ends what follows it, and waits for it; nil if nothing does
+	stop func() // ends its Watch and waits for it; nil if it isn't watched
 }
 
-// close ends the use of a store.
+// close ends the store's Watch and closes it.
 func (s *openStore) close() {
 	if s.stop != nil {
 		s.stop()
@@ -69,12 +70,12 @@ func newPolicy(file string, o Options) (*Policy, error) {
 	return &Policy{file: file, log: o.Log, memory: m}, nil
 }
 
-// stateSuffix is what the name of a policy's state has behind that of its file.
+// stateSuffix ends the name of the state file beside a policy file.
 const stateSuffix = ".state"
 
-// Load reads a policy from a file and opens the keystores that it names. What in
-// it is unwise is in the log. The error is Errors, with every fault of the file, or
-// tells why it can't be read, or what is wrong with the state.
+// Load reads a policy file and opens the keystores that it names. Warnings go to the log.
+// If the file is invalid, the error lists every fault: an errors.Join of *cert.SyntaxError.
+// It wraps ErrStateWrite if the state can't be written.
 func Load(file string, o Options) (*Policy, error) {
 	p, err := newPolicy(file, o)
 	if err != nil {
@@ -100,13 +101,13 @@ func readFile(file string) (*config, follow.Stamp, error) {
 	return c, stamp, nil
 }
 
-// Handle decides. No decision sees half of a change.
+// Handle decides whether to admit a client.
 func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return p.current.Load().decide(ctx, req, time.Now())
 }
 
-// HandleAtOnce decides about what takes no time: everything but passwords. See
-// zap.PromptHandler.
+// HandleAtOnce is like Handle for all mechanisms but PLAIN, as checking a password takes
+// time. See zap.PromptHandler.
 func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	if req.Mechanism == zap.Plain {
 		return zap.Reply{}, false
@@ -114,11 +115,11 @@ func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	return p.current.Load().decide(context.Background(), req, time.Now()), true
 }
 
-// Revoked reports whether a key is refused in every domain, and says why.
+// Revoked reports whether a key is revoked, and so refused in every domain, and why.
 func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	s := p.current.Load()
 	for _, d := range s.domains {
-		if d.curve != nil { // each knows what the whole policy has
+		if d.curve != nil { // any of them knows the whole policy
 			reason, _, _ = d.curve.revocation(key, time.Now())
 			return reason, reason != ""
 		}
@@ -126,9 +127,9 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	return "", false
 }
 
-// Reload reads the file and its revocation lists again, and then all that is in its
-// keystores. If anything is wrong with the file or a list, everything stays as it was;
-// a keystore that can't be read stays as it was, and is an error too.
+// Reload reloads the policy file, its revocation lists and its keystores, but no keystores
+// of the program. If the file or a list is invalid, nothing changes. A keystore that can't
+// be read stays as it was; Reload reloads the others and returns an error.
 func (p *Policy) Reload() error {
 	if err := p.reload(); err != nil {
 		return err
@@ -143,7 +144,7 @@ func (p *Policy) Reload() error {
 	return errors.Join(append(errs, p.learn())...)
 }
 
-// reload applies what the file says now, or the rules of a program again.
+// reload reads the file and its lists, or the lists of a program's rules, and applies them.
 func (p *Policy) reload() error {
 	if p.file == "" {
 		p.mu.Lock()
@@ -163,7 +164,7 @@ func (p *Policy) reload() error {
 	return nil
 }
 
-// applyRulesLocked applies rules of a program.
+// applyRulesLocked applies a program's rules.
 func (p *Policy) applyRulesLocked(rules Rules) error {
 	c, err := rules.config()
 	if err != nil {
@@ -176,25 +177,25 @@ func (p *Policy) applyRulesLocked(rules Rules) error {
 	return nil
 }
 
-// applyLocked exchanges the policy for another, as a whole or not at all.
+// applyLocked replaces the policy as a whole, or leaves it unchanged.
 func (p *Policy) applyLocked(c *config) error {
 	used := map[string]*openStore{}
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
 	old := p.current.Load()
 	if err == nil {
-		// Also what stores know that are used no longer.
+		// Learn from the stores that leave, too.
 		stores := s.stores
 		if old != nil {
 			stores = slices.Concat(stores, old.stores)
 		}
-		// At a start, what can't be remembered would be forgotten by the next one. Later
-		// it is worse not to apply what was revoked: it is remembered once it can be.
+		// At the start this must be written: otherwise the next start would forget it. Later,
+		// it is more important to apply what was revoked. It is written once that is possible.
 		if err = p.memory.learn(stores, s.revocationLists()); old != nil {
 			err = nil
 		}
 	}
 	if err != nil {
-		closeUnless(used, p.stores) // what was opened for nothing
+		closeUnless(used, p.stores) // opened for nothing
 		return err
 	}
 	if old != nil {
@@ -208,7 +209,7 @@ func (p *Policy) applyLocked(c *config) error {
 	return nil
 }
 
-// tellLocked logs what is in force, unless that is known already.
+// tellLocked logs the policy that was applied, unless it is the one that was logged last.
 func (p *Policy) tellLocked(c *config, s *snapshot) {
 	sum := s.sum(c.sum)
 	if sum == p.told {
@@ -231,7 +232,7 @@ func (p *Policy) warn(w warning) {
 	}
 }
 
-// open returns a keystore, open already or not, and notes it as used.
+// open opens a keystore, unless it is open already, and adds it to used.
 func (p *Policy) open(url string, used map[string]*openStore) (keystore.Store, error) {
 	if s := used[url]; s != nil {
 		return s, nil
@@ -252,7 +253,7 @@ func (p *Policy) open(url string, used map[string]*openStore) (keystore.Store, e
 	return s, nil
 }
 
-// closeUnless closes the stores that are not among others.
+// closeUnless closes the stores that are not in others.
 func closeUnless(stores, others map[string]*openStore) {
 	for url, s := range stores {
 		if others[url] != s {
@@ -261,10 +262,10 @@ func closeUnless(stores, others map[string]*openStore) {
 	}
 }
 
-// learnFromLeaving reads the stores that aren't used any more once again, to remember
-// what was revoked in them since they were read last: a key may be revoked, and its
-// keystore taken out of the policy, within a moment. The policy is in force by then: a
-// keystore may leave because its disk doesn't answer.
+// learnFromLeaving reloads the stores that are no longer used, to remember the keys that
+// were revoked in them: a key may be revoked just before its keystore is removed from the
+// policy. It runs after the new policy applies, as a keystore may be removed because its
+// disk doesn't respond.
 func (p *Policy) learnFromLeaving(used map[string]*openStore) {
 	stores := p.current.Load().stores
 	for url, s := range p.stores {
@@ -272,21 +273,22 @@ func (p *Policy) learnFromLeaving(used map[string]*openStore) {
 			continue
 		}
 		if err := s.Reload(); err != nil {
-			p.log.Warn("a keystore that leaves the policy can't be read again: what was revoked in it in the last second may be forgotten", "err", err)
+			p.log.Warn("reloading a keystore that was removed from the policy failed: its latest revocations may be forgotten", "err", err)
 		}
 		stores = append(slices.Clip(stores), s)
 	}
-	_ = p.memory.learn(stores, nil) // what can't be written now is in force, and written later
+	_ = p.memory.learn(stores, nil) // it applies, and is written later
 }
 
-// learn remembers what was revoked since it was asked last.
+// learn remembers the keys that were revoked since the last call.
 func (p *Policy) learn() error {
 	s := p.current.Load()
 	return p.memory.learn(s.stores, s.revocationLists())
 }
 
-// Close remembers what was revoked since, and ends the use of the keystores. The policy
-// must not be used afterwards. The error is that of writing the state.
+// Close writes the state and closes the keystores that the policy opened, but none of the
+// program's. It may be called more than once. The policy must not be used afterwards. The
+// error is that of writing the state.
 func (p *Policy) Close() error {
 	var err error
 	if p.current.Load() != nil {
@@ -299,19 +301,18 @@ func (p *Policy) Close() error {
 	return err
 }
 
-// A Summary describes a valid policy file.
+// A Summary describes a valid policy file. Plain data.
 type Summary struct {
 	Domains    []string // sorted; "*" stands for all others
-	Mechanisms []string // that some domain allows
+	Mechanisms []string // that some domain admits clients by
 	Identities int      // in its keystores
 	Groups     int      // that have identities in them
 	Accounts   int      // of PLAIN
-	Warnings   []string // what works and is probably not meant
+	Warnings   []string // of what works but is probably not meant
 }
 
-// Check checks a policy file, the keystores it names and its revocation lists, and
-// changes nothing. If the file is invalid, the error joins every fault, as that of Load
-// does.
+// Check checks a policy file, and the keystores and revocation lists that it names, and
+// changes nothing. The error is that of Load.
 func Check(file string, o Options) (Summary, error) {
 	o.Log = nil
 	p, err := newPolicy(file, o)

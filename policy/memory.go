@@ -26,38 +26,38 @@ import (
 )
 
 var (
-	// errState means that a state file isn't what this package wrote.
-	errState = errors.New("damaged state: it says which keys were revoked, so no client is admitted without it. Restore it, or remove it to forget them")
-	// ErrStateWrite means that a state file can't be written.
+	// errState means that a state file is not as this package wrote it.
+	errState = errors.New("damaged state: it records which keys were revoked, so no client is admitted without it. Restore it, or delete it to forget them")
+	// ErrStateWrite means that the state file can't be written.
 	ErrStateWrite = errors.New("writing the state failed")
-	// errOldList means that a revocation list is older than one that was seen.
-	errOldList = errors.New("older than the newest revocation list that was seen")
+	// errOldList means that a revocation list is older than another of its authority.
+	errOldList = errors.New("older than the newest revocation list of its authority")
 )
 
-// StateNone as Options.State keeps the state in memory only.
+// StateNone, as Options.State, keeps the state in memory only.
 const StateNone = "none"
 
-// memory is what a policy knows for good: which keys were revoked in any of its
-// keystores, and of each authority the newest revocation list and all that any had on
-// it. A record that is lost, a backup that is restored, an older list or one that was
-// begun anew doesn't bring a key back, also after a restart if there is a file.
+// memory is what a policy never forgets: the keys that were revoked in any of its
+// keystores, and for each authority how new its newest revocation list is and what any of
+// its lists revoked. So a lost record, a restored backup, or a revocation list that is older
+// or was started again doesn't admit a revoked key. With a file, this holds across restarts.
 type memory struct {
 	path     string // "" without a file
 	readOnly bool   // the file is not written
 
-	current atomic.Pointer[state] // never changed, only exchanged
+	current atomic.Pointer[state] // replaced, never changed
 
 	mu    sync.Mutex // held to change current
-	saved bool       // current is on the disk
+	saved bool       // current is on disk
 }
 
-// state is what a state file holds.
+// state is the content of a state file.
 type state struct {
 	Revoked map[curve.PublicKey]keystore.RevokedKey `json:"revoked,omitempty"`
 	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
 }
 
-// seenList is the newest list of an authority, and what any of its lists had on it.
+// seenList describes the newest list of an authority, and has what any of its lists revoked.
 type seenList struct {
 	Issued  time.Time                  `json:"issued"`
 	Count   int                        `json:"count"`
@@ -65,18 +65,18 @@ type seenList struct {
 	Serials map[uint64]listed          `json:"serials,omitempty"`
 }
 
-// listed is a revocation that was on a list.
+// listed is a revocation on a list.
 type listed struct {
 	Time   time.Time `json:"time"`
 	Reason string    `json:"reason,omitempty"`
 }
 
-// String says when and why, for people.
+// String returns when and why, for people.
 func (l listed) String() string {
 	return (&keystore.RevokedKey{Time: l.Time, Reason: l.Reason}).String()
 }
 
-// lost returns how many revocations a list of the same authority doesn't have.
+// lost returns the number of revocations that a list of the same authority lacks.
 func (l seenList) lost(list *cert.RevocationList) (n int) {
 	for key := range l.Keys {
 		if _, ok := list.Find(&cert.Certificate{Public: key}); !ok {
@@ -91,7 +91,7 @@ func (l seenList) lost(list *cert.RevocationList) (n int) {
 	return n
 }
 
-// with is what is known once another list of the authority was seen.
+// with returns l and what another list of the authority has.
 func (l seenList) with(list *cert.RevocationList) (next seenList, changed bool) {
 	next = l
 	if now := (seenList{Issued: list.Issued, Count: list.Len()}); now.isNewer(l) {
@@ -109,7 +109,7 @@ func (l seenList) with(list *cert.RevocationList) (next seenList, changed bool) 
 	return next, changed || len(next.Keys) != len(l.Keys) || len(next.Serials) != len(l.Serials)
 }
 
-// and is what two know of an authority.
+// and merges what is known about an authority.
 func (l seenList) and(other seenList) seenList {
 	both := l
 	if other.isNewer(l) {
@@ -119,7 +119,7 @@ func (l seenList) and(other seenList) seenList {
 	return both
 }
 
-// union is a map with what either has; what both have is as the first has it.
+// union returns the entries of both maps. An entry in both is that of a.
 func union[K comparable](a, b map[K]listed) map[K]listed {
 	if len(a) == 0 {
 		return b
@@ -129,7 +129,7 @@ func union[K comparable](a, b map[K]listed) map[K]listed {
 		if _, ok := both[k]; ok {
 			continue
 		}
-		if len(both) == len(a) { // not changed yet: others read a
+		if len(both) == len(a) { // the first change: a is in use
 			both = maps.Clone(a)
 		}
 		both[k] = v
@@ -140,14 +140,14 @@ func union[K comparable](a, b map[K]listed) map[K]listed {
 // stateHead is the first line of a state file.
 type stateHead struct {
 	Version int    `json:"zcurve_state"`
-	Sum     string `json:"sum"` // SHA-256 of what follows, in hexadecimal
+	Sum     string `json:"sum"` // SHA-256 of the rest of the file, in hexadecimal
 }
 
-// maxState is the size in octets of the largest state file.
+// maxState is the size in bytes of the largest state file.
 const maxState = 1 << 30
 
-// statePatience is how long another process that writes a state file is waited for,
-// and stateRetry how often to look whether it is done.
+// statePatience is how long to wait for another process that writes the state file, and
+// stateRetry how often to check whether it is done.
 const (
 	statePatience = 5 * time.Second
 	stateRetry    = 10 * time.Millisecond
@@ -163,7 +163,7 @@ func openMemory(path string) (*memory, error) {
 	return m, nil
 }
 
-// readState reads a state file. One that isn't there holds nothing.
+// readState reads a state file. A missing file is an empty state.
 func readState(path string) (*state, error) {
 	r := new(state)
 	if path == "" {
@@ -171,12 +171,12 @@ func readState(path string) (*state, error) {
 	}
 	text, _, err := follow.ReadOwn(path, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) { // not a link that leads nowhere
+		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) { // and not a dangling link
 			return r, nil
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("policy: reading the state failed: %w", err)
+		return nil, fmt.Errorf("policy: state: %w", err)
 	}
 	if r, err = parseState(text); err != nil {
 		return nil, fmt.Errorf("policy: %s: %w", path, err)
@@ -184,7 +184,7 @@ func readState(path string) (*state, error) {
 	return r, nil
 }
 
-// parseState reads what is in a state file. The error is errState.
+// parseState parses the content of a state file. The error is errState.
 func parseState(text []byte) (*state, error) {
 	head, body, _ := bytes.Cut(text, []byte("\n"))
 	var h stateHead
@@ -201,18 +201,18 @@ func parseState(text []byte) (*state, error) {
 	return r, nil
 }
 
-// revocation returns what is remembered of a key that was revoked.
+// revocation returns the revocation of a key, if it is remembered.
 func (m *memory) revocation(key curve.PublicKey) (*keystore.RevokedKey, bool) {
 	revoked := m.current.Load().Revoked
-	if _, ok := revoked[key]; !ok { // nearly always, and then nothing is copied
+	if _, ok := revoked[key]; !ok { // nearly always: nothing is copied
 		return nil, false
 	}
 	r := revoked[key]
 	return &r, true
 }
 
-// listed returns what is remembered of a certificate that was on a list of an authority:
-// by its key or, if that authority signed it, by its serial number.
+// listed returns the revocation of a certificate on a list of an authority, if it is
+// remembered: by the key, or by the serial number if that authority signed the certificate.
 func (m *memory) listed(authority cert.AuthorityKey, c *cert.Certificate) (listed, bool) {
 	seen, ok := m.current.Load().Lists[authority]
 	if !ok {
@@ -225,8 +225,8 @@ func (m *memory) listed(authority cert.AuthorityKey, c *cert.Certificate) (liste
 	return l, ok
 }
 
-// checkList refuses a list that is older than the newest one of its authority that was
-// seen, unless that one is among the others of the same rules.
+// checkList returns errOldList if a list is older than the newest one of its authority,
+// unless the others of the same domain include that one.
 func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 	seen := r.Lists[l.Authority]
 	for _, other := range others {
@@ -234,20 +234,20 @@ func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: issued %s, and that %s: put that one back, or renew it with \"zcert revoke\"", errOldList,
+	return fmt.Errorf("%w: issued %s, the newest %s: restore the newest, or renew it with \"zcert revoke\"", errOldList,
 		l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
 }
 
-// isSaved reports whether all that was learnt is on the disk.
+// isSaved reports whether the current state is on disk.
 func (m *memory) isSaved() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.saved
 }
 
-// learn remembers what stores and lists say. A key is forgotten only if its revocation
-// was lifted later, when no store had it revoked any more. The error is that of writing the
-// file: what was learnt is in force all the same, and written with the next call.
+// learn remembers the revocations in stores and lists. A key is forgotten only if its
+// revocation was lifted later and no store has it revoked. On ErrStateWrite the change
+// applies all the same, and the next call writes it.
 func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -266,14 +266,14 @@ func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) er
 	return nil
 }
 
-// saveLocked writes the file, with what another process has put there meanwhile.
+// saveLocked writes the file, and keeps what another process has written to it.
 func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationList) error {
 	dir, base := filepath.Split(m.path)
 	ctx, cancel := context.WithTimeout(context.Background(), statePatience)
 	defer cancel()
 	lock := flock.New(dir + "." + base + ".lock")
 	if ok, err := lock.TryLockContext(ctx, stateRetry); errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s: another process has been writing it since %v", m.path, statePatience)
+		return fmt.Errorf("%s: another process is still writing it after %v", m.path, statePatience)
 	} else if !ok || err != nil {
 		return fmt.Errorf("locking %s failed: %w", m.path, err)
 	}
@@ -296,8 +296,8 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 	return atomicfile.Replace(atomicfile.File{Path: m.path, Data: append(append(head, '\n'), body...), Mode: 0o600})
 }
 
-// and is what two states know: every key that one of them has revoked, and of each
-// authority the newer list and all that was on any.
+// and merges two states: every key that either has as revoked, and for each authority the
+// newer list and everything that was on any.
 func (r *state) and(other *state) *state {
 	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
 	if both.Revoked == nil {
@@ -317,12 +317,12 @@ func (r *state) and(other *state) *state {
 	return both
 }
 
-// isNewer reports whether a list is newer than another of its authority.
+// isNewer reports whether a list is newer than another of the same authority.
 func (l seenList) isNewer(other seenList) bool {
 	return l.Issued.After(other.Issued) || l.Issued.Equal(other.Issued) && l.Count > other.Count
 }
 
-// with is what is remembered once stores and lists are known too.
+// with returns the state once stores and lists are taken into account.
 func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (next *state, changed bool) {
 	next = &state{Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
 	if next.Revoked == nil {
@@ -342,8 +342,8 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 			}
 			kept := *rev
 			kept.Certificate = ""
-			if old, ok := next.Revoked[key]; !ok || kept.Time.After(old.Time) { // what was lifted before it doesn't lift it
-				if kept.Time.IsZero() { // its record can't be read
+			if old, ok := next.Revoked[key]; !ok || kept.Time.After(old.Time) { // an earlier lifting doesn't count
+				if kept.Time.IsZero() { // the record is damaged
 					kept.Time = time.Now().UTC().Truncate(time.Second)
 				}
 				next.Revoked[key], changed = kept, true
@@ -359,8 +359,8 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 			delete(next.Revoked, key)
 			continue
 		}
-		// It was lifted in another store than this one. That must not count once the
-		// record is lost.
+		// It was lifted in one store and is still revoked in another: if that one's record is
+		// lost, the lifting must not count.
 		rev.Time = at.Add(time.Second)
 		next.Revoked[key] = rev
 	}
@@ -372,7 +372,7 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 	return next, changed
 }
 
-// isRevoked reports whether a store has a key revoked.
+// isRevoked reports whether a key is revoked in a store.
 func isRevoked(stores []keystore.Store, key curve.PublicKey) bool {
 	for _, s := range stores {
 		if _, ok := s.Revocation(key); ok {

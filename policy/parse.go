@@ -20,14 +20,14 @@ import (
 // maxFile is the size in bytes of the largest policy file that is read.
 const maxFile = 4 << 20
 
-// metadataLines are noted in an account's source under this name, which no property has.
+// metadataLines is the name under which an account's source has the lines of its metadata.
 const metadataLines = "metadata/"
 
-// Parse reads the text of a policy file. Paths in it are relative to the directory of the
-// file name. In what it returns they are relative to the working directory, and a password
-// that isn't hashed is a hash, which is quick to compute: the text has the password
-// itself. If the text is invalid, the error lists every fault: an errors.Join of
-// *cert.SyntaxError.
+// Parse parses the text of a policy file. Paths in the text are relative to the directory
+// of the file name, and those in the rules to the working directory. Decisions cite the
+// lines of the text. Parse replaces an unhashed password by a hash that is quick to check
+// and easy to guess: don't publish it. If the text is invalid, the error lists every fault:
+// an errors.Join of *cert.SyntaxError.
 func Parse(name string, text []byte) (Rules, error) {
 	c, err := parse(name, text)
 	if err != nil {
@@ -36,15 +36,15 @@ func Parse(name string, text []byte) (Rules, error) {
 	return c.rules.inUse(), nil
 }
 
-// parser reads a policy file and gathers its faults.
+// parser parses a policy file and collects its faults.
 type parser struct {
 	findings
 	file     string
 	rules    Rules
-	unhashed bool // a password isn't hashed
+	unhashed bool // there is an unhashed password
 }
 
-// parse reads a policy file and checks it.
+// parse parses a policy file and checks the rules in it.
 func parse(file string, text []byte) (*config, error) {
 	p := &parser{file: file}
 	root, warnings, err := zpl.Parse(text)
@@ -78,7 +78,7 @@ func parse(file string, text []byte) (*config, error) {
 
 func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
 
-// unknown adds a fault of a name that isn't known, with the nearest one that is.
+// unknown adds a fault of an unknown name, with the nearest known one.
 func (p *parser) unknown(n *zpl.Node, known ...string) {
 	distance := func(name string) int { return levenshtein.ComputeDistance(n.Name, name) }
 	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
@@ -89,14 +89,14 @@ func (p *parser) unknown(n *zpl.Node, known ...string) {
 	p.fail(p.line(n), err)
 }
 
-// childless adds faults for properties within one that has none.
+// childless adds a fault for each property below one that takes none.
 func (p *parser) childless(n *zpl.Node) {
 	for _, c := range n.Children {
 		p.fail(p.line(c), fmt.Errorf("%w %s: %s takes no properties", errName, c.Name, n.Name))
 	}
 }
 
-// isAgain adds a fault if a property that can be there once is there again.
+// isAgain reports whether a property is a duplicate, and adds a fault if it is.
 func (p *parser) isAgain(at *source, n *zpl.Node) bool {
 	again := len(at.lines[n.Name]) > 0
 	if again {
@@ -105,17 +105,17 @@ func (p *parser) isAgain(at *source, n *zpl.Node) bool {
 	return again
 }
 
-// note notes where a property is.
+// note records the line of a property.
 func (p *parser) note(at *source, n *zpl.Node) { at.note(n.Name, p.line(n)) }
 
-// value reads a value.
+// value returns a value and records its line.
 func (p *parser) value(at *source, n *zpl.Node) string {
 	p.childless(n)
 	p.note(at, n)
 	return n.Value
 }
 
-// text reads a value for which empty means something else.
+// text is like value, for a value that may be absent but not empty.
 func (p *parser) text(at *source, n *zpl.Node) string {
 	if n.Value == "" {
 		p.failValue(p.line(n), emptyValue(n.Name))
@@ -123,7 +123,7 @@ func (p *parser) text(at *source, n *zpl.Node) string {
 	return p.value(at, n)
 }
 
-// path reads a path, or the URL of a keystore.
+// path is like value, for a path or the URL of a keystore.
 func (p *parser) path(at *source, n *zpl.Node) string {
 	p.childless(n)
 	l := p.line(n)
@@ -132,7 +132,7 @@ func (p *parser) path(at *source, n *zpl.Node) string {
 	return l.value
 }
 
-// on reads a switch: 1 or 0.
+// on returns the value of a switch: 1 or 0.
 func (p *parser) on(n *zpl.Node) bool {
 	if n.Value != "0" && n.Value != "1" {
 		p.failValue(p.line(n), fmt.Errorf("%w: %s: expected 1 or 0", errValue, n.Name))
@@ -140,7 +140,7 @@ func (p *parser) on(n *zpl.Node) bool {
 	return n.Value == "1"
 }
 
-// groups reads one name of a group or more, with commas between.
+// groups returns a list of groups, with commas between them.
 func (p *parser) groups(at *source, n *zpl.Node) (groups []string) {
 	p.childless(n)
 	for name := range strings.SplitSeq(n.Value, ",") {
@@ -316,8 +316,8 @@ func (p *parser) gssapi(at *source, n *zpl.Node) (principals []string) {
 	return principals
 }
 
-// beside returns a path in a file as one relative to the working directory, with the kind
-// of a keystore in front if there is one.
+// beside returns a path or the URL of a keystore, which is relative to a file, relative to
+// the working directory.
 func beside(file, text string) string {
 	kind, path, ok := strings.Cut(text, ":")
 	switch {
@@ -325,7 +325,7 @@ func beside(file, text string) string {
 		kind, path = "", text
 	case kind == "dir" || kind == "bolt" || kind == "file":
 		kind += ":"
-	default: // of something else than a path
+	default: // not a path
 		return text
 	}
 	if path == "" || filepath.IsAbs(path) {

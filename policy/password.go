@@ -18,7 +18,7 @@ var (
 	errWork     = fmt.Errorf("%w: hash parameters exceed the limit", errValue)
 )
 
-// Bounds of what a hash may ask for at every attempt.
+// Limits of the work that one comparison with a hash may take.
 const (
 	maxPasswordMemory = 1 << 20 // KiB
 	maxPasswordPasses = 16
@@ -26,27 +26,27 @@ const (
 	maxBcryptCost     = 16
 )
 
-// maxBcrypt is how many bytes of a password bcrypt compares.
+// maxBcrypt is the number of bytes of a password that bcrypt compares.
 const maxBcrypt = 72
 
-// password is what an account's password is compared with: one of these.
+// password is the hash of an account's password: one of these.
 type password struct {
 	argon2 *argon2Hash
 	bcrypt []byte
 }
 
-// argon2Hash is a hash by Argon2id (RFC 9106).
+// argon2Hash is an Argon2id hash (RFC 9106).
 type argon2Hash struct {
 	memory, passes uint32 // memory in KiB
 	lanes          uint8
 	salt, hash     []byte
 }
 
-// encoding is that of salts and hashes in text.
+// encoding encodes salts and hashes.
 var encoding = base64.RawStdEncoding.Strict()
 
-// HashPassword makes of a password what stands in a policy file: its hash by
-// Argon2id with the second recommended option of RFC 9106.
+// HashPassword returns the Argon2id hash of a password, as a policy has it: with the second
+// recommended parameters of RFC 9106 (64 MiB of memory, 3 passes) and a random salt.
 func HashPassword(text []byte) string {
 	h := argon2Hash{memory: 64 << 10, passes: 3, lanes: 4, salt: make([]byte, 16)}
 	rand.Read(h.salt)
@@ -54,7 +54,7 @@ func HashPassword(text []byte) string {
 	return h.String()
 }
 
-// String returns the hash in its usual form.
+// String returns the hash in its standard text form.
 func (h *argon2Hash) String() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
 		encoding.EncodeToString(h.salt), encoding.EncodeToString(h.hash))
@@ -64,7 +64,7 @@ func (h *argon2Hash) of(text []byte, size uint32) []byte {
 	return argon2.IDKey(text, h.salt, h.passes, h.memory, h.lanes, size)
 }
 
-// parsePassword reads a hash, or a password in clear.
+// parsePassword parses the hash of a password.
 func parsePassword(s string) (p password, err error) {
 	switch {
 	case strings.HasPrefix(s, "$argon2id$"):
@@ -86,7 +86,7 @@ func parsePassword(s string) (p password, err error) {
 	return p, err
 }
 
-// parseArgon2 reads a hash in the usual form of strings.
+// parseArgon2 parses an Argon2id hash.
 func parseArgon2(s string) (*argon2Hash, error) {
 	fields := strings.Split(s, "$")
 	h := new(argon2Hash)
@@ -112,20 +112,20 @@ func parseArgon2(s string) (*argon2Hash, error) {
 	return h, nil
 }
 
-// matches compares a password, in a time that doesn't depend on it.
+// matches reports whether a password has this hash, in constant time.
 func (p *password) matches(text []byte) bool {
 	switch {
 	case p.argon2 != nil:
 		return subtle.ConstantTimeCompare(p.argon2.of(text, uint32(len(p.argon2.hash))), p.argon2.hash) == 1
 	case p.bcrypt != nil:
-		// bcrypt reads 72 bytes, over and over, with a zero byte after each round.
+		// bcrypt repeats a password, each time with a zero byte after it, up to 72 bytes.
 		fits := len(text) <= maxBcrypt && bytes.IndexByte(text, 0) < 0
 		return bcrypt.CompareHashAndPassword(p.bcrypt, text[:min(len(text), maxBcrypt)]) == nil && fits
 	}
 	return false
 }
 
-// kind is what the work of a comparison depends on.
+// kind has the parameters on which the work of a comparison depends.
 type kind struct {
 	memory, passes uint32
 	lanes          uint8

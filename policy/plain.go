@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// remembered is how long a password that was right is known to be.
+	// remembered is how long a correct password is remembered.
 	remembered = time.Minute
-	// maxRemembered is how many passwords are known at a time.
+	// maxRemembered is the number of passwords that are remembered.
 	maxRemembered = 16 << 10
 )
 
-// plainRules decides about passwords.
+// plainRules decides which logins to admit.
 type plainRules struct {
 	rule     string
 	accounts map[string]*account
-	decoys   []password // one of each kind of hash
+	decoys   []password // one for each kind of hash
 	cache    *cache
-	patience time.Duration // how long a request waits for its turn
+	patience time.Duration // how long a request waits for a slot
 }
 
-// comparing has a slot for each comparison of the process that runs: each takes a
-// core, and memory.
+// comparing has a slot for each comparison that runs in the process: each takes a core, and
+// memory.
 var comparing = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// defaultPatience is how long services wait for an answer.
+// defaultPatience is how long services wait for a reply.
 const defaultPatience = 5 * time.Second
 
 func newPlainRules(s *plainSection) *plainRules {
@@ -65,8 +65,8 @@ func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time
 	return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule, UserID: a.userID, Identity: a.login, Metadata: a.metadata}
 }
 
-// compareInTurn compares when there is a slot. It gives up when nobody waits for the
-// answer any more; the error is then ctx's.
+// compareInTurn compares once there is a slot. It returns ctx's error when nothing waits for
+// the reply any longer.
 func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte) (matches bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
@@ -81,9 +81,9 @@ func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte)
 	return p.compare(a, text), nil
 }
 
-// compare reports whether a password is that of an account; nil is an unknown one.
-// To refuse takes the same work for every login: one comparison by each kind of hash
-// that the accounts have.
+// compare reports whether a password is that of an account, which is nil for an unknown
+// login. A refusal takes the same work for every login: one comparison with each kind of
+// hash that the accounts have.
 func (p *plainRules) compare(a *account, text []byte) bool {
 	for _, with := range p.comparisons(a) {
 		if with.matches(text) && a != nil && with == &a.password {
@@ -93,8 +93,8 @@ func (p *plainRules) compare(a *account, text []byte) bool {
 	return false
 }
 
-// comparisons are the passwords to compare with: the account's, and a decoy of each
-// other kind.
+// comparisons returns the hashes to compare with: the account's, and a decoy of each other
+// kind.
 func (p *plainRules) comparisons(a *account) []*password {
 	var all []*password
 	if a != nil {
@@ -108,9 +108,8 @@ func (p *plainRules) comparisons(a *account) []*password {
 	return all
 }
 
-// cache knows for a short time which passwords were right, so that clients that
-// all come back at once don't cost a hash each. It keeps a hash under a key of its
-// own, which is never written down.
+// cache remembers correct passwords for a short time, so that many clients can reconnect at
+// once without a slow hash each. It stores hashes that depend on a random key.
 type cache struct {
 	key [32]byte
 	mu  sync.Mutex
@@ -123,15 +122,15 @@ func newCache() *cache {
 	return c
 }
 
-// sum is what is kept of a user name and a password. It never leaves the process, so
-// a hash that begins with the key is enough.
+// sum returns the hash of a user name and a password. It never leaves the process, so a
+// plain hash that begins with the key is enough.
 func (c *cache) sum(login, text []byte) [sha256.Size]byte {
 	var room [len(c.key) + 8 + 2*maxLogin]byte
-	octets := append(room[:0], c.key[:]...)
-	octets = binary.BigEndian.AppendUint64(octets, uint64(len(login)))
-	octets = append(append(octets, login...), text...)
-	defer clear(octets)
-	return sha256.Sum256(octets)
+	data := append(room[:0], c.key[:]...)
+	data = binary.BigEndian.AppendUint64(data, uint64(len(login)))
+	data = append(append(data, login...), text...)
+	defer clear(data)
+	return sha256.Sum256(data)
 }
 
 func (c *cache) has(sum [sha256.Size]byte, now time.Time) bool {

@@ -147,7 +147,7 @@ func TestGuessesAtOnce(t *testing.T) {
 		}()
 	}
 	for range guesses - maxGuesses {
-		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "at a time") {
+		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusTryLater || !strings.Contains(reply.Text, "simultaneous") {
 			t.Errorf("%+v", reply)
 		}
 	}

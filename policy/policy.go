@@ -1,15 +1,9 @@
-// Package policy decides who may do what. A policy is a zap.Handler: what asks
-// it may be libzmq, our own connections or another process.
+// Package policy decides which clients may connect to ZeroMQ services. A [Policy] is a
+// zap.Handler: it decides for libzmq sockets, for package zmtp, and for other processes
+// through package zap/remote.
 //
-// [Default] is the policy for where none is written: CURVE clients whose
-// certificate is in the keystore, and no one else.
-//
-//	store, err := keystore.Open("dir:clients", log)
-//	…
-//	handler, err := policy.Default(store, policy.Options{Log: log})
-//
-// [Load] reads one from a file, which says for each domain who may connect. The
-// file is specified in docs/spec/policy.md:
+// [Rules] say for each ZAP domain which clients to admit. [Load] reads them from a file and
+// [Policy.Watch] applies its changes:
 //
 //	security
 //	    domain = payments
@@ -18,12 +12,22 @@
 //	        keystore = dir:clients
 //	        group = traders
 //
-// Nothing is allowed that no line allows. Every decision names the line that it
-// was taken by.
+// [New] takes the same rules from a program, and [Policy.Set] exchanges them:
 //
-// A key that was revoked in a keystore of the policy, or by an older revocation list
-// than the one that is there now, stays refused: a policy remembers it, in a file if
-// it has one.
+//	policy.Rules{{
+//		Name:  "payments",
+//		Allow: []string{"10.0.0.0/8"},
+//		Curve: &policy.Curve{Keystores: []string{"dir:clients"}, Groups: []string{"traders"}},
+//	}}
+//
+// [Default] is the policy without rules: it admits the CURVE clients of a keystore.
+//
+// A client that no rule admits is refused. Every decision names the rule that decided: file
+// and line. docs/spec/policy.md specifies the file and the decisions.
+//
+// A policy remembers revoked keys: a key that was revoked in one of its keystores, or by a
+// revocation list, stays refused although the record is lost or an older list takes the
+// place of the newer. With a state file this holds across restarts.
 package policy
 
 import (
@@ -35,21 +39,22 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Options say how a policy works. The zero value is good.
+// Options configure a policy.
 type Options struct {
-	// Log tells what is unwise, what changes and what goes wrong. A nil Log discards.
+	// Log receives warnings, changes of the policy and errors. A nil Log discards.
 	Log *slog.Logger
-	// State is the file in which the policy remembers the keys that were revoked and
-	// the newest revocation lists. It is made when there is something to remember.
-	// "" means FILE.state beside the file of a policy, and for the default policy
-	// the same as StateNone: memory only.
+	// State is the file in which the policy remembers revoked keys and the newest revocation
+	// lists. The policy creates it when there is something to remember. Empty means
+	// FILE.state beside a policy file, and StateNone for rules of a program.
 	State string
-	// ReadOnly is for tools that only ask: the state is read and not written.
+	// ReadOnly leaves the state file unchanged, for tools that only test a decision.
 	ReadOnly bool
 }
 
-// New returns a policy of rules. If they are wrong, the error lists every fault, with its
-// line in Rules.String, or in the file that they were parsed from.
+// New returns a policy with these rules, and opens the keystores that they name. If the
+// rules are invalid, the error lists every fault, with its line in the file that was parsed
+// or in the text that Rules.String returns: an errors.Join of *cert.SyntaxError. It wraps
+// ErrStateWrite if the state can't be written.
 func New(rules Rules, o Options) (*Policy, error) {
 	if o.State == "" {
 		o.State = StateNone
@@ -64,17 +69,18 @@ func New(rules Rules, o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Set exchanges the rules of a policy that New or Default made, as a whole or not at all.
+// Set replaces the rules of a policy from New or Default. On an error, which is like that of
+// New, nothing changes. It is also an error for a policy from Load.
 func (p *Policy) Set(rules Rules) error {
 	if p.file != "" {
-		return fmt.Errorf("policy: its rules are those of %s", p.file)
+		return fmt.Errorf("policy: loaded from %s: change the file instead", p.file)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.applyRulesLocked(rules)
 }
 
-// config checks rules of a program.
+// config checks the rules of a program.
 func (r Rules) config() (*config, error) {
 	c := &config{file: codeName, rules: r.located()}
 	var f findings
@@ -86,15 +92,16 @@ func (r Rules) config() (*config, error) {
 	return c, nil
 }
 
-// Default returns the policy for where no rules are: New of one section for all domains,
-// which admits the CURVE clients that a keystore has. Decisions cite "default policy", or
-// where the keystore has the certificate. The error is that of the state.
+// Default returns the policy without rules: New with one section for all domains, which
+// admits the CURVE clients of a keystore while their certificates are valid. The program
+// watches and closes the keystore. Decisions cite the place of a certificate, or "default
+// policy". The error is that of the state in o.
 func Default(store keystore.Reader, o Options) (*Policy, error) {
 	at := &source{head: line{file: "default policy"}}
 	return New(Rules{{Curve: &Curve{Readers: []keystore.Reader{store}, at: at}, at: at}}, o)
 }
 
-// refuse makes a refusal by a rule.
+// refuse returns a refusal by a rule.
 func refuse(reason, rule string) zap.Reply {
 	return zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule}
 }

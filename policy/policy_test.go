@@ -173,35 +173,3 @@ func BenchmarkDefault(b *testing.B) {
 		}
 	}
 }
-
-func Example() {
-	dir, err := os.MkdirTemp("", "clients")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	alice := cert.Generate("alice")
-	if err := alice.Save(filepath.Join(dir, "alice.key")); err != nil {
-		fmt.Println(err)
-		return
-	}
-	store, err := keystore.Open("dir:"+dir, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	handler, err := policy.Default(store, policy.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer handler.Close()
-	for _, key := range []curve.PublicKey{alice.Public, curve.GenerateKey().Public()} {
-		reply := handler.Handle(context.Background(), &zap.Request{Mechanism: zap.Curve, Credentials: [][]byte{key[:]}})
-		fmt.Println(reply.Status, reply.Text, reply.UserID)
-	}
-	// Output:
-	// 200 OK alice
-	// 400 unknown key
-}

@@ -357,13 +357,13 @@ func TestRevokedAsItsStoreLeaves(t *testing.T) {
 					t.Errorf("%s: alice is let in, or bob isn't", when)
 				}
 			}
-			if log.Count("leaves the policy") > 0 {
+			if log.Count("removed from the policy") > 0 {
 				t.Errorf("log:\n%s", log)
 			}
 			ztest.Must(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "away")))
 			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind+":one"))
 			ztest.Must(t, p.Reload())
-			if admits(p, "", alice) || !admits(p, "", bob) || log.Count("level=WARN", "leaves the policy", "two") != 1 {
+			if admits(p, "", alice) || !admits(p, "", bob) || log.Count("level=WARN", "removed from the policy", "two") != 1 {
 				t.Errorf("one that can't be read: log:\n%s", log)
 			}
 		})
@@ -395,7 +395,7 @@ func TestStateCantBeWritten(t *testing.T) {
 	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
 	revoke(t, clients, bob)
 	ztest.Wait(t, "both are refused", func() bool { return !admits(p, "", alice) && !admits(p, "", bob) })
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "can't be remembered") >= 1 })
+	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "writing the state failed") >= 1 })
 	if err := p.Reload(); err == nil {
 		t.Error("Reload says nothing of it")
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Rules say which clients to admit, for each ZAP domain (RFC 27). They are made by
-// [Parse] or by a program, and become a policy with [New]. The zero value refuses every
-// client, and New refuses it.
+// Rules say which clients to admit, for each ZAP domain (RFC 27). [Parse] reads them from
+// text; a program can also write them as a literal. [New] returns a policy with them, and
+// keeps a copy. Empty rules are an error there.
 //
 // Plain data: don't change it while it is in use.
 type Rules []Domain
 
-// A Domain says which clients to admit to the services of one domain. Each mechanism is
-// refused unless its field is set.
+// A Domain says which clients to admit to the services of one domain. It refuses each
+// mechanism whose field is not set.
 type Domain struct {
 	// Name is the domain. Empty means every domain that has none of its own.
 	Name string
@@ -51,7 +51,7 @@ type Account struct {
 	Metadata zap.Metadata
 
 	at  *source
-	off bool // in a section that is switched off: it is checked, and not used
+	off bool // switched off: it is checked, but not used
 }
 
 // Curve says which clients to admit by CURVE: those that a keystore has, if they are in
@@ -73,21 +73,22 @@ type Curve struct {
 	Any bool
 
 	at  *source
-	off bool // as of an Account
+	off bool // switched off: it is checked, but not used
 }
 
-// codeName is the name of the file that rules of a program would be in.
+// codeName is the name that decisions cite in place of a file, for rules of a program.
 const codeName = "rules"
 
-// String returns the rules as the text of a policy file, which Parse reads as the same
-// rules. Decisions by rules of a program cite its lines, as rules:4.
+// String returns the rules as the text of a policy file. Parse reads the same rules from it,
+// but for Readers, which are comments. Decisions by rules of a program cite its lines, such
+// as rules:4.
 func (r Rules) String() string {
 	text, _ := r.write(codeName)
 	return text
 }
 
-// located returns a deep copy in which each part knows where it is written. Those of a
-// program are where String writes them.
+// located returns a deep copy in which each part has its line: that of the parsed file, or
+// that in the text that String returns.
 func (r Rules) located() Rules {
 	_, written := r.write(codeName)
 	for i := range written {
@@ -114,7 +115,7 @@ func (r Rules) located() Rules {
 	return written
 }
 
-// inUse returns the rules without what is switched off.
+// inUse removes what is switched off.
 func (r Rules) inUse() Rules {
 	for i := range r {
 		d := &r[i]
@@ -126,8 +127,8 @@ func (r Rules) inUse() Rules {
 	return r
 }
 
-// isUserID reports whether a name can be sent as a user id (RFC 27: at most 255 bytes of
-// ASCII).
+// isUserID reports whether a reply can carry a name as a user id (RFC 27): at most 255 bytes
+// of printable ASCII.
 func isUserID(name string) bool {
 	return len(name) <= maxText && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -115,10 +115,10 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{{}, {}}, `2:1: duplicate section security for domain "*"`},
 		{policy.Rules{{Name: "zauth", Anonymous: true}}, "1:1: invalid value: domain zauth"},
 		{policy.Rules{{Name: "zauth", Curve: &policy.Curve{Any: true}}}, "1:1: invalid value: domain zauth"},
-		{policy.Rules{{Allow: []string{"10.0.0.0/8", "nowhere"}}}, "3:14: invalid value: allow: expected an address or network"},
-		{policy.Rules{{Deny: []string{"fe80::1%eth0"}}}, "2:13: invalid value: deny: an address can't be bound to an interface"},
-		{policy.Rules{{Failures: -1}}, "2:17: invalid value: failures: expected a number"},
-		{policy.Rules{{UserID: "login"}}, "2:16: invalid value: user-id: expected name or key"},
+		{policy.Rules{{Allow: []string{"10.0.0.0/8", "nowhere"}}}, "3:13: invalid value: allow: expected an address or network"},
+		{policy.Rules{{Deny: []string{"fe80::1%eth0"}}}, "2:13: invalid value: deny: an address cannot have a zone"},
+		{policy.Rules{{Failures: -1}}, "2:16: invalid value: failures: expected a number"},
+		{policy.Rules{{UserID: "login"}}, "2:15: invalid value: user-id: expected name or key"},
 		{policy.Rules{{Principals: []string{""}}}, "3:22: invalid value: principal is empty"},
 		{policy.Rules{account(func(a *policy.Account) { a.Login = "" })}, "3:9: account: missing login"},
 		{policy.Rules{account(func(a *policy.Account) { a.Hash = "" })}, "3:9: account: missing password"},
@@ -135,10 +135,10 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{byCurve(policy.Curve{Any: true, Groups: []string{"x"}})}, "2:5: any = 1 admits every key"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Revocations: []string{"x"}})}, "2:5: revoked needs authority"},
 		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"x"}, Authorities: []cert.AuthorityKey{published}})}, "4:22: invalid value: authority: a test key"},
-		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"dir:" + filepath.Join(dir, "missing")}})}, "3:21: "},
-		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"etcd:x"}})}, "3:21: "},
-		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"mem:"}, Authorities: []cert.AuthorityKey{sound}, Revocations: []string{filepath.Join(dir, "missing")}})}, "5:20: "},
-		{policy.Rules{{Failures: -1}, {Name: "b", Deny: []string{"x"}}}, "2:17: invalid value: failures: expected a number from 0 on\nFILE:5:13: invalid value: deny"},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"dir:" + filepath.Join(dir, "missing")}})}, "3:20: "},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"etcd:x"}})}, "3:20: "},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"mem:"}, Authorities: []cert.AuthorityKey{sound}, Revocations: []string{filepath.Join(dir, "missing")}})}, "5:19: "},
+		{policy.Rules{{Failures: -1}, {Name: "b", Deny: []string{"x"}}}, "2:16: invalid value: failures: expected a number from 0 on\nFILE:5:12: invalid value: deny"},
 	} {
 		_, err := policy.New(tt.rules, policy.Options{})
 		if err == nil {
@@ -172,7 +172,7 @@ func TestUnwritable(t *testing.T) {
 		{policy.Domain{Curve: &policy.Curve{Keystores: []string{"dir:a\x00"}}}, "rules:3:21: invalid value: keystore: control character"},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a\" #' #", Hash: argon2Of}}}, "rules:4:22: invalid value: login: "},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Groups: []string{"a,b"}}}}, `rules:6:22: invalid value: group: "a,b": expected a name without commas`},
-		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: "secret"}}}, "rules:5:25: unknown password hash"},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: "secret"}}}, "rules:5:24: unknown password hash"},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Metadata: zap.Metadata{{Name: "x", Value: "\t"}}}}}, "rules:7:22: invalid value: x: control character"},
 		{policy.Domain{Curve: &policy.Curve{Readers: []keystore.Reader{nil}}}, "rules:3:9: nil keystore"},
 	} {

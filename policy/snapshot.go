@@ -12,9 +12,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// config is a policy that has been checked, and no file of which is open yet.
+// config is a policy that has been checked, before its keystores and lists are opened.
 type config struct {
-	file     string // or what rules of a program are called
+	file     string // or codeName
 	rules    Rules
 	sections []*section
 	warnings []warning
@@ -23,29 +23,28 @@ type config struct {
 	sum      [sha256.Size]byte // of the text
 }
 
-// snapshot is a policy as it is in force: nothing in it changes but the stores.
+// snapshot is one version of a policy. Only the content of its stores changes.
 type snapshot struct {
 	file    string
-	domains map[string]*domain // "*" is every other one
+	domains map[string]*domain // by name, or others
 	stores  []keystore.Store   // of all domains
 	lists   []listRule         // of all domains
 	limiter *limiter
 }
 
-// domain is what is said of one.
+// domain is the section of a domain, ready to decide.
 type domain struct {
 	*section
-	limit int // failures of an address in a minute; 0 is no limit
+	limit int // failures of an address in a minute; 0 for no limit
 	plain *plainRules
 	curve *curveRules
 }
 
-// plainFailures is how many wrong passwords an address has in a minute where
-// nothing is said.
+// plainFailures is the default number of wrong passwords that an address has in a minute.
 const plainFailures = 60
 
-// newSnapshot makes a configuration one that can be in force. open opens a
-// keystore. The error is Errors.
+// newSnapshot opens the keystores and revocation lists of a policy. The error lists every
+// fault.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
 	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
 	var f findings
@@ -128,12 +127,12 @@ func (s *snapshot) use(c *curveRules, r storeRule) {
 	}
 }
 
-// without is what of a list isn't meant.
-func without[T any](all []T, isMeant func(T) bool) []T {
-	return slices.DeleteFunc(slices.Clone(all), isMeant)
+// without returns the elements of all for which is returns false.
+func without[T any](all []T, is func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), is)
 }
 
-// loadList reads a revocation list of one of these authorities, once it is still.
+// loadList reads a revocation list of one of these authorities, unless it is being written.
 func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, error) {
 	text, stamp, err := follow.ReadStill(path, cert.MaxRevocationList)
 	if err != nil {
@@ -148,7 +147,7 @@ func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, er
 	return listRule{list: list, path: path, stamp: stamp}, err
 }
 
-// sum tells policies apart: by their text, of which sum is the hash, and by their lists.
+// sum returns a hash of the policy, whose text has the hash sum, and of its lists.
 func (s *snapshot) sum(sum [sha256.Size]byte) [sha256.Size]byte {
 	for _, l := range s.lists {
 		sum = sha256.Sum256(append(sum[:], l.list.Signature[:]...))
@@ -156,7 +155,7 @@ func (s *snapshot) sum(sum [sha256.Size]byte) [sha256.Size]byte {
 	return sum
 }
 
-// revocationLists are those of all domains.
+// revocationLists returns the lists of all domains.
 func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
 	for _, l := range s.lists {
 		lists = append(lists, l.list)
@@ -164,11 +163,11 @@ func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
 	return lists
 }
 
-// summary is what a policy in force consists of.
+// summary has what is logged of a policy.
 type summary struct {
 	domains, mechanisms  []string
 	identities, accounts int
-	open                 []warning // domains that admit every client
+	open                 []warning // of domains that admit every client
 }
 
 func (s *snapshot) summary() (sum summary) {

@@ -6,8 +6,7 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// A source says where a part of the rules is written: a section, or something in one with
-// lines of its own.
+// A source has the lines of a part of the rules: of a Domain, an Account or a Curve.
 type source struct {
 	head  line
 	lines map[string][]line // by the name of the property
@@ -20,7 +19,7 @@ type line struct {
 	value                       string
 }
 
-// note adds a line.
+// note records a line.
 func (s *source) note(name string, l line) {
 	if s.lines == nil {
 		s.lines = map[string][]line{}
@@ -28,7 +27,7 @@ func (s *source) note(name string, l line) {
 	s.lines[name] = append(s.lines[name], l)
 }
 
-// first returns the line of a property that is there once, or the head.
+// first returns the line of a property that can be there once, or else the head.
 func (s *source) first(name string) line {
 	if all := s.lines[name]; len(all) > 0 {
 		return all[0]
@@ -36,8 +35,8 @@ func (s *source) first(name string) line {
 	return s.head
 }
 
-// find returns the line of a property's i-th value, or the head: the program may have
-// changed the rules since they were parsed.
+// find returns the line of a property's i-th value. It returns the head if there is none, as
+// in rules that a program has changed since it parsed them.
 func (s *source) find(name string, i int, value string) line {
 	all := s.lines[name]
 	if i < len(all) && all[i].value == value {
@@ -51,7 +50,7 @@ func (s *source) find(name string, i int, value string) line {
 	return s.head
 }
 
-// rule is how decisions cite the line.
+// rule returns the line as decisions cite it: file:line.
 func (l line) rule() string {
 	if l.number == 0 {
 		return l.file

@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/internal/modes"
 )
 
-// unwise returns what works in a policy and is probably not meant: groups that nobody
-// is in, lists that end soon, files that other users can change.
+// unwise returns warnings of what works but is probably not meant: groups without members,
+// lists that expire soon, files that other users can change.
 func (s *snapshot) unwise(c *config, now time.Time) []warning {
 	warnings := s.emptyGroups()
 	for rule, end := range s.listEnds(now) {
@@ -29,7 +29,7 @@ func (s *snapshot) unwise(c *config, now time.Time) []warning {
 	return warnings
 }
 
-// lostRevocations warns of lists that lack what an older one of their authority had.
+// lostRevocations warns of lists that lack revocations of an older one.
 func (s *snapshot) lostRevocations() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil {
@@ -38,15 +38,15 @@ func (s *snapshot) lostRevocations() (warnings []warning) {
 		seen := d.curve.memory.current.Load().Lists
 		for _, l := range d.curve.lists {
 			if n := seen[l.list.Authority].lost(l.list); n > 0 {
-				warnings = append(warnings, warning{l.rule, fmt.Sprintf("the revocation list lacks %d that an older one of its authority had: they stay refused here, and not elsewhere: add them to the list with \"zcert revoke\"", n)})
+				warnings = append(warnings, warning{l.rule, fmt.Sprintf("the revocation list lacks %d that an older one of its authority had: only this policy still refuses them; add them to the list with \"zcert revoke\"", n)})
 			}
 		}
 	}
 	return warnings
 }
 
-// emptyGroups warns of groups that nobody is in, and of those whose names differ by
-// case alone.
+// emptyGroups warns of groups without members, and of groups whose names differ only in
+// case.
 func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil || len(d.curve.groups) == 0 || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
@@ -56,12 +56,12 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 		d.curve.addGroups(known)
 		for _, group := range d.curve.groups {
 			if !known[group] {
-				warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("nobody is in group %s%s", group, similar(group, known))})
+				warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("no identity is in group %s%s", group, similar(group, known))})
 				continue
 			}
 			for other := range known {
 				if other != group && strings.EqualFold(other, group) {
-					warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("group %s isn't group %s, which differs by case alone", group, other)})
+					warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("group %s is not group %s: their names differ in case", group, other)})
 				}
 			}
 		}
@@ -69,9 +69,12 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 	return warnings
 }
 
-// addGroups adds to known the groups that have identities in them.
+// addGroups adds to known the groups that have identities in the domain's keystores.
 func (c *curveRules) addGroups(known map[string]bool) {
 	for _, r := range c.stores {
+		if r.store == nil {
+			continue
+		}
 		for id := range r.store.All() {
 			for _, certificate := range append([]*cert.Certificate{id.Certificate}, id.Others...) {
 				for _, g := range c.granted(id, certificate).groups {
@@ -93,7 +96,7 @@ func (s *snapshot) countGroups() int {
 	return len(known)
 }
 
-// similar asks whether another group is meant.
+// similar returns a hint at a group with a similar name, or "".
 func similar(group string, known map[string]bool) string {
 	if len(known) == 0 {
 		return ""
@@ -108,8 +111,9 @@ func similar(group string, known map[string]bool) string {
 	return fmt.Sprintf(": did you mean %s?", nearest)
 }
 
-// Exposed returns how other users can change a policy file, or the keystores and lists
-// that it names, or read passwords in it. The error is that of Check.
+// Exposed returns how other users can change a policy file, its state, or the keystores and
+// revocation lists that it names, or can read unhashed passwords in it. The error is that of
+// Check.
 func Exposed(file string) ([]string, error) {
 	c, _, err := readFile(file)
 	if err != nil {
@@ -145,5 +149,5 @@ func (c *config) exposed() (warnings []string) {
 	return warnings
 }
 
-// HasDomain reports whether the policy in force has a section of its own for a domain.
+// HasDomain reports whether the policy has a section for this domain.
 func (p *Policy) HasDomain(name string) bool { return p.current.Load().domains[name] != nil }

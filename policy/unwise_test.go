@@ -39,17 +39,17 @@ func TestEmptyGroups(t *testing.T) {
 	const head = "security\n    curve = 1\n        keystore = dir:clients\n"
 	for groups, want := range map[string][]string{
 		"        group = traders\n":                nil,
-		"        group = tradres\n":                {"policy.zpl:2: nobody is in group tradres: did you mean traders?"},
-		"        group = Traders\n":                {"policy.zpl:2: nobody is in group Traders: did you mean traders?"},
-		"        group = guests\n":                 {"policy.zpl:2: group guests isn't group Guests, which differs by case alone"},
-		"        group = \"traders, operators\"\n": {"policy.zpl:2: nobody is in group operators"},
+		"        group = tradres\n":                {"policy.zpl:2: no identity is in group tradres: did you mean traders?"},
+		"        group = Traders\n":                {"policy.zpl:2: no identity is in group Traders: did you mean traders?"},
+		"        group = guests\n":                 {"policy.zpl:2: group guests is not group Guests: their names differ in case"},
+		"        group = \"traders, operators\"\n": {"policy.zpl:2: no identity is in group operators"},
 	} {
 		if diff := cmp.Diff(want, warningsOf(t, s.Dir, head+groups)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", groups, diff)
 		}
 	}
 	_, log := load(t, s.Dir, head+"        group = tradres\n")
-	if log.Count("level=WARN", "nobody is in group tradres: did you mean traders?") != 1 {
+	if log.Count("level=WARN", "no identity is in group tradres: did you mean traders?") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// Watch follows the file, its revocation lists and its keystores until ctx is done. It
-// first reads what has changed since Load. A change that is wrong is in the log,
-// changes nothing, and is tried again. Run it once at a time.
+// Watch watches the policy file, its revocation lists and its keystores until ctx is done,
+// and applies their changes. A change that is invalid is logged, changes nothing and is
+// tried again. The error is nil. Call it once at a time.
 func (p *Policy) Watch(ctx context.Context) error {
 	var followers sync.WaitGroup
 	defer followers.Wait()
@@ -49,21 +49,21 @@ func (p *Policy) Watch(ctx context.Context) error {
 	return nil
 }
 
-// tellBusy is how long a file may be being written without a word.
+// tellBusy is how long a file may be open for writing before that is logged.
 const tellBusy = 10 * time.Second
 
-// watch is what Watch knows.
+// watch is the state of a Watch.
 type watch struct {
 	*Policy
-	looked      time.Time                 // when it was looked last
+	looked      time.Time                 // when the files were last checked
 	generations map[keystore.Store]uint64 // of the revocations in each keystore
-	failed      string                    // why the last change couldn't be put in force
+	failed      string                    // why the last change couldn't be applied
 	forgetful   string                    // why the state couldn't be written
 	busy        time.Time                 // since when a file is being written; zero if none is
-	toldBusy    bool                      // that it takes long
+	toldBusy    bool                      // that takes long, and was logged
 }
 
-// look puts in force what has changed.
+// look applies what has changed.
 func (w *watch) look(now time.Time) (next follow.Next) {
 	next = w.lookAtFiles(now)
 	generations := map[keystore.Store]uint64{}
@@ -73,7 +73,7 @@ func (w *watch) look(now time.Time) (next follow.Next) {
 	if !maps.Equal(generations, w.generations) || !w.memory.isSaved() {
 		err := w.learn()
 		if err != nil && err.Error() != w.forgetful {
-			w.log.Error("what was revoked can't be remembered: a restart would forget it", "err", err)
+			w.log.Error("writing the state failed: a restart would forget which keys were revoked", "err", err)
 		}
 		w.generations, w.forgetful = generations, ""
 		if err != nil {
@@ -84,8 +84,8 @@ func (w *watch) look(now time.Time) (next follow.Next) {
 	return next
 }
 
-// lookAtFiles reads the file and its revocation lists again, if one of them may have
-// changed or a list has ended since.
+// lookAtFiles reloads the file and its revocation lists, if one of them may have changed or
+// a list has expired.
 func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	s := w.current.Load()
 	w.mu.Lock()
@@ -115,7 +115,7 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 				w.busy = now
 			case !w.toldBusy && now.Sub(w.busy) >= tellBusy:
 				w.toldBusy = true
-				w.log.Warn("a file has been open for writing for long: what was in force stays", "file", path)
+				w.log.Warn("file is still open for writing: keeping the previous policy", "file", path)
 			}
 			return next
 		}
@@ -131,8 +131,8 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	return next
 }
 
-// dirsOf are the directories whose changes matter for a file: its own, and if it is a
-// link that of what it links to.
+// dirsOf returns the directories to watch for a file: its own, and that of its target if it
+// is a link.
 func dirsOf(path string) []string {
 	dirs := []string{filepath.Dir(path)}
 	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != dirs[0] {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,14 +10,14 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// writer writes rules as a policy file, and notes where.
+// writer writes rules as a policy file and records their lines.
 type writer struct {
 	file  string
 	lines int
 	text  strings.Builder
 }
 
-// write returns the rules as text, and a copy that says where each part is in it.
+// write returns the rules as text, and a copy with the lines in that text.
 func (r Rules) write(file string) (text string, written Rules) {
 	w := writer{file: file}
 	for _, d := range r {
@@ -101,15 +102,18 @@ func (w *writer) property(at *source, depth int, name, value string) {
 	at.note(name, w.value(depth, name, value))
 }
 
-// value writes a line with a value. One that ZPL can't hold is written with escapes:
-// compile refuses it.
+// value writes a line with a value. It escapes a value that ZPL can't hold, which compile
+// refuses.
 func (w *writer) value(depth int, name, value string) line {
 	quoted, err := quote(value)
 	if err != nil {
 		quoted = strconv.QuoteToASCII(value)
 	}
 	l := w.line(depth, name+" = "+quoted)
-	l.value, l.valueColumn = value, l.column+len(name)+len(` = "`)
+	l.value, l.valueColumn = value, l.column+len(name)+len(" = ")
+	if quoted != value {
+		l.valueColumn++
+	}
 	return l
 }
 
@@ -120,8 +124,14 @@ func (w *writer) line(depth int, text string) line {
 	return line{file: w.file, number: w.lines, column: 1 + depth*len(indent)}
 }
 
-// quote returns a value in quotes, from which ZPL reads it.
+// bare matches values that need no quotes.
+var bare = regexp.MustCompile(`^[A-Za-z0-9_./:@-]+$`)
+
+// quote returns a value as ZPL reads it, in quotes if it needs them.
 func quote(value string) (string, error) {
+	if bare.MatchString(value) {
+		return value, nil
+	}
 	err := zpl.CheckValue(value)
 	if err == nil && !strings.Contains(value, `"`) {
 		return `"` + value + `"`, nil
@@ -129,7 +139,7 @@ func quote(value string) (string, error) {
 	if err == nil {
 		return "'" + value + "'", nil
 	}
-	// With both kinds of quotes in it, it can be read in many cases.
+	// ZPL reads many values with both kinds of quotes.
 	for _, q := range []string{`"`, "'"} {
 		quoted := q + value + q
 		if root, _, parseErr := zpl.Parse([]byte("value = " + quoted)); parseErr == nil && len(root.Children) == 1 && root.Children[0].Value == value {
