@@ -177,7 +177,7 @@ func TestBadInput(t *testing.T) {
 	if _, reply, err := zap.ParseReply(frames); err != nil || reply.Status != zap.StatusError {
 		t.Errorf("a malformed request is answered %+v, %v", reply, err)
 	}
-	z.waitFor(t, "bad request", "peer="+nc.LocalAddr().String())
+	z.waitFor(t, "malformed ZAP request", "peer="+nc.LocalAddr().String())
 	good("a malformed request")
 
 	// Peers by hand: one announces 2^63-1 octets after its handshake, the others

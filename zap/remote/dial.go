@@ -20,30 +20,30 @@ const (
 	overtake = 300 * time.Millisecond
 )
 
-// Pauses before the next attempt to connect to the same server; see also pause.
+// Pauses before the next attempt to connect to the same server. See also target.pause.
 const (
 	minPause = 50 * time.Millisecond // after the first failure
 	maxPause = 200 * time.Millisecond
-	// refusedPause is for one that has refused us. RFC 26 forbids a client to return
-	// with the same credentials at all; but an operator may admit it later, and it
-	// should then work without a restart.
+	// refusedPause is for a server that has refused the handler. RFC 26 forbids a client
+	// to return with the same credentials. But an operator may admit it later, and then
+	// it should work without a restart.
 	refusedPause = 5 * time.Second
 	// maxLostPause bounds the pauses between connections that are lost one after
 	// another without an answer.
 	maxLostPause = 5 * time.Second
 )
 
-// target is a server that may be asked. Only Handler.run uses it.
+// target is a server that can be asked. Only Handler.run uses it.
 type target struct {
 	endpoint string
-	turn     int           // its place among Handler.targets
-	ready    time.Time     // when it may be tried again
-	failing  time.Duration // the pause after the last attempt that failed
-	losing   time.Duration // the pause after the last connection that was lost without an answer
-	down     bool          // has been told
+	turn     int           // its index in Handler.targets
+	ready    time.Time     // when it can be tried again
+	failing  time.Duration // the pause after the last failed attempt
+	losing   time.Duration // the pause after the last connection that was lost without a reply
+	down     bool          // the log says so
 }
 
-// failed sees to the pause after an attempt to connect.
+// failed sets the pause after an attempt to connect.
 func (t *target) failed(err error) {
 	var refused *zmtp.RefusedError
 	if errors.As(err, &refused) {
@@ -54,9 +54,8 @@ func (t *target) failed(err error) {
 	t.pause(t.failing)
 }
 
-// lost sees to the pause after a connection. Those that are lost one after another,
-// each with requests and without a reply, make it grow: perhaps the server ends because
-// of what it is asked.
+// lost sets the pause after a connection. It grows with each connection that is lost
+// after a request and without a reply: the request may be what ends the server.
 func (t *target) lost(asked, answered bool) {
 	t.failing = 0
 	if answered {
@@ -67,20 +66,20 @@ func (t *target) lost(asked, answered bool) {
 	t.pause(max(minPause, t.losing))
 }
 
-// pause lets the next attempt wait, for up to half as long again: those who have lost
-// the same server don't all come back at the same time.
+// pause sets a pause of d to 1.5 times d, so that handlers that have lost the same server
+// do not all return at the same time.
 func (t *target) pause(d time.Duration) { t.ready = time.Now().Add(d + rand.N(d/2)) }
 
-// attempt is how an attempt to connect has ended.
+// attempt is the result of an attempt to connect.
 type attempt struct {
 	target *target
 	conn   *zmtp.Conn
 	err    error
 }
 
-// dial connects to one of the servers. They are tried in turn, beginning with that of
-// number first, until there is a connection: each as soon as it is ready and the one
-// before has failed, or has taken too long. It returns nil when ctx is done.
+// dial connects to one of the servers. It tries them in turn, beginning with the one of
+// index first, until there is a connection. It tries each one when its pause is over and
+// the one before has failed or has taken too long. It returns nil when ctx is done.
 func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 	attempts, cancel := context.WithCancel(ctx)
 	ended := make(chan attempt, len(h.targets))
@@ -95,7 +94,7 @@ func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 			}
 		}
 	}()
-	var alone time.Time // until when those that are being tried are left alone
+	var alone time.Time // until then no other server is tried
 	for {
 		next := h.nextTarget(first, trying)
 		var start <-chan time.Time
@@ -118,7 +117,7 @@ func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 			delete(trying, a.target)
 			if a.err == nil {
 				for other := range trying {
-					h.tellDown(other, fmt.Errorf("no connection after %v, and another server is there", overtake))
+					h.tellDown(other, fmt.Errorf("no connection after %v, and another server has answered", overtake))
 				}
 				h.tellUp(a.target)
 				return a.target, a.conn
@@ -135,8 +134,8 @@ func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 	}
 }
 
-// nextTarget returns the next server in turn that is ready, or else that which is
-// ready first; nil if all are being tried.
+// nextTarget returns the next server in turn whose pause is over. If there is none, it
+// returns the one whose pause ends first, or nil if all are being tried.
 func (h *Handler) nextTarget(first int, trying map[*target]bool) (next *target) {
 	now := time.Now()
 	for i := range h.targets {
@@ -162,7 +161,7 @@ func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.link.Mechanism != zap.Curve { // which proves who the server is
+	if h.link.Mechanism != zap.Curve { // CURVE proves who the server is
 		if err := checkServer(nc, t.endpoint); err != nil {
 			nc.Close()
 			return nil, err
@@ -171,21 +170,21 @@ func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	return zmtp.Client(ctx, nc, h.link)
 }
 
-// tellDown tells that a server can't be asked, once until it can.
+// tellDown logs that a server cannot be asked, once until it can be.
 func (h *Handler) tellDown(t *target, err error) {
 	if t.down {
 		return
 	}
 	t.down, h.down = true, true
-	h.log.Tell(slog.LevelWarn, "no connection: trying again", t.endpoint, err.Error(),
+	h.log.Tell(slog.LevelWarn, "ZAP server unreachable: retrying", t.endpoint, err.Error(),
 		slog.String("endpoint", t.endpoint), slog.Any("err", err))
 }
 
-// tellUp tells that there is a server to ask again.
+// tellUp logs that there is a server to ask again.
 func (h *Handler) tellUp(t *target) {
 	t.failing, t.down = 0, false
 	if h.down {
-		h.log.Tell(slog.LevelInfo, "connected again", t.endpoint, "", slog.String("endpoint", t.endpoint))
+		h.log.Tell(slog.LevelInfo, "reconnected to the ZAP server", t.endpoint, "", slog.String("endpoint", t.endpoint))
 	}
 	h.down = false
 }

@@ -67,7 +67,7 @@ func TestFailover(t *testing.T) {
 		"nobody there":      {stale, "refused"},
 		"no socket":         {remotetest.Endpoint(t), "no such file"},
 		"closes":            {brokenServer(t, func(net.Conn) {}), "handshake"},
-		"silent":            {brokenServer(t, silent), "no connection after 300ms, and another server is there"},
+		"silent":            {brokenServer(t, silent), "no connection after 300ms, and another server has answered"},
 		"another mechanism": {refusing, "mechanism"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestFailover(t *testing.T) {
 					t.Errorf("got %+v", got)
 				}
 			}
-			if log.Count("no connection: trying again", tt.broken, tt.why) != 1 || log.Count("connected again", good) != 1 {
+			if log.Count("ZAP server unreachable: retrying", tt.broken, tt.why) != 1 || log.Count("reconnected to the ZAP server", good) != 1 {
 				t.Errorf("log:\n%s", log)
 			}
 		})
@@ -99,7 +99,7 @@ func TestServerCloses(t *testing.T) {
 	})
 	remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, endpoint)
 	ztest.Wait(t, "a line of the log", func() bool {
-		return log.Count("no connection: trying again", endpoint, "the server has closed the connection") == 1
+		return log.Count("ZAP server unreachable: retrying", endpoint, "the server has closed the connection") == 1
 	})
 }
 
@@ -183,7 +183,7 @@ func TestFailoverFromFrozen(t *testing.T) {
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("answered after %v", took)
 	}
-	if log.Count("no connection: trying again", proxy.endpoint, "peer is silent") != 1 {
+	if log.Count("ZAP server unreachable: retrying", proxy.endpoint, "peer is silent") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }
@@ -222,7 +222,7 @@ func TestSentTwice(t *testing.T) {
 				}))
 			}
 			client := remotetest.NewHandler(t, remote.Options{Wait: 10 * ztest.Patience}, endpoints...)
-			if got := client.Handle(ctx, login("mallory")); got.Status != zap.StatusTryLater || got.Text != "the connection was lost twice before an answer" {
+			if got := client.Handle(ctx, login("mallory")); got.Status != zap.StatusTryLater || got.Text != "the connection was lost twice before a reply" {
 				t.Errorf("got %+v", got)
 			}
 			if asked.Load() != 2 {
@@ -296,7 +296,7 @@ func TestSilentServer(t *testing.T) {
 	if took := time.Since(start); took > 25*time.Second { // the handshake would have 30
 		t.Errorf("the attempt took %v", took)
 	}
-	ztest.Wait(t, "it is told", func() bool { return log.Count("no connection: trying again", endpoint) == 1 })
+	ztest.Wait(t, "it is told", func() bool { return log.Count("ZAP server unreachable: retrying", endpoint) == 1 })
 }
 
 // TestCallerWipes: a caller may change its request when Handle has returned. The race

@@ -43,7 +43,7 @@ func TestHandlerPanics(t *testing.T) {
 			if got := client.Handle(ztest.Context(t), login("alice")); got.Status != zap.StatusOK {
 				t.Errorf("afterwards: %+v", got)
 			}
-			if log.Count("level=ERROR", "the handler failed", "out of luck") != 1 || strings.Contains(log.String(), "secret") {
+			if log.Count("level=ERROR", "the ZAP handler failed", "out of luck") != 1 || strings.Contains(log.String(), "secret") {
 				t.Errorf("log:\n%s", &log)
 			}
 		})
@@ -113,8 +113,8 @@ func TestBadReply(t *testing.T) {
 	}
 	ztest.Must(t, client.Close(), ztest.Receive(t, "the server ends", served))
 	for _, words := range [][]string{
-		{"bad reply", "text is not"}, {"bad reply", "metadata named User-Id"},
-		{"reply to an unknown request", "id=00000000000003e7"}, {"reply to an unknown request again", "count=1"},
+		{"malformed ZAP reply", "text is not"}, {"malformed ZAP reply", "metadata named User-Id"},
+		{"ZAP reply to an unknown request", "no request has the id 00000000000003e7"}, {"ZAP reply to an unknown request again", "count=1"},
 	} {
 		if log.Count(words...) != 1 {
 			t.Errorf("not one line with %q:\n%s", words, &log)

@@ -149,7 +149,7 @@ func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	case <-h.closing:
 		return tryLater("the handler is closed")
 	case <-ctx.Done():
-		return tryLater("no answer in time")
+		return tryLater("no reply in time")
 	}
 }
 

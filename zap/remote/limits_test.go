@@ -91,7 +91,7 @@ func TestBusy(t *testing.T) {
 	conn := peerOf(t, endpoint, "DEALER")
 	queue(t, conn, "login", login("alice"), maxPeerDecisions+10)
 	for range 10 {
-		if id, reply := receive(t, conn); id != "login" || reply.Status != zap.StatusTryLater || reply.Text != "too many requests under way" {
+		if id, reply := receive(t, conn); id != "login" || reply.Status != zap.StatusTryLater || reply.Text != "too many requests in progress" {
 			t.Errorf("beyond the bound: %q got %+v", id, reply)
 		}
 	}
@@ -102,7 +102,7 @@ func TestBusy(t *testing.T) {
 	before := h.calls.Load()
 	queue(t, peerOf(t, endpoint, "DEALER"), "login", login("bob"), 1)
 	ztest.Wait(t, "another connection's decision begins", func() bool { return h.calls.Load() > before })
-	if n := log.Count("client told to try later", "too many requests under way"); n != 1 {
+	if n := log.Count("client told to try later", "too many requests in progress"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
@@ -186,7 +186,7 @@ func TestPeersBounded(t *testing.T) {
 	}
 }
 
-// TestAllBusy: a connection beyond the bound is closed if requests are under way on all
+// TestAllBusy: a connection beyond the bound is closed if requests are in progress on all
 // others, which stay.
 // Not in parallel: it takes all places of the process.
 func TestAllBusy(t *testing.T) {
@@ -205,7 +205,7 @@ func TestAllBusy(t *testing.T) {
 	if _, reply := receive(t, busy); reply.Status != zap.StatusOK {
 		t.Errorf("got %+v", reply)
 	}
-	if n := log.Count("connection closed", "1024 connections are open, and requests are under way on all"); n != 1 {
+	if n := log.Count("connection closed", "1024 connections are open, and requests are in progress on all"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
@@ -270,7 +270,7 @@ func TestMalformedInARow(t *testing.T) {
 			queue(t, good, "2", login("alice"), 1)
 			receive(t, good)
 			stop()
-			if n := log.Count("bad request"); n < 2 || n > 3 || log.Count("bad request again", "count=") == 0 {
+			if n := log.Count("malformed ZAP request: no return address, dropped"); n < 2 || n > 3 || log.Count("malformed ZAP request: no return address, dropped again", "count=") == 0 {
 				t.Errorf("log:\n%s", log)
 			}
 			if log.Count("connection lost", "100 malformed requests in a row") != 1 || strings.Count(log.String(), "\n") > 4 {

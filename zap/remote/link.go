@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// run keeps a connection until ctx is done.
+// run keeps a connection to one of the servers until ctx is done.
 func (h *Handler) run(ctx context.Context) {
 	defer close(h.done)
 	defer h.log.Close()
@@ -32,13 +32,13 @@ func (h *Handler) run(ctx context.Context) {
 	}
 }
 
-// errClosed is what the log tells of a server that ends.
+// errClosed means that the server has ended.
 var errClosed = errors.New("the server has closed the connection")
 
-// use sends what waits, and hands out replies until the connection ends. It reports
-// whether it has sent a request, whether it got a reply to one, and what ended the
-// connection. It takes replies from the start: a server that can't get rid of them
-// takes no more requests.
+// use sends the requests that wait and delivers replies until the connection ends. It
+// reports whether it has sent a request, whether it has received a reply to one, and what
+// ended the connection. It receives while it sends: a server that cannot send its replies
+// may receive no more requests.
 func (h *Handler) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked, answered bool, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	h.connect()
@@ -49,15 +49,14 @@ func (h *Handler) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked
 		end(err)
 	})
 	answered, err = h.receive(ctx, from, conn)
-	end(err) // unless the sending was first
+	end(err) // unless sending failed first
 	conn.CloseNow()
 	sending.Wait()
 	h.disconnect()
 	return asked, answered, context.Cause(ctx)
 }
 
-// send sends what is in the queue until ctx is done. It reports whether there was
-// anything.
+// send sends the queue until ctx is done. It reports whether it has sent a request.
 func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err error) {
 	for {
 		select {
@@ -65,7 +64,7 @@ func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err er
 		case <-ctx.Done():
 			return asked, ctx.Err()
 		}
-		runtime.Gosched() // others may have questions for the same write
+		runtime.Gosched() // so that more requests go into the same write
 		for q := h.next(); q != nil; q = h.next() {
 			asked = true
 			err := conn.Queue(ctx, q.frames...)
@@ -80,8 +79,8 @@ func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err er
 	}
 }
 
-// receive hands out replies until the connection ends. It reports whether there was
-// any to a request of ours.
+// receive delivers replies until the connection ends. It reports whether one was a reply
+// to a request of this handler.
 func (h *Handler) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
 	for {
 		frames, err := conn.Recv(ctx)
@@ -93,16 +92,16 @@ func (h *Handler) receive(ctx context.Context, from *target, conn *zmtp.Conn) (a
 		}
 		id, reply, fault := zap.ParseReply(frames)
 		if fault != nil {
-			// If it can be told whose it is, that one needn't wait.
-			h.log.Tell(slog.LevelWarn, "bad reply", from.endpoint, fault.Error(),
+			// If the id is known, its request does not wait any longer.
+			h.log.Tell(slog.LevelWarn, "malformed ZAP reply", from.endpoint, fault.Error(),
 				slog.String("endpoint", from.endpoint), slog.Any("err", fault))
 			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}
 		}
 		if h.deliver(id, reply) {
 			answered = true
 		} else if fault == nil {
-			h.log.Tell(slog.LevelWarn, "reply to an unknown request", from.endpoint, "",
-				slog.String("endpoint", from.endpoint), slog.String("id", fmt.Sprintf("%x", id)))
+			h.log.Tell(slog.LevelWarn, "ZAP reply to an unknown request", from.endpoint, "",
+				slog.String("endpoint", from.endpoint), slog.Any("err", fmt.Errorf("no request has the id %x", id)))
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// checkServer refuses the server of an ipc endpoint that may be any user's: one that
-// runs neither as root nor as our own user, at a place where every user can put a
-// socket. There is no such check for TCP.
+// checkServer refuses the server of an ipc endpoint that any user could have started: one
+// that runs neither as root nor as the user of this process, with a socket where every
+// user can create one. For TCP there is no such check.
 func checkServer(nc net.Conn, endpoint string) error {
 	conn, isUnix := nc.(*net.UnixConn)
 	if !isUnix {
@@ -22,7 +22,7 @@ func checkServer(nc net.Conn, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	var server *syscall.Ucred // who has called listen
+	var server *syscall.Ucred // the process that called listen
 	var optErr error
 	if err := raw.Control(func(fd uintptr) {
 		server, optErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
@@ -30,23 +30,23 @@ func checkServer(nc net.Conn, endpoint string) error {
 		return err
 	}
 	if optErr != nil {
-		return fmt.Errorf("asking the system who runs the server failed: %w", optErr)
+		return fmt.Errorf("cannot find out which user runs the server: %w", optErr)
 	}
 	if server.Uid == 0 || int(server.Uid) == os.Geteuid() {
 		return nil
 	}
 	if err := checkPlace(strings.TrimPrefix(endpoint, "ipc://")); err != nil {
-		return fmt.Errorf("the server at %s runs as user %d and could be anyone's: %w", endpoint, server.Uid, err)
+		return fmt.Errorf("the server at %s runs as user %d, but every user could run it: %w", endpoint, server.Uid, err)
 	}
 	return nil
 }
 
-// checkPlace refuses the path of a socket where every user can put another, or could
-// before the directory or link that is there was made. It looks at each directory on the
-// way, also to where links lead.
+// checkPlace refuses the path of a socket if every user can replace the socket, or could
+// have created a directory or a link of the path. It checks each directory of the path
+// and of the targets of links.
 func checkPlace(path string) error {
 	if strings.HasPrefix(path, "@") {
-		return errors.New("every user can take an abstract name: use a path")
+		return errors.New("every user can bind an abstract name: use a path")
 	}
 	if !filepath.IsAbs(path) {
 		dir, err := os.Getwd()
@@ -58,8 +58,8 @@ func checkPlace(path string) error {
 	return checkWay("/", path)
 }
 
-// checkWay refuses a path below a directory that is no link if it leads through a
-// directory that every user can write to.
+// checkWay refuses a path if every user can write to one of its directories. dir is where
+// the path begins; it is not a link.
 func checkWay(dir, path string) error {
 	for rest, links := strings.Split(path, "/"), 0; len(rest) > 0; {
 		name := rest[0]
@@ -75,8 +75,8 @@ func checkWay(dir, path string) error {
 			return fmt.Errorf("every user can write to %s: put the socket where only the server's user can, or use CURVE", dir)
 		}
 		target, err := os.Readlink(filepath.Join(dir, name))
-		if err != nil { // it is no link
-			dir = filepath.Join(dir, name) // also of ".."
+		if err != nil { // it is not a link
+			dir = filepath.Join(dir, name) // ".." too
 			continue
 		}
 		if links++; links > maxLinks {
@@ -90,5 +90,5 @@ func checkWay(dir, path string) error {
 	return nil
 }
 
-// maxLinks is how many links a path may go through, as on Linux.
+// maxLinks is how many links a path can have, as on Linux.
 const maxLinks = 40

@@ -4,5 +4,5 @@ package remote
 
 import "net"
 
-// checkServer knows only on Linux whose the server of an ipc endpoint is.
+// checkServer checks the user of an ipc server on Linux only.
 func checkServer(net.Conn, string) error { return nil }

@@ -17,57 +17,60 @@ import (
 )
 
 const (
-	// maxPeerDecisions bounds the decisions of one connection that are under way and
-	// take time, and the replies to them that aren't sent yet.
+	// maxPeerDecisions bounds the slow decisions of one connection, together with their
+	// replies that have not been sent.
 	maxPeerDecisions = 1024
 	// maxMalformed is how many malformed requests in a row end a connection.
 	maxMalformed = 100
-	// sendPatience is how long a peer may take no replies.
+	// sendPatience is how long a peer may receive no replies.
 	sendPatience = 10 * time.Second
 )
 
-// Why a connection ends by our will.
+// Why the server closes a connection.
 var (
 	errMalformed = fmt.Errorf("%d malformed requests in a row", maxMalformed)
 	errEnded     = errors.New("the handler ended its goroutine, in HandleAtOnce")
-	errUnread    = fmt.Errorf("the peer has taken no replies for %v", sendPatience)
+	errUnread    = fmt.Errorf("the peer has received no replies for %v", sendPatience)
 )
 
-// peer is one connection from which requests come.
+// peer is a connection with requests.
 type peer struct {
 	*server
 	conn      *zmtp.Conn
-	name      string                  // address, and who it is where that is known
-	asker     string                  // the same as requests name it
+	asker     string                  // its zap.Request.Asker
 	origin    origin                  // see places
 	ctx       context.Context         // done when the connection has to end
 	end       context.CancelCauseFunc // of ctx, with the reason
 	turn      atomic.Uint64           // see places
-	undecided chan struct{}           // holds one for each decision that isn't answered yet
+	undecided chan struct{}           // holds one for each slow decision without a reply
 	deciding  sync.WaitGroup          // these decisions
-	malformed int                     // requests in a row; only serve uses it
+	malformed int                     // malformed requests in a row; only serve uses it
 }
 
-// newPeer is a connection that ends when ctx is done. Call close, or serve, which does.
+// newPeer returns a peer whose connection ends when ctx is done. The caller must call
+// close or serve.
 func (s *server) newPeer(ctx context.Context, conn *zmtp.Conn) *peer {
-	// The asker has no port: it is the same from one connection to the next.
-	name, asker := conn.RemoteAddr().String(), "ipc"
+	// The asker has no port, so that it is the same for each connection.
+	asker := "ipc"
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		asker = a.AddrPort().Addr().Unmap().String()
 	}
 	from := s.originOf(conn.RemoteAddr(), conn.User().ID)
 	if user := conn.User().ID; user != "" {
-		name += " (" + user + ")"
 		asker += " (" + user + ")"
 	}
-	p := &peer{server: s, conn: conn, name: name, asker: asker, origin: from, undecided: make(chan struct{}, maxPeerDecisions)}
+	p := &peer{server: s, conn: conn, asker: asker, origin: from, undecided: make(chan struct{}, maxPeerDecisions)}
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	return p
 }
 
-// tell logs why something happened with this peer, or counts it.
+// tell logs what happened with this peer, or counts it.
 func (p *peer) tell(level slog.Level, message string, err error) {
-	p.log.Tell(level, message, p.asker, err.Error(), slog.String("peer", p.name), slog.Any("err", err))
+	attrs := []slog.Attr{slog.String("peer", p.conn.RemoteAddr().String())}
+	if user := p.conn.User().ID; user != "" {
+		attrs = append(attrs, slog.String("user", user))
+	}
+	p.log.Tell(level, message, p.asker, err.Error(), append(attrs, slog.Any("err", err))...)
 }
 
 // serve answers requests until the connection ends.
@@ -76,7 +79,7 @@ func (p *peer) serve() {
 	defer p.close()
 	returned := false
 	defer func() {
-		if !returned { // nothing of this goroutine but deferred calls runs any more
+		if !returned { // the handler ended this goroutine: only deferred calls run
 			p.tell(slog.LevelError, "connection lost", errEnded)
 		}
 	}()
@@ -92,7 +95,7 @@ func (p *peer) serve() {
 			err = context.Cause(p.ctx)
 		}
 		isEnd := err == io.EOF || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-		if !isEnd { // of the peer or of us
+		if !isEnd {
 			p.tell(slog.LevelWarn, "connection lost", err)
 		}
 		returned = true
@@ -100,16 +103,16 @@ func (p *peer) serve() {
 	}
 }
 
-// close ends the connection without waiting for the peer, which asks again elsewhere
-// what it has asked.
+// close ends the connection without waiting for the peer, which sends its requests to
+// another server.
 func (p *peer) close() {
 	p.end(nil)
 	p.conn.CloseNow()
 }
 
-// answerBatch answers the requests to which it has the replies at hand, and then
-// starts the decisions about the others, as far as there are places for them. It
-// waits for nobody but the peer, who has to take its replies.
+// answerBatch answers the requests that the handler decides at once, and then starts the
+// decisions about the others, as far as there are places for them. It waits only until
+// the peer receives its replies.
 func (p *peer) answerBatch(batch [][][]byte) error {
 	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
@@ -118,7 +121,7 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 		return err
 	}
 	if p.malformed == 0 {
-		p.peers.asked(p) // before it can know
+		p.peers.asked(p) // before the peer has its reply
 	}
 	if err := p.conn.Flush(sending); err != nil {
 		return unread(sending, err)
@@ -162,7 +165,7 @@ func (p *peer) startDecisions(sending context.Context, slow []answerLater) error
 		ok := p.takePlace()
 		if !ok && !full {
 			full = true
-			runtime.Gosched() // to decisions that need no time
+			runtime.Gosched() // some decisions may be about to end
 			ok = p.takePlace()
 		}
 		if !ok {
@@ -182,8 +185,8 @@ func (p *peer) startDecisions(sending context.Context, slow []answerLater) error
 	return unread(sending, p.conn.Flush(sending))
 }
 
-// takePlace takes a place among the decisions under way, of this connection and of
-// all, if there is one.
+// takePlace takes a place among the slow decisions of this connection, and one among
+// those of all connections. It reports whether there was one.
 func (p *peer) takePlace() bool {
 	select {
 	case p.undecided <- struct{}{}:
@@ -199,37 +202,41 @@ func (p *peer) takePlace() bool {
 	}
 }
 
-// busy answers where there is no place.
+// busy is the handler of requests without a place.
 func (p *peer) busy(context.Context, *zap.Request) zap.Reply {
 	p.tell(slog.LevelWarn, "client told to try later", errBusyServer)
 	return tryLater(errBusyServer.Error())
 }
 
-var errBusyServer = errors.New("too many requests under way")
+var errBusyServer = errors.New("too many requests in progress")
 
-// decide decides one request and sends the reply. It leaves the place among all
-// decisions before it sends: a peer that doesn't read takes none from others. The
-// error ends the connection.
+// decide decides one request and sends the reply. It gives up its place among those of
+// all connections before it sends, so that a peer that does not read takes no place from
+// others. The error ends the connection.
 func (p *peer) decide(answer answerLater) error {
 	deciding, cancel := context.WithTimeout(p.ctx, maxDecisionTime)
 	reply, err := answer(deciding, p.handler)
 	cancel()
 	<-p.decisions
 	if p.ctx.Err() != nil {
-		return nil // the reply may say no more than that there was no time
+		return nil // the reply may be a refusal only because there was no time
 	}
 	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
 	return p.reply(sending, p.conn.Send, reply, err)
 }
 
-// reply sends a reply, if there is one, and tells why a request was answered in the
-// handler's place, or not at all. The error ends the connection.
+// reply sends a reply if there is one. It logs why a request got another reply than the
+// handler's, or none. The error ends the connection.
 func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) error, reply [][]byte, fault error) error {
 	if errors.Is(fault, zap.ErrRequest) {
-		p.tell(slog.LevelWarn, "bad request", fault)
+		message := "malformed ZAP request"
+		if reply == nil {
+			message = "malformed ZAP request: no return address, dropped"
+		}
+		p.tell(slog.LevelWarn, message, fault)
 	} else if fault != nil {
-		p.tell(slog.LevelError, "the handler failed", fault)
+		p.tell(slog.LevelError, "the ZAP handler failed", fault)
 	}
 	if reply == nil {
 		return nil
@@ -237,7 +244,7 @@ func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) 
 	return unread(ctx, send(ctx, reply...))
 }
 
-// unread says what it means that sending took too long.
+// unread returns the cause of ctx's end if that is why sending failed.
 func unread(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -145,7 +145,7 @@ func TestUnread(t *testing.T) {
 				if took := time.Since(start); took < sendPatience || took > sendPatience+time.Second/10 {
 					t.Errorf("the connection ends after %v", took)
 				}
-				if p.log.Count("connection lost", "the peer has taken no replies for 10s") != 1 {
+				if p.log.Count("connection lost", "the peer has received no replies for 10s") != 1 {
 					t.Errorf("log:\n%s", &p.log)
 				}
 			})

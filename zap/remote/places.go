@@ -12,32 +12,32 @@ import (
 // maxPeers bounds the connections of all calls of Serve.
 const maxPeers = 1024
 
-// Why a connection ends for want of places.
+// Why a connection is closed when there are too many.
 var (
-	errIdle = fmt.Errorf("%d connections are open, and this one has not asked for longest", maxPeers)
-	errMost = fmt.Errorf("%d connections are open, and most of them are from there", maxPeers)
-	errFull = fmt.Errorf("%d connections are open, and requests are under way on all that could be closed", maxPeers)
+	errIdle = fmt.Errorf("%d connections are open, and this one has been idle the longest", maxPeers)
+	errMost = fmt.Errorf("%d connections are open, and most of them are from this origin", maxPeers)
+	errFull = fmt.Errorf("%d connections are open, and requests are in progress on all that could be closed", maxPeers)
 )
 
-// places are the connections of all calls of Serve. When there are too many, one goes of
-// the origin that has most of them: one that has nothing under way, and of these one that
-// has never asked before any that has, and then the one that has not asked for longest.
-// So connections that only take places can't keep out one that asks, nor for long one
-// that has asked; and whatever one origin does, it keeps no other out.
+// places holds the connections of all calls of Serve. When there are too many, it closes
+// one of the origin that has most of them. It chooses one without requests in progress:
+// one that has never sent a request, or the one whose last request is longest ago. So
+// connections without requests displace none with requests, and no origin displaces
+// another.
 type places struct {
 	mu   sync.Mutex
 	held map[*peer]bool
-	turn atomic.Uint64 // counts arrivals and batches of requests
+	turn atomic.Uint64 // counts connections and batches of requests
 }
 
-// origin is from where connections come: who it is, or from which network, at which
-// listener. All addresses of loopback are one, as every local user has all of them.
+// origin is the source of a connection: the user, or the network, and the listener. All
+// loopback addresses are one origin, because each local user can use all of them.
 type origin struct {
 	server *server
 	name   string
 }
 
-// originOf returns the origin of a connection from an address, of a user if that is
+// originOf returns the origin of a connection from an address, and of a user if it is
 // known.
 func (s *server) originOf(from net.Addr, user string) origin {
 	switch a, isTCP := from.(*net.TCPAddr); {
@@ -52,11 +52,11 @@ func (s *server) originOf(from net.Addr, user string) origin {
 	}
 }
 
-// hasAsked makes the turn of a connection that has asked later than that of any that
-// hasn't.
+// hasAsked is added to the turn of a connection that has sent a request, so that it is
+// later than the turn of any that has not.
 const hasAsked = 1 << 63
 
-// take gives a new connection a place. It reports false if all are taken.
+// take gives a new connection a place. It reports whether there is one.
 func (ps *places) take(p *peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -73,8 +73,8 @@ func (ps *places) take(p *peer) bool {
 	return true
 }
 
-// chooseLocked returns the connection that is to go for a new one, and why; nil if none
-// is. One with requests under way goes only for an origin that has fewer.
+// chooseLocked returns the connection to close for a new one, and why, or nil. It chooses
+// one with requests in progress only for an origin that has fewer connections.
 func (ps *places) chooseLocked(p *peer) (*peer, error) {
 	counts, most := map[origin]int{}, 0
 	for old := range ps.held {
@@ -100,7 +100,7 @@ func (ps *places) chooseLocked(p *peer) (*peer, error) {
 	return nil, errFull
 }
 
-// earlier returns that of two connections whose turn is earlier; a may be nil.
+// earlier returns the connection whose turn is earlier. a may be nil.
 func earlier(a, b *peer) *peer {
 	if a == nil || b.turn.Load() < a.turn.Load() {
 		return b
@@ -108,10 +108,10 @@ func earlier(a, b *peer) *peer {
 	return a
 }
 
-// asked notes that a connection has sent a request.
+// asked notes that a connection has sent requests.
 func (ps *places) asked(p *peer) { p.turn.Store(ps.turn.Add(1) | hasAsked) }
 
-// leave gives the place of a connection back.
+// leave frees the place of a connection.
 func (ps *places) leave(p *peer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

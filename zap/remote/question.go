@@ -10,24 +10,24 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// question is a request that waits for its answer. Handler.mu guards all but id, frames
-// and reply.
+// question is a request that waits for its reply. Handler.mu guards all fields but id,
+// frames and reply.
 type question struct {
 	id      uint64
-	frames  [][]byte       // a copy, which is wiped when nobody needs it any more
+	frames  [][]byte       // a copy, which is wiped when it is no longer needed
 	reply   chan zap.Reply // of capacity 1
 	sent    int            // how often
 	sending bool           // frames are being read
-	over    bool           // answered or given up
+	over    bool           // it has its reply, or waits no longer
 }
 
-// Why Handle answers itself.
+// Why Handle returns a reply of its own.
 var (
-	errBusy = errors.New("too many requests wait for an answer")
-	errLost = errors.New("the connection was lost twice before an answer")
+	errBusy = errors.New("too many pending requests")
+	errLost = errors.New("the connection was lost twice before a reply")
 )
 
-// ask copies a request and lets it wait. It is sent when there is a connection.
+// ask copies a request and queues it. It is sent when there is a connection.
 func (h *Handler) ask(req *zap.Request) (*question, error) {
 	id := h.lastID.Add(1)
 	frames, err := zap.AppendRequest(nil, binary.BigEndian.AppendUint64(nil, id), req)
@@ -51,7 +51,7 @@ func (h *Handler) ask(req *zap.Request) (*question, error) {
 	return q, nil
 }
 
-// wakeSender lets it look into the queue.
+// wakeSender lets send look into the queue.
 func (h *Handler) wakeSender() {
 	select {
 	case h.unsent <- struct{}{}:
@@ -59,22 +59,22 @@ func (h *Handler) wakeSender() {
 	}
 }
 
-// forget ends a question, answered or not.
+// forget ends a question, with a reply or without.
 func (h *Handler) forget(q *question) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.endLocked(q)
 }
 
-// endLocked lets a question wait no longer.
+// endLocked ends a question.
 func (h *Handler) endLocked(q *question) {
 	delete(h.waiting, q.id)
 	q.over = true
 	q.wipeLocked()
 }
 
-// wipeLocked wipes the copy of a request that may hold a password, unless it is
-// still needed.
+// wipeLocked wipes the copy of a request, which may hold a password, unless it is still
+// needed.
 func (q *question) wipeLocked() {
 	if !q.over || q.sending {
 		return
@@ -84,7 +84,7 @@ func (q *question) wipeLocked() {
 	}
 }
 
-// connect begins the sending on a new connection, with all that waits.
+// connect queues all requests that wait for a new connection.
 func (h *Handler) connect() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +96,7 @@ func (h *Handler) connect() {
 	h.wakeSender()
 }
 
-// disconnect ends the sending on a connection. What was sent too often is answered.
+// disconnect empties the queue, and ends the questions that have been sent too often.
 func (h *Handler) disconnect() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,7 +125,7 @@ func (h *Handler) next() *question {
 	return nil
 }
 
-// sent tells that a question of next was handed to the connection.
+// sent notes that a question of next has been passed to the connection.
 func (h *Handler) sent(q *question) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -133,8 +133,8 @@ func (h *Handler) sent(q *question) {
 	q.wipeLocked()
 }
 
-// deliver gives a reply to the one who waits for it, if anybody still does. It
-// reports whether there ever was a request of that id.
+// deliver delivers a reply if its request still waits. It reports whether there ever was
+// a request with that id.
 func (h *Handler) deliver(requestID []byte, reply zap.Reply) bool {
 	if len(requestID) != 8 {
 		return false

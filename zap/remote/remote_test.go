@@ -229,7 +229,7 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: another client got %+v", tt.name, reply)
 		}
 	}
-	if got := log.Count("bad request", "peer=127.0.0.1:"); got != 6 {
+	if got := log.Count("malformed ZAP request", "peer=127.0.0.1:"); got != 6 {
 		t.Errorf("the log names the peer %d times, want 6:\n%s", got, log)
 	}
 }
@@ -260,7 +260,7 @@ func TestServerRestarts(t *testing.T) {
 	if reply := hasty.Handle(context.Background(), login("alice")); reply.Status != zap.StatusTryLater {
 		t.Errorf("without a server: %+v", reply)
 	}
-	ztest.Wait(t, "the server is missed", func() bool { return log.Count("no connection: trying again") > 0 })
+	ztest.Wait(t, "the server is missed", func() bool { return log.Count("ZAP server unreachable: retrying") > 0 })
 	if len(replies) > 0 {
 		t.Errorf("without a server: %+v", <-replies)
 	}
@@ -270,7 +270,7 @@ func TestServerRestarts(t *testing.T) {
 			t.Errorf("after the restart: %+v", reply)
 		}
 	}
-	for _, want := range []string{"no connection: trying again", "connected again"} {
+	for _, want := range []string{"ZAP server unreachable: retrying", "reconnected to the ZAP server"} {
 		if n := log.Count(want); n != 1 {
 			t.Errorf("%q is logged %d times", want, n)
 		}

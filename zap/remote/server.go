@@ -17,31 +17,31 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// What one connection may take of the server. A request is eight small frames
-// and a routing id for each proxy on its way.
+// Limits for the requests of a connection. A request has eight small frames, and a routing
+// id for each proxy on its way.
 const (
 	maxRequestSize  = 16 << 10
 	maxRequestParts = 64
 )
 
-// maxDecisions bounds the decisions under way that take time, of all calls of Serve.
+// maxDecisions bounds the slow decisions in progress, of all calls of Serve.
 const maxDecisions = 4096
 
-// maxDecisionTime is how long a decision may take. Those who ask have given up long
-// before; it is there for a handler that never returns.
+// maxDecisionTime is how long a decision may take. Askers give up earlier. It is for
+// handlers that never return.
 const maxDecisionTime = 30 * time.Second
 
-// Heartbeats of the server, unless its link sets others: a peer that is gone without
-// closing its connection keeps no place.
+// Heartbeats of the server, unless its link sets others. With them, a peer that is gone
+// without closing its connection keeps no place.
 const (
 	serverHeartbeat        = 5 * time.Second
 	serverHeartbeatTimeout = 10 * time.Second
 )
 
-// Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or
-// ipc://PATH. link says how the connections are secured; its socket type and
-// its limits are set here. Beyond loopback and ipc every link but CURVE is
-// an error: requests hold passwords, and all who can ask can guess them.
+// Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or ipc://PATH. link
+// sets how the connections are secured; Listen sets its socket type and its limits. ctx
+// bounds the call only. Beyond loopback and ipc, the error is zmtp.ErrConfig unless the
+// mechanism is CURVE: requests hold passwords, and every peer that can ask can guess them.
 func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, error) {
 	if err := endpoint.Check(at); err != nil {
 		return nil, fmt.Errorf("remote: %w", err)
@@ -58,29 +58,30 @@ func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, e
 	return zmtp.Listen(ctx, at, link)
 }
 
-// Serve answers the requests that arrive at ln until ctx is done or ln is
-// closed, then closes ln and all connections. It doesn't wait for a handler that
-// goes on although its context is done, nor, for more than 0.1 s, for one that doesn't
-// return from HandleAtOnce. The error is nil, or what ended ln.
+// Serve answers the requests that arrive at ln until ctx is done or ln is closed, and then
+// closes ln and all connections. It waits until nothing is left running, except for
+// handlers that do not return: it does not wait for Handle once its context is done, and
+// for HandleAtOnce no longer than 0.1 seconds. The error is nil, or why ln failed.
 //
-// A request names its peer as zap.Request.Asker: by its IP address, or "ipc", with
-// its user id where that is known, as in "192.0.2.1 (billing)".
+// zap.Request.Asker is the peer's IP address, or "ipc", with its user id if that is
+// known: "192.0.2.1 (billing)".
 //
-// Decisions that a zap.PromptHandler makes at once are never held up. Others have 30
-// seconds, and 1,024 of one connection and 4,096 of the process can be under way.
-// Requests beyond that are answered with status 300 at once. So is a request without a
-// decision after 30 seconds, whatever its handler does.
+// What a zap.PromptHandler decides at once is never held up. Other decisions have 30
+// seconds. At most 1,024 of one connection and 4,096 of the process can be in progress.
+// Requests beyond that get status 300 at once, and a request without a decision gets it
+// after 30 seconds.
 //
-// 1,024 connections of the process can be open. For a new one beyond that, one is closed
-// of the user, or network, that has most of them at one listener: one that has no request
-// under way, and has never asked, or else has not asked for longest. One with a request
-// under way is closed only for a user, or network, that has fewer. A peer that takes no
-// replies for 10 seconds loses its connection.
+// At most 1,024 connections of the process can be open. When there is one more, Serve
+// closes a connection of the user, or network, that has most of them at one listener: one
+// without requests in progress that has never sent a request, or whose last request is
+// longest ago. It closes one with a request in progress only for a user, or network, that
+// has fewer connections. It also closes the connection of a peer that receives no replies
+// for 10 seconds.
 //
-// A malformed request is answered with status 500, if it says whom to answer, and
-// others aren't affected; after 100 in a row the connection is closed. If the handler
-// panics, its request is answered with 500 too, see zap.Ask. The log names the address
-// of the peer; lines that repeat are counted. A nil log discards.
+// A malformed request gets status 500 if it says whom to answer, and does not affect
+// other requests. After 100 in a row the connection is closed. A request whose handler
+// panics gets status 500, see zap.Ask. The log names the peer; messages that repeat are
+// counted. If log is nil, nothing is logged.
 func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slog.Logger) error {
 	s := newServer(handler, log)
 	defer s.log.Close()
@@ -110,17 +111,17 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 	}
 }
 
-// server is what the connections of one Serve share.
+// server holds what the connections of one call of Serve share.
 type server struct {
 	handler   zap.Handler
 	log       *tally.Log
 	peers     *places
-	decisions chan struct{} // holds one for each decision under way that takes time
+	decisions chan struct{} // holds one for each slow decision in progress
 	atOnce    atomic.Int64  // connections whose requests are being decided at once
 }
 
-// wait waits until all connections have ended, but for those that wait for a HandleAtOnce
-// that doesn't return.
+// wait waits until all connections have ended, except for those whose HandleAtOnce does
+// not return.
 func (s *server) wait(conns *sync.WaitGroup) {
 	ended := make(chan struct{})
 	go func() {
@@ -128,12 +129,12 @@ func (s *server) wait(conns *sync.WaitGroup) {
 		close(ended)
 	}()
 	if !leave.Wait(ended, func() bool { return s.atOnce.Load() > 0 }) {
-		s.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "")
+		s.log.Tell(slog.LevelError, "the ZAP handler does not return from HandleAtOnce: not waiting for it", "", "")
 	}
 }
 
-// What all calls of Serve in the process share, so that another listener doesn't double
-// what clients can take.
+// All calls of Serve in the process share these, so that a second listener does not double
+// the limits.
 var (
 	allPeers     = &places{held: map[*peer]bool{}}
 	allDecisions = make(chan struct{}, maxDecisions)
