@@ -14,6 +14,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -134,13 +135,13 @@ func Open(url string, log *slog.Logger) (Store, error) {
 	}
 	var s Store
 	switch kind {
-	case "dir":
+	case storeurl.Dir:
 		s, err = openDir(path, log)
-	case "bolt":
+	case storeurl.Bolt:
 		s, err = openBolt(path, log)
-	case "file":
+	case storeurl.File:
 		s, err = openFile(path, log)
-	case "env":
+	case storeurl.Env:
 		s, err = openEnv(path, log)
 	default:
 		s = NewMemory()
@@ -159,9 +160,9 @@ func Create(url string) error {
 		return named(err)
 	}
 	switch kind {
-	case "dir":
+	case storeurl.Dir:
 		err = os.MkdirAll(path, dirMode)
-	case "bolt":
+	case storeurl.Bolt:
 		if _, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			err = createBolt(path)
 		}
@@ -179,11 +180,9 @@ func named(err error) error {
 
 // parseURL splits a URL into the kind of store and what follows it.
 func parseURL(url string) (kind, path string, err error) {
-	kind, path = "dir", url
-	if k, rest, ok := strings.Cut(url, ":"); ok && !strings.ContainsAny(k, `/\.`) && len(k) > 1 { // C: is a drive
-		kind, path = k, rest
-	}
-	if !slices.Contains([]string{"dir", "bolt", "mem", "file", "env"}, kind) || (path == "") != (kind == "mem") {
+	kind, path = storeurl.Split(url)
+	isKnown := storeurl.HasPath(kind) || kind == storeurl.Env || kind == storeurl.Memory
+	if !isKnown || (path == "") != (kind == storeurl.Memory) {
 		return "", "", fmt.Errorf("%q: %w", url, errURL)
 	}
 	return kind, path, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -319,17 +320,9 @@ func (p *parser) gssapi(at *source, n *zpl.Node) (principals []string) {
 // beside returns a path or the URL of a keystore, which is relative to a file, relative to
 // the working directory.
 func beside(file, text string) string {
-	kind, path, ok := strings.Cut(text, ":")
-	switch {
-	case !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2: // C: is a drive
-		kind, path = "", text
-	case kind == "dir" || kind == "bolt" || kind == "file":
-		kind += ":"
-	default: // not a path
+	kind, path := storeurl.Split(text)
+	if !storeurl.HasPath(kind) || path == "" || filepath.IsAbs(path) {
 		return text
 	}
-	if path == "" || filepath.IsAbs(path) {
-		return text
-	}
-	return kind + filepath.Join(filepath.Dir(file), path)
+	return strings.TrimSuffix(text, path) + filepath.Join(filepath.Dir(file), path)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/modes"
+	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
@@ -146,12 +147,9 @@ func (f ruleFlags) statePath(url string) string {
 	case url == "":
 		return ""
 	}
-	kind, path, ok := strings.Cut(url, ":")
-	switch {
-	case ok && (kind == "env" || kind == "mem"):
+	kind, path := storeurl.Split(url)
+	if !storeurl.HasPath(kind) {
 		return policy.StateNone
-	case !ok || kind != "dir" && kind != "bolt" && kind != "file":
-		path = url
 	}
 	return filepath.Clean(path) + ".state"
 }

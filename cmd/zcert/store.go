@@ -18,6 +18,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -52,7 +53,7 @@ func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 // openOrCreateStore is openStore for commands that add to a keystore: it creates the
 // file of a bolt: keystore.
 func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Store, error) {
-	if path, ok := strings.CutPrefix(url, "bolt:"); ok && path != "" {
+	if kind, path := storeurl.Split(url); kind == storeurl.Bolt && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			if err := keystore.Create(url); err != nil {
 				return nil, err

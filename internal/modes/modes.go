@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/zcurve/zcurve/internal/storeurl"
 )
 
 // othersWrite are the bits that let the group or all users write.
@@ -53,14 +55,10 @@ func Readable(path string) string {
 // Store returns how other users can change a keystore, and the command that prevents it,
 // or "".
 func Store(url string) string {
-	kind, path, ok := strings.Cut(url, ":")
-	if !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2 { // C: is a drive
-		kind, path = "dir", url
-	}
-	switch kind {
-	case "dir":
+	switch kind, path := storeurl.Split(url); {
+	case kind == storeurl.Dir:
 		return tree(path)
-	case "bolt", "file":
+	case storeurl.HasPath(kind):
 		return Writable(path)
 	}
 	return ""
