@@ -123,7 +123,6 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 // decided is a decision as decide prints it in JSON: as in the audit log, and the
 // metadata that the service receives.
 type decided struct {
-	Schema int `json:"schema"`
 	audit.Record
 	Metadata []property `json:"metadata,omitempty"`
 }
@@ -134,14 +133,11 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// schema is the version of the JSON in docs/logging.md.
-const schema = 1
-
 // print prints the reply to req.
 func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) error {
 	err := cli.Print(cmd, func(out io.Writer) {
 		if q.asJSON {
-			line := decided{Schema: schema, Record: audit.NewRecord(time.Now(), req, reply)}
+			line := decided{Record: audit.NewRecord(time.Now(), req, reply)}
 			for _, p := range reply.Metadata {
 				line.Metadata = append(line.Metadata, property{p.Name, string(p.Value)})
 			}

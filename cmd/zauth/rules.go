@@ -177,7 +177,7 @@ func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 		if f.strict {
 			return errors.New(why)
 		}
-		log.Warn(why)
+		log.Warn("other users can change what decides", "reason", why)
 	}
 	return nil
 }

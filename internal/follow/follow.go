@@ -59,7 +59,7 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 			if interval > promised && f.Poll <= promised && !slow {
 				slow = true
 				f.Log.Warn("scanning takes long: changes without events are noticed late",
-					"file", f.Name, "after", interval.Round(time.Second))
+					"file", f.Name, "interval", interval.Round(time.Second))
 			}
 			w.poll.Reset(interval)
 		}
@@ -127,7 +127,7 @@ func (w *watches) open() {
 	}
 	watcher, err := w.newWatcher()
 	if err != nil {
-		w.Log.Warn("watching failed: polling for changes", "file", w.Name, "every", w.Poll, "err", err)
+		w.Log.Warn("watching failed: polling for changes", "file", w.Name, "interval", w.Poll, "err", err)
 		return
 	}
 	w.watcher, w.events, w.errors = watcher, watcher.Events, watcher.Errors

@@ -186,9 +186,9 @@ func (h *Handler) tellWriting(now time.Time, err error) {
 		h.log.Info("writing the audit log works again", "count", missing)
 		return
 	}
-	consequence := "decisions are not recorded"
+	message := "writing the audit log failed: decisions are not recorded"
 	if h.strict {
-		consequence = "clients are refused"
+		message = "writing the audit log failed: clients are refused"
 	}
-	h.log.Error("writing the audit log failed: "+consequence, "count", missing, "err", err)
+	h.log.Error(message, "count", missing, "err", err)
 }
