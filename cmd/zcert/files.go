@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,23 +12,24 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// fileList holds the flag for a file that lists more arguments.
-type fileList struct{ from string }
+// nameList holds the flag for a file that lists further arguments.
+type nameList struct{ from string }
 
-func (l *fileList) addFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.from, "files-from", "", "read more files from `LIST`, one per line (- for stdin)")
+func (l *nameList) addFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.from, "names-from", "", "read more names from the file `LIST`, one per line (- for stdin)")
 }
 
 // names returns the arguments and the names in the list. There need not be any.
-func (l *fileList) names(cmd *cobra.Command, args []string) ([]string, error) {
+func (l *nameList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	if l.from == "" {
 		return args, nil
 	}
 	if l.from == "-" {
-		for _, arg := range args {
-			if arg == "-" {
-				return nil, cli.Usagef("--files-from - and FILE - both read stdin")
-			}
+		if slices.Contains(args, "-") {
+			return nil, cli.Usagef("--names-from - and FILE - both read stdin")
+		}
+		if f := cmd.Flags().Lookup("passphrase-file"); f != nil && f.Value.String() == "-" {
+			return nil, cli.Usagef("--names-from - and --passphrase-file - both read stdin")
 		}
 	}
 	text, err := cli.Await(cmd.Context(), func() ([]byte, error) {
@@ -48,7 +50,7 @@ func (l *fileList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	for line := range bytes.Lines(text) {
 		name := string(bytes.TrimRight(line, "\r\n"))
 		if name == "-" {
-			return nil, fmt.Errorf("%s: - cannot be in a list of files", l.from)
+			return nil, fmt.Errorf("%s: a list cannot contain -", l.from)
 		}
 		if name != "" {
 			names = append(names, name)
@@ -57,14 +59,24 @@ func (l *fileList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	return names, nil
 }
 
+// urlAndMore requires a URL, and at least one more argument or a list.
+func (l *nameList) urlAndMore(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 || len(args) == 1 && l.from == "" {
+			return cli.Missing(cmd, "argument: expected URL and "+what)
+		}
+		return nil
+	}
+}
+
 // some returns the arguments and the names in the list, of which there must be one.
-func (l *fileList) some(cmd *cobra.Command, args []string) ([]string, error) {
+func (l *nameList) some(cmd *cobra.Command, args []string, what string) ([]string, error) {
 	names, err := l.names(cmd, args)
 	if err == nil && len(names) == 0 {
 		if l.from != "" {
-			return nil, fmt.Errorf("%s: contains no file names", l.from)
+			return nil, fmt.Errorf("%s: contains no names", l.from)
 		}
-		return nil, cli.SomeArgs("FILE")(cmd, args)
+		return nil, cli.Missing(cmd, what)
 	}
 	return names, err
 }

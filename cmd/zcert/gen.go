@@ -25,16 +25,19 @@ const maxCount = 1_000_000
 type generator struct {
 	metadata cert.Metadata
 	force    bool
+	asJSON   bool
+	quiet    bool
 	password []byte // empty if the secret keys are not to be locked
 }
 
 func newGen() *cobra.Command {
 	var meta []string
-	var force, asJSON, lock bool
+	var force, asJSON, lock, quiet bool
+	var list nameList
 	var count int
 	var passphraseFile string
 	cmd := &cobra.Command{
-		Use:   "gen NAME",
+		Use:   "gen NAME...",
 		Short: "Generate a key pair: NAME.key and NAME.key_secret",
 		Long: `Gen generates a key pair and writes it to two files: NAME.key, which is public,
 and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
@@ -44,22 +47,29 @@ NAME can be a path. Its last element becomes the certificate's name, unless you
 set another with --meta name=OTHER.
 
 With --count N, gen creates N identities, NAME-1 to NAME-N, numbered with leading
-zeros. If one of them fails, gen removes the others; with --force it keeps those
-it has already replaced. With --lock, all of them get the same passphrase.`,
+zeros. With several names or --count, if one of them fails, gen removes the others;
+with --force it keeps those it has already replaced. With --lock, all of them get
+the same passphrase.`,
 		Example: `  zcert gen alice
   zcert gen alice --meta email=alice@example.org --meta group=traders
   zcert gen alice --lock
-  zcert gen devices/sensor --count 1000`,
-		Args: cli.OneArg("NAME"),
+  zcert gen devices/sensor --count 1000
+  zcert gen --names-from serial-numbers.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkFileName(args[0]); err != nil {
+			names, err := list.some(cmd, args, "NAME")
+			if err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("count") && (count < 1 || count > maxCount) {
 				return cli.Usagef("--count %d: must be between 1 and %d", count, maxCount)
 			}
-			g := generator{force: force}
-			var err error
+			if cmd.Flags().Changed("count") && len(names) > 1 {
+				return cli.Usagef("--count takes exactly one NAME, got %d", len(names))
+			}
+			if err := checkFileNames(names); err != nil {
+				return err
+			}
+			g := generator{force: force, asJSON: asJSON, quiet: quiet}
 			if g.metadata, err = parseMetadata(meta); err != nil {
 				return err
 			}
@@ -69,10 +79,13 @@ it has already replaced. With --lock, all of them get the same passphrase.`,
 				}
 				defer clear(g.password)
 			}
-			if cmd.Flags().Changed("count") {
-				return g.many(cmd, args[0], count, asJSON)
+			switch {
+			case cmd.Flags().Changed("count"):
+				return g.many(cmd, numbered(names[0], count))
+			case len(names) > 1:
+				return g.many(cmd, names)
 			}
-			return g.one(cmd, args[0], asJSON)
+			return g.one(cmd, names[0])
 		},
 	}
 	flags := cmd.Flags()
@@ -81,6 +94,8 @@ it has already replaced. With --lock, all of them get the same passphrase.`,
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	flags.IntVar(&count, "count", 1, "create `N` identities with numbered names")
 	flags.BoolVar(&lock, "lock", false, "lock the secret key with a passphrase")
+	list.addFlag(cmd)
+	quietFlag(cmd, &quiet)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
 }
@@ -102,6 +117,31 @@ func checkFileName(name string) error {
 		return fmt.Errorf("%s: not a directory", dir)
 	}
 	return nil
+}
+
+// checkFileNames checks each name, and that none is given twice.
+func checkFileNames(names []string) error {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if err := checkFileName(name); err != nil {
+			return err
+		}
+		if clean := filepath.Clean(name); seen[clean] {
+			return cli.Usagef("duplicate NAME %q", name)
+		} else {
+			seen[clean] = true
+		}
+	}
+	return nil
+}
+
+// numbered returns count names, NAME-1 and so on, with numbers of one width.
+func numbered(name string, count int) []string {
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1)
+	}
+	return names
 }
 
 // generated is an identity that gen created, and its files.
@@ -132,7 +172,7 @@ func (g *generator) make(name string) (generated, error) {
 }
 
 // one creates one identity.
-func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
+func (g *generator) one(cmd *cobra.Command, name string) error {
 	made, err := g.make(name)
 	if err != nil {
 		return err
@@ -141,8 +181,11 @@ func (g *generator) one(cmd *cobra.Command, name string, asJSON bool) error {
 	if _, err := load(cmd, made.public); err != nil {
 		return err
 	}
-	if asJSON {
+	if g.asJSON {
 		return printJSON(cmd, made.writtenJSON)
+	}
+	if g.quiet {
+		return nil
 	}
 	cli.Note(cmd, `public certificate: %[1]s
 secret certificate: %[2]s (keep it secret)
@@ -151,12 +194,12 @@ next: zcert show %[1]s
 	return nil
 }
 
-// many creates count identities, or none.
-func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool) error {
+// many creates identities with these names, or none.
+func (g *generator) many(cmd *cobra.Command, names []string) error {
 	start := time.Now()
-	made := make([]generated, count)
-	if err := each(cmd, count, "creating identities", false, func(i int) (err error) {
-		made[i], err = g.make(fmt.Sprintf("%s-%0*d", name, len(fmt.Sprint(count)), i+1))
+	made := make([]generated, len(names))
+	if err := each(cmd, len(names), "creating identities", g.quiet, func(i int) (err error) {
+		made[i], err = g.make(names[i])
 		return err
 	}); err != nil {
 		if !g.force {
@@ -169,18 +212,21 @@ func (g *generator) many(cmd *cobra.Command, name string, count int, asJSON bool
 		}
 		return err
 	}
-	if asJSON {
-		lines := make([]writtenJSON, count)
+	if g.asJSON {
+		lines := make([]writtenJSON, len(made))
 		for i, m := range made {
 			lines[i] = m.writtenJSON
 		}
 		return printJSON(cmd, lines...)
 	}
+	if g.quiet {
+		return nil
+	}
 	took := time.Since(start)
-	first, last := made[0], made[count-1]
+	first, last := made[0], made[len(made)-1]
 	cli.Note(cmd, `public certificates: %s to %s
 secret certificates: %s to %s (keep them secret)
 created %d in %.1f s: %.0f per second`, first.public, last.public, first.secret, last.secret,
-		count, took.Seconds(), float64(count)/took.Seconds())
+		len(made), took.Seconds(), float64(len(made))/took.Seconds())
 	return nil
 }

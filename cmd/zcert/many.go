@@ -4,8 +4,11 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/internal/cli"
 )
 
 // writers is the number of files that are written at once.
@@ -43,4 +46,17 @@ func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i in
 	}
 	bar.Finish()
 	return nil
+}
+
+// quietFlag adds --quiet to a command.
+func quietFlag(cmd *cobra.Command, quiet *bool) {
+	cmd.Flags().BoolVar(quiet, "quiet", false, "print only warnings and errors")
+}
+
+// progress returns a progress bar, which shows nothing unless stderr is a terminal.
+func progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
+	if !quiet && count > 1 && cli.IsTerminal(cmd.ErrOrStderr()) {
+		return progressbar.Default(int64(count), what)
+	}
+	return progressbar.DefaultSilent(int64(count))
 }

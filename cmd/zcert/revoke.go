@@ -35,6 +35,7 @@ type revoker struct {
 	isNew     bool
 	valid     time.Duration
 	reason    string
+	quiet     bool
 	keys      keys
 	serials   serials
 }
@@ -43,7 +44,7 @@ func newRevoke() *cobra.Command {
 	var authorityFile, passphraseFile string
 	var valid = duration(30 * 24 * time.Hour)
 	var r revoker
-	var files fileList
+	var files nameList
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "revoke [FILE|-...] --authority NAME.authority_secret",
@@ -73,7 +74,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 				return err
 			}
 			if files.from != "" && len(paths) == 0 {
-				return fmt.Errorf("%s: contains no file names", files.from)
+				return fmt.Errorf("%s: contains no names", files.from)
 			}
 			if r.list == "" {
 				r.list = strings.TrimSuffix(strings.TrimSuffix(authorityFile, cert.SecretSuffix), authoritySuffix) + revokedSuffix
@@ -93,6 +94,9 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 			if asJSON {
 				return printJSON(cmd, newRevocationsJSON(r.list, l))
 			}
+			if r.quiet {
+				return nil
+			}
 			if len(named) <= shownEach {
 				for _, n := range named {
 					cli.Note(cmd, "revoked: %s", n.what)
@@ -111,6 +115,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 	flags.Var(&r.keys, "key", "revoke the public `KEY`, without its certificate; repeatable")
 	flags.Var(&r.serials, "serial", "revoke the certificate with serial `NUMBER`; repeatable")
 	flags.BoolVar(&asJSON, "json", false, "print the new list as JSON")
+	quietFlag(cmd, &r.quiet)
 	files.addFlag(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd
@@ -124,14 +129,18 @@ type namedRevocation struct {
 
 // read reads the certificates to revoke, and adds the keys and serial numbers.
 func (r *revoker) read(cmd *cobra.Command, paths []string) (named []namedRevocation, err error) {
-	for _, path := range paths {
-		c, err := load(cmd, path)
+	named = make([]namedRevocation, len(paths))
+	if err := each(cmd, len(paths), "reading certificates", r.quiet, func(i int) error {
+		c, err := load(cmd, paths[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.Secret.Wipe()
-		named = append(named, namedRevocation{cert.Revocation{Key: c.Public, Reason: r.reason},
-			fmt.Sprintf("key %s (%s)", c.Public, printable(path))})
+		named[i] = namedRevocation{cert.Revocation{Key: c.Public, Reason: r.reason},
+			fmt.Sprintf("key %s (%s)", c.Public, printable(paths[i]))}
+		return nil
+	}); err != nil {
+		return nil, err
 	}
 	for _, key := range r.keys {
 		named = append(named, namedRevocation{cert.Revocation{Key: key, Reason: r.reason}, fmt.Sprintf("key %s", key)})

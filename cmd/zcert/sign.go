@@ -37,7 +37,7 @@ func newSign() *cobra.Command {
 	var authorityFile, passphraseFile string
 	var valid duration
 	var meta []string
-	var files fileList
+	var files nameList
 	var s signer
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
@@ -56,9 +56,9 @@ The certificate is valid from five minutes ago, to allow for slow clocks, until
 --valid from now.`,
 		Example: `  zcert sign alice.key --authority acme.authority_secret --valid 90d
   zcert sign alice.key --authority acme.authority_secret --valid 12h --meta group=traders
-  find devices -name '*.key' | zcert sign --files-from - --authority acme.authority_secret --valid 1d`,
+  find devices -name '*.key' | zcert sign --names-from - --authority acme.authority_secret --valid 1d`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			paths, err := files.some(cmd, args)
+			paths, err := files.some(cmd, args, "FILE")
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ The certificate is valid from five minutes ago, to allow for slow clocks, until
 	flags.Uint64Var(&s.serial, "serial", 0, "use this serial `NUMBER` instead of a random one")
 	flags.BoolVar(&s.force, "force", false, "replace the signature of another authority")
 	flags.BoolVar(&asJSON, "json", false, "print the signed certificates as JSON; not with FILE -")
-	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
+	quietFlag(cmd, &quiet)
 	files.addFlag(cmd)
 	passphraseFlag(cmd, &passphraseFile)
 	return cmd

@@ -29,7 +29,7 @@ func signMany(t testing.TB, count int) (args, files []string, a *cert.Authority)
 	}
 	list := filepath.Join(dir, "list")
 	ztest.WriteFile(t, list, strings.Join(files, "\n"))
-	return []string{"sign", "--files-from", list, "--authority", authority + cert.SecretSuffix, "--valid", "1d"}, files, a
+	return []string{"sign", "--names-from", list, "--authority", authority + cert.SecretSuffix, "--valid", "1d"}, files, a
 }
 
 // TestSignMany: many identities are signed at a time, each with its own serial, and

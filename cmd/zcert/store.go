@@ -11,9 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
@@ -66,21 +64,11 @@ func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Sto
 	return openStore(cmd, url)
 }
 
-// urlAndMore requires a URL and at least one more argument.
-func urlAndMore(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < 2 {
-			return cli.Missing(cmd, "argument: expected URL and "+what)
-		}
-		return nil
-	}
-}
-
 func newStoreAdd() *cobra.Command {
 	var groups []string
 	var name string
 	var quiet bool
-	var list fileList
+	var list nameList
 	cmd := &cobra.Command{
 		Use:   "add URL FILE...",
 		Short: "Add certificates, replacing those with the same key",
@@ -89,15 +77,10 @@ gets the name of its file without .key, or --name, and not the name in its
 certificate. Add refuses keys that are revoked in the keystore.`,
 		Example: `  zcert store add dir:clients alice.key --group traders
   zcert store add bolt:clients.db upload.key --name alice
-  find devices -name '*.key' | zcert store add bolt:clients.db --files-from -`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if list.from != "" && len(args) == 1 {
-				return nil
-			}
-			return urlAndMore("FILE")(cmd, args)
-		},
+  find devices -name '*.key' | zcert store add bolt:clients.db --names-from -`,
+		Args: func(cmd *cobra.Command, args []string) error { return list.urlAndMore("FILE")(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := list.some(cmd, args[1:])
+			files, err := list.some(cmd, args[1:], "FILE")
 			if err != nil {
 				return err
 			}
@@ -109,8 +92,9 @@ certificate. Add refuses keys that are revoked in the keystore.`,
 				return err
 			}
 			// Read all of them before adding any.
-			entries := make([]*keystore.Identity, 0, len(files))
-			for _, path := range files {
+			entries := make([]*keystore.Identity, len(files))
+			if err := each(cmd, len(files), "reading certificates", quiet, func(i int) error {
+				path := files[i]
 				c, err := load(cmd, path)
 				if err != nil {
 					return err
@@ -123,7 +107,10 @@ certificate. Add refuses keys that are revoked in the keystore.`,
 				} else if name == "" {
 					e.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), cert.SecretSuffix), publicSuffix)
 				}
-				entries = append(entries, e)
+				entries[i] = e
+				return nil
+			}); err != nil {
+				return err
 			}
 			s, err := openOrCreateStore(cmd, args[0], quiet)
 			if err != nil {
@@ -134,7 +121,7 @@ certificate. Add refuses keys that are revoked in the keystore.`,
 		},
 	}
 	list.addFlag(cmd)
-	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only warnings and errors")
+	quietFlag(cmd, &quiet)
 	cmd.Flags().StringArrayVar(&groups, "group", nil, "add the identities to `GROUP`, or to several: \"a, b\"; repeatable")
 	cmd.Flags().StringVar(&name, "name", "", "use `NAME` instead of the file's name")
 	return cmd
@@ -183,6 +170,7 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, 
 			err = fmt.Errorf("stopped after adding at least %d of %d: %w", added, len(entries), err)
 		}
 		if err != nil {
+			bar.Exit()
 			return err
 		}
 		added += len(part)
@@ -193,14 +181,6 @@ func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, 
 		cli.Note(cmd, "added: %d", len(entries))
 	}
 	return nil
-}
-
-// progress returns a progress bar, which shows nothing unless stderr is a terminal.
-func progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
-	if f, ok := cmd.ErrOrStderr().(*os.File); ok && !quiet && count > 1 && term.IsTerminal(int(f.Fd())) {
-		return progressbar.Default(int64(count), what)
-	}
-	return progressbar.DefaultSilent(int64(count))
 }
 
 func newStoreExport() *cobra.Command {
@@ -230,7 +210,8 @@ keys.`,
 }
 
 func newStoreImport() *cobra.Command {
-	return &cobra.Command{
+	var quiet bool
+	cmd := &cobra.Command{
 		Use:   "import URL FILE|-",
 		Short: "Restore a backup of a keystore",
 		Long: `Import adds the output of zcert store export to a keystore: identities with their
@@ -258,7 +239,7 @@ To add armored certificates, use zcert extract --out and zcert store add.`,
 			if err != nil {
 				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads the output of zcert store export")
 			}
-			s, err := openOrCreateStore(cmd, args[0], false)
+			s, err := openOrCreateStore(cmd, args[0], quiet)
 			if err != nil {
 				return err
 			}
@@ -283,10 +264,12 @@ To add armored certificates, use zcert extract --out and zcert store add.`,
 			if err := putAll(cmd, s, ids, false); err != nil {
 				return err
 			}
-			if revoked > 0 {
+			if revoked > 0 && !quiet {
 				cli.Note(cmd, "revoked: %d", revoked)
 			}
 			return nil
 		},
 	}
+	quietFlag(cmd, &quiet)
+	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -11,6 +12,9 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/keystore"
 )
+
+// whoArg is how help calls an argument that names an identity.
+const whoArg = "FILE, KEY or NAME"
 
 // who is the identity that an argument names.
 type who struct {
@@ -28,7 +32,14 @@ func (w who) String() string {
 // whose returns the identities that arguments name by certificate, key or name. Each
 // must name exactly one.
 func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) {
-	var all []who
+	identities, revoked := map[string][]curve.PublicKey{}, map[string][]curve.PublicKey{}
+	for id := range s.All() {
+		identities[id.Name] = append(identities[id.Name], id.Key())
+	}
+	for key, r := range s.Revocations() {
+		revoked[r.Name] = append(revoked[r.Name], key)
+	}
+	all := make([]who, 0, len(names))
 	for _, name := range names {
 		found := map[curve.PublicKey]bool{}
 		if key, err := curve.ParsePublicKey(name); err == nil {
@@ -42,16 +53,12 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 			c.Secret.Wipe()
 			found[c.Public] = true
 		}
-		for id := range s.All() {
-			if id.Name == name {
-				found[id.Key()] = true
-			}
+		for _, key := range identities[name] {
+			found[key] = true
 		}
 		if len(found) == 0 {
-			for key, r := range s.Revocations() {
-				if r.Name == name {
-					found[key] = true
-				}
+			for _, key := range revoked[name] {
+				found[key] = true
 			}
 		}
 		switch len(found) {
@@ -75,41 +82,77 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 	return all, nil
 }
 
-// changeEach changes each identity that an argument names, and prints it.
-func changeEach(cmd *cobra.Command, s keystore.Store, names []string, change func(who) error, done string) error {
+// A change is a change of identities in a keystore, by name.
+type change struct {
+	list  nameList
+	quiet bool
+}
+
+func (c *change) addFlags(cmd *cobra.Command) {
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return c.list.urlAndMore(whoArg)(cmd, args) }
+	c.list.addFlag(cmd)
+	quietFlag(cmd, &c.quiet)
+}
+
+// each changes each identity that an argument or the list names, and prints it, or
+// only the number of many. doing and done say what it does.
+func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing, done string, change func(who) error) error {
+	names, err := c.list.some(cmd, args, whoArg)
+	if err != nil {
+		return err
+	}
 	all, err := whose(cmd, s, names)
 	if err != nil {
 		return err
 	}
-	for _, w := range all {
-		if err := change(w); err != nil {
+	bar := progress(cmd, len(all), doing, c.quiet || len(all) <= shownEach)
+	for i, w := range all {
+		err := context.Cause(cmd.Context())
+		if err == nil {
+			err = change(w)
+		}
+		if err != nil {
+			bar.Exit()
+			if len(all) > shownEach {
+				err = fmt.Errorf("stopped after %d of %d: %w", i, len(all), err)
+			}
 			return changeHint(err)
 		}
-		cli.Note(cmd, "%s: %s", done, w)
+		bar.Add(1)
+		if len(all) <= shownEach && !c.quiet {
+			cli.Note(cmd, "%s: %s", done, w)
+		}
+	}
+	bar.Finish()
+	if len(all) > shownEach && !c.quiet {
+		cli.Note(cmd, "%s: %d", done, len(all))
 	}
 	return nil
 }
 
 func newStoreRm() *cobra.Command {
-	return &cobra.Command{
+	var c change
+	cmd := &cobra.Command{
 		Use:   "rm URL FILE|KEY|NAME...",
 		Short: "Remove identities",
 		Long: `Rm removes identities from a keystore. Their keys are then unknown and refused, but
 you can add them again; to refuse a key for good, revoke it. Rm does not undo
 revocations.`,
-		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			return changeEach(cmd, s, args[1:], func(w who) error { return s.Remove(w.key) }, "removed")
+			return c.each(cmd, s, args[1:], "removing identities", "removed", func(w who) error { return s.Remove(w.key) })
 		},
 	}
+	c.addFlags(cmd)
+	return cmd
 }
 
 func newStoreRevoke() *cobra.Command {
+	var c change
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "revoke URL FILE|KEY|NAME...",
@@ -117,22 +160,23 @@ func newStoreRevoke() *cobra.Command {
 		Long: `Revoke refuses keys from now on, in any certificate, even if the keystore does not
 know them. Adding, importing or copying a certificate of a revoked key does not admit
 it again; zcert store unrevoke does.`,
-		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := openOrCreateStore(cmd, args[0], false)
+			s, err := openOrCreateStore(cmd, args[0], c.quiet)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			now := time.Now()
-			return changeEach(cmd, s, args[1:], func(w who) error { return s.Revoke(w.key, now, reason) }, "revoked")
+			return c.each(cmd, s, args[1:], "revoking keys", "revoked", func(w who) error { return s.Revoke(w.key, now, reason) })
 		},
 	}
+	c.addFlags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "record `TEXT` as the reason")
 	return cmd
 }
 
 func newStoreUnrevoke() *cobra.Command {
+	var c change
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "unrevoke URL FILE|KEY|NAME...",
@@ -141,7 +185,6 @@ func newStoreUnrevoke() *cobra.Command {
 restores the identity of a key if the keystore still has its certificate, and records
 when and why. A zauth that remembers the revocation forgets it. Revocations by an
 authority remain.`,
-		Args: urlAndMore("FILE, KEY or NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
 			if err != nil {
@@ -149,7 +192,7 @@ authority remain.`,
 			}
 			defer s.Close()
 			now := time.Now()
-			return changeEach(cmd, s, args[1:], func(w who) error {
+			return c.each(cmd, s, args[1:], "restoring keys", "no longer revoked", func(w who) error {
 				if _, revoked := s.Revocation(w.key); !revoked {
 					cli.Warn(cmd, "%s: not revoked in this keystore; recorded anyway, for a zauth that remembers a revocation", w)
 				}
@@ -160,9 +203,10 @@ authority remain.`,
 					cli.Warn(cmd, "%s: no certificate in the keystore, or its name is taken: add it with zcert store add", w)
 				}
 				return nil
-			}, "no longer revoked")
+			})
 		},
 	}
+	c.addFlags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "record `TEXT` as the reason")
 	return cmd
 }

@@ -27,7 +27,7 @@ var (
 
 func newVerify() *cobra.Command {
 	var authorityFiles, revokedFiles []string
-	var files fileList
+	var files nameList
 	var expiresIn duration
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
@@ -46,7 +46,7 @@ revocation list expires within that time.`,
 		Example: `  zcert verify alice.key --authority acme.authority --revoked acme.revoked
   zcert verify alice.key --authority acme.authority --expires-in 30d || echo "renew it"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			paths, err := files.some(cmd, args)
+			paths, err := files.some(cmd, args, "FILE")
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ revocation list expires within that time.`,
 	flags.StringArrayVar(&revokedFiles, "revoked", nil, "check the revocation list in `FILE`; repeatable")
 	flags.Var(&expiresIn, "expires-in", "also fail if it expires within `DURATION`, such as 30d")
 	flags.BoolVar(&asJSON, "json", false, "print the results as JSON")
-	flags.BoolVar(&quiet, "quiet", false, "print only warnings and errors")
+	quietFlag(cmd, &quiet)
 	files.addFlag(cmd)
 	return cmd
 }
