@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
+	"github.com/zcurve/zcurve/internal/hidden"
 )
 
 var (
@@ -30,7 +32,7 @@ type AuthorityKey [ed25519.PublicKeySize]byte
 // a key for which anybody could sign.
 func ParseAuthorityKey(s string) (k AuthorityKey, err error) {
 	text, ok := strings.CutPrefix(s, authorityPrefix)
-	if !ok || !decode(k[:], text) || k.IsZero() {
+	if !ok || !form.Decode(k[:], text) || k.IsZero() {
 		return AuthorityKey{}, fmt.Errorf("%w: %d characters, expected %s and 43 of base64", ErrAuthorityKey, len(s), authorityPrefix)
 	}
 	if k.isWeak() {
@@ -86,7 +88,7 @@ func (k AuthorityKey) isWeak() bool {
 func (k AuthorityKey) IsZero() bool { return k == AuthorityKey{} }
 
 // String returns "ed25519:" and 43 characters of base64.
-func (k AuthorityKey) String() string { return authorityPrefix + encoding.EncodeToString(k[:]) }
+func (k AuthorityKey) String() string { return authorityPrefix + form.Encoding.EncodeToString(k[:]) }
 
 // MarshalText returns String; the error is always nil.
 func (k AuthorityKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
@@ -104,7 +106,7 @@ type Signature [ed25519.SignatureSize]byte
 func (s Signature) IsZero() bool { return s == Signature{} }
 
 // String returns 86 characters of base64.
-func (s Signature) String() string { return encoding.EncodeToString(s[:]) }
+func (s Signature) String() string { return form.Encoding.EncodeToString(s[:]) }
 
 // Authority signs certificates and revocation lists with an Ed25519 key, which
 // is never a CURVE key. It has two files, as a certificate has: NAME.authority
@@ -117,7 +119,7 @@ type Authority struct {
 	Metadata Metadata
 	Warnings []Warning // as of a Certificate
 
-	seed *hidden // nil in a public or locked one
+	seed *hidden.Bytes // nil in a public or locked one
 }
 
 // GenerateAuthority returns an authority of this name with a new key. An empty name
@@ -125,13 +127,13 @@ type Authority struct {
 func GenerateAuthority(name string) *Authority {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed)
-	a := &Authority{Metadata: nameOnly(name), seed: hide(seed)}
+	a := &Authority{Metadata: nameOnly(name), seed: hidden.New(seed)}
 	a.Key = a.public()
 	return a
 }
 
 // private is the key that belongs to the seed.
-func (a *Authority) private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(a.seed.reveal()) }
+func (a *Authority) private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(a.seed.Reveal()) }
 
 // public is the public half of private.
 func (a *Authority) public() AuthorityKey {
@@ -166,7 +168,7 @@ func (k AuthorityKey) verify(text []byte, s Signature) bool {
 // Serial and Metadata before, and change nothing afterwards. An older signature
 // is replaced. The error is ErrNoSeed, ErrLocked, or that of AppendCanonical;
 // also ErrLocked if the certificate's own secret is locked, because what stands
-// beside that can't change, and ErrProperty if it was read with its secret key and
+// beside that can't change, and form.ErrProperty if it was read with its secret key and
 // a section that this version doesn't know.
 func (a *Authority) Sign(c *Certificate) error {
 	if c.Locked != nil {
@@ -174,7 +176,7 @@ func (a *Authority) Sign(c *Certificate) error {
 	}
 	if c.hasPrivate() {
 		return fmt.Errorf("cert: signing failed: %w: section %s was read beside the secret key and would become public: sign the public certificate",
-			ErrProperty, c.extra[0].Name)
+			form.ErrProperty, c.extra[0].Name)
 	}
 	signed := *c
 	signed.Authority = a.Key
@@ -227,10 +229,10 @@ func (a *Authority) lock(passphrase []byte, p argonParameters) error {
 	if err != nil {
 		return err
 	}
-	if a.Locked, err = lock((*[lockedSecretSize]byte)(a.seed.reveal()), text, passphrase, p); err != nil {
+	if a.Locked, err = lock((*[lockedSecretSize]byte)(a.seed.Reveal()), text, passphrase, p); err != nil {
 		return fmt.Errorf("cert: locking failed: %w", err)
 	}
-	clear(a.seed.reveal())
+	clear(a.seed.Reveal())
 	a.seed = nil
 	return nil
 }
@@ -249,7 +251,7 @@ func (a *Authority) Unlock(passphrase []byte) error {
 	if err != nil {
 		return fmt.Errorf("cert: unlocking failed: %w", err)
 	}
-	unlocked := Authority{Key: a.Key, Metadata: a.Metadata, seed: hide(seed[:])}
+	unlocked := Authority{Key: a.Key, Metadata: a.Metadata, seed: hidden.New(seed[:])}
 	if unlocked.public() != a.Key {
 		clear(seed[:])
 		return fmt.Errorf("cert: unlocking failed: %w", ErrSeed)

@@ -16,7 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/regular"
+	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // TestAuthorityKey: a key has one text.
@@ -91,7 +93,7 @@ func TestAuthorityLock(t *testing.T) {
 		"no passphrase": {authority(t, "acme"), "", ErrNoPassphrase},
 		"public":        {public, "x", ErrNoSeed},
 		"locked":        {alreadyLocked, "x", ErrLocked},
-		"metadata":      {double, "x", ErrMetadata},
+		"metadata":      {double, "x", form.ErrMetadata},
 		"no key":        {noKey, "x", ErrNoAuthority},
 	} {
 		before := *tt.a
@@ -104,7 +106,7 @@ func TestAuthorityLock(t *testing.T) {
 	}
 
 	a := authority(t, "acme")
-	seed := a.seed.reveal()
+	seed := a.seed.Reveal()
 	if err := a.Unlock([]byte("anything")); err != nil || !a.HasSecret() {
 		t.Errorf("not locked: %v", err)
 	}
@@ -128,7 +130,7 @@ func TestAuthorityLock(t *testing.T) {
 		change(&changed)
 		want := ErrLockedChanged
 		if name == "a wrong text" {
-			want = ErrMetadata
+			want = form.ErrMetadata
 		}
 		if err := changed.Unlock([]byte("passphrase")); !errors.Is(err, want) || changed.HasSecret() {
 			t.Errorf("%s: got %v, want %v", name, err, want)
@@ -137,7 +139,7 @@ func TestAuthorityLock(t *testing.T) {
 	if err := a.Unlock([]byte("Passphrase")); !errors.Is(err, ErrPassphrase) || a.HasSecret() {
 		t.Errorf("wrong passphrase: %v", err)
 	}
-	if err := a.Unlock([]byte("passphrase")); err != nil || !bytes.Equal(a.seed.reveal(), authority(t, "acme").seed.reveal()) || a.Locked != nil {
+	if err := a.Unlock([]byte("passphrase")); err != nil || !bytes.Equal(a.seed.Reveal(), authority(t, "acme").seed.Reveal()) || a.Locked != nil {
 		t.Errorf("unlocked: %v", err)
 	}
 
@@ -147,7 +149,7 @@ func TestAuthorityLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := &Authority{Key: a.Key, Metadata: a.Metadata}
-	if forged.Locked, err = lock((*[32]byte)(authority(t, "mallory").seed.reveal()), text, []byte("x"), quick); err != nil {
+	if forged.Locked, err = lock((*[32]byte)(authority(t, "mallory").seed.Reveal()), text, []byte("x"), quick); err != nil {
 		t.Fatal(err)
 	}
 	if err := forged.Unlock([]byte("x")); !errors.Is(err, ErrSeed) || forged.HasSecret() {
@@ -159,13 +161,13 @@ func TestAuthorityLock(t *testing.T) {
 func TestAuthorityPrintsNoSeed(t *testing.T) {
 	t.Parallel()
 	a := authority(t, "acme")
-	seed := a.seed.reveal()
+	seed := a.seed.Reveal()
 	type inside struct {
 		a *Authority
 		v Authority
 	}
 	for _, v := range []any{a, *a, []*Authority{a}, []Authority{*a}, inside{a, *a}, map[string]any{"a": *a}} {
-		checkHidden(t, v, string(seed), fmt.Sprint(seed[:8])[1:24], encoding.EncodeToString(seed)[:20])
+		ztest.CheckHidden(t, v, string(seed), fmt.Sprint(seed[:8])[1:24], form.Encoding.EncodeToString(seed)[:20])
 	}
 	for _, write := range []func([]byte) ([]byte, error){a.AppendPublic, func(dst []byte) ([]byte, error) {
 		if err := a.lock([]byte("x"), quick); err != nil {
@@ -174,7 +176,7 @@ func TestAuthorityPrintsNoSeed(t *testing.T) {
 		return a.AppendSecret(dst)
 	}} {
 		text, err := write(nil)
-		if err != nil || strings.Contains(string(text), encoding.EncodeToString(authority(t, "acme").seed.reveal())) {
+		if err != nil || strings.Contains(string(text), form.Encoding.EncodeToString(authority(t, "acme").seed.Reveal())) {
 			t.Errorf("the seed is in\n%s: %v", text, err)
 		}
 	}
@@ -228,10 +230,10 @@ func TestAuthoritySave(t *testing.T) {
 		t.Errorf("public: %v", err)
 	}
 	other.Metadata.Set("note", "a\nb")
-	if err := other.Save(path, Replace); !errors.Is(err, ErrMetadata) {
+	if err := other.Save(path, Replace); !errors.Is(err, form.ErrMetadata) {
 		t.Errorf("metadata: %v", err)
 	}
-	if err := other.SaveSecret(path, Replace); !errors.Is(err, ErrMetadata) {
+	if err := other.SaveSecret(path, Replace); !errors.Is(err, form.ErrMetadata) {
 		t.Errorf("metadata: %v", err)
 	}
 	for _, write := range []func([]byte) ([]byte, error){new(Authority).AppendPublic, new(Authority).AppendSecret} {
@@ -266,7 +268,7 @@ func TestLoadAuthorityRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	large := filepath.Join(dir, "large")
-	if err := os.WriteFile(large, bytes.Repeat([]byte("#\n"), MaxFile/2+1), 0o600); err != nil {
+	if err := os.WriteFile(large, bytes.Repeat([]byte("#\n"), form.MaxFile/2+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]error{

@@ -2,15 +2,16 @@ package cert
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 
+	"github.com/zcurve/zcurve/internal/form"
+	"github.com/zcurve/zcurve/internal/hidden"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // ErrNoAuthority means that a text has no section authority with a key, or an
 // Authority no key.
-var ErrNoAuthority = errors.New("no key in a section authority")
+var ErrNoAuthority error = kindError("not an authority: no key in section authority")
 
 // Comments on top of an authority's files.
 var (
@@ -27,7 +28,7 @@ var (
 // ParseAuthority reads an authority, public or secret. The error is a
 // *SyntaxError.
 func ParseAuthority(text []byte) (*Authority, error) {
-	a, warnings, err := parseText(text, MaxFile, parseAuthority)
+	a, warnings, err := parseText(text, form.MaxFile, parseAuthority)
 	if err != nil {
 		return nil, err
 	}
@@ -37,24 +38,27 @@ func ParseAuthority(text []byte) (*Authority, error) {
 
 // LoadAuthority reads an authority's file, as Load does a certificate's.
 func LoadAuthority(path string) (*Authority, error) {
-	a, mode, err := load(path, MaxFile, ParseAuthority)
+	a, mode, err := load(path, form.MaxFile, ParseAuthority)
 	if err == nil && a.HasSecret() {
 		a.Warnings = append(a.Warnings, modeWarnings(path, mode)...)
 	}
 	return a, err
 }
 
-func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
+func parseAuthority(root *zpl.Node) (*Authority, []zpl.Warning, error) {
 	key := root.Child(authoritySection)
 	if n := root.Child(curveSection); n != nil {
-		return nil, nil, n.Error(fmt.Errorf("%w: it is a certificate", ErrNoAuthority))
+		return nil, nil, n.Error(kindError("not an authority: this is a certificate"))
+	}
+	if n := root.Child(revocationsSection); n != nil {
+		return nil, nil, n.Error(kindError("not an authority: this is a revocation list"))
 	}
 	if key == nil {
 		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoAuthority}
 	}
 	a := new(Authority)
-	var warnings []Warning
-	if err := checkSections(root, headSection, metadataSection, authoritySection, lockedSection); err != nil {
+	var warnings []zpl.Warning
+	if err := form.CheckSections(root, headSection, metadataSection, authoritySection, lockedSection); err != nil {
 		return nil, nil, err
 	}
 	for _, n := range root.Children {
@@ -63,12 +67,12 @@ func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
 		case headSection:
 			_, err = headProperties(n)
 		case metadataSection:
-			a.Metadata, warnings, err = parseMetadata(n)
+			a.Metadata, warnings, err = form.ParseMetadata(n)
 		case authoritySection: // last: it must fit the others
 		case lockedSection:
 			a.Locked, err = parseLocked(n)
 		default:
-			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))
+			err = n.Error(fmt.Errorf("%w: section %s", form.ErrProperty, n.Name))
 		}
 		if err != nil {
 			return nil, nil, err
@@ -82,21 +86,21 @@ func parseAuthority(root *zpl.Node) (*Authority, []Warning, error) {
 }
 
 // checkStrays looks for what is in a text and not in the authority.
-func (a *Authority) checkStrays(root *zpl.Node) ([]Warning, error) {
+func (a *Authority) checkStrays(root *zpl.Node) ([]zpl.Warning, error) {
 	whole := a.nodes()
 	switch {
 	case a.Locked != nil:
 		whole = append(whole, a.Locked.node())
 	case a.seed != nil:
 		keys := whole[len(whole)-1]
-		keys.Children = append(keys.Children, property(seedName, "")) // its value is hidden
+		keys.Children = append(keys.Children, form.Property(seedName, "")) // its value is hidden
 	}
 	return checkStrays(root, whole, a.Locked != nil)
 }
 
 // parseKeys reads the section authority of an authority's file.
 func (a *Authority) parseKeys(section *zpl.Node) error {
-	values, err := properties(section, "key", seedName)
+	values, err := form.Properties(section, "key", seedName)
 	if err != nil {
 		return err
 	}
@@ -111,13 +115,13 @@ func (a *Authority) parseKeys(section *zpl.Node) error {
 		return nil
 	}
 	if a.Locked != nil {
-		return seed.Error(fmt.Errorf("%w: seed beside a section locked", ErrProperty))
+		return seed.Error(fmt.Errorf("%w: seed beside a section locked", form.ErrProperty))
 	}
 	octets := make([]byte, ed25519.SeedSize)
-	if err := parseOctets(octets, seed); err != nil {
+	if err := form.ParseBytes(octets, seed); err != nil {
 		return err
 	}
-	a.seed = hide(octets)
+	a.seed = hidden.New(octets)
 	if a.public() != a.Key {
 		clear(octets)
 		return seed.ValueError(ErrSeed)
@@ -127,8 +131,8 @@ func (a *Authority) parseKeys(section *zpl.Node) error {
 
 // nodes are the sections of the public file.
 func (a *Authority) nodes() []*zpl.Node {
-	return []*zpl.Node{head(0), metadataNode(a.Metadata),
-		{Name: authoritySection, Children: []*zpl.Node{property("key", a.Key.String())}}}
+	return []*zpl.Node{head(0), form.MetadataNode(a.Metadata),
+		{Name: authoritySection, Children: []*zpl.Node{form.Property("key", a.Key.String())}}}
 }
 
 // check refuses what can't be written.
@@ -139,7 +143,7 @@ func (a *Authority) check() error {
 	if a.Key.isWeak() {
 		return ErrAuthorityKey
 	}
-	return a.Metadata.check()
+	return form.CheckMetadata(a.Metadata)
 }
 
 // publicText is what is fixed when the secret key is locked.
@@ -148,18 +152,18 @@ func (a *Authority) publicText() ([]byte, error) {
 		return nil, fmt.Errorf("cert: %w", err)
 	}
 	canonical := *a
-	canonical.Metadata = a.Metadata.canonical()
-	return appendText(nil, nil, canonical.nodes(), MaxFile)
+	canonical.Metadata = form.Canonical(a.Metadata)
+	return appendText(nil, nil, canonical.nodes(), form.MaxFile)
 }
 
 // AppendPublic appends the text of the public file to dst. The error is
-// ErrNoAuthority if there is no Key, ErrMetadata, ErrLine or ErrFile; dst then
+// ErrNoAuthority if there is no Key, form.ErrMetadata, form.ErrLine or ErrFile; dst then
 // comes back unchanged.
 func (a *Authority) AppendPublic(dst []byte) ([]byte, error) {
 	if err := a.check(); err != nil {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
-	return appendText(dst, authorityComments, a.nodes(), MaxFile)
+	return appendText(dst, authorityComments, a.nodes(), form.MaxFile)
 }
 
 // AppendSecret appends the text of the secret file to dst, locked or not, as
@@ -174,11 +178,11 @@ func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
 		nodes = append(nodes, a.Locked.node())
 	case a.seed != nil:
 		keys := nodes[len(nodes)-1]
-		keys.Children = append(keys.Children, property(seedName, encoding.EncodeToString(a.seed.reveal())))
+		keys.Children = append(keys.Children, form.Property(seedName, form.Encoding.EncodeToString(a.seed.Reveal())))
 	default:
 		return dst, fmt.Errorf("cert: %w", ErrNoSeed)
 	}
-	return appendText(dst, authoritySecretComments, nodes, MaxFile)
+	return appendText(dst, authoritySecretComments, nodes, form.MaxFile)
 }
 
 // Save writes the public file to path and the secret one to path with

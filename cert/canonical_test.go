@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
@@ -159,7 +160,7 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 		sorted := slices.Clone(c.extra)
 		slices.SortStableFunc(sorted, func(a, b *zpl.Node) int { return strings.Compare(a.Name, b.Name) })
 		if back.Public != c.Public || back.Serial != c.Serial || back.Validity != c.Validity ||
-			!slices.Equal(back.Metadata, c.Metadata.canonical()) || !cmp.Equal(sorted, back.extra, sameNodes) {
+			!slices.Equal(back.Metadata, Metadata(form.Canonical(c.Metadata))) || !cmp.Equal(sorted, back.extra, sameNodes) {
 			t.Fatalf("%d: read back from\n%s\nas %+v", i, want, back)
 		}
 	}
@@ -188,8 +189,8 @@ func TestNothingUnsigned(t *testing.T) {
 		if changed == text {
 			t.Errorf("%s: nothing has changed", name)
 		}
-		if _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) && !errors.Is(err, ErrMetadata) {
-			t.Errorf("%s: got %v, want %v", name, err, ErrProperty)
+		if _, err := Parse([]byte(changed)); !errors.Is(err, form.ErrProperty) && !errors.Is(err, form.ErrMetadata) {
+			t.Errorf("%s: got %v, want %v", name, err, form.ErrProperty)
 		}
 	}
 	_, secret := locked(t, "passphrase")
@@ -206,8 +207,8 @@ func TestNothingUnsigned(t *testing.T) {
 			insert(text, "    public-key", "    any = \"1\"\n"),
 			insert(text, "locked\n", "        for = \"everybody\"\n"),
 		} {
-			if _, err := Parse([]byte(changed)); !errors.Is(err, ErrProperty) {
-				t.Errorf("locked: got %v, want %v in\n%s", err, ErrProperty, changed)
+			if _, err := Parse([]byte(changed)); !errors.Is(err, form.ErrProperty) {
+				t.Errorf("locked: got %v, want %v in\n%s", err, form.ErrProperty, changed)
 			}
 		}
 	}
@@ -282,7 +283,7 @@ func TestCanonicalFails(t *testing.T) {
 		new(Certificate),
 		alice(t, item{"a", "x\ny"}),
 		alice(t, item{"a", "x"}, item{"A", "x"}),
-		alice(t, item{"a", strings.Repeat("x", maxLine)}),
+		alice(t, item{"a", strings.Repeat("x", form.MaxLine)}),
 	} {
 		if got, err := c.AppendCanonical([]byte("before")); err == nil || string(got) != "before" {
 			t.Errorf("%+v: %q, %v", c, got, err)

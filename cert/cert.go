@@ -40,12 +40,11 @@ package cert
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -53,36 +52,14 @@ import (
 // name of the public one.
 const SecretSuffix = "_secret"
 
-// What czmq survives.
-const (
-	maxMetadata = 512  // octets of metadata in its zauth
-	maxLine     = 1024 // octets of a line; of a longer one it reads past the end of the file
-)
-
 var (
 	// ErrNoPublicKey means that a text has no curve section with a public-key.
-	ErrNoPublicKey = errors.New("no public-key in a section curve")
+	ErrNoPublicKey error = kindError("not a certificate: no public-key in section curve")
 	// ErrKey means that a key is not 40 characters of Z85. What it is wrapped
 	// in says what it looks like, and never quotes it.
 	ErrKey = errors.New("not a key")
-	// ErrMetadata means that metadata can't stand in a certificate: a name or
-	// value that ZPL can't carry, a name twice, properties within a property.
-	ErrMetadata = errors.New("unusable metadata")
-	// ErrAmbiguous means that a line that begins with public-key or secret-key
-	// stands outside the curve section, or twice. Some programs take such a
-	// line for the key wherever it stands, and would use another key than we.
-	ErrAmbiguous = errors.New("more than one line that some programs take for the key")
-	// ErrLine means that a line would have more than 1024 octets, of which czmq
-	// reads a part only, and then past the end of the file. Such a line is read
-	// here and not written.
-	ErrLine = errors.New("line would be longer than 1024 octets, which break czmq")
-	// ErrSection means that a section that this package knows stands twice.
-	ErrSection = errors.New("section stands twice")
 	// ErrVersion means that a file has another version than 1.
-	ErrVersion = errors.New("unknown version")
-	// ErrProperty means that a property doesn't belong where it stands, is
-	// missing, stands twice, or that its value is none of its kind.
-	ErrProperty = errors.New("unusable property")
+	ErrVersion = errors.New("unsupported version")
 
 	// errKeyPair means that the public key isn't that of the secret key. From outside
 	// this looks like a wrong server key.
@@ -174,7 +151,7 @@ func (c *Certificate) check() error {
 	if err := c.Validity.check(); err != nil {
 		return err
 	}
-	return c.Metadata.check()
+	return form.CheckMetadata(c.Metadata)
 }
 
 // checkWhole is check of what isn't about to be signed.
@@ -186,53 +163,4 @@ func (c *Certificate) checkWhole() error {
 		return ErrAuthorityKey
 	}
 	return c.check()
-}
-
-// check refuses metadata that can't be written.
-func (m Metadata) check() error {
-	seen := map[string]bool{}
-	for _, p := range m {
-		if err := checkProperty(p); err != nil {
-			return err
-		}
-		if seen[strings.ToLower(p.Name)] {
-			return fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name)
-		}
-		seen[strings.ToLower(p.Name)] = true
-	}
-	return nil
-}
-
-// canonical is metadata in its one order, with names in lower case.
-func (m Metadata) canonical() Metadata {
-	sorted := make(Metadata, 0, len(m))
-	for _, p := range m {
-		sorted = append(sorted, struct{ Name, Value string }{strings.ToLower(p.Name), p.Value})
-	}
-	slices.SortFunc(sorted, func(a, b struct{ Name, Value string }) int { return strings.Compare(a.Name, b.Name) })
-	return sorted
-}
-
-// check refuses a property that can't be written.
-func checkProperty(p struct{ Name, Value string }) error {
-	if err := zpl.CheckName(p.Name); err != nil {
-		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, err)
-	}
-	if strings.HasPrefix(p.Name, "/") || strings.HasSuffix(p.Name, "/") {
-		return fmt.Errorf("%w: name %q: czmq can't read a name that begins or ends with /", ErrMetadata, p.Name)
-	}
-	if looksLikeKey(p.Name) {
-		return fmt.Errorf("%w: name %q: %w", ErrMetadata, p.Name, ErrAmbiguous)
-	}
-	if err := zpl.CheckValue(p.Value); err != nil {
-		return fmt.Errorf("%w: value of %s: %w", ErrMetadata, p.Name, err)
-	}
-	return nil
-}
-
-// looksLikeKey reports whether pyzmq would take a line that begins with name
-// for a key.
-func looksLikeKey(name string) bool {
-	name = strings.ToLower(name)
-	return strings.HasPrefix(name, publicKeyName) || strings.HasPrefix(name, secretKeyName)
 }

@@ -1,5 +1,7 @@
 package cert
 
+import "errors"
+
 // namedError is an error of this package, whose text says so.
 type namedError struct{ err error }
 
@@ -14,3 +16,13 @@ func named(err error) error {
 	}
 	return &namedError{err}
 }
+
+// ErrKind means that a text is sound as far as it was read, but of another kind than
+// expected: an authority in place of a certificate, or no text of this package at all.
+var ErrKind = errors.New("of another kind")
+
+// kindError is an ErrKind, whose text says what was expected.
+type kindError string
+
+func (e kindError) Error() string        { return string(e) }
+func (e kindError) Is(target error) bool { return target == ErrKind }

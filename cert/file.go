@@ -1,22 +1,16 @@
 package cert
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
-
-// MaxFile is the size in octets of the largest certificate file that is read.
-const MaxFile = 64 << 10
-
-// errTooLarge means that a text would be larger than is read.
-var errTooLarge = errors.New("too large")
 
 // Comments on top of the files.
 var (
@@ -36,7 +30,7 @@ var (
 // what to do. It leaves no copy of the secret key in memory but Certificate.Secret;
 // writing one does.
 func Load(path string) (*Certificate, error) {
-	c, mode, err := load(path, MaxFile, Parse)
+	c, mode, err := load(path, form.MaxFile, Parse)
 	if err == nil && !c.Secret.IsZero() {
 		c.Warnings = append(c.Warnings, modeWarnings(path, mode)...)
 	}
@@ -69,8 +63,8 @@ func modeWarnings(path string, mode fs.FileMode) []Warning {
 }
 
 // AppendPublic appends the text of the public certificate to dst. The error is
-// ErrMetadata, ErrProperty for a Validity that can't be, ErrLine, ErrFile for
-// more than MaxFile octets, ErrUnsigned for an Authority without a Signature, or
+// form.ErrMetadata, form.ErrProperty for a Validity that can't be, form.ErrLine, ErrFile for
+// more than form.MaxFile octets, ErrUnsigned for an Authority without a Signature, or
 // one of package curve for what can't be written; dst then comes back unchanged.
 //
 // Of a certificate that was read with its secret key, sections that this version
@@ -83,7 +77,7 @@ func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
 	if c.hasPrivate() {
 		public.extra = nil
 	}
-	return appendText(dst, publicComments, public.nodes(), MaxFile)
+	return appendText(dst, publicComments, public.nodes(), form.MaxFile)
 }
 
 // hasPrivate reports whether there are unknown sections that nobody has made public.
@@ -104,11 +98,11 @@ func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 	case c.Locked != nil:
 		nodes = slices.Insert(nodes, i+1, c.Locked.node())
 	case !c.Secret.IsZero():
-		nodes[i].Children = append(nodes[i].Children, property(secretKeyName, string(c.Secret.AppendZ85(nil))))
+		nodes[i].Children = append(nodes[i].Children, form.Property(form.SecretKey, string(c.Secret.AppendZ85(nil))))
 	default:
 		return dst, fmt.Errorf("cert: %w", errNoSecretKey)
 	}
-	return appendText(dst, secretComments, nodes, MaxFile)
+	return appendText(dst, secretComments, nodes, form.MaxFile)
 }
 
 // AppendCanonical appends to dst the certificate without its secret key, in its one
@@ -120,17 +114,17 @@ func (c *Certificate) AppendCanonical(dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("cert: %w", err)
 	}
 	canonical := *c
-	canonical.Metadata = c.Metadata.canonical()
+	canonical.Metadata = form.Canonical(c.Metadata)
 	canonical.Signature = Signature{}
 	canonical.extra = slices.Clone(c.extra)
 	slices.SortStableFunc(canonical.extra, func(a, b *zpl.Node) int { return strings.Compare(a.Name, b.Name) })
-	return appendText(dst, nil, canonical.nodes(), MaxFile)
+	return appendText(dst, nil, canonical.nodes(), form.MaxFile)
 }
 
 // nodes are the sections of the public certificate.
 func (c *Certificate) nodes() []*zpl.Node {
-	nodes := []*zpl.Node{head(c.Serial), metadataNode(c.Metadata),
-		{Name: curveSection, Children: []*zpl.Node{property(publicKeyName, c.Public.String())}}}
+	nodes := []*zpl.Node{head(c.Serial), form.MetadataNode(c.Metadata),
+		{Name: curveSection, Children: []*zpl.Node{form.Property(form.PublicKey, c.Public.String())}}}
 	if n := c.Validity.node(); n != nil {
 		nodes = append(nodes, n)
 	}
@@ -140,26 +134,9 @@ func (c *Certificate) nodes() []*zpl.Node {
 	return append(nodes, c.extra...)
 }
 
-// appendText appends a text of at most limit octets to dst, which can be read
-// again. The error is ErrMetadata, ErrLine or ErrFile; dst then comes back
-// unchanged.
+// appendText appends a text of at most limit bytes to dst, which can be read again. On
+// an error, it returns dst unchanged.
 func appendText(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]byte, error) {
-	out, err := zpl.Append(dst, comments, nodes)
-	if err != nil { // the place in it is that of another text
-		return dst, fmt.Errorf("cert: %w: %w", ErrMetadata, errors.Unwrap(err))
-	}
-	text := out[len(dst):]
-	if len(text) > limit {
-		return dst, fmt.Errorf("cert: %w: more than %d bytes", errTooLarge, limit)
-	}
-	if n := bytes.Count(text, []byte("\n")) - len(comments); n > zpl.MaxCount {
-		return dst, fmt.Errorf("cert: %w: more than %d properties", errTooLarge, zpl.MaxCount)
-	}
-	for line := range bytes.Lines(text) {
-		if len(line)-len("\n") > maxLine {
-			name, _, _ := bytes.Cut(bytes.TrimLeft(line, " "), []byte(" "))
-			return dst, fmt.Errorf("cert: %s: %w", name, ErrLine)
-		}
-	}
-	return out, nil
+	out, err := form.Append(dst, comments, nodes, limit)
+	return out, named(err)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zcurve/zcurve/internal/form"
+	"github.com/zcurve/zcurve/internal/hidden"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -43,8 +45,8 @@ func FuzzCertificate(f *testing.F) {
 			write = c.AppendSecret
 		}
 		written, err := write(nil)
-		tooMuch := errors.Is(err, ErrLine) || errors.Is(err, errTooLarge)
-		if tooMuch || errors.Is(err, ErrMetadata) && len(c.Warnings) > 0 {
+		tooMuch := errors.Is(err, form.ErrLine) || errors.Is(err, form.ErrTooLarge)
+		if tooMuch || errors.Is(err, form.ErrMetadata) && len(c.Warnings) > 0 {
 			return
 		}
 		if err != nil {
@@ -144,7 +146,7 @@ func FuzzAuthority(f *testing.F) {
 			write = a.AppendSecret
 		}
 		written, err := write(nil)
-		if errors.Is(err, ErrMetadata) || errors.Is(err, ErrLine) || errors.Is(err, errTooLarge) {
+		if errors.Is(err, form.ErrMetadata) || errors.Is(err, form.ErrLine) || errors.Is(err, form.ErrTooLarge) {
 			return
 		}
 		if err != nil {
@@ -154,7 +156,7 @@ func FuzzAuthority(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
-		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, hidden{}, Locked{}, argonParameters{})); diff != "" {
+		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, hidden.Bytes{}, Locked{}, argonParameters{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -171,7 +173,7 @@ func FuzzRevocations(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("revocations\n    serial = 1\n        time = 2026-01-01T00:00:00Z\nauthority\n    key = x\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		l, _, err := parseText(text, MaxRevocationList, parseRevocations)
+		l, _, err := parseText(text, form.MaxList, parseRevocations)
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || l != nil {
@@ -180,7 +182,7 @@ func FuzzRevocations(f *testing.F) {
 			return
 		}
 		err = a.SignRevocations(l, l.Issued, l.Expires)
-		if errors.Is(err, ErrLine) {
+		if errors.Is(err, form.ErrLine) {
 			return
 		}
 		if err != nil {

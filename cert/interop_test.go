@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -140,7 +141,7 @@ func TestCZMQ(t *testing.T) {
 	t.Run("reads the longest line and unknown sections", func(t *testing.T) {
 		t.Parallel()
 		c := Generate("")
-		c.Metadata = Metadata{{"long", strings.Repeat("x", maxLine-len(`    long = ""`))}}
+		c.Metadata = Metadata{{"long", strings.Repeat("x", form.MaxLine-len(`    long = ""`))}}
 		other, err := Parse([]byte("other\n    a = 'b'\n        c = d\n" + publicText("")))
 		if err != nil {
 			t.Fatal(err)

@@ -10,26 +10,26 @@ import (
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// Names of the keys.
-const (
-	publicKeyName = "public-key"
-	secretKeyName = "secret-key"
-)
-
 // SyntaxError is what is wrong with a certificate, and where.
 type SyntaxError struct {
-	File         string // "" if it was no file
-	Line, Column int    // from 1; the column counts octets
+	File         string // "" if it is not known
+	Line, Column int    // from 1, in bytes; Column is 0 if it is not known
 	Err          error
 }
 
 func (e *SyntaxError) Error() string {
-	if e.File == "" {
-		return fmt.Sprintf("cert: line %d, column %d: %v", e.Line, e.Column, e.Err)
+	switch {
+	case e.File == "" && e.Column == 0:
+		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
+	case e.File == "":
+		return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
+	case e.Column == 0:
+		return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
 	}
 	return fmt.Sprintf("%s:%d:%d: %v", e.File, e.Line, e.Column, e.Err)
 }
@@ -42,7 +42,7 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 // warnings are for whoever looks after the file. A signature is read and not
 // verified: that is for a Checker.
 func Parse(text []byte) (*Certificate, error) {
-	c, warnings, err := parseText(text, MaxFile, parse)
+	c, warnings, err := parseText(text, form.MaxFile, parse)
 	if err != nil {
 		return nil, err
 	}
@@ -51,81 +51,64 @@ func Parse(text []byte) (*Certificate, error) {
 }
 
 // parseText reads a text of at most limit bytes whose sections parse understands.
-func parseText[T any](text []byte, limit int, parse func(root *zpl.Node) (*T, []Warning, error)) (*T, []Warning, error) {
+func parseText[T any](text []byte, limit int, parse func(root *zpl.Node) (*T, []zpl.Warning, error)) (*T, []Warning, error) {
 	if len(text) > limit {
-		return nil, nil, &SyntaxError{Line: 1, Column: 1, Err: fmt.Errorf("%w %d bytes", regular.ErrTooLarge, limit)}
+		return nil, nil, named(&SyntaxError{Line: 1, Column: 1, Err: fmt.Errorf("%w %d bytes", regular.ErrTooLarge, limit)})
 	}
-	root, textWarnings, err := zpl.ParseHiding(text, curveSection+"/"+secretKeyName, authoritySection+"/"+seedName)
+	root, warnings, err := zpl.ParseHiding(text, curveSection+"/"+form.SecretKey, authoritySection+"/"+seedName)
 	var parsed *T
-	var more []Warning
 	if err == nil {
 		defer root.Wipe()
+		var more []zpl.Warning
 		parsed, more, err = parse(root)
+		warnings = append(append(warnings, longLine(text)...), more...)
 	}
-	var place *zpl.Error
-	if errors.As(err, &place) {
-		return nil, nil, &SyntaxError{Line: place.Line, Column: place.Column, Err: place.Err}
+	if place, ok := errors.AsType[*zpl.Error](err); ok {
+		return nil, nil, named(&SyntaxError{Line: place.Line, Column: place.Column, Err: place.Err})
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	var warnings []Warning
-	for _, w := range textWarnings {
-		warnings = append(warnings, Warning{Line: w.Line, Text: w.Text})
+	var all []Warning
+	for _, w := range warnings {
+		all = append(all, Warning{Line: w.Line, Text: w.Text})
 	}
-	warnings = append(warnings, longLine(text)...)
-	return parsed, append(warnings, more...), nil
+	return parsed, all, nil
 }
 
 // longLine warns of the first line that is too long for czmq, which ends lines with
 // LF alone.
-func longLine(text []byte) []Warning {
+func longLine(text []byte) []zpl.Warning {
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
-		if n := len(bytes.TrimSuffix(line, []byte("\n"))); n > maxLine {
-			return []Warning{{Line: number, Text: fmt.Sprintf("a line of %d octets: czmq reads past the end of a file with more than %d", n, maxLine)}}
+		if n := len(bytes.TrimSuffix(line, []byte("\n"))); n > form.MaxLine {
+			return []zpl.Warning{{Line: number, Text: fmt.Sprintf("a line of %d octets: czmq reads past the end of a file with more than %d", n, form.MaxLine)}}
 		}
 	}
 	return nil
 }
 
-// checkSections refuses a section that stands twice.
-func checkSections(root *zpl.Node, names ...string) error {
-	seen := make([]bool, len(names))
-	for _, n := range root.Children {
-		i := slices.Index(names, n.Name)
-		if i < 0 {
-			continue
-		}
-		if seen[i] {
-			return n.Error(ErrSection)
-		}
-		seen[i] = true
-	}
-	return nil
-}
-
-func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
-	if err := checkSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection); err != nil {
+func parse(root *zpl.Node) (c *Certificate, warnings []zpl.Warning, err error) {
+	if err := form.CheckSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection); err != nil {
 		return nil, nil, err
 	}
 	keys := root.Child(curveSection)
-	if n := root.Child(publicKeyName); n != nil && (keys == nil || keys.Child(publicKeyName) == nil) {
+	if n := root.Child(form.PublicKey); n != nil && (keys == nil || keys.Child(form.PublicKey) == nil) {
 		return nil, nil, n.Error(fmt.Errorf("%w: %s isn't in a section: put it below a line \"%s\", with 4 blanks in front of it",
-			ErrProperty, publicKeyName, curveSection))
+			form.ErrProperty, form.PublicKey, curveSection))
 	}
 	if keys == nil {
 		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoPublicKey}
 	}
 	c = new(Certificate)
 	for _, n := range root.Children {
-		var more []Warning
+		var more []zpl.Warning
 		switch n.Name {
 		case headSection:
 			c.Serial, err = parseHead(n)
 		case metadataSection:
-			c.Metadata, more, err = parseMetadata(n)
+			c.Metadata, more, err = form.ParseMetadata(n)
 		case curveSection: // last: it must fit the others
 		case lockedSection:
 			c.Locked, err = parseLocked(n)
@@ -133,10 +116,10 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 			c.Validity, err = parseValidity(n)
 		case authoritySection:
 			c.Authority, c.Signature, err = parseSignature(n)
-		case plainSection, revocationsSection, revokedSection:
-			err = n.Error(fmt.Errorf("%w: a certificate has no section %s", ErrProperty, n.Name))
+		case "plain", revocationsSection, revokedSection:
+			err = n.Error(fmt.Errorf("%w: a certificate has no section %s", form.ErrProperty, n.Name))
 		default:
-			err = checkForeign(n)
+			err = form.CheckForeign(n)
 			c.extra = append(c.extra, n)
 			more = unwritable(n)
 		}
@@ -157,21 +140,21 @@ func parse(root *zpl.Node) (c *Certificate, warnings []Warning, err error) {
 }
 
 // checkStrays looks for what is in a text and not in the certificate.
-func (c *Certificate) checkStrays(root *zpl.Node) ([]Warning, error) {
+func (c *Certificate) checkStrays(root *zpl.Node) ([]zpl.Warning, error) {
 	whole := c.nodes()
 	keys := whole[slices.IndexFunc(whole, func(n *zpl.Node) bool { return n.Name == curveSection })]
 	switch {
 	case c.Locked != nil:
 		whole = append(whole, c.Locked.node())
 	case !c.Secret.IsZero():
-		keys.Children = append(keys.Children, property(secretKeyName, "")) // its value is hidden
+		keys.Children = append(keys.Children, form.Property(form.SecretKey, "")) // its value is hidden
 	}
 	return checkStrays(root, whole, !c.Authority.IsZero() || c.Locked != nil)
 }
 
 // keepPrivate keeps unknown sections that were read beside a secret key out of the
 // public certificate: they could hold the secret of another mechanism.
-func (c *Certificate) keepPrivate() (warnings []Warning) {
+func (c *Certificate) keepPrivate() (warnings []zpl.Warning) {
 	if c.Secret.IsZero() && c.Locked == nil {
 		return nil
 	}
@@ -180,38 +163,10 @@ func (c *Certificate) keepPrivate() (warnings []Warning) {
 		return nil // what is signed is public
 	}
 	for _, n := range c.extra {
-		warnings = append(warnings, Warning{Line: n.Line,
+		warnings = append(warnings, zpl.Warning{Line: n.Line,
 			Text: fmt.Sprintf("section %s isn't known here and may be secret: it stays out of the public certificate", n.Name)})
 	}
 	return warnings
-}
-
-// parseMetadata reads the section metadata.
-func parseMetadata(section *zpl.Node) (m Metadata, warnings []Warning, err error) {
-	size := 0
-	seen := make(map[string]bool, len(section.Children))
-	for _, n := range section.Children {
-		if len(n.Children) > 0 {
-			return nil, nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrMetadata, n.Name))
-		}
-		p := struct{ Name, Value string }{n.Name, n.Value}
-		if err := checkProperty(p); errors.Is(err, ErrAmbiguous) {
-			return nil, nil, n.Error(err)
-		} else if err != nil { // others write what we don't
-			warnings = append(warnings, Warning{Line: n.Line, Text: err.Error()})
-		}
-		if seen[strings.ToLower(p.Name)] {
-			return nil, nil, n.Error(fmt.Errorf("%w: %s stands twice", ErrMetadata, p.Name))
-		}
-		seen[strings.ToLower(p.Name)] = true
-		m = append(m, p)
-		size += len(p.Name) + len(p.Value)
-	}
-	if size > maxMetadata {
-		warnings = append(warnings, Warning{Line: section.Line,
-			Text: fmt.Sprintf("%d octets of metadata: more than %d break czmq's zauth", size, maxMetadata)})
-	}
-	return m, warnings, nil
 }
 
 // parseKeys reads the section curve.
@@ -220,21 +175,21 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	for _, n := range section.Children {
 		into := &public
 		switch n.Name {
-		case publicKeyName:
-		case secretKeyName:
+		case form.PublicKey:
+		case form.SecretKey:
 			into = &secret
 		default:
-			if err := checkForeign(n); err != nil {
+			if err := form.CheckForeign(n); err != nil {
 				return err
 			}
 			continue // a stray: it could belong to the secret
 		}
 		if *into != nil {
-			return n.Error(ErrAmbiguous)
+			return n.Error(form.ErrAmbiguous)
 		}
 		*into = n
 		for _, child := range n.Children {
-			if err := checkForeign(child); err != nil {
+			if err := form.CheckForeign(child); err != nil {
 				return err
 			}
 		}
@@ -249,7 +204,7 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 		return nil
 	}
 	if c.Locked != nil {
-		return secret.Error(fmt.Errorf("%w: %s beside a section locked", ErrProperty, secretKeyName))
+		return secret.Error(fmt.Errorf("%w: %s beside a section locked", form.ErrProperty, form.SecretKey))
 	}
 	if c.Secret, err = curve.ParseSecretKey(secret.Hidden); err != nil {
 		return keyError(secret, string(secret.Hidden), err)
@@ -261,23 +216,10 @@ func (c *Certificate) parseKeys(section *zpl.Node) (err error) {
 	return nil
 }
 
-// checkForeign refuses a property in which another program could see a key.
-func checkForeign(n *zpl.Node) error {
-	if looksLikeKey(n.Name) {
-		return n.Error(ErrAmbiguous)
-	}
-	for _, child := range n.Children {
-		if err := checkForeign(child); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // unwritable warns of values in a section that can be read and not written.
-func unwritable(n *zpl.Node) (warnings []Warning) {
+func unwritable(n *zpl.Node) (warnings []zpl.Warning) {
 	if err := zpl.CheckValue(n.Value); err != nil {
-		warnings = append(warnings, Warning{Line: n.Line, Text: fmt.Sprintf("%s: %v", n.Name, err)})
+		warnings = append(warnings, zpl.Warning{Line: n.Line, Text: fmt.Sprintf("%s: %v", n.Name, err)})
 	}
 	for _, child := range n.Children {
 		warnings = append(warnings, unwritable(child)...)

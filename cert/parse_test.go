@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/regular"
 	"github.com/zcurve/zcurve/internal/z85"
 	"github.com/zcurve/zcurve/internal/zpl"
@@ -64,7 +65,7 @@ func alice(t testing.TB, metadata ...item) *Certificate {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	keys := "curve\n    public-key = \"" + alicePublic + "\"\n"
-	long := strings.Repeat("x", maxMetadata-len("note"))
+	long := strings.Repeat("x", 512-len("note"))
 	tests := []struct {
 		name, text string
 		want       Metadata
@@ -83,17 +84,17 @@ func TestParse(t *testing.T) {
 		{"comment with a key", "# public-key = \"x\"\n" + publicText(""), nil, nil},
 		{"key without quotes", "curve\n    public-key = " + strings.ReplaceAll(alicePublic, "#", "") + "\n", nil, nil},
 		{"both kinds of quotes", publicText("    a = it's \"hi\"\n"), Metadata{{"a", `it's "hi"`}},
-			[]Warning{{Line: 2, Text: "unusable metadata: value of a: value contains both ' and \": use one kind of quotes only"}}},
+			[]Warning{{Line: 2, Text: "invalid metadata: value of a: value contains both ' and \": use one kind of quotes only"}}},
 		{"both kinds of quotes in an unknown section", "a\n    b = 1\n        c = it's \"hi\"\n" + publicText(""), nil,
 			[]Warning{{Line: 3, Text: "c: value contains both ' and \": use one kind of quotes only"}}},
 		{"slashes", publicText("    a/b = 1\n    /c = 2\n"), Metadata{{"a/b", "1"}, {"/c", "2"}},
-			[]Warning{{Line: 3, Text: `unusable metadata: name "/c": czmq can't read a name that begins or ends with /`}}},
+			[]Warning{{Line: 3, Text: `invalid metadata: name "/c": czmq cannot read a name that begins or ends with /`}}},
 		{"CR LF", strings.ReplaceAll(publicText("    name = alice\n"), "\n", "\r\n"), Metadata{{"name", "alice"}}, []Warning{{Line: 1, Text: "line ends are CR LF"}}},
 		{"tabs", strings.ReplaceAll(publicText("    name = alice\n"), "    ", "\t"), Metadata{{"name", "alice"}}, []Warning{{Line: 2, Text: "indented with a tab; use 4 spaces"}}},
 		{"two blanks", strings.ReplaceAll(publicText("    name = alice\n"), "    ", "  "), Metadata{{"name", "alice"}}, []Warning{{Line: 2, Text: "indented with 2 spaces; expected 4"}}},
 		{"metadata that czmq survives", publicText("    note = " + long + "\n"), Metadata{{"note", long}}, nil},
 		{"metadata that czmq doesn't survive", "# comment\n" + publicText("    note = "+long+"x\n"), Metadata{{"note", long + "x"}},
-			[]Warning{{Line: 2, Text: "513 octets of metadata: more than 512 break czmq's zauth"}}},
+			[]Warning{{Line: 2, Text: "513 bytes of metadata: czmq's zauth cannot handle more than 512"}}},
 		{"unknown property of the keys", keys + "    until = 2030\n", nil,
 			[]Warning{{Line: 3, Text: "until isn't known here: it is lost when the file is written again"}}},
 		{"value of a section", "metadata = \"admins\"\n" + strings.Replace(keys, "curve", "curve = NULL", 1), nil,
@@ -104,8 +105,8 @@ func TestParse(t *testing.T) {
 			[]Warning{{Line: 3, Text: "for isn't known here: it is lost when the file is written again"}}},
 		{"empty validity", keys + "validity\n", nil,
 			[]Warning{{Line: 3, Text: "validity isn't known here: it is lost when the file is written again"}}},
-		{"longest line", keys + "# " + strings.Repeat("x", maxLine-2) + "\n", nil, nil},
-		{"long line", keys + "# " + strings.Repeat("x", maxLine-1) + "\n# " + strings.Repeat("x", maxLine), nil,
+		{"longest line", keys + "# " + strings.Repeat("x", form.MaxLine-2) + "\n", nil, nil},
+		{"long line", keys + "# " + strings.Repeat("x", form.MaxLine-1) + "\n# " + strings.Repeat("x", form.MaxLine), nil,
 			[]Warning{{Line: 3, Text: "a line of 1025 octets: czmq reads past the end of a file with more than 1024"}}},
 		{"control character in a comment", keys + "# \x1b[2J\n", nil, []Warning{{Line: 3, Text: "column 3: control character in a comment"}}},
 	}
@@ -185,36 +186,36 @@ func TestMalformed(t *testing.T) {
 		{"bob's secret", publicText("") + "    secret-key = \"" + bobSecret + "\"\n", errKeyPair, 4, 19, ""},
 		{"secret of zeros", publicText("") + "    secret-key = \"" + strings.Repeat("0", 40) + "\"\n", curve.ErrSecretKey, 4, 19, ""},
 
-		{"public key in metadata", publicText("    public-key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},
-		{"public key in metadata, other case", publicText("    Public-Key = \"" + bobPublic + "\"\n"), ErrAmbiguous, 2, 5, ""},
-		{"longer name in metadata", publicText("    public-key-id = 1\n"), ErrAmbiguous, 2, 5, ""},
-		{"secret key in metadata", publicText("    secret-key = \"" + bobSecret + "\"\n"), ErrAmbiguous, 2, 5, ""},
-		{"public key within metadata", publicText("    a\n        public-key = \"" + bobPublic + "\"\n"), ErrMetadata, 3, 9, ""},
-		{"public key on top", "public-key = \"" + bobPublic + "\"\n" + publicText(""), ErrAmbiguous, 1, 1, ""},
-		{"public key in unknown section", publicText("") + "other\n    a\n        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 6, 9, ""},
-		{"public key not indented", "curve\npublic-key = \"" + bobPublic + "\"\n", ErrProperty, 2, 1, "below a line \"curve\", with 4 blanks in front of it"},
-		{"public key without a section", "public-key = \"" + bobPublic + "\"\n", ErrProperty, 1, 1, "below a line \"curve\""},
+		{"public key in metadata", publicText("    public-key = \"" + bobPublic + "\"\n"), form.ErrAmbiguous, 2, 5, ""},
+		{"public key in metadata, other case", publicText("    Public-Key = \"" + bobPublic + "\"\n"), form.ErrAmbiguous, 2, 5, ""},
+		{"longer name in metadata", publicText("    public-key-id = 1\n"), form.ErrAmbiguous, 2, 5, ""},
+		{"secret key in metadata", publicText("    secret-key = \"" + bobSecret + "\"\n"), form.ErrAmbiguous, 2, 5, ""},
+		{"public key within metadata", publicText("    a\n        public-key = \"" + bobPublic + "\"\n"), form.ErrMetadata, 3, 9, ""},
+		{"public key on top", "public-key = \"" + bobPublic + "\"\n" + publicText(""), form.ErrAmbiguous, 1, 1, ""},
+		{"public key in unknown section", publicText("") + "other\n    a\n        public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 6, 9, ""},
+		{"public key not indented", "curve\npublic-key = \"" + bobPublic + "\"\n", form.ErrProperty, 2, 1, "below a line \"curve\", with 4 blanks in front of it"},
+		{"public key without a section", "public-key = \"" + bobPublic + "\"\n", form.ErrProperty, 1, 1, "below a line \"curve\""},
 		{"public key with a number sign, without quotes", "curve\n    public-key = Jo6eHUw9#xyH$*?]*RCx2X-0qF-mw?Gu6@9SKp<[\n", ErrKey, 2, 18, "8 characters in front of a #, which begins a comment: put the key in double quotes"},
 		{"secret key with a number sign, without quotes", publicText("") + "    secret-key = " + aliceSecret[:20] + "#" + aliceSecret[21:] + "\n", ErrKey, 4, 18, "put the key in double quotes"},
 		{"everything indented", "    # comment\n    curve\n        public-key = \"" + bobPublic + "\"\n", zpl.ErrIndent, 2, 5, "remove the same number of spaces from each line"},
 		{"UTF-16", "\xff\xfec\x00u\x00", zpl.ErrUTF16, 1, 1, "save it as UTF-8"},
-		{"credentials of PLAIN", publicText("") + "plain\n    username = a\n    password = b\n", ErrProperty, 4, 1, "no section plain"},
-		{"a list's section", publicText("") + "revocations\n", ErrProperty, 4, 1, "no section revocations"},
-		{"a keystore's section", publicText("") + "revoked\n", ErrProperty, 4, 1, "no section revoked"},
+		{"credentials of PLAIN", publicText("") + "plain\n    username = a\n    password = b\n", form.ErrProperty, 4, 1, "no section plain"},
+		{"a list's section", publicText("") + "revocations\n", form.ErrProperty, 4, 1, "no section revocations"},
+		{"a keystore's section", publicText("") + "revoked\n", form.ErrProperty, 4, 1, "no section revoked"},
 
-		{"public key twice", publicText("") + "    public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 4, 5, ""},
-		{"same public key twice", publicText("") + "    public-key = \"" + alicePublic + "\"\n", ErrAmbiguous, 4, 5, ""},
-		{"secret key twice", secretText("") + "    secret-key = \"" + aliceSecret + "\"\n", ErrAmbiguous, 5, 5, ""},
-		{"public key below the public key", publicText("") + "        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 4, 9, ""},
-		{"public key below the secret key", secretText("") + "        x\n            public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 6, 13, ""},
-		{"public key below an unknown property", publicText("") + "    x\n        public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 5, 9, ""},
-		{"behind a comment that ends in CR", publicText("") + "    # \r    public-key = \"" + bobPublic + "\"\n", ErrAmbiguous, 5, 5, ""},
+		{"public key twice", publicText("") + "    public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 4, 5, ""},
+		{"same public key twice", publicText("") + "    public-key = \"" + alicePublic + "\"\n", form.ErrAmbiguous, 4, 5, ""},
+		{"secret key twice", secretText("") + "    secret-key = \"" + aliceSecret + "\"\n", form.ErrAmbiguous, 5, 5, ""},
+		{"public key below the public key", publicText("") + "        public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 4, 9, ""},
+		{"public key below the secret key", secretText("") + "        x\n            public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 6, 13, ""},
+		{"public key below an unknown property", publicText("") + "    x\n        public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 5, 9, ""},
+		{"behind a comment that ends in CR", publicText("") + "    # \r    public-key = \"" + bobPublic + "\"\n", form.ErrAmbiguous, 5, 5, ""},
 
-		{"curve twice", publicText("") + key("public-key", bobPublic), ErrSection, 4, 1, ""},
-		{"metadata twice", publicText("") + "metadata\n", ErrSection, 4, 1, ""},
-		{"property twice", publicText("    name = a\n    name = b\n"), ErrMetadata, 3, 5, "name stands twice"},
-		{"property twice, other case", publicText("    name = a\n    NAME = b\n"), ErrMetadata, 3, 5, "NAME stands twice"},
-		{"properties within a property", publicText("    a = 1\n        b = 2\n"), ErrMetadata, 3, 9, "properties within a"},
+		{"curve twice", publicText("") + key("public-key", bobPublic), form.ErrSection, 4, 1, ""},
+		{"metadata twice", publicText("") + "metadata\n", form.ErrSection, 4, 1, ""},
+		{"property twice", publicText("    name = a\n    name = b\n"), form.ErrMetadata, 3, 5, "duplicate name"},
+		{"property twice, other case", publicText("    name = a\n    NAME = b\n"), form.ErrMetadata, 3, 5, "duplicate NAME"},
+		{"properties within a property", publicText("    a = 1\n        b = 2\n"), form.ErrMetadata, 3, 9, "properties within a"},
 
 		{"not UTF-8", publicText("    a = \xff\n"), zpl.ErrUTF8, 2, 1, ""},
 		{"control character", publicText("    a = \x1b[2J\n"), zpl.ErrControl, 2, 9, ""},
@@ -224,7 +225,7 @@ func TestMalformed(t *testing.T) {
 		{"key without name", "curve\n    " + aliceSecret + "\n", zpl.ErrName, 2, 6, ""},
 		{"indentation", "metadata\n    a = 1\n  b = 2\n", zpl.ErrIndent, 3, 3, ""},
 		{"long line", publicText("    a = " + strings.Repeat("x", zpl.MaxLine) + "\n"), zpl.ErrLine, 2, 1, ""},
-		{"large", strings.Repeat("#\n", MaxFile/2+1), regular.ErrTooLarge, 1, 1, ""},
+		{"large", strings.Repeat("#\n", form.MaxFile/2+1), regular.ErrTooLarge, 1, 1, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -312,7 +313,7 @@ func TestParseLargeUnraced(t *testing.T) {
 		}
 		done <- err
 	}()
-	if err := ztest.Receive(t, "reading it takes too long", done); !errors.Is(err, errTooLarge) {
-		t.Errorf("got %v, want %v", err, errTooLarge)
+	if err := ztest.Receive(t, "reading it takes too long", done); !errors.Is(err, form.ErrTooLarge) {
+		t.Errorf("got %v, want %v", err, form.ErrTooLarge)
 	}
 }

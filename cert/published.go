@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/z85"
 )
 
@@ -28,7 +29,7 @@ var published = sync.OnceValue(func() map[[curve.KeySize]byte]string {
 		text, where, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		var key [curve.KeySize]byte
 		if octets, ok := strings.CutPrefix(text, authorityPrefix); ok {
-			decode(key[:], octets)
+			form.Decode(key[:], octets)
 		} else {
 			z85.AppendDecoded(key[:0], text)
 		}

@@ -15,6 +15,7 @@ import (
 	"filippo.io/edwards25519"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -103,7 +104,7 @@ func TestPublishedKeys(t *testing.T) {
 			}
 			for _, m := range seedLine.FindAllSubmatch(text, -1) {
 				seed := make([]byte, ed25519.SeedSize)
-				if decode(seed, m[1]) {
+				if form.Decode(seed, m[1]) {
 					check(AuthorityKey(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)), path)
 				}
 			}

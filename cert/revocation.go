@@ -9,19 +9,13 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// MaxRevocationList is the size in octets of the largest revocation list that is
-// read or written.
-const MaxRevocationList = zpl.MaxSize
-
-// maxReason is what a line has left for a reason, in octets.
-const maxReason = maxLine - len(`        reason = ""`)
-
 var (
 	// ErrNoRevocations means that a text has no section revocations.
-	ErrNoRevocations = errors.New("no section revocations")
+	ErrNoRevocations error = kindError("not a revocation list: no section revocations")
 	// ErrRevocationsExpired means that a revocation list is too old to tell
 	// whether a certificate is revoked.
 	ErrRevocationsExpired = errors.New("revocation list expired")
@@ -65,24 +59,24 @@ func (l *RevocationList) Len() int { return len(l.revocations) }
 func (l *RevocationList) All() iter.Seq[Revocation] { return slices.Values(l.revocations) }
 
 // Revoke adds a revocation, and reports whether it was new. Sign the list
-// afterwards. The error is ErrProperty if it can't be written: neither or both
+// afterwards. The error is form.ErrProperty if it can't be written: neither or both
 // of Key and Serial, a Time that a file can't carry, a Reason that isn't UTF-8,
 // has both kinds of quotes, control characters, or more than 1005 octets.
 func (l *RevocationList) Revoke(r Revocation) (added bool, err error) {
 	if (r.Key == curve.PublicKey{}) == (r.Serial == 0) {
-		return false, fmt.Errorf("cert: revoking failed: %w: want either a key or a serial number", ErrProperty)
+		return false, fmt.Errorf("cert: revoking failed: %w: want either a key or a serial number", form.ErrProperty)
 	}
 	if err := checkTime(r.Time); err != nil {
 		return false, fmt.Errorf("cert: revoking failed: %w", err)
 	}
 	if r.Time.IsZero() {
-		return false, fmt.Errorf("cert: revoking failed: %w: no time", ErrProperty)
+		return false, fmt.Errorf("cert: revoking failed: %w: no time", form.ErrProperty)
 	}
 	if err := zpl.CheckValue(r.Reason); err != nil {
-		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", ErrProperty, err)
+		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", form.ErrProperty, err)
 	}
-	if len(r.Reason) > maxReason {
-		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", ErrProperty, ErrLine)
+	if len(r.Reason) > form.MaxReason {
+		return false, fmt.Errorf("cert: revoking failed: %w: reason: %w", form.ErrProperty, form.ErrLine)
 	}
 	return l.add(r), nil
 }
@@ -174,8 +168,8 @@ func (l *RevocationList) CheckTime(now time.Time) error {
 }
 
 // SignRevocations signs a list, to be relied on from issued until expires. The
-// error is ErrProperty for times that can't be, ErrNoSeed or ErrLocked, or
-// ErrFile for more than MaxRevocationList octets or 524,288 lines.
+// error is form.ErrProperty for times that can't be, ErrNoSeed or ErrLocked, or
+// ErrFile for more than form.MaxList octets or 524,288 lines.
 func (a *Authority) SignRevocations(l *RevocationList, issued, expires time.Time) error {
 	signed := *l
 	signed.Authority, signed.Issued, signed.Expires = a.Key, issued, expires
@@ -195,7 +189,7 @@ func (a *Authority) SignRevocations(l *RevocationList, issued, expires time.Time
 // one that would be too large as this package writes it. Whether it has expired is
 // asked when it is used.
 func ParseRevocations(text []byte, isAuthority func(AuthorityKey) bool) (*RevocationList, error) {
-	l, warnings, err := parseText(text, MaxRevocationList, parseRevocations)
+	l, warnings, err := parseText(text, form.MaxList, parseRevocations)
 	if err != nil {
 		return nil, err
 	}
@@ -216,14 +210,14 @@ func ParseRevocations(text []byte, isAuthority func(AuthorityKey) bool) (*Revoca
 // LoadRevocations reads a revocation list from a file, as Load does a
 // certificate, and verifies it as ParseRevocations does.
 func LoadRevocations(path string, isAuthority func(AuthorityKey) bool) (*RevocationList, error) {
-	l, _, err := load(path, MaxRevocationList, func(text []byte) (*RevocationList, error) {
+	l, _, err := load(path, form.MaxList, func(text []byte) (*RevocationList, error) {
 		return ParseRevocations(text, isAuthority)
 	})
 	return l, err
 }
 
-func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
-	if err := checkSections(root, headSection, revocationsSection, authoritySection); err != nil {
+func parseRevocations(root *zpl.Node) (*RevocationList, []zpl.Warning, error) {
+	if err := form.CheckSections(root, headSection, revocationsSection, authoritySection); err != nil {
 		return nil, nil, err
 	}
 	revocations, authority := root.Child(revocationsSection), root.Child(authoritySection)
@@ -240,7 +234,7 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 			_, err = headProperties(n)
 		case revocationsSection, authoritySection:
 		default:
-			err = n.Error(fmt.Errorf("%w: section %s", ErrProperty, n.Name))
+			err = n.Error(fmt.Errorf("%w: section %s", form.ErrProperty, n.Name))
 		}
 		if err != nil {
 			return nil, nil, err
@@ -260,7 +254,7 @@ func parseRevocations(root *zpl.Node) (*RevocationList, []Warning, error) {
 // checkOdd refuses a value that other programs read otherwise.
 func checkOdd(n *zpl.Node) error {
 	if n.Odd {
-		return n.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed", ErrProperty, n.Name))
+		return n.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed", form.ErrProperty, n.Name))
 	}
 	for _, child := range n.Children {
 		if err := checkOdd(child); err != nil {
@@ -284,7 +278,7 @@ func (l *RevocationList) parseRevocations(section *zpl.Node) error {
 			times.Children = append(times.Children, n)
 		}
 	}
-	values, err := allProperties(times, "issued", "expires")
+	values, err := form.AllProperties(times, "issued", "expires")
 	if err != nil {
 		return err
 	}
@@ -311,19 +305,19 @@ func (l *RevocationList) parseRevocation(n *zpl.Node) (err error) {
 		return err
 	}
 	details := &zpl.Node{Name: n.Name, Children: n.Children, Line: n.Line, Column: n.Column}
-	values, err := properties(details, "time", "reason")
+	values, err := form.Properties(details, "time", "reason")
 	if err != nil {
 		return err
 	}
 	if values[0] == nil {
-		return n.Error(fmt.Errorf("%w: revocation without a time", ErrProperty))
+		return n.Error(fmt.Errorf("%w: revocation without a time", form.ErrProperty))
 	}
 	if r.Time, err = parseTime(values[0]); err != nil {
 		return err
 	}
 	if values[1] != nil {
 		if r.Reason = values[1].Value; r.Reason == "" { // it isn't written, and so not signed
-			return values[1].ValueError(fmt.Errorf("%w: an empty reason", ErrProperty))
+			return values[1].ValueError(fmt.Errorf("%w: an empty reason", form.ErrProperty))
 		}
 	}
 	added, err := l.Revoke(r)
@@ -331,7 +325,7 @@ func (l *RevocationList) parseRevocation(n *zpl.Node) (err error) {
 		return n.Error(err)
 	}
 	if !added {
-		return n.Error(fmt.Errorf("%w: revoked twice", ErrProperty))
+		return n.Error(fmt.Errorf("%w: revoked twice", form.ErrProperty))
 	}
 	return nil
 }
@@ -339,7 +333,7 @@ func (l *RevocationList) parseRevocation(n *zpl.Node) (err error) {
 // checkTimes refuses times that can't be.
 func (l *RevocationList) checkTimes() error {
 	if l.Issued.IsZero() || l.Expires.IsZero() {
-		return fmt.Errorf("%w: a revocation list needs the times issued and expires", ErrProperty)
+		return fmt.Errorf("%w: a revocation list needs the times issued and expires", form.ErrProperty)
 	}
 	for _, t := range []time.Time{l.Issued, l.Expires} {
 		if err := checkTime(t); err != nil {
@@ -347,7 +341,7 @@ func (l *RevocationList) checkTimes() error {
 		}
 	}
 	if !l.Issued.Before(l.Expires) {
-		return fmt.Errorf("%w: the revocation list expires before it is issued", ErrProperty)
+		return fmt.Errorf("%w: the revocation list expires before it is issued", form.ErrProperty)
 	}
 	return nil
 }
@@ -358,7 +352,7 @@ func (l *RevocationList) Append(dst []byte) ([]byte, error) {
 	if l.Signature.IsZero() {
 		return dst, fmt.Errorf("cert: revocation list: %w", ErrUnsigned)
 	}
-	return appendText(dst, revocationComments, l.nodes(l.revocations), MaxRevocationList)
+	return appendText(dst, revocationComments, l.nodes(l.revocations), form.MaxList)
 }
 
 // Save writes a signed list to path, as Certificate.SavePublic does.
@@ -378,23 +372,23 @@ func (l *RevocationList) signedText() ([]byte, error) {
 	})
 	canonical := *l
 	canonical.Signature = Signature{}
-	return appendText([]byte("zeromq-revocations-1\n"), nil, canonical.nodes(sorted), MaxRevocationList)
+	return appendText([]byte("zeromq-revocations-1\n"), nil, canonical.nodes(sorted), form.MaxList)
 }
 
 // nodes are the sections of the list.
 func (l *RevocationList) nodes(revocations []Revocation) []*zpl.Node {
 	section := &zpl.Node{Name: revocationsSection, Children: []*zpl.Node{
-		property("issued", formatTime(l.Issued)),
-		property("expires", formatTime(l.Expires)),
+		form.Property("issued", formatTime(l.Issued)),
+		form.Property("expires", formatTime(l.Expires)),
 	}}
 	for _, r := range revocations {
-		n := property("key", r.Key.String())
+		n := form.Property("key", r.Key.String())
 		if r.Serial != 0 {
-			n = property("serial", fmt.Sprint(r.Serial))
+			n = form.Property("serial", fmt.Sprint(r.Serial))
 		}
-		n.Children = []*zpl.Node{property("time", formatTime(r.Time))}
+		n.Children = []*zpl.Node{form.Property("time", formatTime(r.Time))}
 		if r.Reason != "" {
-			n.Children = append(n.Children, property("reason", r.Reason))
+			n.Children = append(n.Children, form.Property("reason", r.Reason))
 		}
 		section.Children = append(section.Children, n)
 	}

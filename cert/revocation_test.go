@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -124,7 +125,7 @@ func TestRevokeRefuses(t *testing.T) {
 		"octets":   {Key: key, Time: day(1, 1), Reason: "\xff"},
 	} {
 		l := new(RevocationList)
-		if added, err := l.Revoke(r); added || !errors.Is(err, ErrProperty) || l.Len() != 0 {
+		if added, err := l.Revoke(r); added || !errors.Is(err, form.ErrProperty) || l.Len() != 0 {
 			t.Errorf("%s: %v, %v", name, added, err)
 		}
 	}
@@ -137,7 +138,7 @@ func TestRevokeRefuses(t *testing.T) {
 		"never expires": {day(1, 1), {}},
 	} {
 		l := new(RevocationList)
-		if err := a.SignRevocations(l, times[0], times[1]); !errors.Is(err, ErrProperty) || !l.Issued.IsZero() {
+		if err := a.SignRevocations(l, times[0], times[1]); !errors.Is(err, form.ErrProperty) || !l.Issued.IsZero() {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -174,7 +175,7 @@ func TestLargeRevocationsUnraced(t *testing.T) {
 		t.Fatal(got.Len(), err)
 	}
 	fill(200_000)
-	if err := a.SignRevocations(l, day(1, 1), day(2, 1)); !errors.Is(err, errTooLarge) {
+	if err := a.SignRevocations(l, day(1, 1), day(2, 1)); !errors.Is(err, form.ErrTooLarge) {
 		t.Errorf("%d revocations: %v", l.Len(), err)
 	}
 }

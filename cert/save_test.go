@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/internal/atomicfile"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/regular"
 )
 
@@ -180,7 +181,7 @@ func TestLoadRefuses(t *testing.T) {
 		}
 		return path
 	}
-	pad := strings.Repeat("#\n", (MaxFile-len(publicText("")))/2)
+	pad := strings.Repeat("#\n", (form.MaxFile-len(publicText("")))/2)
 	if _, err := Load(write("large enough", publicText("")+pad)); err != nil {
 		t.Error(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
+	"github.com/zcurve/zcurve/internal/hidden"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -24,7 +26,7 @@ func day(month time.Month, day int) time.Time {
 func authority(t testing.TB, name string) *Authority {
 	t.Helper()
 	seed := sha256.Sum256([]byte(name))
-	a := &Authority{Metadata: Metadata{{"name", name}}, seed: hide(seed[:])}
+	a := &Authority{Metadata: Metadata{{"name", name}}, seed: hidden.New(seed[:])}
 	a.Key = a.public()
 	return a
 }
@@ -240,7 +242,7 @@ func TestTamperSignedUnraced(t *testing.T) {
 		case errors.Is(err, ErrUnsigned):
 			unsigned++ // the section authority is called something else now
 		default:
-			checkKnown(t, place, err, ErrSignature, ErrMetadata)
+			checkKnown(t, place, err, ErrSignature, form.ErrMetadata)
 		}
 	})
 	if unsigned == 0 {
@@ -282,7 +284,7 @@ func TestTamperLockedUnraced(t *testing.T) {
 		}
 		switch err := got.Unlock([]byte("passphrase")); {
 		case err != nil:
-			checkKnown(t, place, err, ErrLockedChanged, ErrMetadata)
+			checkKnown(t, place, err, ErrLockedChanged, form.ErrMetadata)
 		case got.Secret.IsZero():
 			if place < from-1 || place > to {
 				t.Errorf("octet %d: no secret key any more", place)
@@ -301,7 +303,7 @@ func TestTamperLockedUnraced(t *testing.T) {
 		_, err := Parse([]byte(text[:i] + string([]byte{other}) + text[i+1:]))
 		if errors.Is(err, ErrDamaged) {
 			damaged++
-		} else if !errors.Is(err, ErrProperty) { // bits behind the last octet
+		} else if !errors.Is(err, form.ErrProperty) { // bits behind the last octet
 			t.Errorf("octet %d: %v", i, err)
 		}
 	}
@@ -324,7 +326,7 @@ func TestTamperAuthorityUnraced(t *testing.T) {
 		got, err := ParseAuthority([]byte(changed))
 		if err != nil {
 			checkKnown(t, place, err)
-		} else if got.Key != a.Key || got.seed != nil && !bytes.Equal(got.seed.reveal(), a.seed.reveal()) {
+		} else if got.Key != a.Key || got.seed != nil && !bytes.Equal(got.seed.Reveal(), a.seed.Reveal()) {
 			t.Errorf("octet %d: another authority:\n%s", place, changed)
 		}
 	})
@@ -401,9 +403,9 @@ func TestSign(t *testing.T) {
 		"public authority":   {publicOnly, alice(t), ErrNoSeed},
 		"locked authority":   {lockedAuthority, alice(t), ErrLocked},
 		"locked certificate": {a, lockedCertificate, ErrLocked},
-		"metadata":           {a, alice(t, item{"a", "\n"}), ErrMetadata},
-		"validity":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{day(2, 1), day(1, 1)}}, ErrProperty},
-		"fraction":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{NotAfter: day(1, 1).Add(1)}}, ErrProperty},
+		"metadata":           {a, alice(t, item{"a", "\n"}), form.ErrMetadata},
+		"validity":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{day(2, 1), day(1, 1)}}, form.ErrProperty},
+		"fraction":           {a, &Certificate{Public: alice(t).Public, Validity: Validity{NotAfter: day(1, 1).Add(1)}}, form.ErrProperty},
 		"no key":             {a, new(Certificate), curve.ErrPublicKey},
 	} {
 		before := tt.c.Signature
@@ -450,7 +452,7 @@ func TestAuthorityRoundTrip(t *testing.T) {
 				if err := got.Unlock([]byte("wrong")); !errors.Is(err, ErrPassphrase) {
 					t.Errorf("got %v, want %v", err, ErrPassphrase)
 				}
-				if err := got.Unlock([]byte("passphrase")); err != nil || [32]byte(got.seed.reveal()) != sha256.Sum256([]byte("acme")) {
+				if err := got.Unlock([]byte("passphrase")); err != nil || [32]byte(got.seed.Reveal()) != sha256.Sum256([]byte("acme")) {
 					t.Errorf("unlocked: %v", err)
 				}
 			}

@@ -3,6 +3,7 @@ package cert
 import (
 	"fmt"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -44,19 +45,19 @@ func strays(parsed, whole []*zpl.Node, strict bool, yield func(stray)) {
 
 // checkStrays looks for strays in a text. What is signed or locked can't have any:
 // they could be changed without a trace. Else there is a warning of each.
-func checkStrays(root *zpl.Node, whole []*zpl.Node, strict bool) (warnings []Warning, err error) {
+func checkStrays(root *zpl.Node, whole []*zpl.Node, strict bool) (warnings []zpl.Warning, err error) {
 	strays(root.Children, whole, strict, func(s stray) {
 		switch {
 		case strict && err != nil:
 		case strict && s.value:
-			err = s.node.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed or locked here", ErrProperty, s.node.Name))
+			err = s.node.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed or locked here", form.ErrProperty, s.node.Name))
 		case strict:
-			err = s.node.Error(fmt.Errorf("%w: %s isn't part of what is signed or locked here", ErrProperty, s.node.Name))
+			err = s.node.Error(fmt.Errorf("%w: %s isn't part of what is signed or locked here", form.ErrProperty, s.node.Name))
 		case s.value:
-			warnings = append(warnings, Warning{Line: s.node.Line,
+			warnings = append(warnings, zpl.Warning{Line: s.node.Line,
 				Text: fmt.Sprintf("the value of %s isn't known here: it is lost when the file is written again", s.node.Name)})
 		default:
-			warnings = append(warnings, Warning{Line: s.node.Line,
+			warnings = append(warnings, zpl.Warning{Line: s.node.Line,
 				Text: fmt.Sprintf("%s isn't known here: it is lost when the file is written again", s.node.Name)})
 		}
 	})

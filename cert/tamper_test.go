@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -43,7 +44,7 @@ func TestRestructureSigned(t *testing.T) {
 			err = got.VerifySignature()
 		}
 		if err != nil {
-			checkKnown(t, 0, err, ErrSignature, ErrUnsigned, ErrMetadata)
+			checkKnown(t, 0, err, ErrSignature, ErrUnsigned, form.ErrMetadata)
 			return
 		}
 		verified++
@@ -69,7 +70,7 @@ func TestRestructureLocked(t *testing.T) {
 			err = got.Unlock([]byte("passphrase"))
 		}
 		if err != nil {
-			checkKnown(t, 0, err, ErrLockedChanged, ErrMetadata)
+			checkKnown(t, 0, err, ErrLockedChanged, form.ErrMetadata)
 			return
 		}
 		if got.Secret.IsZero() {
@@ -110,7 +111,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := authority(t, "acme").seed.reveal()
+	seed := authority(t, "acme").seed.Reveal()
 	unlocked := 0
 	check := func(place int, changed string) {
 		got, err := ParseAuthority([]byte(changed))
@@ -118,7 +119,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 			err = got.Unlock([]byte("passphrase"))
 		}
 		if err != nil {
-			checkKnown(t, place, err, ErrLockedChanged, ErrMetadata)
+			checkKnown(t, place, err, ErrLockedChanged, form.ErrMetadata)
 			return
 		}
 		if !got.HasSecret() {
@@ -126,7 +127,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 		}
 		unlocked++
 		public, err := got.publicText()
-		if err != nil || !bytes.Equal(public, want) || !bytes.Equal(got.seed.reveal(), seed) {
+		if err != nil || !bytes.Equal(public, want) || !bytes.Equal(got.seed.Reveal(), seed) {
 			t.Errorf("octet %d: another authority was unlocked: %v\n%s", place, err, changed)
 		}
 	}
@@ -177,25 +178,25 @@ func TestTamperedValueUnraced(t *testing.T) {
 	}{
 		{inClear, `name = "`, verify, ErrSignature, nil},
 		{inClear, `note = "`, verify, ErrSignature, nil},
-		{inClear, `serial = "`, verify, ErrSignature, []error{ErrProperty}},
-		{inClear, `not-before = "`, verify, ErrSignature, []error{ErrProperty}},
-		{inClear, `not-after = "`, verify, ErrSignature, []error{ErrProperty}},
+		{inClear, `serial = "`, verify, ErrSignature, []error{form.ErrProperty}},
+		{inClear, `not-before = "`, verify, ErrSignature, []error{form.ErrProperty}},
+		{inClear, `not-after = "`, verify, ErrSignature, []error{form.ErrProperty}},
 		{inClear, `public-key = "`, verify, ErrSignature, []error{ErrKey, curve.ErrPublicKey}},
 		{inClear, `version = "`, verify, ErrVersion, nil},
 		{inClear, `"ed25519:`, verify, ErrSignature, []error{ErrAuthorityKey}},
-		{inClear, `signature = "`, verify, ErrSignature, []error{ErrProperty}},
+		{inClear, `signature = "`, verify, ErrSignature, []error{form.ErrProperty}},
 		{string(secret), `name = "`, unlock, ErrLockedChanged, nil},
 		{string(secret), `note = "`, unlock, ErrLockedChanged, nil},
-		{string(secret), `serial = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
-		{string(secret), `not-after = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
+		{string(secret), `serial = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
+		{string(secret), `not-after = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
 		{string(secret), `public-key = "`, unlock, ErrLockedChanged, []error{ErrKey, curve.ErrPublicKey}},
 		{string(secret), `"ed25519:`, unlock, ErrLockedChanged, []error{ErrAuthorityKey}},
-		{string(secret), `signature = "`, unlock, ErrLockedChanged, []error{ErrProperty}},
+		{string(secret), `signature = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
 		{string(secret), `scheme = "`, unlock, ErrScheme, []error{ErrDamaged}},
 		{string(secret), ` m=`, unlock, ErrDamaged, []error{ErrScheme}},
 		{string(secret), ` t=`, unlock, ErrDamaged, []error{ErrScheme}},
-		{string(secret), `salt = "`, unlock, ErrDamaged, []error{ErrProperty}},
-		{string(secret), `box = "`, unlock, ErrDamaged, []error{ErrProperty}},
+		{string(secret), `salt = "`, unlock, ErrDamaged, []error{form.ErrProperty}},
+		{string(secret), `box = "`, unlock, ErrDamaged, []error{form.ErrProperty}},
 	} {
 		if err := tt.read(tt.text); err != nil {
 			t.Fatal(err)

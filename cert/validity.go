@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
@@ -35,7 +36,7 @@ func (v Validity) check() error {
 		}
 	}
 	if !v.NotBefore.IsZero() && !v.NotAfter.IsZero() && !v.NotBefore.Before(v.NotAfter) {
-		return fmt.Errorf("%w: validity: not-after isn't after not-before", ErrProperty)
+		return fmt.Errorf("%w: validity: not-after isn't after not-before", form.ErrProperty)
 	}
 	return nil
 }
@@ -47,17 +48,17 @@ func (v Validity) node() *zpl.Node {
 	}
 	section := &zpl.Node{Name: validitySection}
 	if !v.NotBefore.IsZero() {
-		section.Children = append(section.Children, property("not-before", formatTime(v.NotBefore)))
+		section.Children = append(section.Children, form.Property("not-before", formatTime(v.NotBefore)))
 	}
 	if !v.NotAfter.IsZero() {
-		section.Children = append(section.Children, property("not-after", formatTime(v.NotAfter)))
+		section.Children = append(section.Children, form.Property("not-after", formatTime(v.NotAfter)))
 	}
 	return section
 }
 
 // parseValidity reads the section validity.
 func parseValidity(section *zpl.Node) (v Validity, err error) {
-	values, err := properties(section, "not-before", "not-after")
+	values, err := form.Properties(section, "not-before", "not-after")
 	if err != nil {
 		return v, err
 	}
@@ -83,7 +84,7 @@ func parseTime(n *zpl.Node) (t time.Time, err error) {
 	}
 	t, err = time.Parse(timeLayout, n.Value)
 	if err != nil || t.IsZero() || formatTime(t) != n.Value {
-		return t, n.ValueError(fmt.Errorf("%w: %s: want a time like 2026-01-31T23:59:59Z", ErrProperty, n.Name))
+		return t, n.ValueError(fmt.Errorf("%w: %s: want a time like 2026-01-31T23:59:59Z", form.ErrProperty, n.Name))
 	}
 	return t, nil
 }
@@ -94,7 +95,7 @@ func checkTime(t time.Time) error {
 		return nil
 	}
 	if year := t.UTC().Year(); year < 1 || year > 9999 || t.Nanosecond() != 0 {
-		return fmt.Errorf("%w: time %v: want whole seconds in the years 1 to 9999", ErrProperty, t)
+		return fmt.Errorf("%w: time %v: want whole seconds in the years 1 to 9999", form.ErrProperty, t)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zcurve/zcurve/internal/form"
 )
 
 // TestValidityCheck: from not-before on and before not-after, to the nanosecond
@@ -100,11 +102,11 @@ func TestValidityRefuses(t *testing.T) {
 		c := alice(t)
 		c.Validity = v
 		for _, write := range []func([]byte) ([]byte, error){c.AppendPublic, c.AppendSecret, c.AppendCanonical} {
-			if text, err := write(nil); !errors.Is(err, ErrProperty) || text != nil {
-				t.Errorf("%s: got %v, want %v", name, err, ErrProperty)
+			if text, err := write(nil); !errors.Is(err, form.ErrProperty) || text != nil {
+				t.Errorf("%s: got %v, want %v", name, err, form.ErrProperty)
 			}
 		}
-		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, ErrProperty) || c.Locked != nil || string(c.Secret.AppendZ85(nil)) != aliceSecret {
+		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, form.ErrProperty) || c.Locked != nil || string(c.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Errorf("%s: locked: %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
@@ -66,7 +67,7 @@ func TestRoundTrip(t *testing.T) {
 		{"blanks", Metadata{{"a", " "}, {"b", "  a  b  "}, {"c", ""}}},
 		{"UTF-8", Metadata{{"a", "Zoë ✓ 私"}, {"b", "\u00a0\u2028\ufeff"}}},
 		{"order", Metadata{{"z", "1"}, {"a", "2"}, {"m", "3"}}},
-		{"line that czmq just reads", Metadata{{"a", strings.Repeat("x", maxLine-len(`    a = ""`))}}},
+		{"line that czmq just reads", Metadata{{"a", strings.Repeat("x", form.MaxLine-len(`    a = ""`))}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,7 +163,7 @@ twice = "2"
 			t.Errorf("%s: got\n%s\nwithout %v\n%s", name, text, tt.without, others)
 		}
 	}
-	if err := authority(t, "acme").Sign(c); !errors.Is(err, ErrProperty) || !strings.Contains(err.Error(), "sign the public certificate") {
+	if err := authority(t, "acme").Sign(c); !errors.Is(err, form.ErrProperty) || !strings.Contains(err.Error(), "sign the public certificate") {
 		t.Errorf("signed with what may be secret: %v", err)
 	}
 	if err := authority(t, "acme").Sign(signedSecret); err != nil {
@@ -208,19 +209,19 @@ func TestUnwritable(t *testing.T) {
 		{"name with a blank", alice(t, item{"a b", "x"}), zpl.ErrName},
 		{"name with a line end", alice(t, item{"a\ncurve", "x"}), zpl.ErrName},
 		{"name that isn't ASCII", alice(t, item{"é", "x"}), zpl.ErrName},
-		{"name that begins with a slash", alice(t, item{"/a", "x"}), ErrMetadata},
-		{"name that ends with a slash", alice(t, item{"a/", "x"}), ErrMetadata},
-		{"name of a key", alice(t, item{"public-key", "x"}), ErrAmbiguous},
-		{"name that begins like a key", alice(t, item{"Secret-Key-2", "x"}), ErrAmbiguous},
+		{"name that begins with a slash", alice(t, item{"/a", "x"}), form.ErrMetadata},
+		{"name that ends with a slash", alice(t, item{"a/", "x"}), form.ErrMetadata},
+		{"name of a key", alice(t, item{"public-key", "x"}), form.ErrAmbiguous},
+		{"name that begins like a key", alice(t, item{"Secret-Key-2", "x"}), form.ErrAmbiguous},
 		{"line end", alice(t, item{"a", "x\ny"}), zpl.ErrControl},
 		{"carriage return", alice(t, item{"a", "x\ry"}), zpl.ErrControl},
 		{"tab", alice(t, item{"a", "x\ty"}), zpl.ErrControl},
 		{"zero octet", alice(t, item{"a", "x\x00"}), zpl.ErrControl},
 		{"both kinds of quotes", alice(t, item{"a", `"'`}), zpl.ErrValue},
 		{"not UTF-8", alice(t, item{"a", "\xff"}), zpl.ErrUTF8},
-		{"twice", alice(t, item{"a", "x"}, item{"A", "y"}), ErrMetadata},
-		{"line that breaks czmq", alice(t, item{"a", strings.Repeat("x", maxLine+1-len(`    a = ""`))}), ErrLine},
-		{"more than is read", alice(t, many...), errTooLarge},
+		{"twice", alice(t, item{"a", "x"}, item{"A", "y"}), form.ErrMetadata},
+		{"line that breaks czmq", alice(t, item{"a", strings.Repeat("x", form.MaxLine+1-len(`    a = ""`))}), form.ErrLine},
+		{"more than is read", alice(t, many...), form.ErrTooLarge},
 		{"no key", new(Certificate), curve.ErrPublicKey},
 		{"keys of two pairs", wrongPair, errKeyPair},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
@@ -122,7 +123,7 @@ func TestBroken(t *testing.T) {
 	alice := add(t, dir, "alice")
 	write(t, dir, "broken.key", "metadata\n    name = \"bob\"\ncurve\n    public-key = \"tooshort\"\n")
 	write(t, dir, "README", "Certificates go here.\n")
-	write(t, dir, "large.key", strings.Repeat("# large\n", cert.MaxFile/8+1))
+	write(t, dir, "large.key", strings.Repeat("# large\n", form.MaxFile/8+1))
 	d, log := open(t, dir)
 	if !knows(d, alice) || d.Len() != 1 {
 		t.Errorf("%d identities", d.Len())

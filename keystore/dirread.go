@@ -16,6 +16,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/internal/form"
 )
 
 // Endings of file names.
@@ -106,7 +107,7 @@ func (d *dir) readAll(names []string, read reader) []result {
 }
 
 // maxCertificate is the size in bytes of the largest file that is read.
-const maxCertificate = cert.MaxFile
+const maxCertificate = form.MaxFile
 
 // read returns the current state of a file. old is its last known state, or nil.
 func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/keystore"
 )
@@ -49,7 +49,7 @@ func TestRevokeAnything(t *testing.T) {
 		"plain":          {file: "mallory.key"},
 		"16 levels deep": {file: "mallory.key", behind: deep},
 		"3000 lines":     {file: "mallory.key", in: many},
-		"64 KiB":         {file: "mallory.key", behind: strings.Repeat("# large\n", (cert.MaxFile-400)/8)},
+		"64 KiB":         {file: "mallory.key", behind: strings.Repeat("# large\n", (form.MaxFile-400)/8)},
 		"both quotes":    {file: "mallory.key", behind: "other\n    a = both \" and '\n"},
 		"a long line":    {file: "mallory.key", behind: "other\n    a = " + strings.Repeat("x", 1100) + "\n"},
 		"a long name":    {file: strings.Repeat("x", 240) + ".key"},

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/follow"
 )
@@ -145,11 +145,11 @@ func (s *source) parse(text []byte) (ids []*Identity, revoked map[curve.PublicKe
 	if bytes.HasPrefix(text, exportStart) {
 		return readExport(text)
 	}
-	for _, block := range cert.Extract(text) {
-		if block.Err != nil {
-			return nil, nil, block.Err
+	for block, err := range armor.Find(text) {
+		if err != nil {
+			return nil, nil, err
 		}
-		c, err := block.Envelope.Certificate()
+		c, err := block.Certificate()
 		if err == nil {
 			err = c.Check()
 		}

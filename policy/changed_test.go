@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/policy"
@@ -97,7 +98,7 @@ func TestAllOrNothing(t *testing.T) {
 	dir := t.TempDir()
 	alice, bob := scenario.Named("alice"), scenario.Named("bob")
 	armored := func(c *cert.Certificate) string {
-		e, err := cert.Armor(c, false)
+		e, err := armor.New(c)
 		ztest.Must(t, err)
 		text, err := e.Append(nil)
 		ztest.Must(t, err)

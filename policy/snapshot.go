@@ -8,6 +8,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -134,7 +135,7 @@ func without[T any](all []T, is func(T) bool) []T {
 
 // loadList reads a revocation list of one of these authorities, unless it is being written.
 func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, error) {
-	text, stamp, err := follow.ReadStill(path, cert.MaxRevocationList)
+	text, stamp, err := follow.ReadStill(path, form.MaxList)
 	if err != nil {
 		return listRule{}, fmt.Errorf("revocation list: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 )
@@ -23,16 +24,16 @@ func (x *enclosure) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&x.comment, "comment", "", "add `TEXT` as a Comment header")
 }
 
-// envelope armors the certificate or PLAIN credentials in a file. inClear reports
+// block armors the certificate or PLAIN credentials in a file. inClear reports
 // whether it contains an unencrypted secret.
-func (x *enclosure) envelope(cmd *cobra.Command, path string) (e *cert.Envelope, inClear bool, err error) {
+func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inClear bool, err error) {
 	in, err := open(cmd, path)
 	if err != nil {
 		return nil, false, err
 	}
 	c, err := in.certificate(cmd)
 	switch {
-	case errors.Is(err, cert.ErrNoPublicKey):
+	case errors.Is(err, cert.ErrKind):
 		p, plainErr := in.plain(cmd)
 		if plainErr != nil {
 			return nil, false, err
@@ -40,24 +41,24 @@ func (x *enclosure) envelope(cmd *cobra.Command, path string) (e *cert.Envelope,
 		if !x.secret {
 			return nil, false, cli.Hint(fmt.Errorf("%s: PLAIN credentials contain a password", in.path), `pass --secret to include it, and encrypt the result with "zcert seal"`)
 		}
-		e, err = cert.ArmorPlain(p)
+		b, err = armor.NewLogin(p)
 		inClear = true
 	case err != nil:
 		return nil, false, err
 	case x.secret:
-		e, err = cert.Armor(c, true)
+		b, err = armor.NewSecret(c)
 		inClear = c.Locked == nil
 	default:
 		if c, err = publicOf(cmd, in.path, c); err != nil {
 			return nil, false, err
 		}
-		e, err = cert.Armor(c, false)
+		b, err = armor.New(c)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s: %w", in.path, err)
 	}
-	e.Comment = x.comment
-	return e, inClear, nil
+	b.Comment = x.comment
+	return b, inClear, nil
 }
 
 func newArmor() *cobra.Command {
@@ -78,7 +79,7 @@ password. They require --secret.`,
   zcert armor alice.key --comment "for the trading desk" | mail -s key bob`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, inClear, err := x.envelope(cmd, args[0])
+			b, inClear, err := x.block(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -86,16 +87,16 @@ password. They require --secret.`,
 				cli.Warn(cmd, `the output contains an unencrypted secret; "zcert seal" encrypts it to one recipient`)
 				warnReadable(cmd)
 			}
-			return writeEnvelope(cmd, e)
+			return writeBlock(cmd, b)
 		},
 	}
 	x.addFlags(cmd)
 	return cmd
 }
 
-// writeEnvelope prints an envelope.
-func writeEnvelope(cmd *cobra.Command, e *cert.Envelope) error {
-	text, err := e.Append(nil)
+// writeBlock prints a block.
+func writeBlock(cmd *cobra.Command, b *armor.Block) error {
+	text, err := b.Append(nil)
 	if err != nil {
 		return err
 	}
@@ -139,31 +140,30 @@ headers, including --comment and both public keys, are not encrypted.`,
 				c.Secret.Wipe()
 				recipients = append(recipients, c.Public)
 			}
-			e, _, err := x.envelope(cmd, args[0])
+			b, _, err := x.block(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			var keys *curve.SecretKey
+			var key curve.SecretKey // none: the sender is anonymous
 			if from != "" {
 				sender, err := loadSecret(cmd, from, passphraseFile)
 				if err != nil {
 					return err
 				}
 				defer sender.Secret.Wipe()
-				pair := sender.Secret
-				keys = &pair
+				key = sender.Secret
 			}
 			// Seal to all of them before printing to any.
-			var sealed []*cert.Envelope
+			var sealed []*armor.Block
 			for i, recipient := range recipients {
-				one, err := e.Seal(recipient, keys)
+				one, err := b.Seal(recipient, key)
 				if err != nil {
 					return fmt.Errorf("sealing to %s: %w", to[i], err)
 				}
 				sealed = append(sealed, one)
 			}
 			for _, one := range sealed {
-				if err := writeEnvelope(cmd, one); err != nil {
+				if err := writeBlock(cmd, one); err != nil {
 					return err
 				}
 			}

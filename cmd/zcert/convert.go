@@ -15,6 +15,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/form"
 )
 
 // errJSON means that a text is not a certificate in JSON.
@@ -122,8 +123,8 @@ func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, erro
 	if err != nil {
 		return nil, withPipeHint(cmd, in.path, err)
 	}
-	if len(text) > cert.MaxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", in.path, cert.MaxFile)
+	if len(text) > form.MaxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", in.path, form.MaxFile)
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, byteOrderMark))
 	lines := bytes.Split(text, []byte("\n"))

@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // plainSuffix is the suffix of a file with PLAIN credentials.
@@ -22,6 +24,9 @@ const plainSuffix = ".plain"
 
 // maxFileName is the length of the longest file name in bytes, without suffixes.
 const maxFileName = 200
+
+// errOtherRecipient means that a certificate is sealed to another key than --with gives.
+var errOtherRecipient = errors.New("sealed to another key")
 
 func newExtract() *cobra.Command {
 	var x extraction
@@ -38,11 +43,11 @@ Open sealed certificates with zcert open.`,
   pbpaste | zcert extract -`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return x.run(cmd, args[0], func(e *cert.Envelope) (*cert.Envelope, error) {
-				if e.IsSealed() {
-					return nil, cli.Hintf(fmt.Errorf("sealed to %s", e.SealedTo), "open it: zcert open %s --with FILE.key_secret", args[0])
+			return x.run(cmd, args[0], func(b *armor.Block) (*armor.Block, error) {
+				if b.IsSealed() {
+					return nil, cli.Hintf(fmt.Errorf("sealed to %s", b.SealedTo), "open it: zcert open %s --with FILE.key_secret", args[0])
 				}
-				return e, nil
+				return b, nil
 			})
 		},
 	}
@@ -73,15 +78,18 @@ you could have made it yourself.`,
 				return err
 			}
 			defer me.Secret.Wipe()
-			return x.run(cmd, args[0], func(e *cert.Envelope) (*cert.Envelope, error) {
-				if !e.IsSealed() {
+			return x.run(cmd, args[0], func(b *armor.Block) (*armor.Block, error) {
+				if !b.IsSealed() {
 					return nil, cli.Hint(errors.New("not sealed"), "extract it: zcert extract "+args[0])
 				}
-				opened, by, err := e.Open(me.Secret)
-				if err == nil && by == (curve.PublicKey{}) {
+				if b.SealedTo != me.Public {
+					return nil, fmt.Errorf("%w: sealed to %v, but the key given is %v", errOtherRecipient, b.SealedTo, me.Public)
+				}
+				opened, err := b.Open(me.Secret)
+				if err == nil && b.SealedBy == (curve.PublicKey{}) {
 					cli.Note(cmd, "sealed anonymously: the sender is unknown")
 				} else if err == nil {
-					cli.Note(cmd, "sealed by %s", by)
+					cli.Note(cmd, "sealed by %s", b.SealedBy)
 				}
 				return opened, err
 			})
@@ -107,7 +115,7 @@ func (x *extraction) addFlags(cmd *cobra.Command) {
 }
 
 // run finds the blocks in a text, and prints or saves what clear makes of each.
-func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envelope) (*cert.Envelope, error)) error {
+func (x *extraction) run(cmd *cobra.Command, path string, clear func(*armor.Block) (*armor.Block, error)) error {
 	in, err := open(cmd, path)
 	if err != nil {
 		return err
@@ -116,21 +124,25 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 	if err != nil {
 		return withPipeHint(cmd, in.path, err)
 	}
-	blocks := cert.Extract(text)
-	if len(blocks) == 0 {
-		return cli.Hint(fmt.Errorf("%s contains no armored certificate", in.path), `"zcert armor FILE" prints one`)
-	}
 	var results []blockJSON
 	var errs []error
 	found := false
-	for _, block := range blocks {
-		result, err := x.block(cmd, in.path, block, clear)
+	for block, err := range armor.Find(text) {
+		result := blockJSON{File: in.path, Line: block.Line}
+		if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
+			err = place.Err // its place is that of the block, which comes below
+		} else if err == nil {
+			err = x.block(cmd, block, &result, clear)
+		}
 		if err != nil {
 			result.Err = cli.Message(err)
 			err = fmt.Errorf("%s:%d: %w", in.path, block.Line, err)
 		}
 		results, errs = append(results, result), append(errs, err)
 		found = found || err == nil
+	}
+	if len(results) == 0 {
+		return cli.Hint(fmt.Errorf("%s contains no armored certificate", in.path), `"zcert armor FILE" prints one`)
 	}
 	if x.asJSON {
 		if err := printJSON(cmd, results...); err != nil {
@@ -139,48 +151,39 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*cert.Envel
 	}
 	if found {
 		// The rest may be sealed to other recipients.
-		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, cert.ErrNotRecipient) })
+		errs = slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, errOtherRecipient) })
 	}
 	return printAll(cmd, errs)
 }
 
 // block prints or saves one block.
-func (x *extraction) block(cmd *cobra.Command, path string, block cert.Extracted, clear func(*cert.Envelope) (*cert.Envelope, error)) (blockJSON, error) {
-	result := blockJSON{File: path, Line: block.Line}
-	if block.Err != nil {
-		// The caller adds the place.
-		return result, errors.Unwrap(block.Err)
+func (x *extraction) block(cmd *cobra.Command, b *armor.Block, result *blockJSON, clear func(*armor.Block) (*armor.Block, error)) error {
+	result.Comment = b.Comment
+	if b.SealedBy != (curve.PublicKey{}) {
+		result.SealedBy = b.SealedBy.String()
 	}
-	e := block.Envelope
-	result.Mechanism, result.Comment = e.Mechanism, e.Comment
-	if e.SealedBy != (curve.PublicKey{}) {
-		result.SealedBy = e.SealedBy.String()
-	}
-	e, err := clear(e)
+	b, err := clear(b)
 	if err != nil {
-		return result, err
+		return err
 	}
-	if e.Mechanism == cert.MechanismPlain {
-		p, err := e.Plain()
-		if err != nil {
-			return result, err
-		}
-		result.Login = p.Username
-		return result, x.put(cmd, &result, p.Metadata, p.Username, plainSuffix, p.Append, p.Save, true)
+	if l, err := b.Login(); err == nil {
+		result.Mechanism, result.Login = zap.Plain, l.Username
+		return x.put(cmd, result, l.Metadata, l.Username, plainSuffix, l.Append, l.Save, true)
 	}
-	c, err := e.Certificate()
+	c, err := b.Certificate()
 	if err != nil {
-		return result, err
+		return err
 	}
+	result.Mechanism = zap.Curve
 	for _, w := range c.Warnings {
-		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, block.Line, w.Text)
+		cli.Warn(cmd, "line %d of the certificate in line %d: %s", w.Line, b.Line, w.Text)
 	}
 	result.certificateJSON = newCertificateJSON(c)
 	fingerprint := c.Public.Fingerprint()
 	if result.HasSecret {
-		return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save, true)
+		return x.put(cmd, result, c.Metadata, fingerprint, publicSuffix, c.AppendSecret, c.Save, true)
 	}
-	return result, x.put(cmd, &result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic, false)
+	return x.put(cmd, result, c.Metadata, fingerprint, publicSuffix, c.AppendPublic, c.SavePublic, false)
 }
 
 // put prints a certificate or login, or saves it to a file named after its metadata,

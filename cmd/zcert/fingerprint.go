@@ -60,7 +60,7 @@ func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 		f.Key = c.Public.String()
 		return f.of(c.Public), nil
 	}
-	if errors.Is(err, cert.ErrNoPublicKey) {
+	if errors.Is(err, cert.ErrKind) {
 		if a, authorityErr := in.authority(cmd); authorityErr == nil {
 			f.Authority = a.Key.String()
 			return f.of(curve.PublicKey(a.Key)), nil

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/regular"
 )
@@ -116,8 +117,8 @@ func (in input) authority(cmd *cobra.Command) (*cert.Authority, error) {
 }
 
 // plain parses the input as PLAIN credentials.
-func (in input) plain(cmd *cobra.Command) (*cert.Plain, error) {
-	return readAs(cmd, in, cert.LoadPlain, cert.ParsePlain, func(p *cert.Plain) []cert.Warning { return p.Warnings })
+func (in input) plain(cmd *cobra.Command) (*armor.Login, error) {
+	return readAs(cmd, in, armor.LoadLogin, armor.ParseLogin, func(p *armor.Login) []cert.Warning { return p.Warnings })
 }
 
 // revocations parses the input as a revocation list, which an authority must have

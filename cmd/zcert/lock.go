@@ -27,11 +27,11 @@ func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err
 	if err == nil {
 		return c, c.Locked != nil, nil
 	}
-	if !errors.Is(err, cert.ErrNoPublicKey) {
+	if !errors.Is(err, cert.ErrKind) {
 		return nil, false, err
 	}
 	a, authorityErr := in.authority(cmd)
-	if errors.Is(authorityErr, cert.ErrNoAuthority) {
+	if errors.Is(authorityErr, cert.ErrKind) {
 		return nil, false, err
 	}
 	if authorityErr != nil {

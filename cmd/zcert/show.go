@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/regular"
 )
@@ -36,7 +37,7 @@ the authority that signed it.`,
 				if errors.Is(err, regular.ErrNotRegular) || errors.Is(err, regular.ErrTooLarge) {
 					return err
 				}
-				if text, readErr := in.read(); readErr == nil && len(cert.Extract(text)) > 0 {
+				if text, readErr := in.read(); readErr == nil && hasArmor(text) {
 					err = cli.Hint(err, "extract the armored certificate first: zcert extract "+args[0])
 				}
 				return err
@@ -60,14 +61,14 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	if err == nil {
 		return newCertificateJSON(c), nil
 	}
-	if !errors.Is(err, cert.ErrNoPublicKey) {
+	if !errors.Is(err, cert.ErrKind) {
 		return nil, err
 	}
 	a, authorityErr := in.authority(cmd)
 	if authorityErr == nil {
 		return newAuthorityJSON(a), nil
 	}
-	if !errors.Is(authorityErr, cert.ErrNoAuthority) && !errors.Is(authorityErr, cert.ErrProperty) {
+	if !errors.Is(authorityErr, cert.ErrKind) {
 		return nil, authorityErr
 	}
 	l, listErr := in.revocations(cmd, func(cert.AuthorityKey) bool { return true })
@@ -80,7 +81,7 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 		}
 		return newRevocationsJSON(in.path, l), nil
 	}
-	if !errors.Is(listErr, cert.ErrNoRevocations) {
+	if !errors.Is(listErr, cert.ErrKind) {
 		return nil, listErr
 	}
 	return nil, err
@@ -220,4 +221,12 @@ func (s *revocationsJSON) print(out io.Writer) {
 		}
 		fmt.Fprintln(out)
 	}
+}
+
+// hasArmor reports whether a text has an armored certificate, damaged or not.
+func hasArmor(text []byte) bool {
+	for range armor.Find(text) {
+		return true
+	}
+	return false
 }

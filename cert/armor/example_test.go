@@ -1,14 +1,15 @@
-package cert_test
+package armor_test
 
 import (
 	"fmt"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/curve"
 )
 
-// Find the certificates in a mail, whatever the way has done to them.
-func ExampleExtract() {
+// Find the certificates in a mail.
+func ExampleFind() {
 	const mail = `Dear Bob,
 
 you asked for my new key:
@@ -32,67 +33,66 @@ and Carol's, of which I lost a part:
 -----BEGIN ZEROMQ CERTIFICATE-----
 Version: 1.0
 `
-	for _, found := range cert.Extract([]byte(mail)) {
-		if found.Err != nil {
-			fmt.Println(found.Err)
-			continue
-		}
-		c, err := found.Envelope.Certificate()
+	for block, err := range armor.Find([]byte(mail)) {
 		if err != nil {
 			fmt.Println(err)
 			continue
 		}
-		fmt.Printf("lines %d to %d: %s, %s\n", found.Line, found.EndLine, c.Name(), found.Envelope.Comment)
+		c, err := block.Certificate()
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Printf("lines %d to %d: %s, %s\n", block.Line, block.EndLine, c.Name(), block.Comment)
 		fmt.Println(c.Public)
 	}
 	// Output:
 	// lines 5 to 17: alice, for Bob
 	// Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID
-	// cert: line 21: damaged in transit: END is missing
+	// armor: line 21: damaged in transit: END is missing
 }
 
-// Send a certificate so that only Bob can read it, and Bob knows who sent it.
-func ExampleEnvelope_Seal() {
+// Alice sends her secret certificate to Bob, who alone can read it and knows who sent
+// it.
+func ExampleBlock_Seal() {
 	alice := cert.Generate("alice")
 	bob := cert.Generate("bob")
-
-	text, err := seal(alice, bob.Public)
+	letter, err := seal(alice, bob.Public)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	sealed, err := cert.ParseEnvelope(text)
+	sealed, err := armor.Parse(letter)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	opened, by, err := sealed.Open(bob.Secret)
+	block, err := sealed.Open(bob.Secret)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	c, err := opened.Certificate()
+	c, err := block.Certificate()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(c.Name(), "is in it")
-	fmt.Println("alice sealed it:", by == alice.Public)
+	fmt.Println("name:", c.Name())
+	fmt.Println("sealed by alice:", block.SealedBy == alice.Public)
 	// Output:
-	// alice is in it
-	// alice sealed it: true
+	// name: alice
+	// sealed by alice: true
 }
 
-// seal makes the text that alice sends.
+// seal returns the letter that alice sends.
 func seal(alice *cert.Certificate, to curve.PublicKey) ([]byte, error) {
-	e, err := cert.Armor(alice, false)
+	block, err := armor.NewSecret(alice)
 	if err != nil {
 		return nil, err
 	}
-	e.Comment = "my new key"
-	keys := alice.Secret
-	sealed, err := e.Seal(to, &keys)
+	block.Comment = "my key for the new machine"
+	sealed, err := block.Seal(to, alice.Secret)
 	if err != nil {
 		return nil, err
 	}

@@ -1,25 +1,26 @@
-package cert
+package armor
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/hidden"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
 
-// compareEnvelopes compares all of them, but the case of extensions' names.
-var compareEnvelopes = cmp.Options{
-	cmp.AllowUnexported(Envelope{}),
-	cmp.Comparer(func(a, b *hidden) bool { return string(a.reveal()) == string(b.reveal()) }),
+// compareBlocks compares all of them, but the case of extensions' names.
+var compareBlocks = cmp.Options{
+	cmp.AllowUnexported(Block{}),
+	cmpopts.IgnoreFields(Block{}, "Line", "EndLine"),
+	cmp.Comparer(func(a, b *hidden.Bytes) bool { return string(a.Reveal()) == string(b.Reveal()) }),
 	cmp.Comparer(func(a, b item) bool { return lowerName(a.Name) == lowerName(b.Name) && a.Value == b.Value }),
 	cmpopts.EquateEmpty(),
 }
@@ -43,10 +44,18 @@ func boxKey(s curve.SecretKey) *[curve.KeySize]byte {
 	return &key
 }
 
+// ofCertificate returns a block with the public or the secret certificate.
+func ofCertificate(c *cert.Certificate, secret bool) (*Block, error) {
+	if secret {
+		return NewSecret(c)
+	}
+	return New(c)
+}
+
 // armored makes an envelope of alice's certificate.
-func armored(t testing.TB, secret bool) *Envelope {
+func armored(t testing.TB, secret bool) *Block {
 	t.Helper()
-	e, err := Armor(alice(t, item{"name", "alice"}), secret)
+	e, err := ofCertificate(alice(t, item{"name", "alice"}), secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +65,12 @@ func armored(t testing.TB, secret bool) *Envelope {
 }
 
 // credentials are those of PLAIN.
-func credentials() *Plain {
-	return &Plain{Username: "alice", Password: zap.NewPassword("open sesame"), Metadata: Metadata{{"group", "traders"}}}
+func credentials() *Login {
+	return &Login{Username: "alice", Password: zap.NewPassword("open sesame"), Metadata: cert.Metadata{{"group", "traders"}}}
 }
 
 // armoredText is what Append writes.
-func armoredText(t testing.TB, e *Envelope) string {
+func armoredText(t testing.TB, e *Block) string {
 	t.Helper()
 	text, err := e.Append(nil)
 	if err != nil {
@@ -94,37 +103,34 @@ YUxWe2hJRCIK
 	if diff := cmp.Diff("before\n"+want, string(dst)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := ParseEnvelope([]byte(want)); err != nil {
+	if _, err := Parse([]byte(want)); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestArmorRoundTrip(t *testing.T) {
 	t.Parallel()
-	locked := alice(t)
-	if err := locked.lock([]byte("passphrase"), argonParameters{memory: 8, passes: 1, lanes: 1}); err != nil {
-		t.Fatal(err)
-	}
+	locked := lockedAlice(t)
 	long := alice(t)
 	for i := range 100 {
 		long.Metadata = append(long.Metadata, item{fmt.Sprintf("name-%d", i), strings.Repeat("x", 500)})
 	}
 	tests := []struct {
 		name     string
-		c        *Certificate
+		c        *cert.Certificate
 		secret   bool
 		security string
 	}{
 		{"public", alice(t, item{"name", "Zoë"}), false, "clear"},
 		{"secret", alice(t, item{"name", "alice"}), true, "clear"},
-		{"locked", locked, true, "password\nContent-password: argon2id m=8 t=1 p=1"},
+		{"locked", locked, true, "password\nContent-password: argon2id m=32 t=2 p=4"},
 		{"public half of a locked one", locked, false, "clear"},
 		{"long", long, true, "clear"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e, err := Armor(tt.c, tt.secret)
+			e, err := ofCertificate(tt.c, tt.secret)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,11 +138,11 @@ func TestArmorRoundTrip(t *testing.T) {
 			if !strings.Contains(text, "Content-security: "+tt.security+"\n") {
 				t.Errorf("want %s in\n%s", tt.security, text)
 			}
-			back, err := ParseEnvelope([]byte(text))
+			back, err := Parse([]byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(e, back, compareEnvelopes); diff != "" {
+			if diff := cmp.Diff(e, back, compareBlocks); diff != "" {
 				t.Errorf("envelope (-want +got):\n%s", diff)
 			}
 			got, err := back.Certificate()
@@ -151,15 +157,15 @@ func TestArmorRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantBack, err := Parse(want)
+			wantBack, err := cert.Parse(want)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(wantBack, got, compare, cmp.AllowUnexported(Locked{}, argonParameters{})); diff != "" {
+			if diff := cmp.Diff(wantBack, got, compare); diff != "" {
 				t.Errorf("certificate (-want +got):\n%s", diff)
 			}
-			if _, err := back.Plain(); !errors.Is(err, ErrMechanism) {
-				t.Errorf("as PLAIN: got %v, want %v", err, ErrMechanism)
+			if _, err := back.Login(); !errors.Is(err, cert.ErrKind) {
+				t.Errorf("as PLAIN: got %v, want %v", err, cert.ErrKind)
 			}
 		})
 	}
@@ -183,16 +189,16 @@ func TestHeaderRoundTripUnraced(t *testing.T) {
 			e.Extensions = []item{{name, value}}
 			text := armoredText(t, e)
 			for line := range strings.Lines(text) {
-				if len(line) > maxArmorLine+len("\n") {
+				if len(line) > maxLine+len("\n") {
 					t.Errorf("a line of %d characters: %s", len(line)-1, line)
 				}
 			}
 			for _, quoted := range []string{text, "> > " + strings.ReplaceAll(text, "\n", "\n> > "), strings.ReplaceAll("\n"+text, "\n-", "\n- -")} {
-				back, err := ParseEnvelope([]byte(quoted))
+				back, err := Parse([]byte(quoted))
 				if err != nil {
 					t.Fatalf("%v in\n%s", err, quoted)
 				}
-				if diff := cmp.Diff(e, back, compareEnvelopes); diff != "" {
+				if diff := cmp.Diff(e, back, compareBlocks); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			}
@@ -200,41 +206,38 @@ func TestHeaderRoundTripUnraced(t *testing.T) {
 	}
 }
 
-func TestUnwritableEnvelope(t *testing.T) {
+func TestUnwritableBlock(t *testing.T) {
 	t.Parallel()
-	comment := func(s string) func(*Envelope) { return func(e *Envelope) { e.Comment = s } }
-	extension := func(p ...item) func(*Envelope) { return func(e *Envelope) { e.Extensions = p } }
+	comment := func(s string) func(*Block) { return func(e *Block) { e.Comment = s } }
+	extension := func(p ...item) func(*Block) { return func(e *Block) { e.Extensions = p } }
 	tests := []struct {
 		name   string
-		change func(*Envelope)
+		change func(*Block)
 		want   error
 	}{
-		{"mechanism", func(e *Envelope) { e.Mechanism = "GSSAPI" }, ErrMechanism},
-		{"line end", comment("a\nb"), ErrHeader},
-		{"tab", comment("a\tb"), ErrHeader},
-		{"not ASCII", comment("Zoë"), ErrHeader},
-		{"too long", comment(strings.Repeat("x", maxHeaderValue+1)), ErrHeader},
-		{"blank in front", comment(" a"), ErrHeader},
-		{"blank behind", comment("a "), ErrHeader},
-		{"two blanks", comment("a  b"), ErrHeader},
-		{"backslash", comment(`a\`), ErrHeader},
-		{"END", comment("see " + endMarker), ErrHeader},
-		{"BEGIN", comment(beginMarker), ErrHeader},
-		{"extension without X-", extension(item{"Comment", "x"}), ErrHeader},
-		{"extension without a name", extension(item{"X-", "x"}), ErrHeader},
-		{"extension with a blank in its name", extension(item{"X-a b", "x"}), ErrHeader},
-		{"extension that isn't ASCII", extension(item{"X-é", "x"}), ErrHeader},
-		{"extension with a long name", extension(item{"X-" + strings.Repeat("n", maxHeaderName-1), "x"}), ErrHeader},
-		{"empty extension", extension(item{"X-a", ""}), ErrHeader},
-		{"extension twice", extension(item{"X-a", "1"}, item{"x-A", "2"}), ErrHeader},
-		{"too many", func(e *Envelope) {
+		{"line end", comment("a\nb"), errHeader},
+		{"tab", comment("a\tb"), errHeader},
+		{"not ASCII", comment("Zoë"), errHeader},
+		{"too long", comment(strings.Repeat("x", maxHeaderValue+1)), errHeader},
+		{"blank in front", comment(" a"), errHeader},
+		{"blank behind", comment("a "), errHeader},
+		{"two blanks", comment("a  b"), errHeader},
+		{"backslash", comment(`a\`), errHeader},
+		{"END", comment("see " + endMarker), errHeader},
+		{"BEGIN", comment(beginMarker), errHeader},
+		{"extension without X-", extension(item{"Comment", "x"}), errHeader},
+		{"extension without a name", extension(item{"X-", "x"}), errHeader},
+		{"extension with a blank in its name", extension(item{"X-a b", "x"}), errHeader},
+		{"extension that isn't ASCII", extension(item{"X-é", "x"}), errHeader},
+		{"extension with a long name", extension(item{"X-" + strings.Repeat("n", maxHeaderName-1), "x"}), errHeader},
+		{"empty extension", extension(item{"X-a", ""}), errHeader},
+		{"extension twice", extension(item{"X-a", "1"}, item{"x-A", "2"}), errHeader},
+		{"too many", func(e *Block) {
 			for i := range maxHeaders {
 				e.Extensions = append(e.Extensions, item{fmt.Sprintf("X-%d", i), "x"})
 			}
-		}, ErrArmorLimit},
-		{"clear with a recipient", func(e *Envelope) { e.SealedTo = curve.PublicKey{9} }, ErrHeader},
-		{"clear with a sender", func(e *Envelope) { e.SealedBy = curve.PublicKey{9} }, ErrHeader},
-		{"nothing", func(e *Envelope) { *e = Envelope{Mechanism: MechanismCurve} }, ErrContent},
+		}, errLimit},
+		{"nothing", func(e *Block) { *e = Block{mechanism: mechanismCurve} }, errContent},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,7 +248,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 			if !errors.Is(err, tt.want) || string(dst) != "before" {
 				t.Errorf("got %q, %v, want %v", dst, err, tt.want)
 			}
-			if sealed, err := e.Seal(bob(t).Public(), nil); !errors.Is(err, tt.want) && tt.name != "clear with a recipient" && tt.name != "clear with a sender" {
+			if sealed, err := e.Seal(bob(t).Public(), curve.SecretKey{}); !errors.Is(err, tt.want) {
 				t.Errorf("sealed: got %v, %v, want %v", sealed, err, tt.want)
 			}
 		})
@@ -254,7 +257,7 @@ func TestUnwritableEnvelope(t *testing.T) {
 		t.Parallel()
 		c := alice(t)
 		c.Secret = curve.SecretKey{}
-		if _, err := Armor(c, true); !errors.Is(err, errNoSecretKey) {
+		if _, err := NewSecret(c); !is(err, said("no secret key")) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -265,60 +268,36 @@ func TestUnwritableEnvelope(t *testing.T) {
 		for i := range maxHeaders - knownHeaders {
 			e.Extensions = append(e.Extensions, item{fmt.Sprintf("X-%d", i), "x"})
 		}
-		sealed, err := e.Seal(bob(t).Public(), nil)
+		sealed, err := e.Seal(bob(t).Public(), curve.SecretKey{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range []*Envelope{e, sealed} {
-			if _, err := ParseEnvelope([]byte(armoredText(t, e))); err != nil {
+		for _, e := range []*Block{e, sealed} {
+			if _, err := Parse([]byte(armoredText(t, e))); err != nil {
 				t.Error(err)
 			}
 		}
 	})
 }
 
-// TestEnvelopePrintsNoSecret holds that a log with an envelope in it gives
+// TestBlockPrintsNoSecret holds that a log with an envelope in it gives
 // nothing away.
-func TestEnvelopePrintsNoSecret(t *testing.T) {
+func TestBlockPrintsNoSecret(t *testing.T) {
 	t.Parallel()
-	plain, err := ArmorPlain(credentials())
+	plain, err := NewLogin(credentials())
 	if err != nil {
 		t.Fatal(err)
 	}
 	secret := armored(t, true)
 	type inside struct {
-		e  *Envelope
-		v  Envelope
-		ex Extracted
+		e  *Block
+		v  Block
+		bs []*Block
 	}
-	for _, e := range []*Envelope{plain, secret} {
-		content := string(e.content.reveal())
-		for _, v := range []any{e, *e, []*Envelope{e}, inside{e, *e, Extracted{Envelope: e}}, Extracted{Envelope: e}} {
-			checkHidden(t, v, content, fmt.Sprint([]byte(content[:8]))[1:], aliceSecret, "sesame")
-		}
-	}
-}
-
-// checkHidden fails if v prints as any of the secrets.
-func checkHidden(t *testing.T, v any, secrets ...string) {
-	t.Helper()
-	var printed []string
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
-		printed = append(printed, fmt.Sprintf(verb, v))
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Error(err)
-	}
-	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v)
-	printed = append(printed, string(text), log.String())
-	for _, p := range printed {
-		for _, s := range secrets {
-			if strings.Contains(p, s) || strings.Contains(p, fmt.Sprintf("%x", s)) || strings.Contains(p, fmt.Sprintf("%X", s)) {
-				t.Errorf("%T prints as %s", v, p)
-			}
+	for _, e := range []*Block{plain, secret} {
+		content := string(e.content.Reveal())
+		for _, v := range []any{e, *e, []*Block{e}, inside{e, *e, []*Block{e}}, map[string]any{"b": e}} {
+			ztest.CheckHidden(t, v, content, fmt.Sprint([]byte(content[:8]))[1:], aliceSecret, "sesame")
 		}
 	}
 }

@@ -1,22 +1,15 @@
-package cert
+package armor
 
 import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/zcurve/zcurve/internal/form"
 )
 
-// ErrHeader means that a header of an envelope is unknown, missing, out of
-// place, or that it can't have its value.
-var ErrHeader = errors.New("unusable header")
-
-// Limits of headers.
-const (
-	maxHeaders     = 64
-	maxHeaderName  = 64   // characters
-	maxHeaderValue = 1024 // characters
-)
+var errHeader = errors.New("invalid header")
 
 // The known headers, in the order in which they are written. Extensions are
 // written before the checksum.
@@ -37,19 +30,19 @@ var headerNames = [knownHeaders]string{"Version", "Mechanism", "Content-security
 
 const extensionPrefix = "x-" // in lower case
 
-// header is one of them. As it is read it can have any name and value.
+// header is one header. When it was read, it can have any name and value.
 type header struct {
 	name, value string
 	line        int
 }
 
-// headers are those of a block.
+// headers are the headers of a block.
 type headers struct {
 	known  [knownHeaders]header // without a value if missing
 	others []header             // extensions, and unknown ones
 }
 
-// set sets a header. A later one overrides an earlier.
+// set sets a header. A later one overrides an earlier one.
 func (h *headers) set(n header) {
 	name := lowerName(n.name)
 	for i, known := range headerNames {
@@ -67,11 +60,10 @@ func (h *headers) set(n header) {
 	h.others = append(h.others, n)
 }
 
-// value is that of a known header, "" for one that is missing.
+// value returns the value of a known header, or "" if it is missing.
 func (h *headers) value(i int) string { return h.known[i].value }
 
-// all yields all headers but the checksum, in the order in which they are
-// written.
+// all yields all headers but the checksum, in the order in which they are written.
 func (h *headers) all(yield func(header) bool) {
 	for _, n := range h.known[:checksumHeader] {
 		if n.value != "" && !yield(n) {
@@ -85,7 +77,7 @@ func (h *headers) all(yield func(header) bool) {
 	}
 }
 
-// canonical is the one form of the headers, which checksum and seal cover.
+// canonical returns the one form of the headers, which checksum and seal cover.
 func (h *headers) canonical() []byte {
 	var text []byte
 	for _, n := range h.known[:checksumHeader] {
@@ -99,15 +91,15 @@ func (h *headers) canonical() []byte {
 	return text
 }
 
-// checksum is what the header of that name holds.
+// checksum returns the value of the header Checksum.
 func (h *headers) checksum(content []byte) string {
 	sum := sha256.New()
 	sum.Write(h.canonical())
 	sum.Write(content)
-	return encoding.EncodeToString(sum.Sum(nil))
+	return form.Encoding.EncodeToString(sum.Sum(nil))
 }
 
-// check refuses headers that can't be written; line is that of the fault.
+// check returns an error for headers that cannot be written, and the line of the fault.
 func (h *headers) check() (line int, err error) {
 	for n := range h.all {
 		if err := n.check(); err != nil {
@@ -117,20 +109,20 @@ func (h *headers) check() (line int, err error) {
 	return 0, nil
 }
 
-// check refuses a header that can't be written.
+// check returns an error for a header that cannot be written.
 func (n header) check() error {
 	if !isHeaderName(n.name) {
-		return fmt.Errorf("%w: its name isn't one", ErrHeader)
+		return fmt.Errorf("%w: malformed name", errHeader)
 	}
 	known := false
 	for _, name := range headerNames {
 		known = known || name == n.name
 	}
 	if !known && !strings.HasPrefix(lowerName(n.name), extensionPrefix) {
-		return fmt.Errorf("%w: %s isn't known, nor an extension X-…", ErrHeader, n.name)
+		return fmt.Errorf("%w: unknown header %s (extensions begin with X-)", errHeader, n.name)
 	}
 	if err := checkHeaderValue(n.value); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrHeader, n.name, err)
+		return fmt.Errorf("%w: %s: %w", errHeader, n.name, err)
 	}
 	return nil
 }
@@ -148,11 +140,11 @@ func isHeaderName(name string) bool {
 	return true
 }
 
-// checkHeaderValue refuses a value that would come back as another, or that a
-// reader would take for the end of the block.
+// checkHeaderValue returns an error for a value that would be read as a different one, or
+// as the end of the block.
 func checkHeaderValue(value string) error {
 	if len(value) < 1 || len(value) > maxHeaderValue {
-		return fmt.Errorf("%d characters, want 1 to %d", len(value), maxHeaderValue)
+		return fmt.Errorf("%d characters, expected 1 to %d", len(value), maxHeaderValue)
 	}
 	for _, c := range []byte(value) {
 		if c < ' ' || c > '~' {
@@ -161,17 +153,17 @@ func checkHeaderValue(value string) error {
 	}
 	switch {
 	case strings.HasPrefix(value, " ") || strings.HasSuffix(value, " ") || strings.Contains(value, "  "):
-		return errors.New("blanks at an end or two in a row, of which mail leaves one or none")
+		return errors.New("leading, trailing or repeated spaces, which mail programs change")
 	case strings.HasSuffix(value, `\`):
-		return errors.New("a backslash at the end, which continues a line")
+		return errors.New("a backslash at the end, which would continue the line")
 	case strings.Contains(value, beginMarker) || strings.Contains(value, endMarker):
-		return errors.New("a line that stands around a certificate")
+		return errors.New("a BEGIN or END line")
 	}
 	return nil
 }
 
-// lowerName makes the letters of a name lower case that are ASCII: others have
-// lower cases that are.
+// lowerName changes ASCII letters of a name to lower case. Unlike strings.ToLower, it
+// leaves letters alone whose lower case is ASCII.
 func lowerName(name string) string {
 	lower := []byte(name)
 	for i, c := range lower {
@@ -182,12 +174,12 @@ func lowerName(name string) string {
 	return string(lower)
 }
 
-// appendHeader appends a header in lines of at most maxArmorLine characters.
+// appendHeader appends a header in lines of at most maxLine characters.
 func appendHeader(dst []byte, n header) []byte {
 	line := n.name + ": " + n.value
-	for len(line) > maxArmorLine {
-		// A reader takes blanks at the beginning of a line for indentation.
-		end := maxArmorLine - len(`\`)
+	for len(line) > maxLine {
+		// A reader takes spaces at the beginning of a line for indentation.
+		end := maxLine - len(`\`)
 		for line[end] == ' ' {
 			end--
 		}

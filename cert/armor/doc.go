@@ -1,0 +1,19 @@
+// Package armor writes certificates and logins as text for email and paste, seals them
+// to a recipient, and finds them in any text:
+//
+//	-----BEGIN ZEROMQ CERTIFICATE-----
+//	Version: 1.0
+//	Mechanism: CURVE
+//	Content-security: clear
+//	Checksum: 1jClw1Yh8Kl6qkDY/O8TpjrFEf3UvS2hVNw0XPMMFXU
+//	IyBaZXJvTVEgQ1VSVkUgUHVibGljIENlcnRpZmljYXRlCiMgR2l2ZSBpdCB0byB3
+//	...
+//	-----END ZEROMQ CERTIFICATE-----
+//
+// [New], [NewSecret] and [NewLogin] make a [Block], [Block.Seal] encrypts it, and
+// [Block.Append] writes it. [Find] yields all blocks of a text, and [Block.Open]
+// decrypts one. Logins are user names and passwords of the mechanism PLAIN.
+//
+// The format is specified in docs/spec/certificate.md. Blocks of the draft of 2013
+// ("ZeroMQ Certificates, Design Iteration 1") are read, and never written.
+package armor

@@ -1,0 +1,128 @@
+// Package form has what the texts of certificates, authorities, revocation lists and
+// logins have in common: sections of properties in ZPL, metadata, base64, and bounds.
+// Packages cert and cert/armor are made of it.
+package form
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zcurve/zcurve/internal/zpl"
+)
+
+// Names of the keys in a section curve.
+const (
+	PublicKey = "public-key"
+	SecretKey = "secret-key"
+)
+
+var (
+	// ErrProperty means that a property is not allowed where it is, is missing or
+	// duplicate, or that its value is not of its kind.
+	ErrProperty = errors.New("invalid property")
+	// ErrSection means that a known section is there twice.
+	ErrSection = errors.New("duplicate section")
+	// ErrAmbiguous means that a line that begins with public-key or secret-key is
+	// outside the section curve, or a duplicate. Some programs take such a line for the
+	// key wherever it is, and would use a different key than this package.
+	ErrAmbiguous = errors.New("ambiguous: some programs would read this line as the key")
+)
+
+// Property returns a property for a text.
+func Property(name, value string) *zpl.Node {
+	return &zpl.Node{Name: name, Value: value, HasValue: true}
+}
+
+// Properties returns the properties of a section by name, nil for one that is missing.
+// There must be no others: an unknown one could change the meaning of the section.
+func Properties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
+	values := make([]*zpl.Node, len(names))
+	if section.HasValue {
+		return nil, section.ValueError(fmt.Errorf("%w: section %s cannot have a value", ErrProperty, section.Name))
+	}
+	for _, n := range section.Children {
+		if err := CheckForeign(n); err != nil {
+			return nil, err
+		}
+		i := slices.Index(names, n.Name)
+		switch {
+		case i < 0:
+			return nil, n.Error(fmt.Errorf("%w: %s is not allowed in section %s", ErrProperty, n.Name, section.Name))
+		case values[i] != nil:
+			return nil, n.Error(fmt.Errorf("%w: duplicate %s", ErrProperty, n.Name))
+		case len(n.Children) > 0:
+			return nil, n.Children[0].Error(fmt.Errorf("%w: properties within %s", ErrProperty, n.Name))
+		}
+		values[i] = n
+	}
+	return values, nil
+}
+
+// AllProperties is Properties, none of which may be missing.
+func AllProperties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
+	values, err := Properties(section, names...)
+	if i := slices.Index(values, nil); err == nil && i >= 0 {
+		err = section.Error(fmt.Errorf("%w: section %s has no %s", ErrProperty, section.Name, names[i]))
+	}
+	return values, err
+}
+
+// CheckSections returns an error if one of these sections is there twice.
+func CheckSections(root *zpl.Node, names ...string) error {
+	seen := make([]bool, len(names))
+	for _, n := range root.Children {
+		i := slices.Index(names, n.Name)
+		if i < 0 {
+			continue
+		}
+		if seen[i] {
+			return n.Error(ErrSection)
+		}
+		seen[i] = true
+	}
+	return nil
+}
+
+// CheckForeign returns an error for a property in which another program could see a
+// key.
+func CheckForeign(n *zpl.Node) error {
+	if looksLikeKey(n.Name) {
+		return n.Error(ErrAmbiguous)
+	}
+	for _, child := range n.Children {
+		if err := CheckForeign(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// looksLikeKey reports whether pyzmq would take a line that begins with name for a key.
+func looksLikeKey(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, PublicKey) || strings.HasPrefix(name, SecretKey)
+}
+
+// Encoding is the base64 of all texts: without padding, and one text for each value.
+var Encoding = base64.RawStdEncoding.Strict()
+
+// Decode fills dst from its base64, and reports whether text was that.
+func Decode[T string | []byte](dst []byte, text T) bool {
+	if len(text) != Encoding.EncodedLen(len(dst)) {
+		return false // package base64 would ignore line ends
+	}
+	n, err := Encoding.Decode(dst, []byte(text))
+	return err == nil && n == len(dst)
+}
+
+// ParseBytes fills dst from a property in base64, whether its value is hidden or not.
+func ParseBytes(dst []byte, n *zpl.Node) error {
+	if !Decode(dst, n.Hidden) && !Decode(dst, n.Value) {
+		return n.ValueError(fmt.Errorf("%w: %s: expected %d characters of base64 without padding",
+			ErrProperty, n.Name, Encoding.EncodedLen(len(dst))))
+	}
+	return nil
+}
