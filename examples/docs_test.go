@@ -22,29 +22,31 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// elsewhere are the commands that run this, or that a test runs a part of: a
-// quarter of an hour is too long here.
+// elsewhere are commands that run this test, or take a quarter of an hour. Other
+// tests run parts of them.
 var elsewhere = map[string]bool{"make test": true, "make bench": true}
 
-// needPeers matches what needs libzmq, pyzmq or a C compiler.
+// needPeers matches commands that need libzmq, pyzmq or a C compiler.
 var needPeers = regexp.MustCompile(`make demo|examples/go/server|python3|gcc`)
 
-// asleep matches the waiting that is shown to readers.
+// asleep matches a command that only waits.
 var asleep = regexp.MustCompile(`^sleep \d+$`)
 
-// TestDocumentedCommands runs what the README and the guide show: the console
-// blocks of a file, from the first to the last, in one shell in a copy of the
-// repository. What they show of a command's output must come from it, in that
-// order; other lines may come between them, and "…" is any text in a line. A command
-// succeeds unless "(exit code 1)" or the like follows.
+// TestDocumentedCommands runs the console blocks of the README and the guide. All
+// blocks of a file run in order, in one shell, in a copy of the repository. A command
+// must print the lines shown below it, in that order; it may print other lines between
+// them, and "…" matches any text within a line. A command must succeed unless it ends
+// with a comment such as "# exits with 1".
 //
-// The test doesn't sleep where readers are told to. Lines below "sleep 1" are
-// awaited from the last command in the background. Where there are none, each
-// command in the rest of the block is run again until it does what is shown, so
-// it must be one that may run more than once.
+// The test does not sleep where readers are told to. Lines below "sleep 1" are
+// awaited from the last command in the background. If there are none, each command
+// in the rest of the block is repeated until it prints what is shown, so it must be
+// one that may run more than once.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	for _, file := range documents(t) {
@@ -80,8 +82,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestDocumentedUnits: zauth takes the flags that the guide's systemd units give
-// it.
+// TestDocumentedUnits checks that zauth accepts the flags of the guide's systemd units.
 func TestDocumentedUnits(t *testing.T) {
 	t.Parallel()
 	units := snippets(t, "../docs/zauth.md")["ini"]
@@ -97,6 +98,44 @@ func TestDocumentedUnits(t *testing.T) {
 	}
 }
 
+// TestDocumentedManifests parses the YAML of the guide and checks that zauth accepts the
+// arguments in it.
+func TestDocumentedManifests(t *testing.T) {
+	t.Parallel()
+	var commands [][]string
+	var collect func(node *yaml.Node)
+	collect = func(node *yaml.Node) {
+		if node.Kind == yaml.SequenceNode && len(node.Content) > 0 && node.Content[0].Value == "serve" {
+			var words []string
+			ztest.Must(t, node.Decode(&words))
+			commands = append(commands, words)
+		}
+		for _, child := range node.Content {
+			collect(child)
+		}
+	}
+	for _, block := range snippets(t, "../docs/containers.md")["yaml"] {
+		for decoder := yaml.NewDecoder(strings.NewReader(block)); ; {
+			var document yaml.Node
+			if err := decoder.Decode(&document); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%v in\n%s", err, block)
+			}
+			collect(&document)
+		}
+	}
+	if len(commands) != 2 {
+		t.Errorf("%d commands in the YAML, want 2", len(commands))
+	}
+	for _, words := range commands {
+		words = slices.Concat([]string{tool(t, "zauth")}, words, []string{"--help"})
+		if out, err := output(t, words...); err != nil {
+			t.Errorf("%v: %v\n%s", words, err, out)
+		}
+	}
+}
+
 // step is a command with lines of its output and its exit code.
 type step struct {
 	command string
@@ -104,7 +143,11 @@ type step struct {
 	code    int
 }
 
-var exitCode = regexp.MustCompile(`^\(exit code (\d+)\)$`)
+// oldExitCode is the line after a command that fails, in pages that aren't converted.
+var oldExitCode = regexp.MustCompile(`^\(exit code (\d+)\)$`)
+
+// exitCode matches the comment of a command that fails.
+var exitCode = regexp.MustCompile(`\s+# exits with (\d+)$`)
 
 // steps reads a transcript.
 func steps(t *testing.T, transcript string) (steps []step) {
@@ -114,13 +157,18 @@ func steps(t *testing.T, transcript string) (steps []step) {
 		command, isCommand := strings.CutPrefix(line, "$ ")
 		switch {
 		case isCommand:
-			steps = append(steps, step{command: command})
+			s := step{command: command}
+			if m := exitCode.FindStringSubmatch(command); m != nil {
+				s.command = strings.TrimSuffix(command, m[0])
+				s.code, _ = strconv.Atoi(m[1])
+			}
+			steps = append(steps, s)
 		case strings.HasPrefix(line, "> ") && len(steps) > 0 && strings.Contains(steps[len(steps)-1].command, "<<"):
 			steps[len(steps)-1].command += "\n" + strings.TrimPrefix(line, "> ")
 		case len(steps) == 0:
 			t.Fatalf("output without a command: %q", line)
-		case exitCode.MatchString(line):
-			steps[len(steps)-1].code, _ = strconv.Atoi(exitCode.FindStringSubmatch(line)[1])
+		case oldExitCode.MatchString(line):
+			steps[len(steps)-1].code, _ = strconv.Atoi(oldExitCode.FindStringSubmatch(line)[1])
 		default:
 			last := &steps[len(steps)-1]
 			last.want = append(last.want, line)
@@ -129,15 +177,15 @@ func steps(t *testing.T, transcript string) (steps []step) {
 	return steps
 }
 
-// otherAddresses replaces the addresses in a document by some that nothing else
-// on this machine uses.
+// otherAddresses replaces the addresses in a document with some that nothing else on
+// this machine uses.
 func otherAddresses(t *testing.T, text string) *strings.Replacer {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		return otherPorts(t, text)
 	}
-	// Linux has all of 127.0.0.0/8. Other programs take their ports on 127.0.0.1,
-	// other documents and tests find that an address is taken.
+	// Linux has all of 127.0.0.0/8. Other programs listen on 127.0.0.1; other documents
+	// and tests see that an address is taken.
 	for {
 		address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 		ln, err := net.Listen("tcp", address+":1024")
@@ -150,8 +198,8 @@ func otherAddresses(t *testing.T, text string) *strings.Replacer {
 	}
 }
 
-// otherPorts replaces the ports in a text by some that are free. Others may take
-// them until they are used.
+// otherPorts replaces the ports in a text with free ones. Another program may take one
+// before it is used.
 func otherPorts(t *testing.T, text string) *strings.Replacer {
 	t.Helper()
 	var pairs []string
@@ -161,13 +209,13 @@ func otherPorts(t *testing.T, text string) *strings.Replacer {
 		}
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		ztest.Must(t, err)
-		defer ln.Close() // when all are chosen, lest one is chosen twice
+		defer ln.Close() // keep it until all ports are chosen, so that they differ
 		pairs = append(pairs, address, ln.Addr().String())
 	}
 	return strings.NewReplacer(pairs...)
 }
 
-// copyRepository copies what a clone holds, and returns where to.
+// copyRepository copies the files of a clone to a new directory.
 func copyRepository(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -188,20 +236,20 @@ func copyRepository(t *testing.T) (dir string) {
 	return dir
 }
 
-// shell is a bash that runs until the test ends, with all that it has started.
-// Each command writes to a file of its own.
+// shell is a bash that the test kills when it ends, with all processes it has started.
+// The output of each command goes to its own file.
 type shell struct {
 	stdin   io.Writer
-	status  *os.File // what the shell itself writes
+	status  *os.File // output of the shell itself
 	lines   *bufio.Reader
-	dir     string // of the files
+	dir     string // directory of the output files
 	files   int
 	last    string // the file of the last command in the background
-	awaited int    // how much of it has been looked at
+	awaited int    // bytes of it that earlier steps have matched
 }
 
-// patience is how long a command may take. A few compile the module, which has
-// nothing of it in the build cache at first.
+// patience is how long a command may take. Some compile the module, perhaps with an
+// empty build cache.
 func patience(command string) time.Duration {
 	if strings.HasPrefix(command, "make ") || strings.HasPrefix(command, "go ") {
 		return 8 * ztest.Patience
@@ -209,14 +257,14 @@ func patience(command string) time.Duration {
 	return ztest.Patience
 }
 
-// prologue ends the shell and all that it has started when descriptor 3 is closed
-// at its other end: by the test, or by the end of the test's process, whatever
-// that is. Everything started inherits descriptor 4, which tells when all is gone.
+// prologue kills the shell and all processes it has started when the other end of
+// descriptor 3 is closed, by the test or by the end of its process. All processes
+// inherit descriptor 4, so its end of file shows that none is left.
 const prologue = `{ read -r line <&3; kill -KILL 0; } 2>/dev/null &
 exec 3<&- 4>&1
 `
 
-// newShell starts a shell in dir. It finds zcert and zauth.
+// newShell starts a shell in dir, with zcert and zauth in its PATH.
 func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
 	alive, end, err1 := os.Pipe()
@@ -225,7 +273,7 @@ func newShell(t *testing.T, dir string) *shell {
 	stdin, err3 := cmd.StdinPipe()
 	ztest.Must(t, err1, err2, err3)
 	cmd.Dir = dir
-	// The make that runs the tests is no parent of one in a document.
+	// A make in a document does not run below the make that runs the tests.
 	cmd.Env = append(os.Environ(), "PATH="+tools(t)+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=")
 	cmd.Stdout, cmd.Stderr = statusW, statusW
 	cmd.ExtraFiles = []*os.File{alive}
@@ -237,7 +285,7 @@ func newShell(t *testing.T, dir string) *shell {
 		cmd.Wait()
 		status.SetReadDeadline(time.Now().Add(ztest.Patience))
 		if _, err := io.Copy(io.Discard, status); err != nil {
-			t.Errorf("something goes on after the shell: %v", err)
+			t.Errorf("processes outlive the shell: %v", err)
 		}
 		status.Close()
 	})
@@ -246,14 +294,14 @@ func newShell(t *testing.T, dir string) *shell {
 	return sh
 }
 
-// matches reports whether a line is the one that is shown.
+// matches reports whether a line is the one shown.
 func matches(line, shown string) bool {
 	pattern := strings.ReplaceAll(regexp.QuoteMeta(shown), "…", ".*")
 	return regexp.MustCompile("^" + pattern + "$").MatchString(line)
 }
 
-// inOrder reports whether all lines that are shown are in a text, in that order,
-// and how long the text is up to the last of them.
+// inOrder reports whether a text contains all lines shown, in that order, and the
+// length of the text up to the last of them.
 func inOrder(text string, shown []string) (length int, ok bool) {
 	if len(shown) == 0 {
 		return 0, true
@@ -272,11 +320,11 @@ func inOrder(text string, shown []string) (length int, ok bool) {
 // asOnTerminal makes zauth log as it does on a terminal.
 var asOnTerminal = strings.NewReplacer("zauth serve ", "zauth serve --log-format text ")
 
-// ended is what the shell says after a command, with its exit code.
+// ended precedes a command's exit code in the output of the shell.
 const ended = "--- ended: "
 
-// execute runs a command, or starts it where it goes to the background. It returns
-// the exit code, and the file of the output.
+// execute runs a command, or starts it in the background. It returns the exit code and
+// the file with the output.
 func (sh *shell) execute(t *testing.T, command string) (code int, file string) {
 	t.Helper()
 	sh.files++
@@ -297,7 +345,7 @@ func (sh *shell) execute(t *testing.T, command string) (code int, file string) {
 	}
 }
 
-// contents is what is in a file, if it is there yet.
+// contents returns the text of a file, or "" if it doesn't exist.
 func contents(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -307,7 +355,7 @@ func contents(t *testing.T, file string) string {
 	return string(text)
 }
 
-// run runs a command that must do what is shown: at once, or eventually.
+// run runs a command that must print what is shown: at once, or eventually.
 func (sh *shell) run(t *testing.T, s step, eventually bool) {
 	t.Helper()
 	for deadline := time.Now().Add(ztest.Patience); ; {
@@ -323,7 +371,7 @@ func (sh *shell) run(t *testing.T, s step, eventually bool) {
 	}
 }
 
-// background starts a command and waits for the output that is shown.
+// background starts a command and waits for the output shown.
 func (sh *shell) background(t *testing.T, s step) {
 	t.Helper()
 	code, file := sh.execute(t, s.command)
@@ -334,8 +382,8 @@ func (sh *shell) background(t *testing.T, s step) {
 	sh.await(t, s)
 }
 
-// await waits for output of the last command in the background: lines that come
-// after those awaited before.
+// await waits for lines of the last command in the background, after those that were
+// awaited before.
 func (sh *shell) await(t *testing.T, s step) {
 	t.Helper()
 	for deadline := time.Now().Add(patience(s.command)); ; time.Sleep(2 * time.Millisecond) {
