@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// A daemon decides, and another process asks it.
+// A ZAP server decides, and a service in another process asks it.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -20,27 +20,27 @@ func Example() {
 	}
 	decide := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		if req.Address == "192.0.2.1" {
-			return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
+			return zap.Allow("billing")
 		}
 		return zap.Refuse("address not allowed")
 	})
 	served := make(chan error, 1)
 	go func() { served <- remote.Serve(ctx, ln, decide, nil) }()
 
-	client, err := remote.NewHandler(remote.Options{}, ln.Endpoint())
+	handler, err := remote.NewHandler(remote.Options{}, ln.Endpoint())
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	reply := client.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "192.0.2.1"})
+	reply := handler.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "192.0.2.1"})
 	fmt.Println(reply.Status, reply.UserID)
-	reply = client.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "198.51.100.1"})
+	reply = handler.Handle(ctx, &zap.Request{Mechanism: zap.Null, Address: "198.51.100.1"})
 	fmt.Println(reply.Status, reply.Text)
 
-	client.Close()
+	handler.Close()
 	cancel()
 	<-served
 	// Output:
-	// 200 anybody
+	// 200 billing
 	// 400 address not allowed
 }

@@ -40,14 +40,14 @@ const (
 
 // Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or ipc://PATH. link
 // sets how the connections are secured; Listen sets its socket type and its limits. ctx
-// bounds the call only. Beyond loopback and ipc, the error is zmtp.ErrConfig unless the
+// bounds the call only. Beyond loopback and ipc, Listen returns an error unless the
 // mechanism is CURVE: requests hold passwords, and every peer that can ask can guess them.
 func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, error) {
 	if err := endpoint.Check(at); err != nil {
 		return nil, fmt.Errorf("remote: %w", err)
 	}
 	if link.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
-		return nil, fmt.Errorf("remote: %s can be reached from other machines: answering there needs CURVE", at)
+		return nil, fmt.Errorf("remote: %s can be reached from other machines: set link to CURVE", at)
 	}
 	link.SocketType = "ROUTER"
 	link.MaxMessageSize = maxRequestSize
