@@ -34,8 +34,8 @@ func kinds(f func(req *zap.Request) zap.Reply) map[string]zap.Handler {
 
 var null = &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Null}
 
-// TestAsk: what a handler says is passed on if it is a reply, and is an error with
-// the request and the reason if not.
+// TestAsk: Ask returns the handler's reply if it is valid. Otherwise it returns status 500,
+// and an error with the request and the reason.
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	ok := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice", Rule: "policy:1", Identity: "alice",
@@ -96,7 +96,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestAskMalformed: a request that breaks RFC 27 reaches no handler, however it is put.
+// TestAskMalformed: no handler is asked about a request that breaks RFC 27.
 func TestAskMalformed(t *testing.T) {
 	t.Parallel()
 	plain := func(credentials ...string) zap.Request {
@@ -132,8 +132,8 @@ func TestAskMalformed(t *testing.T) {
 	}
 }
 
-// TestAskReturnsInTime: when ctx is done there is an answer, whatever the handler
-// does; it is not asked when ctx is done before.
+// TestAskReturnsInTime: Ask returns when ctx is done, whatever the handler does. If ctx is
+// done before, the handler is not asked.
 func TestAskReturnsInTime(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -154,7 +154,7 @@ func TestAskReturnsInTime(t *testing.T) {
 			t.Errorf("%s it is asked: got %+v, %v", when, got, err)
 		}
 	}
-	// A decision that comes with the end doesn't count either.
+	// Nor does it return a decision that is made when ctx is done.
 	ending, cancel2 := context.WithCancel(t.Context())
 	got, err := zap.Ask(ending, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		cancel2()
@@ -165,7 +165,7 @@ func TestAskReturnsInTime(t *testing.T) {
 	}
 }
 
-// TestAskGoexit: a handler that ends its goroutine leaves nobody waiting.
+// TestAskGoexit: Ask returns if the handler ends its goroutine.
 func TestAskGoexit(t *testing.T) {
 	t.Parallel()
 	got, err := zap.Ask(ztest.Context(t), zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
@@ -177,7 +177,8 @@ func TestAskGoexit(t *testing.T) {
 	}
 }
 
-// TestAnswer: frames in, frames out, with the asker's name on the way.
+// TestAnswer: Answer takes the frames of a request and returns those of the reply. The
+// handler sees the asker.
 func TestAnswer(t *testing.T) {
 	t.Parallel()
 	greet := func(req *zap.Request) zap.Reply {
@@ -225,7 +226,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// counter is a handler that decides nothing at once, and counts how often it is asked.
+// counter is a handler that decides nothing at once and counts its calls.
 type counter struct{ atOnce, calls int }
 
 func (c *counter) HandleAtOnce(*zap.Request) (zap.Reply, bool) { c.atOnce++; return zap.Reply{}, false }
@@ -234,9 +235,8 @@ func (c *counter) Handle(context.Context, *zap.Request) zap.Reply {
 	return zap.Allow("alice")
 }
 
-// TestAnswerAsksOnce: a request that can't be decided at once is put to the handler
-// once in each way, and has been parsed once: what is asked later has no frames to
-// parse.
+// TestAnswerAsksOnce: AnswerAtOnce calls HandleAtOnce once, and the function it returns
+// calls Handle once. That function has no frames, so the request is parsed once.
 func TestAnswerAsksOnce(t *testing.T) {
 	t.Parallel()
 	h := &counter{}
@@ -247,7 +247,7 @@ func TestAnswerAsksOnce(t *testing.T) {
 	if _, err := later(ztest.Context(t), h); err != nil || h.atOnce != 1 || h.calls != 1 {
 		t.Errorf("asked %d times at once, and %d times: %v", h.atOnce, h.calls, err)
 	}
-	// Another handler can answer in its place.
+	// Another handler can answer instead.
 	_, later, err = zap.AnswerAtOnce(h, "", request("CURVE", key))
 	ztest.Must(t, err)
 	got, err := later(t.Context(), zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
@@ -261,8 +261,8 @@ func TestAnswerAsksOnce(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: whatever arrives, and whatever the handler says, the answer is a reply
-// to it or none; the handler sees well-formed requests only.
+// FuzzAnswer: for any frames and any reply of the handler, Answer returns a valid reply to
+// the request or none. The handler sees well-formed requests only.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range [][][]byte{
 		request("NULL"),
@@ -304,7 +304,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// TestAskAllocs: a decision at once costs nothing but what the handler does.
+// TestAskAllocs: a decision at once allocates nothing.
 func TestAskAllocs(t *testing.T) {
 	ztest.Unraced(t)
 	reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice",

@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// frames makes octets of strings.
+// frames converts strings to frames.
 func frames(parts ...string) [][]byte {
 	out := make([][]byte, len(parts))
 	for i, part := range parts {
@@ -22,10 +22,10 @@ func frames(parts ...string) [][]byte {
 	return out
 }
 
-// diffFrames compares frames; an empty one and nil are the same.
+// diffFrames compares frames. An empty frame equals nil.
 func diffFrames(want, got [][]byte) string {
 	if slices.EqualFunc(want, got, bytes.Equal) {
-		return "" // cmp is slow where there are many
+		return "" // cmp is slow for many frames
 	}
 	return cmp.Diff(want, got)
 }
@@ -36,7 +36,7 @@ var (
 	domain = frames("", "1.0", "1", "payments", "192.0.2.1", "id")
 )
 
-// request is a request up to the identity, with these parts behind.
+// request returns a request that has these frames after the routing id.
 func request(parts ...string) [][]byte { return slices.Concat(domain, frames(parts...)) }
 
 func TestRequest(t *testing.T) {
@@ -62,7 +62,7 @@ func TestRequest(t *testing.T) {
 		{"longest strings", frames("", "1.0", long[1:], long[1:], long[1:], long[1:], long[1:]),
 			zap.Envelope{RequestID: []byte(long[1:])},
 			&zap.Request{Domain: long[1:], Address: long[1:], RoutingID: []byte(long[1:]), Mechanism: long[1:]}},
-		{"any octets in id and identity", frames("", "1.0", "\x00\xff", "", "", "\x00\xff", "NULL"),
+		{"any bytes in both ids", frames("", "1.0", "\x00\xff", "", "", "\x00\xff", "NULL"),
 			zap.Envelope{RequestID: []byte("\x00\xff")}, &zap.Request{RoutingID: []byte("\x00\xff"), Mechanism: "NULL"}},
 		{"behind a ROUTER", slices.Concat(frames("\x00abcd"), request("NULL")),
 			zap.Envelope{RoutingIDs: frames("\x00abcd"), RequestID: []byte("1")}, payments("NULL")},
@@ -97,7 +97,7 @@ func TestParseRequestMalformed(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		frames [][]byte
-		answer bool // the envelope is known
+		answer bool // there is an envelope to answer to
 		err    error
 	}{
 		{"nothing", nil, false, zap.ErrRequest},
@@ -106,8 +106,8 @@ func TestParseRequestMalformed(t *testing.T) {
 		{"delimiter only", frames(""), false, zap.ErrRequest},
 		{"no request id", frames("", "1.0"), false, zap.ErrRequest},
 		{"routing ids only", frames("a", "b", "c"), false, zap.ErrRequest},
-		{"request id of 256 octets", frames("", "1.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
-		{"request id of 256 octets in another version", frames("", "2.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
+		{"request id of 256 bytes", frames("", "1.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
+		{"request id of 256 bytes in another version", frames("", "2.0", long, "", "", "", "NULL"), false, zap.ErrRequest},
 		{"version 2.0", frames("", "2.0", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
 		{"version 1.00", frames("", "1.00", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
 		{"no version", frames("", "", "1", "payments", "192.0.2.1", "id", "NULL"), true, zap.ErrVersion},
@@ -115,31 +115,31 @@ func TestParseRequestMalformed(t *testing.T) {
 		{"ends after the request id", frames("", "1.0", "1"), true, zap.ErrRequest},
 		{"ends after the domain", frames("", "1.0", "1", "payments"), true, zap.ErrRequest},
 		{"ends after the address", frames("", "1.0", "1", "payments", "192.0.2.1"), true, zap.ErrRequest},
-		{"ends after the identity", request(), true, zap.ErrRequest},
-		{"domain of 256 octets", frames("", "1.0", "1", long, "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
+		{"ends after the routing id", request(), true, zap.ErrRequest},
+		{"domain of 256 bytes", frames("", "1.0", "1", long, "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
 		{"domain beyond ASCII", frames("", "1.0", "1", "zahlungsverkehr für alle", "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
 		{"line break in the domain", frames("", "1.0", "1", "a\nb", "192.0.2.1", "id", "NULL"), true, zap.ErrRequest},
-		{"address of 256 octets", frames("", "1.0", "1", "payments", long, "id", "NULL"), true, zap.ErrRequest},
+		{"address of 256 bytes", frames("", "1.0", "1", "payments", long, "id", "NULL"), true, zap.ErrRequest},
 		{"NUL in the address", frames("", "1.0", "1", "payments", "192.0.2.1\x00", "id", "NULL"), true, zap.ErrRequest},
-		{"identity of 256 octets", frames("", "1.0", "1", "payments", "192.0.2.1", long, "NULL"), true, zap.ErrRequest},
+		{"routing id of 256 bytes", frames("", "1.0", "1", "payments", "192.0.2.1", long, "NULL"), true, zap.ErrRequest},
 		{"no mechanism", request(""), true, zap.ErrRequest},
-		{"mechanism of 256 octets", request(long), true, zap.ErrRequest},
+		{"mechanism of 256 bytes", request(long), true, zap.ErrRequest},
 		{"mechanism beyond ASCII", request("\xff"), true, zap.ErrRequest},
 		{"NULL with credentials", request("NULL", ""), true, zap.ErrRequest},
 		{"PLAIN without credentials", request("PLAIN"), true, zap.ErrRequest},
 		{"PLAIN without password frame", request("PLAIN", "alice"), true, zap.ErrRequest},
 		{"PLAIN with three frames", request("PLAIN", "alice", "secret", "secret"), true, zap.ErrRequest},
-		{"PLAIN with a name of 1025 octets", request("PLAIN", strings.Repeat("a", 1025), "secret"), true, zap.ErrRequest},
-		{"PLAIN with a password of 1025 octets", request("PLAIN", "alice", strings.Repeat("a", 1025)), true, zap.ErrRequest},
+		{"PLAIN with a name of 1025 bytes", request("PLAIN", strings.Repeat("a", 1025), "secret"), true, zap.ErrRequest},
+		{"PLAIN with a password of 1025 bytes", request("PLAIN", "alice", strings.Repeat("a", 1025)), true, zap.ErrRequest},
 		{"CURVE without key", request("CURVE"), true, zap.ErrRequest},
 		{"CURVE with an empty key", request("CURVE", ""), true, zap.ErrRequest},
-		{"CURVE with 31 octets", request("CURVE", key[1:]), true, zap.ErrRequest},
-		{"CURVE with 33 octets", request("CURVE", key+"k"), true, zap.ErrRequest},
+		{"CURVE with 31 bytes", request("CURVE", key[1:]), true, zap.ErrRequest},
+		{"CURVE with 33 bytes", request("CURVE", key+"k"), true, zap.ErrRequest},
 		{"CURVE with a key in Z85", request("CURVE", strings.Repeat("0", 40)), true, zap.ErrRequest},
 		{"CURVE with two keys", request("CURVE", key, key), true, zap.ErrRequest},
 		{"GSSAPI without principal", request("GSSAPI"), true, zap.ErrRequest},
 		{"another mechanism with 17 frames", request(append([]string{"X"}, make([]string, 17)...)...), true, zap.ErrRequest},
-		{"another mechanism with 1025 octets", request("X", strings.Repeat("c", 1025)), true, zap.ErrRequest},
+		{"another mechanism with 1025 bytes", request("X", strings.Repeat("c", 1025)), true, zap.ErrRequest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -153,12 +153,12 @@ func TestParseRequestMalformed(t *testing.T) {
 					t.Errorf("behind %q: got %v", ids, err)
 				}
 				if err != nil && len(err.Error()) > 200 {
-					t.Errorf("error of %d octets", len(err.Error()))
+					t.Errorf("error of %d bytes", len(err.Error()))
 				}
 				if !answer {
 					continue
 				}
-				// What is answered reaches the asker.
+				// The reply has the same envelope.
 				reply, err := zap.AppendReply(nil, env, zap.Reply{Status: zap.StatusError})
 				if err != nil {
 					t.Error(err)
@@ -233,7 +233,8 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// TestReplyKeepsBack: what is for us, or for those who get in, goes nowhere else.
+// TestReplyKeepsBack: a reply that does not admit the client has no user id and metadata,
+// and no reply has its rule.
 func TestReplyKeepsBack(t *testing.T) {
 	t.Parallel()
 	for _, status := range []zap.Status{zap.StatusTryLater, zap.StatusRefused, zap.StatusError} {
@@ -248,8 +249,8 @@ func TestReplyKeepsBack(t *testing.T) {
 	}
 }
 
-// TestAppendReplyMalformed: libzmq would drop the connection without a word. So
-// such a reply goes out as 500, and the caller learns why.
+// TestAppendReplyMalformed: libzmq would close the connection without an explanation. So
+// an invalid reply is sent as status 500, with an error for the log.
 func TestAppendReplyMalformed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -261,10 +262,10 @@ func TestAppendReplyMalformed(t *testing.T) {
 		{"status 201", zap.Reply{Status: 201}, zap.ErrReply},
 		{"status -200", zap.Reply{Status: -200}, zap.ErrReply},
 		{"status 2000", zap.Reply{Status: 2000}, zap.ErrReply},
-		{"text of 256 octets", zap.Refuse(long), zap.ErrReply},
+		{"text of 256 bytes", zap.Refuse(long), zap.ErrReply},
 		{"text beyond ASCII", zap.Refuse("größer"), zap.ErrReply},
 		{"line break in the text", zap.Refuse("a\nb"), zap.ErrReply},
-		{"user id of 256 octets", zap.Reply{Status: zap.StatusOK, UserID: long}, zap.ErrReply},
+		{"user id of 256 bytes", zap.Reply{Status: zap.StatusOK, UserID: long}, zap.ErrReply},
 		{"user id beyond ASCII", zap.Reply{Status: zap.StatusOK, UserID: "Zoë"}, zap.ErrReply},
 		{"NUL in the user id", zap.Reply{Status: zap.StatusOK, UserID: "root\x00"}, zap.ErrReply},
 		{"metadata", zap.Reply{Status: zap.StatusOK, UserID: "alice", Metadata: zap.Metadata{{Name: "a b"}}}, zap.ErrMetadata},
@@ -282,7 +283,7 @@ func TestAppendReplyMalformed(t *testing.T) {
 
 func TestParseReplyMalformed(t *testing.T) {
 	t.Parallel()
-	// reply is a good envelope with these parts behind.
+	// reply returns a valid envelope and these frames.
 	reply := func(parts ...string) [][]byte { return slices.Concat(frames("", "1.0", "1"), frames(parts...)) }
 	for _, tt := range []struct {
 		name   string
@@ -292,7 +293,7 @@ func TestParseReplyMalformed(t *testing.T) {
 		{"nothing", nil, zap.ErrReply},
 		{"no delimiter", frames("1.0", "1", "200", "OK"), zap.ErrReply},
 		{"no request id", frames("", "1.0"), zap.ErrReply},
-		{"request id of 256 octets", frames("", "1.0", long, "200", "OK", "", ""), zap.ErrReply},
+		{"request id of 256 bytes", frames("", "1.0", long, "200", "OK", "", ""), zap.ErrReply},
 		{"version 2.0", frames("", "2.0", "1", "200", "OK", "", ""), zap.ErrVersion},
 		{"no status", reply(), zap.ErrReply},
 		{"three frames", reply("200", "OK", "alice"), zap.ErrReply},
@@ -303,13 +304,13 @@ func TestParseReplyMalformed(t *testing.T) {
 		{"status 20", reply("20", "", "", ""), zap.ErrReply},
 		{"status 2000", reply("2000", "", "", ""), zap.ErrReply},
 		{"status with a sign", reply("+20", "", "", ""), zap.ErrReply},
-		{"status with a blank", reply("200 ", "", "", ""), zap.ErrReply},
+		{"status with a space", reply("200 ", "", "", ""), zap.ErrReply},
 		{"status of letters", reply("2OO", "", "", ""), zap.ErrReply},
 		{"status of a megabyte", reply(strings.Repeat("2", 1<<20), "", "", ""), zap.ErrReply},
-		{"text of 256 octets", reply("400", long, "", ""), zap.ErrReply},
+		{"text of 256 bytes", reply("400", long, "", ""), zap.ErrReply},
 		{"text of a megabyte", reply("400", strings.Repeat("t", 1<<20), "", ""), zap.ErrReply},
 		{"line break in the text", reply("400", "a\nb", "", ""), zap.ErrReply},
-		{"user id of 256 octets", reply("200", "OK", long, ""), zap.ErrReply},
+		{"user id of 256 bytes", reply("200", "OK", long, ""), zap.ErrReply},
 		{"user id beyond ASCII", reply("200", "OK", "Zoë", ""), zap.ErrReply},
 		{"user id of the refused", reply("400", "", "alice", ""), zap.ErrReply},
 		{"metadata of the refused", reply("400", "", "", "\x01a\x00\x00\x00\x00"), zap.ErrReply},
@@ -320,7 +321,7 @@ func TestParseReplyMalformed(t *testing.T) {
 		if !errors.Is(err, zap.ErrReply) || !errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), "zap: malformed reply: ") {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
-		// Whoever waits for it needn't wait any longer.
+		// The request of this id need not wait any longer.
 		if len(tt.frames) > 2 && len(tt.frames[0]) == 0 && string(id) != string(tt.frames[2]) {
 			t.Errorf("%s: got the id %q", tt.name, id)
 		}
@@ -328,7 +329,7 @@ func TestParseReplyMalformed(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 		if err != nil && len(err.Error()) > 200 {
-			t.Errorf("%s: error of %d octets", tt.name, len(err.Error()))
+			t.Errorf("%s: error of %d bytes", tt.name, len(err.Error()))
 		}
 	}
 }

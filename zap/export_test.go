@@ -1,6 +1,6 @@
 package zap
 
-// For tests of the frames, which programs see as a whole only.
+// The tests see the parts of the frames. Programs use Answer.
 
 var (
 	ErrReply    = errReply
@@ -8,7 +8,7 @@ var (
 	ErrMetadata = errMetadata
 )
 
-// Envelope is an envelope.
+// Envelope is envelope with exported fields.
 type Envelope struct {
 	RoutingIDs [][]byte
 	RequestID  []byte

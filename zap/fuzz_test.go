@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// join writes frames in one string of octets, each behind its size in two.
+// join encodes frames, each with its size in two bytes in front.
 func join(frames [][]byte) []byte {
 	var data []byte
 	for _, f := range frames {
@@ -20,7 +20,7 @@ func join(frames [][]byte) []byte {
 	return data
 }
 
-// split makes frames of any octets; the last one may be shorter than it says.
+// split decodes any bytes to frames. The last frame may be shorter than its size.
 func split(data []byte) (frames [][]byte) {
 	for len(data) >= 2 {
 		size := min(int(binary.BigEndian.Uint16(data)), len(data)-2)
@@ -30,8 +30,8 @@ func split(data []byte) (frames [][]byte) {
 	return frames
 }
 
-// FuzzRequest: what is taken for a request is written the same; what is not is
-// an error, with an envelope that can be answered or none.
+// FuzzRequest: a request that parses is written unchanged. Other frames are an error, with
+// an envelope to answer to or without one.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range [][][]byte{
 		request("NULL"),
@@ -78,7 +78,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzReply: what is taken for a reply is written the same.
+// FuzzReply: a reply that parses is written unchanged.
 func FuzzReply(f *testing.F) {
 	for _, seed := range [][][]byte{
 		frames("", "1.0", "1", "200", "OK", "alice", "\x07X-Group\x00\x00\x00\x07traders"),
@@ -114,8 +114,7 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// FuzzMetadata: what is taken for metadata is written the same, and each
-// property is found under its name.
+// FuzzMetadata: metadata that parses is written unchanged, and Get finds each name.
 func FuzzMetadata(f *testing.F) {
 	for _, seed := range []string{
 		"",

@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestMetadataWire: the octets are those of RFC 23.
+// TestMetadataWire: the wire form is that of RFC 23.
 func TestMetadataWire(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -29,7 +29,7 @@ func TestMetadataWire(t *testing.T) {
 		{"two", zap.Metadata{{Name: "a", Value: "\x00\xff"}, {Name: "B+1._-", Value: "\n"}},
 			"\x01a\x00\x00\x00\x02\x00\xff\x06B+1._-\x00\x00\x00\x01\n"},
 		{"longest name", zap.Metadata{{Name: strings.Repeat("n", 255)}}, "\xff" + strings.Repeat("n", 255) + "\x00\x00\x00\x00"},
-		{"longer value than one octet can count", zap.Metadata{{Name: "X", Value: strings.Repeat("v", 0x10203)}},
+		{"longer value than one byte can count", zap.Metadata{{Name: "X", Value: strings.Repeat("v", 0x10203)}},
 			"\x01X\x00\x01\x02\x03" + strings.Repeat("v", 0x10203)},
 	} {
 		got, err := tt.metadata.Append([]byte("before"))
@@ -70,11 +70,11 @@ func TestParseMetadataMalformed(t *testing.T) {
 		{"no value length", "\x01a"},
 		{"cut off in the value length", "\x01a\x00\x00\x00"},
 		{"cut off in the value", "\x01a\x00\x00\x00\x02v"},
-		{"value of 2^31-1 octets", "\x01a\x7f\xff\xff\xffv"},
-		{"value of 2^31 octets", "\x01a\x80\x00\x00\x00v"},
-		{"value of 2^32-1 octets", "\x01a\xff\xff\xff\xffv"},
+		{"value of 2^31-1 bytes", "\x01a\x7f\xff\xff\xffv"},
+		{"value of 2^31 bytes", "\x01a\x80\x00\x00\x00v"},
+		{"value of 2^32-1 bytes", "\x01a\xff\xff\xff\xffv"},
 		{"empty name", "\x00\x00\x00\x00\x01v"},
-		{"one octet left over", good + "\x00"},
+		{"one byte left over", good + "\x00"},
 		{"second one cut off", good + "\x01b\x00\x00\x00\x01"},
 		{"name twice", good + good},
 		{"name twice in another case", good + "\x01A\x00\x00\x00\x00"},
@@ -88,7 +88,7 @@ func TestParseMetadataMalformed(t *testing.T) {
 			t.Errorf("%s: got %v, %v", tt.name, m, err)
 		}
 	}
-	// Cut at any length but at the end of a property, nothing is read.
+	// Cut at any length but at the end of a value, it does not parse.
 	whole := good + "\x08Identity\x00\x00\x00\x05abcde"
 	for n := range len(whole) {
 		_, err := zap.ParseMetadata([]byte(whole[:n]))
@@ -105,7 +105,7 @@ func TestAppendMetadataMalformed(t *testing.T) {
 		metadata zap.Metadata
 	}{
 		{"empty name", zap.Metadata{{}}},
-		{"name of 256 octets", zap.Metadata{{Name: strings.Repeat("n", 256)}}},
+		{"name of 256 bytes", zap.Metadata{{Name: strings.Repeat("n", 256)}}},
 		{"space in the name", zap.Metadata{{Name: "a b"}}},
 		{"name beyond ASCII", zap.Metadata{{Name: "é"}}},
 		{"second one", zap.Metadata{{Name: "a"}, {Name: "="}}},
@@ -118,7 +118,7 @@ func TestAppendMetadataMalformed(t *testing.T) {
 	}
 }
 
-// TestNameCharacters: of all octets, a name takes those of RFC 23.
+// TestNameCharacters: a name can have the characters of RFC 23 and no others.
 func TestNameCharacters(t *testing.T) {
 	t.Parallel()
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+"
@@ -131,7 +131,7 @@ func TestNameCharacters(t *testing.T) {
 	}
 }
 
-// manyProperties returns n properties in wire form, of 10 octets each.
+// manyProperties returns n properties in wire form, of 10 bytes each.
 func manyProperties(n int) []byte {
 	var data []byte
 	for i := range n {
@@ -142,8 +142,8 @@ func manyProperties(n int) []byte {
 	return data
 }
 
-// TestManyProperties: a list has as many properties as may be, and no more: what a
-// stranger may send takes neither time nor memory that grows with it.
+// TestManyProperties: a list has MaxProperties names at most, so a peer cannot take more
+// time and memory by sending more.
 func TestManyProperties(t *testing.T) {
 	t.Parallel()
 	most := manyProperties(zap.MaxProperties)
@@ -152,7 +152,7 @@ func TestManyProperties(t *testing.T) {
 		t.Fatalf("got %d properties, %v", len(m), err)
 	}
 	if again, err := m.Append(nil); err != nil || !bytes.Equal(again, most) {
-		t.Errorf("written again it is %d octets, %v", len(again), err)
+		t.Errorf("written again it is %d bytes, %v", len(again), err)
 	}
 	m = append(m, zap.Metadata{{Name: "one-more"}}...)
 	if _, err := m.Append(nil); !errors.Is(err, zap.ErrMetadata) {
@@ -165,7 +165,7 @@ func TestManyProperties(t *testing.T) {
 	}
 }
 
-// TestManyPropertiesAllocate: what is beyond the bound isn't looked at.
+// TestManyPropertiesAllocate: names beyond the bound are not parsed.
 func TestManyPropertiesAllocate(t *testing.T) {
 	ztest.Unraced(t)
 	count := func(n int) float64 {
@@ -177,8 +177,8 @@ func TestManyPropertiesAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkParseMetadata reads what a REQ socket sends, and the most properties that
-// there may be.
+// BenchmarkParseMetadata parses the metadata of a REQ socket, and as many names as
+// possible.
 func BenchmarkParseMetadata(b *testing.B) {
 	usual, err := zap.Metadata{{Name: "Socket-Type", Value: "REQ"}, {Name: "Identity"}}.Append(nil)
 	if err != nil {

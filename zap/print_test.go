@@ -12,11 +12,11 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// verbs are all verbs of fmt but %T and %p, which fmt keeps to itself. go vet reports
-// %p of what is no pointer.
+// verbs are all verbs of fmt except %T and %p, for which fmt calls no method. go vet
+// reports %p for values that are not pointers.
 var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%#x", "%d", "%o", "%b", "%c", "%U", "%t", "%e", "%g", "%9v", "%-9s", "%!"}
 
-// printed returns all that fmt, JSON and slog make of values.
+// printed returns what fmt, JSON and slog print for values.
 func printed(values ...any) string {
 	var out bytes.Buffer
 	logs := []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))}
@@ -34,15 +34,15 @@ func printed(values ...any) string {
 	return out.String()
 }
 
-// wantHidden fails the test if a secret shows, as text or as octets.
+// wantHidden fails the test if out contains a secret, as text or as numbers.
 func wantHidden(t *testing.T, out, secret string) {
 	t.Helper()
-	octets := []byte(secret)
-	numbers, _ := json.Marshal(numbersOf(octets))
-	encoded, _ := json.Marshal(octets)
+	bytes := []byte(secret)
+	numbers, _ := json.Marshal(numbersOf(bytes))
+	encoded, _ := json.Marshal(bytes)
 	forms := []string{secret, string(encoded), strings.Trim(string(numbers), "[]")}
 	for _, verb := range []string{"%x", "%X", "% x", "%d", "%o", "%b", "%#v", "%U"} {
-		forms = append(forms, fmt.Sprintf(verb, secret), strings.Trim(fmt.Sprintf(verb, octets), "[]"))
+		forms = append(forms, fmt.Sprintf(verb, secret), strings.Trim(fmt.Sprintf(verb, bytes), "[]"))
 	}
 	for _, form := range forms {
 		if i := strings.Index(out, form); i >= 0 {
@@ -51,15 +51,15 @@ func wantHidden(t *testing.T, out, secret string) {
 	}
 }
 
-func numbersOf(octets []byte) (numbers []int) {
-	for _, octet := range octets {
-		numbers = append(numbers, int(octet))
+func numbersOf(bytes []byte) (numbers []int) {
+	for _, b := range bytes {
+		numbers = append(numbers, int(b))
 	}
 	return numbers
 }
 
-// TestRequestPrints: a request prints as what may be logged of it, by value and by
-// pointer: mechanism, address and domain; not the user name, nor the password.
+// TestRequestPrints: a request prints its mechanism, address and domain, by value and by
+// pointer, but not the user name and the password.
 func TestRequestPrints(t *testing.T) {
 	t.Parallel()
 	req := &zap.Request{Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Plain,
@@ -93,8 +93,8 @@ func TestRequestPrints(t *testing.T) {
 	}
 }
 
-// TestPasswordPrints: a password prints as "[secret]", and not at all where it is an
-// unexported field of something else.
+// TestPasswordPrints: a password prints as "[secret]", and as an address in an unexported
+// field of another type.
 func TestPasswordPrints(t *testing.T) {
 	t.Parallel()
 	const text = "open sesame"

@@ -22,7 +22,7 @@ func TestCredentials(t *testing.T) {
 	if name, ok := (&zap.Request{Mechanism: zap.GSSAPI, Credentials: frames("alice@EXAMPLE")}).Principal(); name != "alice@EXAMPLE" || !ok {
 		t.Errorf("got %q, %v", name, ok)
 	}
-	// A request that nobody has parsed may be anything.
+	// A request that has not been checked can hold anything.
 	for _, req := range []*zap.Request{
 		{},
 		{Mechanism: zap.Null, Credentials: frames(key)},
@@ -59,7 +59,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestConstructors: what the short forms mean.
+// TestConstructors: Allow and Refuse set the fields of a reply.
 func TestConstructors(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff(zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: "alice"}, zap.Allow("alice")); diff != "" {

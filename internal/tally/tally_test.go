@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// wantLines checks how often lines with these words are in a log.
+// wantLines checks how many lines of a log have these words.
 func wantLines(t *testing.T, log *ztest.Log, n int, words ...string) {
 	t.Helper()
 	synctest.Wait()
@@ -26,8 +26,8 @@ func wantLines(t *testing.T, log *ztest.Log, n int, words ...string) {
 	}
 }
 
-// TestOnceThenCounted: a line is told once for each message, cause and address, and
-// then counted: each minute while it repeats, and when the log is closed.
+// TestOnceThenCounted: a message is logged once for each cause and address, and then
+// counted. The count is logged each minute while it repeats, and when the log is closed.
 func TestOnceThenCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,8 @@ func TestOnceThenCounted(t *testing.T) {
 	})
 }
 
-// TestRepeated: a line that is told again before its count was logged has the count.
+// TestRepeated: a message that is logged again before its count has been logged has the
+// count.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestRepeated(t *testing.T) {
 	})
 }
 
-// TestPorts: causes that differ in the ports of IP addresses only are the same.
+// TestPorts: causes that differ only in the ports of IP addresses are repeats.
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{
@@ -99,7 +100,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// counted adds up the counts in a log.
+// counted returns the sum of the counts in a log.
 func counted(t *testing.T, log *ztest.Log) (n int) {
 	for _, m := range regexp.MustCompile(` count=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
 		count, err := strconv.Atoi(m[1])
@@ -109,8 +110,8 @@ func counted(t *testing.T, log *ztest.Log) (n int) {
 	return n
 }
 
-// TestSources: whatever one source causes, it has 20 lines a minute for each level, and
-// takes none from another. The rest is counted.
+// TestSources: a source causes 20 messages a minute for each level, and takes none from
+// another source. The others are counted.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	for network, address := range map[string]func(n int) string{
@@ -139,8 +140,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestEverywhereUnraced: lines and what is remembered for them are bounded from however
-// many addresses they are caused, and every one is counted.
+// TestEverywhereUnraced: messages and their memory are bounded, however many addresses
+// cause them, and every message is counted.
 func TestEverywhereUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -162,7 +163,7 @@ func TestEverywhereUnraced(t *testing.T) {
 	})
 }
 
-// TestLongCause: of a cause only the beginning is remembered.
+// TestLongCause: only the beginning of a cause is remembered.
 func TestLongCause(t *testing.T) {
 	t.Parallel()
 	var out ztest.Log
@@ -176,8 +177,8 @@ func TestLongCause(t *testing.T) {
 	}
 }
 
-// TestCloseWaits: Close returns after everything that was counted is logged, also by
-// the clock at that moment.
+// TestCloseWaits: Close returns when all counts have been logged, including those that
+// the timer logs at that moment.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +195,7 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
-// slowHandler takes its time for lines with a count.
+// slowHandler takes a second for messages with a count.
 type slowHandler struct {
 	slog.Handler
 	began chan bool
@@ -211,7 +212,7 @@ func (h *slowHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestNetwork: what shares a bound.
+// TestNetwork: which addresses are one source.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
@@ -239,7 +240,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestCountingAllocs: what counts a line that says the same takes no memory.
+// TestCountingAllocs: counting a repeat allocates nothing.
 func TestCountingAllocs(t *testing.T) {
 	ztest.Unraced(t)
 	log := tally.NewLog(slog.New(slog.NewTextHandler(new(ztest.Log), nil)))

@@ -23,12 +23,12 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// always is a handler that always says the same.
+// always returns a handler with one reply for all requests.
 func always(reply zap.Reply) zap.Handler {
 	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply })
 }
 
-// byKey is the request of a CURVE client.
+// byKey returns the request of a CURVE client.
 func byKey(address string, n int) *zap.Request {
 	var key [32]byte
 	copy(key[:], fmt.Sprint(n))
@@ -40,8 +40,8 @@ var (
 	refused = zap.Reply{Status: zap.StatusRefused, Text: "certificate revoked: laptop stolen", Rule: "policy:7", Identity: "alice"}
 )
 
-// TestRecord: the log and the audit log have the same fields: who asked, about whom,
-// who that is, what was decided and why. No password is in either.
+// TestRecord: the log and the audit log have the same fields: who asked, which client,
+// its identity, the decision and the reason. Neither has a password.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -159,7 +159,7 @@ func TestRepeats(t *testing.T) {
 	})
 }
 
-// counts adds up the counts in lines of a log.
+// counts returns the sum of the counts in lines with a message.
 func counts(t *testing.T, log *ztest.Log, message string) (n int) {
 	for _, m := range regexp.MustCompile(`msg="`+message+`" count=(\d+)`).FindAllStringSubmatch(log.String(), -1) {
 		count, err := strconv.Atoi(m[1])
@@ -169,9 +169,9 @@ func counts(t *testing.T, log *ztest.Log, message string) (n int) {
 	return n
 }
 
-// TestFloodUnraced: however many keys come from one address, or one /64, or one user's
-// processes, the log stays readable, says how many there were, and shows what comes
-// from elsewhere. All are in the audit log.
+// TestFloodUnraced: many keys from one address, one /64, or the processes of one user do
+// not flood the log. It says how many there were, and shows clients of other addresses.
+// The audit log has all of them.
 func TestFloodUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -191,14 +191,14 @@ func TestFloodUnraced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { // all of it takes no time
+			synctest.Test(t, func(t *testing.T) { // in no time
 				flood(t, tt.address, tt.network, tt.reply, tt.lines)
 			})
 		})
 	}
 }
 
-// floods is how many clients there are in a flood.
+// floods is the number of clients in a flood.
 const floods = 20_000
 
 func flood(t *testing.T, address func(n int) string, network string, reply zap.Reply, lines int) {
@@ -228,12 +228,12 @@ func flood(t *testing.T, address func(n int) string, network string, reply zap.R
 	}
 }
 
-// TestFloodFromEverywhereUnraced: the log and what is remembered for it are bounded, from
-// however many addresses refusals come, and every one is counted.
+// TestFloodFromEverywhereUnraced: the log and its memory are bounded, however many
+// addresses are refused, and every refusal is counted.
 func TestFloodFromEverywhereUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
-	synctest.Test(t, func(t *testing.T) { // all of it takes no time
+	synctest.Test(t, func(t *testing.T) { // in no time
 		const clients = 30_000
 		var log ztest.Log
 		h := audit.New(always(refused), audit.Options{Log: log.Logger()})
@@ -251,7 +251,8 @@ func TestFloodFromEverywhereUnraced(t *testing.T) {
 	})
 }
 
-// TestHandlerFails: a handler's panic is a 500 in both, with the reason in the log.
+// TestHandlerFails: a panic of the handler is status 500 in both logs. The log has the
+// reason.
 func TestHandlerFails(t *testing.T) {
 	t.Parallel()
 	var log ztest.Log
@@ -278,7 +279,8 @@ type atOnce struct{ zap.Reply }
 func (atOnce) Handle(context.Context, *zap.Request) zap.Reply { panic("not at once") }
 func (a atOnce) HandleAtOnce(*zap.Request) (zap.Reply, bool)  { return a.Reply, true }
 
-// TestAtOnce: what can be decided at once still is, and is recorded once.
+// TestAtOnce: what the handler decides at once is still decided at once, and is recorded
+// once.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -295,7 +297,7 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-// disk takes so many octets until it is full.
+// disk is full when free bytes have been written.
 type disk struct {
 	bytes.Buffer
 	free int
@@ -313,13 +315,14 @@ func (d *disk) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestFullDisk: what can't be recorded is refused if that is required, and told in
-// the log once if not. When there is room again, each record has a line of its own.
+// TestFullDisk: a decision that cannot be recorded is refused if Strict is set, and the
+// log says once that writing fails. When there is space again, each record is on its own
+// line.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, strict := range []bool{false, true} {
 		for _, free := range []int{0, 1, 100} {
-			t.Run(fmt.Sprintf("strict %v, %d octets", strict, free), func(t *testing.T) {
+			t.Run(fmt.Sprintf("strict %v, %d bytes", strict, free), func(t *testing.T) {
 				t.Parallel()
 				out := &disk{free: free}
 				var log ztest.Log
@@ -365,8 +368,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestStrictWithoutWriter: nobody is admitted where an audit log is required and
-// there is none.
+// TestStrictWithoutWriter: no client is admitted if Strict is set and there is no Writer.
 func TestStrictWithoutWriter(t *testing.T) {
 	t.Parallel()
 	h := audit.New(atOnce{ok}, audit.Options{Strict: true})
@@ -376,8 +378,8 @@ func TestStrictWithoutWriter(t *testing.T) {
 	}
 }
 
-// TestConcurrent: lines of many decisions at once don't mix. Close may be called
-// more than once, and meanwhile.
+// TestConcurrent: lines of concurrent decisions do not mix. Close can be called more than
+// once, and at the same time.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

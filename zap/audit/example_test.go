@@ -10,13 +10,13 @@ import (
 )
 
 func Example() {
-	// A policy, for instance.
+	// A policy, for example.
 	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("unknown user") })
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 
 	decisions := audit.New(handler, audit.Options{Log: log})
 	defer decisions.Close()
-	// Give decisions to what asks: zmtp.Config, libzmq.Start, remote.Serve.
+	// Pass decisions to zmtp.Config, libzmq.Start or remote.Serve.
 	zap.Ask(context.Background(), decisions, &zap.Request{
 		Domain: "payments", Address: "192.0.2.1", Mechanism: zap.Plain,
 		Credentials: [][]byte{[]byte("alice"), []byte("secret")},
@@ -24,7 +24,7 @@ func Example() {
 	// Output: level=WARN msg="client refused" status=400 domain=payments address=192.0.2.1 mechanism=PLAIN login=alice reason="unknown user"
 }
 
-// withoutTime makes the output the same every time.
+// withoutTime removes the time, so that the output is always the same.
 func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {
 		return slog.Attr{}
