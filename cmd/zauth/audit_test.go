@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zap/remote"
 )
 
-// TestAudit: each decision is a line of JSON, without a password; SIGHUP goes on in
-// a new file; a refusal that comes again and again is logged once.
+// TestAudit: each decision is a line of JSON without a password. After SIGHUP, lines
+// go to a new file. A refusal that repeats is logged once.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -88,8 +88,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestAuditRequired: what can't be recorded is refused where that is asked for, and
-// takes effect where not; the log tells of it once.
+// TestAuditRequired: a decision that cannot be recorded takes effect, or with
+// --audit-required becomes a refusal. The log says so once.
 func TestAuditRequired(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -118,8 +118,7 @@ func TestAuditRequired(t *testing.T) {
 	}
 }
 
-// TestTornAudit: after a line that a crash has cut off, the next one begins on its
-// own line.
+// TestTornAudit: after a line that a crash cut off, the next one begins on a new line.
 func TestTornAudit(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -137,12 +136,12 @@ func TestTornAudit(t *testing.T) {
 	}
 }
 
-// byKey is a request about a CURVE client.
+// byKey returns a request about a CURVE client.
 func byKey(address string, key curve.PublicKey) *zap.Request {
 	return &zap.Request{Address: address, Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
-// TestSignals: SIGHUP reads everything again, SIGTERM ends zauth well.
+// TestSignals: SIGHUP reloads everything, and SIGTERM stops zauth with exit code 0.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	dir, _ := keystoreOf(t, "alice")
@@ -151,7 +150,7 @@ func TestSignals(t *testing.T) {
 	z.waitFor(t, "keystore reloaded", "identities=1")
 	ztest.Must(t, os.WriteFile(filepath.Join(dir, ".revoked"), nil, 0o600))
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
-	z.waitFor(t, "reload failed: keeping the previous configuration")
+	z.waitFor(t, "reload failed: keeping the previous configuration", `err="reading`) // without the name of the package
 	ztest.Must(t, z.cmd.Process.Signal(syscall.SIGTERM))
 	z.end(t)
 }

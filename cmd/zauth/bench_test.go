@@ -21,13 +21,12 @@ import (
 	"github.com/zcurve/zcurve/zap/remote"
 )
 
-// benchTime is how long a peer, which counts by itself, is asked.
+// benchTime is how long a benchmark asks a peer that counts by itself.
 const benchTime = "2"
 
-// BenchmarkPeers asks about a CURVE client that is known: zauth in a process of its
-// own over ipc and tcp, with all checks on; and in the same run pyzmq's
-// authenticator and czmq's zauth, within their processes. Each has 10 certificates,
-// and then 10,000.
+// BenchmarkPeers asks about a known CURVE client: zauth in a separate process over ipc
+// and tcp, with all checks on, and in the same run pyzmq's authenticator and czmq's
+// zauth within their processes. Each has 10 certificates, and then 10,000.
 func BenchmarkPeers(b *testing.B) {
 	czmq := ztest.CProgram(b, "cmd/zauth/testdata/peers/czmq.c", "-O2", "-lczmq", "-lzmq")
 	for _, count := range []int{10, 10_000} {
@@ -67,13 +66,13 @@ func BenchmarkPeers(b *testing.B) {
 	}
 }
 
-// benchServe asks a zauth of its own.
+// benchServe starts a zauth and asks it.
 func benchServe(b *testing.B, dir, endpoint string, known *cert.Certificate, inFlight int) {
 	file := filepath.Join(b.TempDir(), "policy")
 	ztest.Must(b, os.WriteFile(file, fmt.Appendf(nil, "security\n    allow = 192.0.2.0/24\n    curve = 1\n        keystore = dir:%s\n        group = traders\n", filepath.Dir(dir)), 0o600))
 	z := startZauth(b, "--listen", endpoint, "--policy", file, "--log-level", "warn")
 	defer z.kill()
-	// A client has 4,096 requests under way at most.
+	// A client has at most 4,096 requests in progress.
 	clients := make([]*remote.Handler, 1+inFlight/4096)
 	for i := range clients {
 		client, err := remote.NewHandler(remote.Options{Wait: 20 * time.Second}, z.endpoint)

@@ -16,8 +16,9 @@ func newCheck() *cobra.Command {
 	var f ruleFlags
 	var quiet bool
 	cmd := &cobra.Command{
-		Use:   "check FILE",
-		Short: "Check a policy file for errors",
+		Use:        "check FILE",
+		Short:      "Check a policy file for errors",
+		SuggestFor: []string{"validate", "verify", "test", "lint"},
 		Long: `Check reads a policy, its keystores and its revocation lists. If they are valid, it
 prints what the policy serves. Otherwise, it prints every error with its line and
 column.

@@ -37,8 +37,9 @@ type question struct {
 func newDecide() *cobra.Command {
 	q := question{rules: ruleFlags{readOnly: true}}
 	cmd := &cobra.Command{
-		Use:   "decide",
-		Short: "Test whether a client would be admitted",
+		Use:        "decide",
+		Short:      "Test whether a client would be admitted",
+		SuggestFor: []string{"ask", "query", "try", "explain"},
 		Long: `Decide prints the answer that zauth serve would give for a client, and the rule that
 decided. It exits 0 if the client would be admitted, 1 if it would be refused, and 2
 if there is no answer, because the policy cannot be read, for example.
@@ -146,7 +147,11 @@ func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) 
 			encoder.Encode(line)
 			return
 		}
-		fmt.Fprintf(out, "%d %s\n", reply.Status, reply.Text)
+		paint := cli.NewPainter(cmd).Bad
+		if reply.Status == zap.StatusOK {
+			paint = cli.NewPainter(cmd).Good
+		}
+		fmt.Fprintln(out, paint(fmt.Sprintf("%d %s", reply.Status, reply.Text)))
 		fmt.Fprintf(out, "rule: %s\n", reply.Rule)
 		if reply.UserID != "" {
 			fmt.Fprintf(out, "user: %s\n", reply.UserID)

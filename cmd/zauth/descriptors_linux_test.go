@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestDescriptorsForRevocations: who holds as many connections as zauth takes can't keep
-// it from reading who was revoked.
+// TestDescriptorsForRevocations: a peer that holds as many connections as zauth accepts
+// cannot keep it from reading a revocation.
 func TestDescriptorsForRevocations(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")

@@ -18,8 +18,9 @@ const maxPassword = 255
 
 func newHash() *cobra.Command {
 	return &cobra.Command{
-		Use:   "hash",
-		Short: "Hash a password for a policy file",
+		Use:        "hash",
+		Short:      "Hash a password for a policy file",
+		SuggestFor: []string{"password"},
 		Long: `Hash reads a password from the terminal or from stdin and prints its Argon2id hash,
 to put in a policy between quotes. Someone who reads the policy cannot log in with
 the hash. A final newline is not part of the password.

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// silent is an input that says when it is read, and then nothing.
+// silent is an input that reports when it is read, and then blocks.
 type silent chan struct{}
 
 func (s silent) Read([]byte) (int, error) {
@@ -18,7 +18,7 @@ func (s silent) Read([]byte) (int, error) {
 	select {}
 }
 
-// TestHashCanceled: what ends zauth ends it while it waits for a password, too.
+// TestHashCanceled: a signal ends zauth while it waits for a password.
 func TestHashCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

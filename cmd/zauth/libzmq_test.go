@@ -22,8 +22,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// service is a libzmq REP socket that answers with the client's user id, and
-// asks zauth about each client.
+// service is a libzmq REP socket that replies with the client's user id, and asks
+// zauth about each client.
 type service struct {
 	endpoint string
 	keys     curve.SecretKey
@@ -34,7 +34,7 @@ type service struct {
 	laters map[curve.PublicKey]int // and how often the answer was 300
 }
 
-// Handle asks zauth, and counts.
+// Handle asks zauth and counts the answers.
 func (s *service) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	key, _ := req.CurveKey()
 	s.count(s.asked, key)
@@ -59,9 +59,9 @@ func (s *service) counted(keys curve.SecretKey) (asked, laters int) {
 	return s.asked[keys.Public()], s.laters[keys.Public()]
 }
 
-// startService runs a service until the test ends. A handshake takes as long as
-// given at most: libzmq tells a client nothing of the answer 300, and only ends the
-// handshake then.
+// startService runs a service until the test ends, with a timeout for handshakes: after
+// an answer 300, libzmq tells the client nothing, and only the timeout ends the
+// handshake.
 func startService(t *testing.T, opts remote.Options, endpoint string, handshake time.Duration) *service {
 	t.Helper()
 	s := &service{
@@ -108,8 +108,8 @@ func (s *service) ask(ctx context.Context, keys curve.SecretKey) (string, error)
 	return string(reply[len(reply)-1]), nil
 }
 
-// askLibzmq asks the service with a libzmq socket, which tries by itself until
-// it is let in or refused.
+// askLibzmq asks the service with a libzmq socket, which retries until it is admitted
+// or refused.
 func (s *service) askLibzmq(keys curve.SecretKey) (string, error) {
 	zctx, err := zmq4.NewContext()
 	if err != nil {
@@ -139,8 +139,8 @@ func (s *service) askLibzmq(keys curve.SecretKey) (string, error) {
 	return strings.Join(reply, ""), err
 }
 
-// intruders has a stranger try to connect continuously until the test ends. None
-// may ever be let in.
+// intruders lets a stranger try to connect continuously until the test ends. It fails
+// the test if one is admitted.
 func intruders(t *testing.T, s *service) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var tried atomic.Int64
@@ -151,7 +151,7 @@ func intruders(t *testing.T, s *service) {
 			for ctx.Err() == nil {
 				attempt, done := context.WithTimeout(ctx, 500*time.Millisecond)
 				if reply, err := s.ask(attempt, keys); err == nil {
-					t.Errorf("a stranger was let in: %q", reply)
+					t.Errorf("a stranger was admitted: %q", reply)
 				}
 				done()
 				tried.Add(1)

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
-// asZauth in the environment makes the test's binary be zauth.
+// asZauth in the environment makes the test binary run as zauth.
 const asZauth = "ZAUTH_TEST_AS_ZAUTH"
 
 func TestMain(m *testing.M) {

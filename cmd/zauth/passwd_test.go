@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// TestParsePasswords: lines are read as czmq reads them, and what it would pass over
-// or take for something else is an error that tells the line.
+// TestParsePasswords: lines are read as czmq reads them. What czmq would ignore or
+// misread is an error with the line.
 func TestParsePasswords(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
@@ -46,7 +46,7 @@ func TestParsePasswords(t *testing.T) {
 		if err != nil {
 			got = "!" + err.Error()
 			if strings.Contains(got, "secret") || strings.Contains(got, long) {
-				t.Errorf("%q: the error tells a password: %s", text, got)
+				t.Errorf("%q: the error contains a password: %s", text, got)
 			}
 		}
 		if got != want && !(strings.HasPrefix(want, "!") && strings.HasPrefix(got, want)) {
@@ -62,7 +62,7 @@ func TestParsePasswords(t *testing.T) {
 	}
 }
 
-// FuzzPasswords holds that what is read of a password file can be put into a policy.
+// FuzzPasswords: a policy can hold every account that is read from a password file.
 func FuzzPasswords(f *testing.F) {
 	for _, seed := range []string{"a=b\n", "\ufeffa=b\r\n# c\n\nd==\n", "a", "=", "a=\n", "'\"=x"} {
 		f.Add([]byte(seed))

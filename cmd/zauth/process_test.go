@@ -25,8 +25,8 @@ type zauth struct {
 	err      error         // then: how
 }
 
-// startZauth runs zauth serve until the test ends. The process also ends with this
-// one, however this one does: its standard input is a pipe from here.
+// startZauth runs zauth serve until the test ends. The process also ends when this one
+// does: its stdin is a pipe from here.
 func startZauth(t testing.TB, args ...string) *zauth {
 	t.Helper()
 	exe, err := os.Executable()
@@ -61,13 +61,13 @@ func startZauth(t testing.TB, args ...string) *zauth {
 	return z
 }
 
-// kill ends it as nobody can prepare for.
+// kill kills the process.
 func (z *zauth) kill() {
 	z.cmd.Process.Kill()
 	<-z.ended
 }
 
-// waitFor waits until the log holds all of these in one line.
+// waitFor waits until a line of the log contains all words.
 func (z *zauth) waitFor(t *testing.T, words ...string) {
 	t.Helper()
 	ztest.Wait(t, fmt.Sprintf("a line with %q", words), func() bool { return z.log.Count(words...) > 0 })
@@ -80,8 +80,8 @@ func (z *zauth) end(t *testing.T) {
 	ztest.Must(t, z.err)
 }
 
-// keystoreOf makes a directory with the certificates of these names, and
-// returns their keys.
+// keystoreOf creates a directory with certificates of these names, and returns their
+// keys.
 func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.SecretKey) {
 	t.Helper()
 	dir = t.TempDir()
@@ -91,7 +91,7 @@ func keystoreOf(t *testing.T, names ...string) (dir string, keys []curve.SecretK
 	return dir, keys
 }
 
-// addTo puts a new certificate into a keystore.
+// addTo adds a new certificate to a keystore.
 func addTo(t *testing.T, dir, name string) curve.SecretKey {
 	t.Helper()
 	c := cert.Generate(name)

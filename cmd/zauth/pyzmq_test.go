@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 )
 
-// TestPyzmq: services of pyzmq ask zauth by a policy, about each mechanism, and see
-// who came in.
+// TestPyzmq: services of pyzmq ask a zauth with a policy about each mechanism, and see
+// who was admitted.
 func TestPyzmq(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

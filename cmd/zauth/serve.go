@@ -51,8 +51,9 @@ type serveFlags struct {
 func newServe() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Run the daemon",
+		Use:        "serve",
+		Short:      "Run the daemon",
+		SuggestFor: []string{"run", "start", "daemon", "listen"},
 		Long: `Serve answers ZAP requests (RFC 27) from any number of services. A service
 forwards its requests with a libzmq proxy, or with Go package zap/remote.
 
@@ -74,8 +75,8 @@ a certificate of its own that is in the keystore --askers or, with --policy, tha
 the policy admits in the domain "zauth". Clients cannot ask zauth. The environment
 variable ZAUTH_CERT can hold the text of zauth's secret certificate instead.
 
-Zauth warns of files that other users can change. With --strict it does not start.
-It never starts if other users can change its secret certificate.`,
+Zauth warns of files that other users can change. With --strict, it refuses to start
+instead. It always refuses to start if they can change its secret certificate.`,
 		Example: `  zauth serve --keystore dir:clients
   zauth serve --policy /etc/zauth/policy.zpl --audit /var/log/zauth.audit
   zauth serve --listen ipc:///run/zauth/socket --socket-mode 0660 --socket-group zmq

@@ -27,10 +27,9 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestKilledAndRestarted: zauth is killed while a service runs. Who comes in
-// the meantime is let in when it is back: at once, if that is within the
-// service's wait; else on the client's next try. No stranger gets in at any
-// time.
+// TestKilledAndRestarted: zauth is killed while a service runs. Clients that connect
+// meanwhile are admitted when it is back: at once if the service still waits, otherwise
+// on the client's next try. No stranger is ever admitted.
 func TestKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "ipc"} {
@@ -69,8 +68,8 @@ func TestKilledAndRestarted(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(context.Background(), ztest.Patience)
 				defer cancel()
-				// A handshake that takes too long ends with the connection, and with
-				// one of several errors. Only a refusal is final.
+				// A handshake that takes too long ends with the connection, with one of
+				// several errors. Only a refusal is final.
 				reply, err := patient.ask(ctx, keys[0])
 				for refused := (*zmtp.RefusedError)(nil); err != nil && !errors.As(err, &refused) && ctx.Err() == nil; {
 					reply, err = patient.ask(ctx, keys[0])
@@ -87,7 +86,7 @@ func TestKilledAndRestarted(t *testing.T) {
 			})
 			select {
 			case a := <-answers:
-				t.Errorf("%s was answered while zauth was away: %q, %v", a.who, a.reply, a.err)
+				t.Errorf("%s was answered while zauth was down: %q, %v", a.who, a.reply, a.err)
 			default:
 			}
 			startZauth(t, "--listen", z.endpoint, "--keystore", "dir:"+dir)
@@ -100,8 +99,8 @@ func TestKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// TestDirectoryFollowed: a certificate that is put into the directory, or taken
-// from it, counts without a signal or a restart.
+// TestDirectoryFollowed: zauth notices a certificate that is added to the directory or
+// removed from it, without a signal or a restart.
 func TestDirectoryFollowed(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -127,7 +126,7 @@ func TestDirectoryFollowed(t *testing.T) {
 	follows("bob stays", bob, true)
 }
 
-// resident is how much memory it has, in octets.
+// resident returns the memory of the process in bytes.
 func (z *zauth) resident(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", z.cmd.Process.Pid))
@@ -145,8 +144,8 @@ func (z *zauth) resident(t *testing.T) int {
 	return 0
 }
 
-// TestBadInput: what is wrong is in the log, with its peer or its file and
-// line; a good client is served all the while, and memory stays where it was.
+// TestBadInput: the log names the peer, or the file and line, of bad input. A good
+// client is served meanwhile, and memory does not grow.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -180,8 +179,8 @@ func TestBadInput(t *testing.T) {
 	z.waitFor(t, "malformed ZAP request", "peer="+nc.LocalAddr().String())
 	good("a malformed request")
 
-	// Peers by hand: one announces 2^63-1 octets after its handshake, the others
-	// say one octet, or nothing, and wait.
+	// Peers by hand: one announces 2^63-1 bytes after its handshake. The others send
+	// one byte, or nothing, and wait.
 	address := strings.TrimPrefix(z.endpoint, "tcp://")
 	for i := range 200 {
 		nc, err := net.Dial("tcp", address)
@@ -205,17 +204,17 @@ func TestBadInput(t *testing.T) {
 	hostile.Write(append([]byte{2}, binary.BigEndian.AppendUint64(nil, math.MaxInt64)...))
 	hostile.SetReadDeadline(time.Now().Add(ztest.Patience))
 	if _, err := io.Copy(io.Discard, hostile); err != nil && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("the connection that announced 2^63-1 octets stays open: %v", err)
+		t.Errorf("the connection that announced 2^63-1 bytes stays open: %v", err)
 	}
 	z.waitFor(t, "peer="+hostile.LocalAddr().String(), "9223372036854775807")
 	good("a frame of 2^63-1 octets")
 	if grown := z.resident(t) - before; grown > 64<<20 {
-		t.Errorf("zauth has grown by %d octets", grown)
+		t.Errorf("zauth has grown by %d bytes", grown)
 	}
 }
 
-// TestCurveLink: with --cert only services whose certificate is in the keystore
-// --askers may ask, and clients may not. Nor may the services connect as clients.
+// TestCurveLink: with --cert, only services in the keystore --askers may ask. Clients
+// may not ask, and the services may not connect as clients.
 func TestCurveLink(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -234,8 +233,8 @@ func TestCurveLink(t *testing.T) {
 	}
 }
 
-// TestRevokedAtBothDoors: a key that is revoked in one of the two keystores without a
-// policy neither asks nor is admitted.
+// TestRevokedAtBothDoors: without a policy, a key that is revoked in one of the two
+// keystores can neither ask nor connect.
 func TestRevokedAtBothDoors(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice", "bob", "carol")
@@ -262,8 +261,8 @@ func TestRevokedAtBothDoors(t *testing.T) {
 	}
 }
 
-// TestLinkByPolicy: with a policy, its section for the domain zauth says who may ask,
-// whatever the one for all other domains says.
+// TestLinkByPolicy: with a policy, its section for the domain zauth decides who may ask,
+// whatever the section for all other domains says.
 func TestLinkByPolicy(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -276,9 +275,9 @@ func TestLinkByPolicy(t *testing.T) {
 	asksInVain(t, z, own, curve.GenerateKey(), keys[0])
 }
 
-// TestOwnCertificateFollowed: when the file of zauth's own certificate is replaced,
-// services ask with the new key, and those that are connected stay; one that can't be
-// used changes nothing.
+// TestOwnCertificateFollowed: after the file of zauth's certificate is replaced, services
+// connect by the new key, and existing connections stay open. An invalid file changes
+// nothing.
 func TestOwnCertificateFollowed(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -305,7 +304,7 @@ func TestOwnCertificateFollowed(t *testing.T) {
 	admits(connected)
 }
 
-// startWithCertificate starts zauth with a certificate of its own.
+// startWithCertificate starts zauth with --cert.
 func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.PublicKey) {
 	t.Helper()
 	own := cert.Generate("zauth")
@@ -315,8 +314,7 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 	return z, own.Public
 }
 
-// asks expects that a service with these keys gets an answer from zauth: alice is
-// admitted.
+// asks expects that zauth answers a service with these keys, and admits alice.
 func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: service, ServerKey: server}
@@ -327,7 +325,7 @@ func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.S
 	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public().String(), "user=alice")
 }
 
-// asksInVain expects that zauth doesn't let somebody with these keys ask.
+// asksInVain expects that zauth does not answer a service with these keys.
 func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: keys, ServerKey: server}
@@ -339,7 +337,7 @@ func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curv
 	go func() {
 		reply, err := stranger.ask(asking, alice)
 		if err == nil {
-			t.Errorf("a service that zauth doesn't know got an answer: %q", reply)
+			t.Errorf("an unknown service got an answer: %q", reply)
 		}
 		answers <- err
 	}()

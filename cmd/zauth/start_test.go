@@ -15,8 +15,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
-// TestHangupAtStart: SIGHUP while zauth starts doesn't end it: it reads everything
-// again once it is there.
+// TestHangupAtStart: SIGHUP while zauth starts does not end it. zauth reloads once it
+// runs.
 func TestHangupAtStart(t *testing.T) {
 	t.Parallel()
 	dir, _ := keystoreOf(t, "alice")
@@ -45,15 +45,15 @@ func TestHangupAtStart(t *testing.T) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("it ended: %v\n%s", err, &log)
+			t.Fatalf("zauth ended: %v\n%s", err, &log)
 		default:
 		}
 		return log.Count("listening on ") == 1 && log.Count("msg=reloaded") == 1
 	})
 }
 
-// TestMountedSecret: there is no warning of the mode of a secret that systemd or
-// Kubernetes has put there.
+// TestMountedSecret: zauth does not warn of the mode of a secret that systemd or
+// Kubernetes mounts.
 func TestMountedSecret(t *testing.T) {
 	dir, _ := keystoreOf(t, "service")
 	own := cert.Generate("")

@@ -53,7 +53,7 @@ func startUnread(t *testing.T, dir string) (cmd *exec.Cmd, endpoint string, stde
 	return cmd, endpoint, stderr, rest
 }
 
-// ended waits for the end of a process that is well.
+// ended waits until the process exits with code 0.
 func ended(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -61,7 +61,7 @@ func ended(t *testing.T, cmd *exec.Cmd) {
 	ztest.Must(t, ztest.Receive(t, "zauth ends", done))
 }
 
-// TestNobodyReadsLog: zauth goes on deciding when the reader of its log has ended.
+// TestNobodyReadsLog: zauth keeps deciding after the reader of its log has exited.
 func TestNobodyReadsLog(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -77,8 +77,8 @@ func TestNobodyReadsLog(t *testing.T) {
 	ended(t, cmd)
 }
 
-// TestLogReaderStalls: zauth goes on deciding while the reader of its log doesn't
-// read, and says afterwards how many lines that has cost.
+// TestLogReaderStalls: zauth keeps deciding while the reader of its log does not read,
+// and logs afterwards how many lines it dropped.
 func TestLogReaderStalls(t *testing.T) {
 	t.Parallel()
 	dir, _ := keystoreOf(t, "alice")
@@ -118,7 +118,7 @@ func TestLogReaderStalls(t *testing.T) {
 	ended(t, cmd)
 }
 
-// judged is a Writer whose every Write waits for a verdict: whether it fails.
+// judged is a Writer whose every Write waits for a verdict: whether to fail.
 type judged struct {
 	bytes.Buffer
 	verdicts chan error
@@ -131,8 +131,8 @@ func (j *judged) Write(p []byte) (int, error) {
 	return j.Buffer.Write(p)
 }
 
-// TestLineQueue: no Write waits; what is dropped, or fails, is counted, and told when
-// there is a reader again.
+// TestLineQueue: no Write blocks. Lines that are dropped or fail are counted, and the
+// count is written when there is a reader again.
 func TestLineQueue(t *testing.T) {
 	t.Parallel()
 	out := &judged{verdicts: make(chan error)}

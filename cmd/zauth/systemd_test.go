@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSystemdUnits: systemd takes the unit of the guide, with and without each of the
-// changes to it.
+// TestSystemdUnits: systemd accepts the unit of the guide, with and without each change
+// to it.
 func TestSystemdUnits(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
@@ -26,7 +26,7 @@ func TestSystemdUnits(t *testing.T) {
 	ztest.Must(t, err)
 	var units [][]byte
 	for _, block := range regexp.MustCompile("(?s)```ini\n(.*?)```").FindAllSubmatch(guide, -1) {
-		// What is started must be there.
+		// systemd checks that the program exists.
 		units = append(units, bytes.ReplaceAll(block[1], []byte("/usr/local/bin/zauth"), []byte("/bin/true")))
 	}
 	if len(units) < 3 {
