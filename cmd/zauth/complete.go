@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/policy"
 )
 
@@ -14,8 +15,8 @@ import (
 // complete to files, as shells do by default.
 var completions = map[string]cobra.CompletionFunc{
 	"listen":       prefixes("tcp://", "ipc://"),
-	"keystore":     prefixes("dir:", "bolt:", "file:", "env:"),
-	"askers":       prefixes("dir:", "bolt:", "file:", "env:"),
+	"keystore":     cli.CompleteKeystore,
+	"askers":       cli.CompleteKeystore,
 	"policy":       completePolicy,
 	"cert":         extensions("key_secret", "key"),
 	"log-level":    cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp),

@@ -17,8 +17,9 @@ const authoritySuffix = ".authority"
 
 func newAuthority() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "authority",
-		Short: "Manage authorities, which sign certificates",
+		Use:     "authority",
+		Aliases: []string{"ca"},
+		Short:   "Manage authorities, which sign certificates",
 	}
 	cli.Group(cmd, "zcert authority new NAME")
 	cmd.AddCommand(newAuthorityNew())
@@ -30,8 +31,9 @@ func newAuthorityNew() *cobra.Command {
 	var force, asJSON, lock bool
 	var passphraseFile string
 	cmd := &cobra.Command{
-		Use:   "new NAME",
-		Short: "Create an authority: NAME.authority and NAME.authority_secret",
+		Use:     "new NAME",
+		Aliases: []string{"gen", "generate", "create"},
+		Short:   "Create an authority: NAME.authority and NAME.authority_secret",
 		Long: `New creates an authority in two files: NAME.authority, which you give to everyone
 who should trust its signatures, and NAME.authority_secret, which signs. Lock the
 secret file, and keep it off the machines that run services.`,

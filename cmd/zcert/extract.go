@@ -59,8 +59,9 @@ func newOpen() *cobra.Command {
 	var with, passphraseFile string
 	var x extraction
 	cmd := &cobra.Command{
-		Use:   "open FILE|- --with MINE.key_secret",
-		Short: "Decrypt a sealed certificate",
+		Use:     "open FILE|- --with MINE.key_secret",
+		Aliases: []string{"unseal"},
+		Short:   "Decrypt a sealed certificate",
 		Long: `Open finds sealed certificates in a text and decrypts those sealed to
 MINE.key_secret. It prints the key that sealed each one, and the certificate, or
 with --out writes files as zcert extract does.

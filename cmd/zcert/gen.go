@@ -37,8 +37,9 @@ func newGen() *cobra.Command {
 	var count int
 	var passphraseFile string
 	cmd := &cobra.Command{
-		Use:   "gen NAME...",
-		Short: "Generate a key pair: NAME.key and NAME.key_secret",
+		Use:     "gen NAME...",
+		Aliases: []string{"generate", "keygen", "create"},
+		Short:   "Generate a key pair: NAME.key and NAME.key_secret",
 		Long: `Gen generates a key pair and writes it to two files: NAME.key, which is public,
 and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
 read both, unless the secret key is locked.

@@ -43,5 +43,6 @@ keystore.`,
 		newAuthority(), newSign(), newVerify(), newRevoke(), newStore(),
 		cli.Man(root, manTexts),
 	)
+	addCompletions(root)
 	return root
 }

@@ -18,8 +18,9 @@ import (
 func newShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show FILE|-",
-		Short: "Show a certificate, authority or revocation list",
+		Use:     "show FILE|-",
+		Aliases: []string{"cat", "inspect"},
+		Short:   "Show a certificate, authority or revocation list",
 		Long: `Show prints a certificate, public or secret, an authority, or a revocation list.
 It reads the files of zcert, czmq, pyzmq, goczmq and JeroMQ, and never prints a
 secret key. If FILE is -, show reads stdin.

@@ -22,8 +22,9 @@ import (
 
 func newStore() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "store",
-		Short: "List and change the identities in a keystore",
+		Use:     "store",
+		Aliases: []string{"keystore"},
+		Short:   "List and change the identities in a keystore",
 		Long: `Store lists and changes the identities in a keystore. URL names the keystore:
 
   dir:PATH    a directory of certificates
@@ -70,8 +71,9 @@ func newStoreAdd() *cobra.Command {
 	var quiet bool
 	var list nameList
 	cmd := &cobra.Command{
-		Use:   "add URL FILE...",
-		Short: "Add certificates, replacing those with the same key",
+		Use:     "add URL FILE...",
+		Aliases: []string{"put"},
+		Short:   "Add certificates, replacing those with the same key",
 		Long: `Add adds certificates to a keystore, replacing those with the same key. An identity
 gets the name of its file without .key, or --name, and not the name in its
 certificate. Add refuses keys that are revoked in the keystore.`,

@@ -133,8 +133,9 @@ func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing
 func newStoreRm() *cobra.Command {
 	var c change
 	cmd := &cobra.Command{
-		Use:   "rm URL FILE|KEY|NAME...",
-		Short: "Remove identities",
+		Use:     "rm URL FILE|KEY|NAME...",
+		Aliases: []string{"remove", "delete", "del"},
+		Short:   "Remove identities",
 		Long: `Rm removes identities from a keystore. Their keys are then unknown and refused, but
 you can add them again; to refuse a key for good, revoke it. Rm does not undo
 revocations.`,

@@ -107,9 +107,10 @@ func newStoreLs() *cobra.Command {
 	var f storeFilter
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "ls URL",
-		Short: "List identities and revoked keys",
-		Args:  cli.OneArg("URL"),
+		Use:     "ls URL",
+		Aliases: []string{"list"},
+		Short:   "List identities and revoked keys",
+		Args:    cli.OneArg("URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := openStore(cmd, args[0])
 			if err != nil {

@@ -31,8 +31,9 @@ func newVerify() *cobra.Command {
 	var expiresIn duration
 	var asJSON, quiet bool
 	cmd := &cobra.Command{
-		Use:   "verify FILE|-... --authority NAME.authority",
-		Short: "Check certificates: keys, validity, signature, revocation",
+		Use:     "verify FILE|-... --authority NAME.authority",
+		Aliases: []string{"check"},
+		Short:   "Check certificates: keys, validity, signature, revocation",
 		Long: `Verify checks that the keys of each certificate are sound and match, that it is
 valid now, that an authority given with --authority signed it, and that no list
 given with --revoked revokes it. A revocation list must be signed by one of these

@@ -34,8 +34,8 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 			return nil
 		}
 		err := Usagef("unknown command %q", args[0])
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			return Hintf(err, "did you mean \"%s %s\"?", cmd.CommandPath(), near[0])
+		if near := nearest(cmd, args[0]); near != nil {
+			return Hintf(err, "did you mean \"%s\"?", near.CommandPath())
 		}
 		return Hintf(err, "see \"%s --help\" for the list of commands", cmd.CommandPath())
 	}
@@ -43,6 +43,30 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 		return Hintf(Usagef("missing command"), "run \"%s\", or \"%s --help\" for the list of commands", try, cmd.CommandPath())
 	}
 	return group
+}
+
+// nearest returns the command in a group that the user probably meant, or nil: one
+// with a similar name or alias, or one of a group within that has this name.
+func nearest(group *cobra.Command, typed string) *cobra.Command {
+	if similar := group.SuggestionsFor(typed); len(similar) > 0 {
+		found, _, _ := group.Find(similar[:1])
+		return found
+	}
+	for _, cmd := range group.Commands() {
+		for _, alias := range cmd.Aliases {
+			if levenshtein.ComputeDistance(typed, alias) <= group.SuggestionsMinimumDistance {
+				return cmd
+			}
+		}
+	}
+	for _, cmd := range group.Commands() {
+		for _, within := range cmd.Commands() {
+			if within.Name() == typed || within.HasAlias(typed) {
+				return within
+			}
+		}
+	}
+	return nil
 }
 
 // flagError suggests the flag that was probably meant.

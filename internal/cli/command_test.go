@@ -64,7 +64,7 @@ func TestLog(t *testing.T) {
 func tree() *cobra.Command {
 	root := Root(&cobra.Command{Use: "program"}, "program show FILE")
 	store := Group(&cobra.Command{Use: "store"}, "program store ls")
-	ls := &cobra.Command{Use: "ls", Args: NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}
+	ls := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Args: NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}
 	ls.Flags().Bool("active", false, "")
 	ls.Flags().Int("count", 0, "")
 	store.AddCommand(ls)
@@ -82,6 +82,8 @@ func TestWrongUsage(t *testing.T) {
 		{"store", `missing command|run "program store ls", or "program store --help" for the list of commands`},
 		{"sho", `unknown command "sho"|did you mean "program show"?`},
 		{"store sl", `unknown command "sl"|did you mean "program store ls"?`},
+		{"list", `unknown command "list"|did you mean "program store ls"?`},
+		{"store lsit", `unknown command "lsit"|did you mean "program store ls"?`},
 		{"xyzzy", `unknown command "xyzzy"|see "program --help" for the list of commands`},
 		{"store ls --actve", `unknown flag: --actve|did you mean --active?`},
 		{"store ls --xyzzy", `unknown flag: --xyzzy|see "program store ls --help" for the list of flags`},
