@@ -50,6 +50,22 @@ security
 	check(t, p, ask("filemq", "192.0.2.1", zap.Null), decision{"NULL is not allowed", "", 12})
 }
 
+// TestOtherSections: a policy can be part of a program's own configuration, but a mistyped
+// section isn't taken for one.
+func TestOtherSections(t *testing.T) {
+	t.Parallel()
+	p, log := load(t, t.TempDir(), "database\n    port = 5432\nsecurity\n    anonymous = 1\n")
+	check(t, p, ask("", "", zap.Null), decision{"OK", "", 4})
+	if log.Count("level=WARN", "policy.zpl:1", "section database is not part of a policy: ignored") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+	for _, name := range []string{"securty", "Security", "securities"} {
+		if _, err := policy.Parse("p", []byte("security\n    anonymous = 1\n"+name+"\n")); (err == nil) != (name == "securities") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestFaults: every fault of a file is told, with its place and what may be meant.
 func TestFaults(t *testing.T) {
 	t.Parallel()
