@@ -101,7 +101,7 @@ func TestParseRequestMalformed(t *testing.T) {
 		err    error
 	}{
 		{"nothing", nil, false, zap.ErrRequest},
-		{"one octet", frames("x"), false, zap.ErrRequest},
+		{"one byte", frames("x"), false, zap.ErrRequest},
 		{"no delimiter", frames("id", "1.0", "1", "payments"), false, zap.ErrRequest},
 		{"delimiter only", frames(""), false, zap.ErrRequest},
 		{"no request id", frames("", "1.0"), false, zap.ErrRequest},

@@ -18,15 +18,15 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// maxInFlight is how many decisions the package has under way at once.
+// maxInFlight is how many slow decisions can be in progress, as in the package.
 const maxInFlight = 1024
 
-// byDomain echoes the domain as the user id.
+// byDomain admits every client, with the domain as the user id.
 var byDomain = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 	return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: req.Domain}
 })
 
-// asker connects a socket to the handler as libzmq does.
+// asker returns a socket that is connected to the handler, as libzmq's is.
 func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
 	sock := zmqtest.NewSocket(t, zctx, kind)
@@ -34,7 +34,7 @@ func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	return sock
 }
 
-// ask sends a NULL request under an id, about a domain.
+// ask sends a NULL request with an id and a domain.
 func ask(t testing.TB, sock *zmq4.Socket, id, domain string) {
 	t.Helper()
 	if _, err := sock.SendMessage("", "1.0", id, domain, "192.0.2.1", "", "NULL"); err != nil {
@@ -54,8 +54,8 @@ func answer(t testing.TB, sock *zmq4.Socket) (id string, reply zap.Reply) {
 	return string(requestID), reply
 }
 
-// TestEnvelopes: a REQ, a DEALER, and either behind proxies get their envelope
-// back, and no two get each other's.
+// TestEnvelopes: REQ and DEALER sockets, also behind proxies, get their own envelopes
+// back.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -84,8 +84,8 @@ func TestEnvelopes(t *testing.T) {
 	}
 }
 
-// TestMalformed: what can be answered is answered with 500, what can't is
-// dropped; each is logged or counted, and all that comes after is served.
+// TestMalformed: a malformed request gets status 500, or is dropped if it does not say
+// whom to answer. Each one is logged or counted, and later requests are answered.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -142,14 +142,14 @@ func TestMalformed(t *testing.T) {
 		t.Errorf("%d logged and %d counted are not %d:\n%s", logged, counted, malformed, &log)
 	}
 	if len(log.String()) > malformed*300 {
-		t.Errorf("log of %d octets:\n%.1000s", len(log.String()), &log)
+		t.Errorf("log of %d bytes:\n%.1000s", len(log.String()), &log)
 	}
 }
 
-// held is a handler that keeps those who ask about the domain "slow".
+// held is a handler that does not decide about the domain "slow" until it is released.
 type held struct {
 	release chan struct{}
-	entered chan struct{} // of any capacity; each slow one leaves a mark
+	entered chan struct{} // receives a value for each slow request
 }
 
 func newHeld() *held {
@@ -168,7 +168,7 @@ func (h *held) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return byDomain(ctx, req)
 }
 
-// TestSlow: a decision that takes its time holds up no other.
+// TestSlow: a slow decision does not hold up others.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -190,8 +190,8 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// TestTooMany: beyond the decisions that may be under way the answer is 300 at
-// once, which is logged once and then counted; none of those that wait is lost.
+// TestTooMany: when the most decisions are in progress, other requests get status 300 at
+// once, which is logged once and then counted. No request that waits is lost.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -237,7 +237,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// TestSlotsComeBack: however a decision ends, another can begin.
+// TestSlotsComeBack: when a decision ends, in whatever way, another one can begin.
 func TestSlotsComeBack(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -270,7 +270,7 @@ func TestInUse(t *testing.T) {
 			t.Fatalf("got %v, %v, want %v", a, err, libzmq.ErrInUse)
 		}
 	}
-	// The one that was there serves as before.
+	// The first one still answers.
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "payments")
 	if _, reply := answer(t, dealer); reply.UserID != "payments" {
@@ -280,7 +280,7 @@ func TestInUse(t *testing.T) {
 	zmqtest.Start(t, zctx, byDomain, nil)
 }
 
-// TestEndedContext: in a context that has been terminated there is an error.
+// TestEndedContext: Start returns an error for a context that has been terminated.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -290,7 +290,7 @@ func TestEndedContext(t *testing.T) {
 	}
 }
 
-// TestDefaultContext: a nil context is the one that zmq4.NewSocket uses.
+// TestDefaultContext: a nil context is the default one, which zmq4.NewSocket uses.
 func TestDefaultContext(t *testing.T) {
 	t.Parallel()
 	zmqtest.Start(t, nil, byDomain, nil)

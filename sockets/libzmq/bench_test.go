@@ -16,9 +16,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// BenchmarkRequests asks about a CURVE client that is let in, with 1 and with 64
-// requests in flight; beside it the handler that zmq4 itself has, which there
-// is one of in a process, in the default context.
+// BenchmarkRequests asks about a CURVE client that is admitted, with 1 and with 64
+// requests in progress. It compares with the handler of zmq4, of which a process has one,
+// in the default context.
 func BenchmarkRequests(b *testing.B) {
 	keys := curve.GenerateKey()
 	public := keys.Public()

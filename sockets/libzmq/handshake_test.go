@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestAdmitted: who is let in is known to the server by name, over each
-// transport and pattern; and the handler was asked about the right client.
+// TestAdmitted: the server knows the name of a client that is admitted, with each
+// transport and pattern, and the handler was asked about that client.
 func TestAdmitted(t *testing.T) {
 	t.Parallel()
 	serverKeys, keys := curve.GenerateKey(), curve.GenerateKey()
@@ -92,8 +92,8 @@ func TestAdmitted(t *testing.T) {
 	}
 }
 
-// TestRefused: both sides learn that and why, the client doesn't try again, and
-// none of it touches the next one.
+// TestRefused: both sides learn of the refusal and its status, the client does not try
+// again, and the next client is not affected.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	friend := curve.GenerateKey()
@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 		name    string
 		handler zap.HandlerFunc
 		outcome string
-		log     string // what stands in the log
+		log     string // part of the log
 	}{
 		{"refused", func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("unknown key") }, "refused: 400", ""},
 		{"failed", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{Status: zap.StatusError} }, "refused: 500", ""},
@@ -142,9 +142,8 @@ func TestRefused(t *testing.T) {
 			if got := outcomes.Next(t); got != tt.outcome {
 				t.Errorf("got %s, want %s", got, tt.outcome)
 			}
-			// A client that has given up has no connection any more to send on. Rarely
-			// libzmq leaves one hanging, so this doesn't wait for ever: at worst a second
-			// try comes too late to be seen.
+			// A client that has given up has no connection to send on. Rarely libzmq leaves
+			// one open, so this does not wait forever: at worst it misses a second try.
 			for deadline := time.Now().Add(secondTry); writable(t, client) && time.Now().Before(deadline); {
 				time.Sleep(2 * time.Millisecond)
 			}
@@ -152,7 +151,7 @@ func TestRefused(t *testing.T) {
 			if n := asked.Load(); n != 1 {
 				t.Errorf("the handler was asked %d times", n)
 			}
-			// The reply goes out first, and its error is logged afterwards.
+			// The error is logged after the reply has been sent.
 			ztest.Wait(t, fmt.Sprintf("%q in the log", tt.log), func() bool { return strings.Contains(log.String(), tt.log) })
 			if tt.log == "" && log.String() != "" {
 				t.Errorf("log:\n%s", &log)
@@ -168,8 +167,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestWrongServerKey: the handshake fails before anybody is asked, without a
-// reason and again and again.
+// TestWrongServerKey: the handshake fails before the handler is asked, without a reason,
+// and the client keeps trying.
 func TestWrongServerKey(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -195,7 +194,7 @@ func TestWrongServerKey(t *testing.T) {
 	}
 }
 
-// TestPlain: the password counts, and an unknown user's empty one is none.
+// TestPlain: a wrong password is refused, and so is an unknown user without one.
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -220,12 +219,12 @@ func TestPlain(t *testing.T) {
 	} {
 		client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 		ztest.Must(t, client.SetPlainUsername(tt.name))
-		if tt.password != "" { // which a socket has anyway; told so, it would speak NULL
+		if tt.password != "" { // setting an empty one would select NULL
 			ztest.Must(t, client.SetPlainPassword(tt.password))
 		}
 		outcomes := zmqtest.Monitor(t, zctx, client)
 		ztest.Must(t, client.Connect(endpoint))
-		// One that was refused may have lost its connection already.
+		// A refused client may have no connection any more.
 		if _, err := client.Send(fmt.Sprint(tt.name, i), zmq4.DONTWAIT); err != nil && tt.outcome == "succeeded" {
 			t.Error(err)
 		}
@@ -233,7 +232,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%s, %q: got %s, want %s", tt.name, tt.password, got, tt.outcome)
 		}
 	}
-	// What comes from the last one comes behind all that the others could send.
+	// The last client's message arrives after all that the others could send.
 	for _, want := range []string{"alice0", "alice5"} {
 		if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != want || properties["User-Id"] != "alice" {
 			t.Errorf("got %q from %q, %v, want %q", got, properties, err, want)
@@ -244,7 +243,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestNull: where a domain is set, NULL asks too.
+// TestNull: the handler decides about NULL clients too if the server has a domain.
 func TestNull(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -263,7 +262,7 @@ func TestNull(t *testing.T) {
 		atServer := zmqtest.Monitor(t, zctx, server)
 		client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 		ztest.Must(t, client.Connect(zmqtest.Bind(t, server, "tcp")))
-		// One that was refused may have lost its connection already.
+		// A refused client may have no connection any more.
 		if _, err := client.Send("hello", zmq4.DONTWAIT); err != nil && tt.domain == "open" {
 			t.Error(err)
 		}
@@ -271,8 +270,8 @@ func TestNull(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.domain, got, tt.outcome)
 		}
 		if tt.domain == "closed" {
-			// What is sent now, without a handshake, comes first. What a refused client
-			// sent could come later, and go unnoticed: libzmq tells of nothing to wait for.
+			// This message needs no handshake, so it arrives first. A message of the refused
+			// client could arrive later and be missed: libzmq has no event to wait for.
 			inside := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 			ztest.Must(t, server.Bind("inproc://closed"), inside.Connect("inproc://closed"))
 			if _, err := inside.Send("inside", 0); err != nil {
@@ -289,7 +288,7 @@ func TestNull(t *testing.T) {
 	}
 }
 
-// TestContexts: each context has a handler of its own, all at once.
+// TestContexts: several contexts have different handlers at the same time.
 func TestContexts(t *testing.T) {
 	t.Parallel()
 	const n = 5
@@ -323,7 +322,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// TestTryLater: after 300 the client tries again by itself and gets in.
+// TestTryLater: after status 300 the client tries again by itself, and is admitted.
 func TestTryLater(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -340,7 +339,7 @@ func TestTryLater(t *testing.T) {
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}
-	tooSlow := int32(0) // handshakes that may have been asked about in vain
+	tooSlow := int32(0) // handshakes that may have timed out while the handler was asked
 	for outcome := ""; outcome != "succeeded"; {
 		switch outcome = outcomes.Next(t); outcome {
 		case "succeeded", "refused: 300":

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// newServer makes a bound CURVE server in a domain.
+// newServer returns a bound CURVE server in a domain.
 func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
@@ -25,14 +25,14 @@ func newServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.Secr
 	return sock, zmqtest.Bind(t, sock, "tcp")
 }
 
-// secondTry is how long a handshake with an impatient server takes at most.
+// secondTry bounds a handshake with an impatient server.
 const secondTry = 300 * time.Millisecond
 
-// newImpatientServer makes a server for clients that have to try again: libzmq tells
-// a client nothing of a decision that is to come later, or never, and ends the
-// handshake after ZMQ_HANDSHAKE_IVL. The clients have patience, so that each try has
-// one outcome at the server. One that takes too long on a busy machine has the
-// outcome "no detail", and another follows.
+// newImpatientServer returns a server for clients that have to try again. libzmq sends a
+// client nothing if there is no decision, or status 300, and ends the handshake after
+// ZMQ_HANDSHAKE_IVL. Clients wait longer than that, so each try has one outcome at the
+// server. A try that takes too long on a busy machine has the outcome "no detail", and
+// another one follows.
 func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string, outcomes zmqtest.Events) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
@@ -41,7 +41,7 @@ func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys c
 	return sock, zmqtest.Bind(t, sock, "tcp"), outcomes
 }
 
-// newClient makes a connected CURVE client.
+// newClient returns a connected CURVE client.
 func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, server curve.PublicKey, endpoint string) *zmq4.Socket {
 	t.Helper()
 	sock := zmqtest.NewSocket(t, zctx, kind)
@@ -49,7 +49,7 @@ func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.Secr
 	return sock
 }
 
-// only lets in the clients with these keys, by the name of user-0, user-1, ….
+// only admits the clients with these keys, as user-0, user-1, ….
 func only(users ...curve.SecretKey) zap.HandlerFunc {
 	return func(_ context.Context, req *zap.Request) zap.Reply {
 		key, ok := req.CurveKey()
@@ -70,7 +70,7 @@ func only(users ...curve.SecretKey) zap.HandlerFunc {
 	}
 }
 
-// writable reports whether a socket has a connection to send on, or tries to have one.
+// writable reports whether a socket has a connection to send on, or tries to connect.
 func writable(t testing.TB, sock *zmq4.Socket) bool {
 	t.Helper()
 	events, err := sock.GetEvents()

@@ -117,10 +117,10 @@ func (m *messenger) receive() (frames [][]byte, err error) {
 	for _, size := range m.sizes[:n] {
 		total += int(size)
 	}
-	octets := append(make([]byte, 0, total), m.buffer[:total]...)
+	data := append(make([]byte, 0, total), m.buffer[:total]...)
 	frames = make([][]byte, n)
 	for i, size := range m.sizes[:n] {
-		frames[i], octets = octets[:size:size], octets[size:]
+		frames[i], data = data[:size:size], data[size:]
 	}
 	if whole == 0 {
 		return frames, errTooLarge

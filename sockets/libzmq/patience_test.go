@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// deaf is a handler that doesn't watch its context: about the domain "slow" it decides
-// when it is released.
+// deaf is a handler that ignores its context. It does not decide about the domain "slow"
+// until it is released.
 type deaf struct {
 	release, entered chan struct{}
 }
@@ -36,7 +36,7 @@ func (d *deaf) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return byDomain(ctx, req)
 }
 
-// prompt decides everything at once, by Handle.
+// prompt decides everything at once, by calling Handle.
 type prompt struct{ zap.Handler }
 
 func (p prompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
@@ -72,8 +72,8 @@ func TestCloseLeavesHandlers(t *testing.T) {
 	}
 }
 
-// TestDecisionTime: a handler that doesn't return in time leaves its place to another;
-// the answer is 300. All that it does afterwards goes nowhere.
+// TestDecisionTime: a request whose handler does not return in time gets status 300, and
+// another one gets its place. Its later reply is dropped.
 func TestDecisionTime(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -98,8 +98,7 @@ func TestDecisionTime(t *testing.T) {
 	}
 }
 
-// ending is a handler that ends the goroutine which asks it at once about the domain
-// "end".
+// ending is a handler that ends the goroutine that asks it at once about the domain "end".
 type ending struct{ zap.Handler }
 
 func (e ending) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
@@ -109,9 +108,8 @@ func (e ending) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
-// has failed on that request only. When the authenticator ends it leaves nothing
-// behind.
+// TestHandlerEndsGoroutine: if the handler calls runtime.Goexit, as a failed test does,
+// only that request fails. The authenticator can still be closed.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -142,8 +140,8 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 	zmqtest.Start(t, zctx, byDomain, nil) // the endpoint is free
 }
 
-// TestReplyTooLarge: a client whose reply is larger than a ZAP message can be is refused
-// at once, with a line in the log.
+// TestReplyTooLarge: a client whose reply is too large for a ZAP message is refused at
+// once, and the log says so.
 func TestReplyTooLarge(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -166,8 +164,8 @@ func TestReplyTooLarge(t *testing.T) {
 	}
 }
 
-// TestStopLogged: that an authenticator ends is in the log, since nobody is admitted
-// from then on.
+// TestStopLogged: the log says that an authenticator has stopped, because its servers
+// admit no more clients.
 func TestStopLogged(t *testing.T) {
 	t.Parallel()
 	var log ztest.Log

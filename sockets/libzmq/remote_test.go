@@ -15,9 +15,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestForward: the decision is another process's. While that one is away,
-// clients wait for it, then are told to try later, and get in by themselves when
-// it is back; a stranger never does.
+// TestForward: another process decides. While that is away, clients wait for it and then
+// try again. They are admitted when it is back; a stranger never is.
 func TestForward(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -30,8 +29,8 @@ func TestForward(t *testing.T) {
 	stop := serve()
 	server, endpoint, atServer := newImpatientServer(t, zctx, zmq4.REP, serverKeys, "payments")
 	// admitted says hello with a new socket. It returns the final outcome, and how often
-	// the client was told to try later before. After the second time the daemon is
-	// back.
+	// the client was told to try later before that. After the second time the daemon is
+	// started again.
 	admitted := func(keys curve.SecretKey) (outcome string, laters int) {
 		t.Helper()
 		client := newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public(), endpoint)
@@ -77,8 +76,8 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestForwardWaits: who comes within the wait is let in at the first try, as
-// soon as the daemon is there.
+// TestForwardWaits: a client that connects shortly before the daemon starts is admitted at
+// the first try.
 func TestForwardWaits(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)

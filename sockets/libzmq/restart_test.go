@@ -19,12 +19,12 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestStartStop: an authenticator leaves nothing behind in its context, and the
-// next one binds at once.
+// TestStartStop: a closed authenticator leaves nothing in its context, and the next one
+// binds at once.
 func TestStartStop(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	// Each takes three. A closed one counts until libzmq has cleared it away in
+	// Each authenticator has three. A closed socket counts until libzmq has freed it, in
 	// the background.
 	ztest.Must(t, zctx.SetMaxSockets(150))
 	patiently := func(what string, try func() error) {
@@ -75,8 +75,8 @@ func TestClose(t *testing.T) {
 	zmqtest.Start(t, zctx, byDomain, nil)
 }
 
-// TestTerm: terminating libzmq's context ends an authenticator too, together
-// with the decisions under way.
+// TestTerm: terminating the libzmq context stops an authenticator, together with the
+// decisions in progress.
 func TestTerm(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -91,8 +91,8 @@ func TestTerm(t *testing.T) {
 	a.Close()
 }
 
-// TestStopRefusesNobody: a client whose decision is cut short by a stop hears
-// nothing, so that it tries again, and gets in when there is a handler again.
+// TestStopRefusesNobody: a client whose decision is in progress when the authenticator is
+// closed gets no reply. So it tries again, and is admitted when there is a handler again.
 func TestStopRefusesNobody(t *testing.T) {
 	t.Parallel()
 	for range 10 {
@@ -108,7 +108,7 @@ func TestStopRefusesNobody(t *testing.T) {
 			outcomes := zmqtest.Monitor(t, zctx, client)
 			ztest.Must(t, client.Connect(endpoint))
 			ztest.Receive(t, "the handler is asked", h.entered)
-			stop() // the handler says 500
+			stop() // the handler returns status 500
 			zmqtest.Start(t, zctx, only(keys), nil)
 			for outcome := ""; outcome != "succeeded"; {
 				if outcome = outcomes.Next(t); strings.HasPrefix(outcome, "refused") {
@@ -119,9 +119,9 @@ func TestStopRefusesNobody(t *testing.T) {
 	}
 }
 
-// TestRestart: the handler comes and goes while clients keep trying. A friend gets in
-// each time, and so does in the end one that has tried all the while; the stranger
-// never does.
+// TestRestart: the handler stops and starts while clients keep trying. A friend is
+// admitted each time, and so is, in the end, a client that has tried from the beginning.
+// The stranger never is.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	zctx, clients := zmqtest.NewContext(t), zmqtest.NewContext(t)
@@ -147,7 +147,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	patientIsIn := false
-	// receive returns the next message, or "" after the time limit.
+	// receive returns the next message, or "" if there is none in time.
 	receive := func() string {
 		t.Helper()
 		got, properties, err := server.RecvWithMetadata(0, "User-Id")
@@ -155,12 +155,12 @@ func TestRestart(t *testing.T) {
 			return ""
 		}
 		if got == "stranger" || properties["User-Id"] != "user-0" {
-			t.Errorf("%q got in as %q", got, properties["User-Id"])
+			t.Errorf("%q was admitted as %q", got, properties["User-Id"])
 		}
 		patientIsIn = patientIsIn || got == "patient"
 		return got
 	}
-	// admitted waits for a message from name, and returns whether it came.
+	// admitted waits for a message from name, and reports whether it arrived.
 	admitted := func(name string) bool {
 		t.Helper()
 		ztest.Must(t, server.SetRcvtimeo(ztest.Patience))
@@ -178,24 +178,24 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !admitted(name) {
-			t.Fatalf("%s wasn't let in", name)
+			t.Fatalf("%s was not admitted", name)
 		}
 		ztest.Must(t, client.Close())
 		stop()
-		// No one is let in meanwhile: a message in these moments is from a friend who
-		// was let in before. A stranger who takes longer would go unnoticed here.
+		// No client is admitted now: a message is from a friend that was admitted before.
+		// This misses a stranger that takes longer.
 		ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
 		for receive() != "" {
 		}
 	}
 	zmqtest.Start(t, zctx, only(friend), nil)
 	if !patientIsIn && !admitted("patient") {
-		t.Error("the client that has tried all the while wasn't let in")
+		t.Error("the client that has tried from the beginning was not admitted")
 	}
 }
 
-// knock says "stranger" with a new socket and waits until libzmq gives that one up for
-// good, which it does when it is refused.
+// knock sends "stranger" on a new socket, and waits until libzmq gives up the connection,
+// because it is refused.
 func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server curve.PublicKey, endpoint string) error {
 	sock, err := zctx.NewSocket(zmq4.PUSH)
 	if err != nil {

@@ -17,8 +17,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// signalThreads sends SIGURG, which Go itself uses and ignores, to each thread
-// of this process.
+// signalThreads sends SIGURG, which Go uses itself, to each thread of this process.
 func signalThreads() error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -29,14 +28,14 @@ func signalThreads() error {
 		if err != nil {
 			return err
 		}
-		// One that has ended meanwhile is no error.
+		// A thread that has ended meanwhile is not an error.
 		syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(id), uintptr(syscall.SIGURG))
 	}
 	return nil
 }
 
-// TestInterrupted: calls that a signal interrupts neither stop an authenticator
-// nor cost it a request, nor keep it from stopping and starting.
+// TestInterrupted: if signals interrupt its calls, an authenticator continues, loses no
+// request, and can be closed and started.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -48,7 +47,7 @@ func TestInterrupted(t *testing.T) {
 	canary := zmqtest.NewSocket(t, zctx, zmq4.PAIR)
 	ztest.Must(t, canary.Bind("inproc://canary"))
 
-	// This one does what an authenticator does, and counts.
+	// This goroutine makes the calls of an authenticator, and counts interruptions.
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	end := sync.OnceFunc(func() {
@@ -122,7 +121,7 @@ func uninterrupted(t *testing.T, f func() error) {
 	})
 }
 
-// askInterrupted sends a NULL request about the domain id.
+// askInterrupted sends a NULL request with id as its id and domain.
 func askInterrupted(t *testing.T, sock *zmq4.Socket, id string) {
 	t.Helper()
 	for _, frame := range []string{"", "1.0", id, id, "192.0.2.1", ""} {
@@ -137,8 +136,7 @@ func askInterrupted(t *testing.T, sock *zmq4.Socket, id string) {
 	})
 }
 
-// answerInterrupted receives a reply, and returns the id and the domain that it is
-// to.
+// answerInterrupted receives a reply and returns its id, which must be its user id too.
 func answerInterrupted(t *testing.T, sock *zmq4.Socket) string {
 	t.Helper()
 	var frames [][]byte

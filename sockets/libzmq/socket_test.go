@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/sockets/libzmq"
 )
 
-// untouched fails the test if a socket is secured in any way.
+// untouched fails the test if a socket has a mechanism or a domain.
 func untouched(t *testing.T, name string, sock *zmq4.Socket) {
 	t.Helper()
 	mechanism, err := sock.GetMechanism()
@@ -25,7 +25,7 @@ func untouched(t *testing.T, name string, sock *zmq4.Socket) {
 	}
 }
 
-// TestBadKeys: keys that can't work are refused before libzmq sees them.
+// TestBadKeys: invalid keys are refused before libzmq gets them.
 func TestBadKeys(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -55,9 +55,8 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// TestDomainRequired: a server without a domain, which libzmq would leave open while
-// there is no handler, is refused, and so is a domain that no handler could be asked
-// about.
+// TestDomainRequired: SetServer refuses an empty domain, in which libzmq would admit every
+// client without a handler, and a domain that a ZAP request cannot have.
 func TestDomainRequired(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -81,8 +80,8 @@ func TestDomainRequired(t *testing.T) {
 	}
 }
 
-// TestBoundFirst: a socket that is bound or connected already would stay open there,
-// so it can't be made a server, nor a client.
+// TestBoundFirst: a socket that is bound or connected cannot become a server or a client,
+// because libzmq would leave that endpoint open.
 func TestBoundFirst(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -109,7 +108,7 @@ func TestBoundFirst(t *testing.T) {
 	}
 }
 
-// TestOptions: libzmq has what it was given.
+// TestOptions: libzmq returns the options that were set.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -176,8 +175,8 @@ func TestClosedSocket(t *testing.T) {
 	}
 }
 
-// TestNoHandler: nobody gets in while there is no handler, and the client that has
-// waited gets in afterwards. When the handler is gone, nobody gets in again.
+// TestNoHandler: while there is no handler, no client is admitted. A client that has waited
+// is admitted when a handler starts. When it has stopped, no client is admitted.
 func TestNoHandler(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -207,7 +206,7 @@ func TestNoHandler(t *testing.T) {
 	nobody("after the handler has gone")
 }
 
-// TestWithoutAuthentication: everybody gets in, whether there is a handler or not.
+// TestWithoutAuthentication: every client is admitted, with a handler or without one.
 func TestWithoutAuthentication(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -217,7 +216,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	endpoint := zmqtest.Bind(t, server, "tcp")
 	for _, handler := range []bool{false, true} {
 		if handler {
-			zmqtest.Start(t, zctx, only(), nil) // who refuses everybody
+			zmqtest.Start(t, zctx, only(), nil) // it would refuse every client
 		}
 		client := newClient(t, zctx, zmq4.PUSH, curve.GenerateKey(), serverKeys.Public(), endpoint)
 		if _, err := client.Send("hello", 0); err != nil {

@@ -50,8 +50,8 @@ func NewRecord(at time.Time, req *zap.Request, reply zap.Reply) Record {
 	} else {
 		r.Reason = reply.Text
 	}
-	if octets, ok := req.CurveKey(); ok {
-		key := curve.PublicKey(octets)
+	if raw, ok := req.CurveKey(); ok {
+		key := curve.PublicKey(raw)
 		r.Key, r.Fingerprint = key.String(), key.Fingerprint()
 	} else if login, _, ok := req.PlainLogin(); ok {
 		r.Login = login

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestPauses: how long a server is left alone after what happened with it.
+// TestPauses: how long the pause before the next attempt is.
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -21,7 +21,7 @@ func TestPauses(t *testing.T) {
 	losesIdle := func(t *target) { t.lost(false, false) }
 	for name, tt := range map[string]struct {
 		events []func(*target)
-		want   time.Duration // and up to half as long again
+		want   time.Duration // up to 1.5 times of this
 	}{
 		"failure":                      {[]func(*target){fails}, 50 * ms},
 		"failures":                     {[]func(*target){fails, fails}, 100 * ms},
@@ -62,7 +62,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// TestTurns: servers are tried in turn, those that are ready before others.
+// TestTurns: servers are tried in turn, first those whose pause is over.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,14 +18,14 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// named lets everybody in under the name of the server.
+// named admits every client, with the name of the server as the user id.
 func named(name string) zap.Handler {
 	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		return zap.Reply{Status: zap.StatusOK, UserID: name}
 	})
 }
 
-// brokenServer listens on loopback until the test ends, and does that to each
+// brokenServer listens on loopback until the test ends, and calls do with each
 // connection.
 func brokenServer(t *testing.T, do func(nc net.Conn)) string {
 	t.Helper()
@@ -51,10 +51,10 @@ func brokenServer(t *testing.T, do func(nc net.Conn)) string {
 	return "tcp://" + nl.Addr().String()
 }
 
-// silent takes what comes and says nothing, until the other end closes.
+// silent reads and sends nothing until the peer closes the connection.
 func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
 
-// TestFailover: whatever is wrong with one server, the next is asked.
+// TestFailover: whatever is wrong with one server, the next one is asked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	refusing, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Plain, Handler: byName}, byName, nil)
@@ -87,7 +87,7 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestServerCloses: the log tells that it was the server who closed the connection.
+// TestServerCloses: the log says that the server has closed the connection.
 func TestServerCloses(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
@@ -103,8 +103,8 @@ func TestServerCloses(t *testing.T) {
 	})
 }
 
-// TestFailoverBack: when the server that is asked ends, the next one is asked, and then
-// the first one again, which has come back.
+// TestFailoverBack: when the server that is asked ends, the next one is asked. When that
+// ends, the first one is asked again, which has been restarted.
 func TestFailoverBack(t *testing.T) {
 	t.Parallel()
 	endpoints := []string{remotetest.Endpoint(t), remotetest.Endpoint(t)}
@@ -123,7 +123,7 @@ func TestFailoverBack(t *testing.T) {
 	}
 }
 
-// frozen passes octets on to a server and back until it is told to do nothing any more.
+// frozen is a proxy to a server that can be told to forward nothing more.
 type frozen struct {
 	endpoint string
 	freeze   func()
@@ -132,16 +132,16 @@ type frozen struct {
 func newFrozen(t *testing.T, server string) *frozen {
 	stopped := make(chan bool)
 	pass := func(to, from net.Conn) {
-		octets := make([]byte, 1024)
+		buffer := make([]byte, 1024)
 		for {
-			n, err := from.Read(octets)
+			n, err := from.Read(buffer)
 			if err != nil {
 				return
 			}
 			select {
 			case <-stopped:
 			default:
-				to.Write(octets[:n])
+				to.Write(buffer[:n])
 			}
 		}
 	}
@@ -160,12 +160,12 @@ func newFrozen(t *testing.T, server string) *frozen {
 	return &frozen{endpoint, func() { close(stopped) }}
 }
 
-// TestFailoverFromFrozen: a server that stops answering without a word is noticed, and
-// the next one is asked what it was asked.
+// TestFailoverFromFrozen: a server that stops answering is noticed, and the next one gets
+// its requests.
 func TestFailoverFromFrozen(t *testing.T) {
 	t.Parallel()
 	one, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
-	two := remotetest.Endpoint(t) // where nobody listens yet
+	two := remotetest.Endpoint(t) // where no server listens yet
 	proxy := newFrozen(t, one)
 	log := new(ztest.Log)
 	client := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, proxy.endpoint, two)
@@ -178,8 +178,8 @@ func TestFailoverFromFrozen(t *testing.T) {
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "two" {
 		t.Errorf("got %+v", got)
 	}
-	// It takes 750 ms and little more. Without heartbeats that are meant for failover it
-	// would be 5 seconds and more.
+	// It takes a little more than 750 ms. With the heartbeats for a single server it would
+	// take more than 5 seconds.
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("answered after %v", took)
 	}
@@ -188,8 +188,8 @@ func TestFailoverFromFrozen(t *testing.T) {
 	}
 }
 
-// TestSentTwice: a request with which two connections were lost isn't sent on a third.
-// Its asker is told to try later, and others aren't affected.
+// TestSentTwice: a request with which two connections were lost is not sent on a third
+// one. It gets status 300, and other requests are not affected.
 func TestSentTwice(t *testing.T) {
 	t.Parallel()
 	for name, servers := range map[string]int{"one server": 1, "two servers": 2} {
@@ -235,8 +235,8 @@ func TestSentTwice(t *testing.T) {
 	}
 }
 
-// TestHandleKeepsContext: Handle returns when its context is done, also if the server
-// reads nothing and answers heartbeats no more, and so does Close.
+// TestHandleKeepsContext: Handle returns when its context is done, even if the server
+// reads nothing and answers no heartbeats, and so does Close.
 func TestHandleKeepsContext(t *testing.T) {
 	t.Parallel()
 	connected := make(chan bool, 10)
@@ -256,7 +256,7 @@ func TestHandleKeepsContext(t *testing.T) {
 	ztest.Receive(t, "a connection", connected)
 	large := login("alice")
 	large.Credentials = [][]byte{make([]byte, 255), make([]byte, 1024)}
-	replies := make(chan zap.Reply, 4000) // more than fits between the two
+	replies := make(chan zap.Reply, 4000) // more than the connection can hold
 	for range cap(replies) {
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second/5)
@@ -274,8 +274,8 @@ func TestHandleKeepsContext(t *testing.T) {
 	ztest.Must(t, ztest.Receive(t, "the end of Close", closed))
 }
 
-// TestSilentServer: an attempt to connect to a server that says nothing ends after some
-// seconds, which is told.
+// TestSilentServer: an attempt to connect to a server that sends nothing ends after some
+// seconds, and the log says so.
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
@@ -299,8 +299,8 @@ func TestSilentServer(t *testing.T) {
 	ztest.Wait(t, "it is told", func() bool { return log.Count("ZAP server unreachable: retrying", endpoint) == 1 })
 }
 
-// TestCallerWipes: a caller may change its request when Handle has returned. The race
-// detector would notice if it were still read.
+// TestCallerWipes: the caller can change its request when Handle has returned. The race
+// detector finds a read after that.
 func TestCallerWipes(t *testing.T) {
 	t.Parallel()
 	endpoint := remotetest.Endpoint(t)

@@ -14,15 +14,15 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// atOnce makes a handler a PromptHandler.
+// atOnce is a PromptHandler that decides everything at once.
 type atOnce struct{ zap.Handler }
 
 func (h atOnce) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return h.Handle(context.Background(), req), true
 }
 
-// TestHandlerPanics: one request is answered with 500, with a line in the log; the
-// server goes on.
+// TestHandlerPanics: the request gets status 500, the log has a line, and the server
+// continues.
 func TestHandlerPanics(t *testing.T) {
 	t.Parallel()
 	handler := zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
@@ -50,7 +50,7 @@ func TestHandlerPanics(t *testing.T) {
 	}
 }
 
-// TestAsker: each request says which service asks.
+// TestAsker: each request names the service that sent it.
 func TestAsker(t *testing.T) {
 	t.Parallel()
 	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
@@ -82,7 +82,7 @@ func TestAsker(t *testing.T) {
 				at, _ := remotetest.Serve(t, endpoint, tt.server, h, nil)
 				client := remotetest.NewHandler(t, remote.Options{Link: tt.client}, at)
 				req := login("alice")
-				req.Asker = "somebody else" // doesn't travel
+				req.Asker = "another" // is not sent
 				if got := client.Handle(ztest.Context(t), req); got.UserID != tt.want {
 					t.Errorf("got %+v, want the asker %q", got, tt.want)
 				}
@@ -91,8 +91,8 @@ func TestAsker(t *testing.T) {
 	}
 }
 
-// TestBadReply: who asked is told at once that the reply is malformed, and a reply
-// that nobody asked for is named as that.
+// TestBadReply: a request whose reply is malformed gets status 500 at once. The log names
+// a reply without a request.
 func TestBadReply(t *testing.T) {
 	t.Parallel()
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,8 +122,8 @@ func TestBadReply(t *testing.T) {
 	}
 }
 
-// answerBadly answers two requests with what is no reply, sends two replies that
-// nobody asked for, and one that is right.
+// answerBadly sends malformed replies to two requests, two replies without a request, and
+// a valid one.
 func answerBadly(ctx context.Context, nl net.Listener) error {
 	nc, err := nl.Accept()
 	if err != nil {

@@ -18,18 +18,18 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// What a server has places for.
+// Limits of a server, as in the package.
 const (
 	maxPeers         = 1024
 	maxPeerDecisions = 1024
 	maxDecisions     = 4096
 )
 
-// patient is the link of a server whose peers needn't receive, and so answer its PINGs,
-// for as long as a test takes.
+// patient is the link of a server whose peers need not receive, and so not answer its
+// PINGs, for as long as a test takes.
 var patient = zmtp.Config{HeartbeatInterval: time.Hour}
 
-// keyFirst decides about keys at once, and about logins when it is released, or never.
+// keyFirst decides about keys at once, and about logins when it is released.
 type keyFirst struct {
 	now, most, calls atomic.Int32
 	release          chan struct{}
@@ -48,7 +48,7 @@ func (h *keyFirst) Handle(context.Context, *zap.Request) zap.Reply {
 	defer h.now.Add(-1)
 	for most := h.most.Load(); n > most && !h.most.CompareAndSwap(most, n); most = h.most.Load() {
 	}
-	<-h.release // whatever its context says
+	<-h.release // even if its context is done
 	return zap.Refuse("wrong password")
 }
 
@@ -60,7 +60,7 @@ func newKeyFirst(t *testing.T) *keyFirst {
 
 var byKey = &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{make([]byte, 32)}}
 
-// queue sends a request with an id some times.
+// queue sends a request several times.
 func queue(t *testing.T, conn *zmtp.Conn, id string, req *zap.Request, times int) {
 	t.Helper()
 	frames, err := zap.AppendRequest(nil, []byte(id), req)
@@ -81,9 +81,9 @@ func receive(t *testing.T, conn *zmtp.Conn) (string, zap.Reply) {
 	return string(id), reply
 }
 
-// TestBusy: when as many decisions are under way as a connection may have, requests
-// that need no time are answered, others get 300 at once, and another connection has
-// places of its own.
+// TestBusy: when a connection has as many slow decisions in progress as it can have,
+// requests that are decided at once are answered, others get status 300 at once, and
+// another connection is not affected.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	h, log := newKeyFirst(t), new(ztest.Log)
@@ -107,8 +107,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestDecisionsBounded: all connections together, of all listeners, have so many
-// decisions under way. Not in parallel: it takes all places of the process.
+// TestDecisionsBounded: the slow decisions of all connections and listeners are bounded.
+// Not in parallel: it takes all places of the process.
 func TestDecisionsBounded(t *testing.T) {
 	h := newKeyFirst(t)
 	var endpoint string
@@ -135,9 +135,9 @@ func TestDecisionsBounded(t *testing.T) {
 	}
 }
 
-// TestPeersBounded: when there are too many connections, one goes that has never asked,
-// or else one that has not asked for longest; never one with a request under way.
-// Not in parallel: it takes all places of the process.
+// TestPeersBounded: when there are too many connections, one is closed that has never sent
+// a request, or the one whose last request is longest ago, but none with a request in
+// progress. Not in parallel: it takes all places of the process.
 func TestPeersBounded(t *testing.T) {
 	h, log := newKeyFirst(t), new(ztest.Log)
 	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
@@ -170,25 +170,24 @@ func TestPeersBounded(t *testing.T) {
 	}
 	ask(first)
 	ask(peerOf(t, endpoint, "DEALER"))
-	ends(asked[0], "the one that has not asked for longest")
+	ends(asked[0], "the one whose last request is longest ago")
 	for _, conn := range asked[1:] {
 		queue(t, conn, "login", login("alice"), 1)
 	}
-	ztest.Wait(t, "requests are under way", func() bool { return h.now.Load() == int32(len(asked)-1) })
+	ztest.Wait(t, "requests are in progress", func() bool { return h.now.Load() == int32(len(asked)-1) })
 	ask(peerOf(t, endpoint, "DEALER"))
 	ends(first, "an idle one")
 	queue(t, asked[1], "key", byKey, 1)
 	if id, reply := receive(t, asked[1]); id != "key" || reply.Status != zap.StatusOK {
-		t.Errorf("one with a request under way: %q got %+v", id, reply)
+		t.Errorf("one with a request in progress: %q got %+v", id, reply)
 	}
 	if n := log.Count("connection lost", "1024 connections are open"); n == 0 || n > 10 { // one, and more if it takes minutes
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
 
-// TestAllBusy: a connection beyond the bound is closed if requests are in progress on all
-// others, which stay.
-// Not in parallel: it takes all places of the process.
+// TestAllBusy: a connection beyond the bound is closed if all others have requests in
+// progress. Not in parallel: it takes all places of the process.
 func TestAllBusy(t *testing.T) {
 	h, log := newKeyFirst(t), new(ztest.Log)
 	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
@@ -197,7 +196,7 @@ func TestAllBusy(t *testing.T) {
 		busy = peerOf(t, endpoint, "DEALER")
 		queue(t, busy, "login", login("alice"), 1)
 	}
-	ztest.Wait(t, "requests are under way", func() bool { return h.now.Load() == maxPeers })
+	ztest.Wait(t, "requests are in progress", func() bool { return h.now.Load() == maxPeers })
 	if _, err := peerOf(t, endpoint, "DEALER").Recv(ztest.Context(t)); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("beyond the bound: %v", err)
 	}
@@ -210,8 +209,8 @@ func TestAllBusy(t *testing.T) {
 	}
 }
 
-// TestServeEnds: Serve returns when its context is done, though peers don't take their
-// replies and handlers never return.
+// TestServeEnds: Serve returns when its context is done, even if peers do not receive
+// replies and handlers do not return.
 func TestServeEnds(t *testing.T) {
 	t.Parallel()
 	h := newKeyFirst(t)
@@ -241,8 +240,8 @@ func TestServeEnds(t *testing.T) {
 	flood.Wait()
 }
 
-// TestMalformedInARow: who sends nothing but malformed requests loses the connection,
-// and makes a line or two of log. Who sends some does not.
+// TestMalformedInARow: a peer that sends only malformed requests loses its connection, and
+// causes few lines in the log. A peer that also sends valid ones keeps it.
 func TestMalformedInARow(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]zap.Handler{"slow": byName, "at once": atOnce{byName}} {
@@ -280,7 +279,7 @@ func TestMalformedInARow(t *testing.T) {
 	}
 }
 
-// TestListen: what is in clear can't be reached from other machines.
+// TestListen: other machines cannot reach a listener without CURVE.
 func TestListen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -307,7 +306,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// ending is a handler that ends the goroutine which asks it.
+// ending is a handler that ends the goroutine that asks it.
 type ending struct{ zap.Handler }
 
 func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
@@ -315,8 +314,8 @@ func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
-// leaves nobody waiting, and the log tells.
+// TestHandlerEndsGoroutine: if the handler calls runtime.Goexit, as a failed test does, no
+// request waits for a reply, and the log says so.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
@@ -330,7 +329,7 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 	}
 }
 
-// stuck is a handler that says it decides at once, and doesn't until it is released.
+// stuck is a handler whose HandleAtOnce does not return until it is released.
 type stuck struct {
 	zap.Handler
 	asked, release chan struct{}
@@ -342,7 +341,7 @@ func (s stuck) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestServeLeavesHandler: Serve returns though a handler doesn't return from HandleAtOnce.
+// TestServeLeavesHandler: Serve returns even if HandleAtOnce does not.
 func TestServeLeavesHandler(t *testing.T) {
 	t.Parallel()
 	h := stuck{newKeyFirst(t), make(chan struct{}), make(chan struct{})}

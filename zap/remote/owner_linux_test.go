@@ -14,13 +14,13 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// listenAs listens on a socket as another user, which only root can.
+// listenAs listens on a socket as another user. Only root can do that.
 func listenAs(t *testing.T, uid int, path string) {
 	t.Helper()
 	listeners := make(chan net.Listener)
 	go func() {
 		defer close(listeners)
-		runtime.LockOSThread() // which ends with this goroutine
+		runtime.LockOSThread() // the thread ends with this goroutine
 		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); errno != 0 {
 			t.Error("becoming another user failed: ", errno)
 			return
@@ -39,8 +39,8 @@ func listenAs(t *testing.T, uid int, path string) {
 	t.Cleanup(func() { nl.Close() })
 }
 
-// TestServerOfAnotherUser: a server that any user can have put in zauth's place isn't
-// asked. Its own and root's are, and any by CURVE.
+// TestServerOfAnotherUser: a server that any user could have started is not asked. One of
+// the same user or of root is, and any server with CURVE.
 func TestServerOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	const nobody = 65534
@@ -63,7 +63,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "runs as user 65534, but every user could run it: every user can write to /") {
 				t.Errorf("got %v", err)
 			}
-			// And so it isn't asked.
+			// So it is not asked.
 			c := &Handler{link: zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null}}
 			if conn, err := c.try(t.Context(), &target{endpoint: "ipc://" + path}); conn != nil || err == nil || !strings.Contains(err.Error(), "every user could run it") {
 				t.Errorf("connecting: %v", err)
@@ -72,7 +72,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 	}
 }
 
-// TestPlace: where every user can put a socket.
+// TestPlace: where every user can create a socket.
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	for path, safe := range map[string]bool{"/zauth": true, "/proc/zauth": true, "@zauth": false} {
@@ -80,11 +80,11 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	dir := t.TempDir() // which may be below /tmp
+	dir := t.TempDir() // it may be below /tmp
 	ztest.Must(t,
 		os.MkdirAll(filepath.Join(dir, "own/run"), 0o755),
 		os.MkdirAll(filepath.Join(dir, "open/own"), 0o755),
-		os.Chmod(filepath.Join(dir, "open"), 0o1777), // as that of /tmp
+		os.Chmod(filepath.Join(dir, "open"), 0o1777), // like /tmp
 		os.Symlink("../own", filepath.Join(dir, "open/link")),
 		os.Symlink("own/../own/run", filepath.Join(dir, "link")),
 		os.Symlink("open/link", filepath.Join(dir, "chain")),
@@ -98,9 +98,9 @@ func TestPlace(t *testing.T) {
 		"link/zauth":       true,
 		"own/good":         true,
 		"open/zauth":       false,
-		"open/own/zauth":   false, // any user may have made that directory
-		"open/link/zauth":  false, // or that link
-		"chain/zauth":      false, // to which another leads
+		"open/own/zauth":   false, // any user may have created the directory
+		"open/link/zauth":  false, // or the link
+		"chain/zauth":      false, // to which another link leads
 		"own/socket":       false,
 		"missing/zauth":    false,
 		"loop/zauth":       false,

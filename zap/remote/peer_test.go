@@ -13,9 +13,9 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// In these tests the clock is that of testing/synctest.
+// These tests run with the clock of testing/synctest.
 
-// pair is a peer of a server and the end of the one who asks.
+// pair is a peer of a server, and the other end of its connection.
 type pair struct {
 	server *server
 	peer   *peer
@@ -24,7 +24,7 @@ type pair struct {
 	ended  chan bool // closed when the peer's connection has ended
 }
 
-// newPair connects one who asks with a server, in a bubble of synctest.
+// newPair connects an asker with a server, in a bubble of synctest.
 func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	t.Helper()
 	p := &pair{ended: make(chan bool)}
@@ -57,7 +57,7 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	return p
 }
 
-// ask sends requests with ids from 'a' on.
+// ask sends requests with the ids 'a', 'b', ….
 func (p *pair) ask(t *testing.T, requests int) {
 	t.Helper()
 	for i := range requests {
@@ -76,8 +76,8 @@ func never(t *testing.T) zap.Handler {
 	})
 }
 
-// TestNeverDecided: a handler that never returns holds its place for 30 seconds. Then
-// the answer is 300.
+// TestNeverDecided: a handler that never returns takes a place for 30 seconds. Then the
+// reply is status 300.
 func TestNeverDecided(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -102,8 +102,8 @@ func TestNeverDecided(t *testing.T) {
 	})
 }
 
-// TestBusyIsAlive: a server whose decisions take long isn't taken for dead by one who
-// asks, however often that sends heartbeats.
+// TestBusyIsAlive: a server with slow decisions answers heartbeats, however many there
+// are.
 func TestBusyIsAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestBusyIsAlive(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), maxDecisionTime/2)
 		defer cancel()
 		if _, err := p.asker.Recv(ctx); err != nil {
-			t.Error(err) // the second, which has no place
+			t.Error(err) // the second one has no place
 		}
 		if _, err := p.asker.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("while the first is decided: %v", err)
@@ -130,8 +130,8 @@ func TestBusyIsAlive(t *testing.T) {
 	})
 }
 
-// TestUnread: a peer that takes no replies loses its connection, whether these needed
-// no time or were decided meanwhile.
+// TestUnread: a peer that receives no replies loses its connection, whether they were
+// decided at once or not.
 func TestUnread(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]zap.Handler{"slow": refuse, "at once": refuseAtOnce{refuse}} {

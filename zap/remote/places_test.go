@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestOrigins: which connection goes for a new one if all places are taken. Whatever one
-// origin does, at its listener, keeps no other out.
+// TestOrigins: which connection is closed for a new one if all places are taken. No origin
+// displaces another one.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	var open, other server
@@ -26,10 +26,10 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 	for name, tt := range map[string]struct {
-		most, few origin // those of the first are the oldest, but for one
-		busy      bool   // those of the first
-		from      origin // of the new one
-		gone      error  // the end of the oldest of the first
+		most, few origin // connections of most are the oldest, except for one
+		busy      bool   // connections of most have requests in progress
+		from      origin // the origin of the new connection
+		gone      error  // why the oldest connection of most is closed
 	}{
 		"idle":                 {a, b, false, other.originOf(tcp("127.0.0.1"), ""), errIdle},
 		"idle, of its own":     {a, b, false, a, errIdle},
@@ -46,7 +46,7 @@ func TestOrigins(t *testing.T) {
 			}
 			return p
 		}
-		idle := peerFrom(tt.few, false) // has never asked, and is the oldest
+		idle := peerFrom(tt.few, false) // the oldest; it has never sent a request
 		var most []*peer
 		for range maxPeers - 1 {
 			most = append(most, peerFrom(tt.most, tt.busy))

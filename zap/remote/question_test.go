@@ -8,8 +8,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestRequestsAreCopied: a request may be changed while it waits and when it is over;
-// what is sent is what it was. The copy is wiped as soon as nobody needs it.
+// TestRequestsAreCopied: the caller can change a request while it waits. The handler sends
+// a copy, and wipes it as soon as it is no longer needed.
 func TestRequestsAreCopied(t *testing.T) {
 	t.Parallel()
 	ask := func() (*Handler, *question) {
@@ -52,8 +52,7 @@ func TestRequestsAreCopied(t *testing.T) {
 	}
 }
 
-// TestQueueBounded: questions that were given up before they could be sent take no
-// room, however many there are.
+// TestQueueBounded: questions that ended before they were sent do not fill the queue.
 func TestQueueBounded(t *testing.T) {
 	t.Parallel()
 	c := &Handler{waiting: map[uint64]*question{}, unsent: make(chan struct{}, 1), connected: true}

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// byName lets in whoever logs in with the password "secret", and says who.
+// byName admits every login with the password "secret", with its name as the user id.
 var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 	name, password, ok := req.PlainLogin()
 	if !ok || string(password) != "secret" {
@@ -72,8 +72,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestAnyOrder: many requests are under way on one connection, and a slow
-// decision holds up no quick one.
+// TestAnyOrder: a connection can have many requests in progress, and a slow decision does
+// not hold up others.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -106,8 +106,8 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// halfPrompt decides about every other user at once, and about the others only
-// after somebody else had time.
+// halfPrompt decides about every other user at once, and about the others after other
+// goroutines have run.
 type halfPrompt struct{}
 
 func (halfPrompt) Handle(ctx context.Context, req *zap.Request) zap.Reply {
@@ -126,8 +126,8 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestPrompt: what can be decided at once and what can't are both answered, each
-// request with what was in it, however many come together.
+// TestPrompt: requests that are decided at once, and others, get the replies to their own
+// contents, however many arrive together.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
@@ -155,8 +155,8 @@ func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 	return conn
 }
 
-// TestEnvelopes: a REQ, and a DEALER behind any number of proxies, each get
-// their envelope back.
+// TestEnvelopes: a REQ socket, and DEALER sockets behind any number of proxies, get their
+// envelopes back.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
 	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, byName, nil)
@@ -189,8 +189,8 @@ func TestEnvelopes(t *testing.T) {
 	}
 }
 
-// TestMalformed: who asks badly is told, or dropped; the log names him; nobody
-// else notices.
+// TestMalformed: a malformed request gets status 500, or is dropped. The log names the
+// peer, and others are not affected.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
@@ -200,7 +200,7 @@ func TestMalformed(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		frames []string
-		status zap.Status // 0: no answer
+		status zap.Status // 0: no reply
 	}{
 		{"no delimiter", []string{"1.0", "x"}, 0},
 		{"no request id", []string{"", "1.0"}, 0},
@@ -234,9 +234,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestServerRestarts: requests that are made while the server is away are
-// answered when it is back, those that waited too long with 300, and there is
-// nothing to do about it.
+// TestServerRestarts: requests while no server can be reached are answered when it is
+// back, without any action. Those that have waited too long get status 300.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), zmtp.Config{}, byName, nil)
@@ -277,12 +276,12 @@ func TestServerRestarts(t *testing.T) {
 	}
 }
 
-// TestStorm: when the server comes, all who have waited for it are answered, though
-// requests and replies are more than both ends can hold on their way.
+// TestStorm: when the server starts, all requests that have waited for it are answered,
+// although requests and replies are more than the connection can hold.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	// There are as many as a server decides about at once. They fill what is between
-	// the two, and so do the replies.
+	// As many as a server decides at once. They fill the connection, and so do the
+	// replies.
 	const requests, size = 1024, 4 << 10
 	large := zap.Metadata{{Name: "large", Value: string(make([]byte, size))}}
 	endpoint := remotetest.Endpoint(t)
@@ -312,7 +311,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// TestNoServer: a client of a server that was never there ends when it should.
+// TestNoServer: Handle and Close return in time if there has never been a server.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
 	client := remotetest.NewHandler(t, remote.Options{Wait: time.Hour}, remotetest.Endpoint(t))
@@ -330,7 +329,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// TestBounded: requests beyond the bound are answered at once.
+// TestBounded: requests beyond the bound get status 300 at once.
 func TestBounded(t *testing.T) {
 	t.Parallel()
 	client := remotetest.NewHandler(t, remote.Options{Wait: time.Hour}, remotetest.Endpoint(t))
@@ -349,7 +348,8 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestNewHandler: a handler that could not ask, or not safely, is an error.
+// TestNewHandler: NewHandler refuses options with which the handler could not ask, or not
+// safely.
 func TestNewHandler(t *testing.T) {
 	t.Parallel()
 	keys := curve.GenerateKey()
@@ -385,7 +385,7 @@ func BenchmarkAsk(b *testing.B) {
 		if transport == "ipc" {
 			endpoint = remotetest.Endpoint(b)
 		}
-		for _, parallel := range []int{1, 32} { // times GOMAXPROCS in flight
+		for _, parallel := range []int{1, 32} { // times GOMAXPROCS in progress
 			b.Run(fmt.Sprintf("%s/%d", transport, parallel), func(b *testing.B) {
 				at, stop := remotetest.Serve(b, endpoint, zmtp.Config{}, byName, nil)
 				defer stop()

@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// Serve answers ZAP requests until stop is called or the test ends. It returns the
-// endpoint where it does so. An empty Mechanism of link is NULL.
+// Serve answers ZAP requests until stop is called or the test ends. It returns its
+// endpoint. An empty Mechanism of link means NULL.
 func Serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler, log *slog.Logger) (at string, stop func()) {
 	t.Helper()
 	if link.Mechanism == "" {
@@ -39,14 +39,14 @@ func Serve(t testing.TB, endpoint string, link zmtp.Config, handler zap.Handler,
 	return ln.Endpoint(), stop
 }
 
-// Endpoint returns an ipc endpoint of the test's own, where a server can come and go.
+// Endpoint returns an ipc endpoint for this test, where servers can start and stop.
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	return "ipc://" + filepath.Join(t.TempDir(), "zap")
 }
 
-// NewHandler makes a handler that is closed when the test ends. It waits for a reply
-// as long as [ztest.Patience] if the options don't say how long.
+// NewHandler returns a handler that is closed when the test ends. It waits for a reply for
+// opts.Wait, or for [ztest.Patience] if that is zero.
 func NewHandler(t testing.TB, opts remote.Options, endpoints ...string) *remote.Handler {
 	t.Helper()
 	if opts.Wait == 0 {

@@ -1,7 +1,7 @@
 //go:build cgo
 
-// Package zmqtest makes sockets of libzmq for tests. They are closed when the test
-// ends, and none of their calls blocks for longer than [ztest.Patience].
+// Package zmqtest creates libzmq sockets for tests. They are closed when the test ends, and
+// their calls block for [ztest.Patience] at most.
 package zmqtest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// NewContext makes a context that must come to its end when the test does.
+// NewContext creates a context and terminates it when the test ends.
 func NewContext(t testing.TB) *zmq4.Context {
 	t.Helper()
 	zctx, err := zmq4.NewContext()
@@ -28,7 +28,7 @@ func NewContext(t testing.TB) *zmq4.Context {
 	return zctx
 }
 
-// Term terminates a context, which takes until its last socket is closed.
+// Term terminates a context. It waits until the last socket of the context is closed.
 func Term(t testing.TB, zctx *zmq4.Context) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -36,9 +36,9 @@ func Term(t testing.TB, zctx *zmq4.Context) {
 	ztest.Must(t, ztest.Receive(t, "the context's end: a socket is open", done))
 }
 
-// NewSocket makes a socket that gives up sending, receiving and a handshake after
-// [ztest.Patience], and keeps nothing when it is closed. It is closed when the test
-// ends.
+// NewSocket creates a socket and closes it when the test ends. Sending, receiving and the
+// handshake time out after [ztest.Patience]. Messages that are not sent when the socket is
+// closed are dropped.
 func NewSocket(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
 	sock, err := zctx.NewSocket(kind)
@@ -53,8 +53,8 @@ func NewSocket(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	return sock
 }
 
-// Wildcard returns an endpoint to listen on that no other program has, for the transport
-// "tcp" or "ipc".
+// Wildcard returns an endpoint to bind that no other program uses, for the transport "tcp"
+// or "ipc".
 func Wildcard(t testing.TB, transport string) string {
 	t.Helper()
 	if transport == "ipc" {
@@ -63,7 +63,7 @@ func Wildcard(t testing.TB, transport string) string {
 	return "tcp://127.0.0.1:*"
 }
 
-// Bind binds a socket to such an endpoint, and returns where it is reached.
+// Bind binds a socket to such an endpoint, and returns the endpoint to connect to.
 func Bind(t testing.TB, sock *zmq4.Socket, transport string) string {
 	t.Helper()
 	ztest.Must(t, sock.Bind(Wildcard(t, transport)))
@@ -88,9 +88,8 @@ type Events struct{ sock *zmq4.Socket }
 var monitors atomic.Int64
 
 // Monitor returns the outcomes of a socket's handshakes. Call it before the socket
-// connects. At the end of the test it closes the socket and reads what is left,
-// since libzmq's I/O thread, which all sockets of the context share, waits until
-// an event is taken.
+// connects. When the test ends, it closes the socket and receives the remaining events.
+// Otherwise libzmq's I/O thread, which all sockets of the context share, would block.
 func Monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) Events {
 	t.Helper()
 	endpoint := fmt.Sprintf("inproc://monitor-%d", monitors.Add(1))
@@ -109,8 +108,8 @@ func Monitor(t testing.TB, zctx *zmq4.Context, sock *zmq4.Socket) Events {
 	return Events{m}
 }
 
-// Next waits for the next outcome: "succeeded", "refused: STATUS", "protocol: CODE",
-// or "no detail" where libzmq knows none.
+// Next waits for the next outcome: "succeeded", "refused: STATUS", "protocol: CODE", or "no
+// detail" if libzmq has none.
 func (e Events) Next(t testing.TB) string {
 	t.Helper()
 	event, _, value, err := e.sock.RecvEvent(0)
@@ -118,7 +117,7 @@ func (e Events) Next(t testing.TB) string {
 	return outcome(event, value)
 }
 
-// None fails the test if there is an outcome that Next hasn't returned.
+// None fails the test if there is an outcome that Next has not returned.
 func (e Events) None(t testing.TB) {
 	t.Helper()
 	if event, _, value, err := e.sock.RecvEvent(zmq4.DONTWAIT); err == nil {
