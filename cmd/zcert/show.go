@@ -46,7 +46,8 @@ the authority that signed it.`,
 			if asJSON {
 				return printJSON(cmd, s)
 			}
-			return cli.Print(cmd, s.print)
+			p := cli.NewPainter(cmd)
+			return cli.Print(cmd, func(out io.Writer) { s.print(out, p) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -54,7 +55,9 @@ the authority that signed it.`,
 }
 
 // printer is a thing that show prints: as JSON, or with print for people.
-type printer interface{ print(out io.Writer) }
+type printer interface {
+	print(out io.Writer, p cli.Painter)
+}
 
 // shown parses the input as a certificate, an authority or a revocation list.
 func (in input) shown(cmd *cobra.Command) (printer, error) {
@@ -132,7 +135,7 @@ func printMetadata(out io.Writer, m []propertyJSON) {
 	}
 }
 
-func (s *certificateJSON) print(out io.Writer) {
+func (s *certificateJSON) print(out io.Writer, p cli.Painter) {
 	kind := "public"
 	if s.HasSecret {
 		kind = "secret"
@@ -153,9 +156,9 @@ func (s *certificateJSON) print(out io.Writer) {
 		fmt.Fprintf(out, "not after:   %s\n", s.NotAfter.Format(time.RFC3339))
 	}
 	if s.Authority != "" {
-		signature := "valid"
+		signature := p.Good("valid")
 		if !*s.SignatureOK {
-			signature = "INVALID: changed after signing, or signed with another key"
+			signature = p.Bad("INVALID: changed after signing, or signed with another key")
 		}
 		fmt.Fprintf(out, "authority:   %s\n", s.Authority)
 		fmt.Fprintf(out, "signature:   %s\n", signature)
@@ -177,7 +180,7 @@ func newAuthorityJSON(a *cert.Authority) *authorityJSON {
 	return s
 }
 
-func (s *authorityJSON) print(out io.Writer) {
+func (s *authorityJSON) print(out io.Writer, p cli.Painter) {
 	kind := "public"
 	if s.HasSecret {
 		kind = "secret"
@@ -205,10 +208,10 @@ func newRevocationsJSON(file string, l *cert.RevocationList) *revocationsJSON {
 	return s
 }
 
-func (s *revocationsJSON) print(out io.Writer) {
+func (s *revocationsJSON) print(out io.Writer, p cli.Painter) {
 	fmt.Fprintf(out, "revocations: %d\n", len(s.Revocations))
 	fmt.Fprintf(out, "authority:   %s\n", s.Authority)
-	fmt.Fprintf(out, "signature:   valid\n") // reading checks it
+	fmt.Fprintf(out, "signature:   %s\n", p.Good("valid")) // reading checks it
 	fmt.Fprintf(out, "issued:      %s\n", s.Issued.Format(time.RFC3339))
 	fmt.Fprintf(out, "expires:     %s\n", s.Expires.Format(time.RFC3339))
 	for _, r := range s.Revocations {

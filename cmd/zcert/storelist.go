@@ -103,6 +103,17 @@ func shown(name string) string {
 	return name
 }
 
+// paintState colors a state by what it means for a client.
+func paintState(p cli.Painter, state string) string {
+	switch strings.TrimSpace(state) {
+	case "active":
+		return p.Good(state)
+	case "revoked":
+		return p.Bad(state)
+	}
+	return p.Doubtful(state)
+}
+
 func newStoreLs() *cobra.Command {
 	var f storeFilter
 	var asJSON bool
@@ -121,9 +132,13 @@ func newStoreLs() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd, list...)
 			}
+			p := cli.NewPainter(cmd)
 			return cli.Print(cmd, func(out io.Writer) {
+				if len(list) > 0 && cli.IsTerminal(cmd.OutOrStdout()) {
+					fmt.Fprintln(out, p.Head(fmt.Sprintf("%-40s  %-8s  %s", "KEY", "STATE", "NAME  (GROUPS)")))
+				}
 				for _, l := range list {
-					fmt.Fprintf(out, "%s  %-8s", l.Key, l.State)
+					fmt.Fprintf(out, "%s  %s", l.Key, paintState(p, fmt.Sprintf("%-8s", l.State)))
 					if l.Identity != "" { // a key can be revoked without a name
 						fmt.Fprintf(out, "  %s", shown(l.Identity))
 					}

@@ -68,9 +68,10 @@ revocation list expires within that time.`,
 			if asJSON {
 				err = printJSON(cmd, results...)
 			} else if !quiet {
+				p := cli.NewPainter(cmd)
 				err = cli.Print(cmd, func(out io.Writer) {
 					for _, result := range results {
-						result.print(out)
+						result.print(out, p)
 					}
 				})
 			}
@@ -91,12 +92,12 @@ revocation list expires within that time.`,
 }
 
 // print prints the result, unless the certificate is refused: then PrintError does.
-func (r *verdictJSON) print(out io.Writer) {
+func (r *verdictJSON) print(out io.Writer, p cli.Painter) {
 	switch {
 	case r.Trusted:
-		fmt.Fprintf(out, "%s: trusted", r.File)
+		fmt.Fprintf(out, "%s: %s", r.File, p.Good("trusted"))
 	case r.Err == errNoAnchor.Error():
-		fmt.Fprintf(out, "%s: well-formed, not trusted", r.File)
+		fmt.Fprintf(out, "%s: %s", r.File, p.Doubtful("well-formed, not trusted"))
 	default:
 		return
 	}
