@@ -14,14 +14,14 @@ import (
 // completions complete the values of flags, by name. Other flags that take a value
 // complete to files, as shells do by default.
 var completions = map[string]cobra.CompletionFunc{
-	"listen":       prefixes("tcp://", "ipc://"),
+	"listen":       cobra.FixedCompletions([]string{"tcp://", "ipc://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
 	"keystore":     cli.CompleteKeystore,
 	"askers":       cli.CompleteKeystore,
-	"policy":       completePolicy,
-	"cert":         extensions("key_secret", "key"),
-	"log-level":    cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp),
-	"log-format":   cobra.FixedCompletions([]string{"auto", "text", "json"}, cobra.ShellCompDirectiveNoFileComp),
-	"socket-mode":  cobra.FixedCompletions([]string{"0600", "0660", "0666"}, cobra.ShellCompDirectiveNoFileComp),
+	"policy":       cli.Extensions("zpl"),
+	"cert":         cli.Extensions("key_secret", "key"),
+	"log-level":    cli.Values("debug", "info", "warn", "error"),
+	"log-format":   cli.Values("auto", "text", "json"),
+	"socket-mode":  cli.Values("0600", "0660", "0666"),
 	"socket-group": cobra.NoFileCompletions,
 	"address":      cobra.NoFileCompletions,
 	"key":          cobra.NoFileCompletions,
@@ -47,22 +47,12 @@ func addCompletions(root *cobra.Command) *cobra.Command {
 	return root
 }
 
-// completePolicy completes to policy files.
-func completePolicy(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// completePolicy completes the first argument to policy files.
+func completePolicy(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return []cobra.Completion{"zpl"}, cobra.ShellCompDirectiveFilterFileExt
-}
-
-// extensions completes to files with these extensions.
-func extensions(all ...string) cobra.CompletionFunc {
-	return cobra.FixedCompletions(all, cobra.ShellCompDirectiveFilterFileExt)
-}
-
-// prefixes completes to what values begin with.
-func prefixes(all ...string) cobra.CompletionFunc {
-	return cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp)
+	return cli.Extensions("zpl")(cmd, args, typed)
 }
 
 // ofPolicy completes to what get returns of the domains of the policy in --policy.

@@ -40,7 +40,7 @@ type ruleFlags struct {
 
 // addState adds the flag --state.
 func (f *ruleFlags) addState(flags *pflag.FlagSet) {
-	flags.StringVar(&f.state, "state", "", "remember revoked keys in `FILE`, or none (default in $STATE_DIRECTORY, or POLICY.state or KEYSTORE.state)")
+	flags.StringVar(&f.state, "state", "", "remember revoked keys in `FILE`; none forgets them at a restart (default in $STATE_DIRECTORY, or POLICY.state or KEYSTORE.state)")
 }
 
 // check returns an error if the flags name two sets of rules.

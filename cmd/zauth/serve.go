@@ -94,6 +94,7 @@ instead. It always refuses to start if they can change its secret certificate.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "listen on `ENDPOINT`, tcp://HOST:PORT or ipc://PATH; repeatable")
+	flags.Lookup("listen").DefValue = defaultListen // without brackets
 	flags.StringVar(&f.policy, "policy", "", "decide by the policy in `FILE`")
 	flags.StringVar(&f.keystore, "keystore", defaultKeystore, "without --policy, admit the clients in the keystore at `URL`: dir:PATH, bolt:FILE, file:FILE or env:NAME")
 	flags.StringVar(&f.askers, "askers", "", "with --cert and without --policy, answer the services in the keystore at `URL`")
