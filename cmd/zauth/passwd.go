@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/modes"
@@ -170,24 +169,22 @@ func selectUsers(users []passwordLine, names []string) ([]passwordLine, error) {
 
 // printAccounts hashes all passwords, and then prints the policy.
 func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) error {
-	progress := io.Discard
-	if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		progress = f
-	}
 	property := func(name, value string, children ...*zpl.Node) *zpl.Node {
 		return &zpl.Node{Name: name, Value: value, HasValue: true, Children: children}
 	}
 	plain := property("plain", "1")
-	for i, u := range users {
+	bar := cli.Progress(cmd, len(users), "hashing passwords", false)
+	for _, u := range users {
 		if err := cmd.Context().Err(); err != nil {
+			bar.Exit()
 			return fmt.Errorf("interrupted, nothing printed: %w", err)
 		}
-		fmt.Fprintf(progress, "\rhashing %d of %d", i+1, len(users))
 		plain.Children = append(plain.Children, &zpl.Node{Name: "account", Children: []*zpl.Node{
 			property("login", u.name), property("password", policy.HashPassword(u.password)),
 		}})
+		bar.Add(1)
 	}
-	fmt.Fprintln(progress)
+	bar.Finish()
 	security := &zpl.Node{Name: "security", Children: []*zpl.Node{plain}}
 	if domain != "" {
 		security.Children = slices.Insert(security.Children, 0, property("domain", domain))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +19,7 @@ const shownEach = 20
 // each calls work with every number below count, several at a time, and shows its
 // progress. It stops at the first error, or when the command is canceled.
 func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i int) error) error {
-	bar := progress(cmd, count, what, quiet)
+	bar := cli.Progress(cmd, count, what, quiet)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(cmd.Context())
 	for range min(writers, count) {
@@ -51,12 +50,4 @@ func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i in
 // quietFlag adds --quiet to a command.
 func quietFlag(cmd *cobra.Command, quiet *bool) {
 	cmd.Flags().BoolVar(quiet, "quiet", false, "print only warnings and errors")
-}
-
-// progress returns a progress bar, which shows nothing unless stderr is a terminal.
-func progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
-	if !quiet && count > 1 && cli.IsTerminal(cmd.ErrOrStderr()) {
-		return progressbar.Default(int64(count), what)
-	}
-	return progressbar.DefaultSilent(int64(count))
 }

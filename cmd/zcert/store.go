@@ -160,7 +160,7 @@ func changeHint(err error) error {
 
 // putAll adds identities to a keystore, and prints how many.
 func putAll(cmd *cobra.Command, s keystore.Store, entries []*keystore.Identity, quiet bool) error {
-	bar := progress(cmd, len(entries), "adding identities", quiet)
+	bar := cli.Progress(cmd, len(entries), "adding identities", quiet)
 	added := 0
 	for part := range slices.Chunk(entries, storePart) {
 		err := cmd.Context().Err()

@@ -105,7 +105,7 @@ func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing
 	if err != nil {
 		return err
 	}
-	bar := progress(cmd, len(all), doing, c.quiet || len(all) <= shownEach)
+	bar := cli.Progress(cmd, len(all), doing, c.quiet || len(all) <= shownEach)
 	for i, w := range all {
 		err := context.Cause(cmd.Context())
 		if err == nil {
