@@ -25,3 +25,9 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	script.Run(t)
 }
+
+// TestHelp: the help of all commands has the same form.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	script.CheckHelp(t, newRoot())
+}

@@ -41,7 +41,7 @@ passphrase of a locked key.
   z85, hex, base64, base64url   the key alone, on one line
   czmq, pyzmq                   a certificate file
   json                          key, secret_key and metadata
-  env                           for docker run --env-file, and systemd's EnvironmentFile
+  env                           for docker run --env-file and systemd EnvironmentFile
   shell                         export lines, for sh, bash and zsh
   systemd                       a drop-in for a unit: with --secret it names the file
                                 as a credential, and contains no secret itself

@@ -35,3 +35,9 @@ func TestScripts(t *testing.T) {
 	}
 	script.Run(t, env...)
 }
+
+// TestHelp: the help of all commands has the same form.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	script.CheckHelp(t, newRoot())
+}
