@@ -76,7 +76,7 @@ func (l *lab) primitives() (*section, error) {
 	}
 	s := &section{
 		name:    "primitives",
-		note:    "Nanoseconds for one operation, beside libsodium's, which libzmq uses. curve.Session seals and opens whole MESSAGE commands.",
+		note:    "Nanoseconds for one operation, beside libsodium's, which libzmq uses. curve.Sealer and curve.Opener handle whole MESSAGE commands.",
 		columns: []column{{name: "ns", spread: true, ratio: true}},
 	}
 	add := func(name string, batch int, operations ...operation) {
@@ -100,9 +100,9 @@ func (l *lab) primitives() (*section, error) {
 		}
 		nacl := newBoxBench(size.octets)
 		add("seal "+size.name, batch,
-			operation{name: "curve.Session", once: session.seal}, operation{name: "nacl/box", once: nacl.seal})
+			operation{name: "curve.Sealer", once: session.seal}, operation{name: "nacl/box", once: nacl.seal})
 		add("open "+size.name, batch,
-			operation{name: "curve.Session", prepare: session.sealAll, once: session.open}, operation{name: "nacl/box", once: nacl.open})
+			operation{name: "curve.Opener", prepare: session.sealAll, once: session.open}, operation{name: "nacl/box", once: nacl.open})
 	}
 
 	in, out := make([]byte, 64<<10), make([]byte, 64<<10)

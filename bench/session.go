@@ -2,12 +2,13 @@ package main
 
 import "github.com/zcurve/zcurve/curve"
 
-// sessionBench seals and opens with the two ends of a session.
+// sessionBench seals at one end of a connection and opens at the other.
 type sessionBench struct {
-	client, server *curve.Session
-	payload        []byte
-	sealed         [][]byte // a batch for the server to open: none opens twice
-	buf            []byte
+	sealer  *curve.Sealer
+	opener  *curve.Opener
+	payload []byte
+	sealed  [][]byte // a batch for the server to open: none opens twice
+	buf     []byte
 }
 
 func newSessionBench(octets, batch int) (b *sessionBench, err error) {
@@ -16,19 +17,19 @@ func newSessionBench(octets, batch int) (b *sessionBench, err error) {
 		sealed:  make([][]byte, batch),
 		buf:     make([]byte, 0, octets+curve.MessageOverhead),
 	}
-	b.client, b.server, err = shakeHands()
+	b.sealer, b.opener, err = shakeHands()
 	return b, err
 }
 
 func (b *sessionBench) seal(int) error {
-	_, err := b.client.Seal(b.buf, 0, b.payload)
+	_, err := b.sealer.Seal(b.buf, 0, b.payload)
 	return err
 }
 
 // sealAll makes a batch to open.
 func (b *sessionBench) sealAll() (err error) {
 	for i := range b.sealed {
-		if b.sealed[i], err = b.client.Seal(b.sealed[i][:0], 0, b.payload); err != nil {
+		if b.sealed[i], err = b.sealer.Seal(b.sealed[i][:0], 0, b.payload); err != nil {
 			return err
 		}
 	}
@@ -36,12 +37,12 @@ func (b *sessionBench) sealAll() (err error) {
 }
 
 func (b *sessionBench) open(i int) error {
-	_, _, err := b.server.Open(b.buf, b.sealed[i])
+	_, _, err := b.opener.Open(b.buf, b.sealed[i])
 	return err
 }
 
-// shakeHands makes a session.
-func shakeHands() (client, server *curve.Session, err error) {
+// shakeHands returns a client's Sealer and the server's Opener.
+func shakeHands() (sealer *curve.Sealer, opener *curve.Opener, err error) {
 	keys := curve.GenerateKey()
 	s, err := curve.NewServer(keys)
 	if err != nil {
@@ -56,7 +57,9 @@ func shakeHands() (client, server *curve.Session, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	welcome, counter, err := s.Welcome(nil, hello)
+	h := s.Handshake()
+	defer h.Close()
+	welcome, err := h.HandleHello(nil, hello)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,14 +67,13 @@ func shakeHands() (client, server *curve.Session, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	peer, err := s.Initiate(counter, initiate)
+	if _, _, err := h.HandleInitiate(initiate); err != nil {
+		return nil, nil, err
+	}
+	ready, _, opener, err := h.Ready(nil, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	ready, server, err := peer.Ready(nil, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	_, client, err = c.HandleReady(ready)
-	return client, server, err
+	_, sealer, _, err = c.HandleReady(ready)
+	return sealer, opener, err
 }

@@ -72,8 +72,8 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkWelcome is what a HELLO costs the server.
-func BenchmarkWelcome(b *testing.B) {
+// BenchmarkHello is what a HELLO costs the server.
+func BenchmarkHello(b *testing.B) {
 	p := newPair(b)
 	hello, err := p.client.Hello(nil)
 	if err != nil {
@@ -81,7 +81,7 @@ func BenchmarkWelcome(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := p.server.Welcome(nil, hello); err != nil {
+		if _, err := p.server.Handshake().HandleHello(nil, hello); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -94,11 +94,11 @@ func BenchmarkInitiate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(p.server.cookies.current.used)
-		peer, err := p.server.Initiate(counter, initiate)
-		if err != nil {
+		h := &Handshake{server: p.server, due: dueInitiate, counter: counter}
+		if _, _, err := h.HandleInitiate(initiate); err != nil {
 			b.Fatal(err)
 		}
-		if _, _, err := peer.Ready(nil, nil); err != nil {
+		if _, _, _, err := h.Ready(nil, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -77,7 +77,7 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 }
 
 // open appends to dst the payload of a tag and encrypted text with this
-// counter. It returns ErrBox or ErrFlags, and then has written nothing. box has
+// counter. It returns errBox or errFlags, and then has written nothing. box has
 // 17 octets or more. dst's spare capacity must not overlap it, or begin where
 // the payload lies in it.
 func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags byte, err error) {
@@ -87,11 +87,11 @@ func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags
 	var first [stretch]byte // of the stream: the Poly1305 key, and what encrypts the beginning
 	s.fill(&first, messageHead+len(text), 0)
 	if !poly1305.Verify(&tag, text, (*[KeySize]byte)(first[:])) {
-		return dst, 0, ErrBox
+		return dst, 0, errBox
 	}
 	flags = text[0] ^ first[messageHead]
 	if flags&^(FlagMore|FlagCommand) != 0 {
-		return dst, 0, ErrFlags
+		return dst, 0, errFlags
 	}
 	text = text[1:]
 	out = slices.Grow(dst, len(text))[:len(dst)+len(text)]

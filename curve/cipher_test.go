@@ -136,8 +136,8 @@ func TestCipherRefuses(t *testing.T) {
 		box  []byte
 		want error
 	}{
-		{"altered", forged, ErrBox},
-		{"other counter", c.seal(nil, 4, 0, payload)[16:], ErrBox},
+		{"altered", forged, errBox},
+		{"other counter", c.seal(nil, 4, 0, payload)[16:], errBox},
 	}
 	for bit := 2; bit < 8; bit++ {
 		flags := byte(1)<<bit | FlagMore
@@ -145,7 +145,7 @@ func TestCipherRefuses(t *testing.T) {
 			name string
 			box  []byte
 			want error
-		}{fmt.Sprintf("flags %#02x", flags), c.seal(nil, 3, flags, payload)[16:], ErrFlags})
+		}{fmt.Sprintf("flags %#02x", flags), c.seal(nil, 3, flags, payload)[16:], errFlags})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,63 +7,52 @@ import (
 	"io"
 )
 
-// Client is the client's half of one handshake: Hello, then HandleWelcome with
-// what the server answers, then HandleReady. Where the server sends ERROR
-// instead, HandleError reads it. A Client is for one goroutine.
+// Client is the client's half of one handshake: Hello, then HandleWelcome, then
+// HandleReady. The server may send ERROR in place of WELCOME or READY; [ParseError] reads
+// it.
 //
-// An error ends the client: every later step returns a *ProtocolError of
-// ErrOrder. So does a step that is not due. A Client must not be copied; go vet reports
-// copies.
+// An error ends the handshake: each later step, like each step out of order, returns an
+// error. For one goroutine at a time. A Client must not be copied; go vet reports copies.
 type Client struct {
 	_         noCopy
 	key       SecretKey  // c
 	server    PublicKey  // S
 	transient SecretKey  // c'
 	shared    *sharedKey // c' and S, then c' and S'
-	due       clientStep
+	due       step
 	random    io.Reader
 }
 
-// clientStep is what a Client waits for.
-type clientStep int
-
-const (
-	dueNothing clientStep = iota // done, failed or closed
-	dueHello
-	dueWelcome
-	dueReady
-)
-
-// Counters of the commands that a client sends in its handshake. Those of its
-// messages follow.
+// Counters of the commands that a client sends in its handshake. Those of its messages
+// follow.
 const (
 	helloCounter    = 1
 	initiateCounter = 2
 )
 
-// NewClient begins a handshake between the client that has this secret key and
-// the server that has this public key. It returns an error if key is zero or wiped,
-// and ErrPublicKey if server fails [PublicKey.Check].
+// NewClient begins a handshake between the client that has this secret key and the server
+// that has this public key. It returns an error if key is zero or wiped, and
+// ErrPublicKey if server fails [PublicKey.Check].
 func NewClient(key SecretKey, server PublicKey) (*Client, error) {
 	if key.IsZero() {
-		return nil, errNoSecretKey
+		return nil, fmt.Errorf("curve: %w", errNoSecretKey)
 	}
-	if err := server.Check(); err != nil {
-		return nil, fmt.Errorf("%w (the server's)", err)
+	if err := server.check(); err != nil {
+		return nil, fmt.Errorf("curve: server's key: %w", err)
 	}
 	return &Client{key: key, server: server, due: dueHello, random: rand.Reader}, nil
 }
 
-// Hello appends the HELLO command to dst: 200 octets.
+// Hello appends the HELLO command to dst: 200 bytes.
 func (c *Client) Hello(dst []byte) ([]byte, error) {
 	if c.due != dueHello {
-		return dst, c.fail(helloName, ErrOrder)
+		return dst, c.fail(helloName, errOrder)
 	}
 	c.transient = generateKey(c.random)
 	c.shared = newSharedKey(&c.server, c.transient.key.octets)
 	c.due = dueWelcome
-	public := c.transient.Public() // C'
 
+	public := c.transient.Public() // C'
 	dst = append(dst, helloName...)
 	dst = append(dst, 1, 0)
 	dst = append(dst, make([]byte, paddingSize)...)
@@ -72,13 +61,12 @@ func (c *Client) Hello(dst []byte) ([]byte, error) {
 	return c.shared.seal(dst, make([]byte, zerosSize), shortNonce(helloPrefix, helloCounter)), nil
 }
 
-// HandleWelcome reads the server's WELCOME and appends to dst the INITIATE
-// command that answers it: 257 octets and the metadata, which is a list of
-// ZMTP properties. It returns a *ProtocolError of ErrName, ErrLength, ErrBox,
-// ErrPublicKey or ErrOrder.
-func (c *Client) HandleWelcome(dst, welcome, metadata []byte) ([]byte, error) {
+// HandleWelcome takes the server's WELCOME and appends the INITIATE that answers it to
+// dst: 257 bytes and the client's claims, a list of ZMTP properties. It returns a
+// *ProtocolError if WELCOME breaks the rules, and then dst unchanged.
+func (c *Client) HandleWelcome(dst, welcome, claims []byte) (initiate []byte, err error) {
 	if c.due != dueWelcome {
-		return dst, c.fail(welcomeName, ErrOrder)
+		return dst, c.fail(welcomeName, errOrder)
 	}
 	b, err := body(welcomeName, welcome, welcomeSize, welcomeSize)
 	if err != nil {
@@ -87,11 +75,11 @@ func (c *Client) HandleWelcome(dst, welcome, metadata []byte) ([]byte, error) {
 	nonce := longNonce(welcomePrefix, cut(&b, longNonceSize))
 	text, ok := c.shared.open(nil, b, nonce)
 	if !ok {
-		return dst, c.fail(welcomeName, ErrBox)
+		return dst, c.fail(welcomeName, errBox)
 	}
 	server := PublicKey(cut(&text, KeySize)) // S'
 	cookie := text
-	if err := server.Check(); err != nil {
+	if err := server.check(); err != nil {
 		return dst, c.fail(welcomeName, err)
 	}
 	c.shared.wipe()
@@ -99,11 +87,11 @@ func (c *Client) HandleWelcome(dst, welcome, metadata []byte) ([]byte, error) {
 	c.due = dueReady
 
 	public := c.key.Public() // C
-	text = make([]byte, 0, KeySize+vouchSize+len(metadata))
+	text = make([]byte, 0, KeySize+vouchSize+len(claims))
 	text = append(text, public[:]...)
 	text = c.appendVouch(text, &server)
 	c.transient.Wipe()
-	text = append(text, metadata...)
+	text = append(text, claims...)
 	dst = append(dst, initiateName...)
 	dst = append(dst, cookie...)
 	dst = binary.BigEndian.AppendUint64(dst, initiateCounter)
@@ -123,42 +111,30 @@ func (c *Client) appendVouch(dst []byte, server *PublicKey) []byte {
 	return shared.seal(append(dst, nonce[:]...), text[:], longNonce(vouchPrefix, nonce[:]))
 }
 
-// HandleReady reads the server's READY and returns the server's metadata, a
-// list of ZMTP properties, and the session. The client is done; closing it
-// does nothing to the session. It returns a *ProtocolError of ErrName,
-// ErrLength, ErrBox or ErrOrder.
-func (c *Client) HandleReady(ready []byte) (metadata []byte, s *Session, err error) {
+// HandleReady takes the server's READY. It ends the handshake and returns the server's
+// claims, a list of ZMTP properties, and the connection's Sealer and Opener. It returns a
+// *ProtocolError if READY breaks the rules.
+func (c *Client) HandleReady(ready []byte) (claims []byte, s *Sealer, o *Opener, err error) {
 	if c.due != dueReady {
-		return nil, nil, c.fail(readyName, ErrOrder)
+		return nil, nil, nil, c.fail(readyName, errOrder)
 	}
 	b, err := body(readyName, ready, readyMin, noMax)
 	if err != nil {
-		return nil, nil, c.end(err)
+		return nil, nil, nil, c.end(err)
 	}
 	counter := cutCounter(&b)
-	metadata, ok := c.shared.open(nil, b, shortNonce(readyPrefix, counter))
+	claims, ok := c.shared.open(nil, b, shortNonce(readyPrefix, counter))
 	if !ok {
-		return nil, nil, c.fail(readyName, ErrBox)
+		return nil, nil, nil, c.fail(readyName, errBox)
 	}
-	s = newSession(c.shared, clientMessagePrefix, initiateCounter, serverMessagePrefix, counter)
+	s = newSealer(c.shared, clientMessagePrefix, initiateCounter)
+	o = newOpener(c.shared, serverMessagePrefix, counter)
 	c.Close()
-	return metadata, s, nil
+	return claims, s, o, nil
 }
 
-// HandleError reads an ERROR that came in place of WELCOME or READY, and ends
-// the client. The reason is most often a ZAP status code. Nothing protects
-// ERROR: anybody on the path can have sent it. It returns a *ProtocolError of
-// ErrName, ErrLength, ErrReason or ErrOrder.
-func (c *Client) HandleError(command []byte) (reason string, err error) {
-	if c.due != dueWelcome && c.due != dueReady {
-		return "", c.fail(errorName, ErrOrder)
-	}
-	c.Close()
-	return ParseError(command)
-}
-
-// Close wipes what is secret about this handshake. It may be called more than
-// once, and at any step.
+// Close ends the handshake and wipes its secrets, but not those of a Sealer and an Opener
+// that HandleReady has returned. It may be called more than once.
 func (c *Client) Close() {
 	c.transient.Wipe()
 	c.shared.wipe()
@@ -171,7 +147,5 @@ func (c *Client) end(err error) error {
 	return err
 }
 
-// fail closes the client and returns the refusal of a command.
-func (c *Client) fail(name string, reason error) error {
-	return c.end(refuse(name, reason))
-}
+// fail closes the client and returns why it refused a command.
+func (c *Client) fail(name string, reason error) error { return c.end(refuse(name, reason)) }

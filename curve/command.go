@@ -55,15 +55,15 @@ const (
 // noMax is for commands that may be of any length.
 const noMax = math.MaxInt
 
-// body returns what follows the name of a command. It returns ErrName for
-// another command, and ErrLength for one of fewer octets than least or more
+// body returns what follows the name of a command. It returns errName for
+// another command, and errLength for one of fewer octets than least or more
 // than most.
 func body(name string, command []byte, least, most int) ([]byte, error) {
 	if !bytes.HasPrefix(command, []byte(name)) {
-		return nil, refuse(name, ErrName)
+		return nil, refuse(name, errName)
 	}
 	if len(command) < least || len(command) > most {
-		return nil, refuse(name, ErrLength)
+		return nil, refuse(name, errLength)
 	}
 	return command[len(name):], nil
 }
@@ -90,11 +90,11 @@ func isZero(b []byte) bool {
 // AppendError appends an ERROR command with this reason to dst (RFC 26, The
 // ERROR Command). A reason is at most 255 octets of printable ASCII, most
 // often a ZAP status code; for another, dst comes back unchanged with a
-// *ProtocolError of ErrReason. ERROR is the same for the mechanisms NULL and
+// *ProtocolError of errReason. ERROR is the same for the mechanisms NULL and
 // PLAIN.
 func AppendError(dst []byte, reason string) ([]byte, error) {
 	if !isReason(reason) {
-		return dst, refuse(errorName, ErrReason)
+		return dst, unable(errorName, errReason)
 	}
 	dst = append(dst, errorName...)
 	dst = append(dst, byte(len(reason)))
@@ -102,7 +102,7 @@ func AppendError(dst []byte, reason string) ([]byte, error) {
 }
 
 // ParseError returns the reason in an ERROR command. It returns a
-// *ProtocolError of ErrName, ErrLength or ErrReason. Nothing protects ERROR:
+// *ProtocolError of errName, errLength or errReason. Nothing protects ERROR:
 // anybody on the path can have sent it.
 func ParseError(command []byte) (reason string, err error) {
 	b, err := body(errorName, command, errorMin, errorMin+reasonMax)
@@ -111,11 +111,11 @@ func ParseError(command []byte) (reason string, err error) {
 	}
 	size := int(cut(&b, 1)[0])
 	if len(b) != size {
-		return "", refuse(errorName, ErrLength)
+		return "", refuse(errorName, errLength)
 	}
 	reason = string(b)
 	if !isReason(reason) {
-		return "", refuse(errorName, ErrReason)
+		return "", refuse(errorName, errReason)
 	}
 	return reason, nil
 }

@@ -46,12 +46,12 @@ type openedCookie struct {
 	key    *cookieKey
 }
 
-// seal appends a cookie to dst: 96 octets. It returns ErrClosed or ErrBusy.
+// seal appends a cookie to dst: 96 octets. It returns errClosed or errBusy.
 func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *PublicKey, secret *[KeySize]byte) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
-		return dst, ErrClosed
+		return dst, errClosed
 	}
 	j.expireLocked(now)
 	if j.current == nil {
@@ -63,7 +63,7 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 		mustRead(random, j.current.key.octets[:])
 	}
 	if len(j.current.used) >= cookieKeyUses {
-		return dst, ErrBusy
+		return dst, errBusy
 	}
 	var random16 [longNonceSize]byte
 	mustRead(random, random16[:])
@@ -75,13 +75,13 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 	return secretbox.Seal(append(dst, random16[:]...), text[:], &nonce, j.current.key.octets), nil
 }
 
-// open opens a cookie of 96 octets, which stays unused. It returns ErrCookie or
-// ErrClosed.
+// open opens a cookie of 96 octets, which stays unused. It returns errCookie or
+// errClosed.
 func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
-		return nil, ErrClosed
+		return nil, errClosed
 	}
 	j.expireLocked(now)
 	c := &openedCookie{nonce: [longNonceSize]byte(cut(&cookie, longNonceSize))}
@@ -98,23 +98,23 @@ func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 			return c, nil
 		}
 	}
-	return nil, ErrCookie
+	return nil, errCookie
 }
 
 // use uses a cookie up. It returns nil only once for each, and otherwise
-// ErrCookieUsed, ErrCookie if the key has been dropped in the meantime, or ErrBusy if
+// errCookieUsed, errCookie if the key has been dropped in the meantime, or errBusy if
 // it has accepted as many cookies as it may.
 func (j *cookieJar) use(c *openedCookie) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if c.key != j.current && c.key != j.previous {
-		return ErrCookie
+		return errCookie
 	}
 	if _, used := c.key.used[c.nonce]; used {
-		return ErrCookieUsed
+		return errCookieUsed
 	}
 	if len(c.key.used) >= 2*cookieKeyUses {
-		return ErrBusy
+		return errBusy
 	}
 	c.key.used[c.nonce] = struct{}{}
 	return nil

@@ -35,15 +35,15 @@ func TestCookieLife(t *testing.T) {
 		{0, 29999 * ms, nil},
 		{0, 30000 * ms, nil},
 		{0, 59999 * ms, nil},
-		{0, 60000 * ms, ErrCookie},
-		{0, time.Hour, ErrCookie},
+		{0, 60000 * ms, errCookie},
+		{0, time.Hour, errCookie},
 		{29999 * ms, 59999 * ms, nil}, // 30 s is the least
-		{29999 * ms, 60000 * ms, ErrCookie},
+		{29999 * ms, 60000 * ms, errCookie},
 		{30000 * ms, 60000 * ms, nil}, // the second key
 		{30000 * ms, 89999 * ms, nil}, // 60 s is the most
-		{30000 * ms, 90000 * ms, ErrCookie},
+		{30000 * ms, 90000 * ms, errCookie},
 		{time.Hour, time.Hour + 59999*ms, nil}, // idle in between
-		{time.Hour, time.Hour + 60000*ms, ErrCookie},
+		{time.Hour, time.Hour + 60000*ms, errCookie},
 	} {
 		for _, busy := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v to %v, busy %v", tt.welcome, tt.initiate, busy), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestCookieLife(t *testing.T) {
 				other(tt.welcome)
 				initiate, counter := p.toInitiate(t)
 				other(tt.initiate)
-				peer, err := p.server.Initiate(counter, initiate)
+				peer, err := p.server.initiate(counter, initiate)
 				if tt.want != nil {
 					wantRefusal(t, err, "INITIATE", tt.want)
 				} else if err != nil || peer == nil {
@@ -134,7 +134,7 @@ func TestCookieKept(t *testing.T) {
 		welcome()
 	}
 	clock.now = clock.now.Add(2999 * time.Millisecond)
-	if _, err := p.server.Initiate(counter, initiate); err != nil {
+	if _, err := p.server.initiate(counter, initiate); err != nil {
 		t.Error(err)
 	}
 }
@@ -152,25 +152,25 @@ func TestCookieUsesUnraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	key.fill(cookieKeyUses - 1)
-	if _, _, err := p.server.Welcome(nil, hello); err != nil {
+	if _, _, err := p.server.welcome(nil, hello); err != nil {
 		t.Errorf("one more client: %v", err)
 	}
 	key.fill(cookieKeyUses)
-	_, _, err = p.server.Welcome(nil, hello)
-	wantRefusal(t, err, "HELLO", ErrBusy)
-	if _, err := p.server.Initiate(counter, initiate); err != nil {
+	_, _, err = p.server.welcome(nil, hello)
+	wantRefusal(t, err, "HELLO", errBusy)
+	if _, err := p.server.initiate(counter, initiate); err != nil {
 		t.Errorf("a client that has its cookie: %v", err)
 	}
-	_, err = p.server.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+	_, err = p.server.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errCookieUsed)
 	key.fill(2 * cookieKeyUses)
-	_, err = p.server.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrBusy)
+	_, err = p.server.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errBusy)
 	if len(key.used) != 2*cookieKeyUses {
 		t.Errorf("%d cookies in the table", len(key.used))
 	}
 	clock.now = clock.now.Add(cookieKeyLife)
-	if _, _, err := p.server.Welcome(nil, hello); err != nil {
+	if _, _, err := p.server.welcome(nil, hello); err != nil {
 		t.Errorf("30 s later: %v", err)
 	}
 }
@@ -187,12 +187,12 @@ func TestCookieOnce(t *testing.T) {
 		for range 32 {
 			wg.Go(func() {
 				<-start
-				peer, err := p.server.Initiate(counter, initiate)
+				peer, err := p.server.initiate(counter, initiate)
 				switch {
 				case err == nil && peer != nil:
 					accepted.Add(1)
-				case !errors.Is(err, ErrCookieUsed) || peer != nil:
-					t.Errorf("got %v, want %v", err, ErrCookieUsed)
+				case !errors.Is(err, errCookieUsed) || peer != nil:
+					t.Errorf("got %v, want %v", err, errCookieUsed)
 				}
 			})
 		}
@@ -210,17 +210,17 @@ func TestCookieOnceAcrossKeys(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)
 	initiate, counter := p.toInitiate(t)
-	if _, err := p.server.Initiate(counter, initiate); err != nil {
+	if _, err := p.server.initiate(counter, initiate); err != nil {
 		t.Fatal(err)
 	}
 	for _, age := range []time.Duration{0, 29, 1, 29} {
 		clock.now = clock.now.Add(age * time.Second)
-		_, err := p.server.Initiate(counter, initiate)
-		wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+		_, err := p.server.initiate(counter, initiate)
+		wantRefusal(t, err, "INITIATE", errCookieUsed)
 	}
 	clock.now = clock.now.Add(time.Second)
-	_, err := p.server.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrCookie)
+	_, err := p.server.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errCookie)
 }
 
 // TestCookieNotBurned: whoever sees a cookie on the wire can't use it up.
@@ -231,10 +231,10 @@ func TestCookieNotBurned(t *testing.T) {
 	garbage := append([]byte(nil), initiate...)
 	copy(garbage[len(initiateName)+cookieSize+counterSize:], randomOctets(500))
 	for range 3 {
-		_, err := p.server.Initiate(counter, garbage)
-		wantRefusal(t, err, "INITIATE", ErrBox)
+		_, err := p.server.initiate(counter, garbage)
+		wantRefusal(t, err, "INITIATE", errBox)
 	}
-	if _, err := p.server.Initiate(counter, initiate); err != nil {
+	if _, err := p.server.initiate(counter, initiate); err != nil {
 		t.Error(err)
 	}
 }
@@ -248,11 +248,11 @@ func TestCookieOfAnotherServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = twin.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrCookie)
+	_, err = twin.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errCookie)
 	pair{newClient(t, twin.key.Public()), twin}.toWelcome(t)
-	_, err = twin.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrCookie)
+	_, err = twin.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errCookie)
 }
 
 // TestCookieKeyDroppedMeanwhile: a cookie whose key goes between its opening
@@ -267,7 +267,7 @@ func TestCookieKeyDroppedMeanwhile(t *testing.T) {
 	}
 	clock.now = clock.now.Add(time.Minute)
 	p.server.Expire()
-	if err := p.server.cookies.use(opened); !errors.Is(err, ErrCookie) {
-		t.Errorf("got %v, want %v", err, ErrCookie)
+	if err := p.server.cookies.use(opened); !errors.Is(err, errCookie) {
+		t.Errorf("got %v, want %v", err, errCookie)
 	}
 }

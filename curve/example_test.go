@@ -7,59 +7,59 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// A whole handshake and one message, with both sides in one place. In a real
-// program the commands go over a connection; package zmtp does all of this.
+// A whole handshake and one message, with both sides in one place. In a program the
+// commands travel over a connection; package zmtp does all of this.
 func Example() {
-	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
-	server, err := curve.NewServer(serverKeys) // one for all connections
+	serverKey, alice := curve.GenerateKey(), curve.GenerateKey()
+	server, err := curve.NewServer(serverKey) // one for all connections
 	check(err)
 	defer server.Close()
 
 	// The client knows the server's public key.
-	client, err := curve.NewClient(clientKeys, serverKeys.Public())
+	client, err := curve.NewClient(alice, serverKey.Public())
 	check(err)
 	defer client.Close()
 	hello, err := client.Hello(nil)
 	check(err)
 
-	welcome, counter, err := server.Welcome(nil, hello)
+	handshake := server.Handshake()
+	defer handshake.Close()
+	welcome, err := handshake.HandleHello(nil, hello)
 	check(err)
 
 	initiate, err := client.HandleWelcome(nil, welcome, []byte("\x0bSocket-Type\x00\x00\x00\x03REQ"))
 	check(err)
 
-	peer, err := server.Initiate(counter, initiate)
+	key, _, err := handshake.HandleInitiate(initiate)
 	check(err)
-	defer peer.Close()
-	if peer.Key() != clientKeys.Public() {
-		// This is where the server decides. Send what Error makes, and close.
-		command, err := peer.Error(nil, "400")
+	if key != alice.Public() { // Here the server decides.
+		refusal, err := curve.AppendError(nil, "400")
 		check(err)
-		fmt.Printf("%q\n", command)
+		fmt.Printf("%q\n", refusal) // Send it, and close the connection.
 		return
 	}
-	ready, serverSession, err := peer.Ready(nil, []byte("\x0bSocket-Type\x00\x00\x00\x03REP"))
+	ready, _, opener, err := handshake.Ready(nil, []byte("\x0bSocket-Type\x00\x00\x00\x03REP"))
 	check(err)
-	defer serverSession.Close()
+	defer opener.Close()
 
-	metadata, clientSession, err := client.HandleReady(ready)
+	claims, sealer, _, err := client.HandleReady(ready)
 	check(err)
-	defer clientSession.Close()
-	fmt.Printf("server says %q\n", metadata)
+	defer sealer.Close()
+	fmt.Printf("the server says %q\n", claims)
 
-	message, err := clientSession.Seal(nil, curve.FlagMore, []byte("pay 100 to bob"))
+	message, err := sealer.Seal(nil, curve.FlagMore, []byte("pay 100 to bob"))
 	check(err)
-	payload, flags, err := serverSession.Open(nil, message)
+	payload, flags, err := opener.Open(nil, message)
 	check(err)
-	fmt.Printf("%d octets on the wire, MORE %v: %s\n", len(message), flags&curve.FlagMore != 0, payload)
+	fmt.Printf("%d bytes on the wire, MORE %v: %s\n", len(message), flags&curve.FlagMore != 0, payload)
 
 	// The same message again is a replay.
-	_, _, err = serverSession.Open(nil, message)
+	_, _, err = opener.Open(nil, message)
 	fmt.Println(err)
 
 	// Output:
-	// server says "\vSocket-Type\x00\x00\x00\x03REP"
-	// 47 octets on the wire, MORE true: pay 100 to bob
+	// the server says "\vSocket-Type\x00\x00\x00\x03REP"
+	// 47 bytes on the wire, MORE true: pay 100 to bob
 	// curve: MESSAGE: counter is not greater than the last
 }
 
@@ -67,4 +67,22 @@ func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// A secret key knows its public key, and does not print.
+func ExampleSecretKey() {
+	text := []byte("JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6") // the example key of libzmq's manual
+	key, err := curve.ParseSecretKey(text)
+	clear(text)
+	check(err)
+	fmt.Println(key)
+	fmt.Println(key.Public())
+	fmt.Println(key.Public().Fingerprint())
+	groups := key.Public().FingerprintGroups()
+	fmt.Println(groups[:4])
+	// Output:
+	// [secret]
+	// rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7
+	// SHA256:UiUB9OemP2Hdd21+1oKRBMgVAiTJW5bZXRioJUnsVdM
+	// [21029 00500 59302 16225]
 }

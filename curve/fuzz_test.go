@@ -39,11 +39,10 @@ func FuzzPublicKey(f *testing.F) {
 	})
 }
 
-// isRefusal reports whether err is what a command that breaks the rules must
-// meet.
+// isRefusal reports whether err is the error for a command that breaks the rules.
 func isRefusal(err error) bool {
-	var p *ProtocolError
-	return errors.As(err, &p) && p.Reason != nil && p.Command != ""
+	p, ok := errors.AsType[*ProtocolError](err)
+	return ok && p.Err != nil && p.Command != ""
 }
 
 // What the fuzzer makes: a whole command, or what stands inside the box of a
@@ -64,7 +63,7 @@ func FuzzServer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	welcome, counter, err := p.server.Welcome(nil, hello)
+	welcome, counter, err := p.server.welcome(nil, hello)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -98,7 +97,7 @@ func FuzzServer(f *testing.F) {
 			if kind == fuzzHelloBox {
 				command = forgeHello(server.key.Public(), p.client.key, data)
 			}
-			welcome, _, err := server.Welcome(nil, command)
+			welcome, _, err := server.welcome(nil, command)
 			if err != nil && (!isRefusal(err) || welcome != nil) {
 				t.Errorf("got %d octets, %v", len(welcome), err)
 			}
@@ -114,11 +113,11 @@ func FuzzServer(f *testing.F) {
 				command = forgeInitiate(initiate, shared, data)
 			}
 			clear(server.cookies.current.used)
-			peer, err := server.Initiate(counter, command)
+			peer, err := server.initiate(counter, command)
 			if err != nil && (!isRefusal(err) || peer != nil) {
 				t.Errorf("got a peer: %v, %v", peer != nil, err)
 			}
-			if err == nil && (peer.Key() != p.client.key.Public() || kind == fuzzInitiate && !bytes.Equal(data, initiate)) {
+			if err == nil && (peer.key != p.client.key.Public() || kind == fuzzInitiate && !bytes.Equal(data, initiate)) {
 				t.Errorf("accepted %x", data)
 			}
 		}
@@ -144,11 +143,11 @@ func FuzzClient(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	peer, err := p.server.Initiate(counter, initiate)
+	peer, err := p.server.initiate(counter, initiate)
 	if err != nil {
 		f.Fatal(err)
 	}
-	ready, _, err := peer.Ready(nil, []byte("server metadata"))
+	ready, _, err := peer.ready(nil, []byte("server metadata"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -193,7 +192,7 @@ func FuzzClient(f *testing.F) {
 			if kind == fuzzReadyBox {
 				command = p.client.shared.seal(bytes.Clone(ready[:len(readyName)+counterSize]), data, shortNonce(readyPrefix, 1))
 			}
-			metadata, session, err := client.HandleReady(command)
+			metadata, session, err := client.handleReady(command)
 			if client.due != dueNothing {
 				t.Error("the client is not done")
 			}
@@ -204,11 +203,7 @@ func FuzzClient(f *testing.F) {
 				t.Errorf("accepted %x", data)
 			}
 		case fuzzError:
-			client := p.client.clone()
-			reason, err := client.HandleError(data)
-			if client.due != dueNothing {
-				t.Error("the client is not done")
-			}
+			reason, err := ParseError(data)
 			if err != nil && (!isRefusal(err) || reason != "") {
 				t.Errorf("got %q, %v", reason, err)
 			}
@@ -253,7 +248,7 @@ func FuzzSessionOpen(f *testing.F) {
 				t.Errorf("accepted %x", data)
 			}
 		case flags > FlagMore|FlagCommand:
-			if !errors.Is(err, ErrFlags) {
+			if !errors.Is(err, errFlags) {
 				t.Errorf("flags %d: %v", flags, err)
 			}
 		case err != nil || got != flags || !bytes.Equal(out, data):

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,14 +15,78 @@ import (
 // script gives octets in place of random numbers.
 func script(parts ...[]byte) io.Reader { return bytes.NewReader(bytes.Join(parts, nil)) }
 
-// wantRefusal fails the test unless err is a *ProtocolError about this command
-// for this reason.
+// wantRefusal fails the test unless err is about this command for this reason, and a
+// *ProtocolError if the peer is to blame.
 func wantRefusal(t testing.TB, err error, command string, reason error) {
 	t.Helper()
-	var refusal *ProtocolError
-	if !errors.As(err, &refusal) || refusal.Command != command || !errors.Is(err, reason) {
+	ours := slices.Contains([]error{errOrder, errClosed, errNoSecretKey, errBusy, errExhausted}, reason)
+	refusal, ok := errors.AsType[*ProtocolError](err)
+	if !errors.Is(err, reason) || ok && refusal.Command != command || ok == ours || !strings.HasPrefix(err.Error(), "curve: "+command+": ") {
 		t.Errorf("got error %v, want %s refused: %v", err, command, reason)
 	}
+}
+
+// welcome takes a HELLO in a handshake of its own.
+func (s *Server) welcome(dst, hello []byte) (welcome []byte, counter uint64, err error) {
+	h := s.Handshake()
+	welcome, err = h.HandleHello(dst, hello)
+	return welcome, h.counter, err
+}
+
+// initiate takes an INITIATE in a handshake of its own, whose HELLO had this counter.
+func (s *Server) initiate(counter uint64, initiate []byte) (*peer, error) {
+	h := &Handshake{server: s, due: dueInitiate, counter: counter}
+	key, claims, err := h.HandleInitiate(initiate)
+	if err != nil {
+		if key != (PublicKey{}) || claims != nil || h.shared != nil && !isZero(h.shared.key.octets[:]) {
+			return nil, fmt.Errorf("%w, and more than that", err)
+		}
+		return nil, err
+	}
+	return &peer{h, key, claims}, nil
+}
+
+// peer is a client that waits for the server's decision.
+type peer struct {
+	*Handshake
+	key    PublicKey
+	claims []byte
+}
+
+func (p *peer) ready(dst, claims []byte) ([]byte, *session, error) {
+	dst, s, o, err := p.Ready(dst, claims)
+	return dst, newSession(s, o), err
+}
+
+func (c *Client) handleReady(ready []byte) (claims []byte, s *session, err error) {
+	claims, sealer, opener, err := c.HandleReady(ready)
+	return claims, newSession(sealer, opener), err
+}
+
+// session is one end of a connection.
+type session struct {
+	send    *Sealer
+	receive *Opener
+}
+
+func newSession(s *Sealer, o *Opener) *session {
+	if s == nil && o == nil {
+		return nil
+	}
+	return &session{s, o}
+}
+
+func (s *session) Seal(dst []byte, flags byte, payload []byte) ([]byte, error) {
+	return s.send.Seal(dst, flags, payload)
+}
+
+func (s *session) Open(dst, message []byte) (out []byte, flags byte, err error) {
+	return s.receive.Open(dst, message)
+}
+
+func (s *session) Close() {
+	s.send.Close()
+	s.receive.Close()
 }
 
 // pair is a client and a server about to shake hands.
@@ -60,7 +127,7 @@ func (p pair) toWelcome(t testing.TB) (welcome []byte, counter uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	welcome, counter, err = p.server.Welcome(nil, hello)
+	welcome, counter, err = p.server.welcome(nil, hello)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +146,10 @@ func (p pair) toInitiate(t testing.TB) (initiate []byte, counter uint64) {
 }
 
 // toPeer takes the handshake as far as the server's decision.
-func (p pair) toPeer(t testing.TB) *Peer {
+func (p pair) toPeer(t testing.TB) *peer {
 	t.Helper()
 	initiate, counter := p.toInitiate(t)
-	peer, err := p.server.Initiate(counter, initiate)
+	peer, err := p.server.initiate(counter, initiate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,20 +157,20 @@ func (p pair) toPeer(t testing.TB) *Peer {
 }
 
 // newSessions shakes hands and returns both ends.
-func newSessions(t testing.TB) (client, server *Session) {
+func newSessions(t testing.TB) (client, server *session) {
 	t.Helper()
 	return newPair(t).toSessions(t)
 }
 
 // toSessions takes the handshake to its end.
-func (p pair) toSessions(t testing.TB) (client, server *Session) {
+func (p pair) toSessions(t testing.TB) (client, server *session) {
 	t.Helper()
 	peer := p.toPeer(t)
-	ready, server, err := peer.Ready(nil, []byte("server metadata"))
+	ready, server, err := peer.ready(nil, []byte("server metadata"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, client, err = p.client.HandleReady(ready)
+	_, client, err = p.client.handleReady(ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +183,7 @@ func (c *Client) clone() *Client {
 	d := &Client{key: c.key, server: c.server, transient: c.transient, due: c.due, random: rand.Reader}
 	if !c.transient.IsZero() {
 		d.transient, _ = NewSecretKey(c.transient.key.octets[:])
+		d.transient.key.public.Store(c.transient.key.public.Load())
 	}
 	if c.shared != nil {
 		d.shared = c.shared.clone()
@@ -131,10 +199,10 @@ func (k *sharedKey) clone() *sharedKey {
 
 // receiver makes a session that can only open, and only what s can and follows
 // this counter.
-func (s *Session) receiver(last uint64) *Session {
+func (s *session) receiver(last uint64) *session {
 	cipher := &messageCipher{newSecret()}
 	*cipher.subkey.octets = *s.receive.cipher.subkey.octets
-	return &Session{receive: Opener{cipher: cipher, last: last}}
+	return &session{send: new(Sealer), receive: &Opener{cipher: cipher, last: last}}
 }
 
 // public returns a pointer to the public key of s.

@@ -154,7 +154,7 @@ func TestPublicKeyText(t *testing.T) {
 	}
 	// A text that doesn't parse leaves the key as it was.
 	got := key
-	if err := got.UnmarshalText([]byte("short")); !errors.Is(err, ErrKeySize) || got != key {
+	if err := got.UnmarshalText([]byte("short")); !errors.Is(err, errKeySize) || got != key {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
@@ -168,14 +168,14 @@ func TestParseKeys(t *testing.T) {
 		secret error
 	}{
 		{good, nil, nil},
-		{"", ErrKeySize, ErrKeySize},
-		{good[:39], ErrKeySize, ErrKeySize},
-		{good + "0", ErrKeySize, ErrKeySize},
-		{good + "00000", ErrKeySize, ErrKeySize},
+		{"", errKeySize, errKeySize},
+		{good[:39], errKeySize, errKeySize},
+		{good + "0", errKeySize, errKeySize},
+		{good + "00000", errKeySize, errKeySize},
 		{"~" + good[1:], z85.ErrCharacter, z85.ErrCharacter},
 		{good[:39] + "\"", z85.ErrCharacter, z85.ErrCharacter},
 		{"#####" + good[5:], z85.ErrOverflow, z85.ErrOverflow},
-		{strings.Repeat("0", 40), ErrPublicKey, ErrSecretKey},
+		{strings.Repeat("0", 40), ErrPublicKey, errSecretKey},
 	} {
 		if _, err := ParsePublicKey(tt.text); !errors.Is(err, tt.public) {
 			t.Errorf("public %q: got %v, want %v", tt.text, err, tt.public)
@@ -233,11 +233,11 @@ func TestSecretKey(t *testing.T) {
 	if reflect.TypeFor[SecretKey]().Comparable() {
 		t.Error("keys can be compared with ==")
 	}
-	if _, err := NewSecretKey(make([]byte, KeySize)); !errors.Is(err, ErrSecretKey) {
+	if _, err := NewSecretKey(make([]byte, KeySize)); !errors.Is(err, errSecretKey) {
 		t.Errorf("zeros: got %v", err)
 	}
 	for _, n := range []int{0, 31, 33} {
-		if _, err := NewSecretKey(make([]byte, n)); !errors.Is(err, ErrKeySize) {
+		if _, err := NewSecretKey(make([]byte, n)); !errors.Is(err, errKeySize) {
 			t.Errorf("%d octets: got %v", n, err)
 		}
 	}

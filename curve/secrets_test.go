@@ -107,16 +107,16 @@ func TestSecretsDontPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	beforeReady := p.client.clone()
-	peer, err := p.server.Initiate(counter, initiate)
+	peer, err := p.server.initiate(counter, initiate)
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := &Peer{key: peer.key, metadata: peer.metadata, shared: peer.shared.clone(), counter: peer.counter}
-	ready, server, err := peer.Ready(nil, nil)
+	waiting := &Handshake{server: p.server, shared: peer.shared.clone(), counter: peer.counter}
+	ready, server, err := peer.ready(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, client, err := p.client.HandleReady(ready)
+	_, client, err := p.client.handleReady(ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestSecretsDontPrint(t *testing.T) {
 		"server":     p.server,
 		"client 1":   beforeWelcome,
 		"client 2":   beforeReady,
-		"peer":       waiting,
+		"handshake":  waiting,
 		"session 1":  client,
 		"session 2":  server,
 	}
@@ -191,22 +191,22 @@ func TestWiped(t *testing.T) {
 	wantZero("c' after INITIATE", transient[:])
 	wantZero("shared key of HELLO after INITIATE", hello.key.octets[:])
 	clientShared := p.client.shared
-	peer, err := p.server.Initiate(counter, initiate)
+	peer, err := p.server.initiate(counter, initiate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	serverShared := peer.shared
-	ready, server, err := peer.Ready(nil, nil)
+	ready, server, err := peer.ready(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantZero("server's shared key after READY", serverShared.key.octets[:])
-	_, client, err := p.client.HandleReady(ready)
+	_, client, err := p.client.handleReady(ready)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantZero("client's shared key after READY", clientShared.key.octets[:])
-	for _, s := range []*Session{client, server} {
+	for _, s := range []*session{client, server} {
 		send, receive := s.send.cipher, s.receive.cipher
 		s.Close()
 		wantZero("sending key", send.subkey.octets[:])
@@ -217,7 +217,6 @@ func TestWiped(t *testing.T) {
 	for name, end := range map[string]func(*Client){
 		"refusal": func(c *Client) { c.HandleWelcome(nil, nil, nil) },
 		"order":   func(c *Client) { c.Hello(nil) },
-		"ERROR":   func(c *Client) { c.HandleError([]byte("\x05ERROR\x00")) },
 		"close":   func(c *Client) { c.Close(); c.Close() },
 	} {
 		p := newPair(t)
@@ -230,13 +229,13 @@ func TestWiped(t *testing.T) {
 			t.Errorf("%s wiped the caller's key", name)
 		}
 	}
-	for name, end := range map[string]func(*Peer){
-		"ERROR": func(p *Peer) { p.Error(nil, "400") },
-		"close": func(p *Peer) { p.Close(); p.Close() },
+	for name, end := range map[string]func(*Handshake){
+		"order": func(h *Handshake) { h.HandleHello(nil, nil) },
+		"close": func(h *Handshake) { h.Close(); h.Close() },
 	} {
 		peer := newPair(t).toPeer(t)
 		shared := peer.shared
-		end(peer)
+		end(peer.Handshake)
 		wantZero("shared key after "+name, shared.key.octets[:])
 	}
 	newClient(t, p.server.key.Public()).Close() // nothing there yet

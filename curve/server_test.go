@@ -40,7 +40,7 @@ func TestWelcomeRefuses(t *testing.T) {
 	p := newPair(t)
 	s, public, keys := p.server, p.server.key.Public(), GenerateKey()
 	good := forgeHello(public, keys, make([]byte, zerosSize))
-	if _, _, err := s.Welcome(nil, good); err != nil {
+	if _, _, err := s.welcome(nil, good); err != nil {
 		t.Fatal(err)
 	}
 	with := func(offset int, octets ...byte) []byte {
@@ -56,24 +56,24 @@ func TestWelcomeRefuses(t *testing.T) {
 		want  error
 	}
 	tests := []test{
-		{"empty", nil, ErrName},
-		{"other command", []byte("\x05READY"), ErrName},
-		{"too short", good[:199], ErrLength},
-		{"too long", append(bytes.Clone(good), 0), ErrLength},
-		{"version 2.0", with(6, 2), ErrVersion},
-		{"version 1.1", with(7, 1), ErrVersion},
-		{"first padding", with(8, 1), ErrPadding},
-		{"last padding", with(79, 1), ErrPadding},
-		{"other C'", with(80, public[:]...), ErrBox},
-		{"other counter", with(112, 1), ErrBox},
-		{"box with a one", forgeHello(public, keys, lastZero), ErrPadding},
-		{"box for another server", forgeHello(GenerateKey().Public(), keys, make([]byte, zerosSize)), ErrBox},
+		{"empty", nil, errName},
+		{"other command", []byte("\x05READY"), errName},
+		{"too short", good[:199], errLength},
+		{"too long", append(bytes.Clone(good), 0), errLength},
+		{"version 2.0", with(6, 2), errVersion},
+		{"version 1.1", with(7, 1), errVersion},
+		{"first padding", with(8, 1), errPadding},
+		{"last padding", with(79, 1), errPadding},
+		{"other C'", with(80, public[:]...), errBox},
+		{"other counter", with(112, 1), errBox},
+		{"box with a one", forgeHello(public, keys, lastZero), errPadding},
+		{"box for another server", forgeHello(GenerateKey().Public(), keys, make([]byte, zerosSize)), errBox},
 	}
 	for _, key := range lowOrderEncodings(t) {
 		tests = append(tests, test{"C' of low order", with(80, key[:]...), ErrPublicKey})
 	}
 	for _, tt := range tests {
-		welcome, counter, err := s.Welcome([]byte("before"), tt.hello)
+		welcome, counter, err := s.welcome([]byte("before"), tt.hello)
 		wantRefusal(t, err, "HELLO", tt.want)
 		if string(welcome) != "before" || counter != 0 {
 			t.Errorf("%s: got %q, counter %d", tt.name, welcome, counter)
@@ -110,18 +110,18 @@ func TestInitiateRefuses(t *testing.T) {
 	}{
 		"nothing forged": {func(f *forgery) {}, nil},
 		// Somebody who has had a vouch for another connection.
-		"names another C'": {func(f *forgery) { f.c = stranger.Public() }, ErrVouch},
+		"names another C'": {func(f *forgery) { f.c = stranger.Public() }, errVouch},
 		// A server to which the client has connected, and who goes on to this one.
-		"names another S":       {func(f *forgery) { f.s = stranger.Public() }, ErrVouch},
-		"names both in reverse": {func(f *forgery) { f.c, f.s = f.s, f.c }, ErrVouch},
-		"names nothing":         {func(f *forgery) { f.c, f.s = PublicKey{}, PublicKey{} }, ErrVouch},
-		"last bit of C'":        {func(f *forgery) { f.c[31] ^= 0x40 }, ErrVouch},
-		"last bit of S":         {func(f *forgery) { f.s[31] ^= 0x40 }, ErrVouch},
-		"claims another's key":  {func(f *forgery) { f.claims = stranger.Public() }, ErrVouch},
-		"signed by another":     {func(f *forgery) { f.signer = stranger }, ErrVouch},
-		"to another S'":         {func(f *forgery) { f.to = stranger.Public() }, ErrVouch},
-		"other nonce prefix":    {func(f *forgery) { f.prefix = cookiePrefix }, ErrVouch},
-		"altered":               {func(f *forgery) { f.altered = true }, ErrVouch},
+		"names another S":       {func(f *forgery) { f.s = stranger.Public() }, errVouch},
+		"names both in reverse": {func(f *forgery) { f.c, f.s = f.s, f.c }, errVouch},
+		"names nothing":         {func(f *forgery) { f.c, f.s = PublicKey{}, PublicKey{} }, errVouch},
+		"last bit of C'":        {func(f *forgery) { f.c[31] ^= 0x40 }, errVouch},
+		"last bit of S":         {func(f *forgery) { f.s[31] ^= 0x40 }, errVouch},
+		"claims another's key":  {func(f *forgery) { f.claims = stranger.Public() }, errVouch},
+		"signed by another":     {func(f *forgery) { f.signer = stranger }, errVouch},
+		"to another S'":         {func(f *forgery) { f.to = stranger.Public() }, errVouch},
+		"other nonce prefix":    {func(f *forgery) { f.prefix = cookiePrefix }, errVouch},
+		"altered":               {func(f *forgery) { f.altered = true }, errVouch},
 		"claims no key":         {func(f *forgery) { f.claims = PublicKey{} }, ErrPublicKey},
 		"claims a second name":  {func(f *forgery) { f.claims[31] |= 0x80 }, ErrPublicKey},
 	}
@@ -156,9 +156,9 @@ func TestInitiateRefuses(t *testing.T) {
 			}
 			text := append(append(f.claims[:], vouch...), "metadata"...)
 			forged := forgeInitiate(initiate, p.client.shared, text)
-			peer, err := p.server.Initiate(counter, forged)
+			peer, err := p.server.initiate(counter, forged)
 			if tt.want == nil {
-				if err != nil || peer.Key() != f.claims || string(peer.Metadata()) != "metadata" {
+				if err != nil || peer.key != f.claims || string(peer.claims) != "metadata" {
 					t.Fatalf("got %+v, %v", peer, err)
 				}
 				return
@@ -166,8 +166,8 @@ func TestInitiateRefuses(t *testing.T) {
 			wantRefusal(t, err, "INITIATE", tt.want)
 			// Only the client itself could have made that box, so its cookie
 			// is gone.
-			_, err = p.server.Initiate(counter, initiate)
-			wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+			_, err = p.server.initiate(counter, initiate)
+			wantRefusal(t, err, "INITIATE", errCookieUsed)
 		})
 	}
 }
@@ -200,8 +200,8 @@ func TestWrongServerKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = p.server.Welcome(nil, hello)
-	wantRefusal(t, err, "HELLO", ErrBox)
+	_, _, err = p.server.welcome(nil, hello)
+	wantRefusal(t, err, "HELLO", errBox)
 }
 
 // TestServerClosed: no more handshakes; those that are done live on.
@@ -216,18 +216,18 @@ func TestServerClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = p.server.Welcome(nil, hello)
-	wantRefusal(t, err, "HELLO", ErrClosed)
-	_, err = p.server.Initiate(counter, initiate)
-	wantRefusal(t, err, "INITIATE", ErrClosed)
+	_, _, err = p.server.welcome(nil, hello)
+	wantRefusal(t, err, "HELLO", errClosed)
+	_, err = p.server.initiate(counter, initiate)
+	wantRefusal(t, err, "INITIATE", errClosed)
 	if p.server.cookies.current != nil {
 		t.Error("a closed server made a cookie key")
 	}
-	ready, _, err := peer.Ready(nil, nil)
+	ready, _, err := peer.ready(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := p.client.HandleReady(ready); err != nil {
+	if _, _, err := p.client.handleReady(ready); err != nil {
 		t.Error(err)
 	}
 }
@@ -252,15 +252,15 @@ func TestServerConcurrent(t *testing.T) {
 			for range 100 {
 				p := pair{newClient(t, keys.Public()), server}
 				peer := p.toPeer(t)
-				if peer.Key() != p.client.key.Public() {
+				if peer.key != p.client.key.Public() {
 					t.Error("one client's key on another's connection")
 				}
-				ready, theirs, err := peer.Ready(nil, []byte("metadata"))
+				ready, theirs, err := peer.ready(nil, []byte("metadata"))
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				_, ours, err := p.client.HandleReady(ready)
+				_, ours, err := p.client.handleReady(ready)
 				if err != nil {
 					t.Error(err)
 					return
@@ -282,29 +282,41 @@ func TestServerConcurrent(t *testing.T) {
 	}
 }
 
-// TestPeerRefused: the client learns why.
-func TestPeerRefused(t *testing.T) {
+// TestHandshakeOrder checks that a step out of order is refused and ends the handshake.
+func TestHandshakeOrder(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	command, err := p.toPeer(t).Error([]byte("before"), "400")
-	if err != nil || string(command) != "before\x05ERROR\x03400" {
-		t.Fatalf("got %q, %v", command, err)
+	hello, err := p.client.Hello(nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	reason, err := p.client.HandleError(command[len("before"):])
-	if reason != "400" || err != nil {
-		t.Errorf("got %q, %v", reason, err)
+	type step func(h *Handshake) error
+	sayHello := func(h *Handshake) error { _, err := h.HandleHello(nil, hello); return err }
+	initiate := func(h *Handshake) error { _, _, err := h.HandleInitiate(nil); return err }
+	ready := func(h *Handshake) error { _, _, _, err := h.Ready(nil, nil); return err }
+	closes := func(h *Handshake) error { h.Close(); return nil }
+	for name, tt := range map[string]struct {
+		before []step
+		late   step
+		want   string
+	}{
+		"INITIATE first":    {nil, initiate, "INITIATE"},
+		"READY first":       {nil, ready, "READY"},
+		"READY, no proof":   {[]step{sayHello}, ready, "READY"},
+		"HELLO again":       {[]step{sayHello}, sayHello, "HELLO"},
+		"closed":            {[]step{closes, closes}, sayHello, "HELLO"},
+		"after a refusal":   {[]step{sayHello, initiate}, initiate, "INITIATE"},
+		"after a bad order": {[]step{ready}, sayHello, "HELLO"},
+	} {
+		h := p.server.Handshake()
+		for _, s := range tt.before {
+			s(h)
+		}
+		wantRefusal(t, tt.late(h), tt.want, errOrder)
+		if t.Failed() {
+			t.Fatal(name)
+		}
 	}
-
-	p = newPair(t)
-	command, err = p.toPeer(t).Error([]byte("before"), "bell\a")
-	wantRefusal(t, err, "ERROR", ErrReason)
-	if string(command) != "before" {
-		t.Errorf("got %q", command)
-	}
-	_, err = p.client.HandleError([]byte("\x05ERROR\x01\a"))
-	wantRefusal(t, err, "ERROR", ErrReason)
-	_, err = p.client.HandleError([]byte("\x05ERROR\x03400"))
-	wantRefusal(t, err, "ERROR", ErrOrder)
 }
 
 // TestServerWithoutKeys: a server that NewServer didn't make, or whose keys have been
@@ -323,12 +335,12 @@ func TestServerWithoutKeys(t *testing.T) {
 	}
 	wiped.key.Wipe()
 	for name, s := range map[string]*Server{"zero": {}, "with a clock": {Clock: stopped}, "wiped": wiped} {
-		out, _, err := s.Welcome([]byte("before"), hello)
+		out, _, err := s.welcome([]byte("before"), hello)
 		wantRefusal(t, err, "HELLO", errNoSecretKey)
 		if string(out) != "before" {
 			t.Errorf("%s: got %x", name, out)
 		}
-		_, err = s.Initiate(counter, initiate)
+		_, err = s.initiate(counter, initiate)
 		wantRefusal(t, err, "INITIATE", errNoSecretKey)
 		s.Expire()
 		s.Close()
@@ -340,16 +352,18 @@ func TestZeroValues(t *testing.T) {
 	t.Parallel()
 	var client Client
 	_, err := client.Hello(nil)
-	wantRefusal(t, err, "HELLO", ErrOrder)
+	wantRefusal(t, err, "HELLO", errOrder)
 	client.Close()
-	var peer Peer
-	_, _, err = peer.Ready(nil, nil)
-	wantRefusal(t, err, "READY", ErrOrder)
-	peer.Close()
-	var session Session
-	_, err = session.Seal(nil, 0, nil)
-	wantRefusal(t, err, "MESSAGE", ErrClosed)
-	_, _, err = session.Open(nil, nil)
-	wantRefusal(t, err, "MESSAGE", ErrClosed)
-	session.Close()
+	var handshake Handshake
+	_, err = handshake.HandleHello(nil, nil)
+	wantRefusal(t, err, "HELLO", errOrder)
+	handshake.Close()
+	var sealer Sealer
+	_, err = sealer.Seal(nil, 0, nil)
+	wantRefusal(t, err, "MESSAGE", errClosed)
+	sealer.Close()
+	var opener Opener
+	_, _, err = opener.Open(nil, nil)
+	wantRefusal(t, err, "MESSAGE", errClosed)
+	opener.Close()
 }

@@ -24,13 +24,13 @@ func (tr *transcript) targets(t *testing.T) []target {
 	st := tr.play(t)
 	// This server has not yet accepted the INITIATE.
 	server := tr.server(t)
-	if _, _, err := server.Welcome(nil, tr.Hello); err != nil {
+	if _, _, err := server.welcome(nil, tr.Hello); err != nil {
 		t.Fatal(err)
 	}
 	server.random = rand.Reader
 	targets := []target{
 		{"HELLO", tr.Hello, 0, func(command []byte) error {
-			_, _, err := server.Welcome(nil, command)
+			_, _, err := server.welcome(nil, command)
 			return err
 		}},
 		{"WELCOME", tr.Welcome, 0, func(command []byte) error {
@@ -38,11 +38,11 @@ func (tr *transcript) targets(t *testing.T) []target {
 			return err
 		}},
 		{"INITIATE", tr.Initiate, 1, func(command []byte) error {
-			_, err := server.Initiate(1, command)
+			_, err := server.initiate(1, command)
 			return err
 		}},
 		{"READY", tr.Ready, 0, func(command []byte) error {
-			_, _, err := st.beforeReady.clone().HandleReady(command)
+			_, _, err := st.beforeReady.clone().handleReady(command)
 			return err
 		}},
 	}
@@ -86,9 +86,9 @@ func always(err error) func([]byte, uint64) error {
 // doesn't fit its box. HELLO and READY have no counter before them.
 func wantCounter(altered []byte, last uint64) error {
 	if counter := binary.BigEndian.Uint64(altered); last > 0 && counter <= last {
-		return ErrNonce
+		return errNonce
 	}
-	return ErrBox
+	return errBox
 }
 
 // wantKey: X25519 would ignore the top bit, so a key with that is refused.
@@ -96,7 +96,7 @@ func wantKey(altered []byte, _ uint64) error {
 	if altered[KeySize-1]&0x80 != 0 {
 		return ErrPublicKey
 	}
-	return ErrBox
+	return errBox
 }
 
 // layouts are the fields of the commands, from RFC 26.
@@ -105,33 +105,33 @@ var layouts = map[string]struct {
 	min, max int // octets; a max of 0 is none
 }{
 	"HELLO": {[]field{
-		{"name", 6, always(ErrName)},
-		{"version", 2, always(ErrVersion)},
-		{"padding", 72, always(ErrPadding)},
+		{"name", 6, always(errName)},
+		{"version", 2, always(errVersion)},
+		{"padding", 72, always(errPadding)},
 		{"C'", 32, wantKey},
 		{"counter", 8, wantCounter},
-		{"box", 0, always(ErrBox)},
+		{"box", 0, always(errBox)},
 	}, 200, 200},
 	"WELCOME": {[]field{
-		{"name", 8, always(ErrName)},
-		{"nonce", 16, always(ErrBox)},
-		{"box", 0, always(ErrBox)},
+		{"name", 8, always(errName)},
+		{"nonce", 16, always(errBox)},
+		{"box", 0, always(errBox)},
 	}, 168, 168},
 	"INITIATE": {[]field{
-		{"name", 9, always(ErrName)},
-		{"cookie", 96, always(ErrCookie)},
+		{"name", 9, always(errName)},
+		{"cookie", 96, always(errCookie)},
 		{"counter", 8, wantCounter},
-		{"box", 0, always(ErrBox)},
+		{"box", 0, always(errBox)},
 	}, 257, 0},
 	"READY": {[]field{
-		{"name", 6, always(ErrName)},
+		{"name", 6, always(errName)},
 		{"counter", 8, wantCounter},
-		{"box", 0, always(ErrBox)},
+		{"box", 0, always(errBox)},
 	}, 30, 0},
 	"MESSAGE": {[]field{
-		{"name", 8, always(ErrName)},
+		{"name", 8, always(errName)},
 		{"counter", 8, wantCounter},
-		{"box", 0, always(ErrBox)},
+		{"box", 0, always(errBox)},
 	}, 33, 0},
 }
 
@@ -190,7 +190,7 @@ func TestVectorsFlipped(t *testing.T) {
 			t.Errorf("the unaltered command, after the altered ones: %v", err)
 		}
 		if g.name == "INITIATE" {
-			wantRefusal(t, g.try(g.command), g.name, ErrCookieUsed)
+			wantRefusal(t, g.try(g.command), g.name, errCookieUsed)
 		}
 	})
 }
@@ -201,21 +201,21 @@ func TestVectorsCut(t *testing.T) {
 	forEachTarget(t, func(t *testing.T, g target) {
 		layout := layouts[g.name]
 		for n := range offsets(len(g.command)) {
-			want := ErrBox
+			want := errBox
 			switch {
 			case n < layout.fields[0].size:
-				want = ErrName
+				want = errName
 			case n < layout.min:
-				want = ErrLength
+				want = errLength
 			}
 			wantRefusal(t, g.try(g.command[:n]), g.name, want)
 			if t.Failed() {
 				t.Fatalf("cut to %d octets", n)
 			}
 		}
-		want := ErrBox
+		want := errBox
 		if layout.max > 0 {
-			want = ErrLength
+			want = errLength
 		}
 		wantRefusal(t, g.try(append(g.command, 0)), g.name, want)
 	})
@@ -239,7 +239,7 @@ func TestVectorsOrder(t *testing.T) {
 			for _, g := range tr.targets(t) {
 				for name, command := range commands {
 					if name != g.name {
-						wantRefusal(t, g.try(command), g.name, ErrName)
+						wantRefusal(t, g.try(command), g.name, errName)
 					}
 				}
 			}
@@ -247,28 +247,23 @@ func TestVectorsOrder(t *testing.T) {
 		t.Run("client steps", func(t *testing.T) {
 			st := tr.play(t)
 			done := st.beforeReady.clone()
-			if _, _, err := done.HandleReady(tr.Ready); err != nil {
+			if _, _, err := done.handleReady(tr.Ready); err != nil {
 				t.Fatal(err)
-			}
-			refused := st.beforeReady.clone()
-			if reason, err := refused.HandleError(reject); reason != "400" || err != nil {
-				t.Fatal(reason, err)
 			}
 			closed := st.beforeReady.clone()
 			closed.Close()
 			failed := st.beforeReady.clone()
-			_, _, err := failed.HandleReady(tr.Welcome)
-			wantRefusal(t, err, "READY", ErrName)
+			_, _, err := failed.handleReady(tr.Welcome)
+			wantRefusal(t, err, "READY", errName)
 			states := []struct {
 				name   string
 				client *Client
 				due    string
 			}{
 				{"new", tr.client(t), "HELLO"},
-				{"HELLO sent", st.beforeWelcome, "WELCOME ERROR"},
-				{"INITIATE sent", st.beforeReady, "READY ERROR"},
+				{"HELLO sent", st.beforeWelcome, "WELCOME"},
+				{"INITIATE sent", st.beforeReady, "READY"},
 				{"READY received", done, ""},
-				{"ERROR received", refused, ""},
 				{"closed", closed, ""},
 				{"failed", failed, ""},
 			}
@@ -278,8 +273,7 @@ func TestVectorsOrder(t *testing.T) {
 			}{
 				{"HELLO", func(c *Client) error { _, err := c.Hello(nil); return err }},
 				{"WELCOME", func(c *Client) error { _, err := c.HandleWelcome(nil, tr.Welcome, nil); return err }},
-				{"READY", func(c *Client) error { _, _, err := c.HandleReady(tr.Ready); return err }},
-				{"ERROR", func(c *Client) error { _, err := c.HandleError(reject); return err }},
+				{"READY", func(c *Client) error { _, _, err := c.handleReady(tr.Ready); return err }},
 			}
 			for _, state := range states {
 				for _, step := range steps {
@@ -288,51 +282,45 @@ func TestVectorsOrder(t *testing.T) {
 					}
 					t.Run(state.name+"/"+step.name, func(t *testing.T) {
 						client := state.client.clone()
-						wantRefusal(t, step.take(client), step.name, ErrOrder)
+						wantRefusal(t, step.take(client), step.name, errOrder)
 						// It is over: not even the step that was due is taken.
 						for _, step := range steps {
-							wantRefusal(t, step.take(client), step.name, ErrOrder)
+							wantRefusal(t, step.take(client), step.name, errOrder)
 						}
 					})
 				}
 			}
 		})
 		t.Run("server steps", func(t *testing.T) {
-			peer := func() *Peer {
+			accepted := func() *peer {
 				server := tr.server(t)
-				if _, _, err := server.Welcome(nil, tr.Hello); err != nil {
+				if _, _, err := server.welcome(nil, tr.Hello); err != nil {
 					t.Fatal(err)
 				}
 				// Without the HELLO of the same connection the counter is not known to grow.
-				_, err := server.Initiate(2, tr.Initiate)
-				wantRefusal(t, err, "INITIATE", ErrNonce)
-				p, err := server.Initiate(1, tr.Initiate)
+				_, err := server.initiate(2, tr.Initiate)
+				wantRefusal(t, err, "INITIATE", errNonce)
+				p, err := server.initiate(1, tr.Initiate)
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = server.Initiate(1, tr.Initiate)
-				wantRefusal(t, err, "INITIATE", ErrCookieUsed)
+				_, err = server.initiate(1, tr.Initiate)
+				wantRefusal(t, err, "INITIATE", errCookieUsed)
 				return p
 			}
-			for name, end := range map[string]func(*Peer) error{
-				"ready": func(p *Peer) error { _, _, err := p.Ready(nil, tr.ServerMetadata); return err },
-				"error": func(p *Peer) error { _, err := p.Error(nil, "400"); return err },
-				"close": func(p *Peer) error { p.Close(); return nil },
+			for name, end := range map[string]func(*peer) error{
+				"ready": func(p *peer) error { _, _, err := p.ready(nil, tr.ServerMetadata); return err },
+				"close": func(p *peer) error { p.Close(); return nil },
 			} {
 				t.Run(name, func(t *testing.T) {
-					p := peer()
+					p := accepted()
 					if err := end(p); err != nil {
 						t.Fatal(err)
 					}
-					ready, session, err := p.Ready([]byte("before"), nil)
-					wantRefusal(t, err, "READY", ErrOrder)
+					ready, session, err := p.ready([]byte("before"), nil)
+					wantRefusal(t, err, "READY", errOrder)
 					if string(ready) != "before" || session != nil {
 						t.Errorf("got %q and a session %v", ready, session != nil)
-					}
-					command, err := p.Error([]byte("before"), "400")
-					wantRefusal(t, err, "ERROR", ErrOrder)
-					if string(command) != "before" {
-						t.Errorf("got %q", command)
 					}
 				})
 			}
@@ -344,11 +332,11 @@ func TestVectorsOrder(t *testing.T) {
 				// Too late, or twice.
 				for _, last := range []uint64{m.Nonce, m.Nonce + 1, 1<<64 - 1} {
 					_, _, err := receiver.receiver(last).Open(nil, m.Command)
-					wantRefusal(t, err, "MESSAGE", ErrNonce)
+					wantRefusal(t, err, "MESSAGE", errNonce)
 				}
 				// Back to its sender.
 				_, _, err := sender.receiver(0).Open(nil, m.Command)
-				wantRefusal(t, err, "MESSAGE", ErrBox)
+				wantRefusal(t, err, "MESSAGE", errBox)
 			}
 		})
 	})
@@ -368,24 +356,24 @@ func TestVectorsOtherConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := server.Welcome(nil, hello); err != nil {
+	if _, _, err := server.welcome(nil, hello); err != nil {
 		t.Fatal(err)
 	}
 	waiting := newPair(t)
 	waiting.toInitiate(t)
 	session, _ := newSessions(t)
 	other = []target{
-		{name: "HELLO", try: func(b []byte) error { _, _, err := server.Welcome(nil, b); return err }},
+		{name: "HELLO", try: func(b []byte) error { _, _, err := server.welcome(nil, b); return err }},
 		{name: "WELCOME", try: func(b []byte) error { _, err := p.client.clone().HandleWelcome(nil, b, nil); return err }},
-		{name: "INITIATE", try: func(b []byte) error { _, err := server.Initiate(1, b); return err }},
-		{name: "READY", try: func(b []byte) error { _, _, err := waiting.client.clone().HandleReady(b); return err }},
+		{name: "INITIATE", try: func(b []byte) error { _, err := server.initiate(1, b); return err }},
+		{name: "READY", try: func(b []byte) error { _, _, err := waiting.client.clone().handleReady(b); return err }},
 		{name: "MESSAGE", try: func(b []byte) error { _, _, err := session.receiver(0).Open(nil, b); return err }},
 	}
 	forEachTranscript(t, func(t *testing.T, tr *transcript) {
 		for _, g := range tr.targets(t) {
-			want := ErrBox
+			want := errBox
 			if g.name == "INITIATE" {
-				want = ErrCookie
+				want = errCookie
 			}
 			for _, o := range other {
 				if o.name == g.name {

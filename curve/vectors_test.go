@@ -123,8 +123,8 @@ type states struct {
 	server        *Server // has sent WELCOME
 	beforeWelcome *Client
 	beforeReady   *Client
-	clientSession *Session
-	serverSession *Session
+	clientSession *session
+	serverSession *session
 }
 
 // play runs the handshake of a transcript and compares every command with the
@@ -150,7 +150,7 @@ func (tr *transcript) play(t *testing.T) states {
 	check("HELLO", got, err, tr.Hello)
 	st.beforeWelcome = client.clone()
 
-	got, counter, err := server.Welcome(dst, tr.Hello)
+	got, counter, err := server.welcome(dst, tr.Hello)
 	check("WELCOME", got, err, tr.Welcome)
 	if counter != 1 {
 		t.Fatalf("counter of HELLO: %d, want 1", counter)
@@ -160,20 +160,20 @@ func (tr *transcript) play(t *testing.T) states {
 	check("INITIATE", got, err, tr.Initiate)
 	st.beforeReady = client.clone()
 
-	peer, err := server.Initiate(counter, tr.Initiate)
+	peer, err := server.initiate(counter, tr.Initiate)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if key := peer.Key(); !bytes.Equal(key[:], tr.ClientPublic) {
+	if key := peer.key; !bytes.Equal(key[:], tr.ClientPublic) {
 		t.Fatalf("server sees key %v", key)
 	}
-	if !bytes.Equal(peer.Metadata(), tr.ClientMetadata) {
-		t.Fatalf("server sees metadata %x, want %x", peer.Metadata(), tr.ClientMetadata)
+	if !bytes.Equal(peer.claims, tr.ClientMetadata) {
+		t.Fatalf("server sees metadata %x, want %x", peer.claims, tr.ClientMetadata)
 	}
-	got, st.serverSession, err = peer.Ready(dst, tr.ServerMetadata)
+	got, st.serverSession, err = peer.ready(dst, tr.ServerMetadata)
 	check("READY", got, err, tr.Ready)
 
-	metadata, session, err := client.HandleReady(tr.Ready)
+	metadata, session, err := client.handleReady(tr.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func (tr *transcript) play(t *testing.T) states {
 }
 
 // ends returns the session that sent message i and the one it is for.
-func (tr *transcript) ends(t *testing.T, st states, i int) (sender, receiver *Session) {
+func (tr *transcript) ends(t *testing.T, st states, i int) (sender, receiver *session) {
 	t.Helper()
 	switch tr.Messages[i].From {
 	case "client":

@@ -69,9 +69,7 @@ func startConn(h *handshake) *Conn {
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
 	_, c.tx.whole = h.nc.(*tls.Conn)
 	c.tx.delimiter = delimiterOf(h.cfg.SocketType, h.claims.Get("Socket-Type"))
-	if h.session != nil {
-		c.tx.sealer, c.rx.opener = h.session.Split()
-	}
+	c.tx.sealer, c.rx.opener = h.sealer, h.opener
 	c.startPulse()
 	if onlySends(c.cfg.SocketType) {
 		c.background.Go(c.drain)

@@ -7,8 +7,8 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// curveClient is the client half of CURVE (RFC 25, RFC 26): HELLO, WELCOME,
-// INITIATE, READY.
+// curveClient is the client half of CURVE (RFC 25, RFC 26): HELLO, WELCOME, INITIATE,
+// READY.
 func (h *handshake) curveClient() error {
 	client, err := curve.NewClient(h.cfg.Key, h.cfg.ServerKey)
 	if err != nil {
@@ -47,23 +47,25 @@ func (h *handshake) curveClient() error {
 	if err != nil {
 		return err
 	}
-	claims, session, err := client.HandleReady(ready)
+	claims, sealer, opener, err := client.HandleReady(ready)
 	if err != nil {
 		return err
 	}
-	h.session = session
+	h.sealer, h.opener = sealer, opener
 	h.user.Key = h.cfg.ServerKey
 	return h.setClaims(claims)
 }
 
-// curveServer is the server half of CURVE. The handler decides when the client
-// has proved its key, and before anything else about it is judged.
+// curveServer is the server half of CURVE. The handler decides as soon as the client has
+// proved its key, before the server looks at the client's claims.
 func (h *handshake) curveServer(ctx context.Context) error {
+	shake := h.cfg.server.Handshake()
+	defer shake.Close()
 	hello, err := h.receive()
 	if err != nil {
 		return err
 	}
-	welcome, counter, err := h.cfg.server.Welcome(nil, hello)
+	welcome, err := shake.HandleHello(nil, hello)
 	if err != nil {
 		return err
 	}
@@ -75,26 +77,24 @@ func (h *handshake) curveServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	peer, err := h.cfg.server.Initiate(counter, initiate)
+	key, claims, err := shake.HandleInitiate(initiate)
 	if err != nil {
 		return err
 	}
-	defer peer.Close()
-	key := peer.Key()
 	if err := h.decide(ctx, key, key[:]); err != nil {
 		return h.refuse(err)
 	}
-	if err := h.acceptClaims(peer.Metadata()); err != nil {
+	if err := h.acceptClaims(claims); err != nil {
 		return err
 	}
 	metadata, err := h.metadata()
 	if err != nil {
 		return err
 	}
-	ready, session, err := peer.Ready(nil, metadata)
+	ready, sealer, opener, err := shake.Ready(nil, metadata)
 	if err != nil {
 		return err
 	}
-	h.session = session
+	h.sealer, h.opener = sealer, opener
 	return h.send(ready)
 }

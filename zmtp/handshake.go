@@ -35,9 +35,10 @@ type handshake struct {
 	log   *tally.Log
 
 	// What the mechanism finds out.
-	claims  zap.Metadata
-	user    User
-	session *curve.Session
+	claims zap.Metadata
+	user   User
+	sealer *curve.Sealer // nil without CURVE, as is opener
+	opener *curve.Opener
 }
 
 // helloPatience is how long a server waits for a peer that has proved nothing: for its
@@ -80,8 +81,9 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err()) || errors.Is(err, net.ErrClosed)) {
 		err = fmt.Errorf("given up after %v: %w", time.Since(start).Round(time.Millisecond), context.Cause(ctx))
 	}
-	if h.session != nil {
-		h.session.Close()
+	if h.sealer != nil {
+		h.sealer.Close()
+		h.opener.Close()
 	}
 	return nil, err
 }

@@ -4,14 +4,13 @@ package copies
 
 import "github.com/zcurve/zcurve/curve"
 
-func copies(sealer *curve.Sealer, opener *curve.Opener, client *curve.Client, peer *curve.Peer, session *curve.Session, server *curve.Server) {
-	a := *sealer  // copy
-	b := *opener  // copy
-	c := *client  // copy
-	d := *peer    // copy
-	e := *session // copy
-	f := *server  // copy
-	_, _, _, _, _, _ = &a, &b, &c, &d, &e, &f
+func copies(sealer *curve.Sealer, opener *curve.Opener, client *curve.Client, handshake *curve.Handshake, server *curve.Server) {
+	a := *sealer    // copy
+	b := *opener    // copy
+	c := *client    // copy
+	d := *handshake // copy
+	e := *server    // copy
+	_, _, _, _, _ = &a, &b, &c, &d, &e
 }
 
 func keys(key curve.SecretKey) {

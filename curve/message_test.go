@@ -18,7 +18,7 @@ func TestSession(t *testing.T) {
 	for i := range 1000 {
 		flags := byte(i % 4)
 		payload := randomOctets(i % 300)
-		for _, dir := range [][2]*Session{{client, server}, {server, client}} {
+		for _, dir := range [][2]*session{{client, server}, {server, client}} {
 			message, err := dir[0].Seal(nil, flags, payload)
 			if err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func TestSessionCounters(t *testing.T) {
 			for i, m := range tt.order {
 				_, _, err := receiver.Open(nil, messages[m])
 				if tt.bad && i == len(tt.order)-1 {
-					wantRefusal(t, err, "MESSAGE", ErrNonce)
+					wantRefusal(t, err, "MESSAGE", errNonce)
 				} else if err != nil {
 					t.Errorf("message %d: %v", m, err)
 				}
@@ -83,7 +83,7 @@ func TestHandshakeCounters(t *testing.T) {
 	hello = append(hello, public(transient)[:]...)
 	hello = binary.BigEndian.AppendUint64(hello, 5)
 	hello = shared.seal(hello, make([]byte, zerosSize), shortNonce(helloPrefix, 5))
-	_, counter, err := p.server.Welcome(nil, hello)
+	_, counter, err := p.server.welcome(nil, hello)
 	if counter != 5 || err != nil {
 		t.Fatalf("got counter %d, %v", counter, err)
 	}
@@ -96,12 +96,12 @@ func TestHandshakeCounters(t *testing.T) {
 	if !ok {
 		t.Fatal("INITIATE does not open")
 	}
-	var peer *Peer
+	var peer *peer
 	for _, n := range []uint64{4, 5, 6} {
 		b := binary.BigEndian.AppendUint64(bytes.Clone(initiate[:head]), n)
-		peer, err = p.server.Initiate(counter, p.client.shared.seal(b, text, shortNonce(initiatePrefix, n)))
+		peer, err = p.server.initiate(counter, p.client.shared.seal(b, text, shortNonce(initiatePrefix, n)))
 		if n <= counter {
-			wantRefusal(t, err, "INITIATE", ErrNonce)
+			wantRefusal(t, err, "INITIATE", errNonce)
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -109,23 +109,23 @@ func TestHandshakeCounters(t *testing.T) {
 	// READY of a server that starts with 9.
 	ready := binary.BigEndian.AppendUint64([]byte(readyName), 9)
 	ready = peer.shared.seal(ready, nil, shortNonce(readyPrefix, 9))
-	_, server, err := peer.Ready(nil, nil)
+	_, server, err := peer.ready(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, client, err := p.client.HandleReady(ready)
+	_, client, err := p.client.handleReady(ready)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		sender, receiver *Session
+		sender, receiver *session
 		last             uint64 // of the handshake
 	}{{client, server, 6}, {server, client, 9}} {
 		for n := uint64(1); n < 12; n++ {
 			message := tt.sender.send.cipher.seal(nil, n, 0, nil)
 			_, _, err := tt.receiver.receiver(tt.receiver.receive.last).Open(nil, message)
 			if n <= tt.last {
-				wantRefusal(t, err, "MESSAGE", ErrNonce)
+				wantRefusal(t, err, "MESSAGE", errNonce)
 			} else if err != nil {
 				t.Errorf("counter %d after %d: %v", n, tt.last, err)
 			}
@@ -149,7 +149,7 @@ func TestSessionExhausted(t *testing.T) {
 	}
 	for range 2 {
 		out, err := client.Seal([]byte("before"), 0, nil)
-		wantRefusal(t, err, "MESSAGE", ErrExhausted)
+		wantRefusal(t, err, "MESSAGE", errExhausted)
 		if string(out) != "before" {
 			t.Errorf("got %q", out)
 		}
@@ -157,7 +157,7 @@ func TestSessionExhausted(t *testing.T) {
 	// Nothing comes after the last counter, not even for a peer that wraps.
 	wrapped := client.send.cipher.seal(nil, 0, 0, nil)
 	_, _, err := server.Open(nil, wrapped)
-	wantRefusal(t, err, "MESSAGE", ErrNonce)
+	wantRefusal(t, err, "MESSAGE", errNonce)
 }
 
 // TestSessionFlags: flags that don't exist are neither sent nor taken.
@@ -166,14 +166,13 @@ func TestSessionFlags(t *testing.T) {
 	client, server := newSessions(t)
 	for flags := 4; flags < 256; flags++ {
 		out, err := client.Seal([]byte("before"), byte(flags), nil)
-		wantRefusal(t, err, "MESSAGE", ErrFlags)
-		if string(out) != "before" {
-			t.Errorf("got %q", out)
+		if _, ok := errors.AsType[*ProtocolError](err); ok || !errors.Is(err, errFlags) || string(out) != "before" {
+			t.Errorf("got %q, %v", out, err)
 		}
 		last := server.receive.last
 		forged := client.send.cipher.seal(nil, last+1, byte(flags), []byte("payload"))
 		out, got, err := server.receiver(last).Open([]byte("before"), forged)
-		wantRefusal(t, err, "MESSAGE", ErrFlags)
+		wantRefusal(t, err, "MESSAGE", errFlags)
 		if got != 0 || string(out) != "before" {
 			t.Errorf("got flags %d, %q", got, out)
 		}
@@ -192,11 +191,11 @@ func TestSessionDead(t *testing.T) {
 		spoil func([]byte) []byte
 		want  error
 	}{
-		"name":   {func(b []byte) []byte { b[1] ^= 1; return b }, ErrName},
-		"length": {func(b []byte) []byte { return b[:32] }, ErrLength},
-		"nonce":  {func(b []byte) []byte { clear(b[8:16]); return b }, ErrNonce},
-		"box":    {func(b []byte) []byte { b[40] ^= 1; return b }, ErrBox},
-		"empty":  {func([]byte) []byte { return nil }, ErrName},
+		"name":   {func(b []byte) []byte { b[1] ^= 1; return b }, errName},
+		"length": {func(b []byte) []byte { return b[:32] }, errLength},
+		"nonce":  {func(b []byte) []byte { clear(b[8:16]); return b }, errNonce},
+		"box":    {func(b []byte) []byte { b[40] ^= 1; return b }, errBox},
+		"empty":  {func([]byte) []byte { return nil }, errName},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -207,7 +206,7 @@ func TestSessionDead(t *testing.T) {
 			_, _, err := server.Open(nil, spoil.spoil(bad))
 			wantRefusal(t, err, "MESSAGE", spoil.want)
 			out, flags, err := server.Open([]byte("before"), good)
-			wantRefusal(t, err, "MESSAGE", ErrClosed)
+			wantRefusal(t, err, "MESSAGE", errClosed)
 			if string(out) != "before" || flags != 0 {
 				t.Errorf("got %q, flags %d", out, flags)
 			}
@@ -225,25 +224,19 @@ func TestSessionDead(t *testing.T) {
 	}
 }
 
-// TestSessionConcurrent: both directions at once, closed in the middle.
-func TestSessionConcurrent(t *testing.T) {
+// TestDirectionsConcurrent seals and opens in both directions at the same time: a Sealer
+// and an Opener of one connection share nothing.
+func TestDirectionsConcurrent(t *testing.T) {
 	t.Parallel()
 	client, server := newSessions(t)
 	var wg sync.WaitGroup
-	half := make(chan struct{})
-	for _, ends := range [][2]*Session{{client, server}, {server, client}} {
+	for _, ends := range [][2]*session{{client, server}, {server, client}} {
 		sender, receiver := ends[0], ends[1]
 		wire := make(chan []byte, 16)
 		wg.Go(func() {
 			defer close(wire)
-			for i := range 2000 {
-				if i == 1000 && sender == client {
-					close(half)
-				}
+			for range 2000 {
 				message, err := sender.Seal(nil, 0, []byte("some payload"))
-				if errors.Is(err, ErrClosed) {
-					return
-				}
 				if err != nil {
 					t.Error(err)
 					return
@@ -253,26 +246,35 @@ func TestSessionConcurrent(t *testing.T) {
 		})
 		wg.Go(func() {
 			for message := range wire {
-				payload, _, err := receiver.Open(nil, message)
-				if errors.Is(err, ErrClosed) {
-					continue
-				}
-				if err != nil || string(payload) != "some payload" {
+				if payload, _, err := receiver.Open(nil, message); err != nil || string(payload) != "some payload" {
 					t.Errorf("got %q, %v", payload, err)
 				}
 			}
 		})
 	}
-	<-half
-	client.Close()
-	client.Close()
 	wg.Wait()
-	if _, err := client.Seal(nil, 0, nil); !errors.Is(err, ErrClosed) {
-		t.Errorf("Seal after Close: %v", err)
+}
+
+// TestClose checks that Close wipes the key, and that a closed end refuses everything.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	client, server := newSessions(t)
+	message, err := server.Seal(nil, 0, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err := client.Open(nil, nil); !errors.Is(err, ErrClosed) {
-		t.Errorf("Open after Close: %v", err)
+	keys := [][]byte{client.send.cipher.subkey.octets[:], client.receive.cipher.subkey.octets[:]}
+	client.Close()
+	client.Close()
+	for _, key := range keys {
+		if !isZero(key) {
+			t.Error("Close leaves a key")
+		}
 	}
+	_, err = client.Seal(nil, 0, nil)
+	wantRefusal(t, err, "MESSAGE", errClosed)
+	_, _, err = client.Open(nil, message)
+	wantRefusal(t, err, "MESSAGE", errClosed)
 }
 
 // TestSessionAllocations: none, when dst has room.
@@ -299,46 +301,4 @@ func TestSessionAllocations(t *testing.T) {
 			t.Errorf("%d octets: opened as something else", n)
 		}
 	}
-}
-
-// TestSplit: the halves go on where the session was, and it is closed.
-func TestSplit(t *testing.T) {
-	t.Parallel()
-	client, server := newSessions(t)
-	first, err := client.Seal(nil, 0, []byte("first"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, _ := client.Split()
-	second, err := sealer.Seal(nil, FlagMore, []byte("second"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, _, err := server.Open(nil, first); err != nil || string(out) != "first" {
-		t.Errorf("got %q, %v", out, err)
-	}
-	_, opener := server.Split()
-	if out, flags, err := opener.Open(nil, second); err != nil || flags != FlagMore || string(out) != "second" {
-		t.Errorf("got %q, flags %d, %v", out, flags, err)
-	}
-	_, _, err = opener.Open(nil, first)
-	wantRefusal(t, err, "MESSAGE", ErrNonce)
-	for _, ended := range []*Session{client, server} {
-		_, err := ended.Seal(nil, 0, nil)
-		wantRefusal(t, err, "MESSAGE", ErrClosed)
-		_, _, err = ended.Open(nil, second)
-		wantRefusal(t, err, "MESSAGE", ErrClosed)
-		ended.Close()
-	}
-	key := sealer.cipher.subkey.octets
-	sealer.Close()
-	sealer.Close()
-	opener.Close()
-	if !isZero(key[:]) {
-		t.Error("Close leaves the key")
-	}
-	_, err = sealer.Seal(nil, 0, nil)
-	wantRefusal(t, err, "MESSAGE", ErrClosed)
-	_, _, err = opener.Open(nil, second)
-	wantRefusal(t, err, "MESSAGE", ErrClosed)
 }
