@@ -143,9 +143,6 @@ type step struct {
 	code    int
 }
 
-// oldExitCode is the line after a command that fails, in pages that aren't converted.
-var oldExitCode = regexp.MustCompile(`^\(exit code (\d+)\)$`)
-
 // exitCode matches the comment of a command that fails.
 var exitCode = regexp.MustCompile(`\s+# exits with (\d+)$`)
 
@@ -167,8 +164,8 @@ func steps(t *testing.T, transcript string) (steps []step) {
 			steps[len(steps)-1].command += "\n" + strings.TrimPrefix(line, "> ")
 		case len(steps) == 0:
 			t.Fatalf("output without a command: %q", line)
-		case oldExitCode.MatchString(line):
-			steps[len(steps)-1].code, _ = strconv.Atoi(oldExitCode.FindStringSubmatch(line)[1])
+		case strings.HasPrefix(line, "(exit code"):
+			t.Fatalf("%s: a shell does not print this: put \"# exits with 1\" after the command", line)
 		default:
 			last := &steps[len(steps)-1]
 			last.want = append(last.want, line)

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// documents are the README and the pages of the guide.
+// documents returns the paths of the README and of the pages of the guide.
 func documents(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("../docs/*.md")
@@ -18,7 +18,7 @@ func documents(t *testing.T) []string {
 	return append(files, "../README.md")
 }
 
-// snippets are the fenced blocks of a Markdown file, by language.
+// snippets returns the fenced blocks of a Markdown file, by language.
 func snippets(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -30,8 +30,8 @@ func snippets(t *testing.T, path string) map[string][]string {
 	return found
 }
 
-// TestDocumentedCode: the code in the README and in the guide stands in the
-// examples.
+// TestDocumentedCode checks that the code in the README and in the guide is part of the
+// examples, which other tests run.
 func TestDocumentedCode(t *testing.T) {
 	t.Parallel()
 	for language, pattern := range map[string]string{"go": "go/*/*.go", "python": "python/*.py", "c": "c/*.c"} {
@@ -53,5 +53,35 @@ func TestDocumentedCode(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestDocumentedReasons checks that the reasons in the guide are those of package policy,
+// by its source.
+func TestDocumentedReasons(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	files, err := filepath.Glob("../policy/*.go")
+	ztest.Must(t, err)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		ztest.Must(t, err)
+		source.Write(text)
+	}
+	page, err := os.ReadFile("../docs/troubleshoot.md")
+	ztest.Must(t, err)
+	_, table, _ := strings.Cut(string(page), "| reason | cause | what to do |\n| --- | --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	reasons := 0
+	for row := range strings.Lines(table) {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(strings.Split(row, "|")[1], -1) {
+			reasons++
+			if !strings.Contains(source.String(), `"`+m[1]) {
+				t.Errorf("package policy gives no reason %q", m[1])
+			}
+		}
+	}
+	if reasons < 10 {
+		t.Errorf("%d reasons in the table", reasons)
 	}
 }
