@@ -9,8 +9,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestRemembered: a password that was right isn't hashed again for a while, and is
-// after it; what is remembered is bounded, and isn't the password.
+// TestRemembered: a correct password isn't hashed again for a while. What is remembered
+// is bounded, and isn't the password.
 func TestRemembered(t *testing.T) {
 	t.Parallel()
 	c, err := parse("policy", []byte("security\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"))
@@ -25,7 +25,7 @@ func TestRemembered(t *testing.T) {
 	if ask("hunter2", now) != zap.StatusOK {
 		t.Fatal("refused")
 	}
-	// From now on another password would be right: only what is remembered isn't.
+	// From now on another password is correct, but the old one is remembered.
 	p.accounts["guest"].password, err = parsePassword(quickHash("hunter3"))
 	ztest.Must(t, err)
 	for _, tt := range []struct {

@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestPolicyBeingWritten: a policy of which a beginning was written is not in force, and
-// keeping the previous one.
+// TestPolicyBeingWritten: a policy file that is half written does not apply, and the
+// previous policy stays.
 func TestPolicyBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -46,7 +46,7 @@ func TestPolicyBeingWritten(t *testing.T) {
 			return (q.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK) == (i == 0)
 		})
 		if admits(p, "", mallory) || !admits(p, "", trader) {
-			t.Fatal("half a policy is in force")
+			t.Fatal("half a policy applies")
 		}
 	}
 	_, err = f.WriteString("        group = others\n")
@@ -57,7 +57,7 @@ func TestPolicyBeingWritten(t *testing.T) {
 	}
 }
 
-// TestSameStamp: a change of the policy that keeps its size and time is seen.
+// TestSameStamp: a change of the file that keeps its size and time is noticed.
 func TestSameStamp(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -78,8 +78,8 @@ func TestSameStamp(t *testing.T) {
 	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.Null)).Status != zap.StatusOK })
 }
 
-// TestTriedAgain: a policy that can't be put in force because a keystore isn't there is
-// once it is.
+// TestTriedAgain: a policy whose keystore is missing applies once the keystore is
+// there.
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -87,12 +87,12 @@ func TestTriedAgain(t *testing.T) {
 	p, log := load(t, dir, "security\n    anonymous = 1\n")
 	ztest.Background(t, p.Watch)
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = dir:clients\n")
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "clients", "keeping the previous one") == 1 })
+	ztest.Wait(t, "the error is logged", func() bool { return log.Count("level=ERROR", "clients", "keeping the previous one") == 1 })
 	mkdir(t, filepath.Join(dir, "clients"), alice)
 	ztest.Wait(t, "tried again", func() bool { return admits(p, "", alice) })
 }
 
-// TestAllOrNothing: a policy that is refused changes nothing, not in its keystores either.
+// TestAllOrNothing: an invalid policy changes nothing, and no keystore either.
 func TestAllOrNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -109,12 +109,12 @@ func TestAllOrNothing(t *testing.T) {
 	ztest.WriteFile(t, filepath.Join(dir, "clients"), armored(bob))
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystore = file:clients\n        keystore = dir:missing\n")
 	if err := p.Reload(); err == nil || !admits(p, "", alice) || admits(p, "", bob) {
-		t.Errorf("%v: half of it is in force", err)
+		t.Errorf("%v: half of it applies", err)
 	}
 }
 
-// TestPipesDontStop: pipes in the place of a policy, a list or a state are errors, and
-// aren't waited for.
+// TestPipesDontStop: a named pipe in place of a policy, a list or a state is an error,
+// and delays nothing.
 func TestPipesDontStop(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"policy.zpl", "acme.revoked", "policy.zpl.state"} {

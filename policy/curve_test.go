@@ -16,13 +16,14 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// put writes a certificate into a directory as NAME.key.
+// put writes a certificate to NAME.key in a directory.
 func put(t testing.TB, dir string, c *cert.Certificate) {
 	t.Helper()
 	ztest.Must(t, os.MkdirAll(dir, 0o755))
 	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), cert.Replace))
 }
 
+// TestCurve: keystores, groups, authorities, lists and any decide about keys.
 func TestCurve(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// load writes a policy into a directory and loads it.
+// load writes a policy to a directory and loads it.
 func load(t testing.TB, dir, text string) (*policy.Policy, *ztest.Log) {
 	t.Helper()
 	file := filepath.Join(dir, "policy.zpl")
@@ -26,7 +26,7 @@ func load(t testing.TB, dir, text string) (*policy.Policy, *ztest.Log) {
 	return p, log
 }
 
-// ask makes a request from its parts: domain, address, mechanism, credentials.
+// ask returns a request with this domain, address, mechanism and credentials.
 func ask(domain, address, mechanism string, credentials ...string) *zap.Request {
 	req := &zap.Request{Domain: domain, Address: address, Mechanism: mechanism}
 	for _, c := range credentials {
@@ -35,8 +35,7 @@ func ask(domain, address, mechanism string, credentials ...string) *zap.Request 
 	return req
 }
 
-// decision is what a test expects: the text, the user id, and the line that
-// decided.
+// decision is what a test expects: the text, the user id, and the line that decided.
 type decision struct {
 	text, user string
 	line       int
@@ -59,6 +58,7 @@ func check(t *testing.T, p *policy.Policy, req *zap.Request, want decision) {
 	}
 }
 
+// TestAddresses: allow and deny decide about addresses in each form.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), `security
@@ -112,7 +112,7 @@ security
 	}
 }
 
-// TestMechanisms: nothing is allowed that no line allows.
+// TestMechanisms: a client that no line admits is refused.
 func TestMechanisms(t *testing.T) {
 	t.Parallel()
 	key := string(make([]byte, 31)) + "\x09"
@@ -143,6 +143,7 @@ func TestMechanisms(t *testing.T) {
 	}
 }
 
+// TestGSSAPI: principals that are listed are admitted.
 func TestGSSAPI(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    gssapi = 1\n        principal = alice@EXAMPLE.ORG\n        principal = bob@EXAMPLE.ORG\n")

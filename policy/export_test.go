@@ -2,14 +2,13 @@ package policy
 
 import "time"
 
-// DontPoll makes Watch rely on what the file system tells of the policy's file. It
-// must be called before Watch.
+// DontPoll makes Watch rely on notifications of the file system. Call it before Watch.
 func (p *Policy) DontPoll() { p.poll = time.Hour }
 
-// PollOnly makes Watch rely on looking. It must be called before Watch.
+// PollOnly makes Watch rely on polling. Call it before Watch.
 func (p *Policy) PollOnly() { p.deaf = true }
 
-// SplitGroups is how groups in a value are taken apart.
+// SplitGroups splits a list of groups.
 var SplitGroups = splitGroups
 
 // ErrOldList is the fault of a revocation list that is older than the newest one.

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestFileMQ: the configuration of FileMQ loads as it is.
+// TestFileMQ: a configuration of FileMQ loads as it is.
 func TestFileMQ(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), `#   Server configuration
@@ -50,8 +50,8 @@ security
 	check(t, p, ask("filemq", "192.0.2.1", zap.Null), decision{"NULL is not allowed", "", 12})
 }
 
-// TestOtherSections: a policy can be part of a program's own configuration, but a mistyped
-// section isn't taken for one.
+// TestOtherSections: a policy can be part of a program's own configuration, and a
+// mistyped section is still an error.
 func TestOtherSections(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), "database\n    port = 5432\nsecurity\n    anonymous = 1\n")
@@ -66,7 +66,7 @@ func TestOtherSections(t *testing.T) {
 	}
 }
 
-// TestFaults: every fault of a file is told, with its place and what may be meant.
+// TestFaults: every error of a file is reported, with its place and a suggestion.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

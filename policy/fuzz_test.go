@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// policies are where fuzzing begins.
+// policies are the seeds of the fuzz tests.
 var policies = []string{
 	"security\n    domain = a\n    allow = 10.0.0.0/8\n    deny = ::1\n    anonymous = 1\n",
 	"security\n    plain = 1\n        account\n            login = a\n            password = b\n            group = c\n    failures = 3\n",
@@ -24,8 +24,8 @@ var policies = []string{
 	"securty\n    alow = 1\n",
 }
 
-// FuzzPolicy holds that every text is a policy or has faults with places, and that
-// a policy allows nothing that no line of it allows.
+// FuzzPolicy holds that every text is a policy or has errors with places, and that a
+// policy admits no client that no line of it admits.
 func FuzzPolicy(f *testing.F) {
 	for _, text := range policies {
 		f.Add(text)
@@ -82,7 +82,7 @@ func FuzzPolicy(f *testing.F) {
 					}
 					word := map[string]string{zap.Null: "anonymous", zap.Plain: "plain", zap.Curve: "curve", zap.GSSAPI: "gssapi"}[mechanism]
 					if reply.Status == zap.StatusOK && (word == "" || !strings.Contains(text, word)) {
-						t.Errorf("%s was let in by\n%s", mechanism, text)
+						t.Errorf("%s was admitted by\n%s", mechanism, text)
 					}
 				}
 			}
@@ -100,8 +100,8 @@ func faultsOf(t testing.TB, err error) []error {
 	return all.Unwrap()
 }
 
-// FuzzRules holds that rules which were parsed are written as a text from which the same
-// are parsed, and that a program can make a policy of them.
+// FuzzRules holds that Parse reads the same rules from the text that String returns,
+// and that New accepts them.
 func FuzzRules(f *testing.F) {
 	for _, text := range policies {
 		f.Add(text)
@@ -132,8 +132,7 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// FuzzPassword holds that what looks like a hash is one that is bounded, or an
-// error.
+// FuzzPassword holds that a text is a hash with limited parameters, or an error.
 func FuzzPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
@@ -156,8 +155,8 @@ func FuzzPassword(f *testing.F) {
 	})
 }
 
-// BenchmarkRefusePlain shows that it takes the same time to refuse a user who isn't
-// known and a wrong password.
+// BenchmarkRefusePlain shows that refusing an unknown user takes as long as refusing a
+// wrong password.
 func BenchmarkRefusePlain(b *testing.B) {
 	c, err := parse("policy", []byte("security\n    failures = 1000000000\n    plain = 1\n        account\n            login = known\n            password = \""+
 		HashPassword([]byte("hunter2"))+"\"\n"))

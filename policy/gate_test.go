@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestLinkDomain: who may ask zauth is said in the domain zauth alone, and never to
-// be everybody.
+// TestLinkDomain: only the section for the domain zauth says which services may ask,
+// and it cannot admit every client.
 func TestLinkDomain(t *testing.T) {
 	t.Parallel()
 	stranger := curve.GenerateKey().Public()
@@ -44,8 +44,8 @@ func TestLinkDomain(t *testing.T) {
 	}
 }
 
-// TestMalformedCredentials: a request whose credentials its mechanism can't have is
-// refused, and never a panic.
+// TestMalformedCredentials: credentials that don't fit the mechanism are refused,
+// without a panic.
 func TestMalformedCredentials(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    anonymous = 1\n    plain = 1\n        account\n            login = a\n            password = b\n    curve = 1\n        any = 1\n    gssapi = 1\n        principal = p\n")
@@ -66,7 +66,7 @@ func TestMalformedCredentials(t *testing.T) {
 	}
 }
 
-// TestFailuresOutliveReload: a reload of the policy forgets no failures.
+// TestFailuresOutliveReload: failures still count after a reload.
 func TestFailuresOutliveReload(t *testing.T) {
 	t.Parallel()
 	const text = "security\n    failures = 2\n    plain = 1\n        account\n            login = a\n            password = b\n"
@@ -83,8 +83,8 @@ func TestFailuresOutliveReload(t *testing.T) {
 	check(t, p, ask("", "192.0.2.2", zap.Plain, "a", "b"), decision{"OK", "a", 4})
 }
 
-// TestFailuresOfAllDomains: an address has its failures once, not for each domain;
-// and where it matters, what is no address is refused.
+// TestFailuresOfAllDomains: failures of an address count for all domains together, and
+// where failures count a malformed address is refused.
 func TestFailuresOfAllDomains(t *testing.T) {
 	t.Parallel()
 	var text string
@@ -101,8 +101,7 @@ func TestFailuresOfAllDomains(t *testing.T) {
 	check(t, p, ask("c", "somewhere", zap.Null), decision{"OK", "", 19})
 }
 
-// TestUserIDs: the policy says what clients are called, and what services are told
-// of accounts.
+// TestUserIDs: the policy determines user ids, and what services learn about accounts.
 func TestUserIDs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -166,7 +165,7 @@ security
 	}
 }
 
-// TestGroupList: several groups can be in one value.
+// TestGroupList: one value can list several groups.
 func TestGroupList(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -175,7 +174,8 @@ func TestGroupList(t *testing.T) {
 	check(t, p, ask("", "", zap.Curve, string(s.Guest.Public[:])), decision{"not in an allowed group", "", 3})
 }
 
-// TestMoreFaults: faults of addresses, accounts and names, each with its place.
+// TestMoreFaults: errors in addresses, accounts and names are reported with their
+// places.
 func TestMoreFaults(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "policy.zpl")
@@ -211,8 +211,8 @@ func TestMoreFaults(t *testing.T) {
 	}
 }
 
-// TestFileMQVariants: other configurations of FileMQ: a broker's, and one that turns
-// on PLAIN without an account.
+// TestFileMQVariants: a configuration of a FileMQ broker loads, and one that enables
+// PLAIN without an account.
 func TestFileMQVariants(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), "server\n    monitor = 2\nbind\n    endpoint = tcp://*:6000\nmount\n    local = ./out\nsecurity\n    anonymous = 1\n    plain = 1\n")
@@ -223,8 +223,8 @@ func TestFileMQVariants(t *testing.T) {
 	check(t, p, ask("", "", zap.Plain, "", ""), decision{"PLAIN is not allowed", "", 7})
 }
 
-// TestGuessesThroughService: a service that asks for clients can't guess a password by
-// saying another address each time, and others aren't refused for it.
+// TestGuessesThroughService: a service can't guess a password by reporting another
+// address each time, and other services aren't affected.
 func TestGuessesThroughService(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    failures = 3\n    plain = 1\n        account\n            login = guest\n            password = guess77\n")
@@ -249,7 +249,7 @@ func TestGuessesThroughService(t *testing.T) {
 	}
 }
 
-// TestLimitAllocations: a limit on all mechanisms costs no allocation.
+// TestLimitAllocations: a limit for all mechanisms allocates nothing.
 func TestLimitAllocations(t *testing.T) {
 	dir := t.TempDir()
 	alice := scenario.Named("alice")

@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// kept is a policy over two directories, and what a test does with them.
+// kept is a policy with two directories, for a test that changes them.
 type kept struct {
 	t             *testing.T
 	dir           string
@@ -67,7 +67,7 @@ func (k *kept) unrevoke(s keystore.Store) {
 	ztest.Must(k.t, s.Unrevoke(k.alice.Public, k.now, ""))
 }
 
-// record is the file of the revocation in the first directory.
+// record returns the file of the revocation in the first directory.
 func (k *kept) record() string {
 	return filepath.Join(k.dir, "first", ".revoked", hex.EncodeToString(k.alice.Public[:]))
 }
@@ -76,8 +76,8 @@ func (k *kept) admits() bool {
 	return k.p.Handle(k.t.Context(), ask("", "", zap.Curve, string(k.alice.Public[:]))).Status == zap.StatusOK
 }
 
-// TestRevokedAgain: a key that is revoked, lifted and revoked again while the policy
-// isn't running stays refused, although a backup of the time between is restored.
+// TestRevokedAgain: a key that is revoked, lifted and revoked again while the policy is
+// stopped stays refused, even if a backup from in between is restored.
 func TestRevokedAgain(t *testing.T) {
 	t.Parallel()
 	k := newKept(t)
@@ -104,8 +104,8 @@ func TestRevokedAgain(t *testing.T) {
 	}
 }
 
-// TestLiftedElsewhere: a revocation is lifted in the store where it is: one that was
-// lifted in another doesn't count once the record is lost.
+// TestLiftedElsewhere: a revocation is lifted in its own store. A lifting in another
+// store doesn't count once the record is lost.
 func TestLiftedElsewhere(t *testing.T) {
 	t.Parallel()
 	k := newKept(t)
@@ -125,8 +125,8 @@ func TestLiftedElsewhere(t *testing.T) {
 	}
 }
 
-// TestDamagedWhileStopped: a key that was revoked while the policy isn't running, and
-// whose record is damaged then, stays refused although an older record is restored.
+// TestDamagedWhileStopped: a key that is revoked while the policy is stopped, and whose
+// record is damaged, stays refused even if an older record is restored.
 func TestDamagedWhileStopped(t *testing.T) {
 	t.Parallel()
 	k := newKept(t)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// at is the bucket of a request from an address, asked for in this process.
+// at returns the bucket of a client at an address that asks in this process.
 func (l *limiter) at(address string) bucket { return l.bucketOf("", parseClient(address)) }
 
-// guesses makes n wrong guesses, one after the other, and returns how many of them
-// were let through.
+// guesses makes n wrong guesses, one after the other, and returns the number that were
+// compared.
 func (l *limiter) guesses(n int, b bucket, failures int, now time.Time) (through int) {
 	for range n {
 		if g, tooMany, busy := l.begin(b, failures, now); !tooMany && !busy {
@@ -23,8 +23,8 @@ func (l *limiter) guesses(n int, b bucket, failures int, now time.Time) (through
 	return through
 }
 
-// TestLimiterCounts: in no minute more failures get through than may, and a minute
-// and some seconds after the last one all of them may again.
+// TestLimiterCounts: in no minute do more failures get through than may. Some seconds
+// after a minute, all may again.
 func TestLimiterCounts(t *testing.T) {
 	t.Parallel()
 	const failures = 60
@@ -56,8 +56,8 @@ func TestLimiterCounts(t *testing.T) {
 	}
 }
 
-// TestLimiterBuckets: what counts as one address, and who may not use up another's
-// attempts.
+// TestLimiterBuckets: what counts as one address, and which clients can't use up
+// another's attempts.
 func TestLimiterBuckets(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -93,8 +93,8 @@ func TestLimiterBuckets(t *testing.T) {
 	}
 }
 
-// TestGuessesUnderWay: no more guesses are under way than may fail, or than a few;
-// right ones are given back.
+// TestGuessesUnderWay: the number of guesses in progress is limited, and a correct one
+// frees its place.
 func TestGuessesUnderWay(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -124,8 +124,8 @@ func TestGuessesUnderWay(t *testing.T) {
 	}
 }
 
-// TestGuessesByAsker: a service that says another address for each guess makes ten
-// times as many as an address, and uses up nothing of others.
+// TestGuessesByAsker: a service that reports another address for each guess has ten
+// times the attempts of an address, and uses up none of others.
 func TestGuessesByAsker(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -144,8 +144,8 @@ func TestGuessesByAsker(t *testing.T) {
 	}
 }
 
-// TestLimiterIsBounded: however many addresses fail, the table stays small, and none
-// of them is forgotten before its time; there is room again after it.
+// TestLimiterIsBounded: the table stays small however many addresses fail, and forgets
+// no failure before its time. After that, there is room again.
 func TestLimiterIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -161,10 +161,10 @@ func TestLimiterIsBounded(t *testing.T) {
 	if !l.tooMany(first, 2, l.start) || l.guesses(1, first, 2, l.start) != 0 {
 		t.Error("one that failed too often was pushed out")
 	}
-	// A newcomer shares a counter, which some of the others have used up.
+	// A new address shares a counter, which some of the others have used up.
 	late := l.at("203.0.113.1")
 	if !l.tooMany(late, 1, l.start) {
-		t.Error("a newcomer isn't counted")
+		t.Error("a new address isn't counted")
 	}
 	l.fail(late, l.start.Add(2*time.Minute))
 	if n := len(l.counts); n != 1 {
@@ -175,8 +175,8 @@ func TestLimiterIsBounded(t *testing.T) {
 	}
 }
 
-// TestGuessKeepsItsCount: a guess that began when the table was full ends where it
-// began.
+// TestGuessKeepsItsCount: a guess that began when the table was full ends in the same
+// count.
 func TestGuessKeepsItsCount(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestListedEverywhere: a key that is on a revocation list is refused in each domain of
-// the policy, with any too.
+// TestListedEverywhere: a key on a revocation list is refused in each domain of the
+// policy, even with any.
 func TestListedEverywhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

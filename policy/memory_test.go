@@ -21,14 +21,14 @@ import (
 
 var stateTime = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
-// stateText is a state file with this content.
+// stateText returns a state file with this content.
 func stateText(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	return fmt.Sprintf(`{"zcurve_state":1,"sum":"%s"}`+"\n%s", hex.EncodeToString(sum[:]), body)
 }
 
-// TestMalformedState: a state file that isn't whole is an error: without it, keys that
-// were revoked could be let in.
+// TestMalformedState: a damaged state file is an error. Without it, revoked keys could
+// be admitted.
 func TestMalformedState(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -73,7 +73,7 @@ func TestMalformedState(t *testing.T) {
 	}
 }
 
-// FuzzState: any text is a state or errState.
+// FuzzState holds that any text is a state or errState.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(stateText(`{"revoked":{"x":{"time":"2026-01-31T23:59:59Z"}},"lists":{}}`)))
 	f.Add([]byte(stateText(`{}`)))
@@ -97,8 +97,8 @@ func stores(t testing.TB, count int) (all []keystore.Store) {
 	return all
 }
 
-// TestForgetting: what is remembered is forgotten when it is lifted, and only by that: not
-// by what was lifted before it, nor while a store has it revoked.
+// TestForgetting: a key is forgotten when its revocation is lifted, but not by an
+// earlier lifting, nor while a store has it revoked.
 func TestForgetting(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -135,7 +135,8 @@ func TestForgetting(t *testing.T) {
 	learn(false, "lifted for good", a)
 }
 
-// TestNewestList: the newest list of each authority is remembered, whichever comes first.
+// TestNewestList: the newest list of each authority is remembered, whichever comes
+// first.
 func TestNewestList(t *testing.T) {
 	t.Parallel()
 	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
@@ -156,7 +157,7 @@ func TestNewestList(t *testing.T) {
 	}
 }
 
-// TestTogether: two states know together what each of them knows.
+// TestTogether: two merged states have what either has.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	one, two, three := curve.GenerateKey().Public(), curve.GenerateKey().Public(), curve.GenerateKey().Public()
@@ -172,8 +173,8 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestFileIsLost: what a process knows is written again when the file is lost, also what
-// no store has any more.
+// TestFileIsLost: a lost state file is written again with all that the process knows,
+// even what no store has any longer.
 func TestFileIsLost(t *testing.T) {
 	t.Parallel()
 	one, two := curve.GenerateKey().Public(), curve.GenerateKey().Public()

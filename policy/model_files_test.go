@@ -19,7 +19,7 @@ func (w *world) backUp() {
 	s.backups = append(s.backups, s.copy())
 }
 
-// copy makes a backup.
+// copy returns a backup.
 func (s *site) copy() backup {
 	b := backup{readFiles(s.w.t, s.path, func(name string) bool { return name != ".lock" }), map[string]time.Time{}, s.exported.clone()}
 	for name := range b.files {
@@ -30,8 +30,7 @@ func (s *site) copy() backup {
 	return b
 }
 
-// restore brings a store back to what it was: the files of the backup over those that
-// are there, or nothing but them.
+// restore restores a backup: over the existing files, or in place of them.
 func (w *world) restore() {
 	s := w.site()
 	if len(s.backups) == 0 {
@@ -74,7 +73,7 @@ func (s *site) put(b backup, over bool) {
 	s.records = maps.Clone(b.records)
 }
 
-// anyFile is one of the files in the directory, or "".
+// anyFile returns one of the files in the directory, or "".
 func (w *world) anyFile() (name, text string) {
 	files := w.directory().files()
 	if len(files) == 0 {
@@ -84,7 +83,7 @@ func (w *world) anyFile() (name, text string) {
 	return name, files[name]
 }
 
-// newPlace is where a file may be copied or moved to.
+// newPlace returns a path to which a file may be copied or moved.
 func (w *world) newPlace(name string) string {
 	base := strings.TrimSuffix(filepath.Base(name), ".key")
 	if w.rand.IntN(2) == 0 {
@@ -105,7 +104,7 @@ func (w *world) copyFile() {
 	w.write(to, text)
 }
 
-// write writes a file in the directory.
+// write writes a file to the directory.
 func (w *world) write(name, text string) {
 	path := filepath.Join(w.directory().path, name)
 	w.must(os.WriteFile(path, []byte(text), 0o644))
@@ -137,7 +136,7 @@ func (w *world) deleteFile() {
 	}
 }
 
-// tamper changes a certificate: cut short, an octet changed, another group.
+// tamper changes a certificate: it is cut short, or has a changed byte or another group.
 func (w *world) tamper() {
 	name, text := w.anyFile()
 	if name == "" {
@@ -151,7 +150,7 @@ func (w *world) tamper() {
 	w.write(name, now)
 }
 
-// harm cuts a text or changes octets of it.
+// harm cuts a text short or changes bytes of it.
 func (w *world) harm(text string) string {
 	if len(text) == 0 {
 		return text
@@ -170,7 +169,7 @@ func (s *site) record(i int) string {
 	return filepath.Join(s.path, ".revoked", hex.EncodeToString(s.w.clients[i].key[:]))
 }
 
-// anyRecord is the record of a revocation in the directory, lifted or not.
+// anyRecord returns the record of a revocation in the directory, lifted or not.
 func (w *world) anyRecord() (i int, ok bool) {
 	s := w.directory()
 	var there []int
@@ -185,8 +184,8 @@ func (w *world) anyRecord() (i int, ok bool) {
 	return pick(w.rand, there), true
 }
 
-// damageRecord damages the record of a revocation. One that was lifted is in force
-// then, because it can't be told.
+// damageRecord damages the record of a revocation. A lifted one applies again then, because
+// the record no longer shows the lifting.
 func (w *world) damageRecord() {
 	i, ok := w.anyRecord()
 	if !ok {
@@ -198,7 +197,7 @@ func (w *world) damageRecord() {
 	w.must(err)
 	damaged, at := "revoked\n    nothing\n", w.time()
 	if s.records[i] > 0 {
-		// Not its time: when it was revoked is all that isn't known by the key.
+		// Keep its time, the only thing that the key doesn't determine.
 		head, tail, _ := strings.Cut(string(text), "    time = ")
 		damaged, at = w.harm(head)+"    time = "+tail, epoch.Add(time.Duration(s.records[i])*time.Second)
 		if w.rand.IntN(2) == 0 {
@@ -221,9 +220,9 @@ func (w *world) deleteRecord() {
 	delete(w.directory().records, i)
 }
 
-// damage changes octets of a file that is a store, and brings it back. Meanwhile
-// nobody is let in who wasn't before, and a policy that is started refuses to, or
-// refuses at least all that is revoked.
+// damage changes bytes of a store's file, and then restores it. Meanwhile no other client is
+// admitted than before. A policy that starts returns an error, or at least refuses all
+// revoked keys.
 func (w *world) damage() {
 	s := w.clientsSite
 	if s.kind == "dir" {
@@ -246,7 +245,7 @@ func (w *world) damage() {
 		for _, domain := range w.domains() {
 			for i := range w.clients[:w.asking] {
 				if (w.remembered[i] > 0 || w.listed.keys[i] || domain == "nowhere" || domain == "off") && w.admitted(domain, i) {
-					w.fail("%s is let in in domain %s", w.clients[i].name, domain)
+					w.fail("%s is admitted in domain %s", w.clients[i].name, domain)
 				}
 			}
 		}

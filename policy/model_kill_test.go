@@ -18,12 +18,12 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// asModelWriter in the environment makes the test's binary write into a store until
+// asModelWriter in the environment makes the test binary write to a store until
 // it is killed: the URL, and on standard input the names, keys and times of two
 // identities, the second of which is revoked.
 const asModelWriter = "POLICY_TEST_WRITER"
 
-// writeAsModel puts two identities again and again, and then revokes one.
+// writeAsModel puts two identities repeatedly, and then revokes one.
 func writeAsModel(url string) error {
 	store, err := keystore.Open(url, nil)
 	if err != nil {
@@ -58,8 +58,8 @@ func writeAsModel(url string) error {
 	}
 }
 
-// kill has another process write into a store, and kills it at any instant. What it
-// said that it did is done, and what it did last may be or not.
+// kill starts a process that writes to a store, and kills it at any moment. What the process
+// has reported is done. What it did last may be done or not.
 func (w *world) kill() {
 	s := w.site()
 	if w.rand.IntN(2) == 0 {
@@ -106,7 +106,7 @@ func (w *world) kill() {
 	w.adopt(s, one, two, strings.Contains(said, "revoked\n"))
 }
 
-// adopt learns what a writer has left of two identities.
+// adopt finds out what a killed writer has left of two identities.
 func (w *world) adopt(s *site, one, two int, reported bool) {
 	store, err := keystore.Open(s.kind+":"+s.path, nil)
 	w.must(err)
@@ -144,7 +144,7 @@ func (w *world) adopt(s *site, one, two int, reported bool) {
 	}
 }
 
-// admitted reports whether a client is let in.
+// admitted reports whether the policy admits a client.
 func (w *world) admitted(domain string, i int) bool {
 	key := w.clients[i].key
 	return w.p.Handle(w.t.Context(), ask(domain, "192.0.2.1", zap.Curve, string(key[:]))).Status == zap.StatusOK

@@ -15,7 +15,7 @@ import (
 	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
-// site is a store, and what the model knows of it.
+// site is a store and its model.
 type site struct {
 	w         *world
 	kind      string
@@ -30,7 +30,7 @@ type site struct {
 	held map[int]bool  // keys in files whose name says that they are revoked
 }
 
-// content is what is in a store.
+// content is the content of a store.
 type content struct {
 	records map[int]int64 // when a key was revoked; when that was lifted, negative
 	ids     map[int]entry // but in a directory, where the files say it
@@ -43,14 +43,14 @@ type entry struct {
 	text   string
 }
 
-// seat is how a store knows somebody.
+// seat is an identity of a client in a store.
 type seat struct {
 	name, userID string
 	groups       []string
 	texts        []string // certificates, the first before others
 }
 
-// backup is a copy of a store: its files, and what the model knows.
+// backup is a copy of a store: its files and its model.
 type backup struct {
 	files map[string]string
 	times map[string]time.Time // of files, which are kept
@@ -80,11 +80,11 @@ func (w *world) newSite(kind, name string) *site {
 	return s
 }
 
-// start forgets what a policy that has ended knew.
+// start discards what a policy that was stopped knew.
 func (s *site) start() { s.live, s.seen, s.held = map[int]int64{}, map[int]int64{}, map[int]bool{} }
 
-// see is what a policy does: a revocation is in force until a record lifts it that
-// wasn't seen before. A record that is gone lifts nothing.
+// see does as a policy does: a revocation applies until a new record lifts it. A missing
+// record lifts nothing.
 func (s *site) see() {
 	for i, at := range s.exported.records {
 		if at != 0 && at != s.seen[i] {
@@ -110,14 +110,14 @@ func (s *site) see() {
 	}
 }
 
-// files are those in a directory that count, with what is in them.
+// files returns the files in a directory that count, with their content.
 func (s *site) files() map[string]string {
 	return readFiles(s.w.t, s.path, func(name string) bool {
 		return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".bak")
 	})
 }
 
-// readFiles reads the files of a directory with some names, or one file.
+// readFiles reads the files with these names in a directory, or one file.
 func readFiles(t testing.TB, path string, want func(name string) bool) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -141,7 +141,7 @@ func readFiles(t testing.TB, path string, want func(name string) bool) map[strin
 	return files
 }
 
-// seats are those whom the running policy knows by this store.
+// seats returns the identities that the running policy finds in this store.
 func (s *site) seats() map[int]seat {
 	all := map[int]seat{}
 	if s.kind != "dir" {
@@ -203,8 +203,8 @@ func (s *site) seats() map[int]seat {
 
 func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".key") }
 
-// isBlocked reports whether a file doesn't count: it is that of a revocation, or there
-// is one for it that can't be read.
+// isBlocked reports whether a file doesn't count because it is the record of a revocation,
+// or has one that can't be read.
 func (s *site) isBlocked(files map[string]string, name string) bool {
 	if strings.HasSuffix(name, ".revoked") {
 		return true

@@ -16,14 +16,14 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// modelStep is something that can happen.
+// modelStep is one kind of change.
 type modelStep struct {
 	name string
 	do   func(*world)
 }
 
-// stepsFor are the steps on one kind of store. Those that are named twice are taken
-// twice as often.
+// stepsFor returns the steps for one kind of store. A step in the list twice is taken twice
+// as often.
 func stepsFor(kind string) []modelStep {
 	put := modelStep{"put", (*world).put}
 	revoke := modelStep{"revoke", (*world).revoke}
@@ -37,7 +37,7 @@ func stepsFor(kind string) []modelStep {
 		modelStep{"stop", (*world).stopOrStart},
 		modelStep{"new list", (*world).changeList}, modelStep{"old list", (*world).oldList},
 		modelStep{"another policy", (*world).changePolicy},
-		// In the directory, which is there beside other kinds too.
+		// In the directory, which also exists beside other kinds of stores.
 		modelStep{"copy", (*world).copyFile}, modelStep{"copy", (*world).copyFile},
 		modelStep{"rename", (*world).renameFile}, modelStep{"rename", (*world).renameFile},
 		modelStep{"delete", (*world).deleteFile},
@@ -59,7 +59,7 @@ func (w *world) site() *site {
 	return w.others
 }
 
-// directory is the store that is one.
+// directory returns the store of the kind dir.
 func (w *world) directory() *site {
 	if w.kind == "dir" {
 		return w.clientsSite
@@ -67,7 +67,7 @@ func (w *world) directory() *site {
 	return w.others
 }
 
-// change is what another process does to a store.
+// change changes a store as another process does.
 func (s *site) change(f func(keystore.Store) error) error {
 	if s.admin != nil {
 		return f(s.admin)
@@ -150,8 +150,8 @@ func (w *world) put() {
 	s.exportSometimes()
 }
 
-// keeping are the files of a directory that hold a key, and aren't those of a
-// revocation, in order of modelGroups where they are by a put.
+// keeping returns the files of a directory that have a key and are not records of a
+// revocation. Files from a put are in the order of modelGroups.
 func (s *site) keeping(i int) (names []string) {
 	if s.kind != "dir" {
 		return nil
@@ -202,21 +202,21 @@ func (w *world) revoke() {
 	s.exportRevocations()
 }
 
-// exportSometimes may leave it to a later step to have in the file what is in the store.
+// exportSometimes writes the file of the store, or leaves that to a later step.
 func (s *site) exportSometimes() {
 	if s.w.rand.IntN(4) > 0 {
 		s.exportRevocations()
 	}
 }
 
-// exportRevocations has what was revoked in a store of the kind file: in its file.
+// exportRevocations writes the revocations of a store of the kind file to its file.
 func (s *site) exportRevocations() {
 	if s.kind == "file" {
 		s.export()
 	}
 }
 
-// bury removes an identity, for the time until its revocation is lifted.
+// bury removes an identity until its revocation is lifted.
 func (s *site) bury(i int) {
 	delete(s.graves, i)
 	if e, ok := s.ids[i]; ok {
@@ -244,7 +244,7 @@ func (w *world) unrevoke() {
 	}
 }
 
-// lift brings back who was buried, if another has not got the name.
+// lift brings back an identity that was buried, if its name is free.
 func (s *site) lift(i int) {
 	grave, ok := s.graves[i]
 	for j, e := range s.ids {
@@ -265,7 +265,7 @@ func (w *world) restart() {
 	w.load()
 }
 
-// stopOrStart ends the policy, or starts it after what happened meanwhile.
+// stopOrStart stops the policy, or starts it again.
 func (w *world) stopOrStart() {
 	if w.p != nil {
 		w.note("stop")
@@ -276,7 +276,7 @@ func (w *world) stopOrStart() {
 	w.load()
 }
 
-// watch has the policy follow changes.
+// watch starts the policy's Watch.
 func (w *world) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -315,8 +315,8 @@ func (w *world) changeList() {
 	w.newList(next)
 }
 
-// oldList puts an older list, or a damaged one, in the place of the newest, and tries
-// to have it in force.
+// oldList replaces the newest list by an older or a damaged one, and tries to make the
+// policy use it.
 func (w *world) oldList() {
 	text, want := "", error(cert.ErrSignature)
 	if len(w.oldLists) > 0 && w.rand.IntN(3) > 0 {

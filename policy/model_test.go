@@ -79,8 +79,8 @@ func (r modelRun) start(t *testing.T) {
 	}
 }
 
-// forking keeps a process from being started while another sequence has a file open:
-// it would hold it open a moment longer, and the file would seem to be written still.
+// forking keeps a process from starting while another sequence has a file open. The process
+// would hold it open for a moment, and the file would seem to be still being written.
 var forking sync.RWMutex
 
 // step takes one step and compares.
@@ -100,7 +100,7 @@ func (w *world) step() {
 	w.follow()
 }
 
-// follow has the policy see what has changed, and compares.
+// follow reloads the policy and compares.
 func (w *world) follow() {
 	w.t.Helper()
 	if w.p == nil {
@@ -116,7 +116,7 @@ func (w *world) follow() {
 	w.compare()
 }
 
-// await waits until the policy has seen for itself what has changed.
+// await waits until the policy has noticed a change by itself.
 func (w *world) await() {
 	w.t.Helper()
 	var differences []string
@@ -140,7 +140,7 @@ func (w *world) compare() {
 	}
 }
 
-// differences are those between what the policy decides and what it should.
+// differences returns the decisions in which the policy differs from the model.
 func (w *world) differences() (all []string) {
 	for _, domain := range w.domains() {
 		for i, c := range w.clients[:w.asking] {
@@ -158,7 +158,7 @@ func (w *world) differences() (all []string) {
 	return all
 }
 
-// groupsOf returns what a service is told of groups, which must be told once.
+// groupsOf returns the groups in a reply, which must have them once.
 func groupsOf(m zap.Metadata) string {
 	groups := "not told"
 	for _, p := range m {
@@ -172,7 +172,7 @@ func groupsOf(m zap.Metadata) string {
 	return groups
 }
 
-// note writes down what is done, for the case that it fails.
+// note records a step, to print it if the test fails.
 func (w *world) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if text == "" {
@@ -182,7 +182,7 @@ func (w *world) note(format string, args ...any) {
 	w.trace[len(w.trace)-1] += " " + text
 }
 
-// history is what was done last.
+// history returns the latest steps.
 func (w *world) history() string {
 	return fmt.Sprintf("to replay: %s=%d go test ./policy -run '%s'\n%s", modelSeed, w.seed, w.t.Name(),
 		strings.Join(w.trace[max(0, len(w.trace)-200):], "\n"))
@@ -200,7 +200,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// counts says how often each step was taken.
+// counts returns how often each step was taken.
 func (w *world) counts() string {
 	var out []string
 	for name, n := range w.taken {

@@ -19,7 +19,7 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// world is a policy over stores, and beside them what the model knows of both.
+// world is a policy with its stores, and the model of both.
 type world struct {
 	t       testing.TB
 	kind    string
@@ -63,16 +63,15 @@ type list struct {
 	expired bool
 }
 
-// answer is what is decided about a key. The zero value is a refusal.
+// answer is a decision about a key. The zero value is a refusal.
 type answer struct {
 	ok     bool
 	userID string
 	groups string // joined by commas
 }
 
-// epoch is when the clock of revocations starts: later than what the system says of
-// files. past is when that of lists does: long enough ago that it never comes to the
-// present.
+// epoch is the start of the clock of revocations, later than the times of files. past is the
+// start of the clock of lists, so long ago that it never reaches the present.
 var (
 	epoch = past.Add(48 * time.Hour)
 	past  = time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
@@ -110,7 +109,7 @@ func newWorld(t testing.TB, kind string, seed uint64, watched bool) *world {
 	return w
 }
 
-// used are the stores of the policy, in their order.
+// used returns the stores of the policy, in order.
 func (w *world) used() []*site {
 	if w.usesOthers {
 		return []*site{w.clientsSite, w.others}
@@ -140,7 +139,7 @@ func (w *world) writePolicy() {
 	ztest.WriteFile(w.t, w.policyFile(), text+"security\n    domain = off\n    curve = 0\n")
 }
 
-// domains are those that are asked for.
+// domains returns the domains of the requests.
 func (w *world) domains() []string {
 	if w.kind == "mem" {
 		return []string{"all"}
@@ -181,7 +180,7 @@ func (w *world) tryLoad() error {
 	return nil
 }
 
-// stop ends the policy.
+// stop stops the policy.
 func (w *world) stop() {
 	if w.watching != nil {
 		w.watching()
@@ -193,7 +192,7 @@ func (w *world) stop() {
 	}
 }
 
-// learn is what the policy knows once it has seen what there is.
+// learn updates what the policy knows once it has read everything.
 func (w *world) learn() {
 	maps.Copy(w.listed.keys, w.list.keys)
 	maps.Copy(w.listed.serials, w.list.serials)
@@ -220,7 +219,7 @@ func (w *world) learn() {
 	}
 }
 
-// want is what must be decided about a key.
+// want returns the expected decision about a key.
 func (w *world) want(domain string, i int) answer {
 	if domain == "off" || domain == "nowhere" || domain == "" || w.remembered[i] > 0 || w.listed.keys[i] {
 		return answer{}
@@ -275,8 +274,8 @@ func (w *world) want(domain string, i int) answer {
 	return answer{true, all[0].userID, strings.Join(groups, ",")}
 }
 
-// accepted is the first certificate that a domain accepts. If there is none, expired
-// tells whether the first one rules out everything else.
+// accepted returns the first certificate that a domain accepts. If there is none, expired
+// reports whether the first one rules out everything else.
 func (w *world) accepted(domain string, texts []string) (c *cert.Certificate, expired bool) {
 	for n, text := range texts {
 		c := w.parse(text)
@@ -293,7 +292,7 @@ func (w *world) accepted(domain string, texts []string) (c *cert.Certificate, ex
 	return nil, expired
 }
 
-// parse reads a certificate, if it is sound.
+// parse parses a certificate, if it is sound.
 func (w *world) parse(text string) *cert.Certificate {
 	if c, ok := w.sound[text]; ok {
 		return c
@@ -312,7 +311,7 @@ func (w *world) parse(text string) *cert.Certificate {
 	return c
 }
 
-// ownerOf is whose key a certificate has, or -1.
+// ownerOf returns the client whose key a certificate has, or -1.
 func (w *world) ownerOf(text string) int {
 	c := w.parse(text)
 	if c == nil {
@@ -327,7 +326,7 @@ func (w *world) ownerOf(text string) int {
 	return len(w.clients) - 1
 }
 
-// certificate makes one of a client's: what it claims is always more than it has.
+// certificate returns a certificate of a client, which always claims more than it has.
 func (w *world) certificate(i int) string {
 	claimed := w.clients[w.rand.IntN(w.asking)].name
 	c := &cert.Certificate{Public: w.clients[i].key, Metadata: cert.Metadata{
@@ -355,7 +354,7 @@ func (w *world) certificate(i int) string {
 	return string(text)
 }
 
-// newList signs a list and puts it in force.
+// newList signs a list and makes the policy use it.
 func (w *world) newList(l list) {
 	signed := new(cert.RevocationList)
 	for _, i := range slices.Sorted(maps.Keys(l.keys)) {

@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// bcryptOf is a hash that takes no time.
+// bcryptOf returns a hash that is quick to check.
 func bcryptOf(t testing.TB, password string) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -21,11 +21,11 @@ func bcryptOf(t testing.TB, password string) string {
 	return string(hash)
 }
 
-// argon2Of is the hash of pässword by Argon2id, with what takes no time.
+// argon2Of is an Argon2id hash of pässword that is quick to check.
 const argon2Of = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$ybEN4716GDXeL9vt6isrDRxvfOA2BoWMJMwc34k3rz0"
 
-// TestHashPassword: what is made of a password by default is the second recommended
-// option of RFC 9106, and lets in who knows it.
+// TestHashPassword: the hash has the second recommended parameters of RFC 9106, and
+// admits the password.
 func TestHashPassword(t *testing.T) {
 	t.Parallel()
 	hash := policy.HashPassword([]byte("hunter2"))
@@ -36,8 +36,8 @@ func TestHashPassword(t *testing.T) {
 	check(t, p, ask("", "", zap.Plain, "a", "hunter2"), decision{"OK", "a", 3})
 }
 
-// TestPlain: passwords in each form; and none of the ways in that others leave
-// open.
+// TestPlain: passwords in each form are admitted, and none of the known ways around
+// them work.
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), fmt.Sprintf(`security
@@ -70,12 +70,12 @@ func TestPlain(t *testing.T) {
 			{"bcrypt", "hunter22", wrong},
 			{"clear", "it's # m", wrong},
 			{"clear", "", wrong},
-			{"unknown", "", wrong}, // which pebbe/zmq4 lets in
+			{"unknown", "", wrong}, // which pebbe/zmq4 admits
 			{"unknown", "hunter2", wrong},
 			{"", "", wrong},
 			{"ARGON", "pässword", wrong},
 			{"argon\x00", "pässword", wrong},
-			{"argonp", "ässword", wrong}, // the same octets, cut elsewhere
+			{"argonp", "ässword", wrong}, // the same bytes, split elsewhere
 		} {
 			check(t, p, ask("", "192.0.2.1", zap.Plain, tt.login, tt.password), tt.want)
 		}
@@ -89,8 +89,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestFailures: an address that fails too often is refused without work, and may
-// try again later.
+// TestFailures: an address that fails too often is refused without work.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), fmt.Sprintf(`security

@@ -16,7 +16,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// snapshotOf makes a policy without keystores.
+// snapshotOf returns a policy without keystores.
 func snapshotOf(t testing.TB, text string) *snapshot {
 	t.Helper()
 	c, err := parse("policy", []byte(text))
@@ -33,12 +33,12 @@ func snapshotOf(t testing.TB, text string) *snapshot {
 	return s
 }
 
-// byPlain makes a request.
+// byPlain returns a request by PLAIN.
 func byPlain(domain, address, login, password string) *zap.Request {
 	return &zap.Request{Domain: domain, Address: address, Mechanism: zap.Plain, Credentials: [][]byte{[]byte(login), []byte(password)}}
 }
 
-// accounts writes a section plain with an account of each password or hash, named a,
+// accounts returns a section plain with an account for each password or hash, named a,
 // b and so on.
 func accounts(passwords ...string) string {
 	text := "    plain = 1\n"
@@ -55,14 +55,13 @@ func bcryptHash(t testing.TB, password string, cost int) string {
 	return string(hash)
 }
 
-// argon2Hash of an unknown password, with parameters.
+// argon2Text returns the hash of an unknown password with these parameters.
 func argon2Text(parameters string, size int) string {
 	return "$argon2id$v=19$" + parameters + "$c29tZXNhbHRzb21lc2FsdA$" + encoding.EncodeToString(make([]byte, size))
 }
 
-// TestRefusalsTakeTheSameWork: to refuse takes one comparison by each kind of hash
-// that a policy has, whether the login is known or not, and however its own password
-// is hashed.
+// TestRefusalsTakeTheSameWork: a refusal takes one comparison with each kind of hash in
+// the policy, whether or not the login exists and whatever its own hash is.
 func TestRefusalsTakeTheSameWork(t *testing.T) {
 	t.Parallel()
 	s := snapshotOf(t, "security\n"+accounts("clear", "other", bcryptHash(t, "x", 4), bcryptHash(t, "x", 5), bcryptHash(t, "y", 4),
@@ -87,7 +86,7 @@ func TestRefusalsTakeTheSameWork(t *testing.T) {
 			t.Errorf("%s: a right password isn't compared first", login)
 		}
 	}
-	// The decoys' own passwords admit nobody else.
+	// The password of a decoy admits no other login.
 	for _, tt := range []struct {
 		login, password string
 		want            bool
@@ -98,7 +97,7 @@ func TestRefusalsTakeTheSameWork(t *testing.T) {
 	}
 }
 
-// TestBcrypt: what bcrypt doesn't see of a password doesn't pass for the rest.
+// TestBcrypt: the part of a password that bcrypt doesn't read still counts.
 func TestBcrypt(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 72)
@@ -133,8 +132,8 @@ func fillSlots() (release func()) {
 	}
 }
 
-// TestGuessesAtOnce: of many guesses at a time from one address a few are compared,
-// and who comes from another waits for no more than these.
+// TestGuessesAtOnce: of many simultaneous guesses from one address only a few are
+// compared, and a client at another address waits for no more than these.
 func TestGuessesAtOnce(t *testing.T) {
 	const text = "security\n    failures = 100\n"
 	s := snapshotOf(t, text+accounts(bcryptHash(t, "right", 4)))
@@ -164,8 +163,8 @@ func TestGuessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestNobodyWaits: a request that nobody waits for is given up; and the slots are
-// those of all domains.
+// TestNobodyWaits: a request whose context ends is given up. All domains share the
+// slots.
 func TestNobodyWaits(t *testing.T) {
 	var text string
 	for i := range 10 {
@@ -181,7 +180,7 @@ func TestNobodyWaits(t *testing.T) {
 	for i := range 10 {
 		go func() { replies <- s.decide(ctx, byPlain(fmt.Sprint("d", i), "", "a", "right"), time.Now()) }()
 	}
-	// In one bucket of these some were refused at once; none was compared.
+	// They share a bucket: some get a reply at once, and none is compared.
 	for range 10 - maxGuesses {
 		if reply := ztest.Receive(t, "a reply", replies); reply.Status != zap.StatusTryLater {
 			t.Errorf("%+v", reply)
@@ -195,7 +194,7 @@ func TestNobodyWaits(t *testing.T) {
 	}
 }
 
-// TestParallelGuesses: of any number at a time not more are compared than may fail.
+// TestParallelGuesses: no more simultaneous guesses are compared than may fail.
 func TestParallelGuesses(t *testing.T) {
 	t.Parallel()
 	s := snapshotOf(t, "security\n    failures = 5\n"+accounts(bcryptHash(t, "right", 4)))
@@ -204,7 +203,7 @@ func TestParallelGuesses(t *testing.T) {
 	var work sync.WaitGroup
 	for i := range 60 {
 		work.Go(func() {
-			for { // until it is told for good
+			for { // until the reply is final
 				reply := s.decide(t.Context(), byPlain("", fmt.Sprintf("2001:db8::%x", i), "a", fmt.Sprint("wrong", i)), time.Now())
 				if reply.Status == zap.StatusTryLater {
 					runtime.Gosched()

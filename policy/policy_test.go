@@ -21,7 +21,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// store is a keystore with these certificates, in files client-0.key and so on.
+// store returns a keystore with these certificates, in files client-0.key and so on.
 func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,7 +35,7 @@ func store(t testing.TB, certificates ...*cert.Certificate) keystore.Store {
 	return d
 }
 
-// byDefault is the default policy over a keystore with these certificates.
+// byDefault returns the default policy with these certificates.
 func byDefault(t testing.TB, certificates ...*cert.Certificate) *policy.Policy {
 	t.Helper()
 	p, err := policy.Default(store(t, certificates...), policy.Options{})
@@ -44,12 +44,12 @@ func byDefault(t testing.TB, certificates ...*cert.Certificate) *policy.Policy {
 	return p
 }
 
-// request is one by CURVE.
+// request returns a request by CURVE.
 func request(key curve.PublicKey) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
-// TestValidity: a certificate counts while it is valid.
+// TestValidity: a certificate admits while it is valid.
 func TestValidity(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -75,6 +75,8 @@ func TestValidity(t *testing.T) {
 	}
 }
 
+// TestDefault: the default policy admits the keys of its keystore by CURVE, and nothing
+// else.
 func TestDefault(t *testing.T) {
 	t.Parallel()
 	alice := scenario.Named("alice", cert.Metadata{{"group", "traders"}}...)
@@ -115,8 +117,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUserID: a client is called as its file is, whatever its certificate says; a name
-// that can't travel, or could be another's, gives way to the key.
+// TestUserID: the user id is the name of the file, whatever the certificate says. The
+// key takes the place of a name that can't be sent, or that could be another client's.
 func TestUserID(t *testing.T) {
 	t.Parallel()
 	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, strings.Repeat("HelloWorld", 4): false, strings.Repeat("HelloWorld", 4) + "s": true} {
@@ -142,8 +144,8 @@ func TestUserID(t *testing.T) {
 	}
 }
 
-// TestMetadata: a certificate can't pass itself off as what libzmq or the
-// handler says, and what can't travel stays at home.
+// TestMetadata: a certificate can't set metadata that libzmq or the handler sets, and
+// what a reply can't carry is left out.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("mallory")

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	ztest.Main(m)
 }
 
-// TestWatch: a change of the file, or of a keystore, is put in force; one that is
-// wrong is told and changes nothing.
+// TestWatch: a valid change of the file or of a keystore applies. An invalid one is
+// logged and changes nothing.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ func TestWatch(t *testing.T) {
 	ztest.Wait(t, "mended", func() bool { return admitted(alice.Public) && !admitted(bob.Public) })
 }
 
-// TestChangedBeforeWatch: a change between Load and Watch is put in force too.
+// TestChangedBeforeWatch: a change between Load and Watch applies, too.
 func TestChangedBeforeWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -79,8 +79,8 @@ func TestChangedBeforeWatch(t *testing.T) {
 	})
 }
 
-// TestPoll: a change that the file system doesn't tell of is found: that of a file to
-// which a link leads.
+// TestPoll: a change that the file system doesn't report is found by polling: that of a
+// link's target.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
@@ -100,8 +100,8 @@ func TestPoll(t *testing.T) {
 	ztest.Wait(t, "another change", func() bool { return !open() })
 }
 
-// TestReloadUnderLoad: while a policy changes, each decision is that of the old
-// one or the new one.
+// TestReloadUnderLoad: while a policy changes, each decision is by the old version or
+// the new one.
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,7 +127,7 @@ security
 					return
 				default:
 				}
-				// In the domain of the one, the other has its rules for every other one.
+				// Each has the domain of the other as one of all other domains.
 				for _, who := range []string{"red", "blue"} {
 					reply := p.Handle(t.Context(), ask("red", "", zap.GSSAPI, who))
 					if reply.Status == zap.StatusOK && reply.UserID != who || reply.Rule == "" {
@@ -149,8 +149,7 @@ security
 	work.Wait()
 }
 
-// TestAllocations: a decision about a key, or about an address alone, allocates
-// nothing.
+// TestAllocations: a decision about a key or an address allocates nothing.
 func TestAllocations(t *testing.T) {
 	dir := t.TempDir()
 	alice := scenario.Named("alice")

@@ -19,7 +19,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// admits reports whether a policy lets a key in, in a domain.
+// admits reports whether a policy admits a key in a domain.
 func admits(p *policy.Policy, domain string, c *cert.Certificate) bool {
 	return reply(p, domain, c).Status == zap.StatusOK
 }
@@ -28,7 +28,7 @@ func reply(p *policy.Policy, domain string, c *cert.Certificate) zap.Reply {
 	return p.Handle(context.Background(), ask(domain, "", zap.Curve, string(c.Public[:])))
 }
 
-// mkdir makes a directory with the public files of these certificates.
+// mkdir makes a directory with these public certificates.
 func mkdir(t testing.TB, path string, certificates ...*cert.Certificate) string {
 	t.Helper()
 	ztest.Must(t, os.MkdirAll(path, 0o755))
@@ -69,7 +69,7 @@ func listOf(t testing.TB, path string, a *cert.Authority, issued, expires time.T
 	ztest.WriteFile(t, path, string(text))
 }
 
-// signed is a certificate that an authority signed.
+// signed returns a certificate that an authority signed.
 func signed(t testing.TB, a *cert.Authority, name string) *cert.Certificate {
 	t.Helper()
 	c := scenario.Named(name)
@@ -77,7 +77,7 @@ func signed(t testing.TB, a *cert.Authority, name string) *cert.Certificate {
 	return c
 }
 
-// ofAuthority is a policy for the certificates of an authority, with revocation lists.
+// ofAuthority returns a policy that trusts an authority, with revocation lists.
 func ofAuthority(a *cert.Authority, lists ...string) string {
 	text := fmt.Sprintf("security\n    curve = 1\n        keystore = dir:clients\n        authority = %q\n", a.Key)
 	for _, l := range lists {
@@ -86,8 +86,8 @@ func ofAuthority(a *cert.Authority, lists ...string) string {
 	return text
 }
 
-// TestListFollowed: who is on a new revocation list is refused within moments, whether the
-// system tells of it or not, and also if the file has the size and time of the one before.
+// TestListFollowed: a key on a new revocation list is refused within moments, with and
+// without notifications, and even if the new file has the size and time of the old one.
 func TestListFollowed(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -118,8 +118,8 @@ func TestListFollowed(t *testing.T) {
 	}
 }
 
-// TestListRenewed: a list that has ended refuses all of its authority, and they are let in
-// as soon as a renewed one is there.
+// TestListRenewed: an expired list refuses all certificates of its authority, until it
+// is renewed.
 func TestListRenewed(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -137,8 +137,8 @@ func TestListRenewed(t *testing.T) {
 	ztest.Wait(t, "renewed", func() bool { return admits(p, "", alice) })
 }
 
-// TestOlderList: a list that is older than the newest that was seen isn't put in force, in
-// the same process or another; what was revoked stays refused.
+// TestOlderList: a list that is older than the newest one does not apply, in the same
+// process or after a restart. What was revoked stays refused.
 func TestOlderList(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -154,15 +154,15 @@ func TestOlderList(t *testing.T) {
 	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
 	ztest.Wait(t, "a new list", func() bool { return !admits(p, "", alice) })
 	old()
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "older than the newest revocation list") == 1 })
+	ztest.Wait(t, "the error is logged", func() bool { return log.Count("level=ERROR", "older than the newest revocation list") == 1 })
 	if err := p.Reload(); !errors.Is(err, policy.ErrOldList) || admits(p, "", alice) || !admits(p, "", bob) {
-		t.Errorf("%v: an older list is in force", err)
+		t.Errorf("%v: an older list applies", err)
 	}
 	file := filepath.Join(dir, "policy.zpl")
 	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
 		t.Errorf("after a restart: %v", err)
 	}
-	// One of the same time with fewer on it lost some.
+	// A list of the same time with fewer revocations has lost some.
 	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour))
 	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
 		t.Errorf("one that lost some: %v", err)
@@ -172,12 +172,13 @@ func TestOlderList(t *testing.T) {
 	ztest.Must(t, err)
 	defer again.Close()
 	if admits(again, "", alice) || !admits(again, "", bob) {
-		t.Error("a newer list isn't in force")
+		t.Error("a newer list doesn't apply")
 	}
 }
 
-// TestListBegunAnew: a list that was lost and begun anew lets nobody in whom the one
-// before took back, by key or by serial number, also after a restart; and that is told.
+// TestListBegunAnew: what an earlier list of the authority revoked, by key or by serial
+// number, stays refused when the list was started again, also after a restart. That is
+// logged.
 func TestListBegunAnew(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -204,14 +205,14 @@ func TestListBegunAnew(t *testing.T) {
 	write(now.Add(-time.Hour))
 	ztest.Must(t, p.Reload())
 	if log.Count("lacks 2 that an older one of its authority had") != 1 {
-		t.Error("nothing is told")
+		t.Error("nothing is logged")
 	}
 	again, err := policy.Load(filepath.Join(dir, "policy.zpl"), policy.Options{})
 	ztest.Must(t, err)
 	defer again.Close()
 	for _, p := range []*policy.Policy{p, again} {
 		if admits(p, "", alice) || admits(p, "open", alice) || admits(p, "", carol) || !admits(p, "", bob) {
-			t.Error("who was revoked is admitted, or who wasn't isn't")
+			t.Error("a revoked key is admitted, or another isn't")
 		}
 		if text := reply(p, "", alice).Text; !strings.HasSuffix(text, ": stolen") {
 			t.Errorf("the reason is %q", text)
@@ -219,8 +220,8 @@ func TestListBegunAnew(t *testing.T) {
 	}
 }
 
-// TestTwoLists: of two lists of one authority in one section the older one may be as old
-// as it is, also after a restart.
+// TestTwoLists: of two lists of one authority in one section, the older one may be of
+// any age, also after a restart.
 func TestTwoLists(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -233,7 +234,7 @@ func TestTwoLists(t *testing.T) {
 	for range 2 {
 		p, _ := load(t, dir, ofAuthority(acme, "a.revoked", "b.revoked"))
 		if admits(p, "", alice) || admits(p, "", bob) {
-			t.Error("one of the lists isn't in force")
+			t.Error("one of the lists doesn't apply")
 		}
 	}
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), ofAuthority(acme, "a.revoked"))
@@ -242,8 +243,8 @@ func TestTwoLists(t *testing.T) {
 	}
 }
 
-// TestRevokedAnywhere: a key that is revoked in one store of a policy is refused in every
-// domain, by every store, in whatever order they are, and also where any key is let in.
+// TestRevokedAnywhere: a key that is revoked in one store of a policy is refused in
+// every domain, whatever the order of the stores, and even with any.
 func TestRevokedAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]string{{"one", "two"}, {"two", "one"}} {
@@ -259,15 +260,15 @@ func TestRevokedAnywhere(t *testing.T) {
 				t.Errorf("%s: %+v", domain, r)
 			}
 			if !admits(p, domain, bob) {
-				t.Errorf("%s: bob isn't let in", domain)
+				t.Errorf("%s: bob isn't admitted", domain)
 			}
 		}
 	}
 }
 
-// TestRevocationIsRemembered: what was revoked stays refused when its store leaves the
-// policy, loses its records or is restored from a backup, after a restart too, until
-// somebody lifts it.
+// TestRevocationIsRemembered: a revoked key stays refused when its store is removed
+// from the policy, loses its records or is restored from a backup, also after a
+// restart, until its revocation is lifted.
 func TestRevocationIsRemembered(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"dir", "bolt"} {
@@ -294,7 +295,7 @@ func TestRevocationIsRemembered(t *testing.T) {
 				t.Helper()
 				for _, domain := range []string{"", "any"} {
 					if admits(p, domain, alice) {
-						t.Errorf("%s: let in, in domain %q", when, domain)
+						t.Errorf("%s: admitted in domain %q", when, domain)
 					}
 				}
 			}
@@ -311,14 +312,14 @@ func TestRevocationIsRemembered(t *testing.T) {
 				return p
 			}
 			refused("another store, after a restart", load2())
-			// The first again, as a backup had it.
+			// The first store, restored from a backup.
 			ztest.Must(t, os.RemoveAll(filepath.Join(dir, "one")))
 			fill("one")
 			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind, "one"))
 			refused("restored", load2())
 			ztest.Must(t, p.Reload())
 			refused("restored, in the old process", p)
-			// A store of the policy that lifts it does, for good.
+			// Lifting it in a store of the policy admits the key for good.
 			unrevoke(t, url("one"), alice)
 			ztest.Wait(t, "lifted", func() bool { return admits(p, "", alice) && admits(p, "any", alice) })
 			if again := load2(); !admits(again, "", alice) {
@@ -328,9 +329,9 @@ func TestRevocationIsRemembered(t *testing.T) {
 	}
 }
 
-// TestRevokedAsItsStoreLeaves: what is revoked in a keystore right before it leaves the
-// policy is remembered, though nothing has read it by then; one that can't be read any more
-// holds nothing up, and that is told.
+// TestRevokedAsItsStoreLeaves: a key that is revoked right before its store is removed
+// from the policy is remembered, although nothing has read it by then. A store that
+// can't be read delays nothing, and that is logged.
 func TestRevokedAsItsStoreLeaves(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"dir", "bolt"} {
@@ -354,7 +355,7 @@ func TestRevokedAsItsStoreLeaves(t *testing.T) {
 			defer again.Close()
 			for when, p := range map[string]*policy.Policy{"at once": p, "after a restart": again} {
 				if admits(p, "", alice) || admits(p, "any", alice) || !admits(p, "", bob) {
-					t.Errorf("%s: alice is let in, or bob isn't", when)
+					t.Errorf("%s: alice is admitted, or bob isn't", when)
 				}
 			}
 			if log.Count("removed from the policy") > 0 {
@@ -370,8 +371,8 @@ func TestRevokedAsItsStoreLeaves(t *testing.T) {
 	}
 }
 
-// TestStateCantBeWritten: what is revoked is in force also while it can't be remembered;
-// that is told, and made good once it can be.
+// TestStateCantBeWritten: a revocation applies even while the state can't be written.
+// That is logged, and the state is written once that is possible.
 func TestStateCantBeWritten(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -395,7 +396,7 @@ func TestStateCantBeWritten(t *testing.T) {
 	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour), alice)
 	revoke(t, clients, bob)
 	ztest.Wait(t, "both are refused", func() bool { return !admits(p, "", alice) && !admits(p, "", bob) })
-	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "writing the state failed") >= 1 })
+	ztest.Wait(t, "the error is logged", func() bool { return log.Count("level=ERROR", "writing the state failed") >= 1 })
 	if err := p.Reload(); err == nil {
 		t.Error("Reload says nothing of it")
 	}
@@ -409,12 +410,13 @@ func TestStateCantBeWritten(t *testing.T) {
 	})
 }
 
-// jsonKey is a key as it is in JSON.
+// jsonKey returns a key as it is in JSON.
 func jsonKey(key curve.PublicKey) string {
 	return strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(key.String())
 }
 
-// TestStateIsShared: two policies with one state lose nothing of what the other wrote.
+// TestStateIsShared: two policies with one state file lose nothing of what the other
+// wrote.
 func TestStateIsShared(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -441,7 +443,7 @@ func TestStateIsShared(t *testing.T) {
 			t.Errorf("%s: alice %v, bob %v", name, admits(p, "", alice), admits(p, "", bob))
 		}
 	}
-	// The file is lost while they run: what they know is written again.
+	// The file is lost while both run: they write again what they know.
 	carol := scenario.Named("carol")
 	ztest.Must(t, os.Remove(o.State))
 	put(t, filepath.Join(dir, "one"), carol)
@@ -455,9 +457,9 @@ func TestStateIsShared(t *testing.T) {
 	}
 }
 
-// TestGroupsAreUnited: an identity is in the groups of all places that have it, and the
-// service is told of them; those in its own words are claims, unless an authority that the
-// policy trusts has signed them.
+// TestGroupsAreUnited: an identity is in the groups of all places that have it, and
+// services learn them. Groups in its certificate are claims, unless a trusted authority
+// signed it.
 func TestGroupsAreUnited(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -483,7 +485,7 @@ func TestGroupsAreUnited(t *testing.T) {
 		}
 	}
 	if admits(p, "admins", alice) {
-		t.Error("let in by a group of its own words")
+		t.Error("admitted by a group that the client claims")
 	}
 	stranger := reply(p, "open", scenario.Named("stranger"))
 	if stranger.Status == zap.StatusOK || len(stranger.Metadata) > 0 {

@@ -18,7 +18,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// newPolicy makes a policy of rules.
+// newPolicy returns a policy with these rules.
 func newPolicy(t testing.TB, rules policy.Rules) *policy.Policy {
 	t.Helper()
 	p, err := policy.New(rules, policy.Options{})
@@ -27,7 +27,7 @@ func newPolicy(t testing.TB, rules policy.Rules) *policy.Policy {
 	return p
 }
 
-// everything has each field of rules.
+// everything returns rules that set each field.
 func everything(s *scenario.Scenario) policy.Rules {
 	clients := "dir:" + s.Clients
 	return policy.Rules{
@@ -45,8 +45,8 @@ func everything(s *scenario.Scenario) policy.Rules {
 	}
 }
 
-// TestRulesOfBothKinds holds that rules of a program decide as the file does that they
-// are written as, and cite the same lines.
+// TestRulesOfBothKinds holds that rules of a program decide as the file does that
+// String writes, and cite the same lines.
 func TestRulesOfBothKinds(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -88,8 +88,8 @@ func TestRulesOfBothKinds(t *testing.T) {
 	}
 }
 
-// TestSameFaults holds that the same fault has the same words and place in rules of a
-// program and in a file.
+// TestSameFaults holds that the same error has the same words and the same place in
+// rules of a program and in a file.
 func TestSameFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -160,7 +160,7 @@ func TestSameFaults(t *testing.T) {
 	}
 }
 
-// TestUnwritable: what a file can't hold is refused in rules of a program.
+// TestUnwritable: rules with what a file can't hold are an error.
 func TestUnwritable(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -182,7 +182,7 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// TestSet: the rules of a policy are exchanged as a whole or not at all.
+// TestSet: rules are replaced as a whole or not at all.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -225,7 +225,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// TestReaders: a policy reads keystores of the program, and leaves them to it.
+// TestReaders: a policy reads keystores of the program, and does not close them.
 func TestReaders(t *testing.T) {
 	t.Parallel()
 	alice, bob := scenario.Named("alice"), scenario.Named("bob")
@@ -253,13 +253,13 @@ func TestReaders(t *testing.T) {
 	}
 }
 
-// lookup is a keystore of a program that can only look up.
+// lookup is a keystore of a program with the method Lookup only.
 type lookup func(curve.PublicKey) (*keystore.Identity, bool)
 
 func (l lookup) Lookup(key curve.PublicKey) (*keystore.Identity, bool) { return l(key) }
 
-// TestReaderOfAProgram: a keystore that can only look up is enough, and one that is wrong
-// admits nobody.
+// TestReaderOfAProgram: a keystore with the method Lookup only is enough, and a faulty
+// one admits no client.
 func TestReaderOfAProgram(t *testing.T) {
 	t.Parallel()
 	alice := scenario.Named("alice")
@@ -278,8 +278,8 @@ func TestReaderOfAProgram(t *testing.T) {
 	}
 }
 
-// TestAllocationsOfRules: a decision about a key allocates nothing where rules come from a
-// program either.
+// TestAllocationsOfRules: a decision about a key allocates nothing with rules of a
+// program, either.
 func TestAllocationsOfRules(t *testing.T) {
 	s := scenario.New(t)
 	known := s.Store(t)
@@ -308,7 +308,7 @@ func TestAllocationsOfRules(t *testing.T) {
 	}
 }
 
-// TestAtOnce: all policies answer at once about keys, and never about passwords.
+// TestAtOnce: the default policy answers at once about keys, and never about passwords.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -328,7 +328,7 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-// TestParsedPasswords: rules that were parsed hold no password.
+// TestParsedPasswords: parsed rules contain no password.
 func TestParsedPasswords(t *testing.T) {
 	t.Parallel()
 	rules, err := policy.Parse("policy.zpl", []byte("security\n    plain = 1\n        account\n            login = a\n            password = hunter2\n"))
@@ -341,7 +341,7 @@ func TestParsedPasswords(t *testing.T) {
 	check(t, p, ask("", "", zap.Plain, "a", "hunter3"), decision{"wrong user name or password", "", 2})
 }
 
-// TestSwitchedOff: a part that is switched off is checked, and isn't among the rules.
+// TestSwitchedOff: a part that is switched off is checked, but is not in the rules.
 func TestSwitchedOff(t *testing.T) {
 	t.Parallel()
 	const text = "security\n    plain = 0\n        account\n            login = a\n            password = b\n    curve = 0\n        keystore = x\n"
@@ -357,7 +357,8 @@ func TestSwitchedOff(t *testing.T) {
 	}
 }
 
-// TestRelativePaths: paths in a text are beside it, also where its rules go elsewhere.
+// TestRelativePaths: paths in a text are relative to its file, also after the rules are
+// written elsewhere.
 func TestRelativePaths(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// warningsOf writes a policy and returns what Check warns of, without the folder.
+// warningsOf writes a policy and returns the warnings of Check, without the directory.
 func warningsOf(t *testing.T, dir, text string) []string {
 	t.Helper()
 	file := filepath.Join(dir, "policy.zpl")
@@ -31,7 +31,7 @@ func warningsOf(t *testing.T, dir, text string) []string {
 	return sum.Warnings
 }
 
-// TestEmptyGroups: a group that nobody is in is told of, and what may be meant.
+// TestEmptyGroups: a group without members is warned of, with a suggestion.
 func TestEmptyGroups(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -54,7 +54,7 @@ func TestEmptyGroups(t *testing.T) {
 	}
 }
 
-// TestSignedGroups: a group that a trusted authority has signed isn't empty.
+// TestSignedGroups: a group in a certificate of a trusted authority isn't empty.
 func TestSignedGroups(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -71,7 +71,7 @@ func TestSignedGroups(t *testing.T) {
 	}
 }
 
-// TestListTold: a list that ends soon is told of by Check, and at the start.
+// TestListTold: a list that expires soon is warned of by Check and at the start.
 func TestListTold(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -88,7 +88,7 @@ func TestListTold(t *testing.T) {
 	}
 }
 
-// TestExposed: whatever other users can change of a policy is told.
+// TestExposed: each file that other users can change is warned of.
 func TestExposed(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -121,18 +121,18 @@ func TestExposed(t *testing.T) {
 	}
 }
 
-// TestToldOnce: a policy that is read again without a change isn't told again.
+// TestToldOnce: a policy that is reloaded without a change isn't logged again.
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p, log := load(t, dir, "security\n    anonymous = 1\n")
 	ztest.Must(t, p.Reload(), p.Reload())
 	if n := log.Count("policy loaded"); n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("logged %d times", n)
 	}
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    anonymous = 0\n")
 	ztest.Must(t, p.Reload(), p.Reload())
 	if n := log.Count("policy loaded"); n != 2 {
-		t.Errorf("told %d times after a change", n)
+		t.Errorf("logged %d times after a change", n)
 	}
 }
