@@ -146,7 +146,7 @@ func TestAskReturnsInTime(t *testing.T) {
 		defer close(left)
 		cancel(errors.New("the client has left"))
 		<-release
-		return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+		return zap.Allow("alice")
 	})
 	for _, when := range []string{"while", "before"} {
 		got, err := zap.Ask(ctx, deaf, null)
@@ -158,7 +158,7 @@ func TestAskReturnsInTime(t *testing.T) {
 	ending, cancel2 := context.WithCancel(t.Context())
 	got, err := zap.Ask(ending, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		cancel2()
-		return zap.Reply{Status: zap.StatusOK, UserID: "alice"}
+		return zap.Allow("alice")
 	}), null)
 	if got.Status != zap.StatusTryLater || !errors.Is(err, context.Canceled) {
 		t.Errorf("at the end: got %+v, %v", got, err)

@@ -265,9 +265,9 @@ func TestAppendReplyMalformed(t *testing.T) {
 		{"text of 256 bytes", zap.Refuse(long), zap.ErrReply},
 		{"text beyond ASCII", zap.Refuse("größer"), zap.ErrReply},
 		{"line break in the text", zap.Refuse("a\nb"), zap.ErrReply},
-		{"user id of 256 bytes", zap.Reply{Status: zap.StatusOK, UserID: long}, zap.ErrReply},
-		{"user id beyond ASCII", zap.Reply{Status: zap.StatusOK, UserID: "Zoë"}, zap.ErrReply},
-		{"NUL in the user id", zap.Reply{Status: zap.StatusOK, UserID: "root\x00"}, zap.ErrReply},
+		{"user id of 256 bytes", zap.Allow(long), zap.ErrReply},
+		{"user id beyond ASCII", zap.Allow("Zoë"), zap.ErrReply},
+		{"NUL in the user id", zap.Allow("root\x00"), zap.ErrReply},
 		{"metadata", zap.Reply{Status: zap.StatusOK, UserID: "alice", Metadata: zap.Metadata{{Name: "a b"}}}, zap.ErrMetadata},
 		{"metadata twice", zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "a"}, {Name: "A"}}}, zap.ErrMetadata},
 	} {

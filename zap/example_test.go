@@ -51,9 +51,9 @@ func ExampleHandler() {
 // Answer takes the frames of a request, as libzmq sends them, and returns those of the
 // reply.
 func ExampleAnswer() {
-	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("nobody is admitted") })
+	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("closed for maintenance") })
 	request := [][]byte{nil, []byte("1.0"), []byte("7"), []byte("payments"), []byte("192.0.2.1"), nil, []byte("NULL")}
 	reply, err := zap.Answer(context.Background(), handler, "", request)
 	fmt.Printf("%q %v\n", reply, err)
-	// Output: ["" "1.0" "7" "400" "nobody is admitted" "" ""] <nil>
+	// Output: ["" "1.0" "7" "400" "closed for maintenance" "" ""] <nil>
 }

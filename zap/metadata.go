@@ -10,11 +10,12 @@ import (
 )
 
 // Metadata is a list of names and values: the properties of a connection in ZMTP's
-// READY and INITIATE commands (RFC 23, Connection Metadata), and what a ZAP reply says
-// of the user. A list that can be sent has at most 64 of them, and no name twice.
+// READY and INITIATE commands (RFC 23, Connection Metadata), or those of the user in a
+// ZAP reply. A list that can be sent has at most 64 names, without duplicates.
 //
 // A name has 1 to 255 letters, digits, "-", "_", "." or "+", and is compared without
-// regard to case. A value is any bytes, at most 2^31-1.
+// regard to case. A value is any bytes, at most 2^31-1. Plain data: don't change it
+// while it is in use.
 type Metadata []struct{ Name, Value string }
 
 // MaxProperties is the most names that a list can have. The peer chooses how many it
@@ -46,9 +47,9 @@ func (m Metadata) index(name string) int {
 // sends of itself.
 var reserved = [...]string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
 
-// IsReserved reports whether a reply's metadata can't have a name, in any case, because
-// a program that uses libzmq would take the value for something else. These names are
-// User-Id, Peer-Address, Socket-Type, Identity, Routing-Id and Resource.
+// IsReserved reports whether the metadata of a reply can't have a name, in any case:
+// User-Id, Peer-Address, Socket-Type, Identity, Routing-Id and Resource have another
+// meaning in programs that use libzmq.
 func IsReserved(name string) bool {
 	for _, r := range reserved {
 		if strings.EqualFold(name, r) {

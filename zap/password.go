@@ -8,7 +8,7 @@ import (
 // Password is a password of the mechanism PLAIN (RFC 24). The zero value is an empty
 // password. A Password prints as "[secret]" with every verb of fmt, in JSON and in
 // slog, and as an address in an unexported field of another type. It cannot be compared
-// with ==. It is safe for concurrent use.
+// with ==. Safe for concurrent use.
 type Password struct {
 	_    [0]func() // or == would compare addresses
 	text *string   // fmt does not follow a pointer where it cannot call methods

@@ -15,8 +15,8 @@ const (
 	StatusError    Status = 500 // the handler failed; the client sees no difference to 400
 )
 
-// Reply is the answer to a request. The zero value is invalid: Ask makes StatusError
-// of it. It is plain data: don't change it while it is in use.
+// Reply is the answer to a request. The zero value is invalid: Ask returns StatusError
+// instead of it. Plain data: don't change it while it is in use.
 type Reply struct {
 	Status   Status
 	Text     string   // explains the status to an operator; printable ASCII, at most 255 bytes

@@ -34,7 +34,7 @@ var ErrRequest = errors.New("zap: malformed request")
 // slog. The exception is fmt with a Request in an unexported field of another type:
 // do not print that.
 //
-// It is plain data: don't change it while it is in use.
+// Plain data: don't change it while it is in use.
 type Request struct {
 	Domain      string   // the ZAP domain of the server; may be empty
 	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID

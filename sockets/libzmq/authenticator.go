@@ -51,7 +51,7 @@ var errInUse = errors.New("libzmq: another ZAP handler is bound in this context"
 // Clients cannot flood the log. Messages that repeat within a minute are counted, and
 // each address causes at most 20 lines a minute.
 //
-// It is safe for concurrent use.
+// Safe for concurrent use.
 type Authenticator struct {
 	handler  zap.Handler
 	patience time.Duration // for a decision
@@ -127,7 +127,7 @@ func (a *Authenticator) serveOn(ctx context.Context) bool {
 // HandleAtOnce no longer than 0.1 seconds. In that case the endpoint stays bound until
 // HandleAtOnce returns. The error is always nil. Close can be called more than once.
 //
-// Close server sockets first: they admit nobody without a handler.
+// Close the server sockets first: they admit no client without a handler.
 func (a *Authenticator) Close() error {
 	a.cancel()
 	a.wakeUp()

@@ -109,7 +109,7 @@ func TestRefused(t *testing.T) {
 		{"no status", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{} }, "refused: 500", "status 0"},
 		{"status 600", func(context.Context, *zap.Request) zap.Reply { return zap.Reply{Status: 600} }, "refused: 500", "status 600"},
 		{"bad user id", func(context.Context, *zap.Request) zap.Reply {
-			return zap.Reply{Status: zap.StatusOK, UserID: "Zoë"}
+			return zap.Allow("Zoë")
 		}, "refused: 500", "user id"},
 		{"bad metadata", func(context.Context, *zap.Request) zap.Reply {
 			return zap.Reply{Status: zap.StatusOK, Metadata: zap.Metadata{{Name: "a b"}}}
@@ -204,7 +204,7 @@ func TestPlain(t *testing.T) {
 		if !ok || name != "alice" || string(password) != "wonderland" {
 			return zap.Refuse("unknown user or wrong password")
 		}
-		return zap.Reply{Status: zap.StatusOK, UserID: name}
+		return zap.Allow(name)
 	}), log.Logger())
 	server := zmqtest.NewSocket(t, zctx, zmq4.PULL)
 	ztest.Must(t, server.SetPlainServer(1))
@@ -254,7 +254,7 @@ func TestNull(t *testing.T) {
 		if req.Domain == "closed" {
 			return zap.Refuse("closed")
 		}
-		return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
+		return zap.Allow("anybody")
 	}), nil)
 	for _, tt := range []struct{ domain, outcome string }{{"open", "succeeded"}, {"closed", "refused: 400"}} {
 		server := zmqtest.NewSocket(t, zctx, zmq4.PULL)

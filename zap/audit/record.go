@@ -12,8 +12,8 @@ const schema = 1
 
 // Record is a line of the audit log: a client, who asked about it, the decision, and the
 // reason. It holds no password. Domain, Address, Mechanism, and the fields that identify
-// the client are as the asker states them. It is plain data: don't change it while it is
-// in use.
+// the client are as the asker states them. Plain data: don't change it while it is in
+// use.
 type Record struct {
 	Schema      int       `json:"schema"`                // 1
 	Time        time.Time `json:"time"`                  // UTC, to the millisecond

@@ -21,7 +21,7 @@ import (
 // named admits every client, with the name of the server as the user id.
 func named(name string) zap.Handler {
 	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
-		return zap.Reply{Status: zap.StatusOK, UserID: name}
+		return zap.Allow(name)
 	})
 }
 

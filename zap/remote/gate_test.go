@@ -55,10 +55,10 @@ func TestAsker(t *testing.T) {
 	t.Parallel()
 	serverKeys, clientKeys := curve.GenerateKey(), curve.GenerateKey()
 	billing := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
-		return zap.Reply{Status: zap.StatusOK, UserID: "billing"}
+		return zap.Allow("billing")
 	})
 	asked := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
-		return zap.Reply{Status: zap.StatusOK, UserID: req.Asker}
+		return zap.Allow(req.Asker)
 	})
 	for name, tt := range map[string]struct {
 		endpoint       string

@@ -37,7 +37,7 @@ type keyFirst struct {
 
 func (h *keyFirst) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	if req.Mechanism == zap.Curve {
-		return zap.Reply{Status: zap.StatusOK, UserID: "key"}, true
+		return zap.Allow("key"), true
 	}
 	return zap.Reply{}, false
 }

@@ -43,7 +43,7 @@ func TestAsk(t *testing.T) {
 		if key, ok := req.CurveKey(); !ok || key != clientKeys.Public() {
 			return zap.Refuse("unknown key")
 		}
-		return zap.Reply{Status: zap.StatusOK, UserID: "proxy"}
+		return zap.Allow("proxy")
 	})
 	for _, tt := range []struct {
 		name, endpoint string
