@@ -105,7 +105,7 @@ func (d *domain) principal(req *zap.Request) zap.Reply {
 	if d.gssapi == nil {
 		return refuse("GSSAPI is not allowed", d.rule)
 	}
-	principal := string(req.Credentials[0])
+	principal, _ := req.Principal()
 	rule, ok := d.gssapi.principals[principal]
 	if !ok {
 		return refuse("unknown principal", d.gssapi.rule)
