@@ -4,6 +4,7 @@ package main
 
 import (
 	"embed"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -34,15 +35,31 @@ line. A command that creates files overwrites none without --force. These comman
 change a file in place, completely or not at all: sign, revoke, lock, unlock and
 passphrase. The store commands add, rm, revoke, unrevoke and import change a
 keystore.`,
+		Example: `  zcert gen alice
+  zcert authority new acme --lock
+  zcert sign alice.key --authority acme.authority_secret --valid 90d
+  zcert verify alice.key --authority acme.authority
+  zcert store add dir:clients alice.key`,
 	}, "zcert gen NAME")
 	addModeFlags(root)
-	root.AddCommand(
-		newGen(), newShow(), newFingerprint(), newPubkey(), newConvert(),
-		newLock(), newUnlock(), newPassphraseCommand(),
-		newArmor(), newExtract(), newSeal(), newOpen(),
-		newAuthority(), newSign(), newVerify(), newRevoke(), newStore(),
-		cli.Man(root, manTexts),
-	)
+	for i, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Keys and certificates:", []*cobra.Command{newGen(), newShow(), newFingerprint(), newPubkey(), newConvert()}},
+		{"Passphrases:", []*cobra.Command{newLock(), newUnlock(), newPassphraseCommand()}},
+		{"Email:", []*cobra.Command{newArmor(), newExtract(), newSeal(), newOpen()}},
+		{"Authorities:", []*cobra.Command{newAuthority(), newSign(), newVerify(), newRevoke()}},
+		{"Keystores:", []*cobra.Command{newStore()}},
+	} {
+		id := strconv.Itoa(i)
+		root.AddGroup(&cobra.Group{ID: id, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = id
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(cli.Man(root, manTexts))
 	addCompletions(root)
 	return root
 }

@@ -115,7 +115,11 @@ func page(cmd *cobra.Command, commands []*cobra.Command, sections []byte, see []
 	var b bytes.Buffer
 	fmt.Fprintf(&b, ".TH %q 1 \"\" zcurve \"zcurve manual\"\n.nh\n", strings.ToUpper(pageName(cmd)))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(pageName(cmd)), roff(cmd.Short))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n\\fB%s\\fP%s\n", roff(cmd.CommandPath()), roff(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath())))
+	usage := strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath())
+	if len(commands) > 0 {
+		usage = " COMMAND"
+	}
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n\\fB%s\\fP%s\n", roff(cmd.CommandPath()), roff(usage))
 	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s", paragraphs(cmp.Or(cmd.Long, cmd.Short+".")))
 	if len(commands) > 0 {
 		b.WriteString(".SH COMMANDS\n")
