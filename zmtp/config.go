@@ -19,81 +19,84 @@ const (
 	defaultMaxParts         = 4096
 )
 
-// maxHeartbeat is what is for ever, as a time between heartbeats, and can still be added to
-// others.
+// maxHeartbeat bounds the times of heartbeats, so that sums of them do not overflow.
 const maxHeartbeat = math.MaxInt64 / 4
 
-// Config says how to speak on a connection. A zero limit means its default. A
-// Config may serve any number of connections and must not be changed meanwhile.
+// Config says how to speak ZMTP on a connection. Zero limits mean their defaults. One Config
+// can serve any number of connections. Plain data: don't change it while it is in use.
 type Config struct {
-	// SocketType is what we are to the peer: REQ, REP, DEALER, ROUTER, PUB, SUB, XPUB,
+	// SocketType is the type of this end's socket: REQ, REP, DEALER, ROUTER, PUB, SUB, XPUB,
 	// XSUB, PUSH, PULL or PAIR.
 	SocketType string
 	// RoutingID is this socket's routing id, at most 255 bytes. Only a REQ, DEALER or
 	// ROUTER can have one. ZMTP sends it as the property Identity.
 	RoutingID []byte
 
-	// Mechanism is zap.Null, zap.Plain or
-	// zap.Curve. There is no default: security is chosen, not
-	// forgotten. Both peers must have the same.
+	// Mechanism is zap.Null, zap.Plain or zap.Curve, the same on both sides. It has no
+	// default, so that nobody forgets to choose.
 	Mechanism string
 
-	// Key is the long-term secret key, for CURVE in both roles.
+	// Key is the long-term secret key of this side, for CURVE in both roles.
 	Key curve.SecretKey
 	// ServerKey is the server's long-term public key, for a CURVE client.
 	ServerKey curve.PublicKey
 
-	// Username and Password, at most 255 octets each, are for a PLAIN client.
-	// They cross the network in clear.
+	// Username and Password are for a PLAIN client, at most 255 bytes each. They cross the
+	// network unencrypted.
 	Username string
 	Password zap.Password
 
-	// Handler is asked by a server about every client, by zap.Ask. CURVE and PLAIN
-	// need one. NULL without one lets everybody in.
+	// Handler decides, on a server, whether to admit each client; zap.Ask asks it. CURVE
+	// and PLAIN require one. NULL without one admits every client.
 	Handler zap.Handler
-	// Domain is the ZAP domain of the questions to Handler: printable ASCII, at most
-	// 255 octets.
+	// Domain is the ZAP domain of the requests to Handler: printable ASCII, at most 255
+	// bytes.
 	Domain string
 
-	// HandshakeTimeout bounds the whole handshake, with the handler's decision. A server
-	// gives a sixth of it, or 5 s if that is more, to the client's greeting and first
-	// command. A cookie of CURVE lives for 30 s at least: with a longer time a slow
-	// client may be refused for its cookie all the same.
+	// HandshakeTimeout bounds the whole handshake, including the handler's decision. Zero
+	// means 30 seconds. A server gives a sixth of it, but at least 5 seconds, to the
+	// client's greeting and first command. A cookie of CURVE is valid for at least 30
+	// seconds. With a longer timeout, a slow client may be refused for an expired cookie.
 	HandshakeTimeout time.Duration
-	// MaxMessageSize bounds the octets of a message from the peer, all parts
-	// together. Beyond it the connection ends with errMessageSize. While a message
-	// arrives, memory of up to twice its size and an eighth is taken for it, and the same
-	// while Recv copies it. Where an int has 32 bits the limit is 1 GiB at most.
+	// MaxMessageSize bounds the bytes of a message from the peer, all parts together. Zero
+	// means 64 MiB. A larger message ends the connection with ErrLimit. An arriving message
+	// takes memory of up to twice its size and an eighth, and as much again while Recv
+	// copies it. Where an int has 32 bits, the limit is at most 1 GiB.
 	MaxMessageSize int
-	// MaxMetadataSize bounds the octets of a handshake command's metadata. However
-	// many they are, it has zap.MaxProperties at most.
+	// MaxMetadataSize bounds the bytes of metadata in a handshake command. Zero means 16
+	// KiB. Metadata has at most zap.MaxProperties properties in any case.
 	MaxMetadataSize int
-	// MaxParts bounds the number of parts of a message from the peer.
+	// MaxParts bounds the parts of a message from the peer. Zero means 4,096.
 	MaxParts int
 
-	// HeartbeatInterval is the time between the PINGs that we send; zero sends
-	// none. Peers that speak ZMTP 3.0 don't know them and get none. The peer's PINGs are
-	// answered in any case.
+	// HeartbeatInterval is the time between the PINGs that this side sends. Zero sends
+	// none. Peers that speak ZMTP 3.0 do not know PING and get none. PINGs from the peer
+	// are always answered.
 	HeartbeatInterval time.Duration
-	// HeartbeatTimeout is how long the peer may be silent after a PING was written, and
-	// for how long it may take nothing of what is to be written, until the connection
-	// ends with ErrHeartbeat. Zero means HeartbeatInterval. A slow peer that goes on
-	// reading what was sent before the PING keeps its connection: TCP shows that when a
-	// sixteenth of its receive buffer is free again, at most some 400 KiB on Linux. Only
-	// Linux tells: on other systems the timeout must be longer than the peer needs to read
-	// what the socket buffers of both sides hold, which can be some MiB. A peer that is
-	// gone is noticed within HeartbeatInterval and twice HeartbeatTimeout; one that stops
-	// reading while much is sent to it, within four times HeartbeatTimeout.
+	// HeartbeatTimeout is how long the peer may be silent after a PING was written, and how
+	// long it may read nothing of what waits to be written. Then the connection ends with
+	// ErrHeartbeat. Zero means HeartbeatInterval.
+	//
+	// A slow peer that continues to read what was sent before the PING keeps its
+	// connection. TCP shows this when a sixteenth of the peer's receive buffer is free
+	// again: at most about 400 KiB on Linux. Other systems do not show it. There the timeout
+	// must be longer than the peer takes to read what the socket buffers of both sides
+	// hold, which can be several MiB.
+	//
+	// A peer that disappears is noticed within HeartbeatInterval and twice
+	// HeartbeatTimeout. A peer that stops reading while much is sent to it is noticed within
+	// four times HeartbeatTimeout.
 	HeartbeatTimeout time.Duration
 
-	// Log gets what nobody else is told: refused and failed handshakes of a
-	// Listener, once a minute for each cause and address, and warnings. Nil discards.
+	// Log receives warnings and, from a Listener, refused and failed handshakes: once a
+	// minute for each cause and address. If Log is nil, nothing is logged.
 	Log *slog.Logger
 
 	server *curve.Server // of a CURVE server: one for all its connections
 }
 
-// CheckClient returns the errConfig that Dial and Client would return.
+// CheckClient returns the error that Dial or Client would return for cfg before they touch
+// the network.
 func (cfg Config) CheckClient() error {
 	_, err := cfg.withDefaults(false)
 	return err
@@ -162,7 +165,7 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 		return nil
 	case zap.Plain:
 		if !asServer && (len(cfg.Username) > 255 || len(cfg.Password.Reveal()) > 255) {
-			return fmt.Errorf("%w: user name or password of more than 255 octets", errConfig)
+			return fmt.Errorf("%w: user name or password of more than 255 bytes", errConfig)
 		}
 	case zap.Curve:
 		if cfg.Key.IsZero() {
@@ -180,16 +183,16 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 			cfg.server = server
 		}
 	case "":
-		return fmt.Errorf("%w: no mechanism", errConfig)
+		return fmt.Errorf("%w: Mechanism is not set: use zap.Null, zap.Plain or zap.Curve", errConfig)
 	default:
 		return fmt.Errorf("%w: unknown mechanism %q", errConfig, cfg.Mechanism)
 	}
 	if asServer && cfg.Handler == nil {
-		return fmt.Errorf("%w: a %s server needs a Handler to ask who may connect", errConfig, cfg.Mechanism)
+		return fmt.Errorf("%w: a %s server needs a Handler", errConfig, cfg.Mechanism)
 	}
 	return nil
 }
 
-// maxCommand is the largest handshake command that is read: INITIATE with all
-// the metadata it may have, which is the longest.
+// maxCommand returns the size of the largest handshake command, INITIATE with as much
+// metadata as it may have.
 func (cfg *Config) maxCommand() int { return 512 + min(cfg.MaxMetadataSize, math.MaxInt-512) }

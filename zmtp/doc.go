@@ -1,52 +1,59 @@
-// Package zmtp speaks ZMTP 3.1, the protocol between ZeroMQ sockets (RFC 23 and
-// RFC 37), over a net.Conn: greeting, frames, heartbeats, and the mechanisms
-// NULL, PLAIN (RFC 24) and CURVE (RFC 25) in both roles. Its peers are libzmq's
-// sockets in any language, or itself. It needs no C library.
+// Package zmtp implements ZMTP 3.1 (RFC 23 and RFC 37), the wire protocol of ZeroMQ, over a
+// net.Conn. It supports the mechanisms NULL, PLAIN (RFC 24) and CURVE (RFC 25) in both
+// roles, interoperates with libzmq, and needs no C library.
 //
-// A [Conn] is one connection, not a ZeroMQ socket: nothing reconnects, queues
-// or routes. What it has is whole messages, both ways, from a peer who has been
-// proved to be who it should be.
+// A [Conn] is one connection, not a ZeroMQ socket. It sends and receives whole messages,
+// and reports who its peer is. It does not reconnect, and it does not route messages
+// between peers.
 //
 // # A client
 //
-// A client names the mechanism and, for CURVE, its own keys and the server's
-// public key:
+// A client names its mechanism and, for CURVE, its own secret key and the server's public
+// key:
 //
 //	conn, err := zmtp.Dial(ctx, "tcp://192.0.2.1:5555", zmtp.Config{
 //		SocketType: "REQ",
 //		Mechanism:  zap.Curve,
-//		Keys:       keys,
+//		Key:        alice,
 //		ServerKey:  serverKey,
 //	})
 //
-// If there is no connection, a [*HandshakeError] says why: [*RefusedError] with
-// the server's status, [ErrServerKey], [*MechanismError], [errNotZMTP] and so
-// on; match with errors.Is and errors.As.
-//
 // # A server
 //
-// A server asks a zap.Handler about each client, the same that libzmq would ask
-// over ZAP (RFC 27):
+// A server asks a zap.Handler about each client, as libzmq asks over ZAP (RFC 27):
 //
 //	ln, err := zmtp.Listen(ctx, "tcp://*:5555", zmtp.Config{
 //		SocketType: "REP",
 //		Mechanism:  zap.Curve,
-//		Keys:       keys,
+//		Key:        serverKey,
 //		Handler:    handler,
 //	})
 //	…
 //	conn, err := ln.Accept(ctx)
 //
-// What the handler answers is in [Conn.User]; what the client merely says of
-// itself is in [Conn.Claims].
+// [Conn.User] returns the handler's answer. [Conn.Claims] returns what the client says of
+// itself, unchecked.
 //
-// # Many messages
+// # Errors
 //
-// [Conn.Send] and [Conn.Recv] are for one message at a time: nothing waits for
-// another. Who has many at a time saves most of what they cost with
-// [Conn.Queue], [Conn.Flush] and [Conn.RecvBatch], which write and read them
-// together and allocate nothing. A server that answers what has come, and lets
-// nothing wait longer than that:
+// What a program can do depends on which error an attempt or a connection ended with:
+//
+//	*RefusedError    ask the server's operator (status 400)
+//	ErrServerKey     compare the server's key
+//	ErrIncompatible  change the configuration of one side
+//	ErrLimit         raise a limit, or refuse the peer
+//	ErrProtocol      count the peer as broken or hostile
+//	ErrTryAgain      try again later
+//	ErrHeartbeat     connect again, perhaps to another server
+//
+// All other errors, such as those of package net, come from the network or say that the
+// program made a mistake. [Retryable] reports whether a new attempt may succeed.
+//
+// # Batching
+//
+// [Conn.Send] and [Conn.Recv] handle one message at a time. [Conn.Queue], [Conn.Flush] and
+// [Conn.RecvBatch] write and read many messages together and allocate nothing, which saves
+// most of their cost. This server answers each batch at once:
 //
 //	for {
 //		batch, err := conn.RecvBatch(ctx)
@@ -65,26 +72,25 @@
 //
 // # Roles
 //
-// Who is client and who is server in the mechanism doesn't depend on who
-// dialled: [Client] and [Server] take any net.Conn, [DialNet] and [ListenNet]
-// make those of the usual endpoints.
+// The roles of client and server in the mechanism do not depend on which side dials.
+// [Client] and [Server] take any net.Conn, and [NewListener] any net.Listener: one of
+// crypto/tls, for example.
 //
-// # Hostile peers
+// # Resource limits
 //
-// Memory grows with the octets that have arrived, never with the size that a
-// peer announces, and up to the limits in [Config]. While nothing arrives a
-// connection has no buffer, and no goroutine but the one that waits in Recv. A
-// handshake must end within Config.HandshakeTimeout, whatever the peer does, and a
-// peer that has proved nothing keeps no one else out of a [Listener].
+// Memory grows with the bytes that have arrived, never with the size that a peer announces,
+// up to the limits in [Config]. While nothing arrives, a connection has no buffer, and no
+// goroutine except the one that waits in Recv. A handshake ends within
+// Config.HandshakeTimeout, whatever the peer does. A peer that has proved nothing cannot
+// keep others out of a [Listener].
 //
-// # What isn't authenticated
+// # What is not authenticated
 //
-// CURVE proves who sent a message and that it wasn't changed. It proves nothing about
-// a connection's end: anyone on the path can break it off at any time, and it looks as
-// if the peer had done so. So io.EOF from Recv doesn't say that there are no more
-// messages, [ErrServerKey] and [ErrTryAgain] don't say that the server closed the
-// connection, and a [*RefusedError] before the end of a handshake may be forged. A
-// connection can't be continued by someone else, and no message is missing between two
-// that have arrived. If it matters that a peer got everything, end your protocol with
-// a last message that says so.
+// CURVE proves who sent a message and that nobody changed it. It proves nothing about the
+// end of a connection: anyone on the path can break it off, and it looks as if the peer had
+// done so. So io.EOF from Recv does not prove that there are no more messages, ErrServerKey
+// and ErrTryAgain do not prove that the server closed the connection, and a RefusedError may
+// be forged. Nobody else can continue a connection, and no message is missing between two
+// that have arrived. If it matters that a peer received everything, end your protocol with a
+// last message that says so.
 package zmtp
