@@ -87,9 +87,12 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// Handle asks the other handler and records its decision.
+// Handle asks the other handler and records its decision. It does not ask it to decide at
+// once: zap.Ask has done that by HandleAtOnce.
 func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
-	reply, err := zap.Ask(ctx, h.handler, req)
+	reply, err := zap.Ask(ctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
+		return h.handler.Handle(ctx, req)
+	}), req)
 	return h.record(req, reply, err)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
+	"github.com/zcurve/zcurve/zap/zaptest"
 )
 
 func TestMain(m *testing.M) { ztest.Main(m) }
@@ -297,6 +298,49 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
+// counter is a handler that decides nothing at once and counts its calls.
+type counter struct{ atOnce, calls int }
+
+func (c *counter) HandleAtOnce(*zap.Request) (zap.Reply, bool) { c.atOnce++; return zap.Reply{}, false }
+func (c *counter) Handle(context.Context, *zap.Request) zap.Reply {
+	c.calls++
+	return ok
+}
+
+// TestAsksOnce: the other handler is asked once in each way, as without an audit.
+func TestAsksOnce(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := &counter{}
+	h := audit.New(c, audit.Options{Writer: &out})
+	defer h.Close()
+	if reply, err := zap.Ask(t.Context(), h, byKey("192.0.2.1", 1)); err != nil || reply.UserID != "alice" {
+		t.Errorf("got %+v, %v", reply, err)
+	}
+	if c.atOnce != 1 || c.calls != 1 || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("asked %d times at once, and %d times; recorded %q", c.atOnce, c.calls, &out)
+	}
+}
+
+// TestFaults: recording adds no fault to a handler.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	alice := zaptest.Plain("payments", "alice", "her password")
+	decide := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if login, password, ok := req.PlainLogin(); ok && login == "alice" && string(password) == "her password" {
+			return zap.Allow("alice")
+		}
+		return zap.Refuse("unknown user")
+	})
+	var out bytes.Buffer
+	h := audit.New(decide, audit.Options{Writer: &out, Log: new(ztest.Log).Logger()})
+	zaptest.TestHandler(t, h, alice)
+	ztest.Must(t, h.Close())
+	if out.Len() == 0 {
+		t.Error("nothing is recorded")
+	}
+}
+
 // disk is full when free bytes have been written.
 type disk struct {
 	bytes.Buffer
@@ -326,7 +370,7 @@ func TestFullDisk(t *testing.T) {
 				t.Parallel()
 				out := &disk{free: free}
 				var log ztest.Log
-				h := audit.New(atOnce{ok}, audit.Options{Log: log.Logger(), Writer: out, Strict: strict})
+				h := audit.New(always(ok), audit.Options{Log: log.Logger(), Writer: out, Strict: strict})
 				want := zap.StatusOK
 				if strict {
 					want = zap.StatusError
@@ -371,7 +415,7 @@ func TestFullDisk(t *testing.T) {
 // TestStrictWithoutWriter: no client is admitted if Strict is set and there is no Writer.
 func TestStrictWithoutWriter(t *testing.T) {
 	t.Parallel()
-	h := audit.New(atOnce{ok}, audit.Options{Strict: true})
+	h := audit.New(always(ok), audit.Options{Strict: true})
 	defer h.Close()
 	if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != zap.StatusError {
 		t.Errorf("got %+v", reply)
