@@ -322,6 +322,7 @@ func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.S
 	if reply, err := s.ask(ztest.Context(t), alice); err != nil || reply != "hello alice" {
 		t.Errorf("%q, %v", reply, err)
 	}
+	z.waitFor(t, `msg="service connected"`, `asker="127.0.0.1 (service)"`)
 	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public().String(), "user=alice")
 }
 

@@ -272,7 +272,7 @@ func TestMalformedInARow(t *testing.T) {
 			if n := log.Count("malformed ZAP request: no return address, dropped"); n < 2 || n > 3 || log.Count("malformed ZAP request: no return address, dropped again", "count=") == 0 {
 				t.Errorf("log:\n%s", log)
 			}
-			if log.Count("connection lost", "100 malformed requests in a row") != 1 || strings.Count(log.String(), "\n") > 4 {
+			if log.Count("connection lost", "100 malformed requests in a row") != 1 || strings.Count(log.String(), "\n") > 6 {
 				t.Errorf("log:\n%s", log)
 			}
 		})

@@ -80,8 +80,9 @@ func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, e
 //
 // A malformed request gets status 500 if it says whom to answer, and does not affect
 // other requests. After 100 in a row the connection is closed. A request whose handler
-// panics gets status 500, see zap.Ask. The log names the peer; messages that repeat are
-// counted. If log is nil, nothing is logged.
+// panics gets status 500, see zap.Ask. The log has a line for each service that connects,
+// and names the peer of others; messages that repeat are counted. If log is nil, nothing is
+// logged.
 func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slog.Logger) error {
 	s := newServer(handler, log)
 	defer s.log.Close()
@@ -104,6 +105,8 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 			p.close()
 			continue
 		}
+		s.log.Tell(slog.LevelInfo, "service connected", p.asker, "",
+			slog.String("asker", p.asker), slog.String("peer", conn.RemoteAddr().String()))
 		conns.Go(func() {
 			defer s.peers.leave(p)
 			p.serve()
