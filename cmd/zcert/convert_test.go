@@ -21,10 +21,10 @@ import (
 
 const z85Alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
-// awkwardKeys are texts of keys in which every character of Z85 comes first, if it
-// can, last, and doubled within; some that look like something else in YAML or
-// JSON; and some that are random. Z85 of all of one character would be too much for
-// 32 bits, so zeros stand around. Nor are they all zero, which is no key.
+// awkwardKeys returns keys with each character of Z85 at the beginning, if possible, at
+// the end, and doubled within; keys that look like something else in YAML or JSON; and
+// random ones. Five equal characters can exceed 32 bits, so there are zeros between
+// them. A key of zeros only is invalid.
 func awkwardKeys(t testing.TB) (texts []string) {
 	t.Helper()
 	for _, c := range z85Alphabet {
@@ -59,7 +59,7 @@ func awkwardKeys(t testing.TB) (texts []string) {
 	return texts
 }
 
-// export writes a certificate with this secret key in a form.
+// export formats a certificate with this secret key.
 func export(t testing.TB, form, secret string) string {
 	t.Helper()
 	key, err := curve.ParseSecretKey(secret)
@@ -74,7 +74,7 @@ func export(t testing.TB, form, secret string) string {
 	return string(text)
 }
 
-// TestShells: sh and bash read what was written.
+// TestShells: sh and bash read the format shell.
 func TestShells(t *testing.T) {
 	t.Parallel()
 	keys := awkwardKeys(t)
@@ -101,19 +101,18 @@ func TestShells(t *testing.T) {
 	}
 }
 
-// TestQuoting: what reads the other forms, by its documentation, reads the key.
+// TestQuoting: the readers of the other formats, by their documentation, read the key.
 func TestQuoting(t *testing.T) {
 	t.Parallel()
 	for _, key := range awkwardKeys(t) {
-		// docker run --env-file: all behind the first = is the value. For systemd's
-		// EnvironmentFile too, if there is no backslash, quote or blank.
+		// docker run --env-file: the value is all after the first =. So it is for
+		// systemd's EnvironmentFile, without backslashes, quotes and spaces.
 		if got := lineValue(t, export(t, "env", key), "ZMQ_CURVE_SECRETKEY="); got != key || strings.ContainsAny(got, "\\\"' \t") {
 			t.Errorf("env: got %q, want %q", got, key)
 		}
 
-		// systemd: within double quotes only \ and " mean something, and %% is a percent
-		// sign, any other % a specifier.
-		// Never the secret key.
+		// systemd: between double quotes only \ and " are special, and %% is a percent
+		// sign, any other % a specifier. The secret key is never in a unit.
 		secret, err := curve.ParseSecretKey(key)
 		ztest.Must(t, err)
 		unit := export(t, "systemd", key)
@@ -148,8 +147,7 @@ func TestQuoting(t *testing.T) {
 	}
 }
 
-// TestSystemdUnit: systemd takes the drop-in, and it names the file whatever its
-// name is.
+// TestSystemdUnit: systemd accepts the drop-in, whatever the file's name.
 func TestSystemdUnit(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "with blank, 100% and $")
@@ -172,7 +170,7 @@ func TestSystemdUnit(t *testing.T) {
 	}
 }
 
-// halve makes one of each two of a character, and reports whether there was no
+// halve replaces each pair of a character by one, and reports whether there was no
 // single one.
 func halve(text string, c byte) (string, bool) {
 	var out strings.Builder
@@ -199,7 +197,7 @@ func composeSecret(t testing.TB, text string) string {
 	return file.Services["zo--s--service"].Environment["ZMQ_CURVE_SECRETKEY"]
 }
 
-// TestPythonYAML: another reader of YAML reads the same, whatever a key looks like.
+// TestPythonYAML: PyYAML reads every key too.
 func TestPythonYAML(t *testing.T) {
 	t.Parallel()
 	var in, want strings.Builder
@@ -226,7 +224,7 @@ for d in yaml.safe_load_all(sys.stdin):
 	}
 }
 
-// lineValue returns what is behind a prefix on its line.
+// lineValue returns the rest of the line that begins with prefix.
 func lineValue(t testing.TB, text, prefix string) string {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -250,8 +248,8 @@ func convert(t testing.TB, stdin string, args ...string) string {
 	return stdout.String()
 }
 
-// TestRoundTripUnraced: what is written in one form is recognised, and read as the same
-// keys.
+// TestRoundTripUnraced: convert recognizes the formats that it writes, and reads the
+// same keys.
 func TestRoundTripUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -282,7 +280,7 @@ func TestRoundTripUnraced(t *testing.T) {
 	}
 }
 
-// TestPublicOnly: without --secret no form has the secret key in any form.
+// TestPublicOnly: without --secret, no format contains the secret key in any encoding.
 func TestPublicOnly(t *testing.T) {
 	t.Parallel()
 	c := &cert.Certificate{Metadata: cert.Metadata{{Name: "name", Value: "manual"}}}
@@ -308,7 +306,7 @@ func TestPublicOnly(t *testing.T) {
 	}
 }
 
-// TestLabel: Kubernetes and Compose take what names are made into.
+// TestLabel: labels are valid for Kubernetes and Compose.
 func TestLabel(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
@@ -328,7 +326,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// TestJSONMetadata: metadata in each way to write it.
+// TestJSONMetadata: metadata can be a list or an object.
 func TestJSONMetadata(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -355,7 +353,7 @@ func TestJSONMetadata(t *testing.T) {
 	}
 }
 
-// TestBadJSON: what can't be read has its error, which quotes nothing.
+// TestBadJSON: errors about JSON quote nothing of it.
 func TestBadJSON(t *testing.T) {
 	t.Parallel()
 	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
@@ -390,7 +388,7 @@ func TestBadJSON(t *testing.T) {
 	}
 }
 
-// TestBadKeyText: what is no key is told by what it looks like, and never quoted.
+// TestBadKeyText: errors describe what the text looks like, and never quote it.
 func TestBadKeyText(t *testing.T) {
 	t.Parallel()
 	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
@@ -437,7 +435,7 @@ func FuzzKeyText(f *testing.F) {
 		if len(raw) != 32 {
 			t.Fatalf("%d bytes", len(raw))
 		}
-		// It is what one of the forms writes, but for the case of hexadecimal and the
+		// One of the formats writes this text, apart from the case of hex digits and the
 		// padding of base64.
 		for _, form := range keyForms {
 			written := form.encode(raw)
@@ -470,7 +468,7 @@ func FuzzKeyJSON(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		// It is written as what is read as the same.
+		// Written again, it is read as the same.
 		written, err := exportJSON(c)
 		if err != nil {
 			t.Fatal(err)

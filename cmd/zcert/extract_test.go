@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSafeFileName: whatever a certificate calls itself, its file is an ordinary one
-// in the directory.
+// TestSafeFileName: whatever the name in a certificate, its file is an ordinary one in
+// the directory.
 func TestSafeFileName(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{
@@ -51,8 +51,7 @@ func FuzzSafeFileName(f *testing.F) {
 	})
 }
 
-// TestExtractNameless: credentials without a user name don't keep a certificate
-// behind them from being found.
+// TestExtractNameless: a certificate is found after credentials without a username.
 func TestExtractNameless(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestKeepsOwner: a file that is changed in place keeps its owner and group, if this
-// process may give files away.
+// TestKeepsOwner: a file that is changed in place keeps its owner and group, if the
+// process is allowed to set them.
 func TestKeepsOwner(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -20,8 +20,8 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestMaxText: reading an endless text stops at the limit.
-// It doesn't run in parallel, since it changes the limit.
+// TestMaxText: reading an endless text stops at the limit. Not parallel: it changes the
+// limit.
 func TestMaxText(t *testing.T) {
 	if maxText != 64<<20 {
 		t.Errorf("the longest text has %d bytes", maxText)

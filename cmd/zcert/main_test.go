@@ -11,10 +11,9 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest/script"
 )
 
-// TestMain makes the test's binary be zcert in scripts, so that they count for the
-// coverage. Under the race detector, which makes each start slow, they have only
-// the zcert that TestScripts builds without: one-shot processes have no races to
-// find that TestRoundTripUnraced doesn't.
+// TestMain lets scripts use the test's binary as zcert, so that they count as coverage.
+// Under the race detector, which makes each start slow, they use a zcert that is built
+// without it.
 func TestMain(m *testing.M) {
 	commands := map[string]func(){"zcert": main, "terminal": script.Terminal}
 	if ztest.Race {

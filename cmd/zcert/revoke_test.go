@@ -26,8 +26,8 @@ func zcert(t testing.TB, args ...string) string {
 	return stdout.String()
 }
 
-// TestRevokeTogether: of revocations and renewals at the same time, none is lost,
-// and each list is issued later than the one before it.
+// TestRevokeTogether: no revocation is lost among concurrent revocations and renewals,
+// and each list is issued later than the previous one.
 func TestRevokeTogether(t *testing.T) {
 	t.Parallel()
 	const revocations, renewals = 20, 10
@@ -39,7 +39,7 @@ func TestRevokeTogether(t *testing.T) {
 	isAuthority := func(k cert.AuthorityKey) bool { return k == a.Key }
 	first, err := cert.LoadRevocations(name+".revoked", isAuthority)
 	ztest.Must(t, err)
-	// The list has another name, too: it is the same list, with the same lock.
+	// A link to the list has the same lock.
 	link := filepath.Join(dir, "link")
 	ztest.Must(t, os.Symlink("acme.revoked", link))
 
@@ -70,7 +70,7 @@ func TestRevokeTogether(t *testing.T) {
 	}
 }
 
-// TestIssueTime: a list is issued in the past, and later than the one before it.
+// TestIssueTime: a list is issued in the past, and later than the previous one.
 func TestIssueTime(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// signMany makes an authority and count identities, and returns the command line that
+// signMany creates an authority and count identities, and returns the command line that
 // signs them, and their files.
 func signMany(t testing.TB, count int) (args, files []string, a *cert.Authority) {
 	t.Helper()
@@ -32,8 +32,8 @@ func signMany(t testing.TB, count int) (args, files []string, a *cert.Authority)
 	return []string{"sign", "--names-from", list, "--authority", authority + cert.SecretSuffix, "--valid", "1d"}, files, a
 }
 
-// TestSignMany: many identities are signed at a time, each with its own serial, and
-// each warning is a line of its own.
+// TestSignMany: many identities get different serial numbers, and each warning is on
+// its own line.
 func TestSignMany(t *testing.T) {
 	t.Parallel()
 	args, files, a := signMany(t, 50)
@@ -59,7 +59,7 @@ func TestSignMany(t *testing.T) {
 	}
 }
 
-// TestSignCanceled: what ends zcert ends it between two files.
+// TestSignCanceled: a signal ends zcert between two files.
 func TestSignCanceled(t *testing.T) {
 	t.Parallel()
 	args, files, _ := signMany(t, 3)

@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSignal: the first signal ends zcert while it waits for input, with the exit
-// code that shells expect, and nothing is written.
+// TestSignal: the first signal ends zcert while it waits for input, with the exit code
+// that shells expect, and without writing anything.
 func TestSignal(t *testing.T) {
 	t.Parallel()
 	zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
@@ -45,7 +45,7 @@ func TestSignal(t *testing.T) {
 			ztest.Must(t, err, cmd.Start())
 			defer stdin.Close()
 			if tt.args[1] == "-" {
-				// More than a pipe holds: zcert has read of it when this returns.
+				// This is more than a pipe holds, so it returns after zcert has begun to read.
 				_, err = stdin.Write(make([]byte, 1<<20))
 				ztest.Must(t, err)
 			} else {

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// together is how many octets of one write stay together in a pipe that others
-// write into as well, on Linux.
+// together is the size of the largest write, in bytes, that a pipe of Linux keeps
+// together when several processes write to it.
 const together = 4096
 
-// Print passes on what print writes to a command's stdout, whole lines at a time:
-// nothing that others write there gets into a line.
+// Print calls print with a writer for the command's stdout that writes whole lines, so
+// that other processes with the same stdout do not write into a line.
 func Print(cmd *cobra.Command, print func(out io.Writer)) error {
 	w := lineWriter{out: cmd.OutOrStdout()}
 	print(&w)
@@ -24,8 +24,7 @@ func Print(cmd *cobra.Command, print func(out io.Writer)) error {
 	return nil
 }
 
-// lineWriter gathers lines. Its err is the first error of out, after which nothing
-// is written any more.
+// lineWriter collects lines. After the first error of out, it writes nothing.
 type lineWriter struct {
 	out io.Writer
 	buf []byte
@@ -39,7 +38,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		if n == 0 { // a longer line
 			n = bytes.IndexByte(w.buf, '\n') + 1
 		}
-		if n == 0 { // of which more comes
+		if n == 0 { // still incomplete
 			break
 		}
 		w.pass(n)
@@ -47,7 +46,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), w.err
 }
 
-// pass passes on the first n octets.
+// pass writes the first n bytes.
 func (w *lineWriter) pass(n int) {
 	if w.err == nil && n > 0 {
 		_, w.err = w.out.Write(w.buf[:n])

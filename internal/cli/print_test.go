@@ -26,8 +26,7 @@ func (w *writes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestPrint: what is printed in pieces arrives in whole lines, as many as stay
-// together.
+// TestPrint: output that is printed in pieces is written in whole lines.
 func TestPrint(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 2*together)
@@ -60,7 +59,7 @@ func TestPrint(t *testing.T) {
 			t.Errorf("half a line is written: …%s", s[max(0, len(s)-20):])
 		}
 		if len(s) > together && strings.Count(s, "\n") > 1 {
-			t.Errorf("%d octets at once", len(s))
+			t.Errorf("%d bytes at once", len(s))
 		}
 	}
 	if n := len(out.all); n > 8 {

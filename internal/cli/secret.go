@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// ReadSecret reads at most limit octets from a file, which may be a pipe, or from stdin
-// for "-". A signal ends the wait for either.
+// ReadSecret reads at most limit bytes from a file, which can be a pipe, or from stdin
+// if file is "-". A signal ends the wait.
 func ReadSecret(cmd *cobra.Command, file string, limit int64) ([]byte, error) {
 	return Await(cmd.Context(), func() ([]byte, error) {
 		in := cmd.InOrStdin()

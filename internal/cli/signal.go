@@ -25,7 +25,7 @@ type interrupted struct{ signal os.Signal }
 
 func (i interrupted) Error() string { return fmt.Sprintf("ended by a signal: %v", i.signal) }
 
-// code is the exit code that shells give a program that this signal ends: 130 or
+// code is the exit code that shells use for a program that the signal ended: 130 or
 // 143.
 func (i interrupted) code() int {
 	if number, ok := i.signal.(syscall.Signal); ok {
@@ -34,9 +34,9 @@ func (i interrupted) code() int {
 	return ExitFailed
 }
 
-// Await returns what f returns, or the cause of ctx as soon as it is done. f then
-// goes on by itself, until the process ends: it may read from a pipe or a terminal,
-// and must not write.
+// Await calls f and returns its results, or the cause of ctx as soon as ctx is done. f
+// then continues until the process ends: it may read from a pipe or a terminal, but must
+// not write.
 func Await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

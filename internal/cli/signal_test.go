@@ -39,7 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{t.Context(), failed, ExitFailed},
 		{t.Context(), fmt.Errorf("it %w", Usage(failed)), ExitUsage},
 		{t.Context(), fmt.Errorf("it %w", WithCode(failed, 7)), 7},
-		{t.Context(), Hint(WithCode(failed, 7), "mend it"), 7},
+		{t.Context(), Hint(WithCode(failed, 7), "repair it"), 7},
 		{t.Context(), fmt.Errorf("it %w", interrupted{os.Interrupt}), 130},
 		{ctx, context.Canceled, 143},
 		{ctx, context.Cause(ctx), 143},
@@ -52,8 +52,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestFullStdout: a command whose output isn't written fails, although it doesn't
-// look.
+// TestFullStdout: a command whose output cannot be written fails, even if it ignores the
+// error.
 func TestFullStdout(t *testing.T) {
 	t.Parallel()
 	code, message := run(t.Context(), &writes{limit: 0}, func(cmd *cobra.Command) error {
@@ -65,7 +65,7 @@ func TestFullStdout(t *testing.T) {
 	}
 }
 
-// TestAwait: what blocks is waited for until the context is done.
+// TestAwait: Await waits until the context is done.
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	if got, err := Await(t.Context(), func() (int, error) { return 7, errFull }); got != 7 || err != errFull {
