@@ -10,6 +10,9 @@ import (
 
 // decide answers a request.
 func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
+	if s == nil {
+		return refuse("no policy", "") // of the zero value
+	}
 	d := s.domains[req.Domain]
 	if d == nil && req.Domain != LinkDomain {
 		d = s.domains["*"]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -20,8 +21,8 @@ import (
 )
 
 // A Policy decides which clients to admit. It is a zap.Handler. Each decision is by one
-// version of the rules, the old or the new. The zero value is not usable: get a Policy from
-// New, Load or Default. Safe for concurrent use.
+// version of the rules, the old or the new. The zero value refuses every client: get a Policy
+// from New, Load or Default. Safe for concurrent use.
 type Policy struct {
 	file    string // "" for rules of a program
 	log     *slog.Logger
@@ -33,9 +34,10 @@ type Policy struct {
 	stamp    follow.Stamp          // of the file
 	told     [sha256.Size]byte     // the sum of the policy that was logged last
 	stores   map[string]*openStore // that the policy opened, by URL
-	follower func(*openStore)      // starts to watch one; nil unless Watch runs
-	deaf     bool                  // for tests: see follow.Follower
-	poll     time.Duration         // for tests: see follow.Follower
+	closed   bool
+	follower func(*openStore) // starts to watch one; nil unless Watch runs
+	deaf     bool             // for tests: see follow.Follower
+	poll     time.Duration    // for tests: see follow.Follower
 }
 
 // openStore is a keystore that a policy opened.
@@ -118,6 +120,9 @@ func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 // Revoked reports whether a key is revoked, and so refused in every domain, and why.
 func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	s := p.current.Load()
+	if s == nil {
+		return "", false
+	}
 	for _, d := range s.domains {
 		if d.curve != nil { // any of them knows the whole policy
 			reason, _, _ = d.curve.revocation(key, time.Now())
@@ -131,6 +136,9 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 // of the program. If the file or a list is invalid, nothing changes. A keystore that can't
 // be read stays as it was; Reload reloads the others and returns an error.
 func (p *Policy) Reload() error {
+	if err := p.usable(); err != nil {
+		return err
+	}
 	if err := p.reload(); err != nil {
 		return err
 	}
@@ -142,6 +150,14 @@ func (p *Policy) Reload() error {
 		errs = append(errs, s.Reload())
 	}
 	return errors.Join(append(errs, p.learn())...)
+}
+
+// usable returns an error for the zero value.
+func (p *Policy) usable() error {
+	if p.memory == nil {
+		return errors.New("policy: not made by New, Load or Default")
+	}
+	return nil
 }
 
 // reload reads the file and its lists, or the lists of a program's rules, and applies them.
@@ -179,6 +195,9 @@ func (p *Policy) applyRulesLocked(rules Rules) error {
 
 // applyLocked replaces the policy as a whole, or leaves it unchanged.
 func (p *Policy) applyLocked(c *config) error {
+	if p.closed {
+		return fmt.Errorf("policy: %w", net.ErrClosed)
+	}
 	used := map[string]*openStore{}
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
 	old := p.current.Load()
@@ -212,12 +231,16 @@ func (p *Policy) applyLocked(c *config) error {
 // tellLocked logs the policy that was applied, unless it is the one that was logged last.
 func (p *Policy) tellLocked(c *config, s *snapshot) {
 	sum := s.sum(c.sum)
-	if sum == p.told {
+	if sum == p.told || c.rules[0].at.head.file == defaultName { // Default has nothing to load
 		return
 	}
 	p.told = sum
 	is := s.summary()
-	p.log.Info("policy loaded", "file", c.file, "domains", strings.Join(is.domains, ","), "mechanisms", strings.Join(is.mechanisms, ","),
+	log := p.log
+	if c.isFile {
+		log = log.With("file", c.file)
+	}
+	log.Info("policy loaded", "domains", strings.Join(is.domains, ","), "mechanisms", strings.Join(is.mechanisms, ","),
 		"identities", is.identities, "accounts", is.accounts)
 	for _, w := range slices.Concat(c.warnings, is.open, s.unwise(c, time.Now())) {
 		p.warn(w)
@@ -287,15 +310,19 @@ func (p *Policy) learn() error {
 }
 
 // Close writes the state and closes the keystores that the policy opened, but none of the
-// program's. It may be called more than once. The policy must not be used afterwards. The
-// error is that of writing the state.
+// program's. It may be called more than once. Afterwards, Set and Reload return
+// net.ErrClosed, and the policy must not decide. The error is that of writing the state.
 func (p *Policy) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
 	var err error
 	if p.current.Load() != nil {
 		err = p.learn()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	closeUnless(p.stores, nil)
 	p.stores = nil
 	return err

@@ -30,7 +30,7 @@ const metadataLines = "metadata/"
 // and easy to guess: don't publish it. If the text is invalid, the error lists every fault:
 // an errors.Join of *cert.SyntaxError.
 func Parse(name string, text []byte) (Rules, error) {
-	c, err := parse(name, text)
+	c, err := parse(cmp.Or(name, codeName), text)
 	if err != nil {
 		return nil, err
 	}

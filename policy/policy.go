@@ -72,6 +72,9 @@ func New(rules Rules, o Options) (*Policy, error) {
 // Set replaces the rules of a policy from New or Default. On an error, which is like that of
 // New, nothing changes. It is also an error for a policy from Load.
 func (p *Policy) Set(rules Rules) error {
+	if err := p.usable(); err != nil {
+		return err
+	}
 	if p.file != "" {
 		return fmt.Errorf("policy: loaded from %s: change the file instead", p.file)
 	}
@@ -92,12 +95,15 @@ func (r Rules) config() (*config, error) {
 	return c, nil
 }
 
+// defaultName is what decisions of Default cite in place of a line.
+const defaultName = "default policy"
+
 // Default returns the policy without rules: New with one section for all domains, which
 // admits the CURVE clients of a keystore while their certificates are valid. The program
 // watches and closes the keystore. Decisions cite the place of a certificate, or "default
 // policy". The error is that of the state in o.
 func Default(store keystore.Reader, o Options) (*Policy, error) {
-	at := &source{head: line{file: "default policy"}}
+	at := &source{head: line{file: defaultName}}
 	return New(Rules{{Curve: &Curve{Readers: []keystore.Reader{store}, at: at}, at: at}}, o)
 }
 

@@ -1,11 +1,14 @@
 package policy_test
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -369,4 +372,61 @@ func TestRelativePaths(t *testing.T) {
 	if p := newPolicy(t, again); !admits(p, "", s.Trader) {
 		t.Error("another keystore")
 	}
+}
+
+// TestZeroPolicy: the zero value refuses every client, and doesn't panic.
+func TestZeroPolicy(t *testing.T) {
+	t.Parallel()
+	p := new(policy.Policy)
+	for _, mechanism := range []string{zap.Null, zap.Plain, zap.Curve, zap.GSSAPI} {
+		if reply := p.Handle(t.Context(), ask("", "", mechanism)); reply.Status != zap.StatusRefused {
+			t.Errorf("%s: %+v", mechanism, reply)
+		}
+	}
+	if _, ok := p.HandleAtOnce(ask("", "", zap.Null)); !ok {
+		t.Error("not at once")
+	}
+	if p.Set(policy.Rules{{Anonymous: true}}) == nil || p.Reload() == nil || p.Watch(t.Context()) == nil {
+		t.Error("no error")
+	}
+	if _, ok := p.Revoked(curve.PublicKey{}); ok || p.HasDomain("") {
+		t.Error("it has rules")
+	}
+	ztest.Must(t, p.Close())
+}
+
+// TestClosed: a policy can be closed twice, and opens no keystore afterwards.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	rules := policy.Rules{{Curve: &policy.Curve{Keystores: []string{s.Clients}}}}
+	p := newPolicy(t, rules)
+	ztest.Must(t, p.Close(), p.Close())
+	for _, err := range []error{p.Set(rules), p.Reload()} {
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestListOfCodeFollowed: a change of a revocation list that rules of a program name is
+// noticed.
+func TestListOfCodeFollowed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	authority := cert.GenerateAuthority("")
+	alice := signed(t, authority, "alice")
+	mkdir(t, filepath.Join(dir, "clients"), alice)
+	now := time.Now().UTC().Truncate(time.Second)
+	path := filepath.Join(dir, "acme.revoked")
+	listOf(t, path, authority, now.Add(-time.Hour), now.Add(time.Hour))
+	p := newPolicy(t, policy.Rules{{Curve: &policy.Curve{
+		Keystores: []string{filepath.Join(dir, "clients")}, Authorities: []cert.AuthorityKey{authority.Key}, Revocations: []string{path},
+	}}})
+	ztest.Background(t, p.Watch)
+	if !admits(p, "", alice) {
+		t.Fatal("alice isn't admitted")
+	}
+	listOf(t, path, authority, now, now.Add(time.Hour), alice)
+	ztest.Wait(t, "alice is refused", func() bool { return !admits(p, "", alice) })
 }

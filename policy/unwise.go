@@ -150,4 +150,7 @@ func (c *config) exposed() (warnings []string) {
 }
 
 // HasDomain reports whether the policy has a section for this domain.
-func (p *Policy) HasDomain(name string) bool { return p.current.Load().domains[name] != nil }
+func (p *Policy) HasDomain(name string) bool {
+	s := p.current.Load()
+	return s != nil && s.domains[name] != nil
+}

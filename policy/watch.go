@@ -13,8 +13,11 @@ import (
 
 // Watch watches the policy file, its revocation lists and its keystores until ctx is done,
 // and applies their changes. A change that is invalid is logged, changes nothing and is
-// tried again. The error is nil. Call it once at a time.
+// tried again. The error is nil, but for the zero value. Call it once at a time.
 func (p *Policy) Watch(ctx context.Context) error {
+	if err := p.usable(); err != nil {
+		return err
+	}
 	var followers sync.WaitGroup
 	defer followers.Wait()
 	ctx, cancel := context.WithCancel(ctx)

@@ -28,7 +28,7 @@ func (r Rules) write(file string) (text string, written Rules) {
 
 func (w *writer) domain(d Domain) Domain {
 	d.at = &source{head: w.line(0, "security")}
-	if d.Name != "" {
+	if d.Name != "" && d.Name != others {
 		w.property(d.at, 1, "domain", d.Name)
 	}
 	w.properties(d.at, 1, "allow", d.Allow)
