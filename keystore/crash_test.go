@@ -37,8 +37,8 @@ const identitiesWritten = 8
 
 // writtenKey returns the key of one of them.
 func writtenKey(i int) curve.PublicKey {
-	octets := sha256.Sum256(fmt.Append(nil, "identity ", i))
-	secret, err := curve.NewSecretKey(octets[:])
+	seed := sha256.Sum256(fmt.Append(nil, "identity ", i))
+	secret, err := curve.NewSecretKey(seed[:])
 	if err != nil {
 		panic(err)
 	}

@@ -168,7 +168,7 @@ func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certific
 		return nil, err
 	}
 	for _, w := range c.Warnings {
-		log.Warn("suspicious certificate", "file", path, "line", w.Line, "reason", w.Text)
+		log.Warn("certificate warning", "file", path, "line", w.Line, "reason", w.Text)
 	}
 	if !c.Secret.IsZero() || c.Locked != nil {
 		log.Warn("secret key in the keystore: replace this file with the public certificate", "file", path)
