@@ -6,13 +6,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// allocs is what is allocated for a message.
+// allocs measures the allocations for a message.
 func (l *lab) allocs() *section {
 	s := &section{
 		name: "allocations",
-		note: "For each message, over CURVE, between two of the same kind, once buffers have their size. " +
-			"For libzmq calls of malloc and its like are counted, for ours the objects and octets that Go's runtime counts.",
-		columns: []column{{name: "allocations", spread: true}, {name: "octets", spread: true}},
+		note: "For each message over CURVE, with the same implementation at both ends, once buffers have grown. " +
+			"For libzmq, calls of malloc and the like are counted; for zcurve, the objects and bytes that Go's runtime counts.",
+		columns: []column{{name: "allocations", spread: true}, {name: "bytes", spread: true}},
 	}
 	for _, size := range []size{sizes[0], sizes[4]} {
 		for _, role := range []string{"push", "pull"} {

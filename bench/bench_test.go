@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// build builds the programs, when it is first called.
+// build builds the programs on its first call.
 var build func() (*peers, error)
 
 // built returns the programs.
@@ -54,9 +54,8 @@ func built(t *testing.T) *peers {
 	return p
 }
 
-// until measures with twice the count each time, up to 16 times as many, until what
-// is asked for shows: systems count time and memory in pieces that few messages may
-// not need.
+// until doubles the count, up to 16 times, until shows returns true: systems count time and
+// memory in units that few messages may not reach.
 func until(t *testing.T, what string, count int, shows func(count int) bool) {
 	t.Helper()
 	for range 5 {
@@ -68,7 +67,7 @@ func until(t *testing.T, what string, count int, shows func(count int) bool) {
 	t.Fatalf("%s doesn't show with a count of %d", what, count/2)
 }
 
-// TestPeers plays each role once, with each other side.
+// TestPeers runs each role once, with each pair of sides.
 func TestPeers(t *testing.T) {
 	t.Parallel()
 	p := built(t)
@@ -133,7 +132,7 @@ func TestPeers(t *testing.T) {
 	})
 }
 
-// TestFailedChild sees that a child's failure ends the others, and is told.
+// TestFailedChild checks that the failure of a child ends the others, and is reported.
 func TestFailedChild(t *testing.T) {
 	t.Parallel()
 	p := built(t)
@@ -149,7 +148,7 @@ func TestFailedChild(t *testing.T) {
 	}
 }
 
-// TestPrimitives sees that the operations in C and in Go are the same ones.
+// TestPrimitives checks that C and Go have the same operations.
 func TestPrimitives(t *testing.T) {
 	t.Parallel()
 	s, err := (&lab{peers: built(t), short: true}).primitives()
@@ -168,7 +167,7 @@ func TestPrimitives(t *testing.T) {
 	}
 }
 
-// TestProfile sees that what costs time and memory has a name in the profiles.
+// TestProfile checks that the profiles have symbols.
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	p := built(t)
@@ -197,7 +196,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestCommand runs the whole for a few rows, into a document.
+// TestCommand runs the command for a few rows, and writes them to a document.
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)
@@ -230,7 +229,7 @@ func TestCommand(t *testing.T) {
 
 func TestTimed(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // with a clock of its own
+	synctest.Test(t, func(t *testing.T) { // with a fake clock
 		prepared, calls := 0, 0
 		works := operation{
 			prepare: func() error { prepared++; return nil },
@@ -252,7 +251,7 @@ func TestTimed(t *testing.T) {
 	})
 }
 
-// TestMeasure looks at the order of measurements and the table made of them.
+// TestMeasure checks the order of measurements and the table of their results.
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 	var order []string

@@ -11,30 +11,30 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// sources are the programs in C, so that the benchmarks run from any folder of
-// the module.
+// sources are the programs in C. They are embedded so that bench runs in every directory
+// of the module.
 //
 //go:embed peers
 var sources embed.FS
 
-// side is an implementation that is measured.
+// side is an implementation.
 type side string
 
 const (
 	libzmq side = "libzmq"
 	zcurve side = "zcurve"
-	// counting is libzmq with its allocations counted, which makes it slower.
+	// counting is libzmq while its allocations are counted, which makes it slower.
 	counting side = "libzmq, counting"
 )
 
-// peers are the programs that are measured.
+// peers are the programs that bench measures.
 type peers struct {
 	path   map[side]string
 	sodium string
 	env    []string // with the keys
 }
 
-// buildPeers builds the programs in a folder.
+// buildPeers builds the programs in a directory.
 func buildPeers(ctx context.Context, dir string) (*peers, error) {
 	p := &peers{
 		path: map[side]string{

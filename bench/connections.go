@@ -8,14 +8,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// idleTime is how long many connections are idle before the server's memory is
-// looked at.
+// idleTime is how long connections are idle before the server's memory is measured.
 const idleTime = 3 * time.Second
 
-// servers are those that many of our clients connect to.
+// servers are the sides that many zcurve clients connect to.
 var servers = []side{libzmq, zcurve}
 
-// heldOctets is how much memory a connection takes in a server, by n of them.
+// heldOctets returns the bytes of memory that each of n idle connections takes in a server.
 func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -39,7 +38,7 @@ func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Du
 	return float64(after.RSS-before.RSS) / float64(n), err
 }
 
-// idle is what connections cost on which nothing happens.
+// idle measures idle connections.
 func (l *lab) idle() *section {
 	n := 10_000
 	if l.short {
@@ -47,9 +46,9 @@ func (l *lab) idle() *section {
 	}
 	return &section{
 		name: "idle connections",
-		note: "Resident memory of a server for each idle CURVE connection: what it has grown by, divided by their number. " +
-			"Ours collects its garbage before it is looked at, and gives what it doesn't need back to the system.",
-		columns: []column{{name: "octets", spread: true, ratio: true}},
+		note: "Resident memory of a server for each idle CURVE connection: its growth, divided by the number of connections. " +
+			"The zcurve server collects its garbage before the measurement and returns free memory to the system.",
+		columns: []column{{name: "bytes", spread: true, ratio: true}},
 		rows: []row{{fmt.Sprintf("%d connections", n), ofSides(servers, func(ctx context.Context, server side) (sample, error) {
 			octets, err := l.heldOctets(ctx, server, n, idleTime)
 			return sample{octets}, err
@@ -57,7 +56,7 @@ func (l *lab) idle() *section {
 	}
 }
 
-// shares is the result of active.
+// shares is the result of the role active.
 type shares struct {
 	Messages float64 `json:"messages"`
 	NS       float64 `json:"ns"`
@@ -67,7 +66,7 @@ type shares struct {
 	Jain     float64 `json:"jain"`
 }
 
-// shares lets n connections ask a server for some time.
+// shares has n connections ask a server for the given time.
 func (p *peers) shares(ctx context.Context, server side, n int, duration time.Duration) (result shares, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -78,7 +77,7 @@ func (p *peers) shares(ctx context.Context, server side, n int, duration time.Du
 	return result, g.run(zcurve, &result, "active", zap.Curve, endpoint, n, duration.Milliseconds())
 }
 
-// active is how many connections are served that all want something.
+// active measures how evenly a server serves many busy connections.
 func (l *lab) active() *section {
 	n, duration := 1_000, 3*time.Second
 	if l.short {
@@ -86,8 +85,8 @@ func (l *lab) active() *section {
 	}
 	return &section{
 		name: "active connections",
-		note: fmt.Sprintf("CURVE connections of our clients, each with round trips of 64 octets one after the other for %.0f s. ", duration.Seconds()) +
-			"The least and the most that one connection got say how fair the server is, and so does Jain's index, which is 1 if all got the same.",
+		note: fmt.Sprintf("CURVE connections of zcurve clients, each with one round trip of 64 bytes after the other, for %.0f s. ", duration.Seconds()) +
+			"The least and the most that one connection got show how fair the server is. So does Jain's index, which is 1 if all got the same.",
 		columns: []column{
 			{name: "round trips/s", spread: true, ratio: true},
 			{name: "least"}, {name: "median"}, {name: "most"}, {name: "Jain's index"},

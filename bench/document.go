@@ -11,17 +11,16 @@ import (
 	"time"
 )
 
-// What is generated stands between these lines of the document.
+// The results go between these lines of the document.
 const (
 	beginMarker = "<!-- bench: begin -->"
 	endMarker   = "<!-- bench: end -->"
 )
 
-// errMarkers means that a document has no place for the results.
-var errMarkers = errors.New("want the lines " + beginMarker + " and " + endMarker + ", each once and in this order")
+// errMarkers means that a document lacks the two markers.
+var errMarkers = errors.New("expected the lines " + beginMarker + " and " + endMarker + ", each once and in this order")
 
-// replaceGenerated puts text between the markers of a document, in place of
-// what is there.
+// replaceGenerated replaces the text between the markers of a document.
 func replaceGenerated(document, text string) (string, error) {
 	before, rest, ok1 := strings.Cut(document, beginMarker+"\n")
 	_, after, ok2 := strings.Cut(rest, endMarker+"\n")
@@ -31,13 +30,13 @@ func replaceGenerated(document, text string) (string, error) {
 	return before + beginMarker + "\n\n" + strings.TrimSpace(text) + "\n\n" + endMarker + "\n" + after, nil
 }
 
-// output is the path of the document that keeps the results; "" is none.
+// output is the path of the document for the results, or "" for none.
 type output string
 
-// check finds out before the long run whether there is a place for its results.
+// check reports before a long run whether its results can be written.
 func (o output) check() error { return o.write("") }
 
-// write writes the results; none is a check and changes nothing.
+// write writes the results. With an empty text it only checks the document.
 func (o output) write(text string) error {
 	if o == "" {
 		return nil
@@ -73,7 +72,7 @@ func (p *peers) version(ctx context.Context, path string) (string, error) {
 	return result.Version, err
 }
 
-// header says when and on what it was measured, and how to read the tables.
+// header returns the time and the machine of the measurement, and how to read the tables.
 func (l *lab) header(ctx context.Context, rounds int) (string, error) {
 	zmqVersion, err := l.version(ctx, l.path[libzmq])
 	if err != nil {
@@ -89,13 +88,13 @@ func (l *lab) header(ctx context.Context, rounds int) (string, error) {
 	}
 	return fmt.Sprintf(`Measured on %s: %s, %d cores, %s, %s, libzmq %s, libsodium %s. Mode %s, %d rounds.
 
-Figures are medians of the rounds, with the smallest and the largest. In each
-round all variants take turns. A ratio is to the first line of its group: the
-median of the ratios in each round.
+Figures are medians of the rounds, with the smallest and the largest. In each round, all
+variants take turns. A ratio compares with the first line of its group: it is the median of
+the ratios in each round.
 `, time.Now().Format(time.DateOnly), processor(), runtime.NumCPU(), kernel(), runtime.Version(), zmqVersion, sodiumVersion, mode, rounds), nil
 }
 
-// processor is the model of the processor, where Linux tells.
+// processor returns the model of the processor, which is known on Linux only.
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -106,7 +105,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// kernel is the system and, where Linux tells, its release.
+// kernel returns the operating system and, on Linux, its release.
 func kernel() string {
 	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {

@@ -8,18 +8,18 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// settleTime is what a server gets to close the connections of clients that are
-// gone.
+// settleTime is the time that a server has to close the connections of clients that have
+// exited.
 const settleTime = 50 * time.Millisecond
 
-// connected is the result of connect, and what it cost the server.
+// connected is the result of the role connect, with its cost for the server.
 type connected struct {
 	Connections float64 `json:"connections"`
 	NS          float64 `json:"ns"`
 	serverCPU   float64 // nanoseconds
 }
 
-// connects lets clients of one side connect to a server of the other.
+// connects has clients of one side connect to a server of the other.
 func (p *peers) connects(ctx context.Context, client, server side, mechanism string, withZAP bool, clients, count int) (result connected, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -31,7 +31,7 @@ func (p *peers) connects(ctx context.Context, client, server side, mechanism str
 	if err != nil {
 		return result, err
 	}
-	// A few that don't count: what is only done once is done then.
+	// Some connections first, so that one-time costs are not measured.
 	if err := g.run(client, &result, "connect", mechanism, endpoint, clients, 20); err != nil {
 		return result, err
 	}
@@ -49,13 +49,13 @@ func (p *peers) connects(ctx context.Context, client, server side, mechanism str
 	return result, err
 }
 
-// handshakes is what connections cost that carry next to nothing.
+// handshakes measures connections that carry one byte.
 func (l *lab) handshakes() *section {
 	s := &section{
 		name: "handshakes",
-		note: "Clients (the first named) connect, send one octet, await its echo and close. " +
-			"The processor time is that of the server, for all of this. " +
-			"With ZAP the server asks about each client: libzmq a thread of its process that compares the key, ours the default policy over a keystore.",
+		note: "Clients (the first named) connect, send one byte, wait for its echo and close. " +
+			"The processor time is the server's. " +
+			"With ZAP, the server asks about each client: libzmq asks a thread of its process that compares the key; zcurve asks the default policy over a keystore.",
 		columns: []column{
 			{name: "server CPU µs", spread: true, ratio: true},
 			{name: "connections/s", spread: true, ratio: true},

@@ -6,13 +6,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// trips is the result of ask.
+// trips is the result of the role ask.
 type trips struct {
 	Median float64 `json:"median_ns"`
 	P99    float64 `json:"p99_ns"`
 }
 
-// trips lets one side ask an echo of the other.
+// trips has a client of one side ask an echo server of the other.
 func (p *peers) trips(ctx context.Context, client, server side, mechanism string, octets, count int) (result trips, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -23,11 +23,11 @@ func (p *peers) trips(ctx context.Context, client, server side, mechanism string
 	return result, g.run(client, &result, "ask", mechanism, endpoint, octets, count)
 }
 
-// latency is how long a message and its echo take.
+// latency measures the time of a message and its echo.
 func (l *lab) latency() *section {
 	s := &section{
 		name: "round trips",
-		note: "One client (the first named) sends a message to a server, which sends it back; then the next.",
+		note: "One client (the first named) sends a message to a server, which sends it back. Then it sends the next one.",
 		columns: []column{
 			{name: "median µs", spread: true, ratio: true},
 			{name: "p99 µs", spread: true},

@@ -4,21 +4,21 @@ import (
 	"context"
 	"time"
 
-	//lint:ignore SA1019 NaCl's box is made of this
+	//lint:ignore SA1019 NaCl's box uses it
 	"golang.org/x/crypto/poly1305"
-	//lint:ignore SA1019 and of this
+	//lint:ignore SA1019 NaCl's box uses it
 	"golang.org/x/crypto/salsa20/salsa"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
 )
 
-// limit is how near the throughput is to what the primitives of x/crypto allow.
+// limit compares the throughput with what the primitives of x/crypto allow.
 func (l *lab) limit() *section {
 	s := &section{
 		name: "limit",
-		note: "Both ends have to do Salsa20 and Poly1305 over each message, each on a core of its own. " +
-			"What that takes by x/crypto is the least time for a message between two of ours.",
+		note: "Each end applies Salsa20 and Poly1305 to each message, on its own core. " +
+			"The time that x/crypto takes for this is the least possible time of a message with zcurve at both ends.",
 		columns: []column{
 			{name: "Salsa20 + Poly1305 ns", spread: true},
 			{name: "message ns", spread: true},
@@ -35,7 +35,7 @@ func (l *lab) limit() *section {
 		var key [32]byte
 		var nonce, tag [16]byte
 		both := operation{once: func(int) error {
-			// 32 octets of the stream are Poly1305's key.
+			// 32 bytes of the stream are Poly1305's key.
 			salsa.XORKeyStream(buf, buf, &nonce, &key)
 			poly1305.Sum(&tag, buf[32:], &key)
 			return nil

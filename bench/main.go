@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
-		return fmt.Errorf("bench: folder for the programs: %w", err)
+		return fmt.Errorf("bench: directory for the programs: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	built, err := buildPeers(ctx, dir)
@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 	return destination.draw()
 }
 
-// measure measures everything that matches and returns it as Markdown.
+// measure runs all measurements that match and returns their results as Markdown.
 func (l *lab) measure(ctx context.Context, rounds int, match *regexp.Regexp) (string, error) {
 	var b strings.Builder
 	header, err := l.header(ctx, rounds)

@@ -10,13 +10,13 @@ import (
 
 	"github.com/cloudflare/circl/dh/x25519"
 	"golang.org/x/crypto/nacl/box"
-	//lint:ignore SA1019 NaCl's box is made of this
+	//lint:ignore SA1019 NaCl's box uses it
 	"golang.org/x/crypto/poly1305"
-	//lint:ignore SA1019 and of this
+	//lint:ignore SA1019 NaCl's box uses it
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
-// libsodium asks the program in C for one operation, by name.
+// libsodium has the program in C time an operation.
 func (p *peers) libsodium(ctx context.Context, name string, duration time.Duration) (ns float64, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -29,19 +29,19 @@ func (p *peers) libsodium(ctx context.Context, name string, duration time.Durati
 	return result.NS, err
 }
 
-// operation is one that is timed, a batch of it at a time.
+// operation is timed in batches.
 type operation struct {
 	name    string
-	prepare func() error // what each batch needs, not timed; may be nil
+	prepare func() error // runs before each batch, not timed; may be nil
 	once    func(i int) error
 }
 
-// batchOctets is how much a batch works on: little enough for the processor's
-// cache, enough for the clock not to count.
+// batchOctets is the number of bytes that a batch works on: small enough for the processor's
+// cache, large enough for the clock's cost not to matter.
 const batchOctets = 32 << 10
 
-// timed repeats an operation for about as long as said, after a tenth of that
-// to warm up, and returns the nanoseconds that each took.
+// timed repeats an operation for about the given time, after a tenth of that to warm up. It
+// returns the nanoseconds for one operation.
 func timed(duration time.Duration, batch int, op operation) (ns float64, err error) {
 	var total, spent time.Duration
 	done := 0
@@ -68,7 +68,7 @@ func timed(duration time.Duration, batch int, op operation) (ns float64, err err
 	return float64(total.Nanoseconds()) / float64(done), nil
 }
 
-// primitives is what the cryptography itself costs.
+// primitives measures the cryptography itself.
 func (l *lab) primitives() (*section, error) {
 	duration := 300 * time.Millisecond
 	if l.short {
@@ -76,7 +76,7 @@ func (l *lab) primitives() (*section, error) {
 	}
 	s := &section{
 		name:    "primitives",
-		note:    "Nanoseconds for one operation, beside libsodium's, which libzmq uses. curve.Sealer and curve.Opener handle whole MESSAGE commands.",
+		note:    "Nanoseconds for one operation, compared with libsodium, which libzmq uses. curve.Sealer and curve.Opener handle whole MESSAGE commands.",
 		columns: []column{{name: "ns", spread: true, ratio: true}},
 	}
 	add := func(name string, batch int, operations ...operation) {

@@ -13,20 +13,20 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// What peer/profile.go reads in the environment.
+// Environment variables that peer/profile.go reads.
 const (
 	cpuProfile    = "BENCH_CPUPROFILE"
 	memoryProfile = "BENCH_MEMPROFILE"
 )
 
-// profile is a profile of one of our processes.
+// profile is a profile of a zcurve process.
 type profile struct {
 	name string
 	kind string // cpuProfile or memoryProfile
 	run  func(ctx context.Context, g *group) error
 }
 
-// profiles says where our time goes, and for what memory is allocated.
+// profiles returns where time goes, and what memory is allocated for.
 func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Writer) (string, error) {
 	all := []profile{
 		{"sending 64 B", cpuProfile, l.profiledFlow("push", 64, 3_000_000)},
@@ -47,7 +47,7 @@ func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Wr
 			return "", fmt.Errorf("profile %s: %w", p.name, err)
 		}
 		if b.Len() == 0 {
-			b.WriteString("\n### Profiles\n\nOver CURVE, between two of ours, by `go tool pprof -top`. Time in the system is that of `Syscall6`.\n")
+			b.WriteString("\n### Profiles\n\nOver CURVE, with zcurve at both ends, by `go tool pprof -top`. `Syscall6` is the time in the system.\n")
 		}
 		fmt.Fprintf(&b, "\n%s:\n\n```text\n%s```\n", strings.ToUpper(p.name[:1])+p.name[1:], top)
 		fmt.Fprintf(progress, "%-45s %5.1f s\n", "profile "+p.name, time.Since(start).Seconds())
@@ -55,7 +55,7 @@ func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Wr
 	return b.String(), nil
 }
 
-// profile runs what is profiled and returns the top of the profile.
+// profile runs the processes and returns the top of the profile.
 func (l *lab) profile(ctx context.Context, p profile) (string, error) {
 	file := filepath.Join(l.dir, "profile")
 	g := l.newGroup(ctx)
@@ -75,7 +75,7 @@ func (l *lab) profile(ctx context.Context, p profile) (string, error) {
 	return "      flat  flat%" + top, nil
 }
 
-// profiledFlow lets two of ours talk, of which one is profiled.
+// profiledFlow has two zcurve processes talk, and profiles one of them.
 func (l *lab) profiledFlow(role string, octets, count int) func(context.Context, *group) error {
 	return func(ctx context.Context, profiled *group) error {
 		plain := l.newGroup(ctx)
@@ -89,8 +89,7 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 	}
 }
 
-// profiledConnects lets eight clients connect to a server that is profiled, so
-// often each.
+// profiledConnects has eight clients connect count times each, and profiles the server.
 func (l *lab) profiledConnects(count int) func(context.Context, *group) error {
 	return func(ctx context.Context, profiled *group) error {
 		server, endpoint, err := profiled.serve(zcurve, "echo", zap.Curve)

@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// groupLimit is how long the children of one measurement may live.
+// groupLimit is how long the processes of one measurement may run.
 const groupLimit = 2 * time.Minute
 
-// group is the children of one measurement. When one fails, all are killed, so
-// that none waits for it.
+// group holds the processes of one measurement. When one fails, all are killed, so that
+// none waits for it.
 type group struct {
 	peers  *peers
-	ctx    context.Context // of the children; its cause says which failed
+	ctx    context.Context // of the processes; its cause says which one failed
 	cancel context.CancelCauseFunc
 	limit  *time.Timer
 	ended  sync.WaitGroup
-	env    []string // of the children, besides the keys
+	env    []string // of the processes, in addition to the keys
 }
 
 func (p *peers) newGroup(ctx context.Context) *group {
@@ -38,22 +38,22 @@ func (p *peers) newGroup(ctx context.Context) *group {
 	return &group{peers: p, ctx: ctx, cancel: cancel, limit: limit}
 }
 
-// end kills the children that still run and waits for them.
+// end kills the processes that still run and waits for them.
 func (g *group) end() {
 	g.limit.Stop()
 	g.cancel(nil)
 	g.ended.Wait()
 }
 
-// child is a running program.
+// child is a running process.
 type child struct {
 	group *group
 	name  string
 	stdin io.WriteCloser
-	lines chan string // closed at the program's end
+	lines chan string // closed when the process exits
 }
 
-// peer starts the program of one side in a role.
+// peer starts the program of a side in a role.
 func (g *group) peer(s side, args ...any) (*child, error) {
 	var texts []string
 	for _, arg := range args {
@@ -87,7 +87,7 @@ func (g *group) start(path string, args ...string) (*child, error) {
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
 			select {
 			case c.lines <- scanner.Text():
-			case <-g.ctx.Done(): // there may be no reader left
+			case <-g.ctx.Done(): // perhaps nobody reads
 			}
 		}
 		if err := cmd.Wait(); err != nil {
@@ -97,24 +97,24 @@ func (g *group) start(path string, args ...string) (*child, error) {
 	return c, nil
 }
 
-// line awaits the next line of a child that begins with a prefix, which is cut
-// off.
+// line waits for the next line of a child, which must begin with prefix, and returns the
+// rest.
 func (c *child) line(prefix string) (string, error) {
 	line, ok := <-c.lines
 	if !ok {
 		if err := context.Cause(c.group.ctx); err != nil {
 			return "", err
 		}
-		return "", fmt.Errorf("bench: %s: ended without a result", c.name)
+		return "", fmt.Errorf("bench: %s: exited without a result", c.name)
 	}
 	rest, ok := strings.CutPrefix(line, prefix)
 	if !ok {
-		return "", fmt.Errorf("bench: %s: printed %q, want %q", c.name, line, prefix)
+		return "", fmt.Errorf("bench: %s: printed %q, expected %q", c.name, line, prefix)
 	}
 	return rest, nil
 }
 
-// serve starts a server and returns its endpoint too.
+// serve starts a server and returns it with its endpoint.
 func (g *group) serve(s side, args ...any) (server *child, endpoint string, err error) {
 	if server, err = g.peer(s, args...); err != nil {
 		return nil, "", err
@@ -123,7 +123,7 @@ func (g *group) serve(s side, args ...any) (server *child, endpoint string, err 
 	return server, endpoint, err
 }
 
-// result awaits a line of JSON.
+// result waits for a line of JSON.
 func (c *child) result(v any) error {
 	line, err := c.line("")
 	if err != nil {
@@ -135,14 +135,14 @@ func (c *child) result(v any) error {
 	return nil
 }
 
-// stat is what an echo server has used.
+// stat is the processor time and memory of an echo server.
 type stat struct {
 	CPU int64 `json:"cpu_ns"`
 	RSS int64 `json:"rss"`
 }
 
-// stat asks an echo server what it has used. It says "stat", or "settle" for a
-// garbage collection first.
+// stat asks an echo server for its processor time and memory. With "settle", the server
+// collects its garbage first.
 func (c *child) stat(word string) (s stat, err error) {
 	if _, err := fmt.Fprintln(c.stdin, word); err != nil {
 		return s, fmt.Errorf("bench: %s: %w", c.name, err)
@@ -150,7 +150,7 @@ func (c *child) stat(word string) (s stat, err error) {
 	return s, c.result(&s)
 }
 
-// finish closes the input of a child, which ends it, and waits for that.
+// finish closes the input of a child, so that it exits, and waits for it.
 func (c *child) finish() error {
 	c.stdin.Close()
 	if line, ok := <-c.lines; ok {
@@ -159,7 +159,7 @@ func (c *child) finish() error {
 	return context.Cause(c.group.ctx)
 }
 
-// run starts a client and awaits its result.
+// run starts a client and waits for its result.
 func (g *group) run(s side, result any, args ...any) error {
 	c, err := g.peer(s, args...)
 	if err != nil {

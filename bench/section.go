@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// lab is what measures.
+// lab holds the programs and settings of all measurements.
 type lab struct {
 	*peers
-	dir   string // for what is in between
-	short bool   // fewer and shorter measurements
-	// counts is how many messages make each kind of run long enough.
+	dir   string // for temporary files
+	short bool   // measure less and for a shorter time
+	// counts is the number of messages for which each kind of run is long enough.
 	counts map[string]int
 }
 
-// section is one kind of measurement, and one table.
+// section is a kind of measurement, with one table.
 type section struct {
 	name    string
 	note    string // above the table
@@ -28,26 +28,26 @@ type section struct {
 // column is one figure of a sample.
 type column struct {
 	name   string
-	spread bool // its smallest and largest are shown too
-	ratio  bool // its ratio to the first variant's is shown too
+	spread bool // show the smallest and the largest too
+	ratio  bool // show the ratio to the first variant too
 }
 
-// row is something that is measured for several variants.
+// row is a measurement of several variants.
 type row struct {
 	name     string
 	variants []variant
 }
 
-// variant is one of those who are compared.
+// variant is one of the things that a row compares.
 type variant struct {
 	name    string
 	measure func(ctx context.Context) (sample, error)
 }
 
-// pairs are who talks to whom. The first is what the others are compared to.
+// pairs are the implementations at the two ends. The others are compared with the first.
 var pairs = [][2]side{{libzmq, libzmq}, {zcurve, zcurve}, {zcurve, libzmq}, {libzmq, zcurve}}
 
-// ofPairs makes a variant of each pair.
+// ofPairs returns a variant for each pair.
 func ofPairs(measure func(ctx context.Context, from, to side) (sample, error)) []variant {
 	var all []variant
 	for _, pair := range pairs {
@@ -59,7 +59,7 @@ func ofPairs(measure func(ctx context.Context, from, to side) (sample, error)) [
 	return all
 }
 
-// ofSides makes a variant of each side.
+// ofSides returns a variant for each side.
 func ofSides(sides []side, measure func(ctx context.Context, s side) (sample, error)) []variant {
 	var all []variant
 	for _, s := range sides {
@@ -71,7 +71,7 @@ func ofSides(sides []side, measure func(ctx context.Context, s side) (sample, er
 	return all
 }
 
-// sample is what one measurement gave: a figure for each column.
+// sample is the result of one measurement: a figure for each column.
 type sample []float64
 
 // measured is a row with its samples.
@@ -80,8 +80,8 @@ type measured struct {
 	samples [][]sample // of each variant, in each round
 }
 
-// measure measures the rows of a section whose names match. In each round all
-// variants take turns, so that what else the machine does hits all of them.
+// measure measures the rows of a section whose names match. In each round, all variants
+// take turns, so that other load on the machine affects all of them.
 func (s *section) measure(ctx context.Context, rounds int, match *regexp.Regexp, progress io.Writer) ([]measured, error) {
 	var all []measured
 	for _, r := range s.rows {

@@ -7,7 +7,7 @@ type sessionBench struct {
 	sealer  *curve.Sealer
 	opener  *curve.Opener
 	payload []byte
-	sealed  [][]byte // a batch for the server to open: none opens twice
+	sealed  [][]byte // a batch for the server to open; each message opens once
 	buf     []byte
 }
 
@@ -26,7 +26,7 @@ func (b *sessionBench) seal(int) error {
 	return err
 }
 
-// sealAll makes a batch to open.
+// sealAll seals a batch for open.
 func (b *sessionBench) sealAll() (err error) {
 	for i := range b.sealed {
 		if b.sealed[i], err = b.sealer.Seal(b.sealed[i][:0], 0, b.payload); err != nil {

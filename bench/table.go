@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// median returns the middle of the values, which must not be none.
+// median returns the median of the values. There must be at least one.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2
@@ -18,7 +18,7 @@ func median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// figures are those of one column.
+// figures returns the figures of one column.
 func figures(samples []sample, column int) []float64 {
 	var values []float64
 	for _, s := range samples {
@@ -27,8 +27,8 @@ func figures(samples []sample, column int) []float64 {
 	return values
 }
 
-// ratio is the median of the ratios to a base, each within its round: what slows
-// the machine down for a while slows both.
+// ratio returns the median of the ratios to a base in each round, since a busy machine slows
+// both in a round.
 func ratio(values, base []float64) float64 {
 	var ratios []float64
 	for i := range values {
@@ -37,7 +37,7 @@ func ratio(values, base []float64) float64 {
 	return median(ratios)
 }
 
-// markdown is the table of a section.
+// markdown returns the table of a section.
 func (s *section) markdown(rows []measured) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n%s\n\n", strings.ToUpper(s.name[:1])+s.name[1:], s.note)
@@ -56,7 +56,7 @@ func (s *section) markdown(rows []measured) string {
 		name := r.name
 		for i, v := range r.variants {
 			fmt.Fprintf(&b, "| %s | %s |", name, v.name)
-			name = "" // once is enough
+			name = "" // in the first line only
 			for j, c := range s.columns {
 				values := figures(r.samples[i], j)
 				fmt.Fprintf(&b, " %s |", number(median(values)))
@@ -73,8 +73,7 @@ func (s *section) markdown(rows []measured) string {
 	return b.String()
 }
 
-// number writes a figure with three digits that count, and commas between
-// thousands.
+// number formats a figure with three significant digits, and commas between thousands.
 func number(v float64) string {
 	switch {
 	case math.Abs(v) < 0.0005:

@@ -8,11 +8,11 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// size is a size of messages.
+// size is a message size.
 type size struct {
 	name   string
 	octets int
-	pilot  int // how many messages tell how many a second there will be
+	pilot  int // messages of the run that estimates the rate
 }
 
 var sizes = []size{
@@ -24,7 +24,7 @@ var sizes = []size{
 	{"1 MiB", 1 << 20, 60},
 }
 
-// flow is the result of pull and push.
+// flow is the result of the roles pull and push.
 type flow struct {
 	Messages      int     `json:"messages"`
 	NS            float64 `json:"ns"`
@@ -33,15 +33,15 @@ type flow struct {
 	AllocMessages float64 `json:"alloc_messages"`
 }
 
-// flow lets one side push messages to the other.
+// flow has one side push messages to the other.
 func (p *peers) flow(ctx context.Context, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
 	return flowBetween(g, g, from, to, mechanism, octets, count)
 }
 
-// flowBetween is flow with each side in a group. Both have ended when it returns
-// without an error.
+// flowBetween is flow with each side in its own group. Both processes have exited when it
+// returns without an error.
 func flowBetween(pushing, pulling *group, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
 	puller, endpoint, err := pulling.serve(to, "pull", mechanism, octets, count)
 	if err != nil {
@@ -60,8 +60,8 @@ func flowBetween(pushing, pulling *group, from, to side, mechanism string, octet
 	return pushed, pulled, errors.Join(pusher.finish(), puller.finish())
 }
 
-// rate is how many messages a second one side takes from the other, in a run
-// of about a second.
+// rate returns the messages per second from one side to the other, in a run of about a
+// second.
 func (l *lab) rate(ctx context.Context, from, to side, mechanism string, size size) (float64, error) {
 	kind := fmt.Sprint(from, to, mechanism, size)
 	if l.counts[kind] == 0 {
@@ -78,17 +78,17 @@ func (l *lab) rate(ctx context.Context, from, to side, mechanism string, size si
 	return l.rateOf(ctx, from, to, mechanism, size.octets, l.counts[kind])
 }
 
-// rateOf is rate for so many messages.
+// rateOf is rate with a given number of messages.
 func (p *peers) rateOf(ctx context.Context, from, to side, mechanism string, octets, count int) (float64, error) {
 	_, pulled, err := p.flow(ctx, from, to, mechanism, octets, count)
 	return float64(pulled.Messages) / pulled.NS * 1e9, err
 }
 
-// throughput is how many messages a second go one way.
+// throughput measures messages per second, one way.
 func (l *lab) throughput() *section {
 	s := &section{
 		name: "throughput",
-		note: "One connection, one way, as fast as it goes. The time is the receiver's, from the first message to the last.",
+		note: "One connection, one way, as fast as possible. The receiver measures the time from the first message to the last.",
 		columns: []column{
 			{name: "messages/s", spread: true, ratio: true},
 			{name: "MB/s"},

@@ -42,7 +42,7 @@ func tools(t *testing.T) (dir string) {
 	return dir
 }
 
-// service is how to run an example's server and client.
+// service has the commands that run an example's server and client.
 type service struct{ server, client []string }
 
 // services builds the examples.
@@ -65,9 +65,8 @@ func services(t *testing.T) map[string]service {
 	}
 }
 
-// output runs a command and returns its output. The programs here give up by
-// themselves, after a minute; what doesn't is killed later, with all that it has
-// started. What a failed command has left running is killed too.
+// output runs a command and returns its output. It kills a command that takes too long, or
+// that fails, with all processes it has started.
 func output(t *testing.T, words ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*ztest.Patience)
@@ -133,7 +132,7 @@ func start(t *testing.T, prefix string, words ...string) (after string) {
 	return after
 }
 
-// gen makes certificates in dir.
+// gen generates certificates in dir.
 func gen(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -143,9 +142,9 @@ func gen(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// TestServices runs each server with each client: alice, whose certificate is
-// in zauth's keystore, is answered by her name; a stranger and one who has a
-// wrong server key are told why not.
+// TestServices runs each server with each client. Alice, whose certificate is in zauth's
+// keystore, gets a reply with her name. A stranger, and alice with a wrong server key, get an
+// error that says why.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	services := services(t)
@@ -185,15 +184,15 @@ func TestServices(t *testing.T) {
 							return
 						}
 					}
-					t.Errorf("it says %q, want one of %q", out, tt.want)
+					t.Errorf("output %q, want one of %q", out, tt.want)
 				})
 			}
 		}
 	}
 }
 
-// sendSeveralParts asks as no client of the examples does. The server answers
-// nevertheless, and goes on.
+// sendSeveralParts sends messages of several parts, which no client of the examples does. The
+// server replies to each.
 func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate string) {
 	me, err := cert.Load(certificate)
 	ztest.Must(t, err)

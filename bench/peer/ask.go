@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// warmUp is how many round trips aren't measured.
+// warmUp is the number of round trips before the measured ones.
 const warmUp = 1000
 
 // ask measures round trips, one after the other.
@@ -40,7 +40,7 @@ func ask(ctx context.Context, mechanism, endpoint string, size, count int) error
 	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds()})
 }
 
-// roundTrip sends a message and awaits its echo.
+// roundTrip sends a message and waits for its echo.
 func roundTrip(ctx context.Context, conn *zmtp.Conn, body []byte) error {
 	if err := conn.Send(ctx, body); err != nil {
 		return err
@@ -55,7 +55,7 @@ func roundTrip(ctx context.Context, conn *zmtp.Conn, body []byte) error {
 	return nil
 }
 
-// connect makes connections that carry one small round trip each.
+// connect opens connections that carry one small round trip each.
 func connect(ctx context.Context, mechanism, endpoint string, clients, count int) error {
 	cfg, err := clientConfig("DEALER", mechanism)
 	if err != nil {

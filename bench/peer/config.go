@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// listen listens as server and says where.
+// listen listens as a server and prints the endpoint.
 func listen(ctx context.Context, socketType, mechanism string, handler zap.Handler) (*zmtp.Listener, error) {
 	cfg := zmtp.Config{SocketType: socketType, Mechanism: mechanism, Handler: handler}
 	if mechanism == zap.Curve {
@@ -27,8 +27,8 @@ func listen(ctx context.Context, socketType, mechanism string, handler zap.Handl
 	return ln, nil
 }
 
-// letIn is the handler for a server that is measured without one.
-func letIn(context.Context, *zap.Request) zap.Reply {
+// admitAll is the handler of servers that are measured without ZAP.
+func admitAll(context.Context, *zap.Request) zap.Reply {
 	return zap.Reply{Status: zap.StatusOK}
 }
 
@@ -46,7 +46,7 @@ func clientConfig(socketType, mechanism string) (zmtp.Config, error) {
 	return cfg, err
 }
 
-// dial makes one connection.
+// dial opens a connection.
 func dial(ctx context.Context, socketType, mechanism, endpoint string) (*zmtp.Conn, error) {
 	cfg, err := clientConfig(socketType, mechanism)
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// echo answers every message of every client with itself, until the input ends.
+// echo sends every message back to its client, until stdin ends.
 func echo(ctx context.Context, mechanism string, decide bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var handler zap.Handler = zap.HandlerFunc(letIn)
+	var handler zap.Handler = zap.HandlerFunc(admitAll)
 	if decide {
 		var err error
 		if handler, err = onlyClient(); err != nil {
@@ -44,7 +44,7 @@ func echo(ctx context.Context, mechanism string, decide bool) error {
 	return answerStats()
 }
 
-// onlyClient is the default policy over a store that has the benchmarks' client.
+// onlyClient returns the default policy over a keystore with the benchmarks' client.
 func onlyClient() (zap.Handler, error) {
 	key, err := publicKey("BENCH_CLIENT_PUBLIC")
 	if err != nil {
@@ -60,7 +60,7 @@ func onlyClient() (zap.Handler, error) {
 	return policy.Default(store, policy.Options{})
 }
 
-// answer serves one connection until its client is gone.
+// answer serves one connection until its client closes it.
 func answer(ctx context.Context, conn *zmtp.Conn) {
 	defer conn.Close()
 	for {
@@ -84,8 +84,8 @@ func answerStats() error {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		if lines.Text() == "settle" {
-			// What is left is in use, and doesn't just await its collection. The
-			// first of the two collections empties the pools.
+			// Count only memory in use. The first of the two collections empties
+			// the pools.
 			runtime.GC()
 			debug.FreeOSMemory()
 		}
@@ -104,7 +104,7 @@ func answerStats() error {
 	return lines.Err()
 }
 
-// residentOctets is how much of the process is in memory.
+// residentOctets returns the bytes of the process that are in memory.
 func residentOctets() (int64, error) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

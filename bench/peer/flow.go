@@ -11,10 +11,10 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// pull receives count messages after a first one, which isn't measured: it
-// comes when the other side is ready.
+// pull receives count messages after a first one, which is not measured: it shows that the
+// other side is ready.
 func pull(ctx context.Context, mechanism string, size, count int) error {
-	ln, err := listen(ctx, "PULL", mechanism, zap.HandlerFunc(letIn))
+	ln, err := listen(ctx, "PULL", mechanism, zap.HandlerFunc(admitAll))
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func pull(ctx context.Context, mechanism string, size, count int) error {
 		}
 		for _, message := range batch {
 			if len(message) != 1 || len(message[0]) != size {
-				return fmt.Errorf("a message of %d parts, want one part of %d octets", len(message), size)
+				return fmt.Errorf("message of %d parts, expected one part of %d bytes", len(message), size)
 			}
 		}
 		m.tick(len(batch))
@@ -44,8 +44,8 @@ func pull(ctx context.Context, mechanism string, size, count int) error {
 	return report(m.finish())
 }
 
-// push sends count messages after a first one, and stays until the other side
-// has them all.
+// push sends count messages after a first one, and waits until the other side has received
+// all of them.
 func push(ctx context.Context, mechanism, endpoint string, size, count int) error {
 	conn, err := dial(ctx, "PUSH", mechanism, endpoint)
 	if err != nil {
@@ -67,8 +67,8 @@ func push(ctx context.Context, mechanism, endpoint string, size, count int) erro
 	if err := conn.Flush(ctx); err != nil {
 		return err
 	}
-	// The connection counts as broken, not as closed, where the other side leaves
-	// something of ours unread.
+	// The connection is reset instead of closed if the other side has not read
+	// everything.
 	_, err = conn.Recv(ctx)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		return err

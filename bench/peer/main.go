@@ -1,18 +1,18 @@
-// Peer is our end of the benchmarks; peers/zmqpeer.c is libzmq's, with the same
-// roles and the same output.
+// Peer is zcurve's end of the benchmarks. peers/zmqpeer.c is libzmq's, with the same roles and
+// the same output.
 //
 //	pull MECH SIZE COUNT               receive COUNT messages after a first one
 //	push MECH ENDPOINT SIZE COUNT      send COUNT+1 messages
 //	echo MECH [zap]                    answer every message with itself
-//	ask MECH ENDPOINT SIZE COUNT       COUNT round trips, after 1000 others
+//	ask MECH ENDPOINT SIZE COUNT       COUNT round trips, after 1000 to warm up
 //	connect MECH ENDPOINT N COUNT      N goroutines, each COUNT connections
 //	hold MECH ENDPOINT N               N idle connections
-//	active MECH ENDPOINT N MS          N connections, each asking for so many milliseconds
+//	active MECH ENDPOINT N MS          N connections, each busy for MS milliseconds
 //
-// The keys are in the environment, in Z85. pull and echo print "listening
-// ENDPOINT" first; echo prints its processor time and memory for each line
-// that it reads, after collecting its garbage if the line is "settle", and ends
-// with its input, as hold does. Results are a line of JSON.
+// The keys are in the environment, in Z85. Pull and echo first print "listening ENDPOINT". For
+// each line that echo reads, it prints its processor time and memory; if the line is "settle",
+// it collects its garbage first. Echo and hold exit when stdin ends. Results are a line of
+// JSON.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 // errUsage means that the arguments name no role.
 var errUsage = errors.New("unknown role; see the comment at the top of bench/peer/main.go")
 
-// run plays the role that the arguments name.
+// run runs the role that the arguments name.
 func run(ctx context.Context, args []string) error {
 	if len(args) < 2 {
 		return errUsage

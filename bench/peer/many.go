@@ -13,11 +13,11 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// dialsAtOnce is how many of many connections are made at the same time: fewer
-// than libzmq has wait in the operating system's queue.
+// dialsAtOnce is the number of connections opened at the same time: fewer than the backlog of
+// libzmq's listening sockets.
 const dialsAtOnce = 64
 
-// dialMany makes n connections.
+// dialMany opens n connections.
 func dialMany(ctx context.Context, mechanism, endpoint string, n int) ([]*zmtp.Conn, error) {
 	cfg, err := clientConfig("DEALER", mechanism)
 	if err != nil {
@@ -35,7 +35,7 @@ func dialMany(ctx context.Context, mechanism, endpoint string, n int) ([]*zmtp.C
 	return conns, group.Wait()
 }
 
-// hold keeps n idle connections until the input ends.
+// hold keeps n idle connections open until stdin ends.
 func hold(ctx context.Context, mechanism, endpoint string, n int) error {
 	conns, err := dialMany(ctx, mechanism, endpoint, n)
 	if err != nil {
@@ -51,8 +51,8 @@ func hold(ctx context.Context, mechanism, endpoint string, n int) error {
 	return nil
 }
 
-// active keeps n connections asking, each for itself and at least once, and
-// reports how evenly they were served.
+// active runs round trips on n connections, at least one on each, and reports how evenly the
+// server served them.
 func active(ctx context.Context, mechanism, endpoint string, n, milliseconds int) error {
 	conns, err := dialMany(ctx, mechanism, endpoint, n)
 	if err != nil {
@@ -95,8 +95,8 @@ func active(ctx context.Context, mechanism, endpoint string, n, milliseconds int
 	}{total, took.Nanoseconds(), served[0], served[n/2], served[n-1], jain})
 }
 
-// fairness returns the sum of the numbers and Jain's index: 1 if all are the
-// same, 1/n if one has everything.
+// fairness returns the sum of the numbers and Jain's index: 1 if all are equal, 1/n if one
+// connection got everything.
 func fairness(served []int) (total int, jain float64) {
 	squares := 0
 	for _, n := range served {

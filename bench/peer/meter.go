@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// meter measures a run of messages: the time of all of them, and the allocations
-// of the second half, when all buffers have their size.
+// meter measures a run of messages: the time of all of them, and the allocations of the second
+// half, when buffers have grown.
 type meter struct {
 	start    time.Time
 	messages int
@@ -14,10 +14,10 @@ type meter struct {
 	halfway  allocations
 }
 
-// allocations are those of the process since it began.
+// allocations counts the allocations of the process since it started.
 type allocations struct{ count, bytes uint64 }
 
-// meterReport is what pull and push print.
+// meterReport is the result that pull and push print.
 type meterReport struct {
 	Messages      int    `json:"messages"`
 	NS            int64  `json:"ns"`
@@ -30,7 +30,7 @@ func startMeter(messages int) *meter {
 	return &meter{start: time.Now(), messages: messages, halfway: readAllocations()}
 }
 
-// tick counts messages that are through.
+// tick counts n messages as done.
 func (m *meter) tick(n int) {
 	half := m.messages / 2
 	if m.done < half && m.done+n >= half {
@@ -39,7 +39,7 @@ func (m *meter) tick(n int) {
 	m.done += n
 }
 
-// finish returns the result.
+// finish returns the results of the run.
 func (m *meter) finish() meterReport {
 	ns, now := time.Since(m.start), readAllocations()
 	return meterReport{
@@ -51,8 +51,8 @@ func (m *meter) finish() meterReport {
 	}
 }
 
-// readAllocations doesn't stop the program, as runtime.ReadMemStats would. The
-// runtime counts tiny allocations, which share a block, apart.
+// readAllocations does not stop the program, as runtime.ReadMemStats would. The runtime has a
+// separate counter for tiny allocations, which share a block.
 func readAllocations() allocations {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/allocs:objects"},

@@ -4,5 +4,5 @@ package main
 
 import "time"
 
-// cpuTime isn't known here.
+// cpuTime is not measured on this system.
 func cpuTime() time.Duration { return 0 }

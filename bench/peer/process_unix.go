@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime is the processor time of the process so far. (The limit of open files
-// needs no such care: Go raises it to the most that is allowed.)
+// cpuTime returns the processor time of the process so far.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -8,14 +8,14 @@ import (
 	"runtime/pprof"
 )
 
-// Early, before anything that counts has been allocated.
+// In init, before anything is allocated.
 func init() {
 	if os.Getenv("BENCH_MEMPROFILE") != "" {
 		runtime.MemProfileRate = 512
 	}
 }
 
-// profiled runs f with the profiles that the environment names.
+// profiled runs f and writes the profiles that the environment asks for.
 func profiled(f func() error) (err error) {
 	if name := os.Getenv("BENCH_CPUPROFILE"); name != "" {
 		file, err := os.Create(name)

@@ -1,4 +1,4 @@
-/* sodium times libsodium's primitives, which libzmq stands on.
+/* sodium times libsodium's primitives, which libzmq uses.
  *
  *     gcc -O2 -Wall -o OUT sodium.c -lsodium
  *
@@ -18,7 +18,7 @@ enum { LARGEST = 1 << 20 };
 
 static unsigned char plain[LARGEST], sealed[LARGEST + crypto_box_MACBYTES];
 static unsigned char public_key[32], secret_key[32], shared[32], nonce[24], tag[16];
-static size_t size; /* of the operation's input */
+static size_t size; /* of the operation's input, in bytes */
 
 static void seal (void)
 {
@@ -65,7 +65,7 @@ static double ns_per_operation (void (*operation) (void), uint64_t duration)
 {
     uint64_t start, took, batch = 1, done = 0;
 
-    for (;; batch *= 2) { /* warm up until a batch takes a while */
+    for (;; batch *= 2) { /* warm up until a batch takes long enough */
         start = now_ns ();
         for (uint64_t i = 0; i < batch; i++)
             operation ();
@@ -115,7 +115,7 @@ int main (int argc, char **argv)
         if (strcmp (argv[2], all[i].name) != 0)
             continue;
         size = all[i].size;
-        seal (); /* for open to have its input */
+        seal (); /* input for open */
         printf ("{\"ns\":%.1f}\n", ns_per_operation (all[i].operation, atoll (argv[1]) * 1000000));
         return 0;
     }

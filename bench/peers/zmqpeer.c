@@ -1,4 +1,4 @@
-/* zmqpeer is libzmq's end of the benchmarks; bench/peer is ours, with the same
+/* zmqpeer is libzmq's end of the benchmarks; bench/peer is zcurve's, with the same
  * roles and the same output.
  *
  *     gcc -O2 -Wall -o OUT zmqpeer.c -lzmq -lpthread
@@ -91,7 +91,7 @@ static void fail (const char *what)
     exit (1);
 }
 
-/* check ends the program if a call of libzmq failed. */
+/* check exits if a call of libzmq failed. */
 static void check (int rc, const char *what)
 {
     if (rc < 0)
@@ -105,7 +105,7 @@ static uint64_t now_ns (void)
     return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* cpu_ns is the processor time of the whole process so far. */
+/* cpu_ns returns the processor time of the process so far. */
 static uint64_t cpu_ns (void)
 {
     struct rusage u;
@@ -135,7 +135,7 @@ static void set_key (void *socket, int option, const char *name)
     check (zmq_setsockopt (socket, option, key (name), 41), name);
 }
 
-/* listen_as makes a server socket, binds it and says where. */
+/* listen_as creates a server socket, binds it and prints the endpoint. */
 static void *listen_as (void *ctx, int type, const char *mech, int zap)
 {
     void *socket = zmq_socket (ctx, type);
@@ -158,7 +158,7 @@ static void *listen_as (void *ctx, int type, const char *mech, int zap)
     return socket;
 }
 
-/* dial_as makes a client socket and connects it. */
+/* dial_as creates a client socket and connects it. */
 static void *dial_as (void *ctx, int type, const char *mech, const char *endpoint, int linger)
 {
     void *socket = zmq_socket (ctx, type);
@@ -245,13 +245,13 @@ static void push (void *ctx, const char *mech, const char *endpoint, size_t size
         meter_tick (&m);
     }
     zmq_close (socket);
-    zmq_ctx_term (ctx); /* until all is delivered */
+    zmq_ctx_term (ctx); /* waits until all messages are delivered */
     meter_print (&m);
     free (body);
     exit (0);
 }
 
-/* zap_handler answers 200 to the one client that it knows. */
+/* zap_handler admits one client. */
 static void *zap_handler (void *socket)
 {
     enum { FRAMES = 7 };
@@ -366,7 +366,7 @@ static void ask (void *ctx, const char *mech, const char *endpoint, size_t size,
     zmq_close (socket);
 }
 
-/* connecting is the task of one thread of connect. */
+/* connecting is run by each thread of connect. */
 struct connecting {
     void *ctx;
     const char *mech, *endpoint;
@@ -403,7 +403,7 @@ static void connect_all (void *ctx, const char *mech, const char *endpoint, int 
     free (threads);
 }
 
-/* raise_limit lets the process have as many connections as it may. */
+/* raise_limit allows the process as many open files as possible. */
 static void raise_limit (void)
 {
     struct rlimit limit;
