@@ -71,7 +71,7 @@ Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 	flags.StringVar(&q.passwordFile, "password-file", "", "read the password from `FILE` (- for stdin); a final newline is ignored")
 	flags.StringVar(&q.principal, "principal", "", "the client's `PRINCIPAL` (GSSAPI)")
 	flags.BoolVar(&q.asJSON, "json", false, "print the answer as JSON")
-	cmd.MarkFlagsMutuallyExclusive("cert", "key", "login", "principal")
+	cli.Exclusive(cmd, "cert", "key", "login", "principal")
 	return cmd
 }
 
@@ -106,7 +106,7 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 	case q.key != "":
 		key, err := curve.ParsePublicKey(q.key)
 		if err != nil {
-			return nil, cli.Usage(err)
+			return nil, cli.Usagef("--key %q: %w", q.key, err)
 		}
 		req.Mechanism, req.Credentials = zap.Curve, [][]byte{key[:]}
 	case q.login != "":

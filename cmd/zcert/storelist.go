@@ -32,7 +32,7 @@ func (f *storeFilter) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&f.active, "active", false, "only identities that would be admitted now")
 	flags.BoolVar(&f.revoked, "revoked", false, "only revoked identities")
 	flags.BoolVar(&f.expired, "expired", false, "only expired identities")
-	cmd.MarkFlagsMutuallyExclusive("active", "revoked", "expired")
+	cli.Exclusive(cmd, "active", "revoked", "expired")
 }
 
 // authorityOf returns the authority that signed c, or "".

@@ -162,6 +162,28 @@ func SomeArgs(name string) cobra.PositionalArgs {
 	}
 }
 
+// Exclusive refuses more than one of these flags of a command, and completes to no other
+// after one. Call it when the command has its Args.
+func Exclusive(cmd *cobra.Command, flags ...string) {
+	cmd.MarkFlagsMutuallyExclusive(flags...)
+	checkArgs := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		var given []string
+		for _, name := range flags {
+			if cmd.Flags().Changed(name) {
+				given = append(given, name)
+			}
+		}
+		if len(given) > 1 {
+			return Usagef("--%s cannot be combined with --%s", given[1], given[0])
+		}
+		if checkArgs == nil {
+			return nil
+		}
+		return checkArgs(cmd, args)
+	}
+}
+
 // Missing is the error for an argument that is not there.
 func Missing(cmd *cobra.Command, name string) error {
 	return withHelp(cmd, Usagef("missing %s", name))
