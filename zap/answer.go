@@ -1,8 +1,8 @@
 package zap
 
 import (
-	"bytes"
 	"context"
+	"slices"
 )
 
 // Answer takes the frames of a request, asks the handler as [Ask] does, and returns the
@@ -39,20 +39,24 @@ func AnswerAtOnce(h Handler, asker string, request [][]byte) (reply [][]byte, la
 
 // answerLater returns a function that answers a copy of a request.
 func answerLater(env envelope, req *Request) func(context.Context, Handler) ([][]byte, error) {
-	env.routingIDs, env.requestID = cloneFrames(env.routingIDs), bytes.Clone(env.requestID)
-	req.RoutingID, req.Credentials = bytes.Clone(req.RoutingID), cloneFrames(req.Credentials)
+	frames := cloneFrames(slices.Concat(env.routingIDs, req.Credentials, [][]byte{env.requestID, req.RoutingID}))
+	ids, n := len(env.routingIDs), len(frames)
+	env.routingIDs, env.requestID = frames[:ids:ids], frames[n-2]
+	req.Credentials, req.RoutingID = frames[ids:n-2:n-2], frames[n-1]
 	return func(ctx context.Context, h Handler) ([][]byte, error) {
 		decision, err := askInTime(ctx, h, req)
 		return appendReply(nil, env, decision), err
 	}
 }
 
+// cloneFrames copies frames to one piece of memory. It changes the slice in place.
 func cloneFrames(frames [][]byte) [][]byte {
-	clones := make([][]byte, len(frames))
+	data := slices.Concat(frames...)
 	for i, frame := range frames {
-		clones[i] = bytes.Clone(frame)
+		n := len(frame)
+		frames[i], data = data[:n:n], data[n:]
 	}
-	return clones
+	return frames
 }
 
 // begin parses a request. If it is malformed, req is nil, and there are the frames of
