@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -105,6 +106,21 @@ func withPipeHint(cmd *cobra.Command, path string, err error) error {
 	return err
 }
 
+// withKeyHint adds a hint to err if the input is a bare key.
+func (in input) withKeyHint(err error) error {
+	if _, ok := errors.AsType[*cert.SyntaxError](err); !ok {
+		return err
+	}
+	text, readErr := in.read()
+	if readErr != nil {
+		return err
+	}
+	if _, keyErr := parseKeyText(string(bytes.TrimSpace(text))); keyErr != nil {
+		return err
+	}
+	return cli.Hint(err, "this is a bare key: write a certificate for it with zcert convert --to czmq")
+}
+
 // certificate parses the input as a certificate. Like the methods below, it prints
 // warnings.
 func (in input) certificate(cmd *cobra.Command) (*cert.Certificate, error) {
@@ -148,7 +164,7 @@ func readAs[T any](cmd *cobra.Command, in input,
 		t, err = load(in.path)
 	}
 	if err != nil {
-		return nil, withPipeHint(cmd, in.path, err)
+		return nil, in.withKeyHint(withPipeHint(cmd, in.path, err))
 	}
 	for _, w := range warnings(t) {
 		if err := tell(cmd, in.path, w); err != nil {

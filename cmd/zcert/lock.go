@@ -17,27 +17,46 @@ type lockable interface {
 	AppendSecret(dst []byte) ([]byte, error)
 }
 
-// loadLockable reads a certificate or an authority, and reports whether it is locked.
-func loadLockable(cmd *cobra.Command, path string) (l lockable, locked bool, err error) {
+// lockState is the state of the secret key in a file.
+type lockState int
+
+const (
+	noSecret lockState = iota
+	unlockedSecret
+	lockedSecret
+)
+
+func lockStateOf(hasSecret, locked bool) lockState {
+	switch {
+	case locked:
+		return lockedSecret
+	case hasSecret:
+		return unlockedSecret
+	}
+	return noSecret
+}
+
+// loadLockable reads a certificate or an authority, and returns its state.
+func loadLockable(cmd *cobra.Command, path string) (l lockable, state lockState, err error) {
 	if path == "-" {
-		return nil, false, cli.Usagef("FILE is -: %s changes a file in place, and cannot change stdin", cmd.CommandPath())
+		return nil, 0, cli.Usagef("FILE is -: %s changes a file in place, and cannot change stdin", cmd.CommandPath())
 	}
 	in := input{path: path}
 	c, err := in.certificate(cmd)
 	if err == nil {
-		return c, c.Locked != nil, nil
+		return c, lockStateOf(!c.Secret.IsZero(), c.Locked != nil), nil
 	}
 	if !errors.Is(err, cert.ErrKind) {
-		return nil, false, err
+		return nil, 0, err
 	}
 	a, authorityErr := in.authority(cmd)
 	if errors.Is(authorityErr, cert.ErrKind) {
-		return nil, false, err
+		return nil, 0, err
 	}
 	if authorityErr != nil {
-		return nil, false, authorityErr
+		return nil, 0, authorityErr
 	}
-	return a, a.Locked != nil, nil
+	return a, lockStateOf(a.HasSecret(), a.Locked != nil), nil
 }
 
 // lockInPlace locks a secret with a new passphrase, from a file or the terminal, and
@@ -67,15 +86,14 @@ in the file can change until you unlock it. Other programs cannot use a locked k
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
-			secret, locked, err := loadLockable(cmd, path)
+			secret, state, err := loadLockable(cmd, path)
 			if err != nil {
 				return err
 			}
-			if locked {
+			switch state {
+			case lockedSecret:
 				return cli.Hint(fmt.Errorf("%s: already locked", path), "to change the passphrase: zcert passphrase "+path)
-			}
-			// Without a secret key, zcert need not ask for a passphrase.
-			if err := secret.Lock(nil); !errors.Is(err, cert.ErrNoPassphrase) {
+			case noSecret:
 				return withSecretHint(fmt.Errorf("%s: no secret key in this file", path), path)
 			}
 			if err := lockInPlace(cmd, path, secret, passphraseFile, "--passphrase-file FILE"); err != nil {
@@ -99,11 +117,11 @@ the file can use the key.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
-			secret, locked, err := loadLockable(cmd, path)
+			secret, state, err := loadLockable(cmd, path)
 			if err != nil {
 				return err
 			}
-			if !locked {
+			if state != lockedSecret {
 				return fmt.Errorf("%s: not locked", path)
 			}
 			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
@@ -136,11 +154,11 @@ still opens copies that you made before.`,
 			if oldFile == "-" && newFile == "-" {
 				return cli.Usagef("--passphrase-file - and --new-passphrase-file - both read stdin")
 			}
-			secret, locked, err := loadLockable(cmd, path)
+			secret, state, err := loadLockable(cmd, path)
 			if err != nil {
 				return err
 			}
-			if !locked {
+			if state != lockedSecret {
 				return cli.Hint(fmt.Errorf("%s: not locked", path), "to lock it: zcert lock "+path)
 			}
 			if err := unlockWith(cmd, path, oldFile, secret.Unlock); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/sethvargo/go-diceware/diceware"
 	"github.com/spf13/cobra"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
@@ -132,7 +131,7 @@ func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: passphrase longer than %d bytes", file, maxPassphrase)
 	}
 	if len(p) == 0 {
-		return nil, fmt.Errorf("%s: %w", file, cert.ErrNoPassphrase)
+		return nil, fmt.Errorf("%s: empty passphrase", file)
 	}
 	return p, nil
 }

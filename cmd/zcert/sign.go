@@ -189,7 +189,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		return signed{}, err
 	}
 	if c.Locked != nil {
-		return signed{}, cli.Hint(fmt.Errorf("%s: %w", path, cert.ErrLocked), "sign the public certificate, or unlock this one first")
+		return signed{}, cli.Hint(fmt.Errorf("%s: locked", path), "sign the public certificate, or unlock this one first: zcert unlock "+path)
 	}
 	public, err := publicOf(cmd, path, c)
 	if err != nil {

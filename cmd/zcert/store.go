@@ -44,7 +44,11 @@ keystore, if only one identity has that name. A running zauth notices all change
 func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 	s, err := keystore.Open(url, cli.Log(cmd))
 	if errors.Is(err, fs.ErrNotExist) {
-		err = cli.Hint(err, "create the directory of a dir: keystore with mkdir PATH; zcert store add, import and revoke create a bolt: file")
+		if path, ok := strings.CutPrefix(url, "bolt:"); ok {
+			err = cli.Hintf(err, "create %s by adding certificates: zcert store add %s FILE", path, url)
+		} else if path = strings.TrimPrefix(url, "dir:"); !strings.HasPrefix(url, "file:") {
+			err = cli.Hint(err, "create the directory first: mkdir "+path)
+		}
 	}
 	return s, err
 }

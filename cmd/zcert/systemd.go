@@ -26,7 +26,7 @@ func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	if c.Secret.IsZero() {
 		err := fmt.Errorf("%s: no secret key in this file", in.path)
 		if c.Locked != nil {
-			err = fmt.Errorf("%s: %w", in.path, cert.ErrLocked)
+			err = fmt.Errorf("%s: locked", in.path)
 		}
 		return cli.Hint(err, "use the unlocked secret certificate: the service cannot unlock it")
 	}

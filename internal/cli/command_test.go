@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -29,6 +30,8 @@ func TestMessage(t *testing.T) {
 		{fmt.Errorf("forged.key: %w", errBad), "forged.key: invalid signature"},
 		{fmt.Errorf("policy: p.zpl:3:5: keystore: %w", errBad), "p.zpl:3:5: invalid signature"},
 		{errors.Join(errBad, fmt.Errorf("zmtp: %w", errBad)), "invalid signature\ninvalid signature"},
+		{fmt.Errorf("policy: %w", &fs.PathError{Op: "open", Path: "p.zpl", Err: fs.ErrNotExist}), "p.zpl: file does not exist"},
+		{fmt.Errorf("p.zpl: %w", &fs.PathError{Op: "open", Path: "p.zpl", Err: fs.ErrNotExist}), "p.zpl: file does not exist"},
 		{errors.New(`open cert: no such file`), "open cert: no such file"},
 		{errors.New(`value "zap: x" in acert: y`), `value "zap: x" in acert: y`},
 	} {

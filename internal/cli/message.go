@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -17,9 +19,17 @@ import (
 // called no library.
 var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|curve|keystore|boltstore|policy|zap|remote|audit|zmtp|libzmq|zpl): )+`)
 
-// Message returns the text of an error without the names of packages:
+// Message returns the text of an error without the names of packages and system calls:
 // "forged.key: cert: invalid signature" is "forged.key: invalid signature".
-func Message(err error) string { return strip(err.Error()) }
+func Message(err error) string {
+	text := err.Error()
+	// "open x: no such file or directory" is "x: no such file or directory".
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		text = strings.Replace(text, file.Error(), file.Path+": "+file.Err.Error(), 1)
+		text = strings.Replace(text, file.Path+": "+file.Path+": ", file.Path+": ", 1)
+	}
+	return strip(text)
+}
 
 func strip(text string) string { return packages.ReplaceAllString(text, "$1") }
 
