@@ -59,8 +59,8 @@ type Account struct {
 type Curve struct {
 	// Keystores are URLs of keystores. The policy opens, watches and closes them.
 	Keystores []string
-	// Readers are keystores of the program, which watches and closes them. In text they
-	// are a comment.
+	// Readers are keystores of the program, which watches and closes them. A keystore.Store
+	// among them also revokes keys in all domains. In text they are a comment.
 	Readers []keystore.Reader
 	// Groups are those to admit. Empty means all.
 	Groups []string
