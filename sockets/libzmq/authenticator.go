@@ -129,6 +129,9 @@ func (a *Authenticator) serveOn(ctx context.Context) bool {
 //
 // Close the server sockets first: they admit no client without a handler.
 func (a *Authenticator) Close() error {
+	if a.cancel == nil { // the zero Authenticator
+		return nil
+	}
 	a.cancel()
 	a.wakeUp()
 	for before := uint64(0); ; {

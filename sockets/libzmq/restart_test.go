@@ -73,6 +73,8 @@ func TestClose(t *testing.T) {
 	all.Wait()
 	a.Close()
 	zmqtest.Start(t, zctx, byDomain, nil)
+	var zero libzmq.Authenticator
+	ztest.Must(t, zero.Close())
 }
 
 // TestTerm: terminating the libzmq context stops an authenticator, together with the

@@ -56,7 +56,8 @@ type Options struct {
 }
 
 // Handler records the decisions of another handler. It is a zap.PromptHandler that
-// decides at once what the other handler decides at once. Safe for concurrent use.
+// decides at once what the other handler decides at once. The zero value admits no
+// client. Safe for concurrent use.
 type Handler struct {
 	handler zap.Handler
 	log     *slog.Logger
@@ -83,7 +84,9 @@ func New(h zap.Handler, opts Options) *Handler {
 // Close logs what has been counted. Later decisions are recorded, and each of them is
 // logged. Close can be called more than once. The error is always nil.
 func (h *Handler) Close() error {
-	h.tally.Close()
+	if h.tally != nil {
+		h.tally.Close()
+	}
 	return nil
 }
 

@@ -422,6 +422,16 @@ func TestStrictWithoutWriter(t *testing.T) {
 	}
 }
 
+// TestZero: the zero value admits no client, and can be closed.
+func TestZero(t *testing.T) {
+	t.Parallel()
+	var h audit.Handler
+	if reply, err := zap.Ask(t.Context(), &h, byKey("192.0.2.1", 1)); reply.Status != zap.StatusError {
+		t.Errorf("got %+v, %v", reply, err)
+	}
+	ztest.Must(t, h.Close())
+}
+
 // TestConcurrent: lines of concurrent decisions do not mix. Close can be called more than
 // once, and at the same time.
 func TestConcurrent(t *testing.T) {

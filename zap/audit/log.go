@@ -47,7 +47,7 @@ func (h *Handler) tell(now time.Time, req *zap.Request, reply zap.Reply, err err
 		level = slog.LevelError
 	}
 	ctx := context.Background()
-	if !h.log.Enabled(ctx, level) {
+	if h.log == nil || !h.log.Enabled(ctx, level) {
 		return
 	}
 	r := NewRecord(now, req, reply)

@@ -53,7 +53,8 @@ type Options struct {
 }
 
 // Handler is a zap.Handler that asks a ZAP server in another process. It keeps one
-// connection, and connects again when it is lost. Safe for concurrent use.
+// connection, and connects again when it is lost. The zero value admits no client. Safe
+// for concurrent use.
 type Handler struct {
 	link    zmtp.Config
 	wait    time.Duration
@@ -124,6 +125,9 @@ func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 // Close closes the connection and waits until nothing is left running. Requests that
 // wait are answered with status 300. Close can be called more than once.
 func (h *Handler) Close() error {
+	if h.cancel == nil { // the zero Handler
+		return nil
+	}
 	h.cancel()
 	<-h.done
 	return nil
@@ -134,6 +138,9 @@ func (h *Handler) Close() error {
 // and status 500 if the request or the reply is malformed. It copies the request, and
 // wipes the copy.
 func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	if h.cancel == nil {
+		return zap.Reply{Status: zap.StatusError, Text: "the handler was not created by NewHandler"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, h.wait)
 	defer cancel()
 	q, err := h.ask(req)

@@ -379,6 +379,16 @@ func TestNewHandler(t *testing.T) {
 	}
 }
 
+// TestZeroHandler: the zero value admits no client, and can be closed.
+func TestZeroHandler(t *testing.T) {
+	t.Parallel()
+	var h remote.Handler
+	if reply := h.Handle(t.Context(), login("alice")); reply.Status != zap.StatusError {
+		t.Errorf("got %+v", reply)
+	}
+	ztest.Must(t, h.Close())
+}
+
 func BenchmarkAsk(b *testing.B) {
 	for _, transport := range []string{"tcp", "ipc"} {
 		endpoint := "tcp://127.0.0.1:*"
