@@ -1,7 +1,8 @@
 // Package zaptest helps to test programs that use a policy or contain a zap.Handler of
 // their own. It makes requests, checks decisions, and runs servers on loopback:
 //
-//	p := policy.Default(store)
+//	p, err := policy.Default(store, policy.Options{})
+//	…
 //	reply := zaptest.Allowed(t, p, zaptest.Curve("payments", alice.Public))
 //	zaptest.Refused(t, p, zaptest.Curve("payments", stranger.Public))
 //
