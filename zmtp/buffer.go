@@ -5,44 +5,43 @@ import (
 	"sync"
 )
 
-// buffer is a stretch of memory for octets on their way in or out. A connection
-// has one only while it has use for it.
+// buffer holds bytes on their way in or out. A connection has one only while it needs it.
 type buffer struct {
 	octets []byte
-	// What RecvBatch hands out of the octets: the messages, and their parts.
+	// The messages that RecvBatch returns, and their parts, which are slices of octets.
 	batch [][][]byte
 	parts [][]byte
-	lent  bool // RecvBatch has handed out octets
+	lent  bool // RecvBatch has returned some of octets
 }
 
-// Buffers have sizes that are shared, so that one serves many. The smallest has
-// minBuffer octets. Up to fineBuffer each size is twice the one before; above, where
-// twice would waste much, there are fineSteps sizes from one power of two to the next.
+// Buffers come in few sizes, so that one can serve many connections. The smallest has
+// minBuffer bytes. Up to fineBuffer each size is twice the previous one. Above that, where
+// doubling would waste much, there are fineSteps sizes from one power of two to the next.
 const (
 	minBuffer  = 4 << 10
 	fineBuffer = 1 << 20
 	fineSteps  = 8
 )
 
-// coarseClasses is how many sizes there are up to fineBuffer.
+// coarseClasses is the number of sizes up to fineBuffer.
 var coarseClasses = bits.Len(fineBuffer / minBuffer)
 
 // buffers has a pool for each size.
 var buffers [fineSteps * bits.UintSize]sync.Pool
 
-// sizeClass is the index in buffers of the smallest that has n octets, and how many
-// octets that has.
+// sizeClass returns the index in buffers of the smallest size of at least n bytes, and that
+// size.
 func sizeClass(n int) (class, size int) {
 	top := bits.Len(uint(max(n, minBuffer) - 1)) // the next power of two is 1<<top
 	if n <= fineBuffer {
 		return top - bits.Len(minBuffer-1), 1 << top
 	}
-	step := top - bits.Len(fineSteps) // a step is 1<<step octets
+	step := top - bits.Len(fineSteps) // a step is 1<<step bytes
 	steps := (n-1)>>step + 1
 	return coarseClasses + fineSteps*(top-bits.Len(fineBuffer)) + steps - fineSteps - 1, steps << step
 }
 
-// getBuffer returns a buffer of at least n octets, of any content.
+// getBuffer returns a buffer of at least n bytes with any content.
 func getBuffer(n int) *buffer {
 	class, size := sizeClass(n)
 	if b, ok := buffers[class].Get().(*buffer); ok {
@@ -51,8 +50,8 @@ func getBuffer(n int) *buffer {
 	return &buffer{octets: make([]byte, size)}
 }
 
-// withRoom returns a buffer of at least n octets with the content of b up to used: b, or
-// a larger one, which b is given back for. b may be nil.
+// withRoom returns a buffer of at least n bytes that begins with the first used bytes of b:
+// b itself, or a larger one, and then b goes back to the pool. b may be nil.
 func withRoom(b *buffer, used, n int) *buffer {
 	if b == nil {
 		return getBuffer(n)
@@ -66,14 +65,14 @@ func withRoom(b *buffer, used, n int) *buffer {
 	return larger
 }
 
-// putBuffer takes a buffer back, which nobody may use any more.
+// putBuffer returns a buffer to the pool. Nobody may use it afterwards.
 func putBuffer(b *buffer) {
 	b.forget()
 	class, _ := sizeClass(len(b.octets))
 	buffers[class].Put(b)
 }
 
-// forget takes back what has been handed out of the octets.
+// forget drops the messages and parts that RecvBatch has returned.
 func (b *buffer) forget() {
 	clear(b.batch)
 	clear(b.parts)

@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// closePatience bounds the time that Close takes.
+	// closePatience bounds the time of Close.
 	closePatience = 5 * time.Second
-	// lingerPatience is how long Close waits for the peer to close its side where
-	// nothing else tells what has arrived, and for what arrives after that.
+	// lingerPatience is how long Close waits for the peer to close its side if nothing else
+	// shows what has arrived, and for data to arrive after the peer has closed.
 	lingerPatience = time.Second
-	// endPatience is how long it waits for that when all has arrived.
+	// endPatience is how long Close waits for the peer to close when all has arrived.
 	endPatience = 20 * time.Millisecond
 )
 
-// errUnsent is why Close returns an error.
-var errUnsent = errors.New("closed before all that was sent has arrived")
+// errUnsent is the reason for an error of Close.
+var errUnsent = errors.New("closed before all that was sent arrived")
 
-// Close ends the connection in good order and wipes its keys. Calls of other methods
-// return net.ErrClosed, those under way too, unless their message has been taken for
-// sending. What has been taken, also what is only queued, is still written, and Close
-// waits until the peer's system has it, for 5 seconds at most. If it hasn't got it by
-// then, the error says so.
+// Close ends the connection in good order and wipes its keys. Other calls return
+// net.ErrClosed, also those in progress, unless their message was accepted for sending. Close
+// still writes all accepted messages, including those that are only queued, and waits at most
+// 5 seconds until the peer's system has them. It returns an error if messages may be lost. It
+// may be called more than once.
 //
-// That the peer's system has a message doesn't mean that the peer has read it. On
-// other systems than Linux, and for other connections than TCP and ipc, Close can't
-// know what has arrived: it waits until the peer has closed its side too, for a second
-// at most. When all has arrived it waits for that for a fiftieth of a second. If the net.Conn has no CloseWrite, and the peer doesn't close its side, that
-// is an error.
+// The peer's system having a message does not mean that the peer has read it. On systems
+// other than Linux, and on connections other than TCP and ipc, Close cannot tell what has
+// arrived. There it waits at most a second for the peer to close its side too, and returns an
+// error if the net.Conn has no CloseWrite and the peer does not close. Where it can tell, it
+// waits 20 milliseconds for that.
 func (c *Conn) Close() error {
 	c.close()
 	c.shutDown.Do(c.finish)
 	return c.unsent
 }
 
-// close lets no more messages be taken, and everybody know.
+// close stops accepting messages and signals closing.
 func (c *Conn) close() {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -50,9 +50,8 @@ func (c *Conn) close() {
 	}
 }
 
-// CloseNow ends the connection at once and wipes its keys. What has been taken for
-// sending and isn't written is lost; the error then says so. It cuts short a Close
-// that is under way.
+// CloseNow ends the connection at once and wipes its keys. Accepted messages that are not
+// written are lost, and then it returns an error. It cuts short a Close in progress.
 func (c *Conn) CloseNow() error {
 	c.close()
 	c.fail(net.ErrClosed)
@@ -61,8 +60,8 @@ func (c *Conn) CloseNow() error {
 	return c.unsent
 }
 
-// hangUp closes the net.Conn without a word. A tls.Conn would wait until it has said good
-// bye, as closeWrite lets it.
+// hangUp closes the net.Conn at once. The Close of a tls.Conn would first try to send an
+// alert.
 func (c *Conn) hangUp() {
 	if tc, ok := c.nc.(*tls.Conn); ok {
 		tc.NetConn().Close()
@@ -81,15 +80,15 @@ func (c *Conn) isClosing() bool {
 	}
 }
 
-// closedError is what calls return after Close.
+// closedError returns the error of calls after Close.
 func (c *Conn) closedError() error {
 	return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), net.ErrClosed)
 }
 
-// finish is what Close does, once.
+// finish closes the connection. It runs once.
 func (c *Conn) finish() {
-	c.nc.SetReadDeadline(aLongTimeAgo) // the one who receives sees that it is closing
-	c.rx.turn <- struct{}{}            // and nobody else receives any more
+	c.nc.SetReadDeadline(aLongTimeAgo) // the receiver notices that the connection is closing
+	c.rx.turn <- struct{}{}            // and no one receives any more
 	err := c.deliver()
 	cause := c.fail(net.ErrClosed)
 	c.hangUp()
@@ -104,7 +103,7 @@ func (c *Conn) finish() {
 
 	c.stopPulse()
 	c.tx.mu.Lock()
-	for c.tx.writing { // which fails now
+	for c.tx.writing { // the write fails now
 		c.waitLocked(context.Background())
 	}
 	if err == nil && c.tx.lost {
@@ -119,16 +118,16 @@ func (c *Conn) finish() {
 	c.unsent = err
 }
 
-// deliver writes what has been taken for sending and waits until it has arrived. The
-// octets that the peer still sends are read meanwhile: it may not take ours before,
-// and a connection that is closed with octets unread is reset, which takes away those
-// that it has sent. The error says what hasn't arrived, but not what a connection that
-// has ended before has lost.
+// deliver writes all accepted messages and waits until they have arrived. In the meantime it
+// reads what the peer still sends, for two reasons. The peer may not read before it has
+// written. And closing a connection while bytes are unread resets it, and then the peer loses
+// what was sent to it. The error reports what has not arrived, but not what was lost if the
+// connection had ended before.
 func (c *Conn) deliver() error {
 	c.tx.mu.Lock()
 	c.tx.ping, c.tx.pong = false, nil
 	c.startWriterLocked()
-	c.broadcastLocked() // those who wait for a place get none
+	c.broadcastLocked() // whoever waits for room in the buffer gets none
 	failed := c.tx.err != nil
 	c.tx.mu.Unlock()
 	if failed {
@@ -154,7 +153,7 @@ func (c *Conn) deliver() error {
 	case err != nil:
 		return err
 	case ok:
-		stop := context.AfterFunc(ctx, c.hangUp) // a tls.Conn has patience of its own
+		stop := context.AfterFunc(ctx, c.hangUp) // a tls.Conn would wait for longer
 		defer stop()
 		if half.CloseWrite() != nil {
 			return nil
@@ -163,26 +162,26 @@ func (c *Conn) deliver() error {
 	case sent == 0 || isPipe(c.nc):
 		return nil
 	}
-	// It can't say that no more comes, and what the peer sends after it is closed takes
-	// away what is on its way.
+	// Without CloseWrite the peer does not learn that this side is done. What it sends after
+	// the end would reset the connection and discard what is on its way. So wait for the peer
+	// to close.
 	select {
 	case <-discarded:
 		return nil
 	case <-time.After(lingerPatience):
-		return fmt.Errorf("zmtp: %s: %w, as far as can be known: the net.Conn has no CloseWrite", peerName(c.nc), errUnsent)
+		return fmt.Errorf("zmtp: %s: %w, as far as this side can tell: the net.Conn has no CloseWrite", peerName(c.nc), errUnsent)
 	}
 }
 
-// isPipe reports whether a connection is net.Pipe's, where a write waits for the peer's
-// read.
+// isPipe reports whether nc is one end of a net.Pipe, whose writes wait for the peer's reads.
 func isPipe(nc net.Conn) bool {
 	local := nc.LocalAddr()
 	return local != nil && local.Network() == "pipe"
 }
 
-// awaitWriter waits until nobody writes any more. It doesn't wait for a heartbeat that
-// the peer doesn't take, if it has all messages. It returns how many octets had been
-// written when the last message was.
+// awaitWriter waits until no one writes. If the peer has all messages, it does not wait for a
+// heartbeat that the peer does not read. It returns how many bytes had been written at the
+// end of the last message.
 func (c *Conn) awaitWriter(ctx context.Context, canCloseWrite bool) (sent int64, err error) {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -194,32 +193,32 @@ func (c *Conn) awaitWriter(ctx context.Context, canCloseWrite bool) (sent int64,
 			}
 		}
 		if c.waitLocked(ctx) != nil {
-			return 0, fmt.Errorf("zmtp: %s: %w: the peer takes no more", peerName(c.nc), errUnsent)
+			return 0, fmt.Errorf("zmtp: %s: %w: the peer does not read", peerName(c.nc), errUnsent)
 		}
 	}
 	return c.tx.sent, nil
 }
 
-// busyLocked reports whether any message waits to be written.
+// busyLocked reports whether a message waits to be written.
 func (c *Conn) busyLocked() bool { return c.tx.carrying || c.tx.queued > 0 }
 
-// missing returns how many octets, of those up to the last message, the peer's system
-// doesn't have.
-func (c *Conn) missing(sent int64) (octets int64, known bool) {
+// missing returns how many of the bytes up to the end of the last message the peer's system
+// does not have.
+func (c *Conn) missing(sent int64) (bytes int64, known bool) {
 	if sent == 0 {
 		return 0, true
 	}
 	behind, known := unsent(c.nc)
 	if _, ok := c.nc.(*net.UnixConn); ok && known {
-		return 0, true // both ends have the same system, and what it counts are more than octets
+		return 0, true // both ends have the same system, and unsent counts more than bytes there
 	}
 	return sent - (c.pulse.written.Load() - int64(behind)), known
 }
 
-// linger waits until the peer's system has the messages that were written, or it is sure
-// that it won't, and then for a moment until the peer has closed its side too: what it
-// sends after we have closed ours would reset the connection. discarded tells when the
-// peer has closed its side, or what else has ended the connection.
+// linger waits until the peer's system has all written messages, or never will. Then it waits
+// a moment for the peer to close its side too: what the peer sends after the end would reset
+// the connection. discarded receives a value when the peer has closed its side, or the error
+// that has ended the connection.
 func (c *Conn) linger(ctx context.Context, sent int64, discarded <-chan error) error {
 	patience := closePatience
 	begun := time.Now()
@@ -238,7 +237,7 @@ func (c *Conn) linger(ctx context.Context, sent int64, discarded <-chan error) e
 			if arrived || !known {
 				return nil
 			}
-			return fmt.Errorf("zmtp: %s: %w: %d octets are on their way", peerName(c.nc), errUnsent, octets)
+			return fmt.Errorf("zmtp: %s: %w: %d bytes are on their way", peerName(c.nc), errUnsent, octets)
 		}
 		select {
 		case err := <-discarded:

@@ -15,13 +15,13 @@ const (
 	cmdCancel    = "CANCEL"
 )
 
-// appendName appends the name of a command: length octet, name.
+// appendName appends the name of a command after its length byte.
 func appendName(dst []byte, name string) []byte {
 	return append(append(dst, byte(len(name))), name...)
 }
 
-// parseCommand splits a command's body into name and data. The error quotes
-// nothing of it: before the handshake is over it can be anything.
+// parseCommand splits the body of a command into name and data. The error does not quote
+// it: during the handshake it could hold a password.
 func parseCommand(body []byte) (name string, data []byte, err error) {
 	if len(body) == 0 || body[0] == 0 || int(body[0]) > len(body)-1 {
 		return "", nil, fmt.Errorf("%w: no command name", errCommand)
@@ -30,8 +30,8 @@ func parseCommand(body []byte) (name string, data []byte, err error) {
 	return string(body[1 : 1+n]), body[1+n:], nil
 }
 
-// nameOf is the name of a command for people: quoted only if it is one of ours, since
-// what a peer sends in its place may be anything, a password too.
+// nameOf returns the name of a command for an error. It quotes only known names, since a
+// peer may send anything in its place, even a password.
 func nameOf(name string) string {
 	switch name {
 	case cmdReady, cmdError, cmdHello, cmdWelcome, cmdInitiate, cmdPing, cmdPong, cmdSubscribe, cmdCancel:

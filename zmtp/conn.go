@@ -9,33 +9,32 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// User is who the peer has been proved to be.
+// User identifies the peer, as far as it has been proved. Plain data: don't change it while
+// it is in use.
 type User struct {
-	// Key is the peer's long-term public key; zero without CURVE.
-	Key curve.PublicKey
-	// ID and Metadata are what the handler answered; empty on a client.
-	ID       string
-	Metadata zap.Metadata
+	Key      curve.PublicKey // the peer's long-term public key; zero without CURVE
+	ID       string          // from the handler; empty on a client
+	Metadata zap.Metadata    // from the handler; empty on a client
 }
 
-// Conn is a connection on which the handshake is done. It carries messages as
-// they are on the wire: a message to or from a REQ or REP has its empty
-// delimiter part first. Subscriptions arrive at a PUB or XPUB as messages of
-// one part, 1 or 0 and then the topic, however they travelled.
+// Conn is a connection after a successful handshake. It carries messages as they are on
+// the wire: a message to or from a REQ or REP begins with its empty delimiter part.
+// Subscriptions arrive at a PUB or XPUB as messages of one part, a byte 1 or 0 and the
+// topic, whichever way the peer sent them.
 //
-// Recv also takes the peer's heartbeats and notices when the peer is gone:
-// keep a goroutine in it, or call it again and again, even where few messages
-// arrive. Sockets that never receive (PUSH) do that by themselves.
+// Recv also reads the peer's heartbeats and notices when the peer has disappeared. Keep a
+// goroutine in it, or call it often, even if few messages arrive. A socket that never
+// receives (PUSH) does so by itself.
 //
-// Each method returns at the latest a tenth of a second after its context is done,
-// whatever the peer does. That harms neither the connection nor other callers.
+// Each method returns within a tenth of a second after its context is done, whatever the
+// peer does. That harms neither the connection nor other callers.
 //
-// All methods may be called from any goroutines at the same time; but what
-// RecvBatch returns is valid only until the next call that receives.
+// Safe for concurrent use. But what RecvBatch returns is valid only until the next call
+// that receives.
 type Conn struct {
 	nc     net.Conn
 	cfg    *Config
-	minor  byte // ZMTP 3.minor is what the peer speaks
+	minor  byte // the peer speaks ZMTP 3.minor
 	claims zap.Metadata
 	user   User
 
@@ -44,13 +43,13 @@ type Conn struct {
 
 	pulse pulse
 
-	background sync.WaitGroup // drain, a timer that is set, and writers for whom nobody waits
+	background sync.WaitGroup // drain, a timer that is set, and writers without a caller
 	closing    chan struct{}  // closed by Close and CloseNow
 	shutDown   sync.Once      // runs finish
-	unsent     error          // what that returns
+	unsent     error          // its result
 }
 
-// startConn makes the connection of a finished handshake.
+// startConn returns the connection of a finished handshake.
 func startConn(h *handshake) *Conn {
 	c := &Conn{
 		nc:     h.nc,
@@ -62,7 +61,7 @@ func startConn(h *handshake) *Conn {
 		closing: make(chan struct{}),
 	}
 	h.in.release()
-	h.in.makeRoom() // or what the handshake needed would stay until something comes
+	h.in.makeRoom() // otherwise the handshake's buffer would stay until something arrives
 	c.rx.frames = h.in
 	c.rx.turn = make(chan struct{}, 1)
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
@@ -77,12 +76,12 @@ func startConn(h *handshake) *Conn {
 	return c
 }
 
-// User returns what has been proved of the peer.
+// User returns who the peer has been proved to be.
 func (c *Conn) User() User { return c.user }
 
-// Claims returns what the peer says of itself, such as Socket-Type and
-// Identity. Nobody has checked it: on a server it may even name a User-Id.
+// Claims returns what the peer says of itself, such as Socket-Type and Identity. Nothing
+// has checked it: a client may even claim a User-Id.
 func (c *Conn) Claims() zap.Metadata { return c.claims }
 
-// RemoteAddr returns the address of the peer's end.
+// RemoteAddr returns the peer's network address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

@@ -347,7 +347,7 @@ func TestSilentPeer(t *testing.T) {
 				}
 				// The last look takes a hundredth of a second.
 				if waited := time.Since(start) - 10*time.Millisecond; waited != tt.limit {
-					t.Errorf("given up after %v, want %v", waited, tt.limit)
+					t.Errorf("gave up after %v, want %v", waited, tt.limit)
 				}
 			})
 		})

@@ -12,8 +12,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// decide asks the handler. It returns a *RefusedError if the handler doesn't admit the
-// client, which the caller tells the peer with refuse.
+// decide asks the handler about the client and keeps the user that it names. If the handler
+// does not admit the client, decide returns a *RefusedError, of which the caller tells the
+// peer with refuse.
 func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) error {
 	reply, err := h.ask(ctx, &zap.Request{
 		Domain:      h.cfg.Domain,
@@ -35,15 +36,15 @@ func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials
 	return nil
 }
 
-// tooMany is the decision where there is no place for another.
+// tooMany is the reply if there is no place for another decision.
 var tooMany = zap.Reply{Status: zap.StatusTryLater, Text: "too many clients wait for a decision"}
 
-// ask asks the handler, if there is a place for a peer that waits for it, or if it can
-// decide at once. Without a Listener, which can leave this goroutine alone, it doesn't wait
-// for the handler longer than ctx, whatever that does.
+// ask asks the handler. A Listener asks in this goroutine, since it can leave the goroutine
+// behind if the handler does not return. Without a Listener, ask returns when ctx is done,
+// whatever the handler does.
 func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error) {
 	h.in.release()
-	h.in.makeRoom() // what the command took isn't needed while the handler decides
+	h.in.makeRoom() // gives up the command's buffer while the handler decides
 	if h.place != nil {
 		return h.place.ask(ctx, h, req)
 	}
@@ -53,7 +54,7 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer close(answers) // also if the handler ends its goroutine
+		defer close(answers) // also if the handler calls runtime.Goexit
 		reply, err := zap.Ask(ctx, h.cfg.Handler, req)
 		answers <- answer{reply, err}
 	}()
@@ -68,11 +69,12 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	}
 }
 
-// ask is ask of a handshake that has a place. If the handler ends the goroutine, nothing
-// but deferred calls runs any more: the connection is closed.
+// ask asks the handler if there is a place for another decision, or if the handler can
+// decide at once. If the handler ends the goroutine, only deferred calls still run. They
+// close the connection.
 func (p *place) ask(ctx context.Context, h *handshake, req *zap.Request) (zap.Reply, error) {
 	p.of.asking.Add(1)
-	stop := context.AfterFunc(ctx, func() { h.nc.Close() }) // the client needn't wait, whatever the handler does
+	stop := context.AfterFunc(ctx, func() { h.nc.Close() }) // spares the client the wait, whatever the handler does
 	defer stop()
 	returned := false
 	defer func() {
@@ -100,7 +102,7 @@ func askHandler(ctx context.Context, h zap.Handler, req *zap.Request, hasPlace b
 // errEnded means that a handler called runtime.Goexit in HandleAtOnce.
 var errEnded = errors.New("the handler ended its goroutine")
 
-// acceptClaims is setClaims on a server, which tells a client of the wrong socket type.
+// acceptClaims is setClaims on a server, which tells the client if its socket type is wrong.
 func (h *handshake) acceptClaims(metadata []byte) error {
 	if err := h.setClaims(metadata); err != nil {
 		return h.refuse(err)
@@ -108,8 +110,7 @@ func (h *handshake) acceptClaims(metadata []byte) error {
 	return nil
 }
 
-// ipAddress is the peer's address as RFC 27 wants it: the IP alone, and
-// nothing where there is none.
+// ipAddress returns the peer's IP address, as RFC 27 requires, or "" if it has none.
 func ipAddress(nc net.Conn) string {
 	a := nc.RemoteAddr()
 	if a == nil {

@@ -4,5 +4,5 @@ package zmtp
 
 import "net"
 
-// checkDescriptors finds nothing: there, connections take none from files.
+// checkDescriptors does nothing: on this system connections take no file descriptors.
 func checkDescriptors(net.Conn) (few bool, err error) { return false, nil }

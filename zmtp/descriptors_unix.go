@@ -10,21 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spareDescriptors is how many file descriptors of the process connections leave for
-// everything else. Without them what decides about peers couldn't read who was revoked,
-// and a peer could see to it.
+// spareDescriptors is how many file descriptors connections leave to the rest of the
+// process. Otherwise peers could keep the handler from reading who was revoked.
 const spareDescriptors = 64
 
-// fewDescriptors is how many before those are few: connections that have proved nothing
-// are dropped then, so that there is room for others.
+// fewDescriptors is how many file descriptors before the spare ones count as few. When a
+// connection takes one of these, others that have proved nothing are dropped.
 const fewDescriptors = 32
 
-// errDescriptors means that connections have taken all but those.
-var errDescriptors = errors.New("too few file descriptors are left: raise their limit (ulimit -n)")
+// errDescriptors means that only the spare file descriptors are left.
+var errDescriptors = errors.New("too few file descriptors left: raise their limit (ulimit -n)")
 
-// checkDescriptors returns errDescriptors for a connection that takes one of the last
-// file descriptors: a new one always has the lowest number that is free. It says
-// whether it is one of the few before, or of those.
+// checkDescriptors returns errDescriptors for a connection that takes one of the spare file
+// descriptors. few reports whether it takes one of these or of the few before them. A new
+// descriptor always has the lowest free number.
 func checkDescriptors(nc net.Conn) (few bool, err error) {
 	var limit unix.Rlimit
 	c, ok := nc.(syscall.Conn)

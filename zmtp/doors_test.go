@@ -148,7 +148,7 @@ func TestHealthChecks(t *testing.T) {
 		if n := tt.log.Count("level=WARN"); n != 1 {
 			t.Errorf("%d warnings:\n%s", n, tt.log)
 		}
-		if n := tt.log.Count("level=DEBUG", `msg="connection closed without a word"`); n != tt.want {
+		if n := tt.log.Count("level=DEBUG", `msg="connection closed without a byte"`); n != tt.want {
 			t.Errorf("%d lines at DEBUG, want %d:\n%s", n, tt.want, tt.log)
 		}
 	}

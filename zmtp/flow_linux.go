@@ -7,35 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsent returns how many octets of what was written the peer's system doesn't have.
-// For ipc it is about what the peer hasn't read. known is false for other connections.
-func unsent(nc net.Conn) (octets int, known bool) {
+// unsent returns how many of the written bytes the peer's system does not have. For ipc it
+// counts roughly what the peer has not read. known is false for other connections.
+func unsent(nc net.Conn) (bytes int, known bool) {
 	control(nc, func(fd int) {
 		n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-		octets, known = n, err == nil
+		bytes, known = n, err == nil
 	})
-	return octets, known
+	return bytes, known
 }
 
-// window returns how many octets more the peer's system is ready to take. It grows
-// when the peer reads. It is 0 where it isn't known.
-func window(nc net.Conn) (octets uint32) {
+// window returns how many more bytes the peer's system accepts, which grows when the peer
+// reads. It is 0 if unknown.
+func window(nc net.Conn) (bytes uint32) {
 	if _, ok := nc.(*net.TCPConn); !ok {
 		return 0
 	}
 	control(nc, func(fd int) {
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.SOL_TCP, unix.TCP_INFO); err == nil {
-			octets = info.Snd_wnd
+			bytes = info.Snd_wnd
 		}
 	})
-	return octets
+	return bytes
 }
 
-// hasUnread reports whether octets have arrived that can be read.
+// hasUnread reports whether bytes have arrived that can be read.
 func hasUnread(nc net.Conn) bool {
-	octets := 0
-	control(nc, func(fd int) { octets, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
-	return octets > 0
+	bytes := 0
+	control(nc, func(fd int) { bytes, _ = unix.IoctlGetInt(fd, unix.TIOCINQ) })
+	return bytes > 0
 }
 
 // control calls f with the file descriptor of a connection, if it has one.

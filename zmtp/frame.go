@@ -16,8 +16,8 @@ const (
 	flagsKnown  = flagMore | flagLong | flagCommand
 )
 
-// Sizes of a frame's flags and size octets. A short frame's body has at most maxShort
-// octets.
+// Sizes in bytes of a frame's header: flags and size. The body of a short frame has at most
+// maxShort bytes.
 const (
 	shortHeader = 2
 	longHeader  = 9
@@ -25,18 +25,18 @@ const (
 )
 
 const (
-	// idleBuffer is what a connection has to read into while nothing arrives.
-	// Most single messages fit.
+	// idleBuffer is the size of the buffer of a connection to which nothing arrives. Most
+	// single messages fit into it.
 	idleBuffer = 256
-	// readSize is how much is read at a time, where so much has come at once
-	// before.
+	// readSize is how much is read at a time on a connection where as much has arrived at
+	// once before.
 	readSize = 128 << 10
 )
 
-// maxEmptyReads is how often a source may give neither octets nor an error.
+// maxEmptyReads is how often in a row a Read may return neither bytes nor an error.
 const maxEmptyReads = 100
 
-// appendFrameHeader appends flags and size of a frame.
+// appendFrameHeader appends the flags and the size of a frame.
 func appendFrameHeader(dst []byte, flags byte, size int) []byte {
 	if size <= maxShort {
 		return append(dst, flags, byte(size))
@@ -45,23 +45,23 @@ func appendFrameHeader(dst []byte, flags byte, size int) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(size))
 }
 
-// frameReader takes frames out of a stream. What has arrived stays with it
-// when a read is interrupted, so the next call goes on where the last stopped.
+// frameReader reads frames from a stream. It keeps what has arrived when a read is
+// interrupted, so the next call continues there.
 //
-// It reads all that has come at once, and finds the frames in there. Its memory
-// grows with the octets that arrive, or have arrived before, never with the size
-// announced; while there is nothing it has idleBuffer.
+// It reads everything that has arrived at once and finds the frames in it. Its memory grows
+// with the bytes that arrive or have arrived before, never with the announced size. While
+// it holds nothing, it has only idleBuffer bytes.
 type frameReader struct {
 	src  io.Reader
 	buf  *buffer // &idle, or one from the pool
-	keep int     // octets before this one are no longer needed
-	r, w int     // what has been read and not yet taken: buf.octets[r:w]
-	more bool    // the last read had no room for more, so there may be
-	most int     // the most octets that have been held
+	keep int     // bytes before this index are no longer needed
+	r, w int     // read and not yet taken: buf.octets[r:w]
+	more bool    // the last read filled the buffer, so more may have arrived
+	most int     // the most bytes it has ever held
 
-	// A buffer of which octets have been handed out never serves another connection,
-	// where somebody who keeps them for too long would see that one's messages. It is
-	// used again here, if the garbage collector hasn't taken it by then.
+	// A buffer that RecvBatch has lent out never serves another connection: a caller that
+	// keeps a message for too long would see the messages of that one. This connection may
+	// reuse it, if the garbage collector has not freed it.
 	spare weak.Pointer[buffer]
 
 	idle   buffer
@@ -75,17 +75,17 @@ func newFrameReader(src io.Reader) *frameReader {
 	return fr
 }
 
-// span is where something lies in what a frameReader holds: the octets from
-// begin to end, counted from keep.
+// span is a range of bytes that a frameReader holds, from begin to end, counted from keep.
+// It stays valid when the bytes move.
 type span struct{ begin, end int }
 
-// at returns the octets of a span. They are valid until the next fill.
+// at returns the bytes of a span. They are valid until the next fill.
 func (fr *frameReader) at(s span) []byte {
 	return fr.buf.octets[fr.keep+s.begin : fr.keep+s.end : fr.keep+s.end]
 }
 
-// header returns flags, body size and header size of the next frame. The
-// header's size is zero if it hasn't arrived whole.
+// header returns flags, body size and header size of the next frame. The header size is zero
+// if the header has not arrived whole.
 func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	b := fr.buf.octets[fr.r:fr.w]
 	if len(b) == 0 {
@@ -114,8 +114,8 @@ func (fr *frameReader) header() (flags byte, size uint64, n int, err error) {
 	return flags, size, longHeader, nil
 }
 
-// take returns the next frame, if it has arrived whole. A body of more octets than a
-// part of a message or a command may have is refused as soon as its size is seen.
+// take returns the next frame if it has arrived whole. It refuses a body that is larger than
+// a part of a message or a command may be as soon as the header has arrived.
 func (fr *frameReader) take(part, command int) (flags byte, body span, ok bool, err error) {
 	flags, size, n, err := fr.header()
 	if err != nil || n == 0 {
@@ -126,7 +126,7 @@ func (fr *frameReader) take(part, command int) (flags byte, body span, ok bool, 
 		limit = command
 	}
 	if size > uint64(limit) {
-		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", errMessageSize, size, limit)
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d bytes, at most %d", errMessageSize, size, limit)
 	}
 	if size > uint64(fr.w-fr.r-n) {
 		return 0, span{}, false, nil
@@ -136,12 +136,11 @@ func (fr *frameReader) take(part, command int) (flags byte, body span, ok bool, 
 	return flags, span{begin - fr.keep, fr.r - fr.keep}, true, nil
 }
 
-// release says that what has been taken is no longer needed after the next
-// fill.
+// release says that the frames taken so far are not needed after the next fill.
 func (fr *frameReader) release() { fr.keep = fr.r }
 
-// next returns the next frame, for which it reads as long as it has to. The
-// body is valid until the next call.
+// next reads until it has the next frame, and returns it. The body is valid until the next
+// call.
 func (fr *frameReader) next(limit int) (flags byte, body []byte, err error) {
 	fr.release()
 	for {
@@ -158,8 +157,8 @@ func (fr *frameReader) next(limit int) (flags byte, body []byte, err error) {
 	}
 }
 
-// fill reads once, at least one octet, or says why not. An error that comes
-// with octets comes again at the next read.
+// fill reads once, at least one byte, or returns an error. It ignores an error that comes
+// with bytes, because the next Read returns it again.
 func (fr *frameReader) fill() error {
 	fr.makeRoom()
 	room := fr.buf.octets[fr.w:]
@@ -181,16 +180,15 @@ func (fr *frameReader) fill() error {
 	return io.ErrNoProgress
 }
 
-// makeRoom moves what is held to where there is room for more: to the front, to
-// a larger buffer, or out of one where nothing is held and nothing more is
-// expected.
+// makeRoom makes room for the next read. It moves what is held to the front of the buffer,
+// to a larger buffer, or, if nothing is held or expected, back to the idle one.
 func (fr *frameReader) makeRoom() {
 	fr.buf.forget()
 	if idle := &fr.idle; cap(idle.batch) > keptParts || cap(idle.parts) > keptParts {
-		idle.batch, idle.parts = nil, nil // small messages are many, and these would stay
+		idle.batch, idle.parts = nil, nil // many small messages made them large, and they would stay
 	}
 	have, held := len(fr.buf.octets), fr.w-fr.keep
-	need := fr.r - fr.keep // for the next frame and what is kept before it
+	need := fr.r - fr.keep // for the next frame and the kept bytes before it
 	if _, size, n, _ := fr.header(); n > 0 {
 		need += n + int(min(size, math.MaxInt/2))
 	} else {
@@ -198,19 +196,22 @@ func (fr *frameReader) makeRoom() {
 	}
 	grown := max(2*have, fr.most)
 	switch {
-	case held == 0 && !fr.more && fr.buf != &fr.idle:
+	case held == 0 && !fr.more && fr.buf != &fr.idle: // an idle connection holds no buffer
 		fr.moveTo(&fr.idle)
 	case need > have && (held == have || need <= fr.most):
+		// The frame does not fit. The peer has sent enough to fill the buffer, or this
+		// connection has held as much before: it never grows for an announced size alone,
+		// and at most doubles.
 		fr.moveTo(fr.getBuffer(min(need, grown)))
-	case fr.more && held > 0 && have < readSize:
+	case fr.more && held > 0 && have < readSize: // many small messages: read more at a time
 		fr.moveTo(fr.getBuffer(min(grown, readSize)))
-	case fr.keep+need > have || held <= have/4:
+	case fr.keep+need > have || held <= have/4: // it fits only at the front, or moving is cheap
 		fr.moveTo(fr.buf)
 	}
 }
 
-// moveTo moves what is held to the front of a buffer, which may be the present
-// one, and gives the present one back if it isn't.
+// moveTo moves what is held to the front of b. If b is not the current buffer, moveTo returns
+// the current one to the pool.
 func (fr *frameReader) moveTo(b *buffer) {
 	from := fr.buf
 	if from == b && fr.keep == 0 {
@@ -230,7 +231,7 @@ func (fr *frameReader) moveTo(b *buffer) {
 	}
 }
 
-// getBuffer returns a buffer of at least n octets, of any content.
+// getBuffer returns a buffer of at least n bytes with any content.
 func (fr *frameReader) getBuffer(n int) *buffer {
 	if b := fr.spare.Value(); b != nil && b != fr.buf && len(b.octets) >= n {
 		return b

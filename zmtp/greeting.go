@@ -21,18 +21,18 @@ const (
 	versionMinor  = 1
 )
 
-// greetingPatience is how long the rest of our greeting waits for the first
-// part of the peer's, in case that waits for the whole of ours.
+// greetingPatience is how long the rest of our greeting waits for the first part of the
+// peer's. A peer may itself wait for our whole greeting.
 const greetingPatience = 2 * time.Second
 
-// greeting is what a peer says of itself before anything else.
+// greeting is what a peer's greeting says.
 type greeting struct {
 	minor     byte
 	mechanism string
 	asServer  bool
 }
 
-// appendGreeting appends our greeting.
+// appendGreeting appends a greeting.
 func appendGreeting(dst []byte, mechanism string, asServer bool) []byte {
 	var g [greetingSize]byte
 	g[0] = 0xFF
@@ -46,11 +46,11 @@ func appendGreeting(dst []byte, mechanism string, asServer bool) []byte {
 	return append(dst, g[:]...)
 }
 
-// checkSignature judges the first octets of a greeting, as far as they are
-// there, so that a peer that isn't ZMTP is found without waiting for 64.
+// checkSignature checks as much of a greeting as has arrived, so that a peer that does not
+// speak ZMTP is noticed before 64 bytes.
 func checkSignature(b []byte) error {
 	if len(b) > 0 && b[0] != 0xFF {
-		// ZMTP 1.0 has no greeting: a length octet, then flags 0 or 1.
+		// ZMTP 1.0 has no greeting, only a length byte and then flags 0 or 1.
 		return fmt.Errorf("%w: it began with %q", errNotZMTP, b[:min(len(b), 16)])
 	}
 	if len(b) >= signatureSize && b[9]&1 == 0 {
@@ -62,29 +62,28 @@ func checkSignature(b []byte) error {
 	return nil
 }
 
-// parseGreeting reads the peer's 64 octets.
+// parseGreeting parses the peer's 64 bytes.
 func parseGreeting(b []byte) (greeting, error) {
 	if err := checkSignature(b); err != nil {
 		return greeting{}, err
 	}
 	if len(b) != greetingSize {
-		return greeting{}, fmt.Errorf("%w: greeting of %d octets", errNotZMTP, len(b))
+		return greeting{}, fmt.Errorf("%w: greeting of %d bytes", errNotZMTP, len(b))
 	}
 	g := greeting{minor: b[11], mechanism: string(bytes.TrimRight(b[12:mechanismEnd], "\x00")), asServer: b[32] == 1}
 	if b[10] > versionMajor {
 		g.minor = versionMinor
 	}
 	if b[32] > 1 {
-		return greeting{}, fmt.Errorf("%w: as-server octet is %d", errNotZMTP, b[32])
+		return greeting{}, fmt.Errorf("%w: as-server byte is %d", errNotZMTP, b[32])
 	}
 	return g, nil
 }
 
-// exchangeGreetings sends ours and reads the peer's (RFC 37, Version
-// Negotiation): signature and major version at once, the rest when the peer's
-// have come. libzmq does the same, and closes the connection as soon as it sees
-// another mechanism than its own; so its own has arrived by then, and both
-// sides can tell their users which two met.
+// exchangeGreetings sends a greeting and reads the peer's (RFC 37, Version Negotiation). It
+// sends signature and major version at once, and the rest when it has the peer's. libzmq
+// does the same, and closes the connection as soon as it sees a different mechanism. By
+// then its own mechanism has arrived, so both sides can report the mismatch.
 func (h *handshake) exchangeGreetings() error {
 	ours := appendGreeting(nil, h.cfg.Mechanism, h.asServer && h.cfg.Mechanism != zap.Null)
 	greet := h.greetAtOnce
@@ -109,16 +108,16 @@ func (h *handshake) exchangeGreetings() error {
 	if h.peer.mechanism != h.cfg.Mechanism {
 		return mechanismError(h.cfg.Mechanism, h.peer.mechanism)
 	}
-	// libzmq always says that it is no server: believe only the contrary.
+	// libzmq never sets as-server, not even as server. So only a 1 says anything.
 	if h.peer.asServer && h.asServer {
 		return errBothServers
 	}
 	return nil
 }
 
-// greetInTurn exchanges greetings where no write has to wait. A client sends the
-// rest of its own with its first command, for which it needs the server's whole
-// greeting: that spares both a system call.
+// greetInTurn exchanges greetings where no write has to wait for the peer. A client needs
+// the server's whole greeting before its first command, and sends the rest of its own
+// greeting with that command. That saves both sides a system call.
 func (h *handshake) greetInTurn(ours []byte) error {
 	rest := ours[versionEnd:]
 	writeRest := sync.OnceValue(func() error { return h.write(rest) })
@@ -131,7 +130,7 @@ func (h *handshake) greetInTurn(ours []byte) error {
 	})
 	switch {
 	case !impatient.Stop():
-		writeErr = errors.Join(writeErr, writeRest()) // waits for the one under way
+		writeErr = errors.Join(writeErr, writeRest()) // waits for the write in progress
 	case readErr != nil:
 	case h.asServer || h.peer.mechanism != h.cfg.Mechanism:
 		writeErr = errors.Join(writeErr, writeRest())
@@ -144,8 +143,8 @@ func (h *handshake) greetInTurn(ours []byte) error {
 	return writeErr
 }
 
-// greetAtOnce exchanges greetings where two peers who both write would wait for
-// each other.
+// greetAtOnce exchanges greetings where each of two peers that write would wait until the
+// other reads.
 func (h *handshake) greetAtOnce(ours []byte) error {
 	versionSeen := make(chan struct{})
 	write := func() error {
@@ -165,7 +164,7 @@ func (h *handshake) greetAtOnce(ours []byte) error {
 	})
 }
 
-// readGreeting reads the peer's greeting, and says when its version has come.
+// readGreeting reads the peer's greeting. It calls versionSeen when it has the version.
 func (h *handshake) readGreeting(versionSeen func()) (err error) {
 	for h.in.w < greetingSize {
 		if err = h.in.fill(); err == nil {

@@ -18,32 +18,31 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// handshake is the state of a connection until both sides are sure of each
-// other.
+// handshake is the state of a connection until it is established.
 type handshake struct {
 	nc       net.Conn
 	cfg      *Config
 	asServer bool
 	in       *frameReader
 	peer     greeting
-	unsent   []byte // what precedes the next command
-	received string // the last command that the peer has sent
+	unsent   []byte // to send before the next command
+	received string // name of the last command from the peer
 
-	impatient *time.Timer // ends the handshake of a server, while it runs
-	// Of a Listener's connection; nil without one.
+	impatient *time.Timer // ends a server's handshake with a silent peer
+	// Of a Listener's connection; nil without a Listener.
 	place *place
 	log   *tally.Log
 
-	// What the mechanism finds out.
+	// Set by the mechanism.
 	claims zap.Metadata
 	user   User
 	sealer *curve.Sealer // nil without CURVE, as is opener
 	opener *curve.Opener
 }
 
-// helloPatience is how long a server waits for a peer that has proved nothing: for its
-// greeting and first command. It is a sixth of the time for the whole handshake, but
-// not less than minHelloPatience where there is as much.
+// helloPatience returns how long a server waits for a peer that has proved nothing: for its
+// greeting and first command. It is a sixth of the whole handshake's time, but at least
+// minHelloPatience.
 func helloPatience(timeout time.Duration) time.Duration { return max(minHelloPatience, timeout/6) }
 
 const minHelloPatience = 5 * time.Second
@@ -54,7 +53,8 @@ func newHandshake(nc net.Conn, cfg *Config, asServer bool) *handshake {
 	return &handshake{nc: nc, cfg: cfg, asServer: asServer, in: newFrameReader(nc)}
 }
 
-// connect takes the net.Conn through greeting and mechanism. If it fails that is closed.
+// connect takes the net.Conn through greeting and mechanism. If that fails, it closes the
+// net.Conn.
 func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	start := time.Now()
 	if err := checkDeadlines(h.nc); err != nil {
@@ -79,7 +79,7 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	}
 	h.nc.Close()
 	if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err()) || errors.Is(err, net.ErrClosed)) {
-		err = fmt.Errorf("given up after %v: %w", time.Since(start).Round(time.Millisecond), context.Cause(ctx))
+		err = fmt.Errorf("gave up after %v: %w", time.Since(start).Round(time.Millisecond), context.Cause(ctx))
 	}
 	if h.sealer != nil {
 		h.sealer.Close()
@@ -88,24 +88,24 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	return nil, err
 }
 
-// checkDeadlines refuses a net.Conn on which no deadline can be set: without, nothing
-// ends a call that waits for the peer.
+// checkDeadlines refuses a net.Conn without deadlines: nothing could end a call that waits
+// for the peer.
 func checkDeadlines(nc net.Conn) error {
 	err := nc.SetDeadline(time.Time{})
 	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
-		return nil // what is closed says so when it is used
+		return nil // the first use reports that it is closed
 	}
-	return fmt.Errorf("%w: %T has no deadlines, which every timeout here needs: copy between it and one end of a net.Pipe, and use the other end: %w",
+	return fmt.Errorf("%w: %T has no deadlines, which every timeout needs: copy between it and one end of a net.Pipe, and use the other end: %w",
 		errConfig, nc, err)
 }
 
-// greet says that the peer's first command is there and right.
+// greet notes that the peer's first command was valid.
 func (h *handshake) greet() {
 	h.place.greet()
 	h.setPatience(false)
 }
 
-// setPatience says whether the peer is waited for as one that has proved nothing.
+// setPatience sets whether the peer has only helloPatience, as one that has proved nothing.
 func (h *handshake) setPatience(short bool) {
 	switch {
 	case h.impatient == nil:
@@ -116,7 +116,7 @@ func (h *handshake) setPatience(short bool) {
 	}
 }
 
-// tell logs, once for each cause and address if the connection is a Listener's.
+// tell logs a message. A Listener logs it once for each cause (why) and address.
 func (h *handshake) tell(level slog.Level, message, why string, attrs ...slog.Attr) {
 	attrs = append([]slog.Attr{slog.String("peer", peerName(h.nc))}, attrs...)
 	if h.log != nil {
@@ -126,15 +126,15 @@ func (h *handshake) tell(level slog.Level, message, why string, attrs ...slog.At
 	h.cfg.Log.LogAttrs(context.Background(), level, message, attrs...)
 }
 
-// warnOfPlain warns of passwords that cross a network in clear.
+// warnOfPlain warns of passwords that cross a network unencrypted.
 func (h *handshake) warnOfPlain() {
 	if a := h.nc.RemoteAddr(); h.cfg.Mechanism == zap.Plain && a != nil && !endpoint.IsLocal(endpoint.Of(a)) {
-		h.tell(slog.LevelWarn, "PLAIN sends the password in clear over the network", "")
+		h.tell(slog.LevelWarn, "PLAIN sends the password unencrypted over the network", "")
 	}
 }
 
-// isTimeout reports whether err means that a deadline has passed. When the system gives a
-// connection up it says that it has timed out too.
+// isTimeout reports whether err means that a deadline has passed. ETIMEDOUT is something
+// else: the system gave up on the connection.
 func isTimeout(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
@@ -145,7 +145,7 @@ func peerClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || isReset(err)
 }
 
-// run goes through the steps in the order in which they happen.
+// run exchanges greetings and runs the mechanism.
 func (h *handshake) run(ctx context.Context) error {
 	if err := h.exchangeGreetings(); err != nil {
 		return err
@@ -166,8 +166,9 @@ func (h *handshake) run(ctx context.Context) error {
 	}
 }
 
-// isBuffered reports whether the operating system takes what little a handshake
-// writes at a time, whether or not the peer reads. It spares a goroutine.
+// isBuffered reports whether the operating system buffers what a handshake writes at a
+// time, so that a write returns whether or not the peer reads. Then reading and writing
+// need no goroutine of their own.
 func isBuffered(nc net.Conn) bool {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -176,9 +177,9 @@ func isBuffered(nc net.Conn) bool {
 	return false
 }
 
-// exchange runs write while read runs, so that two peers who both speak first
-// never wait for each other, however little the transport buffers. What read
-// finds wrong matters more than a failed write.
+// exchange runs write and read at the same time. Both peers may write first, and without
+// buffers in between (net.Pipe, TLS) each would wait until the other reads. An error of
+// read takes precedence: it has the reason for which the write failed as well.
 func (h *handshake) exchange(write, read func() error) error {
 	if isBuffered(h.nc) {
 		writeErr := write()
@@ -211,8 +212,8 @@ func (h *handshake) send(command []byte) error {
 	return h.write(append(octets, command...))
 }
 
-// receive reads one handshake command. What it means that there is none, a client
-// says itself.
+// receive reads one handshake command. If the server sent ERROR instead, it returns a
+// *RefusedError. A client's mechanism interprets a closed connection itself.
 func (h *handshake) receive() ([]byte, error) {
 	flags, body, err := h.in.next(h.cfg.maxCommand())
 	if err != nil && h.asServer && peerClosed(err) {
@@ -238,8 +239,8 @@ func (h *handshake) receive() ([]byte, error) {
 	return body, nil
 }
 
-// receiveDecision reads the command with which a server tells what it has
-// decided. A silent close there means "not now" (ZAP status 300).
+// receiveDecision reads the command that carries a server's decision. A server that closes
+// the connection there means "not now" (ZAP status 300).
 func (h *handshake) receiveDecision() ([]byte, error) {
 	body, err := h.receive()
 	if err != nil && peerClosed(err) && !h.asServer {
@@ -248,7 +249,7 @@ func (h *handshake) receiveDecision() ([]byte, error) {
 	return body, err
 }
 
-// metadata returns what we announce of ourselves, in wire form.
+// metadata returns this side's properties in wire form.
 func (h *handshake) metadata() ([]byte, error) {
 	m := zap.Metadata{{Name: "Socket-Type", Value: h.cfg.SocketType}}
 	if announcesRoutingID(h.cfg.SocketType) {
@@ -257,10 +258,10 @@ func (h *handshake) metadata() ([]byte, error) {
 	return m.Append(nil)
 }
 
-// setClaims keeps what the peer announces of itself, in a copy of its own.
+// setClaims checks the peer's properties and keeps a copy of them.
 func (h *handshake) setClaims(metadata []byte) error {
 	if len(metadata) > h.cfg.MaxMetadataSize {
-		return fmt.Errorf("%w: metadata of %d octets, at most %d", errMessageSize, len(metadata), h.cfg.MaxMetadataSize)
+		return fmt.Errorf("%w: metadata of %d bytes, at most %d", errMessageSize, len(metadata), h.cfg.MaxMetadataSize)
 	}
 	claims, err := zap.ParseMetadata(metadata)
 	if err != nil {

@@ -333,11 +333,11 @@ func TestSlowPeer(t *testing.T) {
 				}()
 				start := time.Now()
 				_, err := zmtp.Server(ztest.Context(t), nc, server)
-				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "given up after 500ms") {
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "gave up after 500ms") {
 					t.Errorf("got %v", err)
 				}
 				if took := time.Since(start); took != timeout {
-					t.Errorf("given up after %v", took)
+					t.Errorf("gave up after %v", took)
 				}
 			})
 		})
@@ -388,7 +388,7 @@ func TestListenerWithSlowPeer(t *testing.T) {
 
 	server.HandshakeTimeout = 10 * time.Millisecond
 	_, slow = listen()
-	wantLogged(t, log, "given up after", "peer="+slow.LocalAddr().String())
+	wantLogged(t, log, "gave up after", "peer="+slow.LocalAddr().String())
 	if _, err := io.Copy(io.Discard, slow); err != nil {
 		t.Errorf("its connection: %v", err)
 	}

@@ -8,67 +8,67 @@ import (
 	"time"
 )
 
-// PING is a TTL of two octets in tenths of a second and a context of at most 16
-// octets, which PONG echoes (RFC 37, Connection Heartbeating).
+// PING has a TTL of two bytes, in tenths of a second, and a context of at most 16 bytes,
+// which PONG echoes (RFC 37, Connection Heartbeating).
 const (
 	pingTTLSize    = 2
 	maxPingContext = 16
 	pingTTLUnit    = time.Second / 10
 )
 
-// lastLook is for how long the one who receives looks once more before a peer is
-// given up: what it has sent may be there already. If the machine stood still, so that
-// the timer was late, it is as much longer, up to maxLastLook: the peer may have stood
-// still too.
+// lastLook is how long the receiver tries once more to read before the connection ends: the
+// peer may have sent something by now. If the timer was late because the machine stalled,
+// the receiver tries that much longer, up to maxLastLook, because the peer may have stalled
+// too.
 const (
 	lastLook    = 10 * time.Millisecond
 	maxLastLook = 90 * time.Millisecond
 )
 
-// backlog is how many octets a peer may have to read before it gets to a PING, without
-// us looking whether it goes on reading.
+// backlog is how many bytes before a PING a peer is expected to read without delay. If there
+// are more, movesLocked checks that the peer continues to read.
 const backlog = 64 << 10
 
-// pulse is the life of a connection: when PINGs are due, whether the peer is silent, and
-// whether it takes what we write.
+// pulse is the heartbeat of a connection: when to send a PING, whether the peer is silent,
+// and whether it reads what this side writes.
 //
-// A peer is silent if nothing has been read from it for HeartbeatTimeout after a PING
-// was written, or for the TTL that it has announced itself. Only the one who receives
-// can know: others may have nothing to do with what has arrived. So a timer finds out
-// when it may be so, sets suspect and interrupts the one who receives, who looks once
-// more. It does not matter whether anybody receives at the time.
+// A peer is silent if nothing was read from it for HeartbeatTimeout after a PING was written,
+// or for the TTL that the peer has announced. Only the receiver can tell, since bytes may
+// have arrived that it has not read. So a timer expires when the peer may be silent, sets
+// suspect and interrupts the receiver, which tries once more. This works whether or not a
+// call receives at that time.
 //
-// While octets of ours wait to be written, the peer may not have seen the PING. It then
-// is given up only if it takes none of them for that time.
+// While bytes wait to be written, the peer may not have the PING yet. Then the connection
+// ends only if the peer reads none of them for that time.
 //
-// A stretch of time is counted from when the connection began. All but the atomic
-// fields belongs to txState.mu.
+// Times are counted from the beginning of the connection. txState.mu guards all fields but
+// the atomic ones.
 type pulse struct {
 	begun time.Time
-	timer *time.Timer   // nil if nothing is ever due
-	due   time.Duration // when it goes off
+	timer *time.Timer   // nil if it was never needed
+	due   time.Duration // when it expires
 
-	late atomic.Int64 // by how much it did when the peer began to be suspect
+	late atomic.Int64 // how late the timer was when it set suspect
 
-	heard   atomic.Int64  // when octets were last read; kept while anything depends on it
+	heard   atomic.Int64  // when bytes were last read; only kept while something depends on it
 	suspect atomic.Bool   // the peer may be silent
-	writes  atomic.Uint64 // writes that have begun or ended: odd while one is under way
-	written atomic.Int64  // octets
-	stalled atomic.Uint64 // the write of which the peer took nothing
+	writes  atomic.Uint64 // begins and ends of writes: odd while one is in progress
+	written atomic.Int64  // bytes
+	stalled atomic.Uint64 // the number of a write of which the peer read nothing
 
 	ttl      time.Duration // announced by the peer; 0 for none
 	nextPing time.Duration
-	pinged   time.Duration // when the write of the first PING that has no answer began; 0 for none
-	moved    time.Duration // when it ended, or octets before that PING were last seen to move
+	pinged   time.Duration // when the write of the first unanswered PING began; 0 for none
+	moved    time.Duration // when that write ended, or bytes before the PING were last seen to move
 
-	pingEnd int64  // octets up to that PING, with it
-	heardAt int64  // octets up to the last PING that was answered
-	acked   int64  // of the octets before that PING, those that the peer's system had
-	room    uint32 // what more it was ready to take
+	pingEnd int64  // bytes up to the end of that PING
+	heardAt int64  // bytes up to the end of the last PING that was answered
+	acked   int64  // how many bytes up to pingEnd the peer's system had
+	room    uint32 // how many more bytes it accepted
 
-	write   uint64        // the write that was under way at the last look
-	writeAt time.Duration // when its octets were last seen to move
-	unsent  int           // octets that the peer's system didn't have then
+	write   uint64        // the write in progress at the last look; 0 for none
+	writeAt time.Duration // when its bytes were last seen to move
+	unsent  int           // bytes that the peer's system did not have then
 }
 
 func (p *pulse) now() time.Duration { return time.Since(p.begun) }
@@ -81,10 +81,10 @@ func (p *pulse) endWrite(octets int) {
 	p.writes.Add(1)
 }
 
-// pings reports whether we send PINGs. ZMTP 3.0 doesn't know them.
+// pings reports whether this side sends PINGs. ZMTP 3.0 does not have them.
 func (c *Conn) pings() bool { return c.cfg.HeartbeatInterval > 0 && c.minor > 0 }
 
-// startPulse begins to send PINGs, if we do.
+// startPulse starts the timer if this side sends PINGs.
 func (c *Conn) startPulse() {
 	c.pulse.begun = time.Now()
 	if c.pings() {
@@ -95,8 +95,7 @@ func (c *Conn) startPulse() {
 	}
 }
 
-// stopPulse ends a timer that is set. A look that has begun ends before Conn.background
-// is done.
+// stopPulse stops the timer. Conn.background waits for a look that has begun.
 func (c *Conn) stopPulse() {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -105,7 +104,7 @@ func (c *Conn) stopPulse() {
 	}
 }
 
-// look does what is due.
+// look runs when the timer expires.
 func (c *Conn) look() {
 	defer c.background.Done()
 	c.tx.mu.Lock()
@@ -129,7 +128,7 @@ func (c *Conn) look() {
 	c.setTimerLocked()
 }
 
-// setTimerLocked sets the timer to the next time when something may be due.
+// setTimerLocked sets the timer to the next time at which there may be something to do.
 func (c *Conn) setTimerLocked() {
 	p := &c.pulse
 	if c.tx.err != nil || c.tx.closing {
@@ -144,14 +143,14 @@ func (c *Conn) setTimerLocked() {
 		if limit > 0 {
 			next = min(next, p.writeAt+limit)
 		}
-	case p.suspect.Load(): // the one who receives finds out
+	case p.suspect.Load(): // the receiver finds out
 	default:
 		if p.pinged > 0 {
 			next = min(next, max(p.pinged, p.moved)+c.cfg.HeartbeatTimeout)
 		}
 		if p.ttl > 0 {
 			next = min(next, max(time.Duration(p.heard.Load()), p.writeAt)+p.ttl)
-			if !c.pings() { // a write that the peer doesn't take has to be seen early
+			if !c.pings() { // no other timer would notice a stalled write in time
 				next = min(next, p.now()+p.ttl/4)
 			}
 		}
@@ -166,12 +165,12 @@ func (c *Conn) setTimerLocked() {
 		c.background.Add(1)
 		p.timer = time.AfterFunc(wait, c.look)
 	} else if !p.timer.Reset(wait) {
-		c.background.Add(1) // before that look can be done: it needs mu
+		c.background.Add(1) // in time: look needs mu before it calls Done
 	}
 }
 
-// stallLimitLocked is for how long the peer may take none of the octets that wait to be
-// written; zero for ever.
+// stallLimitLocked returns how long the peer may read none of the bytes that wait to be
+// written. Zero means forever.
 func (c *Conn) stallLimitLocked() time.Duration {
 	if c.pings() {
 		return c.cfg.HeartbeatTimeout
@@ -179,8 +178,7 @@ func (c *Conn) stallLimitLocked() time.Duration {
 	return c.pulse.ttl
 }
 
-// lookAtWriteLocked interrupts a write of which the peer takes nothing. It may have taken
-// something at first.
+// lookAtWriteLocked interrupts a write that no longer moves.
 func (c *Conn) lookAtWriteLocked(now time.Duration) {
 	p := &c.pulse
 	number := p.writes.Load()
@@ -194,12 +192,12 @@ func (c *Conn) lookAtWriteLocked(now time.Duration) {
 	}
 	if limit := c.stallLimitLocked(); limit > 0 && now-p.writeAt >= limit {
 		p.stalled.Store(number)
-		p.writeAt = now // it may end well at this moment: then that is to be found out
+		p.writeAt = now // the write may have succeeded at this moment; then look again later
 		c.nc.SetWriteDeadline(aLongTimeAgo)
 	}
 }
 
-// watchWrite begins to look at the write that is next.
+// watchWrite begins to watch the write with this number.
 func (c *Conn) watchWrite(number uint64) {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -209,8 +207,8 @@ func (c *Conn) watchWrite(number uint64) {
 	c.setTimerLocked()
 }
 
-// isSilentLocked reports whether the peer is silent for too long, if there is nothing to
-// be read from it.
+// isSilentLocked reports whether the peer has been silent for too long, provided that there
+// is nothing to read from it.
 func (c *Conn) isSilentLocked(now time.Duration) bool {
 	p := &c.pulse
 	heard := time.Duration(p.heard.Load())
@@ -228,8 +226,8 @@ func (c *Conn) isSilentLocked(now time.Duration) bool {
 	return !c.movesLocked(now)
 }
 
-// movesLocked reports whether octets before the PING that has no answer have moved since
-// it was last called: on their way to the peer's system, or from there to the peer.
+// movesLocked reports whether bytes before the unanswered PING have moved since its last
+// call: to the peer's system, or from there to the peer.
 func (c *Conn) movesLocked(now time.Duration) bool {
 	p := &c.pulse
 	octets, known := unsent(c.nc)
@@ -244,7 +242,7 @@ func (c *Conn) movesLocked(now time.Duration) bool {
 	return moves
 }
 
-// roomLocked is the window of a peer that may have much to read before the PING.
+// roomLocked returns the peer's window, if the peer may have much to read before the PING.
 func (c *Conn) roomLocked() uint32 {
 	if c.pulse.pingEnd-c.pulse.heardAt < backlog {
 		return 0
@@ -252,8 +250,8 @@ func (c *Conn) roomLocked() uint32 {
 	return window(c.nc)
 }
 
-// pingWrittenLocked begins to wait for the answer to a PING, of which the write began at
-// that time. The answer may be there by now.
+// pingWrittenLocked begins to wait for the answer to a PING whose write began at began. The
+// answer may have arrived by now.
 func (c *Conn) pingWrittenLocked(began time.Duration) {
 	p := &c.pulse
 	now := p.now()
@@ -265,23 +263,23 @@ func (c *Conn) pingWrittenLocked(began time.Duration) {
 		octets, _ := unsent(c.nc)
 		p.acked = p.pingEnd - int64(octets)
 		if p.pingEnd-p.acked <= int64(c.frameSize(len(cmdPing)+1+pingTTLSize)) {
-			p.acked = p.pingEnd // the PING's own arrival says nothing
+			p.acked = p.pingEnd // only the PING itself is missing, and its arrival proves nothing
 		}
 		p.room = c.roomLocked()
 	}
 	if p.pingEnd-p.heardAt >= backlog {
-		// The answer to the next one tells what room the peer has.
+		// The acknowledgment of the next PING shows the peer's window.
 		p.nextPing = min(p.nextPing, now+c.cfg.HeartbeatTimeout/2)
 	}
 	c.setTimerLocked()
 }
 
-// appendHeartbeatsLocked puts the PING and PONG that are due into the buffer, and
-// reports whether there was a PING.
+// appendHeartbeatsLocked puts a pending PING and PONG into the buffer, and reports whether
+// there was a PING.
 func (c *Conn) appendHeartbeatsLocked() (ping bool) {
 	if ping = c.tx.ping; ping {
-		// Our next PING is due an interval from now: the peer shall wait that long
-		// and the timeout on top.
+		// The peer is to wait for the next PING, which follows after an interval, and for
+		// the timeout on top.
 		ttl := min((c.cfg.HeartbeatInterval+c.cfg.HeartbeatTimeout)/pingTTLUnit, math.MaxUint16)
 		c.appendCommandLocked(cmdPing, binary.BigEndian.AppendUint16(nil, uint16(ttl)))
 		c.tx.ping = false
@@ -304,11 +302,11 @@ func (c *Conn) appendCommandLocked(name string, data []byte) {
 	c.tx.queued = len(out)
 }
 
-// handlePingLocked lets a PING be answered. One that finds another unanswered replaces
-// it: one answer is a sign of life for both.
+// handlePingLocked schedules the answer to a PING. It replaces an earlier PING that was not
+// answered yet: one answer is a sign of life for both.
 func (c *Conn) handlePingLocked(data []byte) error {
 	if len(data) < pingTTLSize || len(data) > pingTTLSize+maxPingContext {
-		return fmt.Errorf("%w: PING of %d octets", errCommand, len(data))
+		return fmt.Errorf("%w: PING of %d bytes", errCommand, len(data))
 	}
 	ttl := time.Duration(binary.BigEndian.Uint16(data)) * pingTTLUnit
 	echo := append(make([]byte, 0, maxPingContext), data[pingTTLSize:]...)
@@ -325,7 +323,7 @@ func (c *Conn) handlePingLocked(data []byte) error {
 	return nil
 }
 
-// heardLocked notes that octets have arrived. It is for the one who receives.
+// heardLocked notes that bytes have arrived. Only the receiver calls it.
 func (c *Conn) heardLocked() {
 	if c.rx.ttl == 0 && !c.pings() {
 		return
@@ -336,8 +334,8 @@ func (c *Conn) heardLocked() {
 	}
 }
 
-// isSilent reports whether a peer from which there is nothing to be read is to be given
-// up. If not, it isn't suspect any more.
+// isSilent reports whether the connection must end because there is nothing to read from the
+// peer. If not, it resets suspect.
 func (c *Conn) isSilent() bool {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()

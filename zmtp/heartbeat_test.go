@@ -56,7 +56,7 @@ func TestPollingRecv(t *testing.T) {
 						time.Sleep(pause)
 					}
 					if waited := time.Since(start); waited < tt.limit || waited > tt.limit+200*time.Millisecond {
-						t.Errorf("given up after %v, want %v", waited, tt.limit)
+						t.Errorf("gave up after %v, want %v", waited, tt.limit)
 					}
 				})
 			})
@@ -140,7 +140,7 @@ func TestBusySender(t *testing.T) {
 						t.Error(err)
 					}
 					if waited := time.Since(start); waited < 100*time.Millisecond || waited > 4*time.Second {
-						t.Errorf("given up after %v", waited)
+						t.Errorf("gave up after %v", waited)
 					}
 				})
 			})

@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// aLongTimeAgo as a deadline interrupts what a net.Conn is doing.
+// aLongTimeAgo is a deadline that interrupts a net.Conn at once.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// interrupter lets a context interrupt calls to a net.Conn. It stays registered
-// with the context of the last call, since most often the next one comes with
-// the same, and registering costs time and allocations.
+// interrupter lets a context interrupt calls to a net.Conn. It stays registered with the
+// context of the last call, because the next call usually has the same one, and registering
+// takes time and allocates.
 type interrupter struct {
 	setDeadline func(time.Time) error // the net.Conn's for reading, writing or both
 
 	mu    sync.Mutex
 	done  <-chan struct{} // of the context of the last call
 	stop  func() bool     // of context.AfterFunc
-	on    bool            // a call is under way
-	fired bool            // and has been interrupted
+	on    bool            // a call is in progress
+	fired bool            // it was interrupted
 }
 
-// begin lets ctx interrupt what comes, until end. If ctx is done already it
-// does so at once.
+// begin lets ctx interrupt calls until end. If ctx is already done, it interrupts at once.
 func (i *interrupter) begin(ctx context.Context) {
 	if ctx.Done() == nil {
 		return
@@ -56,7 +55,7 @@ func (i *interrupter) fireLocked() {
 	i.fired = true
 }
 
-// end takes the deadline back.
+// end resets the deadline.
 func (i *interrupter) end() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -67,7 +66,7 @@ func (i *interrupter) end() {
 	}
 }
 
-// close leaves the context.
+// close unregisters from the context.
 func (i *interrupter) close() {
 	i.mu.Lock()
 	defer i.mu.Unlock()

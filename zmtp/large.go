@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// sendLargeLocked sends a message of which the buffer holds only a part at a time. No
-// other message is taken meanwhile. If ctx is done when a part of it has been written,
-// the rest goes out without the caller, in a copy.
+// sendLargeLocked sends a message that is too large for the buffer, piece by piece. No other
+// message is accepted in the meantime. If ctx is done after a piece has been written, a
+// goroutine writes a copy of the rest.
 func (c *Conn) sendLargeLocked(ctx context.Context, flags byte, parts [][]byte) error {
 	if err := c.beginLargeLocked(ctx); err != nil {
 		return err
@@ -28,9 +28,9 @@ func (c *Conn) sendLargeLocked(ctx context.Context, flags byte, parts [][]byte) 
 	return c.endLargeLocked(out.buf, err)
 }
 
-// beginLargeLocked waits until nobody writes and nothing is queued.
+// beginLargeLocked waits until no one writes and nothing is queued.
 func (c *Conn) beginLargeLocked(ctx context.Context) error {
-	mine := false // nobody else can take a message
+	mine := false // this caller has set exclusive
 	for {
 		err := c.refusalLocked(ctx)
 		switch {
@@ -58,10 +58,10 @@ func (c *Conn) beginLargeLocked(ctx context.Context) error {
 	}
 }
 
-// writeLarge writes what is in out, then the rest of the frame that begins there, and
-// then the frames of parts, all with these flags. It returns what it hasn't written. (The
-// rest of a frame and parts are not in one struct, or the compiler would believe that
-// parts are kept, and a Send would allocate.)
+// writeLarge writes what is in out, then payload, the rest of the last frame in out, and then
+// the frames of parts with these flags. It returns what it has not written. (payload and
+// parts are not in one struct, because the compiler would then take parts to escape, and
+// Send would allocate.)
 func (c *Conn) writeLarge(ctx context.Context, out *outgoing, payload []byte, parts [][]byte, flags byte) ([]byte, [][]byte, error) {
 	for {
 		if out.r < out.w {
@@ -83,8 +83,9 @@ func (c *Conn) writeLarge(ctx context.Context, out *outgoing, payload []byte, pa
 	}
 }
 
-// fillLarge puts the next frames into out, until it has enough. Without CURVE a large part
-// is written from where it is: it returns that, and the parts that are left.
+// fillLarge puts the next frames into out, up to writeSize. Without CURVE a large part is
+// written from the caller's memory: fillLarge returns it as payload. left are the remaining
+// parts.
 func (c *Conn) fillLarge(out *outgoing, parts [][]byte, flags byte) (payload []byte, left [][]byte, err error) {
 	out.r, out.w = 0, 0
 	for len(parts) > 0 && out.w < writeSize {
@@ -107,7 +108,7 @@ func (c *Conn) fillLarge(out *outgoing, parts [][]byte, flags byte) (payload []b
 	return nil, parts, nil
 }
 
-// writeLargeAloneLocked writes in a goroutine of its own what writeLarge hasn't.
+// writeLargeAloneLocked writes the rest of a message in its own goroutine.
 func (c *Conn) writeLargeAloneLocked(out outgoing, payload []byte, parts [][]byte, flags byte) {
 	c.background.Go(func() {
 		_, _, err := c.writeLarge(context.Background(), &out, payload, parts, flags)
@@ -117,7 +118,7 @@ func (c *Conn) writeLargeAloneLocked(out outgoing, payload []byte, parts [][]byt
 	})
 }
 
-// endLargeLocked lets others write.
+// endLargeLocked lets others write again.
 func (c *Conn) endLargeLocked(buf *buffer, err error) error {
 	putBuffer(buf)
 	c.tx.exclusive = false

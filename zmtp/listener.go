@@ -16,29 +16,26 @@ import (
 	"github.com/zcurve/zcurve/internal/tally"
 )
 
-// acceptPause is how long a Listener waits after the operating system couldn't
-// give it a connection, for want of file descriptors for example.
+// acceptPause is how long a Listener waits after the operating system failed to accept a
+// connection, for example because there were no file descriptors.
 const acceptPause = 50 * time.Millisecond
 
-// Listener accepts connections as server. Handshakes run side by side, so that
-// a slow peer keeps nobody waiting, and it never stops accepting:
+// Listener accepts connections as server. Handshakes run in parallel, so a slow peer delays
+// nobody, and a Listener never stops accepting:
 //
-//   - Of the peers that have proved nothing yet there are 1,024 at most. Beyond that,
-//     and when the process is short of file descriptors, each new connection ends an
-//     old one: of the network that has most of them, the one that has been silent for
-//     longest, or if most of them have sent their first command, the oldest that has.
-//     Each has a sixth of Config.HandshakeTimeout, or 5 s if that is more, for its
-//     greeting and first command.
-//   - Of the peers that the handler decides about there are 4,096 at most. Beyond that a
-//     client gets StatusTryLater, unless the handler is a zap.PromptHandler and decides
-//     at once.
-//   - Of the connections that wait for Accept there are 4,096 at most. Beyond that, one
-//     with a place among those that the handler decides about keeps that, and any other
-//     is closed.
+//   - At most 1,024 peers have proved nothing yet. Beyond that, and when the process is
+//     short of file descriptors, each new connection ends an old one. It belongs to the
+//     network that has the most, and is the one that has been silent the longest, or, if
+//     most of them have sent their first command, the oldest of those. Each peer has a sixth
+//     of Config.HandshakeTimeout, but at least 5 seconds, for its greeting and first command.
+//   - The handler decides about at most 4,096 peers at a time. Beyond that a client gets
+//     StatusTryLater, unless the handler is a zap.PromptHandler and decides at once.
+//   - At most 4,096 connections wait for Accept. Beyond that, a connection that still has a
+//     place among those of the handler keeps it, and any other is closed.
 //
-// The log tells each cause once a minute for each address, and then counts. A
-// connection that was closed without a single octet, such as that of a health check, is
-// logged at DEBUG.
+// A Listener logs each cause once a minute for each address, and then a count. It logs a
+// connection that was closed without a single byte, such as that of a health check, at
+// DEBUG. Safe for concurrent use.
 type Listener struct {
 	nl      net.Listener
 	cfg     atomic.Pointer[Config]
@@ -97,7 +94,7 @@ func newListener(nl net.Listener, cfg *Config) *Listener {
 	return l
 }
 
-// use makes a configuration that of the handshakes that begin from now on.
+// use sets the configuration of all handshakes that begin from now on.
 func (l *Listener) use(cfg *Config) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,11 +121,11 @@ func (l *Listener) SetKey(key curve.SecretKey) error {
 	return nil
 }
 
-// Endpoint is where the listener can be reached, with the real port.
+// Endpoint returns the endpoint to connect to, with the actual port.
 func (l *Listener) Endpoint() string { return endpoint.Of(l.nl.Addr()) }
 
-// Accept returns the next connection whose handshake has succeeded. Those that
-// failed are in the log. The error is ctx's, or net.ErrClosed.
+// Accept returns the next connection whose handshake has succeeded. Failed handshakes are
+// logged. The error is ctx's, or net.ErrClosed after Close.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	select {
 	case c := <-l.conns:
@@ -140,8 +137,9 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Close stops listening, ends the handshakes that are under way and waits for
-// them. Connections that Accept has returned stay. A handler that goes on is left alone.
+// Close stops listening, ends the handshakes in progress and waits for them. Connections
+// that Accept has returned stay open. Close does not wait for a handler that ignores its
+// context. It may be called more than once.
 func (l *Listener) Close() error {
 	l.cancel()
 	err := l.nl.Close()
@@ -152,8 +150,8 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// wait waits until all goroutines have ended, but for those that wait for a HandleAtOnce
-// that doesn't return.
+// wait waits until all goroutines have ended, except those whose HandleAtOnce does not
+// return.
 func (l *Listener) wait() {
 	if !leave.Wait(l.done, func() bool { return l.places.asking.Load() > 0 }) {
 		l.log.Tell(slog.LevelError, "the handler does not return from HandleAtOnce: leaving it", "", "",
@@ -208,7 +206,7 @@ func (l *Listener) serve(ctx context.Context) {
 	close(l.done)
 }
 
-// expireCookies wipes cookie keys that are over while nobody connects.
+// expireCookies wipes expired cookie keys, also while no client connects.
 func (l *Listener) expireCookies(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
@@ -226,7 +224,7 @@ func (l *Listener) expireCookies(ctx context.Context) {
 	}
 }
 
-// handshake makes one connection and gives it to Accept.
+// handshake shakes hands on one connection and passes it to Accept.
 func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 	h := newHandshake(nc, l.cfg.Load(), true)
 	h.place, h.log = place, l.log
@@ -241,7 +239,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 	if !place.wait() {
 		c.CloseNow()
 		if ctx.Err() != nil {
-			return // it was dropped meanwhile
+			return // dropped in the meantime
 		}
 		h.tell(slog.LevelWarn, "connection closed: too many wait for Accept", "", slog.String("endpoint", l.Endpoint()))
 		return
@@ -253,7 +251,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 	}
 }
 
-// tellFailure tells the operator why a peer wasn't admitted.
+// tellFailure logs why a peer was not admitted.
 func (l *Listener) tellFailure(h *handshake, err error) {
 	at := slog.String("endpoint", l.Endpoint())
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
@@ -270,11 +268,11 @@ func (l *Listener) tellFailure(h *handshake, err error) {
 	}
 	switch {
 	case errors.Is(err, errNoGreeting):
-		h.tell(slog.LevelDebug, "connection closed without a word", "", at)
+		h.tell(slog.LevelDebug, "connection closed without a byte", "", at)
 	case errors.Is(err, errDropped):
 		h.tell(slog.LevelWarn, "handshake failed", errDropped.Error(), at, slog.Any("err", errDropped))
-	case errors.Is(err, context.DeadlineExceeded): // how long it took is no cause
-		h.tell(slog.LevelWarn, "handshake failed", "given up", at, slog.Any("err", err))
+	case errors.Is(err, context.DeadlineExceeded): // the text has the time that it took
+		h.tell(slog.LevelWarn, "handshake failed", "timeout", at, slog.Any("err", err))
 	default:
 		h.tell(slog.LevelWarn, "handshake failed", err.Error(), at, slog.Any("err", err))
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// null is the NULL mechanism (RFC 37): each peer sends READY with its
-// metadata, or ERROR. A server that has a Handler asks it first.
+// null is the NULL mechanism (RFC 37): each peer sends READY with its metadata, or ERROR. A
+// server that has a Handler asks it first.
 func (h *handshake) null(ctx context.Context) error {
 	metadata, err := h.metadata()
 	if err != nil {
@@ -26,8 +26,8 @@ func (h *handshake) null(ctx context.Context) error {
 			}
 		}
 	}
-	// An ERROR is lost if its connection is closed with the peer's READY
-	// unread: so that is read in any case.
+	// Closing a connection while the peer's READY is unread would reset it, and the peer
+	// would lose the ERROR. So read READY in any case.
 	write := func() error { return h.send(ours) }
 	read := func() error {
 		body, err := h.receiveDecision()

@@ -12,38 +12,38 @@ import (
 	"github.com/zcurve/zcurve/internal/tally"
 )
 
-// state is how far a Listener's connection is.
+// state is the progress of a Listener's connection.
 type state int
 
 const (
 	shaking  state = iota // the peer has proved nothing yet
-	deciding              // a handler decides about it, or has let it in
+	deciding              // the handler decides, or has admitted the peer
 	waiting               // for Accept
 	gone
 )
 
-// maxPlaces bounds the connections of a Listener in each state. The first bound is that
-// of the memory which strangers can take: some 40 KiB each, as
-// TestStrangersMemoryUnraced measures. One about which the handler decides takes as much.
+// maxPlaces bounds the connections of a Listener in each state. The first bound limits the
+// memory that strangers can take, about 40 KiB each (TestStrangersMemoryUnraced). A
+// connection in the second state takes as much.
 var maxPlaces = [gone]int{shaking: 1024, deciding: 4096, waiting: 4096}
 
-// errDropped ends a handshake for the sake of a newer one.
-var errDropped = errors.New("dropped for a newer connection: too many handshakes are under way, or too few file descriptors are left")
+// errDropped ends a handshake to make room for a newer one.
+var errDropped = errors.New("dropped for a newer connection: too many handshakes in progress, or too few file descriptors left")
 
-// places bounds the connections of a Listener until Accept has returned them. Of those
-// whose peers have proved nothing it drops one for each that is too many, so that no
-// number of them keeps others out. Of the others it takes no more.
+// places bounds the connections of a Listener until Accept returns them. If too many peers
+// have proved nothing, a new one replaces an old one, so that no number of them keeps
+// others out. The other states take no more connections when they are full.
 type places struct {
 	mu       sync.Mutex
 	max      [gone]int
 	count    [gone]int
 	shaking  list.List      // of *place, the oldest first
-	networks map[string]int // how many of them are from each
+	networks map[string]int // how many of these each network has
 
-	asking atomic.Int32 // connections about which a handler is being asked
+	asking atomic.Int32 // calls of the handler in progress
 }
 
-// place is that of one connection. A nil one is that of a connection without a
+// place is the place of one connection. A nil place belongs to a connection without a
 // Listener, and bounds nothing.
 type place struct {
 	of      *places
@@ -53,14 +53,14 @@ type place struct {
 
 	// Under of.mu.
 	state   state
-	element *list.Element // of of.shaking, in that state
-	greeted bool          // the first command was right
+	element *list.Element // of of.shaking, while in that state
+	greeted bool          // the first command was valid
 }
 
 func newPlaces() *places { return &places{max: maxPlaces, networks: map[string]int{}} }
 
-// enter gives a new connection a place among those that have proved nothing. If they are
-// all taken, another loses its own.
+// enter gives a new connection a place among those that have proved nothing. If all are
+// taken, another connection loses its place.
 func (ps *places) enter(nc net.Conn, end context.CancelCauseFunc) *place {
 	p := &place{of: ps, nc: nc, network: tally.Network(peerName(nc)), end: end}
 	ps.mu.Lock()
@@ -69,7 +69,7 @@ func (ps *places) enter(nc net.Conn, end context.CancelCauseFunc) *place {
 	return p
 }
 
-// shakeLocked puts a place that is nowhere among those that have proved nothing.
+// shakeLocked moves a place that is in no state to those that have proved nothing.
 func (p *place) shakeLocked() {
 	ps := p.of
 	if ps.count[shaking] >= ps.max[shaking] {
@@ -81,8 +81,8 @@ func (p *place) shakeLocked() {
 	ps.networks[p.network]++
 }
 
-// dropSome drops a quarter of those that have proved nothing, and reports whether there
-// were any. Their file descriptors are free then.
+// dropSome drops a quarter of those that have proved nothing, which frees their file
+// descriptors, and reports whether there were any.
 func (ps *places) dropSome() bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -93,10 +93,11 @@ func (ps *places) dropSome() bool {
 	return n > 0
 }
 
-// dropLocked drops one of those that have proved nothing, of a network that has most of
-// them: the oldest that hasn't sent a first command. If more have sent one than haven't,
-// it drops the oldest that has. A first command costs a peer nothing, as it can be sent
-// again and again; so those who have sent it leave room for those who are about to.
+// dropLocked drops one of those that have proved nothing, from a network that has the most
+// of them: the oldest that has not sent a first command. If more have sent one than have
+// not, it drops the oldest that has. A first command costs a peer nothing, because it can
+// send the same one again. So peers that have sent theirs make room for those that are
+// about to.
 func (ps *places) dropLocked() {
 	most := 0
 	for _, n := range ps.networks {
@@ -125,7 +126,7 @@ func (ps *places) dropLocked() {
 	dropped.nc.Close()
 }
 
-// leaveLocked gives the place up.
+// leaveLocked gives up the place.
 func (p *place) leaveLocked() {
 	ps := p.of
 	if p.state == gone {
@@ -141,7 +142,7 @@ func (p *place) leaveLocked() {
 	p.state = gone
 }
 
-// moveLocked gives the place another state, if there is room for it.
+// moveLocked moves the place to another state, if that has room.
 func (p *place) moveLocked(to state) bool {
 	if p.state == gone || p.of.count[to] >= p.of.max[to] {
 		return false
@@ -152,7 +153,7 @@ func (p *place) moveLocked(to state) bool {
 	return true
 }
 
-// greet says that the peer's first command was right.
+// greet notes that the peer's first command was valid.
 func (p *place) greet() {
 	if p == nil {
 		return
@@ -172,7 +173,7 @@ func (p *place) decide() bool {
 	return p.moveLocked(deciding)
 }
 
-// shake puts the place back among those that have proved nothing.
+// shake moves the place back to those that have proved nothing.
 func (p *place) shake() {
 	if p == nil {
 		return
@@ -185,15 +186,15 @@ func (p *place) shake() {
 	}
 }
 
-// wait reports whether there is room for another that waits for Accept. One that a
-// handler has let in keeps its place if there isn't.
+// wait moves the place to those that wait for Accept. If these are too many, a connection
+// that the handler has admitted keeps its place, and wait returns false for any other.
 func (p *place) wait() bool {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
 	return p.moveLocked(waiting) || p.state == deciding
 }
 
-// leave gives the place up.
+// leave gives up the place.
 func (p *place) leave() {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// plainClient is the client half of PLAIN (RFC 24): HELLO with user name and
-// password, WELCOME, INITIATE with metadata, READY with metadata.
+// plainClient is the client half of PLAIN (RFC 24): HELLO with user name and password,
+// WELCOME, INITIATE with metadata, READY with metadata.
 func (h *handshake) plainClient() error {
 	hello := appendName(nil, cmdHello)
 	hello = append(append(hello, byte(len(h.cfg.Username))), h.cfg.Username...)
@@ -30,7 +30,7 @@ func (h *handshake) plainClient() error {
 		return err
 	}
 	if len(data) > 0 {
-		return fmt.Errorf("%w: %d octets too many in WELCOME", errCommand, len(data))
+		return fmt.Errorf("%w: %d bytes too many in WELCOME", errCommand, len(data))
 	}
 	if err := h.sendMetadata(cmdInitiate); err != nil {
 		return err
@@ -46,13 +46,12 @@ func (h *handshake) plainClient() error {
 	return h.setClaims(metadata)
 }
 
-// brokenError is how libzmq's PLAIN server begins its ERROR command, at least
-// up to 4.3.5: a C compiler reads the E of ERROR as one more digit of the length
-// octet's escape sequence.
+// brokenError is how libzmq's PLAIN server begins its ERROR command, at least up to 4.3.5.
+// In its source, the C compiler takes the E of "\x05ERROR" as part of the escape sequence.
 const brokenError = "^RROR"
 
-// repairPlainError gives libzmq's ERROR its right name. No other command begins
-// like it: a name of 94 octets doesn't fit.
+// repairPlainError gives libzmq's ERROR its proper name. No other command begins like that:
+// it is too short for a name of 94 bytes.
 func repairPlainError(body []byte) []byte {
 	if rest, ok := bytes.CutPrefix(body, []byte(brokenError)); ok && len(rest) < 0x5E {
 		return append(appendName(nil, cmdError), rest...)
@@ -76,11 +75,11 @@ func (h *handshake) plainServer(ctx context.Context) error {
 	}
 	password, rest, ok := cutString(rest)
 	if !ok || len(rest) > 0 {
-		return fmt.Errorf("%w: password cut off in HELLO, or octets after it", errCommand)
+		return fmt.Errorf("%w: password cut off in HELLO, or bytes after it", errCommand)
 	}
 	h.greet()
 	username, password = bytes.Clone(username), bytes.Clone(password)
-	clear(data) // the read buffer doesn't keep the password
+	clear(data) // leave no password in the read buffer
 	if err := h.decide(ctx, curve.PublicKey{}, username, password); err != nil {
 		return h.refuse(err)
 	}
@@ -101,7 +100,7 @@ func (h *handshake) plainServer(ctx context.Context) error {
 	return h.sendMetadata(cmdReady)
 }
 
-// sendMetadata sends a command whose data is our metadata.
+// sendMetadata sends a command whose data is this side's metadata.
 func (h *handshake) sendMetadata(name string) error {
 	metadata, err := h.metadata()
 	if err != nil {
@@ -110,7 +109,7 @@ func (h *handshake) sendMetadata(name string) error {
 	return h.send(append(appendName(nil, name), metadata...))
 }
 
-// cutString splits off a string that follows its length octet.
+// cutString splits off a string after its length byte.
 func cutString(b []byte) (s, rest []byte, ok bool) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return nil, nil, false

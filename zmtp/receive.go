@@ -11,24 +11,23 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// rxState belongs to the goroutine that receives, which has put something into turn.
+// rxState belongs to the goroutine that receives: the one that has put a value into turn.
 type rxState struct {
 	turn      chan struct{} // of capacity 1
 	interrupt interrupter
 	frames    *frameReader
 	opener    *curve.Opener // nil without CURVE
-	parts     []span        // of a message that isn't whole yet
-	size      int           // octets in parts
-	between   int           // octets of the commands between them
-	ttl       time.Duration // as pulse.ttl
-	err       error         // what ended the receiving
+	parts     []span        // of an incomplete message
+	size      int           // bytes in parts
+	between   int           // bytes of the commands between them
+	ttl       time.Duration // a copy of pulse.ttl
+	err       error         // why receiving ended
 }
 
-// Recv returns the next message, which belongs to the caller. When ctx is done
-// it returns ctx's error, nothing is lost, and Recv may be called again. After
-// any other error the connection is of no use: io.EOF means that it has ended between
-// messages, most often because the peer has closed it; see What isn't authenticated in
-// the package comment.
+// Recv returns the next message, which belongs to the caller. When ctx is done, Recv
+// returns ctx's error; nothing is lost, and Recv may be called again. Any other error ends
+// the connection. io.EOF means that it ended between messages, usually because the peer
+// closed it; see "What is not authenticated" in the package comment.
 func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 	if err := c.lockReceive(ctx); err != nil {
 		return nil, err
@@ -49,7 +48,7 @@ func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 	return nil, ctx.Err()
 }
 
-// lockReceive makes the caller the one who receives.
+// lockReceive makes the caller the one that receives.
 func (c *Conn) lockReceive(ctx context.Context) error {
 	select {
 	case c.rx.turn <- struct{}{}:
@@ -68,29 +67,28 @@ func (c *Conn) lockReceive(ctx context.Context) error {
 
 func (c *Conn) unlockReceive() { <-c.rx.turn }
 
-// CloneMessage copies a message, such as one of RecvBatch that is needed for
-// longer. It allocates twice, however many parts there are.
+// CloneMessage copies a message, such as one of RecvBatch that must outlive the next call.
+// It allocates twice, however many parts the message has.
 func CloneMessage(message [][]byte) [][]byte {
 	size := 0
 	for _, part := range message {
 		size += len(part)
 	}
-	octets := make([]byte, 0, size)
+	bytes := make([]byte, 0, size)
 	clone := make([][]byte, len(message))
 	for i, part := range message {
-		begin := len(octets)
-		octets = append(octets, part...)
-		clone[i] = octets[begin:len(octets):len(octets)]
+		begin := len(bytes)
+		bytes = append(bytes, part...)
+		clone[i] = bytes[begin:len(bytes):len(bytes)]
 	}
 	return clone
 }
 
-// RecvBatch returns all messages that have arrived, and waits for one if none
-// has. They are not copied: messages and parts are valid until the next call of
-// RecvBatch or Recv, and their memory then serves other messages of the connection;
-// CloneMessage copies one that is to be kept. RecvBatch allocates nothing for a
-// message. Its errors are those of Recv; one that follows good messages is returned by
-// the next call.
+// RecvBatch returns all messages that have arrived, and waits for one if none has. It does
+// not copy them: messages and parts are valid until the next call of RecvBatch or Recv,
+// which reuses their memory. Use CloneMessage to keep one. RecvBatch allocates nothing for
+// a message. Its errors are those of Recv. An error that follows good messages is returned
+// by the next call.
 func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 	if err := c.lockReceive(ctx); err != nil {
 		return nil, err
@@ -123,12 +121,12 @@ func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 	return nil, ctx.Err()
 }
 
-// fillLocked reads what has arrived, or waits until something does, but no
-// longer than ctx and the heartbeats allow.
+// fillLocked reads what has arrived, or waits for something to arrive, but no longer than
+// ctx and the heartbeats allow.
 func (c *Conn) fillLocked(ctx context.Context) error {
 	for {
-		// Both are looked at after whatever takes back a deadline, since that may
-		// have been set to say so.
+		// Closing and suspicion are signaled by a deadline. So check for both each time
+		// after a deadline was reset, which may have been that signal.
 		if c.isClosing() {
 			return c.closedError()
 		}
@@ -150,18 +148,18 @@ func (c *Conn) fillLocked(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		c.nc.SetReadDeadline(time.Time{}) // an interruption that isn't ctx's
+		c.nc.SetReadDeadline(time.Time{}) // the interruption was not for ctx
 	}
 }
 
-// lookOnceMoreLocked reads what a peer that seems to be silent has sent in spite of that,
-// or ends the connection. done is false if the peer isn't silent.
+// lookOnceMoreLocked reads what a peer that seems silent may have sent after all, or ends
+// the connection. done is false if the peer is not silent.
 func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
 	look := min(lastLook+time.Duration(c.pulse.late.Load()), maxLastLook)
 	c.nc.SetReadDeadline(time.Now().Add(look))
 	err = c.rx.frames.fill()
 	c.nc.SetReadDeadline(time.Time{})
-	if isTimeout(err) && hasUnread(c.nc) { // it was over before anything could be read
+	if isTimeout(err) && hasUnread(c.nc) { // the time was over before anything could be read
 		err = c.rx.frames.fill()
 	}
 	switch {
@@ -176,14 +174,14 @@ func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
 	return false, nil
 }
 
-// failReceiveLocked ends the connection after err and returns what to tell from then
-// on.
+// failReceiveLocked ends the connection after err and returns the error of this and all
+// later calls.
 func (c *Conn) failReceiveLocked(err error) error {
 	if c.rx.err == nil {
 		c.rx.err = c.fail(err)
 		if err == io.EOF && (errors.Is(c.rx.err, io.EOF) || errors.Is(c.rx.err, io.ErrClosedPipe) || errors.Is(c.rx.err, syscall.EPIPE)) {
-			// A write may have found out before. If it was told of a reset the peer
-			// has not closed the connection in good order.
+			// A write may have noticed the end first. If it saw a reset, the peer did not
+			// close the connection in good order.
 			c.rx.err = io.EOF
 		}
 		c.hangUp()
@@ -191,8 +189,8 @@ func (c *Conn) failReceiveLocked(err error) error {
 	return c.rx.err
 }
 
-// nextLocked returns the next message, if it has arrived whole, and nil if it
-// hasn't. It is opened where it lies, and valid until the next fill.
+// nextLocked returns the next message if it has arrived whole, and nil otherwise. It opens
+// the message in place; the message is valid until the next fill.
 func (c *Conn) nextLocked() (message [][]byte, err error) {
 	if c.rx.err != nil {
 		return nil, c.rx.err
@@ -226,16 +224,15 @@ func (c *Conn) nextLocked() (message [][]byte, err error) {
 	}
 }
 
-// keptParts is for how many parts a connection keeps room while nothing
-// arrives.
+// keptParts is how many parts a connection keeps room for while nothing arrives.
 const keptParts = 16
 
-// minCommandLimit is how large a command may be, however little a message may be.
+// minCommandLimit is how large a command may be, however small MaxMessageSize is.
 const minCommandLimit = 64
 
-// takeFrameLocked takes the next frame, if it has arrived whole, and opens it. A part may
-// be as large as the rest of MaxMessageSize. A command between the parts of a message
-// isn't counted as one.
+// takeFrameLocked takes the next frame if it has arrived whole, and opens it. A part may be
+// as large as the rest of MaxMessageSize. Commands between the parts of a message do not
+// count.
 func (c *Conn) takeFrameLocked() (flags byte, body span, ok bool, err error) {
 	part, command := c.cfg.MaxMessageSize-c.rx.size, maxBetween
 	if len(c.rx.parts) == 0 {
@@ -244,7 +241,7 @@ func (c *Conn) takeFrameLocked() (flags byte, body span, ok bool, err error) {
 	if c.rx.opener == nil {
 		return c.rx.frames.take(part, command)
 	}
-	// What it is will be known when it has been opened.
+	// Only the opened box tells whether it is a part or a command.
 	limit := curve.MessageOverhead + max(part, command)
 	flags, body, ok, err = c.rx.frames.take(limit, limit)
 	if err != nil || !ok {
@@ -258,16 +255,15 @@ func (c *Conn) takeFrameLocked() (flags byte, body span, ok bool, err error) {
 		limit = command
 	}
 	if size := body.end - body.begin; size > limit {
-		return 0, span{}, false, fmt.Errorf("%w: frame of %d octets, at most %d", errMessageSize, size, limit)
+		return 0, span{}, false, fmt.Errorf("%w: frame of %d bytes, at most %d", errMessageSize, size, limit)
 	}
 	return flags, body, true, nil
 }
 
-// openLocked opens a CURVE message where it lies, and returns its true flags
-// and where the payload is.
+// openLocked opens a CURVE message in place and returns its true flags and its payload.
 func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err error) {
-	// The true flags are in the box. In the clear ones outside anybody on the
-	// path can change a bit, so they must not matter.
+	// The true flags are in the box. Anyone on the path can change those outside, so
+	// they must be zero.
 	if outer&(flagMore|flagCommand) != 0 {
 		return 0, span{}, fmt.Errorf("%w: flags %#02x outside the box of a CURVE message", errFrame, outer)
 	}
@@ -289,7 +285,7 @@ func (c *Conn) openLocked(outer byte, body span) (flags byte, payload span, err 
 	return flags, payload, nil
 }
 
-// viewLocked returns the parts that lie there as a message.
+// viewLocked returns these parts of the buffer as a message.
 func (c *Conn) viewLocked(parts ...span) [][]byte {
 	buf := c.rx.frames.buf
 	first := len(buf.parts)
@@ -299,20 +295,20 @@ func (c *Conn) viewLocked(parts ...span) [][]byte {
 	return buf.parts[first:len(buf.parts):len(buf.parts)]
 }
 
-// releaseLocked gives up what has been taken, unless it is a part of a message
-// that isn't whole yet.
+// releaseLocked releases the frames taken so far, unless they belong to an incomplete
+// message.
 func (c *Conn) releaseLocked() {
 	if len(c.rx.parts) == 0 {
 		c.rx.frames.release()
 	}
 }
 
-// maxBetween bounds the octets of commands between the parts of a message. They
-// stay in memory until it is whole.
+// maxBetween bounds the bytes of commands between the parts of a message. They stay in
+// memory until the message is complete.
 const maxBetween = 64 << 10
 
-// handleCommandLocked takes a command after the handshake. A subscription
-// becomes a message.
+// handleCommandLocked handles a command after the handshake. It turns a subscription into a
+// message.
 func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 	octets := c.rx.frames.at(body)
 	if len(c.rx.parts) > 0 {
@@ -332,7 +328,7 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		if !publishes(c.cfg.SocketType) {
 			return nil, fmt.Errorf("%w: %s to a %s", errCommand, name, c.cfg.SocketType)
 		}
-		octets[len(name)] = 0 // in front of the topic
+		octets[len(name)] = 0 // the byte before the topic
 		if name == cmdSubscribe {
 			octets[len(name)] = 1
 		}
@@ -341,13 +337,13 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		return message, nil
 	case cmdError:
 		err = parseError(octets)
-	default: // PONG, and what later versions of ZMTP may bring
+	default: // PONG, and commands of later versions of ZMTP
 	}
 	c.releaseLocked()
 	return nil, err
 }
 
-// drain receives on a socket at which no messages arrive.
+// drain receives on a socket that never gets messages, for its heartbeats.
 func (c *Conn) drain() {
 	for {
 		if _, err := c.RecvBatch(context.Background()); err != nil {

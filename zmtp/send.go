@@ -9,29 +9,28 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// Send sends one message, whole, behind those that are queued. Its parts may be
-// used again when Send returns, which it does when the operating system has taken
-// the message, or when ctx is done. The error is then ctx's alone if the message was
-// not taken, and ErrQueued as well if it was. Other errors say why the connection has
-// ended.
+// Send sends one whole message, after those that are queued. It returns when the operating
+// system has the message, or when ctx is done; the caller may then reuse parts. If ctx is
+// done, the error is that of ctx, and matches ErrQueued too if the message will still be
+// sent. Other errors report why the connection ended.
 //
-// A message to or from a REQ or REP needs the empty part that ZMTP has there: without
-// it the peer would drop the message, so that is an error.
+// A message to or from a REQ or REP needs ZMTP's empty part. Send returns an error for one
+// without it, because the peer would drop it.
 func (c *Conn) Send(ctx context.Context, parts ...[]byte) error {
 	return c.send(ctx, true, 0, parts)
 }
 
-// Queue is Send for those who have more to send: messages gather in a buffer
-// of the connection, 128 KiB at most, which goes out when it is full, when Flush
-// or Send is called, and with the next heartbeat. Each message is sealed at once;
-// its parts may be used again when Queue returns. Who has nothing more to queue
-// should Flush, or the last messages may wait for long.
+// Queue is like Send, but does not send at once: it seals the message into a buffer, which
+// is sent when it is full (128 KiB), when Flush or Send is called, or with the next
+// heartbeat. Call Flush when there is nothing more to queue. The caller may reuse parts
+// when Queue returns.
 func (c *Conn) Queue(ctx context.Context, parts ...[]byte) error {
 	return c.send(ctx, false, 0, parts)
 }
 
-// Flush sends what is queued. It returns when the operating system has taken it, or
-// with ErrQueued and ctx's error when ctx is done: it goes out all the same.
+// Flush sends the queued messages. It returns when the operating system has them, or when
+// ctx is done. The messages are sent in that case too, and the error matches ErrQueued and
+// ctx's error.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -41,9 +40,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return c.flushLocked(ctx)
 }
 
-// Subscribe asks a PUB or XPUB for the messages that begin with topic.
-// Subscriptions add up: each needs its own Unsubscribe (RFC 37, The
-// Publish-Subscribe Pattern). The errors are those of Send.
+// Subscribe asks a PUB or XPUB for the messages that begin with topic. Subscriptions add
+// up: each needs its own Unsubscribe (RFC 37, The Publish-Subscribe Pattern). The errors
+// are those of Send.
 func (c *Conn) Subscribe(ctx context.Context, topic []byte) error {
 	return c.sendSubscription(ctx, cmdSubscribe, 1, topic)
 }
@@ -53,11 +52,11 @@ func (c *Conn) Unsubscribe(ctx context.Context, topic []byte) error {
 	return c.sendSubscription(ctx, cmdCancel, 0, topic)
 }
 
-// sendSubscription sends a command to a peer of ZMTP 3.1, and the message that
-// means the same to one of 3.0.
+// sendSubscription sends a command to a peer that speaks ZMTP 3.1, and the equivalent
+// message to one that speaks 3.0.
 func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, topic []byte) error {
 	if c.cfg.SocketType != "SUB" && c.cfg.SocketType != "XSUB" {
-		return fmt.Errorf("zmtp: a %s can't subscribe", c.cfg.SocketType)
+		return fmt.Errorf("zmtp: a %s cannot subscribe", c.cfg.SocketType)
 	}
 	if c.minor == 0 {
 		return c.Send(ctx, append([]byte{first}, topic...))
@@ -65,16 +64,17 @@ func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, to
 	return c.send(ctx, true, flagCommand, [][]byte{append(appendName(nil, name), topic...)})
 }
 
-// delimiter says where messages have an empty part.
+// delimiter is the place of the empty part in a message.
 type delimiter int
 
 const (
 	noDelimiter    delimiter = iota
-	innerDelimiter           // behind what a ROUTER has put before it
+	innerDelimiter           // after the parts that a ROUTER has prepended
 	firstDelimiter
 )
 
-// delimiterOf returns which messages a socket can send to another (RFC 28).
+// delimiterOf returns the place of the empty part in messages from a socket of type ours
+// to one of type theirs (RFC 28).
 func delimiterOf(ours, theirs string) delimiter {
 	switch {
 	case ours == "REQ" || theirs == "REQ":
@@ -100,7 +100,7 @@ func (d delimiter) check(parts [][]byte) error {
 	return nil
 }
 
-// send takes a message for sending, and with flush waits until it is written.
+// send accepts a message for sending. With flush it waits until the message is written.
 func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte) error {
 	if len(parts) == 0 {
 		return errNoParts
@@ -112,7 +112,7 @@ func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte)
 	}
 	size := 0
 	for _, part := range parts {
-		size += longHeader + len(part) // or a few octets less
+		size += longHeader + len(part) // or a few bytes less
 	}
 	if c.tx.sealer != nil {
 		size += len(parts) * curve.MessageOverhead
@@ -123,7 +123,7 @@ func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte)
 	return err
 }
 
-// sendLocked is send of a message of at most that many octets, with its frames' headers.
+// sendLocked is send with tx.mu held. size is at least the message's size on the wire.
 func (c *Conn) sendLocked(ctx context.Context, flush bool, flags byte, parts [][]byte, size int) error {
 	if size > writeSize {
 		return c.sendLargeLocked(ctx, flags, parts)
@@ -153,7 +153,7 @@ func (c *Conn) sendLocked(ctx context.Context, flush bool, flags byte, parts [][
 	return nil
 }
 
-// placeLocked waits until the buffer has room for a message.
+// placeLocked waits until the buffer has room for size more bytes.
 func (c *Conn) placeLocked(ctx context.Context, size int) error {
 	for {
 		err := c.refusalLocked(ctx)
@@ -172,7 +172,7 @@ func (c *Conn) placeLocked(ctx context.Context, size int) error {
 	}
 }
 
-// refusalLocked returns why no more messages are taken, if so.
+// refusalLocked returns why no more messages are accepted, or nil.
 func (c *Conn) refusalLocked(ctx context.Context) error {
 	if c.tx.err != nil {
 		return c.tx.err
@@ -183,12 +183,12 @@ func (c *Conn) refusalLocked(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// flushLocked returns when what has been taken for sending is written.
+// flushLocked waits until all accepted messages are written.
 func (c *Conn) flushLocked(ctx context.Context) error {
 	if !c.busyLocked() {
 		return nil
 	}
-	last := c.tx.taken // the buffer in which it is
+	last := c.tx.taken // the number of the last buffer
 	if c.tx.queued > 0 {
 		last++
 	}
@@ -203,7 +203,7 @@ func (c *Conn) flushLocked(ctx context.Context) error {
 			err = c.writeQueuedLocked(ctx)
 		}
 		if err != nil && c.tx.err == nil {
-			c.tx.urgent = true // it goes out without us
+			c.tx.urgent = true // the writer sends it without this caller
 			c.startWriterLocked()
 			return fmt.Errorf("zmtp: %w: %w", ErrQueued, err)
 		}
@@ -211,7 +211,7 @@ func (c *Conn) flushLocked(ctx context.Context) error {
 	return nil
 }
 
-// frameSize is the size of a frame on the wire.
+// frameSize returns the size of a frame on the wire.
 func (c *Conn) frameSize(payload int) int {
 	if c.tx.sealer != nil {
 		payload += curve.MessageOverhead
@@ -222,8 +222,8 @@ func (c *Conn) frameSize(payload int) int {
 	return shortHeader + payload
 }
 
-// appendFrame appends a frame. With CURVE the flags go into the box, where COMMAND is
-// another bit.
+// appendFrame appends a frame. With CURVE the flags travel in the box, where COMMAND is a
+// different bit.
 func (c *Conn) appendFrame(dst []byte, flags byte, payload []byte) ([]byte, error) {
 	if c.tx.sealer == nil {
 		return append(appendFrameHeader(dst, flags, len(payload)), payload...), nil

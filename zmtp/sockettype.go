@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// peers says which socket types may talk to each other (RFC 37, The
-// Socket-Type Property). The thread-safe types aren't there: their messages have one
-// part, and RADIO and DISH have groups, of which nothing here knows.
+// peers lists which socket types are compatible (RFC 37, The Socket-Type Property). The
+// thread-safe types are missing: their messages have one part, and RADIO and DISH have
+// groups, which this package does not support.
 var peers = map[string][]string{
 	"REQ":    {"REP", "ROUTER"},
 	"REP":    {"REQ", "DEALER"},
@@ -23,19 +23,19 @@ var peers = map[string][]string{
 	"PAIR":   {"PAIR"},
 }
 
-// socketTypes lists those that work, for people.
+// socketTypes lists the supported types, for errors.
 var socketTypes = strings.Join(slices.Sorted(maps.Keys(peers)), ", ")
 
-// compatible reports whether a socket of type ours may talk to one of theirs.
+// compatible reports whether a socket of type ours may talk to one of type theirs.
 func compatible(ours, theirs string) bool { return slices.Contains(peers[ours], theirs) }
 
-// announcesRoutingID reports whether sockets of that type send an Identity.
+// announcesRoutingID reports whether sockets of this type send the property Identity.
 func announcesRoutingID(socketType string) bool {
 	return socketType == "REQ" || socketType == "DEALER" || socketType == "ROUTER"
 }
 
-// onlySends reports whether no message ever arrives at sockets of that type.
+// onlySends reports whether sockets of this type never receive a message.
 func onlySends(socketType string) bool { return socketType == "PUSH" }
 
-// publishes reports whether subscriptions arrive at sockets of that type.
+// publishes reports whether sockets of this type receive subscriptions.
 func publishes(socketType string) bool { return socketType == "PUB" || socketType == "XPUB" }

@@ -11,41 +11,41 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// txState is what is to be sent. Of all who want to write, one does at a time, and has
-// writing set: a caller whose octets it writes, or a goroutine of the connection if
-// nobody waits for them. mu is held to take a message for sending, which may have to be
-// sealed, but not while anything is written or waited for.
+// txState is what waits to be sent. One goroutine writes at a time, and writing is set: a
+// caller of Send or Flush, or a goroutine of the connection if no caller waits. Callers hold
+// mu while they accept a message, which includes sealing it, but not while they write or
+// wait.
 type txState struct {
 	mu        sync.Mutex
 	delimiter delimiter
 	sealer    *curve.Sealer // nil without CURVE
-	buf       *buffer       // with whole messages; nil if there are none
-	queued    int           // octets in buf
-	most      int           // the most octets that were in buf, up to writeSize
-	urgent    bool          // buf goes out though nobody waits for it
-	taken     uint64        // how many buffers and large messages have been taken to be written
-	done      uint64        // and are written
-	writing   bool          // somebody writes
-	carrying  bool          // and has messages among what it writes, not only heartbeats
-	sent      int64         // octets that had been written, as in pulse, when the last message was
-	exclusive bool          // a large message is taken: no other until it is written
-	ping      bool          // a PING is due
-	pong      []byte        // what the PONG that is due echoes; nil if none is due
-	interrupt interrupter   // of the one who writes
-	whole     bool          // what is being written mustn't be interrupted, or it can't go on
-	changed   chan struct{} // closed at the next change of all this; nil if nobody waits
-	closing   bool          // no more messages are taken
-	err       error         // what ended the connection
-	lost      bool          // and took what was to be sent with it
+	buf       *buffer       // of whole messages; nil if there are none
+	queued    int           // bytes in buf
+	most      int           // the most bytes that were in buf, up to writeSize
+	urgent    bool          // write buf although no caller waits for it
+	taken     uint64        // buffers and large messages that a writer has taken
+	done      uint64        // those that are written
+	writing   bool          // a goroutine writes
+	carrying  bool          // it writes messages, not only heartbeats
+	sent      int64         // pulse.written at the end of the last message
+	exclusive bool          // a large message is being written: accept no other
+	ping      bool          // send a PING
+	pong      []byte        // send a PONG that echoes this; nil for none
+	interrupt interrupter   // of the writer
+	whole     bool          // an interrupted write breaks the net.Conn, as with TLS
+	changed   chan struct{} // closed at the next change of these fields; nil if nobody waits
+	closing   bool          // accept no more messages
+	err       error         // why the connection ended
+	lost      bool          // accepted messages were not written
 }
 
-// writeSize is how many octets gather before they are written.
+// writeSize is how many bytes are gathered before they are written.
 const writeSize = 128 << 10
 
-// wholeSize is how many octets are written at a time that mustn't be interrupted.
+// wholeSize is how many bytes are written at a time if a write must not be interrupted.
 const wholeSize = 16 << 10
 
-// waitLocked waits until something has changed.
+// waitLocked waits for a change of tx.
 func (c *Conn) waitLocked(ctx context.Context) error {
 	if c.tx.changed == nil {
 		c.tx.changed = make(chan struct{})
@@ -61,7 +61,7 @@ func (c *Conn) waitLocked(ctx context.Context) error {
 	}
 }
 
-// broadcastLocked wakes those who wait.
+// broadcastLocked wakes everyone in waitLocked.
 func (c *Conn) broadcastLocked() {
 	if c.tx.changed != nil {
 		close(c.tx.changed)
@@ -69,16 +69,15 @@ func (c *Conn) broadcastLocked() {
 	}
 }
 
-// outgoing is what one has taken to write.
+// outgoing is what a writer has taken.
 type outgoing struct {
 	buf  *buffer
-	r, w int           // still to be written: buf.octets[r:w]
-	ping bool          // there is a PING in it
-	at   time.Duration // when it was taken, as in pulse, if there is
+	r, w int           // not yet written: buf.octets[r:w]
+	ping bool          // it contains a PING
+	at   time.Duration // if so, the pulse's time when it was taken
 }
 
-// takeLocked takes what is in the buffer, and the heartbeats that are due, for the one
-// who writes.
+// takeLocked takes the buffer and pending heartbeats for a writer.
 func (c *Conn) takeLocked() outgoing {
 	c.tx.most = max(c.tx.most, c.tx.queued)
 	c.tx.carrying = c.tx.queued > 0
@@ -93,12 +92,12 @@ func (c *Conn) takeLocked() outgoing {
 	return out
 }
 
-// writeQueuedLocked writes what is in the buffer, if nobody else is writing, or begins
-// to. If ctx is done before, the rest goes out without the caller; the error is then ctx's.
+// writeQueuedLocked writes the buffer, or starts a goroutine that does. If ctx is done first,
+// it returns ctx's error, and a goroutine writes the rest. No one else may be writing.
 func (c *Conn) writeQueuedLocked(ctx context.Context) error {
 	out := c.takeLocked()
 	if c.tx.whole {
-		c.writeAloneLocked(out) // for which the caller can wait
+		c.writeAloneLocked(out) // the caller can wait for it, but not interrupt it
 		return nil
 	}
 	c.tx.mu.Unlock()
@@ -112,8 +111,7 @@ func (c *Conn) writeQueuedLocked(ctx context.Context) error {
 	return c.writtenLocked(out, err)
 }
 
-// startWriterLocked writes in a goroutine of its own what is due, if anything is and
-// nobody writes.
+// startWriterLocked starts a goroutine that writes what is pending, unless one is writing.
 func (c *Conn) startWriterLocked() {
 	due := c.tx.ping || c.tx.pong != nil || c.tx.queued > 0 && (c.tx.urgent || c.tx.closing)
 	if due && !c.tx.writing && c.tx.err == nil {
@@ -121,7 +119,7 @@ func (c *Conn) startWriterLocked() {
 	}
 }
 
-// writeAloneLocked writes in a goroutine of its own what has been taken.
+// writeAloneLocked writes out in its own goroutine.
 func (c *Conn) writeAloneLocked(out outgoing) {
 	c.background.Go(func() {
 		_, err := c.write(context.Background(), out.buf.octets[out.r:out.w])
@@ -131,7 +129,7 @@ func (c *Conn) writeAloneLocked(out outgoing) {
 	})
 }
 
-// writtenLocked ends the writing of what has been taken.
+// writtenLocked ends the writing of out.
 func (c *Conn) writtenLocked(out outgoing, err error) error {
 	putBuffer(out.buf)
 	if err == nil && out.ping {
@@ -140,7 +138,7 @@ func (c *Conn) writtenLocked(out outgoing, err error) error {
 	return c.endWritingLocked(err)
 }
 
-// endWritingLocked lets others write; after an error nobody any more.
+// endWritingLocked lets others write, unless err has ended the connection.
 func (c *Conn) endWritingLocked(err error) error {
 	if err != nil {
 		err = c.failLocked(err)
@@ -158,8 +156,8 @@ func (c *Conn) endWritingLocked(err error) error {
 	return err
 }
 
-// write writes octets, unless ctx is done before, and returns how many it has written.
-// It is for the one who writes.
+// write writes octets until ctx is done, and returns how many bytes it has written. Only the
+// writer calls it.
 func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 	late := false
 	for n < len(octets) {
@@ -185,8 +183,8 @@ func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 			c.nc.SetWriteDeadline(time.Time{})
 			c.watchWrite(number + 2)
 		case late && m == 0:
-			return n, fmt.Errorf("the %T doesn't go on after an interrupted write: %w", c.nc, err)
-		default: // interrupted too late, when another was under way
+			return n, fmt.Errorf("the %T does not continue after an interrupted write: %w", c.nc, err)
+		default: // an interruption of an earlier write came too late
 			c.nc.SetWriteDeadline(time.Time{})
 			late = m == 0
 		}
@@ -194,7 +192,7 @@ func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 	return n, nil
 }
 
-// fail ends the connection, unless it has ended, and returns why it has.
+// fail ends the connection, if it has not ended before, and returns why it ended.
 func (c *Conn) fail(err error) error {
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
@@ -203,8 +201,8 @@ func (c *Conn) fail(err error) error {
 
 // failLocked is fail with tx.mu held.
 func (c *Conn) failLocked(err error) error {
-	// What the peer sent before it closed the connection can still be received; the
-	// one who receives finds the end. After Close that is Close.
+	// If the peer closed the connection, what it sent before can still be received, and
+	// the receiver finds the end. After Close, Close hangs up.
 	if !peerClosed(err) && !c.tx.closing {
 		c.hangUp()
 	}
@@ -214,7 +212,7 @@ func (c *Conn) failLocked(err error) error {
 		case c.tx.closing:
 			err = net.ErrClosed
 		case err == io.EOF:
-			err = fmt.Errorf("the peer has closed the connection: %w", err)
+			err = fmt.Errorf("the peer closed the connection: %w", err)
 		}
 		c.tx.err = fmt.Errorf("zmtp: %s: %w", peerName(c.nc), err)
 		c.broadcastLocked()
