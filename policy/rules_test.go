@@ -19,6 +19,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/zaptest"
 )
 
 // newPolicy returns a policy with these rules.
@@ -429,4 +430,35 @@ func TestListOfCodeFollowed(t *testing.T) {
 	}
 	listOf(t, path, authority, now, now.Add(time.Hour), alice)
 	ztest.Wait(t, "alice is refused", func() bool { return !admits(p, "", alice) })
+}
+
+// TestHandlers: policies of each kind pass the tests that every handler should pass.
+func TestHandlers(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	known := s.Store(t)
+	defer known.Close()
+	byDefault, err := policy.Default(known, policy.Options{})
+	ztest.Must(t, err)
+	defer byDefault.Close()
+	rules := everything(s)
+	loaded, _ := load(t, s.Dir, rules.String())
+	for name, p := range map[string]*policy.Policy{"Default": byDefault, "Load": loaded, "New": newPolicy(t, rules), "zero": new(policy.Policy)} {
+		t.Run(name, func(t *testing.T) {
+			zaptest.TestHandler(t, p, zaptest.Curve("traders", s.Trader.Public), zaptest.Plain("", "guest", "pässword"), zaptest.Null("open"))
+		})
+	}
+}
+
+// TestSetWhileWatched: a keystore that new rules name is watched, too.
+func TestSetWhileWatched(t *testing.T) {
+	t.Parallel()
+	alice := scenario.Named("alice")
+	one, two := mkdir(t, filepath.Join(t.TempDir(), "one")), mkdir(t, filepath.Join(t.TempDir(), "two"))
+	p := newPolicy(t, policy.Rules{{Curve: &policy.Curve{Keystores: []string{one}}}})
+	ztest.Background(t, p.Watch)
+	ztest.Must(t, p.Set(policy.Rules{{Curve: &policy.Curve{Keystores: []string{two}}}}))
+	put(t, one, alice)
+	put(t, two, alice)
+	ztest.Wait(t, "alice is admitted", func() bool { return admits(p, "", alice) })
 }
