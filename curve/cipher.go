@@ -9,13 +9,13 @@ import (
 	"golang.org/x/crypto/poly1305"
 )
 
-// messageCipher makes and opens the MESSAGE commands of one direction of a
-// session. What it writes is octet for octet what nacl/box writes; but box
-// derives XSalsa20's subkey from the first 16 octets of the nonce each time,
-// and those never change on a connection, so here it is derived once.
+// messageCipher makes and opens the MESSAGE commands of one direction of a connection. It
+// writes the same bytes as nacl/box. But box derives XSalsa20's subkey from the first 16
+// bytes of each nonce. These never change in one direction, so messageCipher derives the
+// subkey once.
 type messageCipher struct{ subkey secret }
 
-// newMessageCipher makes the cipher of the direction with this nonce prefix.
+// newMessageCipher returns the cipher of the direction with this nonce prefix.
 func newMessageCipher(shared *sharedKey, prefix string) *messageCipher {
 	return &messageCipher{streamKey(shared, prefix)}
 }
@@ -27,21 +27,23 @@ func (c *messageCipher) wipe() {
 	}
 }
 
-// A MESSAGE is name, counter, tag and encrypted text. What precedes the text
-// is as long as the Poly1305 key that Salsa20's first 32 octets are. So the
-// first octets of a message are made in a stretch of the stream: zeros in front,
-// which become that key, the beginning of the text behind.
+// A MESSAGE is name, counter, tag and encrypted text. The bytes before the text are as many
+// as those of the Poly1305 key, the first 32 bytes of the key stream. So one call encrypts
+// both: zeros in the place of name, counter and tag, which become the Poly1305 key, and the
+// text after them. Then name, counter and tag overwrite the key.
 const messageHead = len(messageName) + counterSize + boxOverhead
 
 var _ [messageHead]byte = [KeySize]byte{} // the two are equal
 
-// copied is up to what size a message is put together in its place and encrypted
-// there in one go. Of a larger one that is done with the first stretch only, and
-// the rest is encrypted into its place.
+// copied is the size of the largest message that seal first copies as a whole, to encrypt it
+// in place in one call. Calling the assembly once is faster, until copying costs more.
 const copied = 8 * stretch
 
-// seal appends a MESSAGE command with this counter to dst. payload must not
-// overlap dst's spare capacity.
+// seal appends a MESSAGE command with this counter to dst. payload must not overlap dst's
+// spare capacity. There are three regimes, each the fastest at its sizes. A message below one
+// stretch is XORed with key stream that is made on the stack. Up to copied, the whole
+// stretches of a message are copied to their place and encrypted there. Above that, only the
+// first stretch is copied; the rest is encrypted from payload to its place.
 func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []byte) []byte {
 	size := MessageOverhead + len(payload)
 	out := slices.Grow(dst, size)[:len(dst)+size]
@@ -76,15 +78,14 @@ func (c *messageCipher) seal(dst []byte, counter uint64, flags byte, payload []b
 	return out
 }
 
-// open appends to dst the payload of a tag and encrypted text with this
-// counter. It returns errBox or errFlags, and then has written nothing. box has
-// 17 octets or more. dst's spare capacity must not overlap it, or begin where
-// the payload lies in it.
+// open appends the payload of a tag and encrypted text with this counter to dst. It returns
+// errBox or errFlags before it has written anything. box has at least 17 bytes. dst's spare
+// capacity must not overlap box, or must begin at the payload in box.
 func (c *messageCipher) open(dst, box []byte, counter uint64) (out []byte, flags byte, err error) {
 	s := stream{key: c.subkey.octets, nonce: counter}
 	tag := [poly1305.TagSize]byte(box)
 	text := box[poly1305.TagSize:]
-	var first [stretch]byte // of the stream: the Poly1305 key, and what encrypts the beginning
+	var first [stretch]byte // of the key stream: the Poly1305 key, and what decrypts the beginning
 	s.fill(&first, messageHead+len(text), 0)
 	if !poly1305.Verify(&tag, text, (*[KeySize]byte)(first[:])) {
 		return dst, 0, errBox

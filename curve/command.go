@@ -6,8 +6,7 @@ import (
 	"math"
 )
 
-// The commands begin with their name behind its length (RFC 26, High-level
-// Grammar).
+// Commands begin with a length byte and their name (RFC 26, High-level Grammar).
 const (
 	helloName    = "\x05HELLO"
 	welcomeName  = "\x07WELCOME"
@@ -17,7 +16,7 @@ const (
 	messageName  = "\x07MESSAGE"
 )
 
-// Sizes in octets of what the commands consist of.
+// Sizes in bytes of the fields of commands.
 const (
 	versionSize   = 2
 	paddingSize   = 72 // the RFC's text says 70; its grammar and all implementations have 72
@@ -39,7 +38,7 @@ const (
 	errorMin    = len(errorName) + 1
 )
 
-// What a nonce of 24 octets begins with; a counter or 16 random octets follow.
+// Prefixes of the nonces of 24 bytes. A counter or 16 random bytes follow.
 const (
 	helloPrefix         = "CurveZMQHELLO---"
 	initiatePrefix      = "CurveZMQINITIATE"
@@ -52,12 +51,11 @@ const (
 	vouchPrefix   = "VOUCH---"
 )
 
-// noMax is for commands that may be of any length.
+// noMax is the maximum for commands of any length.
 const noMax = math.MaxInt
 
-// body returns what follows the name of a command. It returns errName for
-// another command, and errLength for one of fewer octets than least or more
-// than most.
+// body returns what follows the name of a command. It refuses another command, and one of
+// fewer than least or more than most bytes.
 func body(name string, command []byte, least, most int) ([]byte, error) {
 	if !bytes.HasPrefix(command, []byte(name)) {
 		return nil, refuse(name, errName)
@@ -68,30 +66,29 @@ func body(name string, command []byte, least, most int) ([]byte, error) {
 	return command[len(name):], nil
 }
 
-// cut takes the first n octets off b, which must have as many.
+// cut takes the first n bytes off b, which must have as many.
 func cut(b *[]byte, n int) []byte {
 	head := (*b)[:n:n]
 	*b = (*b)[n:]
 	return head
 }
 
-// cutCounter takes a short nonce off b, which must have 8 octets.
+// cutCounter takes a short nonce off b, which must have at least 8 bytes.
 func cutCounter(b *[]byte) uint64 { return binary.BigEndian.Uint64(cut(b, counterSize)) }
 
 // isZero reports, in constant time, whether all of b is zero.
 func isZero(b []byte) bool {
 	var any byte
-	for _, octet := range b {
-		any |= octet
+	for _, c := range b {
+		any |= c
 	}
 	return any == 0
 }
 
-// AppendError appends an ERROR command with this reason to dst (RFC 26, The
-// ERROR Command). A reason is at most 255 octets of printable ASCII, most
-// often a ZAP status code; for another, dst comes back unchanged with a
-// *ProtocolError of errReason. ERROR is the same for the mechanisms NULL and
-// PLAIN.
+// AppendError appends an ERROR command with this reason to dst (RFC 26, The ERROR Command).
+// The reason is usually a ZAP status code. If it is not at most 255 bytes of printable ASCII,
+// AppendError returns dst unchanged and an error. ERROR is the same in the mechanisms NULL
+// and PLAIN.
 func AppendError(dst []byte, reason string) ([]byte, error) {
 	if !isReason(reason) {
 		return dst, unable(errorName, errReason)
@@ -101,9 +98,8 @@ func AppendError(dst []byte, reason string) ([]byte, error) {
 	return append(dst, reason...), nil
 }
 
-// ParseError returns the reason in an ERROR command. It returns a
-// *ProtocolError of errName, errLength or errReason. Nothing protects ERROR:
-// anybody on the path can have sent it.
+// ParseError returns the reason in an ERROR command, or a *ProtocolError if the command is
+// malformed. Nothing authenticates ERROR: anyone on the path can have sent it.
 func ParseError(command []byte) (reason string, err error) {
 	b, err := body(errorName, command, errorMin, errorMin+reasonMax)
 	if err != nil {
@@ -120,9 +116,9 @@ func ParseError(command []byte) (reason string, err error) {
 	return reason, nil
 }
 
-// isReason reports whether s can be the reason of an ERROR. Blanks are let
-// through, which the RFC's grammar leaves out and its text ("ASCII characters")
-// doesn't; control characters, which could play with a terminal, are not.
+// isReason reports whether s can be the reason of an ERROR. It allows spaces, which the RFC's
+// grammar excludes and its text ("ASCII characters") does not. It refuses control characters,
+// which could manipulate a terminal.
 func isReason(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

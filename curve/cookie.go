@@ -9,36 +9,34 @@ import (
 )
 
 const (
-	// cookieKeyLife is for how long a cookie key makes cookies, and for how
-	// long after that it still opens them. Nothing shortens that: however many
-	// others connect meanwhile, a client has 30 s at least for its INITIATE.
+	// cookieKeyLife is how long a cookie key seals cookies, and how long after that it
+	// still opens them. Nothing shortens that: however many others connect, a client has at
+	// least 30 seconds for its INITIATE.
 	cookieKeyLife = 30 * time.Second
-	// cookieKeyUses is after how many accepted cookies a key makes no more, and how
-	// many more it then accepts, of those that are on their way. It bounds the table
-	// of cookies that can't be used again: 36 MiB, 72 at the very most. To come to it within 30 s
-	// takes the whole time of a dozen cores, at a third of a millisecond for a
-	// handshake.
+	// cookieKeyUses is how many cookies a key accepts before it seals no more. After that
+	// it accepts as many again of those on their way. This bounds the table of used cookies
+	// to 36 MiB, or 72 MiB at the very most. A million handshakes within 30 seconds keep a
+	// dozen cores busy, at a third of a millisecond for each.
 	cookieKeyUses = 1 << 20
 )
 
-// cookieJar holds the keys of the server's cookies, and which cookies have been
-// used. A cookie is the server's only memory of a client between WELCOME and
-// INITIATE: it holds C' and s'.
+// cookieJar holds the keys of the server's cookies, and records which cookies have been
+// used. Between WELCOME and INITIATE the server keeps C' and s' only in the cookie.
 type cookieJar struct {
 	mu       sync.Mutex
-	current  *cookieKey // makes and opens cookies; nil until one is needed
+	current  *cookieKey // seals and opens cookies; nil until it is needed
 	previous *cookieKey // opens cookies; may be nil
 	closed   bool
 }
 
-// cookieKey is one key with the nonces of the cookies that it has accepted.
+// cookieKey is a key and the nonces of the cookies that it has accepted.
 type cookieKey struct {
 	key   secret
-	until time.Time // replace the current key then, drop the previous one
+	until time.Time // when the current key is replaced, or the previous one dropped
 	used  map[[longNonceSize]byte]struct{}
 }
 
-// openedCookie is what a cookie holds.
+// openedCookie is the content of a cookie.
 type openedCookie struct {
 	client PublicKey     // C'
 	secret [KeySize]byte // s'
@@ -46,7 +44,7 @@ type openedCookie struct {
 	key    *cookieKey
 }
 
-// seal appends a cookie to dst: 96 octets. It returns errClosed or errBusy.
+// seal appends a cookie to dst: 96 bytes. It returns errClosed or errBusy.
 func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *PublicKey, secret *[KeySize]byte) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -75,8 +73,7 @@ func (j *cookieJar) seal(dst []byte, now time.Time, random io.Reader, client *Pu
 	return secretbox.Seal(append(dst, random16[:]...), text[:], &nonce, j.current.key.octets), nil
 }
 
-// open opens a cookie of 96 octets, which stays unused. It returns errCookie or
-// errClosed.
+// open opens a cookie of 96 bytes without using it up. It returns errCookie or errClosed.
 func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -101,9 +98,9 @@ func (j *cookieJar) open(cookie []byte, now time.Time) (*openedCookie, error) {
 	return nil, errCookie
 }
 
-// use uses a cookie up. It returns nil only once for each, and otherwise
-// errCookieUsed, errCookie if the key has been dropped in the meantime, or errBusy if
-// it has accepted as many cookies as it may.
+// use uses up a cookie. It returns nil once for each cookie, and errCookieUsed after that. It
+// returns errCookie if the key has been dropped in the meantime, and errBusy if the key has
+// accepted as many cookies as it may.
 func (j *cookieJar) use(c *openedCookie) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -120,7 +117,7 @@ func (j *cookieJar) use(c *openedCookie) error {
 	return nil
 }
 
-// expire drops the keys whose time is over.
+// expire drops expired keys.
 func (j *cookieJar) expire(now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -139,7 +136,7 @@ func (j *cookieJar) expireLocked(now time.Time) {
 	}
 }
 
-// close drops all keys for good.
+// close drops all keys, for good.
 func (j *cookieJar) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

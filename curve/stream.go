@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// block is what Salsa20 makes at a time.
+	// block is how many bytes Salsa20 makes at a time.
 	block = 64
-	// stretch is what the assembly of x/crypto makes at a time where it can, in
-	// about the time of two single blocks. A part of a block costs it more than
-	// a whole one. So the end of a message is done in a stretch of its own.
+	// stretch is how many bytes the assembly of x/crypto makes at a time where it can, in
+	// about the time of two single blocks. A part of a block takes it longer than a whole
+	// one, so the end of a message gets a stretch of its own.
 	stretch = 4 * block
 )
 
-// stream is the part of Salsa20's key stream that belongs to one message.
+// stream is the Salsa20 key stream of one message.
 type stream struct {
 	key   *[KeySize]byte
 	nonce uint64
 }
 
-// streamKey derives the key of the streams of all messages whose nonces begin
-// with these 16 octets, as XSalsa20 does.
+// streamKey derives the key of the streams of all messages whose nonces begin with these 16
+// bytes, as XSalsa20 does.
 func streamKey(shared *sharedKey, prefix string) secret {
 	key := newSecret()
 	var nonce [16]byte
@@ -36,16 +36,16 @@ func streamKey(shared *sharedKey, prefix string) secret {
 	return key
 }
 
-// input makes Salsa20's input block for what begins at this stretch: the rest
-// of the nonce, and the block number.
+// input returns Salsa20's input block at the stretch of this number: the rest of the nonce,
+// and the number of its first block.
 func (s stream) input(at uint64) (in [16]byte) {
 	binary.BigEndian.PutUint64(in[:], s.nonce)
 	binary.LittleEndian.PutUint64(in[8:], at*(stretch/block))
 	return in
 }
 
-// fill puts the octets of the stream from this stretch on into buf, which is all
-// zero: n of them, and maybe more.
+// fill puts at least n bytes of the stream, from the stretch of this number on, into buf,
+// which is all zero.
 func (s stream) fill(buf *[stretch]byte, n int, at uint64) {
 	switch {
 	case n <= block:
@@ -59,8 +59,8 @@ func (s stream) fill(buf *[stretch]byte, n int, at uint64) {
 	salsa.XORKeyStream(buf[:n], buf[:n], &in, s.key)
 }
 
-// xor encrypts or decrypts src into dst, which are one and the same or don't
-// overlap. src begins at this stretch.
+// xor encrypts or decrypts src into dst, which are the same or do not overlap. src begins at
+// the stretch of this number.
 func (s stream) xor(dst, src []byte, at uint64) {
 	whole := len(src) / stretch * stretch
 	if whole > 0 {
@@ -73,18 +73,16 @@ func (s stream) xor(dst, src []byte, at uint64) {
 	}
 }
 
-// share is how much work makes another core worth while: some 60 µs of it. From
-// 256 KiB on two free cores save a quarter of a message's time and more. Where
-// all cores are busy anyway it costs a few percent, and below that size as much as
-// it gains.
+// share is how much work is worth another core: about 60 µs. From 256 KiB on, two free cores
+// save a quarter of a message's time or more. If all cores are busy anyway, sharing costs a
+// few percent. Below that size it costs as much as it gains.
 const share = 256 * stretch
 
-// xorWhole is xor for whole stretches. Where there is enough to do, and more
-// than one core to do it, it is done in parts at the same time.
+// xorWhole is xor for whole stretches. It shares large work between cores.
 func (s stream) xorWhole(dst, src []byte, at uint64) {
 	parts := len(src) / share
 	if parts > 1 {
-		parts = min(parts, runtime.GOMAXPROCS(0)) // which isn't cheap to ask
+		parts = min(parts, runtime.GOMAXPROCS(0)) // not a cheap call
 	}
 	if parts < 2 {
 		in := s.input(at)
@@ -104,16 +102,16 @@ func (s stream) xorWhole(dst, src []byte, at uint64) {
 	works.Put(w)
 }
 
-// work is a large xor that several goroutines take pieces of. All have ended
-// when xorWhole returns. They take what is left, and so nobody waits long for one
-// that the operating system doesn't run.
+// work is a large xor that several goroutines share, and that all have left when xorWhole
+// returns. Each takes the next piece until none is left, so the others need not wait long for
+// one that the operating system does not run.
 type work struct {
 	stream
 	dst, src []byte
 	at       uint64
-	next     atomic.Int64 // piece that nobody has taken
+	next     atomic.Int64 // number of the next piece
 	helpers  sync.WaitGroup
-	help     func() // do, then leave helpers; made once, since making it allocates
+	help     func() // calls do; made once, because a closure allocates
 }
 
 var works = sync.Pool{New: func() any {
@@ -125,10 +123,10 @@ var works = sync.Pool{New: func() any {
 	return w
 }}
 
-// piece is what is taken at a time.
+// piece is how many bytes a goroutine takes at a time.
 const piece = share / 4
 
-// do takes pieces until none is left.
+// do works on pieces until none is left.
 func (w *work) do() {
 	for {
 		begin := int(w.next.Add(1)-1) * piece
