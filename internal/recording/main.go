@@ -101,8 +101,8 @@ const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" 
     .command { fill: #79c0ff }
     .yes { fill: #56d364 }
     .no { fill: #ffa657 }
-    @keyframes appear { from { visibility: hidden } to { visibility: visible } }
-    @media (prefers-reduced-motion: no-preference) { text { animation: appear 1ms step-end both } }
+    @keyframes appear { from, to { opacity: 0 } }
+    @media (prefers-reduced-motion: no-preference) { text { animation: appear 1ms backwards } }
   </style>
   <rect width="%[1]d" height="%[2]d" rx="8" fill="#161b22"/>
   <circle cx="20" cy="20" r="6" fill="#ff5f56"/><circle cx="40" cy="20" r="6" fill="#ffbd2e"/><circle cx="60" cy="20" r="6" fill="#27c93f"/>
