@@ -9,8 +9,8 @@ import (
 
 var benchmarkSizes = []int{64, 1 << 10, 64 << 10, 128 << 10, 256 << 10, 1 << 20}
 
-// BenchmarkSeal compares a session with nacl/box, which derives the subkey for
-// every message.
+// BenchmarkSeal measures Seal beside nacl/box, which derives the subkey for every
+// message.
 func BenchmarkSeal(b *testing.B) {
 	for _, n := range benchmarkSizes {
 		b.Run(fmt.Sprintf("session/%d", n), func(b *testing.B) {
@@ -72,7 +72,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkHello is what a HELLO costs the server.
+// BenchmarkHello measures what a HELLO costs the server.
 func BenchmarkHello(b *testing.B) {
 	p := newPair(b)
 	hello, err := p.client.Hello(nil)
@@ -87,7 +87,7 @@ func BenchmarkHello(b *testing.B) {
 	}
 }
 
-// BenchmarkInitiate is what an INITIATE and its READY cost the server.
+// BenchmarkInitiate measures what an INITIATE and its READY cost the server.
 func BenchmarkInitiate(b *testing.B) {
 	p := newPair(b)
 	initiate, counter := p.toInitiate(b)
@@ -104,7 +104,7 @@ func BenchmarkInitiate(b *testing.B) {
 	}
 }
 
-// BenchmarkClient is what a handshake costs the client, less READY.
+// BenchmarkClient measures what a handshake costs the client, without READY.
 func BenchmarkClient(b *testing.B) {
 	p := newPair(b)
 	welcome, _ := p.toWelcome(b)

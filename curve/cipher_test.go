@@ -37,7 +37,7 @@ func randomSharedKey() *sharedKey {
 	return &sharedKey{secret{(*[KeySize]byte)(randomOctets(KeySize))}}
 }
 
-// TestSharedKey: the key of boxes is nacl/box's.
+// TestSharedKey compares the key of boxes with that of nacl/box.
 func TestSharedKey(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -53,8 +53,8 @@ func TestSharedKey(t *testing.T) {
 	}
 }
 
-// TestCipherIsBox: MESSAGE is octet for octet what nacl/box makes of flags and
-// payload, and each opens what the other made.
+// TestCipherIsBox checks that a MESSAGE has the same bytes as nacl/box makes from
+// flags and payload, and that each opens what the other made.
 func TestCipherIsBox(t *testing.T) {
 	t.Parallel()
 	for _, n := range boxSizes() {
@@ -70,18 +70,18 @@ func TestCipherIsBox(t *testing.T) {
 			want := append([]byte(messageName), nonce[16:]...)
 			want = box.SealAfterPrecomputation(want, append([]byte{flags}, payload...), &nonce, shared.key.octets)
 			if !bytes.Equal(sealed, want) {
-				t.Fatalf("%d octets: sealed as\n%x, want\n%x", n, sealed, want)
+				t.Fatalf("%d bytes: sealed as\n%x, want\n%x", n, sealed, want)
 			}
 			opened, gotFlags, err := c.open(nil, sealed[16:], counter)
 			if err != nil || gotFlags != flags || !bytes.Equal(opened, payload) {
-				t.Fatalf("%d octets: flags %d, error %v, payload %x, want %x", n, gotFlags, err, opened, payload)
+				t.Fatalf("%d bytes: flags %d, error %v, payload %x, want %x", n, gotFlags, err, opened, payload)
 			}
 		}
 	}
 }
 
-// TestCipherAppends: neither touches what dst holds, nor allocates if it has
-// room, nor cares what its room holds.
+// TestCipherAppends checks that sealing and opening keep what dst holds, do not depend
+// on the content of its spare capacity, and allocate nothing if that is large enough.
 func TestCipherAppends(t *testing.T) {
 	t.Parallel()
 	c := newMessageCipher(randomSharedKey(), clientMessagePrefix)
@@ -89,7 +89,7 @@ func TestCipherAppends(t *testing.T) {
 		payload := randomOctets(n)
 		want := c.seal(nil, 7, FlagMore, payload)
 		for _, room := range []int{0, n, n + MessageOverhead, n + 500} {
-			t.Run(fmt.Sprintf("%d octets, room for %d", n, room), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d bytes, room for %d", n, room), func(t *testing.T) {
 				dst := append(make([]byte, 0, 6+room), "before"...)
 				copy(dst[6:cap(dst)], randomOctets(room))
 				got := c.seal(dst, 7, FlagMore, payload)
@@ -115,16 +115,16 @@ func TestCipherAppends(t *testing.T) {
 		message := c.seal(nil, 8, FlagMore, payload)
 		opened, _, err := c.open(message[MessageOverhead:MessageOverhead], message[16:], 8)
 		if err != nil || !bytes.Equal(opened, payload) {
-			t.Fatalf("%d octets opened in place as %x, %v", n, opened, err)
+			t.Fatalf("%d bytes opened in place as %x, %v", n, opened, err)
 		}
 		if n > 0 && &opened[0] != &message[MessageOverhead] {
-			t.Fatalf("%d octets: opened elsewhere", n)
+			t.Fatalf("%d bytes: opened elsewhere", n)
 		}
 	}
 }
 
-// TestCipherRefuses: what doesn't verify, and flags that don't exist, leave no
-// octet of plaintext behind.
+// TestCipherRefuses checks that a message that does not verify, or has reserved flags,
+// leaves no byte of plaintext behind.
 func TestCipherRefuses(t *testing.T) {
 	t.Parallel()
 	c := newMessageCipher(randomSharedKey(), serverMessagePrefix)
@@ -152,7 +152,7 @@ func TestCipherRefuses(t *testing.T) {
 			buf := bytes.Repeat([]byte{0xaa}, 300)
 			out, flags, err := c.open(buf[:6], tt.box, 3)
 			if !errors.Is(err, tt.want) || flags != 0 || len(out) != 6 {
-				t.Errorf("got %d octets, flags %d, error %v, want %v", len(out), flags, err, tt.want)
+				t.Errorf("got %d bytes, flags %d, error %v, want %v", len(out), flags, err, tt.want)
 			}
 			if !bytes.Equal(buf, bytes.Repeat([]byte{0xaa}, 300)) {
 				t.Error("wrote into dst")

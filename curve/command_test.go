@@ -55,7 +55,8 @@ func TestErrorMalformed(t *testing.T) {
 	}
 }
 
-// TestProtocolErrorText: the sentence names package, command and reason once.
+// TestProtocolErrorText checks that an error names the package, the command and the
+// reason once each.
 func TestProtocolErrorText(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{

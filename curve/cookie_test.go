@@ -23,7 +23,8 @@ func newTimedPair(t *testing.T) (pair, *fakeClock) {
 	return p, clock
 }
 
-// TestCookieLife: a key makes cookies for 30 s and opens them for 30 s more.
+// TestCookieLife checks that a key seals cookies for 30 seconds and opens them for 30
+// seconds more.
 func TestCookieLife(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -73,7 +74,7 @@ func TestCookieLife(t *testing.T) {
 	}
 }
 
-// TestCookieKeysWiped: a key that is dropped is overwritten.
+// TestCookieKeysWiped checks that dropped keys are overwritten.
 func TestCookieKeysWiped(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)
@@ -121,8 +122,8 @@ func (k *cookieKey) fill(n int) {
 	}
 }
 
-// TestCookieKept: a client that has its cookie has 30 s, however many others are
-// accepted meanwhile.
+// TestCookieKept checks that a client with a cookie has 30 seconds, however many
+// others are accepted in the meantime.
 func TestCookieKept(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)
@@ -139,9 +140,9 @@ func TestCookieKept(t *testing.T) {
 	}
 }
 
-// TestCookieUsesUnraced: the table of accepted cookies is bounded. Before it is full no
-// more cookies are made, so that those on their way are still accepted; when the key is
-// 30 s old everything goes on.
+// TestCookieUsesUnraced checks that the table of used cookies is bounded. A key seals
+// no more cookies before the table is full, so that those on their way are still
+// accepted. When the key is 30 seconds old, the server accepts clients again.
 func TestCookieUsesUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	p, clock := newTimedPair(t)
@@ -175,7 +176,8 @@ func TestCookieUsesUnraced(t *testing.T) {
 	}
 }
 
-// TestCookieOnce: of many who bring the same INITIATE at once, one is let in.
+// TestCookieOnce checks that of many identical INITIATEs at once, the server accepts
+// one.
 func TestCookieOnce(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -204,8 +206,8 @@ func TestCookieOnce(t *testing.T) {
 	}
 }
 
-// TestCookieOnceAcrossKeys: a cookie that was used stays used when its key is
-// no longer the current one.
+// TestCookieOnceAcrossKeys checks that a used cookie stays used when its key is no
+// longer the current one.
 func TestCookieOnceAcrossKeys(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)
@@ -223,7 +225,8 @@ func TestCookieOnceAcrossKeys(t *testing.T) {
 	wantRefusal(t, err, "INITIATE", errCookie)
 }
 
-// TestCookieNotBurned: whoever sees a cookie on the wire can't use it up.
+// TestCookieNotBurned checks that someone who sees a cookie on the wire cannot use it
+// up.
 func TestCookieNotBurned(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -239,7 +242,8 @@ func TestCookieNotBurned(t *testing.T) {
 	}
 }
 
-// TestCookieOfAnotherServer: even one with the same long-term key.
+// TestCookieOfAnotherServer checks that a server refuses the cookie of another one,
+// even of one with the same long-term key.
 func TestCookieOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -255,8 +259,8 @@ func TestCookieOfAnotherServer(t *testing.T) {
 	wantRefusal(t, err, "INITIATE", errCookie)
 }
 
-// TestCookieKeyDroppedMeanwhile: a cookie whose key goes between its opening
-// and its use is refused.
+// TestCookieKeyDroppedMeanwhile checks that a cookie is refused if its key is dropped
+// between its opening and its use.
 func TestCookieKeyDroppedMeanwhile(t *testing.T) {
 	t.Parallel()
 	p, clock := newTimedPair(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestCopiesReported: go vet reports a copy of anything that would seal or open a
-// second time with the same counters.
+// TestCopiesReported checks that go vet reports copies of every type that could seal
+// or open twice with the same counters.
 func TestCopiesReported(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("testdata", "copies", "copies.go")

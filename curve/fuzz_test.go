@@ -55,8 +55,8 @@ const (
 	fuzzServerKinds
 )
 
-// FuzzServer: no HELLO or INITIATE makes the server panic, or gets in without
-// a proof.
+// FuzzServer checks that no HELLO or INITIATE makes the server panic, or is accepted
+// without a proof.
 func FuzzServer(f *testing.F) {
 	p := newFuzzPair(f)
 	hello, err := p.client.Hello(nil)
@@ -99,10 +99,10 @@ func FuzzServer(f *testing.F) {
 			}
 			welcome, _, err := server.welcome(nil, command)
 			if err != nil && (!isRefusal(err) || welcome != nil) {
-				t.Errorf("got %d octets, %v", len(welcome), err)
+				t.Errorf("got %d bytes, %v", len(welcome), err)
 			}
 			if err == nil && len(welcome) != 168 {
-				t.Errorf("WELCOME of %d octets", len(welcome))
+				t.Errorf("WELCOME of %d bytes", len(welcome))
 			}
 			if kind == fuzzHelloBox && (err == nil) != (len(data) == zerosSize && isZero(data)) {
 				t.Errorf("box with %x: %v", data, err)
@@ -133,8 +133,8 @@ const (
 	fuzzClientKinds
 )
 
-// FuzzClient: no WELCOME, READY or ERROR makes the client panic, or passes for
-// the server's.
+// FuzzClient checks that no WELCOME, READY or ERROR makes the client panic, or passes
+// for the server's.
 func FuzzClient(f *testing.F) {
 	p := newFuzzPair(f)
 	welcome, counter := p.toWelcome(f)
@@ -181,7 +181,7 @@ func FuzzClient(f *testing.F) {
 			}
 			out, err := client.HandleWelcome(nil, command, nil)
 			if err != nil && (!isRefusal(err) || out != nil || client.due != dueNothing) {
-				t.Errorf("got %d octets, %v", len(out), err)
+				t.Errorf("got %d bytes, %v", len(out), err)
 			}
 			if err == nil && (len(out) != 257 || kind == fuzzWelcome && !bytes.Equal(data, welcome)) {
 				t.Errorf("accepted %x", data)
@@ -216,8 +216,9 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// FuzzSessionOpen: no MESSAGE makes a session panic or passes for the peer's;
-// and what the peer sealed comes out, flags and all, or is refused for them.
+// FuzzSessionOpen checks that no MESSAGE makes an Opener panic or passes for the
+// peer's, and that what the peer sealed is opened with its flags, or refused because
+// of them.
 func FuzzSessionOpen(f *testing.F) {
 	client, server := newFuzzPair(f).toSessions(f)
 	message, err := client.Seal(nil, FlagMore, []byte("payload"))

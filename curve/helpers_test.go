@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// script gives octets in place of random numbers.
+// script gives bytes in place of random numbers.
 func script(parts ...[]byte) io.Reader { return bytes.NewReader(bytes.Join(parts, nil)) }
 
 // wantRefusal fails the test unless err is about this command for this reason, and a

@@ -238,13 +238,13 @@ func TestSecretKey(t *testing.T) {
 	}
 	for _, n := range []int{0, 31, 33} {
 		if _, err := NewSecretKey(make([]byte, n)); !errors.Is(err, errKeySize) {
-			t.Errorf("%d octets: got %v", n, err)
+			t.Errorf("%d bytes: got %v", n, err)
 		}
 	}
 }
 
-// TestPublicOfSecret: public keys are those of x/crypto's X25519, and the same
-// when asked for again.
+// TestPublicOfSecret compares public keys with those of x/crypto's X25519, also when
+// they are asked for again.
 func TestPublicOfSecret(t *testing.T) {
 	t.Parallel()
 	secrets := [][]byte{bytes.Repeat([]byte{0xff}, KeySize), append([]byte{7}, make([]byte, KeySize-1)...)}

@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSession: messages go both ways, in order, with their flags.
+// TestSession checks that messages go both ways, in order, with their flags.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	client, server := newSessions(t)
@@ -24,7 +24,7 @@ func TestSession(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(message) != len(payload)+MessageOverhead {
-				t.Fatalf("%d octets became %d", len(payload), len(message))
+				t.Fatalf("%d bytes became %d", len(payload), len(message))
 			}
 			got, gotFlags, err := dir[1].Open(nil, message)
 			if err != nil || gotFlags != flags || !bytes.Equal(got, payload) {
@@ -34,7 +34,8 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestSessionCounters: gaps are fine, all else is a replay.
+// TestSessionCounters checks that counters may have gaps and that everything else is a
+// replay.
 func TestSessionCounters(t *testing.T) {
 	t.Parallel()
 	client, server := newSessions(t)
@@ -71,8 +72,8 @@ func TestSessionCounters(t *testing.T) {
 	}
 }
 
-// TestHandshakeCounters: the counters of handshake and session are one row in
-// each direction, wherever the other side starts it.
+// TestHandshakeCounters checks that the counters of messages continue those of the
+// handshake in each direction, whatever counter the peer starts with.
 func TestHandshakeCounters(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -133,7 +134,7 @@ func TestHandshakeCounters(t *testing.T) {
 	}
 }
 
-// TestSessionExhausted: the counter doesn't wrap.
+// TestSessionExhausted checks that the counter does not wrap.
 func TestSessionExhausted(t *testing.T) {
 	t.Parallel()
 	client, server := newSessions(t)
@@ -160,7 +161,7 @@ func TestSessionExhausted(t *testing.T) {
 	wantRefusal(t, err, "MESSAGE", errNonce)
 }
 
-// TestSessionFlags: flags that don't exist are neither sent nor taken.
+// TestSessionFlags checks that reserved flags are neither sent nor accepted.
 func TestSessionFlags(t *testing.T) {
 	t.Parallel()
 	client, server := newSessions(t)
@@ -183,8 +184,8 @@ func TestSessionFlags(t *testing.T) {
 	}
 }
 
-// TestSessionDead: after one refused message a session opens no other, not
-// even a good one, and its key is gone. It can still seal.
+// TestSessionDead checks that after one refused message an Opener opens no other, not
+// even a good one, and has wiped its key. The Sealer still works.
 func TestSessionDead(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]struct {
@@ -277,7 +278,8 @@ func TestClose(t *testing.T) {
 	wantRefusal(t, err, "MESSAGE", errClosed)
 }
 
-// TestSessionAllocations: none, when dst has room.
+// TestSessionAllocations checks that Seal and Open allocate nothing if dst has the
+// capacity.
 func TestSessionAllocations(t *testing.T) {
 	ztest.Unraced(t)
 	client, server := newSessions(t)
@@ -295,10 +297,10 @@ func TestSessionAllocations(t *testing.T) {
 			}
 		})
 		if allocs != 0 {
-			t.Errorf("%d octets: %v allocations for Seal and Open, want 0", n, allocs)
+			t.Errorf("%d bytes: %v allocations for Seal and Open, want 0", n, allocs)
 		}
 		if !bytes.Equal(opened, payload) {
-			t.Errorf("%d octets: opened as something else", n)
+			t.Errorf("%d bytes: opened as something else", n)
 		}
 	}
 }

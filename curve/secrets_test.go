@@ -30,7 +30,7 @@ func printed(v any) string {
 	return out.String()
 }
 
-// leaks returns how a secret shows in out, if it does. Its first eight octets
+// leaks returns how a secret shows in out, if it does. Its first eight bytes
 // are enough.
 func leaks(out string, secret []byte) string {
 	part := secret[:8]
@@ -55,9 +55,9 @@ func leaks(out string, secret []byte) string {
 	return ""
 }
 
-// octetsOf is what a verb made of eight octets less what it puts around them: one
+// octetsOf is what a verb made of eight bytes less what it puts around them: one
 // character behind and the rest in front, as it does with none. It doesn't look
-// for brackets, which can be among the octets.
+// for brackets, which can be among the bytes.
 func octetsOf(form, empty string) string {
 	if empty == "" {
 		return form
@@ -65,7 +65,8 @@ func octetsOf(form, empty string) string {
 	return form[len(empty)-1 : len(form)-1]
 }
 
-// TestLeaks: the test below can fail, and with no key by chance.
+// TestLeaks checks that the next test can fail, and that no key makes it fail by
+// chance.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	without := printed(map[string]any{"[{": []byte("[secret]"), "}]": [1]int{1}})
@@ -95,8 +96,8 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
-// TestSecretsDontPrint: whatever prints one of this package's types, and
-// however deep in something else it is, no secret comes out.
+// TestSecretsDontPrint checks that no secret shows when one of this package's types is
+// printed, however deep it is in another value.
 func TestSecretsDontPrint(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -171,8 +172,8 @@ func TestSecretsDontPrint(t *testing.T) {
 	}
 }
 
-// TestWiped: no secret of a connection survives its end, and each goes as soon
-// as it has served.
+// TestWiped checks that no secret of a connection survives its end, and that each is
+// wiped as soon as it has served.
 func TestWiped(t *testing.T) {
 	t.Parallel()
 	wantZero := func(name string, secret []byte) {

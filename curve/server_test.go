@@ -91,8 +91,9 @@ func forgeInitiate(initiate []byte, shared *sharedKey, text []byte) []byte {
 	return shared.seal(b, text, shortNonce(initiatePrefix, initiateCounter))
 }
 
-// TestInitiateRefuses: the vouch must be from the key that the client claims,
-// to this connection's S', and name this connection's C' and this server's S.
+// TestInitiateRefuses checks that the vouch must come from the key that the client
+// claims, to this connection's S', and must name this connection's C' and this
+// server's S.
 func TestInitiateRefuses(t *testing.T) {
 	t.Parallel()
 	type forgery struct {
@@ -172,7 +173,7 @@ func TestInitiateRefuses(t *testing.T) {
 	}
 }
 
-// TestWelcomeKeyRefused: a server can't make a client share a known key.
+// TestWelcomeKeyRefused checks that a server cannot make a client share a known key.
 func TestWelcomeKeyRefused(t *testing.T) {
 	t.Parallel()
 	keys := append(lowOrderEncodings(t), PublicKey{31: 0x80, 0: 9})
@@ -191,7 +192,7 @@ func TestWelcomeKeyRefused(t *testing.T) {
 	}
 }
 
-// TestWrongServerKey: the server finds out first.
+// TestWrongServerKey checks that a server notices the HELLO for another key.
 func TestWrongServerKey(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -204,7 +205,8 @@ func TestWrongServerKey(t *testing.T) {
 	wantRefusal(t, err, "HELLO", errBox)
 }
 
-// TestServerClosed: no more handshakes; those that are done live on.
+// TestServerClosed checks that a closed server begins no handshake, and that finished
+// ones live on.
 func TestServerClosed(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -232,8 +234,8 @@ func TestServerClosed(t *testing.T) {
 	}
 }
 
-// TestServerConcurrent: one server, many connections at once, and a cookie key
-// that is replaced meanwhile.
+// TestServerConcurrent runs many connections of one server at once while the cookie
+// key is replaced.
 func TestServerConcurrent(t *testing.T) {
 	t.Parallel()
 	keys := GenerateKey()
@@ -319,8 +321,8 @@ func TestHandshakeOrder(t *testing.T) {
 	}
 }
 
-// TestServerWithoutKeys: a server that NewServer didn't make, or whose keys have been
-// wiped, answers nobody, and says why.
+// TestServerWithoutKeys checks that a server that NewServer did not make, or whose key
+// was wiped, refuses every command and says why.
 func TestServerWithoutKeys(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -347,7 +349,7 @@ func TestServerWithoutKeys(t *testing.T) {
 	}
 }
 
-// TestZeroValues: the other zero values refuse too.
+// TestZeroValues checks that the other zero values refuse everything too.
 func TestZeroValues(t *testing.T) {
 	t.Parallel()
 	var client Client

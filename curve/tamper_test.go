@@ -102,7 +102,7 @@ func wantKey(altered []byte, _ uint64) error {
 // layouts are the fields of the commands, from RFC 26.
 var layouts = map[string]struct {
 	fields   []field
-	min, max int // octets; a max of 0 is none
+	min, max int // bytes; a max of 0 is none
 }{
 	"HELLO": {[]field{
 		{"name", 6, always(errName)},
@@ -135,7 +135,7 @@ var layouts = map[string]struct {
 	}, 33, 0},
 }
 
-// fieldAt returns the field at an offset of a command, and its octets.
+// fieldAt returns the field at an offset of a command, and its bytes.
 func fieldAt(name string, command []byte, offset int) (field, []byte) {
 	start := 0
 	for _, f := range layouts[name].fields {
@@ -150,7 +150,7 @@ func fieldAt(name string, command []byte, offset int) (field, []byte) {
 	panic("offset beyond the command")
 }
 
-// offsets yields which octets of a command to try: all, up to 8 KiB. To try
+// offsets yields which bytes of a command to try: all, up to 8 KiB. To try
 // each takes time that grows with the square of the size, so of longer ones it
 // is the first 512, where the fields are, the last 64, and between them fewer
 // the more there are.
@@ -165,9 +165,9 @@ func offsets(size int) iter.Seq[int] {
 	}
 }
 
-// TestVectorsFlipped: whichever bit of whichever command is changed, and
-// whichever octet is inverted, the command is refused for the right reason;
-// and the true one still goes through afterwards, once.
+// TestVectorsFlipped changes every bit and inverts every byte of every command. Each
+// change must be refused for the right reason, and the true command must be accepted
+// afterwards, once.
 func TestVectorsFlipped(t *testing.T) {
 	forEachTarget(t, func(t *testing.T, g target) {
 		masks := []byte{0xff, 1, 2, 4, 8, 16, 32, 64, 128}
@@ -182,7 +182,7 @@ func TestVectorsFlipped(t *testing.T) {
 				wantRefusal(t, err, g.name, f.want(octets, g.last))
 				g.command[i] ^= mask
 				if t.Failed() {
-					t.Fatalf("octet %d (%s) ^ %#02x", i, f.name, mask)
+					t.Fatalf("byte %d (%s) ^ %#02x", i, f.name, mask)
 				}
 			}
 		}
@@ -195,8 +195,8 @@ func TestVectorsFlipped(t *testing.T) {
 	})
 }
 
-// TestVectorsCut: cut at whatever length, or one octet too long, a command is
-// refused for the right reason.
+// TestVectorsCut checks that a command of any other length is refused for the right
+// reason.
 func TestVectorsCut(t *testing.T) {
 	forEachTarget(t, func(t *testing.T, g target) {
 		layout := layouts[g.name]
@@ -210,7 +210,7 @@ func TestVectorsCut(t *testing.T) {
 			}
 			wantRefusal(t, g.try(g.command[:n]), g.name, want)
 			if t.Failed() {
-				t.Fatalf("cut to %d octets", n)
+				t.Fatalf("cut to %d bytes", n)
 			}
 		}
 		want := errBox
@@ -221,8 +221,8 @@ func TestVectorsCut(t *testing.T) {
 	})
 }
 
-// TestVectorsOrder: who waits for one command refuses every other, and every
-// step but the one that is due.
+// TestVectorsOrder checks that every command but the expected one, and every step out
+// of order, is refused.
 func TestVectorsOrder(t *testing.T) {
 	forEachTranscript(t, func(t *testing.T, tr *transcript) {
 		reject, err := AppendError(nil, "400")
@@ -342,8 +342,8 @@ func TestVectorsOrder(t *testing.T) {
 	})
 }
 
-// TestVectorsOtherConnection: what belongs to one connection is refused on
-// every other.
+// TestVectorsOtherConnection checks that each command is refused on every other
+// connection.
 func TestVectorsOtherConnection(t *testing.T) {
 	var other []target
 	keys := GenerateKey()

@@ -15,7 +15,7 @@ import (
 var vectorsFile = flag.String("vectors", "testdata/curvezmq.json",
 	"`file` of transcripts for the Vectors tests; a relative path starts at this package")
 
-// octets are written in hex.
+// bytes are written in hex.
 type octets []byte
 
 func (o *octets) UnmarshalText(text []byte) error {
@@ -84,7 +84,7 @@ func keyOf(t *testing.T, public, secret octets) SecretKey {
 		t.Fatal(err)
 	}
 	if len(public) != KeySize {
-		t.Fatalf("public key of %d octets", len(public))
+		t.Fatalf("public key of %d bytes", len(public))
 	}
 	if s.Public() != PublicKey(public) {
 		t.Fatal("the keys do not match")
@@ -210,8 +210,8 @@ func (tr *transcript) lastBefore(i int) uint64 {
 	return 1 // READY
 }
 
-// TestVectors: with the keys and nonces of the file, every command comes out as
-// in the file, and the other side opens it.
+// TestVectors checks that with the keys and nonces of the file every command is the
+// same as in the file, and that the other side opens it.
 func TestVectors(t *testing.T) {
 	forEachTranscript(t, func(t *testing.T, tr *transcript) {
 		st := tr.play(t)

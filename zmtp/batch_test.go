@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestQueue: what is queued stays here until Flush or Send; what is larger than
-// the buffer doesn't.
+// TestQueue checks that queued messages are not written before Flush or Send, and that
+// a message larger than the buffer is.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -75,7 +75,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestBatchThenError: what arrived before a fault is delivered, then the fault.
+// TestBatchThenError checks that what arrived before a fault is delivered, and then
+// the fault.
 func TestBatchThenError(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -121,8 +122,8 @@ func TestBatchThenError(t *testing.T) {
 	}
 }
 
-// TestCommandsBetweenParts: a message whose parts have commands between them
-// arrives whole, and so do the subscriptions.
+// TestCommandsBetweenParts checks that a message with commands between its parts
+// arrives whole, and that subscriptions among them arrive too.
 func TestCommandsBetweenParts(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 100, 10_000} {
@@ -169,7 +170,7 @@ func TestCommandsBetweenParts(t *testing.T) {
 	}
 }
 
-// TestBatchClosed: Close ends a RecvBatch that waits.
+// TestBatchClosed checks that Close ends a waiting RecvBatch.
 func TestBatchClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,9 +189,8 @@ func TestBatchClosed(t *testing.T) {
 	})
 }
 
-// TestTrafficAllocs: a message costs no allocation, neither sending nor
-// receiving, whatever its size, in batches and alone, with a context that can be
-// cancelled.
+// TestTrafficAllocs checks that sending and receiving a message allocates nothing,
+// whatever its size, in batches and alone, with a context that can be canceled.
 func TestTrafficAllocs(t *testing.T) {
 	ztest.Unraced(t)
 	for _, mechanism := range []string{zap.Null, zap.Curve} {
@@ -233,7 +233,7 @@ func TestTrafficAllocs(t *testing.T) {
 			}
 			// A collection in between empties the pools: a few are forgiven.
 			if n := testing.AllocsPerRun(max(10, min(100, 4<<20/size)), round) / batch; n > 0.1 {
-				t.Errorf("%s, %d octets: %v allocations for a message", mechanism, size, n)
+				t.Errorf("%s, %d bytes: %v allocations for a message", mechanism, size, n)
 			}
 			cancel()
 			if err := <-received; !errors.Is(err, context.Canceled) {
@@ -245,8 +245,8 @@ func TestTrafficAllocs(t *testing.T) {
 	}
 }
 
-// TestIdleGoroutines: a connection has no goroutine of its own, heartbeats or
-// not; one that only sends has one.
+// TestIdleGoroutines checks that a connection has no goroutine of its own, with or
+// without heartbeats, and that one that only sends has one.
 func TestIdleGoroutines(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

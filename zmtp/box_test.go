@@ -163,9 +163,9 @@ func randomMessages(rnd *mathrand.Rand) [][][]byte {
 	return messages
 }
 
-// TestBoxProperty: whatever the sizes, the batches and the places where the
-// stream is split, what a Conn sends is what nacl/box makes of it, and what
-// nacl/box makes a Conn receives, by Recv and by RecvBatch.
+// TestBoxProperty checks that a Conn sends what nacl/box makes, and receives what
+// nacl/box has made, by Recv and by RecvBatch, whatever the sizes, the batches and the
+// places where the stream is split.
 func TestBoxProperty(t *testing.T) {
 	t.Parallel()
 	rounds := 150

@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestCloseDelivers: what has been taken for sending arrives though Close follows at
-// once, also where octets of the peer are unread and more come.
+// TestCloseDelivers checks that accepted messages arrive although Close follows at
+// once, even while unread data of the peer keeps arriving.
 func TestCloseDelivers(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -75,8 +75,8 @@ func pairOf(t *testing.T, network string) (a, b net.Conn) {
 	return a, acceptFrom(t, ln, "")
 }
 
-// TestCloseIsBounded: a peer that takes nothing holds up Close for 5 seconds, and
-// CloseNow not at all. Both say that not all has arrived, and end all calls.
+// TestCloseIsBounded checks that a peer that does not read delays Close for 5 seconds,
+// and CloseNow not at all. Both report that not everything arrived, and end all calls.
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -129,8 +129,8 @@ func TestCloseIsBounded(t *testing.T) {
 	}
 }
 
-// TestCloseSaysWhatIsLost: a message whose sender has given up, believing that it will be
-// sent, is lost with the connection.
+// TestCloseSaysWhatIsLost checks that Close reports a lost message even if its sender
+// stopped waiting, expecting it to be sent.
 func TestCloseSaysWhatIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,8 +148,8 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	})
 }
 
-// TestCloseOfIdle: where nothing is lost Close says nothing, and waits for the peer to
-// close its side only for a moment.
+// TestCloseOfIdle checks that Close returns no error if nothing is lost, and waits
+// only a moment for the peer to close its side.
 func TestCloseOfIdle(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix", "pipe"} {
@@ -179,8 +179,8 @@ func TestCloseOfIdle(t *testing.T) {
 	}
 }
 
-// TestCloseUnread: what a message is lost by most easily: octets of the peer that
-// nobody has read when the connection closes.
+// TestCloseUnread checks the easiest way to lose a message: closing a connection with
+// unread data of the peer.
 func TestCloseUnread(t *testing.T) {
 	t.Parallel()
 	a, b := tcpPair(t)
@@ -202,8 +202,8 @@ func TestCloseUnread(t *testing.T) {
 	ztest.Must(t, <-closed)
 }
 
-// TestCloseDuringLastLook: a Close that begins while somebody looks once more whether a
-// peer is silent ends that.
+// TestCloseDuringLastLook checks that Close ends the last attempt to read from a
+// silent peer.
 func TestCloseDuringLastLook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestCloseDuringLastLook(t *testing.T) {
 		_, err := io.ReadFull(raw, taken)
 		ztest.Must(t, err)
 		time.Sleep(1100 * time.Millisecond) // the peer is suspect now
-		go s.Send(t.Context(), []byte("x")) // and excused, since octets wait to be written
+		go s.Send(t.Context(), []byte("x")) // and excused, since bytes wait to be written
 		time.Sleep(time.Second)
 		closed := make(chan error, 1)
 		var once sync.Once
@@ -231,8 +231,8 @@ func TestCloseDuringLastLook(t *testing.T) {
 	})
 }
 
-// TestNothingTakenDuringClose: while Close delivers messages, others are refused at once,
-// and none are received.
+// TestNothingTakenDuringClose checks that while Close delivers messages, new ones are
+// refused at once, and none are received.
 func TestNothingTakenDuringClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestNothingTakenDuringClose(t *testing.T) {
 		synctest.Wait()
 		for _, message := range [][]byte{[]byte("small"), pattern(1 << 20)} {
 			if err := s.Queue(t.Context(), message); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("%d octets: %v", len(message), err)
+				t.Errorf("%d bytes: %v", len(message), err)
 			}
 		}
 		start := time.Now()
@@ -259,14 +259,14 @@ func TestNothingTakenDuringClose(t *testing.T) {
 			t.Errorf("Recv: %v after %v", err, time.Since(start))
 		}
 		if got, err := io.ReadAll(raw); err != nil || !bytes.Equal(got, frame(0, []byte("before"))) {
-			t.Errorf("got %d octets, %v", len(got), err)
+			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 		ztest.Must(t, <-closed)
 	})
 }
 
-// TestCloseWithHeartbeatUnread: Close doesn't wait for a peer to read heartbeats, and
-// doesn't call them messages.
+// TestCloseWithHeartbeatUnread checks that Close does not wait for a peer to read
+// heartbeats, and does not count them as messages.
 func TestCloseWithHeartbeatUnread(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix"} {
@@ -292,8 +292,8 @@ func TestCloseWithHeartbeatUnread(t *testing.T) {
 	}
 }
 
-// TestCloseWithoutCloseWrite: over a net.Conn that can't close one side alone, Close says
-// that it doesn't know what has arrived, unless the peer closes its side.
+// TestCloseWithoutCloseWrite checks that over a net.Conn without CloseWrite, Close
+// reports that it cannot tell what has arrived, unless the peer closes its side.
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	t.Parallel()
 	for _, leaves := range []bool{false, true} {

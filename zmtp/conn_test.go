@@ -23,7 +23,7 @@ import (
 
 var sizes = []int{0, 1, 255, 256, 64 << 10, 8 << 20}
 
-// pattern is n octets that differ from place to place, at most as many as the
+// pattern is n bytes that differ from place to place, at most as many as the
 // largest of sizes has. All calls return the same ones: nobody may change them.
 func pattern(n int) []byte { return longest()[:n:n] }
 
@@ -61,9 +61,9 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse: messages of several senders arrive whole and each sender's
-// in order, while heartbeats go on in both directions. The connection holds what
-// arrives once a side has its messages and reads no more.
+// TestConcurrentUse checks that messages of several senders arrive whole and each
+// sender's in order, while heartbeats go both ways. The connection keeps what arrives
+// after a side has its messages and reads no more.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "DEALER", "DEALER")
@@ -127,8 +127,8 @@ func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 	return a, s
 }
 
-// TestHostileTraffic: each ends the connection with its own error, at once and
-// without taking memory for what was only announced.
+// TestHostileTraffic checks that each violation ends the connection with its own
+// error, at once, and without memory for what was only announced.
 func TestHostileTraffic(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -136,8 +136,8 @@ func TestHostileTraffic(t *testing.T) {
 		send []byte
 		want error
 	}{
-		{"2^63-1 octets announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, math.MaxInt64)...), zmtp.ErrMessageSize},
-		{"2^63 octets announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<63)...), zmtp.ErrFrame},
+		{"2^63-1 bytes announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, math.MaxInt64)...), zmtp.ErrMessageSize},
+		{"2^63 bytes announced", append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<63)...), zmtp.ErrFrame},
 		{"over the limit", append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<20+1)...), zmtp.ErrMessageSize},
 		{"over the limit in two parts", append(frame(1, pattern(1<<19)), append([]byte{2}, binary.BigEndian.AppendUint64(nil, 1<<19+1)...)...), zmtp.ErrMessageSize},
 		{"reserved flag", []byte{8, 0}, zmtp.ErrFrame},
@@ -145,7 +145,7 @@ func TestHostileTraffic(t *testing.T) {
 		{"empty command", frame(4, nil), zmtp.ErrCommand},
 		{"command name cut off", frame(4, []byte("\x05PIN")), zmtp.ErrCommand},
 		{"PING without TTL", frame(4, []byte("\x04PING\x00")), zmtp.ErrCommand},
-		{"PING with 17 octets", frame(4, []byte("\x04PING\x00\x00"+strings.Repeat("x", 17))), zmtp.ErrCommand},
+		{"PING with 17 bytes", frame(4, []byte("\x04PING\x00\x00"+strings.Repeat("x", 17))), zmtp.ErrCommand},
 		{"subscription to a DEALER", frame(4, []byte("\x09SUBSCRIBEx")), zmtp.ErrCommand},
 		{"malformed ERROR", frame(4, []byte("\x05ERROR\x09x")), zmtp.ErrCommand},
 		{"too many parts", bytes.Repeat([]byte{1, 0}, 11), zmtp.ErrParts},
@@ -175,8 +175,8 @@ func TestHostileTraffic(t *testing.T) {
 	}
 }
 
-// TestMemoryFollowsArrival: a peer that announces much and sends little costs
-// little. It isn't parallel, since it counts what the whole process takes.
+// TestMemoryFollowsArrival checks that a peer that announces much and sends little
+// takes little memory. It is not parallel, because it measures the whole process.
 func TestMemoryFollowsArrival(t *testing.T) {
 	const announced = min(1<<40, math.MaxInt/2+1) // a TiB, or where an int has 32 bits a GiB
 	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", MaxMessageSize: announced})
@@ -201,11 +201,11 @@ func TestMemoryFollowsArrival(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
-		t.Errorf("100 KiB of %d octets announced took %d", uint64(announced), took)
+		t.Errorf("100 KiB of %d bytes announced took %d", uint64(announced), took)
 	}
 }
 
-// TestRecvInterrupted: a Recv that is given up loses nothing, wherever in the
+// TestRecvInterrupted checks that an interrupted Recv loses nothing, wherever in the
 // stream it stops.
 func TestRecvInterrupted(t *testing.T) {
 	t.Parallel()
@@ -242,8 +242,8 @@ func TestRecvInterrupted(t *testing.T) {
 	})
 }
 
-// TestTamperedTraffic: one changed bit in a CURVE message ends the connection;
-// so do clear flags outside the box.
+// TestTamperedTraffic checks that one changed bit in a CURVE message ends the
+// connection, and so do flags outside the box.
 func TestTamperedTraffic(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -291,8 +291,8 @@ func TestTamperedTraffic(t *testing.T) {
 	}
 }
 
-// TestHeartbeats: peers that are both idle stay connected, on the strength of
-// PING and PONG, for longer than their timeouts.
+// TestHeartbeats checks that PING and PONG keep two idle peers connected for longer
+// than their timeouts.
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -319,9 +319,8 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// TestSilentPeer: a peer that no longer answers is given up, the one we ping
-// and the one that said in its PING how long it may be silent; neither sooner nor
-// later.
+// TestSilentPeer checks that a silent peer is given up neither too early nor too late:
+// one that does not answer a PING, and one that announced a TTL in its own.
 func TestSilentPeer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -354,7 +353,7 @@ func TestSilentPeer(t *testing.T) {
 	}
 }
 
-// TestPong: the answer to a PING echoes its context.
+// TestPong checks that PONG echoes the context of PING.
 func TestPong(t *testing.T) {
 	t.Parallel()
 	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER"})
@@ -366,8 +365,8 @@ func TestPong(t *testing.T) {
 	}
 }
 
-// TestSubscriptions pass, from a peer of 3.1 as commands and from one of 3.0 as
-// messages, and look the same.
+// TestSubscriptions checks that subscriptions look the same whether they arrive as
+// commands of ZMTP 3.1 or as messages of 3.0.
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Null, "SUB", "PUB")
@@ -389,8 +388,8 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
-// TestLargeMessageUnraced: a message a little larger than a power of two costs hardly more
-// than one that is a little smaller.
+// TestLargeMessageUnraced checks that a message slightly larger than a power of two
+// takes hardly more memory than one slightly smaller.
 func TestLargeMessageUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	const size = 16<<20 + 100
@@ -407,13 +406,13 @@ func TestLargeMessageUnraced(t *testing.T) {
 	// In all, not at a time: 4 KiB, 8 KiB and so on up to 16 MiB, then the buffer that it
 	// fits into, which is 18 MiB, and the copy. The next power of two would be 32 MiB.
 	if took := after.TotalAlloc - before.TotalAlloc; took > size*9/2 {
-		t.Errorf("a message of %d octets took %d in all", size, took)
+		t.Errorf("a message of %d bytes took %d in all", size, took)
 	}
 }
 
-// TestIdleMemoryUnraced: an idle connection, with heartbeats, takes 8 KiB at most, the stack
-// of the goroutine that receives from it counted. It isn't parallel, since it counts what
-// the whole process takes.
+// TestIdleMemoryUnraced checks that an idle connection with heartbeats takes at most 8
+// KiB, including the stack of the goroutine in Recv. It is not parallel, because it
+// measures the whole process.
 func TestIdleMemoryUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	client, server := configs(zap.Curve, "DEALER", "DEALER")
@@ -446,7 +445,7 @@ func TestIdleMemoryUnraced(t *testing.T) {
 		each = int64(take()-before) / (2 * pairs)
 		return each <= 8<<10
 	})
-	t.Logf("%d octets each", each)
+	t.Logf("%d bytes each", each)
 	for _, conn := range conns {
 		conn.CloseNow()
 	}

@@ -45,8 +45,8 @@ func wantEnded(t *testing.T, conns []net.Conn) {
 	}
 }
 
-// TestSilentCrowd: however many connections say nothing, and however long they may,
-// clients of a Listener are admitted at once.
+// TestSilentCrowd checks that clients of a Listener are admitted at once, however many
+// connections are silent, and for however long they may be.
 func TestSilentCrowd(t *testing.T) {
 	t.Parallel()
 	const places, honest = 1024, 20
@@ -116,8 +116,8 @@ func listenWithFew() {
 	}
 }
 
-// TestFewDescriptors: where silent connections take the file descriptors of a process,
-// the oldest of them make room for clients.
+// TestFewDescriptors checks that when silent connections use up the file descriptors
+// of a process, the oldest make room for clients.
 func TestFewDescriptors(t *testing.T) {
 	t.Parallel()
 	exe, err := os.Executable()

@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestUnknownCommand: what a peer sends in a command's place may be a password, so it is
-// in neither error nor log.
+// TestUnknownCommand checks that neither errors nor logs quote what a peer sends in
+// place of a command, which may be a password.
 func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
 	_, server := configs(zap.Plain, "REQ", "REP")
@@ -40,8 +40,8 @@ func TestUnknownCommand(t *testing.T) {
 	}
 }
 
-// TestDecidedFirst: a client that isn't admitted learns nothing more about the server
-// than that, and the handler hears of it, whatever its socket type and metadata are.
+// TestDecidedFirst checks that a refused client learns nothing else about the server,
+// and that the handler is asked, whatever the client's socket type and metadata are.
 func TestDecidedFirst(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -68,7 +68,7 @@ func TestDecidedFirst(t *testing.T) {
 	}
 }
 
-// TestPeersIdentity: an identity from the peer is one that RFC 37 allows.
+// TestPeersIdentity checks that a peer's routing id must be one that RFC 37 allows.
 func TestPeersIdentity(t *testing.T) {
 	t.Parallel()
 	_, server := configs(zap.Null, "ROUTER", "ROUTER")
@@ -92,8 +92,8 @@ func TestPeersIdentity(t *testing.T) {
 	}
 }
 
-// TestBothClients: two clients that are connected to each other are told so, by the
-// HELLO that only a client sends.
+// TestBothClients checks that two connected clients notice each other by the HELLO
+// that only a client sends.
 func TestBothClients(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range []string{zap.Plain, zap.Curve} {
@@ -118,7 +118,8 @@ func TestBothClients(t *testing.T) {
 	}
 }
 
-// TestHealthChecks: connections that are closed without an octet are no warnings.
+// TestHealthChecks checks that connections that are closed without a byte cause no
+// warnings.
 func TestHealthChecks(t *testing.T) {
 	t.Parallel()
 	_, server := configs(zap.Curve, "REQ", "REP")
@@ -154,8 +155,8 @@ func TestHealthChecks(t *testing.T) {
 	}
 }
 
-// TestFailuresToldOnce: what fails again and again for one cause is told once, and then
-// counted.
+// TestFailuresToldOnce checks that repeated failures with one cause are logged once
+// and then counted.
 func TestFailuresToldOnce(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "REQ", "REP")
@@ -196,7 +197,7 @@ func TestFailuresToldOnce(t *testing.T) {
 	}
 }
 
-// TestResetsToldOnce: the log of a Listener tells once of peers that reset their
+// TestResetsToldOnce checks that a Listener logs once that peers reset their
 // connections, each of which has another port.
 func TestResetsToldOnce(t *testing.T) {
 	t.Parallel()
@@ -230,8 +231,8 @@ func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestHandlerEndsGoroutine: a handler that calls runtime.Goexit, as a failed test does,
-// leaves no client waiting, and the log tells.
+// TestHandlerEndsGoroutine checks that a handler that calls runtime.Goexit, as a
+// failed test does, leaves no client waiting, and is logged.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -261,8 +262,8 @@ func (s stuck) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestHandlerStuck: a handler that doesn't return from HandleAtOnce holds up neither Close
-// of a listener nor a handshake that is given up.
+// TestHandlerStuck checks that a handler that does not return from HandleAtOnce delays
+// neither Close of a listener nor the end of a handshake.
 func TestHandlerStuck(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "REQ", "REP")

@@ -36,7 +36,7 @@ func TestFrames(t *testing.T) {
 		}
 		for name, src := range map[string]io.Reader{
 			"whole":        bytes.NewReader(stream),
-			"octet by one": iotest.OneByteReader(bytes.NewReader(stream)),
+			"byte by one": iotest.OneByteReader(bytes.NewReader(stream)),
 			"halves":       iotest.HalfReader(bytes.NewReader(stream)),
 			"error with":   iotest.DataErrReader(bytes.NewReader(stream)),
 		} {
@@ -79,7 +79,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestFrameReaderAllocs: frames that fit the buffer cost no allocation.
+// TestFrameReaderAllocs checks that frames that fit the buffer cost no allocation.
 func TestFrameReaderAllocs(t *testing.T) {
 	ztest.Unraced(t)
 	stream := bytes.NewReader(append([]byte{0, 200}, make([]byte, 200)...))
@@ -94,8 +94,8 @@ func TestFrameReaderAllocs(t *testing.T) {
 	}
 }
 
-// FuzzFrames: however a stream is split, the same frames come out, and the same
-// error; written again, they read the same.
+// FuzzFrames checks that the same frames and the same error come out however a stream
+// is split, and that they read the same when they are written again.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0, 3, 'a', 'b', 'c'}, uint16(1))
 	f.Add([]byte{1, 1, 'a', 0, 0}, uint16(100))
@@ -131,8 +131,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// FuzzGreeting: a greeting that is accepted says what was written; one that is
-// refused was refused by its first octets already, or is too short.
+// FuzzGreeting checks that an accepted greeting parses to what was written, and that a
+// refused one was refused at its first bytes or is too short.
 func FuzzGreeting(f *testing.F) {
 	f.Add(appendGreeting(nil, "CURVE", true))
 	f.Add(appendGreeting(nil, "NULL", false))
@@ -149,7 +149,7 @@ func FuzzGreeting(f *testing.F) {
 		}
 		for n := range octets {
 			if err := checkSignature(octets[:n]); err != nil {
-				t.Fatalf("accepted whole, refused after %d octets: %v", n, err)
+				t.Fatalf("accepted whole, refused after %d bytes: %v", n, err)
 			}
 		}
 		again, err := parseGreeting(appendGreeting(nil, g.mechanism, g.asServer))
@@ -159,8 +159,8 @@ func FuzzGreeting(f *testing.F) {
 	})
 }
 
-// TestIdleBuffer: a reader gives its buffer back when it waits with nothing in
-// it, and not while a part of a frame is there.
+// TestIdleBuffer checks that a reader that holds nothing gives its buffer back, and
+// one that holds a part of a frame does not.
 func TestIdleBuffer(t *testing.T) {
 	t.Parallel()
 	frame := append(appendFrameHeader(nil, 0, 1000), make([]byte, 1000)...)
@@ -175,7 +175,7 @@ func TestIdleBuffer(t *testing.T) {
 			return 0, io.EOF
 		}
 		if waits == 0 && len(p) != idleBuffer {
-			t.Errorf("began with room for %d octets", len(p))
+			t.Errorf("began with room for %d bytes", len(p))
 		}
 		waits++
 		n := copy(p, chunks[0])
@@ -193,13 +193,13 @@ func TestIdleBuffer(t *testing.T) {
 			return
 		}
 		if len(body) != 1000 {
-			t.Fatalf("frame %d has %d octets", n, len(body))
+			t.Fatalf("frame %d has %d bytes", n, len(body))
 		}
 	}
 }
 
-// TestIdleViews: what a connection needed to hand out many small messages doesn't stay
-// with it while nothing arrives.
+// TestIdleViews checks that a connection does not keep the slices for many small
+// messages while nothing arrives.
 func TestIdleViews(t *testing.T) {
 	t.Parallel()
 	waiting := false
@@ -212,7 +212,7 @@ func TestIdleViews(t *testing.T) {
 			return 0, io.EOF
 		}
 		waiting = true
-		return copy(p, make([]byte, idleBuffer-2)), nil // messages of no octets
+		return copy(p, make([]byte, idleBuffer-2)), nil // messages of no bytes
 	}))
 	a, b := net.Pipe()
 	defer b.Close()
@@ -226,8 +226,8 @@ func TestIdleViews(t *testing.T) {
 	}
 }
 
-// TestLentBuffer: octets that have been handed out, and are kept for too long, never
-// become those of another connection.
+// TestLentBuffer checks that memory that RecvBatch has lent out never serves another
+// connection, even if it is kept for too long.
 func TestLentBuffer(t *testing.T) {
 	t.Parallel()
 	frame := append(appendFrameHeader(nil, 0, 1000), make([]byte, 1000)...)
@@ -258,7 +258,8 @@ func TestLentBuffer(t *testing.T) {
 	}
 }
 
-// TestBufferSizes: a buffer has what is asked for, and above a MiB little more.
+// TestBufferSizes checks that a buffer is as large as requested, and above 1 MiB not
+// much larger.
 func TestBufferSizes(t *testing.T) {
 	t.Parallel()
 	most, _ := sizeClass(math.MaxInt32/2 + 100)
@@ -274,14 +275,14 @@ func TestBufferSizes(t *testing.T) {
 			}
 			class, size := sizeClass(n)
 			if size < n || size > max(minBuffer, 2*n) || n > fineBuffer && size > n+n/fineSteps+1 {
-				t.Errorf("%d octets get %d", n, size)
+				t.Errorf("%d bytes get %d", n, size)
 			}
 			if other, ok := classes[class]; ok && other != size {
-				t.Errorf("class %d has buffers of %d and %d octets", class, other, size)
+				t.Errorf("class %d has buffers of %d and %d bytes", class, other, size)
 			}
 			classes[class] = size
 			if again, exact := sizeClass(size); again != class || exact != size {
-				t.Errorf("a buffer of %d octets, class %d, goes to class %d", size, class, again)
+				t.Errorf("a buffer of %d bytes, class %d, goes to class %d", size, class, again)
 			}
 		}
 	}

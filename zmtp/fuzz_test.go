@@ -37,8 +37,8 @@ func feed(ctx context.Context, data []byte, batches bool, open func(net.Conn) (*
 	}
 }
 
-// FuzzConn feeds a stream to peers of every mechanism and role: greeting,
-// handshake, frames and commands. Nothing may panic or hang.
+// FuzzConn feeds a stream to peers of every mechanism and role: greeting, handshake,
+// frames and commands. Nothing may panic or hang.
 func FuzzConn(f *testing.F) {
 	ready := frame(4, append([]byte("\x05READY"), "\x0bSocket-Type\x00\x00\x00\x06DEALER"...))
 	null := append(greetingOf("NULL"), ready...)

@@ -13,8 +13,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestHandlerFails: a handler that panics, or whose reply isn't one, has failed on
-// that client only, whom nobody lets in; the log says why.
+// TestHandlerFails checks that a handler that panics, or returns an invalid reply,
+// fails for that client only. The client is refused, and the log says why.
 func TestHandlerFails(t *testing.T) {
 	t.Parallel()
 	ok := func(change func(*zap.Reply)) zap.Reply {
@@ -58,8 +58,8 @@ func TestHandlerFails(t *testing.T) {
 	}
 }
 
-// TestHandlerIgnoresContext: a handler that goes on for ever holds up neither a
-// client, who is told to try later, nor Close.
+// TestHandlerIgnoresContext checks that a handler that never returns delays neither
+// the client, which is told to try later, nor Close.
 func TestHandlerIgnoresContext(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "REQ", "REP")
@@ -87,7 +87,7 @@ func TestHandlerIgnoresContext(t *testing.T) {
 	ztest.Receive(t, "the handler returns", left)
 }
 
-// TestPeerLeaves: the log of a server says how far a client came that left during
+// TestPeerLeaves checks that a server's log says how far a client got that left during
 // the handshake.
 func TestPeerLeaves(t *testing.T) {
 	t.Parallel()

@@ -68,8 +68,8 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// TestClaimsAreNotTheUser sends a User-Id as a property, which libzmq would
-// hand to the application.
+// TestClaimsAreNotTheUser sends a User-Id as a property, which libzmq would pass to
+// the application.
 func TestClaimsAreNotTheUser(t *testing.T) {
 	t.Parallel()
 	_, server := configs(zap.Null, "DEALER", "ROUTER")
@@ -201,8 +201,8 @@ func TestHandshakeMismatch(t *testing.T) {
 	}
 }
 
-// TestBothServers: two peers who both want to be the server would wait for each
-// other.
+// TestBothServers checks that two peers that both want to be the server do not wait
+// for each other.
 func TestBothServers(t *testing.T) {
 	t.Parallel()
 	_, server := configs(zap.Curve, "REQ", "REP")
@@ -219,7 +219,8 @@ func TestBothServers(t *testing.T) {
 	<-errs
 }
 
-// TestConfig: what can't work is refused before the network is touched.
+// TestConfig checks that invalid configurations are refused before the network is
+// touched.
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	good, goodServer := configs(zap.Curve, "DEALER", "ROUTER")
@@ -269,7 +270,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestLimitsOf32Bits: where a limit is too large to compute with, it is refused.
+// TestLimitsOf32Bits checks that a limit too large to compute with is refused.
 func TestLimitsOf32Bits(t *testing.T) {
 	t.Parallel()
 	cfg, _ := configs(zap.Null, "DEALER", "DEALER")
@@ -284,8 +285,8 @@ func TestLimitsOf32Bits(t *testing.T) {
 	}
 }
 
-// TestLocalhost: localhost is this machine's loopback, by IPv4 or else IPv6, and no
-// resolver is asked.
+// TestLocalhost checks that localhost is this machine's loopback, IPv4 or otherwise
+// IPv6, and that no resolver is asked.
 func TestLocalhost(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
@@ -308,12 +309,12 @@ func TestLocalhost(t *testing.T) {
 	}
 }
 
-// TestSlowPeer: neither a peer that says nothing nor one that sends an octet now
-// and then holds a handshake for longer than it may take.
+// TestSlowPeer checks that neither a silent peer nor one that sends a byte now and
+// then can extend a handshake.
 func TestSlowPeer(t *testing.T) {
 	t.Parallel()
 	const timeout = 500 * time.Millisecond
-	for name, pause := range map[string]time.Duration{"silent": time.Hour, "an octet now and then": timeout / 10} {
+	for name, pause := range map[string]time.Duration{"silent": time.Hour, "a byte now and then": timeout / 10} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -344,8 +345,8 @@ func TestSlowPeer(t *testing.T) {
 	}
 }
 
-// TestListenerWithSlowPeer: others don't wait for a slow peer, and the log tells who
-// has been given up.
+// TestListenerWithSlowPeer checks that others do not wait for a slow peer, and that
+// the log says when it was given up.
 func TestListenerWithSlowPeer(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "DEALER", "ROUTER")
@@ -394,8 +395,8 @@ func TestListenerWithSlowPeer(t *testing.T) {
 	}
 }
 
-// TestNotZMTP: what is no ZMTP is found at its first octets and called by its
-// name.
+// TestNotZMTP checks that a peer that does not speak ZMTP is noticed at its first
+// bytes, and reported as such.
 func TestNotZMTP(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -433,7 +434,7 @@ func TestNotZMTP(t *testing.T) {
 	}
 }
 
-// TestHandshakeCancelled: ctx ends a handshake, and the error says so.
+// TestHandshakeCancelled checks that ctx ends a handshake, and that the error says so.
 func TestHandshakeCancelled(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -452,8 +453,8 @@ func TestHandshakeCancelled(t *testing.T) {
 	}
 }
 
-// TestRetryable checks of every way in which a handshake fails whether trying again is
-// worth it.
+// TestRetryable checks for every way in which a handshake fails whether it is worth
+// trying again.
 func TestRetryable(t *testing.T) {
 	t.Parallel()
 	refuses := func(reply zap.Reply) func(c, s *zmtp.Config) {

@@ -21,8 +21,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestPollingRecv: one that receives for moments only, and does something else in
-// between, notices a silent peer all the same.
+// TestPollingRecv checks that a program that receives only for moments, and does other
+// things in between, still notices a silent peer.
 func TestPollingRecv(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -64,7 +64,8 @@ func TestPollingRecv(t *testing.T) {
 	}
 }
 
-// TestLateRecv: what a peer has sent in time counts, however late it is received.
+// TestLateRecv checks that what a peer has sent in time counts, however late it is
+// received.
 func TestLateRecv(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"tcp", "unix", "pipe"} {
@@ -88,7 +89,7 @@ func TestLateRecv(t *testing.T) {
 	}
 }
 
-// takeSlowly reads n octets at a time, with pauses, until stop is closed.
+// takeSlowly reads n bytes at a time, with pauses, until stop is closed.
 func takeSlowly(nc net.Conn, n int, pause time.Duration, stop <-chan struct{}) {
 	octets := make([]byte, n)
 	for {
@@ -101,8 +102,8 @@ func takeSlowly(nc net.Conn, n int, pause time.Duration, stop <-chan struct{}) {
 	}
 }
 
-// TestBusySender: a peer that is too busy to answer, but takes octets, stays connected
-// for as long as it takes; when it takes none any more it goes.
+// TestBusySender checks that a peer that is too busy to answer, but reads, stays
+// connected as long as it reads, and no longer.
 func TestBusySender(t *testing.T) {
 	t.Parallel()
 	for name, send := range map[string]func(context.Context, *zmtp.Conn) error{
@@ -148,8 +149,8 @@ func TestBusySender(t *testing.T) {
 	}
 }
 
-// TestPatientSender: HeartbeatTimeout says for how long a peer may take nothing, and
-// without heartbeats that is for ever.
+// TestPatientSender checks that HeartbeatTimeout is how long a peer may read nothing,
+// and that without heartbeats there is no limit.
 func TestPatientSender(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []zmtp.Config{
@@ -176,8 +177,8 @@ func TestPatientSender(t *testing.T) {
 	}
 }
 
-// TestPingsBetweenMessages: PINGs and PONGs go between the messages of one who sends
-// without a pause.
+// TestPingsBetweenMessages checks that PINGs and PONGs go between the messages of a
+// peer that sends without a pause.
 func TestPingsBetweenMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,8 +213,8 @@ func TestPingsBetweenMessages(t *testing.T) {
 	})
 }
 
-// TestNoPingTo30: ZMTP 3.0 doesn't know PING, so its peers get none, and aren't given up
-// for not answering.
+// TestNoPingTo30 checks that peers that speak ZMTP 3.0, which has no PING, get none,
+// and keep their connection without an answer.
 func TestNoPingTo30(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -243,7 +244,8 @@ func TestNoPingTo30(t *testing.T) {
 	})
 }
 
-// TestPingNearTheLimit: a command between the parts of a message isn't counted as one.
+// TestPingNearTheLimit checks that a command between the parts of a message does not
+// count as one.
 func TestPingNearTheLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{1, 6, 10} {
@@ -259,12 +261,12 @@ func TestPingNearTheLimit(t *testing.T) {
 	raw, s := rawServer(t, zmtp.Config{SocketType: "DEALER", MaxMessageSize: 10})
 	go raw.Write(append([]byte{6}, binary.BigEndian.AppendUint64(nil, 65)...))
 	if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrMessageSize) {
-		t.Errorf("a command of 65 octets: %v", err)
+		t.Errorf("a command of 65 bytes: %v", err)
 	}
 }
 
-// TestQuickPong: the answer to a PING counts though it is there before the one who wrote
-// the PING has noted that.
+// TestQuickPong checks that the answer to a PING counts even if it arrives before the
+// writer has recorded the PING.
 func TestQuickPong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,8 +283,8 @@ func TestQuickPong(t *testing.T) {
 	})
 }
 
-// TestTTLAfterStall: the TTL of a peer that has taken all, at the last moment, is kept
-// from then on as before.
+// TestTTLAfterStall checks that the TTL of a peer that has read everything at the last
+// moment applies as before.
 func TestTTLAfterStall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -313,8 +315,8 @@ func TestTTLAfterStall(t *testing.T) {
 	})
 }
 
-// TestLongPatience: however long a peer may be silent, it is told the longest TTL that
-// there is, and nothing keeps the machine busy meanwhile.
+// TestLongPatience checks that a peer with a very long timeout is sent the longest TTL
+// there is, and that nothing keeps the machine busy.
 func TestLongPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -328,8 +330,8 @@ func TestLongPatience(t *testing.T) {
 	})
 }
 
-// TestBurstBehindPing: a peer that answered a PING at once, got much to read right behind
-// it, and reads that slowly, is not silent when the next PING waits behind it all.
+// TestBurstBehindPing checks that a peer is not silent if it answered a PING at once,
+// then got much to read, and reads that slowly while the next PING waits behind it.
 func TestBurstBehindPing(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -370,8 +372,8 @@ func TestBurstBehindPing(t *testing.T) {
 	}
 }
 
-// TestPongAtTheLastMoment: a PONG that arrives when somebody is about to look for it is
-// enough, and harms no later read.
+// TestPongAtTheLastMoment checks that a PONG that arrives just before the last attempt
+// to read is enough, and harms no later read.
 func TestPongAtTheLastMoment(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -395,8 +397,8 @@ func TestPongAtTheLastMoment(t *testing.T) {
 	})
 }
 
-// TestSendBehindPing: a peer that got a PING, and at once much to read, may read that
-// first.
+// TestSendBehindPing checks that a peer that got a PING, and at once much to read, may
+// read that first.
 func TestSendBehindPing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

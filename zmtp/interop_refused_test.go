@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestInteropRefusedByUs: what libzmq's monitor tells its application when our
-// server doesn't let it in, and what our log says.
+// TestInteropRefusedByUs checks what libzmq's monitor reports when this package's
+// server refuses its application, and what the server logs.
 func TestInteropRefusedByUs(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -62,8 +62,8 @@ func TestInteropRefusedByUs(t *testing.T) {
 	}
 }
 
-// TestInteropRefusedByLibzmq: what our client is told when libzmq's server
-// doesn't let it in.
+// TestInteropRefusedByLibzmq checks the error of this package's client when libzmq's
+// server refuses it.
 func TestInteropRefusedByLibzmq(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {

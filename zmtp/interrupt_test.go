@@ -29,8 +29,8 @@ func (d *fakeDeadline) isPast() bool {
 	return d.past
 }
 
-// TestInterrupter: a context interrupts the call it was given to, at whatever
-// time it ends, and no other.
+// TestInterrupter checks that a context interrupts its own call, whenever it ends, and
+// no other.
 func TestInterrupter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

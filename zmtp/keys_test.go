@@ -10,8 +10,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestSetKey: a listener that was given other keys shakes hands with those, and keeps
-// what it has; keys that can't be change nothing.
+// TestSetKey checks that a listener with a new key uses it for new handshakes, keeps
+// its connections, and refuses an invalid key without a change.
 func TestSetKey(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)

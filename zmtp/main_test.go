@@ -86,7 +86,7 @@ func acceptFrom(t testing.TB, ln net.Listener, address string) net.Conn {
 	}
 }
 
-// counted is a net.Conn that counts the calls that moved octets, and says whether it
+// counted is a net.Conn that counts the calls that moved bytes, and says whether it
 // has come to an end, on this side or the other.
 type counted struct {
 	net.Conn

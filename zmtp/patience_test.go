@@ -11,9 +11,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestPatience: a peer that says nothing before it has seen the whole of our
-// greeting is waited for, though not for ever, whether or not the operating system
-// takes what we write.
+// TestPatience checks that this side waits for a peer that says nothing before it has
+// the whole greeting, but not forever, whether or not the operating system buffers
+// what is written.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	for _, asServer := range []bool{false, true} {

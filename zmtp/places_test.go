@@ -28,7 +28,7 @@ func (a address) String() string  { return string(a) }
 func (c *conn) RemoteAddr() net.Addr { return address(c.from) }
 func (c *conn) Close() error         { c.ended = true; return nil }
 
-// TestPlaces: which connection loses its place to a new one.
+// TestPlaces checks which connection loses its place to a new one.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	greeted := func(p *place) { p.greet() }
@@ -123,9 +123,9 @@ func (h slowAndPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return zap.Reply{Status: zap.StatusOK}, key == h.prompt
 }
 
-// TestSlowDecisions: clients about whom a handler decides take no place from those who
-// shake hands. Beyond their bound a client is told to come later, unless the decision is
-// prompt.
+// TestSlowDecisions checks that clients that wait for a decision take no place from
+// those in handshakes. Beyond their bound a client is told to try later, unless the
+// decision is prompt.
 func TestSlowDecisions(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
@@ -166,8 +166,8 @@ func TestSlowDecisions(t *testing.T) {
 	}
 }
 
-// TestWaitForAccept: connections that wait for Accept are bounded, take no place from
-// handshakes, and end with the Listener.
+// TestWaitForAccept checks that connections that wait for Accept are bounded, take no
+// place from handshakes, and end with the Listener.
 func TestWaitForAccept(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)

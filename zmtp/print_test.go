@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestConfigPrints: a configuration shows neither its password nor its secret key,
-// however it is printed.
+// TestConfigPrints checks that a Config prints neither its password nor its secret
+// key, whatever prints it.
 func TestConfigPrints(t *testing.T) {
 	t.Parallel()
 	cfg := zmtp.Config{SocketType: "DEALER", Mechanism: zap.Plain, Key: curve.GenerateKey(),

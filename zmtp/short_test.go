@@ -16,9 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestShortPatience: a client that has proved nothing is waited for only shortly, and
-// one that has for as long as a handshake may take. What the handler needs doesn't
-// count.
+// TestShortPatience checks that a client that has proved nothing gets little time, and
+// one that has gets the whole handshake's. The handler's time does not count.
 func TestShortPatience(t *testing.T) {
 	t.Parallel()
 	plainHello := frame(4, []byte("\x05HELLO\x01a\x01b"))
@@ -71,7 +70,8 @@ func TestShortPatience(t *testing.T) {
 	}
 }
 
-// TestLongHandshake: a CURVE client whose HELLO has opened has all the time for the rest.
+// TestLongHandshake checks that a CURVE client whose HELLO has opened has the whole
+// time for the rest.
 func TestLongHandshake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,8 +100,8 @@ type deaf struct{ net.Conn }
 
 func (deaf) SetDeadline(time.Time) error { return errors.New("deadlines aren't supported") }
 
-// TestNoDeadlines: a net.Conn on which no timeout can hold is refused at once, by both
-// roles, with what to do.
+// TestNoDeadlines checks that both roles refuse a net.Conn without deadlines at once,
+// and say what to do.
 func TestNoDeadlines(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "DEALER", "ROUTER")

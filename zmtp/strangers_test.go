@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestStrangersMemoryUnraced: a peer that sends as much as it may before it is admitted
-// takes no more memory than docs/wire.md says.
+// TestStrangersMemoryUnraced checks that a peer that sends as much as it may before it
+// is admitted takes no more memory than docs/wire.md says.
 func TestStrangersMemoryUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	const peers, most = 200, 48 << 10
@@ -68,7 +68,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 	each := (memory()-before)/peers - len(initiates[0]) // of which the last is this side's
 	t.Logf("%d KiB for each peer about whom the handler decides", each>>10)
 	if each > most {
-		t.Errorf("%d octets for each, want at most %d", each, most)
+		t.Errorf("%d bytes for each, want at most %d", each, most)
 	}
 	runtime.KeepAlive(initiates)
 
@@ -88,7 +88,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 	each = (memory() - before) / peers
 	t.Logf("%d KiB for each silent peer", each>>10)
 	if each > most {
-		t.Errorf("%d octets for each, want at most %d", each, most)
+		t.Errorf("%d bytes for each, want at most %d", each, most)
 	}
 	runtime.KeepAlive(greeted)
 }

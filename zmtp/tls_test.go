@@ -35,8 +35,9 @@ func tlsPipe(t *testing.T) (a *tls.Conn, b *tls.Conn, slow *stopping) {
 	return a, b, slow
 }
 
-// TestTLS: a tls.Conn doesn't bear that a write is interrupted. Calls end with their
-// contexts all the same, what they sent arrives, and a peer that takes nothing goes.
+// TestTLS checks that calls over a tls.Conn, whose writes must not be interrupted, end
+// with their contexts, that what they sent arrives, and that a peer that does not read
+// is given up.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	for name, message := range map[string][]byte{"small": []byte("small"), "large": pattern(1 << 20)} {
@@ -112,8 +113,8 @@ func (s *spoilt) SetWriteDeadline(t time.Time) error {
 	return s.Conn.SetWriteDeadline(t)
 }
 
-// TestSpoiltByInterruption: a net.Conn that doesn't go on after an interrupted write ends
-// the connection, instead of being tried for ever.
+// TestSpoiltByInterruption checks that a net.Conn that does not continue after an
+// interrupted write ends the connection, and is not tried forever.
 func TestSpoiltByInterruption(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

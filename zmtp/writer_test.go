@@ -26,8 +26,9 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// TestSendersWait: whatever holds up a connection, each call ends with its context, not
-// before and not later; and nothing of it is lost, doubled or out of order.
+// TestSendersWait checks that each call ends with its context, neither earlier nor
+// later, whatever holds up the connection, and that nothing is lost, doubled or out of
+// order.
 func TestSendersWait(t *testing.T) {
 	t.Parallel()
 	small, large := []byte("small"), pattern(300_000)
@@ -65,7 +66,7 @@ func TestSendersWait(t *testing.T) {
 					for _, want := range append([][]byte{first}, arrives...) {
 						got, err := s.Recv(t.Context())
 						if err != nil || !bytes.Equal(got[0], want) {
-							t.Fatalf("%d octets arrive, %v, want %d", len(bytes.Join(got, nil)), err, len(want))
+							t.Fatalf("%d bytes arrive, %v, want %d", len(bytes.Join(got, nil)), err, len(want))
 						}
 					}
 					ztest.Must(t, <-sent)
@@ -79,7 +80,7 @@ func TestSendersWait(t *testing.T) {
 	}
 }
 
-// stopping is a net.Conn of which nothing more can be read after left octets, until on
+// stopping is a net.Conn of which nothing more can be read after left bytes, until on
 // is closed.
 type stopping struct {
 	net.Conn
@@ -97,8 +98,8 @@ func (s *stopping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestSendGivenUp: a message of which a part has been written goes out though its sender
-// has given up, and has used its octets for something else.
+// TestSendGivenUp checks that a message that is partly written is sent although its
+// sender stopped waiting and reused its memory.
 func TestSendGivenUp(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
@@ -151,8 +152,8 @@ func TestSendGivenUp(t *testing.T) {
 	}
 }
 
-// TestRecvWaits: a Recv ends with its context also behind another Recv, and while its
-// PONG can't be written; and then it has lost nothing.
+// TestRecvWaits checks that a Recv ends with its context, even behind another Recv, or
+// while its PONG cannot be written, and loses nothing.
 func TestRecvWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +165,7 @@ func TestRecvWaits(t *testing.T) {
 			t.Errorf("behind another Recv: %v after %v", err, time.Since(start))
 		}
 		raw.Write(frame(0, []byte("for the first")))
-		// The peer reads only when its own octets are taken.
+		// The peer reads only when its own bytes are taken.
 		ping := frame(4, []byte("\x04PING\x00\x00ctx"))
 		go raw.Write(slices.Concat(ping, frame(0, []byte("one")), ping, frame(0, []byte("two")), frame(4, []byte("\x04PING\x00\x00last"))))
 		for _, want := range []string{"one", "two"} {
@@ -185,7 +186,7 @@ func TestRecvWaits(t *testing.T) {
 	})
 }
 
-// TestDelimiter: a message that a REQ or REP would drop is refused.
+// TestDelimiter checks that a message that a REQ or REP would drop is refused.
 func TestDelimiter(t *testing.T) {
 	t.Parallel()
 	empty, a, b := []byte{}, []byte("a"), []byte("b")
@@ -222,8 +223,8 @@ func TestDelimiter(t *testing.T) {
 	}
 }
 
-// TestFirstCause: what has ended a connection is what both directions tell, as often as
-// they are asked.
+// TestFirstCause checks that both directions report what ended a connection, however
+// often they are asked.
 func TestFirstCause(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -255,8 +256,8 @@ func TestFirstCause(t *testing.T) {
 	}
 }
 
-// TestReceiveAfterSendFails: what a peer sent before it left isn't lost to one who
-// notices that by sending.
+// TestReceiveAfterSendFails checks that what a peer sent before it left can still be
+// received after a failed send.
 func TestReceiveAfterSendFails(t *testing.T) {
 	t.Parallel()
 	client, server := configs(zap.Curve, "DEALER", "DEALER")
@@ -273,8 +274,8 @@ func TestReceiveAfterSendFails(t *testing.T) {
 	}
 }
 
-// TestSendFails: the Send whose own octets the peer doesn't take says so, and so does
-// one whose octets somebody else is writing.
+// TestSendFails checks that a Send fails if the peer does not read its bytes, also if
+// another goroutine writes them.
 func TestSendFails(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(raw net.Conn){
@@ -307,8 +308,8 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// TestConnectionTimedOut: a connection that the system gives up for its silence hasn't
-// been closed by the peer.
+// TestConnectionTimedOut checks that a connection that the system gives up for its
+// silence does not count as closed by the peer.
 func TestConnectionTimedOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -330,8 +331,8 @@ func TestConnectionTimedOut(t *testing.T) {
 	})
 }
 
-// TestFlushGivenUpAtTheEnd: a Flush that is given up at the moment when the one for whom
-// it waits has written, leaves nothing behind.
+// TestFlushGivenUpAtTheEnd checks that a Flush that ends just as the writer it waits
+// for has written leaves nothing behind.
 func TestFlushGivenUpAtTheEnd(t *testing.T) {
 	t.Parallel()
 	for range 100 {
@@ -352,8 +353,8 @@ func TestFlushGivenUpAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestLargeGivenUp: a large message that is given up before it has a place lets others
-// have theirs at once.
+// TestLargeGivenUp checks that a large message whose sender stops waiting for its turn
+// lets others send at once.
 func TestLargeGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -369,8 +370,8 @@ func TestLargeGivenUp(t *testing.T) {
 	})
 }
 
-// TestLargeBehindLarge: a large message that is given up behind another doesn't let
-// messages into the midst of that.
+// TestLargeBehindLarge checks that a large message whose sender stops waiting behind
+// another lets no message into the middle of that one.
 func TestLargeBehindLarge(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
