@@ -115,9 +115,9 @@ func newSeal() *cobra.Command {
 		Long: `Seal encrypts a certificate to the owner of THEIRS.key and prints it as armored
 text. Only the owner of THEIRS.key_secret can decrypt it, with zcert open.
 
-With --from, the recipient learns that the owner of MINE.key_secret sealed it. It
-proves this to the recipient only, who could have made the same text. Without
---from, the sender is anonymous.
+With --from, the recipient learns that the owner of MINE.key_secret sealed it. The
+recipient cannot prove it to others, because a recipient can make such a text too.
+Without --from, the sender is anonymous.
 
 With several --to, seal prints one sealed text for each, in order. You can send all
 of them to everyone: zcert open finds the one it can decrypt.

@@ -111,7 +111,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 	flags.StringVar(&r.list, "list", "", "revocation list `FILE` (default NAME.revoked next to the authority)")
 	flags.BoolVar(&r.isNew, "new", false, "create the list, which must not exist yet")
 	flags.StringVar(&r.reason, "reason", "", "record `TEXT` as the reason")
-	flags.Var(&valid, "valid", "`DURATION` until the list expires")
+	flags.Var(&valid, "valid", "time until the list expires, such as 30d")
 	flags.Var(&r.keys, "key", "revoke the public `KEY`, without its certificate; repeatable")
 	flags.Var(&r.serials, "serial", "revoke the certificate with serial `NUMBER`; repeatable")
 	flags.BoolVar(&asJSON, "json", false, "print the new list as JSON")

@@ -13,25 +13,25 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// whoArg is how help calls an argument that names an identity.
-const whoArg = "FILE, KEY or NAME"
+// identityArg is how help calls an argument that names an identity.
+const identityArg = "FILE, KEY or NAME"
 
-// who is the identity that an argument names.
-type who struct {
+// subject is the identity that an argument names.
+type subject struct {
 	key  curve.PublicKey
 	name string // in the keystore, or ""
 }
 
-func (w who) String() string {
+func (w subject) String() string {
 	if w.name == "" {
 		return w.key.String()
 	}
 	return shown(w.name) + " " + w.key.String()
 }
 
-// whose returns the identities that arguments name by certificate, key or name. Each
+// identify returns the identities that arguments name by certificate, key or name. Each
 // must name exactly one.
-func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) {
+func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, error) {
 	identities, revoked := map[string][]curve.PublicKey{}, map[string][]curve.PublicKey{}
 	for id := range s.All() {
 		identities[id.Name] = append(identities[id.Name], id.Key())
@@ -39,7 +39,7 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 	for key, r := range s.Revocations() {
 		revoked[r.Name] = append(revoked[r.Name], key)
 	}
-	all := make([]who, 0, len(names))
+	all := make([]subject, 0, len(names))
 	for _, name := range names {
 		found := map[curve.PublicKey]bool{}
 		if key, err := curve.ParsePublicKey(name); err == nil {
@@ -70,7 +70,7 @@ func whose(cmd *cobra.Command, s keystore.Store, names []string) ([]who, error) 
 				"pass its key instead; list the keys with: zcert store ls URL --name "+name)
 		}
 		for key := range found {
-			w := who{key: key}
+			w := subject{key: key}
 			if id, ok := s.Lookup(key); ok {
 				w.name = id.Name
 			} else if r, ok := s.Revocation(key); ok {
@@ -89,19 +89,19 @@ type change struct {
 }
 
 func (c *change) addFlags(cmd *cobra.Command) {
-	cmd.Args = func(cmd *cobra.Command, args []string) error { return c.list.urlAndMore(whoArg)(cmd, args) }
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return c.list.urlAndMore(identityArg)(cmd, args) }
 	c.list.addFlag(cmd)
 	quietFlag(cmd, &c.quiet)
 }
 
 // each changes each identity that an argument or the list names, and prints it, or
 // only the number of many. doing and done say what it does.
-func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing, done string, change func(who) error) error {
-	names, err := c.list.some(cmd, args, whoArg)
+func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing, done string, change func(subject) error) error {
+	names, err := c.list.some(cmd, args, identityArg)
 	if err != nil {
 		return err
 	}
-	all, err := whose(cmd, s, names)
+	all, err := identify(cmd, s, names)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ revocations.`,
 				return err
 			}
 			defer s.Close()
-			return c.each(cmd, s, args[1:], "removing identities", "removed", func(w who) error { return s.Remove(w.key) })
+			return c.each(cmd, s, args[1:], "removing identities", "removed", func(w subject) error { return s.Remove(w.key) })
 		},
 	}
 	c.addFlags(cmd)
@@ -168,7 +168,7 @@ it again; zcert store unrevoke does.`,
 			}
 			defer s.Close()
 			now := time.Now()
-			return c.each(cmd, s, args[1:], "revoking keys", "revoked", func(w who) error { return s.Revoke(w.key, now, reason) })
+			return c.each(cmd, s, args[1:], "revoking keys", "revoked", func(w subject) error { return s.Revoke(w.key, now, reason) })
 		},
 	}
 	c.addFlags(cmd)
@@ -193,7 +193,7 @@ authority remain.`,
 			}
 			defer s.Close()
 			now := time.Now()
-			return c.each(cmd, s, args[1:], "restoring keys", "no longer revoked", func(w who) error {
+			return c.each(cmd, s, args[1:], "restoring keys", "no longer revoked", func(w subject) error {
 				if _, revoked := s.Revocation(w.key); !revoked {
 					cli.Warn(cmd, "%s: not revoked in this keystore; recorded anyway, for a zauth that remembers a revocation", w)
 				}
