@@ -45,10 +45,10 @@ func TestAuthorityKey(t *testing.T) {
 		text[:len(text)-1], text[:len(text)-1] + "B", text[:len(text)-1] + "\n", text[:20] + "\n" + text[21:], text[:20] + "\r" + text[21:],
 		text[:20] + "-" + text[21:], text[:20] + "\x00" + text[21:], "ed25519:" + strings.Repeat("A", 43), alicePublic,
 	} {
-		if k, err := ParseAuthorityKey(wrong); !errors.Is(err, ErrAuthorityKey) || !k.IsZero() {
+		if k, err := ParseAuthorityKey(wrong); !errors.Is(err, errAuthorityKey) || k != (AuthorityKey{}) {
 			t.Errorf("%q: %v, %v", wrong, k, err)
 		}
-		if err := new(AuthorityKey).UnmarshalText([]byte(wrong)); !errors.Is(err, ErrAuthorityKey) {
+		if err := new(AuthorityKey).UnmarshalText([]byte(wrong)); !errors.Is(err, errAuthorityKey) {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestAuthorityKey(t *testing.T) {
 func TestGenerateAuthority(t *testing.T) {
 	t.Parallel()
 	a, b := GenerateAuthority("acme"), GenerateAuthority("")
-	if a.Key == b.Key || a.Key.IsZero() || !a.HasSecret() || a.Name() != "acme" || b.Name() != "" {
+	if a.Key == b.Key || a.Key == (AuthorityKey{}) || !a.HasSecret() || a.Name() != "acme" || b.Name() != "" {
 		t.Errorf("got %+v and %+v", a, b)
 	}
 	c := Generate("")
@@ -66,11 +66,11 @@ func TestGenerateAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := c.AppendCanonical([]byte("zeromq-certificate-1\n"))
-	if err != nil || !ed25519.Verify(a.Key[:], text, c.Signature[:]) {
+	if err != nil || !ed25519.Verify(a.Key[:], text, c.signature[:]) {
 		t.Errorf("signed otherwise: %v", err)
 	}
-	again := c.Signature
-	if err := a.Sign(c); err != nil || c.Signature != again {
+	again := c.signature
+	if err := a.Sign(c); err != nil || c.signature != again {
 		t.Errorf("signed again: %v", err)
 	}
 }
@@ -90,17 +90,17 @@ func TestAuthorityLock(t *testing.T) {
 		passphrase string
 		want       error
 	}{
-		"no passphrase": {authority(t, "acme"), "", ErrNoPassphrase},
-		"public":        {public, "x", ErrNoSeed},
-		"locked":        {alreadyLocked, "x", ErrLocked},
+		"no passphrase": {authority(t, "acme"), "", errNoPassphrase},
+		"public":        {public, "x", errNoSeed},
+		"locked":        {alreadyLocked, "x", errLocked},
 		"metadata":      {double, "x", form.ErrMetadata},
-		"no key":        {noKey, "x", ErrNoAuthority},
+		"no key":        {noKey, "x", errNoAuthority},
 	} {
 		before := *tt.a
 		if err := tt.a.lock([]byte(tt.passphrase), quick); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
-		if tt.a.HasSecret() != before.HasSecret() || tt.a.Locked != before.Locked {
+		if tt.a.HasSecret() != before.HasSecret() || tt.a.locked != before.locked {
 			t.Errorf("%s: has changed", name)
 		}
 	}
@@ -116,7 +116,7 @@ func TestAuthorityLock(t *testing.T) {
 	if a.HasSecret() || !bytes.Equal(seed, make([]byte, len(seed))) {
 		t.Error("the seed is still in memory")
 	}
-	if err := a.SignRevocations(new(RevocationList), day(1, 1), day(2, 1)); !errors.Is(err, ErrLocked) {
+	if err := a.SignRevocations(new(RevocationList), day(1, 1), day(2, 1)); !errors.Is(err, errLocked) {
 		t.Errorf("signed: %v", err)
 	}
 	for name, change := range map[string]func(*Authority){
@@ -128,7 +128,7 @@ func TestAuthorityLock(t *testing.T) {
 		changed := *a
 		changed.Metadata = append(Metadata(nil), a.Metadata...)
 		change(&changed)
-		want := ErrLockedChanged
+		want := errLockedChanged
 		if name == "a wrong text" {
 			want = form.ErrMetadata
 		}
@@ -139,7 +139,7 @@ func TestAuthorityLock(t *testing.T) {
 	if err := a.Unlock([]byte("Passphrase")); !errors.Is(err, ErrPassphrase) || a.HasSecret() {
 		t.Errorf("wrong passphrase: %v", err)
 	}
-	if err := a.Unlock([]byte("passphrase")); err != nil || !bytes.Equal(a.seed.Reveal(), authority(t, "acme").seed.Reveal()) || a.Locked != nil {
+	if err := a.Unlock([]byte("passphrase")); err != nil || !bytes.Equal(a.seed.Reveal(), authority(t, "acme").seed.Reveal()) || a.locked != nil {
 		t.Errorf("unlocked: %v", err)
 	}
 
@@ -149,10 +149,10 @@ func TestAuthorityLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := &Authority{Key: a.Key, Metadata: a.Metadata}
-	if forged.Locked, err = lock((*[32]byte)(authority(t, "mallory").seed.Reveal()), text, []byte("x"), quick); err != nil {
+	if forged.locked, err = lock((*[32]byte)(authority(t, "mallory").seed.Reveal()), text, []byte("x"), quick); err != nil {
 		t.Fatal(err)
 	}
-	if err := forged.Unlock([]byte("x")); !errors.Is(err, ErrSeed) || forged.HasSecret() {
+	if err := forged.Unlock([]byte("x")); !errors.Is(err, errSeed) || forged.HasSecret() {
 		t.Errorf("another seed: %v", err)
 	}
 }
@@ -223,10 +223,10 @@ func TestAuthoritySave(t *testing.T) {
 	if err := other.SaveSecret(path + SecretSuffix); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v", err)
 	}
-	if err := (&Authority{Key: a.Key}).Save(path, Replace); !errors.Is(err, ErrNoSeed) {
+	if err := (&Authority{Key: a.Key}).Save(path, Replace); !errors.Is(err, errNoSeed) {
 		t.Errorf("public: %v", err)
 	}
-	if err := (&Authority{Key: a.Key}).SaveSecret(path, Replace); !errors.Is(err, ErrNoSeed) {
+	if err := (&Authority{Key: a.Key}).SaveSecret(path, Replace); !errors.Is(err, errNoSeed) {
 		t.Errorf("public: %v", err)
 	}
 	other.Metadata.Set("note", "a\nb")
@@ -237,7 +237,7 @@ func TestAuthoritySave(t *testing.T) {
 		t.Errorf("metadata: %v", err)
 	}
 	for _, write := range []func([]byte) ([]byte, error){new(Authority).AppendPublic, new(Authority).AppendSecret} {
-		if text, err := write([]byte("before")); !errors.Is(err, ErrNoAuthority) || string(text) != "before" {
+		if text, err := write([]byte("before")); !errors.Is(err, errNoAuthority) || string(text) != "before" {
 			t.Errorf("no key: %q, %v", text, err)
 		}
 	}
@@ -272,7 +272,7 @@ func TestLoadAuthorityRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]error{
-		text:                       ErrAuthorityKey,
+		text:                       errAuthorityKey,
 		large:                      regular.ErrTooLarge,
 		dir:                        regular.ErrNotRegular,
 		filepath.Join(dir, "none"): fs.ErrNotExist,

@@ -9,11 +9,7 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// ErrNoAuthority means that a text has no section authority with a key, or an
-// Authority no key.
-var ErrNoAuthority error = kindError("not an authority: no key in section authority")
-
-// Comments on top of an authority's files.
+// Comments at the top of an authority's files.
 var (
 	authorityComments = []string{
 		"ZeroMQ Authority",
@@ -25,36 +21,27 @@ var (
 	}
 )
 
-// ParseAuthority reads an authority, public or secret. The error is a
-// *SyntaxError.
+// ParseAuthority reads an authority, public or secret. The error is a *SyntaxError, and
+// also ErrKind if the text is not an authority at all.
 func ParseAuthority(text []byte) (*Authority, error) {
 	a, warnings, err := parseText(text, form.MaxFile, parseAuthority)
 	if err != nil {
-		return nil, err
+		return nil, named(err)
 	}
 	a.Warnings = warnings
 	return a, nil
 }
 
-// LoadAuthority reads an authority's file, as Load does a certificate's.
-func LoadAuthority(path string) (*Authority, error) {
-	a, mode, err := load(path, form.MaxFile, ParseAuthority)
-	if err == nil && a.HasSecret() {
-		a.Warnings = append(a.Warnings, modeWarnings(path, mode)...)
-	}
-	return a, err
-}
-
 func parseAuthority(root *zpl.Node) (*Authority, []zpl.Warning, error) {
 	key := root.Child(authoritySection)
 	if n := root.Child(curveSection); n != nil {
-		return nil, nil, n.Error(kindError("not an authority: this is a certificate"))
+		return nil, nil, n.Error(&sentence{"not an authority: this is a certificate", ErrKind})
 	}
 	if n := root.Child(revocationsSection); n != nil {
-		return nil, nil, n.Error(kindError("not an authority: this is a revocation list"))
+		return nil, nil, n.Error(&sentence{"not an authority: this is a revocation list", ErrKind})
 	}
 	if key == nil {
-		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: ErrNoAuthority}
+		return nil, nil, &zpl.Error{Line: 1, Column: 1, Err: errNoAuthority}
 	}
 	a := new(Authority)
 	var warnings []zpl.Warning
@@ -68,11 +55,11 @@ func parseAuthority(root *zpl.Node) (*Authority, []zpl.Warning, error) {
 			_, err = headProperties(n)
 		case metadataSection:
 			a.Metadata, warnings, err = form.ParseMetadata(n)
-		case authoritySection: // last: it must fit the others
+		case authoritySection: // last, as it must fit the others
 		case lockedSection:
-			a.Locked, err = parseLocked(n)
+			a.locked, err = parseLocked(n)
 		default:
-			err = n.Error(fmt.Errorf("%w: section %s", form.ErrProperty, n.Name))
+			err = n.Error(fmt.Errorf("%w: section %s is not allowed in an authority", form.ErrProperty, n.Name))
 		}
 		if err != nil {
 			return nil, nil, err
@@ -89,13 +76,13 @@ func parseAuthority(root *zpl.Node) (*Authority, []zpl.Warning, error) {
 func (a *Authority) checkStrays(root *zpl.Node) ([]zpl.Warning, error) {
 	whole := a.nodes()
 	switch {
-	case a.Locked != nil:
-		whole = append(whole, a.Locked.node())
+	case a.locked != nil:
+		whole = append(whole, a.locked.node())
 	case a.seed != nil:
 		keys := whole[len(whole)-1]
 		keys.Children = append(keys.Children, form.Property(seedName, "")) // its value is hidden
 	}
-	return checkStrays(root, whole, a.Locked != nil)
+	return checkStrays(root, whole, a.locked != nil)
 }
 
 // parseKeys reads the section authority of an authority's file.
@@ -106,92 +93,104 @@ func (a *Authority) parseKeys(section *zpl.Node) error {
 	}
 	key, seed := values[0], values[1]
 	if key == nil {
-		return section.Error(ErrNoAuthority)
+		return section.Error(errNoAuthority)
 	}
-	if a.Key, err = ParseAuthorityKey(key.Value); err != nil {
+	if a.Key, err = parseAuthorityKey(key.Value); err != nil {
 		return key.ValueError(err)
 	}
 	if seed == nil {
 		return nil
 	}
-	if a.Locked != nil {
-		return seed.Error(fmt.Errorf("%w: seed beside a section locked", form.ErrProperty))
+	if a.locked != nil {
+		return seed.Error(fmt.Errorf("%w: seed in a file with a section locked", form.ErrProperty))
 	}
-	octets := make([]byte, ed25519.SeedSize)
-	if err := form.ParseBytes(octets, seed); err != nil {
+	bytes := make([]byte, ed25519.SeedSize)
+	if err := form.ParseBytes(bytes, seed); err != nil {
 		return err
 	}
-	a.seed = hidden.New(octets)
+	a.seed = hidden.New(bytes)
 	if a.public() != a.Key {
-		clear(octets)
-		return seed.ValueError(ErrSeed)
+		clear(bytes)
+		return seed.ValueError(errSeed)
 	}
 	return nil
 }
 
-// nodes are the sections of the public file.
+// nodes returns the sections of the public file.
 func (a *Authority) nodes() []*zpl.Node {
 	return []*zpl.Node{head(0), form.MetadataNode(a.Metadata),
 		{Name: authoritySection, Children: []*zpl.Node{form.Property("key", a.Key.String())}}}
 }
 
-// check refuses what can't be written.
+// check returns an error for an authority that cannot be written.
 func (a *Authority) check() error {
-	if a.Key.IsZero() {
-		return ErrNoAuthority
+	if a.Key == (AuthorityKey{}) {
+		return errNoAuthority
 	}
 	if a.Key.isWeak() {
-		return ErrAuthorityKey
+		return errAuthorityKey
 	}
 	return form.CheckMetadata(a.Metadata)
 }
 
-// publicText is what is fixed when the secret key is locked.
+// publicText returns what must not change while the secret key is locked.
 func (a *Authority) publicText() ([]byte, error) {
 	if err := a.check(); err != nil {
-		return nil, fmt.Errorf("cert: %w", err)
+		return nil, err
 	}
 	canonical := *a
 	canonical.Metadata = form.Canonical(a.Metadata)
-	return appendText(nil, nil, canonical.nodes(), form.MaxFile)
+	return form.Append(nil, nil, canonical.nodes(), form.MaxFile)
 }
 
-// AppendPublic appends the text of the public file to dst. The error is
-// ErrNoAuthority if there is no Key, form.ErrMetadata, form.ErrLine or ErrFile; dst then
-// comes back unchanged.
+// AppendPublic appends the text of the public file to dst. It returns an error, and dst
+// unchanged, for an authority without a Key, or one that cannot be written.
 func (a *Authority) AppendPublic(dst []byte) ([]byte, error) {
-	if err := a.check(); err != nil {
-		return dst, fmt.Errorf("cert: %w", err)
-	}
-	return appendText(dst, authorityComments, a.nodes(), form.MaxFile)
+	out, err := a.appendPublic(dst)
+	return out, named(err)
 }
 
-// AppendSecret appends the text of the secret file to dst, locked or not, as
-// AppendPublic does. Without a secret key it is ErrNoSeed.
-func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
+func (a *Authority) appendPublic(dst []byte) ([]byte, error) {
 	if err := a.check(); err != nil {
-		return dst, fmt.Errorf("cert: %w", err)
+		return dst, err
+	}
+	return form.Append(dst, authorityComments, a.nodes(), form.MaxFile)
+}
+
+// AppendSecret appends the text of the secret file to dst, locked or not. It returns an
+// error, and dst unchanged, for an authority without a secret key, or one that cannot be
+// written.
+func (a *Authority) AppendSecret(dst []byte) ([]byte, error) {
+	out, err := a.appendSecret(dst)
+	return out, named(err)
+}
+
+func (a *Authority) appendSecret(dst []byte) ([]byte, error) {
+	if err := a.check(); err != nil {
+		return dst, err
 	}
 	nodes := a.nodes()
 	switch {
-	case a.Locked != nil:
-		nodes = append(nodes, a.Locked.node())
+	case a.locked != nil:
+		nodes = append(nodes, a.locked.node())
 	case a.seed != nil:
+		seed := form.Encoding.AppendEncode(nil, a.seed.Reveal())
+		defer clear(seed)
 		keys := nodes[len(nodes)-1]
-		keys.Children = append(keys.Children, form.Property(seedName, form.Encoding.EncodeToString(a.seed.Reveal())))
+		keys.Children = append(keys.Children, form.Secret(seedName, seed))
 	default:
-		return dst, fmt.Errorf("cert: %w", ErrNoSeed)
+		return dst, errNoSeed
 	}
-	return appendText(dst, authoritySecretComments, nodes, form.MaxFile)
+	return form.Append(dst, authoritySecretComments, nodes, form.MaxFile)
 }
 
-// Save writes the public file to path and the secret one to path with
-// SecretSuffix, as Certificate.Save does.
+// Save writes the public file to path and the secret file to path with SecretSuffix, as
+// Certificate.Save does.
 func (a *Authority) Save(path string, options ...SaveOption) error {
-	return savePair(path, options, a.AppendPublic, a.AppendSecret)
+	return named(savePair(path, options, a.appendPublic, a.appendSecret))
 }
 
 // SaveSecret writes the secret file alone, as Certificate.SaveSecret does.
 func (a *Authority) SaveSecret(path string, options ...SaveOption) error {
-	return saveOne(path, secretMode, options, a.AppendSecret)
+	return named(saveOne(path, secretMode, options, a.appendSecret))
 }

@@ -37,7 +37,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Fatal(err)
 	}
 	text = []byte(public(b, c))
-	checker := Checker{IsAuthority: func(k AuthorityKey) bool { return k == acme.Key }, Clock: func() time.Time { return day(3, 1) }}
+	checker := Checker{Authorities: []AuthorityKey{acme.Key}, Clock: func() time.Time { return day(3, 1) }}
 	b.ReportAllocs()
 	for b.Loop() {
 		c, err := Parse(text)

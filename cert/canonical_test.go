@@ -147,7 +147,7 @@ func TestCanonicalOfAnyUnraced(t *testing.T) {
 		if diff := cmp.Diff(want, canonical(t, got)); diff != "" {
 			t.Fatalf("%d: written otherwise (-want +got):\n%s\nin\n%s", i, diff, text)
 		}
-		if err := got.VerifySignature(); err != nil {
+		if err := got.verifySignature(); err != nil {
 			t.Fatalf("%d: written otherwise: %v in\n%s", i, err, text)
 		}
 

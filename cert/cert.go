@@ -1,6 +1,7 @@
-// Package cert reads and writes CURVE certificates: text files that hold one
-// identity's keys and what is said of it. They are the files that czmq, pyzmq,
-// goczmq and JeroMQ read and write, with sections that those pass over:
+// Package cert reads, writes, signs and verifies CURVE certificates. A certificate is a
+// text file that holds an identity's public key and metadata and, if it is a secret
+// certificate, its secret key. czmq, pyzmq, goczmq and JeroMQ read these files and ignore
+// the sections they do not know:
 //
 //	certificate
 //	    version = "1"
@@ -9,37 +10,29 @@
 //	curve
 //	    public-key = "uB/<I$!V&zH3Pf^3yOtXUlMf6V!xQvTm&[e>Uf$Z"
 //
-// An identity has two of them. NAME.key is public; give it to whoever should
-// know the key. NAME.key_secret holds the secret key too, and stays where it is
-// used. There is no default place for either: the service says where.
+// An identity has two files. NAME.key is its public certificate, to give to anyone who
+// needs the key. NAME.key_secret is its secret certificate and stays where it is used.
 //
-// [Generate] makes an identity, [Certificate.Save] writes both its files, and
-// [Load] reads one of either kind. [Certificate.Lock] puts the secret key under
-// a passphrase.
+// [Generate] makes an identity, [Certificate.Save] writes both files, and [Load] reads
+// either. [Certificate.Lock] encrypts the secret key with a passphrase. Package
+// cert/armor writes certificates as text for email, and seals them to a recipient.
 //
 // # Trust
 //
-// Two people who talk can compare a fingerprint. For more than a few, an
-// [Authority] signs certificates with a [Validity] and metadata that it vouches
-// for, and takes them back with a [RevocationList]. A [Checker] refuses what
-// isn't to be trusted, and says why.
+// Two people can compare a fingerprint, such as [curve.PublicKey.Fingerprint]. For more
+// than a few, an [Authority] signs certificates, with metadata that it vouches for and a
+// [Validity] period, and revokes them with a [RevocationList]. A [Checker] decides whether
+// a certificate is trusted, and says why if it is not.
 //
-// # On the way
+// # Stability
 //
-// [Armor] makes of a certificate a text for e-mail, and [Extract] finds any
-// number of them in any text. [Envelope.Seal] encrypts one to its recipient.
-//
-// # What stays as it is
-//
-// Every file that a released version of this package has written will be read
-// by all later ones, and by the programs named above. Sections that this
-// version doesn't know survive a read and a write; those of a secret file stay in
-// it, unless an authority has signed them. The format is specified in
-// docs/spec/certificate.md.
+// Later versions of this package, and the programs named above, read every file that a
+// released version has written. Sections that this version does not know survive reading
+// and writing. Those of a secret certificate stay in it, unless an authority signed them.
+// The format is specified in docs/spec/certificate.md.
 package cert
 
 import (
-	"errors"
 	"io/fs"
 	"strings"
 
@@ -48,32 +41,17 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// SecretSuffix is what the name of a secret certificate's file has behind the
-// name of the public one.
+// SecretSuffix is appended to the name of a public certificate's file to name the file of
+// the secret certificate.
 const SecretSuffix = "_secret"
 
-var (
-	// ErrNoPublicKey means that a text has no curve section with a public-key.
-	ErrNoPublicKey error = kindError("not a certificate: no public-key in section curve")
-	// ErrKey means that a key is not 40 characters of Z85. What it is wrapped
-	// in says what it looks like, and never quotes it.
-	ErrKey = errors.New("not a key")
-	// ErrVersion means that a file has another version than 1.
-	ErrVersion = errors.New("unsupported version")
-
-	// errKeyPair means that the public key isn't that of the secret key. From outside
-	// this looks like a wrong server key.
-	errKeyPair     = errors.New("public key and secret key do not match")
-	errNoSecretKey = errors.New("no secret key")
-)
-
-// Metadata is what a certificate says about its owner: names and values, in order. A
-// name consists of letters, digits and $-_@.&+/, the last not at its ends, and compares
+// Metadata is what a certificate says about its identity: names and values, in order. A
+// name consists of letters, digits and $-_@.&+/, without / at its ends, and compares
 // case-insensitively. A value is UTF-8 without control characters and with at most one
 // kind of quotes.
 type Metadata []struct{ Name, Value string }
 
-// Get returns the value of that name, whatever its case, or "" if there is none.
+// Get returns the value of that name, or "" if there is none.
 func (m Metadata) Get(name string) string {
 	for _, p := range m {
 		if strings.EqualFold(p.Name, name) {
@@ -83,8 +61,7 @@ func (m Metadata) Get(name string) string {
 	return ""
 }
 
-// Set gives the property of that name, whatever its case, another value, or adds
-// it at the end.
+// Set sets the value of that name. A new name comes last.
 func (m *Metadata) Set(name, value string) {
 	for i, p := range *m {
 		if strings.EqualFold(p.Name, name) {
@@ -95,39 +72,43 @@ func (m *Metadata) Set(name, value string) {
 	*m = append(*m, struct{ Name, Value string }{name, value})
 }
 
-// Certificate is one identity.
+// A Certificate is one identity. Its methods other than Lock, Unlock and those of its
+// fields may be called by several goroutines at once.
 type Certificate struct {
 	Public   curve.PublicKey
 	Secret   curve.SecretKey // zero in a public certificate, and in a locked one
-	Locked   *Locked         // the secret key under a passphrase, or nil
 	Metadata Metadata
 	Validity Validity
-	Serial   uint64 // the authority's number for it; 0 is none
+	Serial   uint64 // the authority's number for it; 0 means none
 
-	Authority AuthorityKey // who signed it; zero if nobody did
-	Signature Signature    // see Authority.Sign and VerifySignature
+	// Authority is the key of the authority that signed the certificate, or zero. A
+	// change of any public field makes the signature invalid.
+	Authority AuthorityKey
 
-	Warnings []Warning // what Load or Parse found odd; not a part of it
+	// Warnings say what Load or Parse found odd. They are not a part of the certificate.
+	Warnings []Warning
 
-	extra   []*zpl.Node // sections that this version doesn't know
-	private bool        // extra was read beside a secret key
+	signature signatureBytes
+	locked    *lockedKey  // the secret key under a passphrase, or nil
+	extra     []*zpl.Node // sections that this version does not know
+	private   bool        // extra was read from a secret certificate
 }
 
-// Warning is something in a certificate that works here and may not elsewhere.
+// A Warning is about something that works here and may not elsewhere.
 type Warning struct {
 	Line int // from 1; 0 if it is about the whole
 	Text string
-	Mode fs.FileMode // of a secret file that others can read; 0 if it is about something else
+	Mode fs.FileMode // of a secret file that other users can read; 0 for other warnings
 }
 
-// Generate returns a certificate of this name with a new pair of keys. An empty name
-// means none.
+// Generate returns a certificate with this name and a new key pair. An empty name means
+// none.
 func Generate(name string) *Certificate {
 	secret := curve.GenerateKey()
 	return &Certificate{Public: secret.Public(), Secret: secret, Metadata: nameOnly(name)}
 }
 
-// nameOnly returns the metadata of an identity that has only a name, or not even that.
+// nameOnly returns the metadata of an identity that has a name, or not even that.
 func nameOnly(name string) Metadata {
 	if name == "" {
 		return nil
@@ -135,32 +116,54 @@ func nameOnly(name string) Metadata {
 	return Metadata{{"name", name}}
 }
 
-// Name is what the metadata calls the identity, or "".
-func (c *Certificate) Name() string {
-	return c.Metadata.Get("name")
+// Name returns the metadata property name, or "".
+func (c *Certificate) Name() string { return c.Metadata.Get("name") }
+
+// Locked returns the scheme by which the secret key is locked with a passphrase, such as
+// "argon2id m=65536 t=3 p=4", and whether it is.
+func (c *Certificate) Locked() (scheme string, ok bool) { return c.locked.scheme() }
+
+// WithoutSecret returns a copy that is safe to give away: without the secret key, locked
+// or not, without the unknown sections of a secret certificate unless they are signed,
+// and without Warnings.
+func (c *Certificate) WithoutSecret() *Certificate {
+	public := *c
+	if c.hasPrivate() {
+		public.extra = nil
+	}
+	public.Secret, public.locked, public.private, public.Warnings = curve.SecretKey{}, nil, false, nil
+	return &public
 }
 
-// check refuses what can't be written.
-func (c *Certificate) check() error {
+// hasPrivate reports whether there are unknown sections that nobody has made public.
+func (c *Certificate) hasPrivate() bool {
+	return c.private && len(c.extra) > 0 && c.verifySignature() != nil
+}
+
+// checkFields returns an error for a certificate that cannot be written.
+func (c *Certificate) checkFields() error {
 	if err := c.Public.Check(); err != nil {
 		return err
 	}
 	if !c.Secret.IsZero() && c.Secret.Public() != c.Public {
 		return errKeyPair
 	}
-	if err := c.Validity.check(); err != nil {
+	if err := c.Validity.checkTimes(); err != nil {
 		return err
 	}
 	return form.CheckMetadata(c.Metadata)
 }
 
-// checkWhole is check of what isn't about to be signed.
+// checkWhole is checkFields, and also returns an error for half a signature.
 func (c *Certificate) checkWhole() error {
-	if !c.Authority.IsZero() && c.Signature.IsZero() {
-		return ErrUnsigned
+	if c.isSigned() && c.signature.isZero() {
+		return errUnsigned
 	}
-	if !c.Authority.IsZero() && c.Authority.isWeak() {
-		return ErrAuthorityKey
+	if c.isSigned() && c.Authority.isWeak() {
+		return errAuthorityKey
 	}
-	return c.check()
+	return c.checkFields()
 }
+
+// isSigned reports whether the certificate names an authority.
+func (c *Certificate) isSigned() bool { return c.Authority != AuthorityKey{} }

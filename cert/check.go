@@ -1,64 +1,80 @@
 package cert
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/zcurve/zcurve/curve"
 )
 
-// Why a certificate is refused.
-var (
-	// ErrUnsigned means that nobody signed it.
-	ErrUnsigned = errors.New("not signed")
-	// ErrUnknownAuthority means that it is signed, and not by an authority that
-	// is trusted here.
-	ErrUnknownAuthority = errors.New("signed by an authority that isn't trusted here")
-	// ErrSignature means that it isn't what the authority signed.
-	ErrSignature = errors.New("wrong signature: changed since it was signed, or signed with another key")
-	// ErrNotYetValid means that it is not valid yet.
-	ErrNotYetValid = errors.New("not valid yet")
-	// ErrExpired means that it is no longer valid.
-	ErrExpired = errors.New("expired")
-	// ErrRevoked means that the authority took it back.
-	ErrRevoked = errors.New("revoked")
-)
+// CheckKey returns an error for the key of an identity that anyone can assume: one that
+// is invalid, with curve.ErrPublicKey, and one whose secret key is public, such as those
+// of manual pages and test vectors. Parse and Load accept the latter, so that a tool can
+// show it. Call CheckKey before you admit a key that no Checker has checked.
+func CheckKey(k curve.PublicKey) error { return named(checkKey(k)) }
 
-// Checker decides whether a certificate is to be trusted. Each field is a
-// question that only the application can answer. The zero value asks for sound
-// keys, for a signature that is right if there is one, and for the time. A
-// Checker is safe for concurrent use if its functions are.
+func checkKey(k curve.PublicKey) error {
+	if err := k.Check(); err != nil {
+		return err
+	}
+	return checkPublished(k)
+}
+
+// Check returns an error for a certificate that nobody can trust now: its key or that of
+// its authority is unsound, as CheckKey finds, its signature is wrong if it has one, it is
+// not yet valid (ErrNotYetValid) or expired (ErrExpired). Whether the authority is trusted
+// and has revoked the certificate is decided by a Checker.
+func (c *Certificate) Check(now time.Time) error {
+	if err := c.checkSound(); err != nil {
+		return named(err)
+	}
+	return named(c.Validity.check(now))
+}
+
+// checkSound is Check without the time.
+func (c *Certificate) checkSound() error {
+	if err := checkKey(c.Public); err != nil || !c.isSigned() {
+		return err
+	}
+	if err := c.Authority.check(); err != nil {
+		return err
+	}
+	return c.verifySignature()
+}
+
+// A Checker decides whether a certificate is trusted. The zero Checker trusts no
+// certificate. Its Check may be called by several goroutines at once.
 type Checker struct {
-	// IsAuthority reports whether an authority is trusted. If it is nil,
-	// certificates need no signature.
-	IsAuthority func(AuthorityKey) bool
+	// Authorities are the trusted ones. If it is empty, no certificate is trusted.
+	Authorities []AuthorityKey
 
-	// Revoked returns ErrRevoked for a certificate that was taken back, or another
-	// error if that can't be told. RevocationList.Check is such a function. If it
-	// is nil, none are.
-	Revoked func(c *Certificate, now time.Time) error
+	// Revocations are current revocation lists of the Authorities. A list of another
+	// authority makes Check fail, and so does an expired one for the certificates of its
+	// authority.
+	Revocations []*RevocationList
 
-	// Clock tells the time. If it is nil, it is time.Now.
+	// Clock returns the time. If it is nil, time.Now is used.
 	Clock func() time.Time
 }
 
-// Check returns nil if the certificate is to be trusted. Otherwise the error is
-// the first of: curve.ErrPublicKey, ErrPublishedKey, ErrUnsigned,
-// ErrUnknownAuthority, ErrAuthorityKey and ErrPublishedKey of its authority,
-// ErrSignature, ErrNotYetValid, ErrExpired, that of Revoked, and that of
-// AppendCanonical for a certificate that can't be signed.
-func (ch *Checker) Check(c *Certificate) error {
-	if err := CheckKey(c.Public); err != nil {
+// Check returns nil if the certificate is trusted: Certificate.Check finds nothing, one of
+// the Authorities signed it, and none of the Revocations revokes it. The error is
+// ErrUntrusted, ErrNotYetValid, ErrExpired or ErrRevoked for these reasons, or says what
+// else is wrong.
+func (ch *Checker) Check(c *Certificate) error { return named(ch.check(c)) }
+
+func (ch *Checker) check(c *Certificate) error {
+	if err := checkKey(c.Public); err != nil {
 		return err
 	}
-	if ch.IsAuthority != nil {
-		if c.Authority.IsZero() {
-			return fmt.Errorf("cert: %w", ErrUnsigned)
-		}
-		if !ch.IsAuthority(c.Authority) {
-			return fmt.Errorf("cert: %w: %s", ErrUnknownAuthority, c.Authority)
-		}
+	switch {
+	case !c.isSigned():
+		return errUnsigned
+	case !slices.Contains(ch.Authorities, c.Authority):
+		return fmt.Errorf("%w: %s", errUnknownAuthority, c.Authority)
 	}
-	if err := c.Check(); err != nil {
+	if err := c.checkSound(); err != nil {
 		return err
 	}
 	now := time.Now
@@ -66,11 +82,16 @@ func (ch *Checker) Check(c *Certificate) error {
 		now = ch.Clock
 	}
 	at := now()
-	if err := c.Validity.Check(at); err != nil {
+	if err := c.Validity.check(at); err != nil {
 		return err
 	}
-	if ch.Revoked != nil {
-		return ch.Revoked(c, at)
+	for _, l := range ch.Revocations {
+		if !slices.Contains(ch.Authorities, l.Authority) {
+			return fmt.Errorf("revocation list: %w: %s", errUnknownAuthority, l.Authority)
+		}
+		if err := l.check(c, at); err != nil {
+			return err
+		}
 	}
 	return nil
 }

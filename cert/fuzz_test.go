@@ -26,7 +26,7 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte(public(f, signedWith(f, "a\n    b = \"1\"\n    b = \"1\"\na\n"))))
 	f.Add([]byte(strings.Replace(public(f, signed(f)), "metadata\n", "metadata = \"admins\"\n", 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := Parse(text)
+		c, warnings, err := parseText(text, form.MaxFile, parse)
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || place.Column < 1 || c != nil {
@@ -34,25 +34,25 @@ func FuzzCertificate(f *testing.F) {
 			}
 			return
 		}
-		for _, w := range c.Warnings {
+		for _, w := range warnings {
 			if w.Line < 1 || w.Text == "" {
 				t.Errorf("warning %v", w)
 			}
 		}
 		checkCovered(t, text, c)
 		write := c.AppendPublic
-		if !c.Secret.IsZero() || c.Locked != nil {
+		if !c.Secret.IsZero() || c.locked != nil {
 			write = c.AppendSecret
 		}
 		written, err := write(nil)
 		tooMuch := errors.Is(err, form.ErrLine) || errors.Is(err, form.ErrTooLarge)
-		if tooMuch || errors.Is(err, form.ErrMetadata) && len(c.Warnings) > 0 {
+		if tooMuch || errors.Is(err, form.ErrMetadata) && len(warnings) > 0 {
 			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := Parse(written)
+		back, _, err := parseText(written, form.MaxFile, parse)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
@@ -71,15 +71,15 @@ func FuzzCertificate(f *testing.F) {
 func checkCovered(t *testing.T, text []byte, c *Certificate) {
 	t.Helper()
 	signed, err := c.AppendCanonical(nil)
-	if err != nil || c.Authority.IsZero() {
+	if err != nil || c.Authority == (AuthorityKey{}) {
 		return
 	}
 	read, _, err := zpl.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Locked != nil {
-		if signed, err = zpl.Append(signed, nil, []*zpl.Node{c.Locked.node()}); err != nil {
+	if c.locked != nil {
+		if signed, err = zpl.Append(signed, nil, []*zpl.Node{c.locked.node()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +142,7 @@ func FuzzAuthority(f *testing.F) {
 			return
 		}
 		write := a.AppendPublic
-		if a.HasSecret() || a.Locked != nil {
+		if a.HasSecret() || a.locked != nil {
 			write = a.AppendSecret
 		}
 		written, err := write(nil)
@@ -156,7 +156,7 @@ func FuzzAuthority(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}
-		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, hidden.Bytes{}, Locked{}, argonParameters{})); diff != "" {
+		if diff := cmp.Diff(a, back, cmp.AllowUnexported(Authority{}, hidden.Bytes{}, lockedKey{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -173,7 +173,10 @@ func FuzzRevocations(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("revocations\n    serial = 1\n        time = 2026-01-01T00:00:00Z\nauthority\n    key = x\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		l, _, err := parseText(text, form.MaxList, parseRevocations)
+		l, _, err := parseText(text, form.MaxList, func(root *zpl.Node) (*RevocationList, []zpl.Warning, error) {
+			l, err := parseUnverified(root)
+			return l, nil, err
+		})
 		if err != nil {
 			var place *SyntaxError
 			if !errors.As(err, &place) || place.Line < 1 || l != nil {
@@ -192,7 +195,7 @@ func FuzzRevocations(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := ParseRevocations(written, func(k AuthorityKey) bool { return k == a.Key })
+		back, err := ParseRevocations(written)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, written)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zcurve/zcurve/internal/argon"
 	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
@@ -127,7 +128,7 @@ func TestCZMQ(t *testing.T) {
 		t.Parallel()
 		c := Generate("")
 		c.Metadata = interopMetadata
-		if err := c.lock([]byte("passphrase"), argonParameters{memory: 8, passes: 1, lanes: 1}); err != nil {
+		if err := c.lock([]byte("passphrase"), argon.Parameters{Memory: 8, Passes: 1, Lanes: 1}); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "alice.key")

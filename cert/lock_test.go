@@ -21,7 +21,7 @@ func TestLock(t *testing.T) {
 	c := alice(t, item{"name", "alice"})
 	before := c.Secret
 	for _, err := range []error{c.lock(nil, quick), c.lock([]byte{}, quick)} {
-		if !errors.Is(err, ErrNoPassphrase) || string(c.Secret.AppendZ85(nil)) != aliceSecret {
+		if !errors.Is(err, errNoPassphrase) || string(c.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Fatalf("empty passphrase: %v", err)
 		}
 	}
@@ -31,7 +31,7 @@ func TestLock(t *testing.T) {
 	if !c.Secret.IsZero() || string(before.AppendZ85(nil)) == aliceSecret {
 		t.Error("the secret key is still in memory")
 	}
-	if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, ErrLocked) {
+	if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, errLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
 	text, err := c.AppendSecret(nil)
@@ -42,7 +42,7 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, shown := range []string{string(text), string(out), fmt.Sprintf("%v %+v %#v %v %+v %#v", c, c, c, *c.Locked, *c.Locked, *c.Locked)} {
+	for _, shown := range []string{string(text), string(out), fmt.Sprintf("%v %+v %#v %v %+v %#v", c, c, c, *c.locked, *c.locked, *c.locked)} {
 		if strings.Contains(shown, aliceSecret) {
 			t.Errorf("the secret key shows in\n%s", shown)
 		}
@@ -59,7 +59,7 @@ func TestLock(t *testing.T) {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
-	if err := got.Unlock([]byte("passphrase")); err != nil || string(got.Secret.AppendZ85(nil)) != aliceSecret || got.Locked != nil {
+	if err := got.Unlock([]byte("passphrase")); err != nil || string(got.Secret.AppendZ85(nil)) != aliceSecret || got.locked != nil {
 		t.Errorf("unlocked: %v, %+v", err, got)
 	}
 	if err := got.Unlock([]byte("anything")); err != nil {
@@ -78,12 +78,12 @@ func TestLockedChanged(t *testing.T) {
 		"validity":  func(c *Certificate) { c.Validity.NotAfter = day(12, 30) },
 		"serial":    func(c *Certificate) { c.Serial++ },
 		"authority": func(c *Certificate) { c.Authority[0] ^= 1 },
-		"signature": func(c *Certificate) { c.Signature[0] ^= 1 },
+		"signature": func(c *Certificate) { c.signature[0] ^= 1 },
 		"key":       func(c *Certificate) { c.Public = curve.GenerateKey().Public() },
 	} {
 		c, _ := locked(t, "passphrase")
 		change(c)
-		if err := c.Unlock([]byte("passphrase")); !errors.Is(err, ErrLockedChanged) || !c.Secret.IsZero() {
+		if err := c.Unlock([]byte("passphrase")); !errors.Is(err, errLockedChanged) || !c.Secret.IsZero() {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -102,18 +102,18 @@ func TestLockedChanged(t *testing.T) {
 func TestLockedBox(t *testing.T) {
 	t.Parallel()
 	c, _ := locked(t, "passphrase")
-	l := c.Locked
-	key := argon2.IDKey([]byte("passphrase"), l.salt[:], quick.passes, quick.memory, quick.lanes, 32)
+	l := c.locked
+	key := argon2.IDKey([]byte("passphrase"), l.salt[:], quick.Passes, quick.Memory, quick.Lanes, 32)
 	plain, ok := secretbox.Open(nil, l.box[:], new([24]byte), (*[32]byte)(key))
 	if !ok {
 		t.Fatal("secretbox doesn't open it")
 	}
-	digest := sha256.Sum256(append([]byte(canonical(t, c)), c.Signature[:]...))
+	digest := sha256.Sum256(append([]byte(canonical(t, c)), c.signature[:]...))
 	if text, _ := z85.Append(nil, plain[:32]); string(text) != aliceSecret || string(plain[32:]) != string(digest[:]) {
 		t.Error("there is something else in it")
 	}
 	other, _ := locked(t, "passphrase")
-	if other.Locked.salt == l.salt || other.Locked.box == l.box {
+	if other.locked.salt == l.salt || other.locked.box == l.box {
 		t.Error("two locks have the same salt or box")
 	}
 }
@@ -129,8 +129,8 @@ func TestLockDefault(t *testing.T) {
 	if err := c.Lock([]byte("passphrase")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.Locked.Scheme(), "argon2id m=65536 t=3 p=4"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	if got, ok := c.Locked(); got != "argon2id m=65536 t=3 p=4" || !ok {
+		t.Errorf("got %s, %v", got, ok)
 	}
 	if err := c.Unlock([]byte("passphrase")); err != nil {
 		t.Error(err)
@@ -145,26 +145,26 @@ func TestScheme(t *testing.T) {
 		"argon2id m=8 t=1 p=1":                   nil,
 		"argon2id m=512 t=1 p=64":                nil,
 		"argon2id m=1048576 t=4 p=4":             nil,
-		"argon2id m=1048577 t=1 p=4":             ErrLockLimit,
-		"argon2id m=1048576 t=5 p=4":             ErrLockLimit,
-		"argon2id m=4294967295 t=1 p=1":          ErrLockLimit,
-		"argon2id m=4294967288 t=4294967295 p=1": ErrLockLimit,
-		"argon2id m=8 t=524289 p=1":              ErrLockLimit,
-		"argon2id m=1000 t=1 p=65":               ErrLockLimit,
-		"argon2id m=7 t=1 p=1":                   ErrScheme,
-		"argon2id m=511 t=1 p=64":                ErrScheme,
-		"argon2id m=8 t=0 p=1":                   ErrScheme,
-		"argon2id m=8 t=1 p=0":                   ErrScheme,
-		"argon2id m=8 t=1 p=256":                 ErrScheme,
-		"argon2id m=4294967296 t=1 p=1":          ErrScheme,
-		"argon2id m=08 t=1 p=1":                  ErrScheme,
-		"argon2id m=8 t=1 p=1 ":                  ErrScheme,
-		"argon2id  m=8 t=1 p=1":                  ErrScheme,
-		"argon2id m=8 t=1":                       ErrScheme,
-		"argon2id t=1 m=8 p=1":                   ErrScheme,
-		"argon2i m=8 t=1 p=1":                    ErrScheme,
-		"scrypt n=2 r=1 p=1":                     ErrScheme,
-		"":                                       ErrScheme,
+		"argon2id m=1048577 t=1 p=4":             errLockLimit,
+		"argon2id m=1048576 t=5 p=4":             errLockLimit,
+		"argon2id m=4294967295 t=1 p=1":          errLockLimit,
+		"argon2id m=4294967288 t=4294967295 p=1": errLockLimit,
+		"argon2id m=8 t=524289 p=1":              errLockLimit,
+		"argon2id m=1000 t=1 p=65":               errLockLimit,
+		"argon2id m=7 t=1 p=1":                   errScheme,
+		"argon2id m=511 t=1 p=64":                errScheme,
+		"argon2id m=8 t=0 p=1":                   errScheme,
+		"argon2id m=8 t=1 p=0":                   errScheme,
+		"argon2id m=8 t=1 p=256":                 errScheme,
+		"argon2id m=4294967296 t=1 p=1":          errScheme,
+		"argon2id m=08 t=1 p=1":                  errScheme,
+		"argon2id m=8 t=1 p=1 ":                  errScheme,
+		"argon2id  m=8 t=1 p=1":                  errScheme,
+		"argon2id m=8 t=1":                       errScheme,
+		"argon2id t=1 m=8 p=1":                   errScheme,
+		"argon2i m=8 t=1 p=1":                    errScheme,
+		"scrypt n=2 r=1 p=1":                     errScheme,
+		"":                                       errScheme,
 	} {
 		if p, err := parseScheme(scheme); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, %v, want %v", scheme, p, err, want)

@@ -29,14 +29,14 @@ func TestPublishedKeys(t *testing.T) {
 		if strings.HasPrefix(text, authorityPrefix) {
 			key, err := ParseAuthorityKey(text)
 			ztest.Must(t, err)
-			if err := key.Check(); !errors.Is(err, ErrPublishedKey) {
+			if err := key.Check(); !errors.Is(err, errPublishedKey) {
 				t.Errorf("%s: %v", line, err)
 			}
 			left[key] = true
 		} else {
 			key, err := curve.ParsePublicKey(text)
 			ztest.Must(t, err)
-			if err := CheckKey(key); !errors.Is(err, ErrPublishedKey) {
+			if err := CheckKey(key); !errors.Is(err, errPublishedKey) {
 				t.Errorf("%s: %v", line, err)
 			}
 			left[key] = true
@@ -46,7 +46,7 @@ func TestPublishedKeys(t *testing.T) {
 		t.Errorf("%d keys of %d", len(published()), len(left))
 	}
 	check := func(key [curve.KeySize]byte, where string) {
-		if err := checkPublished(key); !errors.Is(err, ErrPublishedKey) {
+		if err := checkPublished(key); !errors.Is(err, errPublishedKey) {
 			t.Errorf("the key that belongs to a secret key in %s isn't refused: %v", where, err)
 		}
 		delete(left, key)
@@ -122,11 +122,11 @@ func TestPublishedKeys(t *testing.T) {
 func TestVectorsRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"alice.key", "bob.key", "signed.key", "locked.key_secret"} {
-		if err := vectorCertificate(t, name).Check(); !errors.Is(err, ErrPublishedKey) {
+		if err := vectorCertificate(t, name).Check(day(3, 1)); !errors.Is(err, errPublishedKey) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := vectorAuthority(t, "acme.authority").Key.Check(); !errors.Is(err, ErrPublishedKey) {
+	if err := vectorAuthority(t, "acme.authority").Key.Check(); !errors.Is(err, errPublishedKey) {
 		t.Errorf("acme: %v", err)
 	}
 }
@@ -135,12 +135,12 @@ func TestVectorsRefused(t *testing.T) {
 func TestCertificateCheck(t *testing.T) {
 	t.Parallel()
 	c := Generate("")
-	ztest.Must(t, c.Check(), authority(t, "acme").Sign(c), c.Check())
+	ztest.Must(t, c.Check(day(3, 1)), authority(t, "acme").Sign(c), c.Check(day(3, 1)))
 	c.Serial++
-	if err := c.Check(); !errors.Is(err, ErrSignature) {
+	if err := c.Check(day(3, 1)); !errors.Is(err, errSignature) {
 		t.Errorf("changed: %v", err)
 	}
-	if err := new(Certificate).Check(); !errors.Is(err, curve.ErrPublicKey) {
+	if err := new(Certificate).Check(day(3, 1)); !errors.Is(err, curve.ErrPublicKey) {
 		t.Errorf("nothing: %v", err)
 	}
 }
@@ -185,21 +185,21 @@ func TestWeakAuthorityKeys(t *testing.T) {
 		err2 := new(AuthorityKey).UnmarshalText([]byte(other))
 		_, err3 := Parse([]byte(strings.Replace(text, key, other, 1)))
 		_, err4 := ParseAuthority([]byte(strings.Replace(string(file), key, other, 1)))
-		_, err5 := ParseRevocations([]byte(strings.Replace(string(list), key, other, 1)), anyAuthority)
+		_, err5 := ParseRevocations([]byte(strings.Replace(string(list), key, other, 1)))
 		_, err6 := (&Authority{Key: k}).AppendPublic(nil)
 		forged := Certificate{Public: fresh}
-		forged.Authority, forged.Signature = k, Signature{1} // R is the identity, S is zero
+		forged.Authority, forged.signature = k, signatureBytes{1} // R is the identity, S is zero
 		_, err7 := forged.AppendPublic(nil)
 		doors := []error{err1, err2, err3, err4, err5, k.Check()}
-		if !k.IsZero() { // which means none
-			doors = append(doors, err6, err7, forged.Check())
+		if k != (AuthorityKey{}) { // which means none
+			doors = append(doors, err6, err7, forged.Check(day(3, 1)))
 		}
 		for i, err := range doors {
-			if !errors.Is(err, ErrAuthorityKey) {
+			if !errors.Is(err, errAuthorityKey) {
 				t.Errorf("%s: door %d: %v", other, i+1, err)
 			}
 		}
-		if k.verify([]byte("anything"), Signature{1}) {
+		if k.verify([]byte("anything"), signatureBytes{1}) {
 			t.Errorf("%s: a forged signature is right", other)
 		}
 	}

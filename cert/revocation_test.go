@@ -25,7 +25,7 @@ func TestRevocations(t *testing.T) {
 	if err := l.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	got, err := LoadRevocations(path, func(k AuthorityKey) bool { return k == a.Key })
+	got, err := LoadRevocations(path)
 	if err != nil || len(got.Warnings) > 0 {
 		t.Fatal(got, err)
 	}
@@ -45,59 +45,14 @@ func TestRevocations(t *testing.T) {
 	serial := slices.IndexFunc(lines, func(s string) bool { return strings.Contains(s, "serial") })
 	key := slices.IndexFunc(lines, func(s string) bool { return strings.Contains(s, "    key = \"Yne") })
 	swapped := slices.Concat(lines[:key], lines[serial:serial+2], lines[key:serial], lines[serial+2:])
-	if _, err := ParseRevocations([]byte(strings.Join(swapped, "")), anyAuthority); err != nil {
+	if _, err := ParseRevocations([]byte(strings.Join(swapped, ""))); err != nil {
 		t.Errorf("in another order: %v", err)
-	}
-	if _, err := ParseRevocations(text, func(AuthorityKey) bool { return false }); !errors.Is(err, ErrUnknownAuthority) {
-		t.Errorf("nobody trusts it: %v", err)
 	}
 	if added, err := l.Revoke(Revocation{Serial: 7, Time: day(5, 5)}); added || err != nil {
 		t.Errorf("revoked twice: %v, %v", added, err)
 	}
-	if _, err := new(RevocationList).Append(nil); !errors.Is(err, ErrUnsigned) {
+	if _, err := new(RevocationList).Append(nil); !errors.Is(err, errUnsigned) {
 		t.Errorf("unsigned: %v", err)
-	}
-}
-
-// TestNewer: a list tells whether it may take another's place, and what it has lost.
-func TestNewer(t *testing.T) {
-	t.Parallel()
-	acme, other := authority(t, "acme"), authority(t, "other")
-	sign := func(a *Authority, issued time.Time, serials ...uint64) *RevocationList {
-		l := new(RevocationList)
-		for _, serial := range serials {
-			r := Revocation{Serial: serial, Time: day(1, 1)}
-			if serial == 1 { // stands for alice's key
-				r = Revocation{Key: alice(t).Public, Time: day(1, 1)}
-			}
-			_, err := l.Revoke(r)
-			ztest.Must(t, err)
-		}
-		ztest.Must(t, a.SignRevocations(l, issued, day(12, 1)))
-		return l
-	}
-	old := sign(acme, day(2, 1), 1, 2, 3)
-	for name, tt := range map[string]struct {
-		l     *RevocationList
-		newer bool
-		lost  int
-	}{
-		"the same":             {old, false, 0},
-		"renewed":              {sign(acme, day(2, 2), 3, 2, 1), true, 0},
-		"one more":             {sign(acme, day(2, 2), 1, 2, 3, 4), true, 0},
-		"older":                {sign(acme, day(1, 1), 1, 2), false, 1},
-		"of that time":         {sign(acme, day(2, 1), 1, 2, 3, 4), false, 0},
-		"newer, key lost":      {sign(acme, day(2, 2), 2, 3), true, 1},
-		"newer, all lost":      {sign(acme, day(2, 2)), true, 3},
-		"of another authority": {sign(other, day(2, 2), 1, 2, 3), false, 0},
-	} {
-		lost := tt.l.Lost(old)
-		if tt.l.Newer(old) != tt.newer || len(lost) != tt.lost {
-			t.Errorf("%s: newer %v, lost %v", name, tt.l.Newer(old), lost)
-		}
-		if len(lost) == 1 && name == "newer, key lost" && lost[0].Key != alice(t).Public {
-			t.Errorf("%s: lost %v", name, lost)
-		}
 	}
 }
 
@@ -105,7 +60,7 @@ func TestNewer(t *testing.T) {
 func TestExpiredListTells(t *testing.T) {
 	t.Parallel()
 	l := revocations(t, authority(t, "acme"))
-	if got, want := fmt.Sprint(l.CheckTime(day(4, 1))), "cert: revocation list expired on 2026-04-01T00:00:00Z"; got != want {
+	if got, want := fmt.Sprint(l.Check(&Certificate{Authority: l.Authority}, day(4, 1))), "cert: revocation list expired on 2026-04-01T00:00:00Z"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -170,7 +125,7 @@ func TestLargeRevocationsUnraced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseRevocations(text, anyAuthority)
+	got, err := ParseRevocations(text)
 	if err != nil || got.Len() != l.Len() {
 		t.Fatal(got.Len(), err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/zcurve/zcurve/internal/atomicfile"
 )
 
-// Modes of the files. That of the public one is subject to the umask.
+// Modes of the files. The umask can reduce that of the public one.
 const (
 	publicMode fs.FileMode = 0o644
 	secretMode fs.FileMode = 0o600
@@ -19,34 +19,33 @@ type SaveOption struct{ replace bool }
 // Replace replaces files that exist.
 var Replace = SaveOption{replace: true}
 
-// Save writes the public certificate to path and the secret one to path with
-// SecretSuffix, which is readable by its owner alone from the first instant.
-// Both are on the disk in the end, or neither; a crash can leave the secret one
-// alone, which holds all that is public, too. No part of the secret gets anywhere else.
+// Save writes the public certificate to path and the secret certificate to path with
+// SecretSuffix, which nobody but its owner can read from the start. Afterwards both are
+// on the disk, or neither. A crash can leave the secret certificate alone, which holds all
+// that is public, too. No part of the secret is written elsewhere.
 //
-// A file that exists is an error, fs.ErrExist, without [Replace]. With it, each is
-// replaced as a whole, the secret one last: a crash leaves the old secret until the new
-// public file is in its place. They keep their owner and group where that is permitted,
-// and don't get wider modes than they had. What isn't a regular file in the place of
-// either isn't replaced, which is an error.
+// If one of the files exists, the error is fs.ErrExist. With [Replace], each is replaced
+// as a whole, and the secret one last: a crash leaves the old secret until the new public
+// certificate is in place. The files keep their owner and group if permitted, and do not
+// get wider modes. A directory, a pipe or a device is never replaced.
 //
-// On Windows, modes mean nothing: who may read the secret is what its directory says.
+// On Windows, modes mean nothing: the directory says who can read the secret.
 func (c *Certificate) Save(path string, options ...SaveOption) error {
-	return savePair(path, options, c.AppendPublic, c.AppendSecret)
+	return named(savePair(path, options, c.appendPublic, c.appendSecret))
 }
 
 // SavePublic writes the public certificate to path, as Save does.
 func (c *Certificate) SavePublic(path string, options ...SaveOption) error {
-	return saveOne(path, publicMode, options, c.AppendPublic)
+	return named(saveOne(path, publicMode, options, c.appendPublic))
 }
 
-// SaveSecret writes the secret certificate to path as it is, without a suffix,
-// and else as Save does.
+// SaveSecret writes the secret certificate to path, without a suffix and otherwise as Save
+// does.
 func (c *Certificate) SaveSecret(path string, options ...SaveOption) error {
-	return saveOne(path, secretMode, options, c.AppendSecret)
+	return named(saveOne(path, secretMode, options, c.appendSecret))
 }
 
-// appender is AppendPublic and its like.
+// appender is appendPublic or a function like it.
 type appender func(dst []byte) ([]byte, error)
 
 // savePair writes two files, or none.
@@ -63,16 +62,16 @@ func savePair(path string, options []SaveOption, appendPublic, appendSecret appe
 	publicFile := atomicfile.File{Path: path, Data: public, Mode: publicMode}
 	secretFile := atomicfile.File{Path: path + SecretSuffix, Data: secret, Mode: secretMode}
 	if slices.Contains(options, Replace) {
-		// The old secret stays until all else is in place.
-		return named(atomicfile.Replace(publicFile, secretFile))
+		// The old secret stays until everything else is in place.
+		return atomicfile.Replace(publicFile, secretFile)
 	}
-	// The secret first: a public certificate that is seen has its secret.
-	return named(atomicfile.Create(secretFile, publicFile))
+	// The secret comes first: a public certificate that exists has its secret.
+	return atomicfile.Create(secretFile, publicFile)
 }
 
 // saveOne writes one file as a whole.
-func saveOne(path string, mode fs.FileMode, options []SaveOption, appendText appender) error {
-	text, err := appendText(nil)
+func saveOne(path string, mode fs.FileMode, options []SaveOption, appendTo appender) error {
+	text, err := appendTo(nil)
 	if err != nil {
 		return err
 	}
@@ -81,5 +80,5 @@ func saveOne(path string, mode fs.FileMode, options []SaveOption, appendText app
 	if slices.Contains(options, Replace) {
 		write = atomicfile.Replace
 	}
-	return named(write(atomicfile.File{Path: path, Data: text, Mode: mode}))
+	return write(atomicfile.File{Path: path, Data: text, Mode: mode})
 }

@@ -192,7 +192,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a directory", dir, regular.ErrNotRegular},
 		{"no file", filepath.Join(dir, "missing"), fs.ErrNotExist},
 		{"a large file", write("large", publicText("")+pad+"####"), regular.ErrTooLarge},
-		{"an empty file", write("empty", ""), ErrNoPublicKey},
+		{"an empty file", write("empty", ""), errNoPublicKey},
 	}
 	for _, tt := range tests {
 		c, err := Load(tt.path)

@@ -7,23 +7,23 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// stray is something in a text that isn't in what was read from it: another program
-// could take it for something.
+// stray is something in a text that is not in what was read from it. To another program
+// it could have a meaning.
 type stray struct {
 	node  *zpl.Node
 	value bool // it is about the value alone
 }
 
-// strays yields what is in parsed and isn't in whole, which is what this package
-// would write. If strict is true, a property without a value isn't one with an
-// empty value, and a value that others read otherwise is a stray too.
+// strays yields what is in parsed and not in whole, which is what this package would
+// write. If strict is true, a property without a value differs from one with an empty
+// value, and a value that others read differently is a stray, too.
 func strays(parsed, whole []*zpl.Node, strict bool, yield func(stray)) {
 	var few [16]bool
 	used := few[:]
 	if len(whole) > len(few) {
 		used = make([]bool, len(whole))
 	}
-	next := 0 // mostly, the order is the same
+	next := 0 // the order is usually the same
 	for _, n := range parsed {
 		is := func(i int) bool { return i < len(whole) && !used[i] && whole[i].Name == n.Name }
 		for i := 0; i < len(whole) && !is(next); i++ {
@@ -43,22 +43,22 @@ func strays(parsed, whole []*zpl.Node, strict bool, yield func(stray)) {
 	}
 }
 
-// checkStrays looks for strays in a text. What is signed or locked can't have any:
-// they could be changed without a trace. Else there is a warning of each.
+// checkStrays looks for strays in a text. In a signed or locked text they are an error,
+// as they could be changed unnoticed. Otherwise there is a warning for each.
 func checkStrays(root *zpl.Node, whole []*zpl.Node, strict bool) (warnings []zpl.Warning, err error) {
 	strays(root.Children, whole, strict, func(s stray) {
 		switch {
 		case strict && err != nil:
 		case strict && s.value:
-			err = s.node.ValueError(fmt.Errorf("%w: the value of %s isn't what is signed or locked here", form.ErrProperty, s.node.Name))
+			err = s.node.ValueError(fmt.Errorf("%w: the value of %s is not covered by the signature or the lock", form.ErrProperty, s.node.Name))
 		case strict:
-			err = s.node.Error(fmt.Errorf("%w: %s isn't part of what is signed or locked here", form.ErrProperty, s.node.Name))
+			err = s.node.Error(fmt.Errorf("%w: %s is not covered by the signature or the lock", form.ErrProperty, s.node.Name))
 		case s.value:
 			warnings = append(warnings, zpl.Warning{Line: s.node.Line,
-				Text: fmt.Sprintf("the value of %s isn't known here: it is lost when the file is written again", s.node.Name)})
+				Text: fmt.Sprintf("unknown value of %s: it is dropped when the file is rewritten", s.node.Name)})
 		default:
 			warnings = append(warnings, zpl.Warning{Line: s.node.Line,
-				Text: fmt.Sprintf("%s isn't known here: it is lost when the file is written again", s.node.Name)})
+				Text: fmt.Sprintf("unknown property %s: it is dropped when the file is rewritten", s.node.Name)})
 		}
 	})
 	return warnings, err

@@ -41,10 +41,10 @@ func TestRestructureSigned(t *testing.T) {
 	restructure(public(t, c), func(changed string) {
 		got, err := Parse([]byte(changed))
 		if err == nil {
-			err = got.VerifySignature()
+			err = got.verifySignature()
 		}
 		if err != nil {
-			checkKnown(t, 0, err, ErrSignature, ErrUnsigned, form.ErrMetadata)
+			checkKnown(t, 0, err, errSignature, errUnsigned, form.ErrMetadata)
 			return
 		}
 		verified++
@@ -70,14 +70,14 @@ func TestRestructureLocked(t *testing.T) {
 			err = got.Unlock([]byte("passphrase"))
 		}
 		if err != nil {
-			checkKnown(t, 0, err, ErrLockedChanged, form.ErrMetadata)
+			checkKnown(t, 0, err, errLockedChanged, form.ErrMetadata)
 			return
 		}
 		if got.Secret.IsZero() {
 			return // without its section
 		}
 		unlocked++
-		if canonical(t, got) != want || got.Signature != c.Signature || string(got.Secret.AppendZ85(nil)) != aliceSecret {
+		if canonical(t, got) != want || got.signature != c.signature || string(got.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Errorf("another certificate was unlocked:\n%s", changed)
 		}
 	})
@@ -119,7 +119,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 			err = got.Unlock([]byte("passphrase"))
 		}
 		if err != nil {
-			checkKnown(t, place, err, ErrLockedChanged, form.ErrMetadata)
+			checkKnown(t, place, err, errLockedChanged, form.ErrMetadata)
 			return
 		}
 		if !got.HasSecret() {
@@ -159,12 +159,12 @@ func TestTamperedValueUnraced(t *testing.T) {
 	verify := func(text string) error {
 		c, err := Parse([]byte(text))
 		if err == nil {
-			err = c.VerifySignature()
+			err = c.verifySignature()
 		}
 		return err
 	}
 	unlock := func(text string) error {
-		c, err := Parse([]byte(text))
+		c, err := parseUnsigned(text)
 		if err == nil {
 			err = c.Unlock([]byte("passphrase"))
 		}
@@ -176,27 +176,27 @@ func TestTamperedValueUnraced(t *testing.T) {
 		want         error   // must come once at least
 		or           []error // may come too
 	}{
-		{inClear, `name = "`, verify, ErrSignature, nil},
-		{inClear, `note = "`, verify, ErrSignature, nil},
-		{inClear, `serial = "`, verify, ErrSignature, []error{form.ErrProperty}},
-		{inClear, `not-before = "`, verify, ErrSignature, []error{form.ErrProperty}},
-		{inClear, `not-after = "`, verify, ErrSignature, []error{form.ErrProperty}},
-		{inClear, `public-key = "`, verify, ErrSignature, []error{ErrKey, curve.ErrPublicKey}},
-		{inClear, `version = "`, verify, ErrVersion, nil},
-		{inClear, `"ed25519:`, verify, ErrSignature, []error{ErrAuthorityKey}},
-		{inClear, `signature = "`, verify, ErrSignature, []error{form.ErrProperty}},
-		{string(secret), `name = "`, unlock, ErrLockedChanged, nil},
-		{string(secret), `note = "`, unlock, ErrLockedChanged, nil},
-		{string(secret), `serial = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
-		{string(secret), `not-after = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
-		{string(secret), `public-key = "`, unlock, ErrLockedChanged, []error{ErrKey, curve.ErrPublicKey}},
-		{string(secret), `"ed25519:`, unlock, ErrLockedChanged, []error{ErrAuthorityKey}},
-		{string(secret), `signature = "`, unlock, ErrLockedChanged, []error{form.ErrProperty}},
-		{string(secret), `scheme = "`, unlock, ErrScheme, []error{ErrDamaged}},
-		{string(secret), ` m=`, unlock, ErrDamaged, []error{ErrScheme}},
-		{string(secret), ` t=`, unlock, ErrDamaged, []error{ErrScheme}},
-		{string(secret), `salt = "`, unlock, ErrDamaged, []error{form.ErrProperty}},
-		{string(secret), `box = "`, unlock, ErrDamaged, []error{form.ErrProperty}},
+		{inClear, `name = "`, verify, errSignature, nil},
+		{inClear, `note = "`, verify, errSignature, nil},
+		{inClear, `serial = "`, verify, errSignature, []error{form.ErrProperty}},
+		{inClear, `not-before = "`, verify, errSignature, []error{form.ErrProperty}},
+		{inClear, `not-after = "`, verify, errSignature, []error{form.ErrProperty}},
+		{inClear, `public-key = "`, verify, errSignature, []error{errKey, curve.ErrPublicKey}},
+		{inClear, `version = "`, verify, errVersion, nil},
+		{inClear, `"ed25519:`, verify, errSignature, []error{errAuthorityKey}},
+		{inClear, `signature = "`, verify, errSignature, []error{form.ErrProperty}},
+		{string(secret), `name = "`, unlock, errLockedChanged, nil},
+		{string(secret), `note = "`, unlock, errLockedChanged, nil},
+		{string(secret), `serial = "`, unlock, errLockedChanged, []error{form.ErrProperty}},
+		{string(secret), `not-after = "`, unlock, errLockedChanged, []error{form.ErrProperty}},
+		{string(secret), `public-key = "`, unlock, errLockedChanged, []error{errKey, curve.ErrPublicKey}},
+		{string(secret), `"ed25519:`, unlock, errLockedChanged, []error{errAuthorityKey}},
+		{string(secret), `signature = "`, unlock, errLockedChanged, []error{form.ErrProperty}},
+		{string(secret), `scheme = "`, unlock, errScheme, []error{errDamaged}},
+		{string(secret), ` m=`, unlock, errDamaged, []error{errScheme}},
+		{string(secret), ` t=`, unlock, errDamaged, []error{errScheme}},
+		{string(secret), `salt = "`, unlock, errDamaged, []error{form.ErrProperty}},
+		{string(secret), `box = "`, unlock, errDamaged, []error{form.ErrProperty}},
 	} {
 		if err := tt.read(tt.text); err != nil {
 			t.Fatal(err)
@@ -230,8 +230,8 @@ func TestTamperedValueUnraced(t *testing.T) {
 func TestSignatureOfOther(t *testing.T) {
 	t.Parallel()
 	c, other := signed(t), signed(t, item{"group", "traders"})
-	other.Signature = c.Signature
-	if err := other.VerifySignature(); !errors.Is(err, ErrSignature) {
+	other.signature = c.signature
+	if err := other.verifySignature(); !errors.Is(err, errSignature) {
 		t.Errorf("of another certificate: %v", err)
 	}
 	mallory := authority(t, "mallory")
@@ -239,13 +239,13 @@ func TestSignatureOfOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Authority = c.Authority
-	if err := other.VerifySignature(); !errors.Is(err, ErrSignature) {
+	if err := other.verifySignature(); !errors.Is(err, errSignature) {
 		t.Errorf("of another authority: %v", err)
 	}
 	if err := mallory.Sign(other); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.VerifySignature(); err != nil || other.Authority != mallory.Key {
+	if err := other.verifySignature(); err != nil || other.Authority != mallory.Key {
 		t.Errorf("signed again: %v", err)
 	}
 	// What an authority signs of a list is no certificate, whatever is in it.
@@ -262,4 +262,11 @@ func TestSignatureOfOther(t *testing.T) {
 	if second, _, _ := bytes.Cut(signed, []byte("\n")); bytes.Equal(first, second) {
 		t.Errorf("lists and certificates both begin with %q", first)
 	}
+}
+
+// parseUnsigned reads a certificate without verifying its signature, so that a test gets
+// to what comes after that.
+func parseUnsigned(text string) (*Certificate, error) {
+	c, _, err := parseText([]byte(text), form.MaxFile, parse)
+	return c, err
 }

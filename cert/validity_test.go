@@ -81,7 +81,7 @@ func TestValidityText(t *testing.T) {
 		if !back.Validity.NotBefore.Equal(tt.v.NotBefore) || !back.Validity.NotAfter.Equal(tt.v.NotAfter) {
 			t.Errorf("%s: read back as %v", name, back.Validity)
 		}
-		if err := back.VerifySignature(); err != nil {
+		if err := back.verifySignature(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -106,7 +106,7 @@ func TestValidityRefuses(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", name, err, form.ErrProperty)
 			}
 		}
-		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, form.ErrProperty) || c.Locked != nil || string(c.Secret.AppendZ85(nil)) != aliceSecret {
+		if err := c.lock([]byte("passphrase"), quick); !errors.Is(err, form.ErrProperty) || c.locked != nil || string(c.Secret.AppendZ85(nil)) != aliceSecret {
 			t.Errorf("%s: locked: %v", name, err)
 		}
 	}

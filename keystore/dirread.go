@@ -170,12 +170,12 @@ func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certific
 	for _, w := range c.Warnings {
 		log.Warn("certificate warning", "file", path, "line", w.Line, "reason", w.Text)
 	}
-	if !c.Secret.IsZero() || c.Locked != nil {
+	if _, locked := c.Locked(); locked || !c.Secret.IsZero() {
 		log.Warn("secret key in the keystore: replace this file with the public certificate", "file", path)
 	}
 	c.Secret.Wipe()
-	c.Secret, c.Locked, c.Warnings = curve.SecretKey{}, nil, nil
-	if err := c.Check(); err != nil {
+	c = c.WithoutSecret()
+	if err := checkKeys(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil

@@ -151,13 +151,13 @@ func (s *source) parse(text []byte) (ids []*Identity, revoked map[curve.PublicKe
 		}
 		c, err := block.Certificate()
 		if err == nil {
-			err = c.Check()
+			err = checkKeys(c)
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("line %d: %w", block.Line, err)
 		}
 		c.Secret.Wipe()
-		c.Secret, c.Locked, c.Warnings = curve.SecretKey{}, nil, nil
+		c = c.WithoutSecret()
 		name := c.Public.String()
 		ids = append(ids, &Identity{Name: name, UserID: name, Certificate: c})
 	}

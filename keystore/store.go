@@ -206,7 +206,7 @@ func prepare(id *Identity) (*Identity, error) {
 	}
 	public, err := cert.Parse(text)
 	if err == nil {
-		err = public.Check()
+		err = checkKeys(public)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", id.Name, err)
@@ -251,4 +251,13 @@ func sorted(groups []string) []string {
 	groups = slices.Clone(groups)
 	slices.Sort(groups)
 	return slices.Compact(groups)
+}
+
+// checkKeys returns an error for a certificate with keys that anyone can use. Parsing it
+// has verified its signature.
+func checkKeys(c *cert.Certificate) error {
+	if err := cert.CheckKey(c.Public); err != nil || c.Authority == (cert.AuthorityKey{}) {
+		return err
+	}
+	return c.Authority.Check()
 }

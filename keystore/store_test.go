@@ -249,12 +249,12 @@ func TestStoreRefuses(t *testing.T) {
 		forged := generate(t, "forged")
 		ztest.Must(t, cert.GenerateAuthority("").Sign(forged))
 		forged.Metadata.Set("group", "admins")
-		if err := s.Put(put(forged)); !errors.Is(err, cert.ErrSignature) {
+		if err := s.Put(put(forged)); err == nil || !strings.Contains(err.Error(), "wrong signature") {
 			t.Errorf("forged: %v", err)
 		}
 		published, err := curve.ParsePublicKey("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID")
 		ztest.Must(t, err)
-		if err := s.Put(&keystore.Identity{Name: "x", Certificate: &cert.Certificate{Public: published}}); !errors.Is(err, cert.ErrPublishedKey) {
+		if err := s.Put(&keystore.Identity{Name: "x", Certificate: &cert.Certificate{Public: published}}); err == nil || !strings.Contains(err.Error(), "well-known test key") {
 			t.Errorf("published: %v", err)
 		}
 		if s.Len() != 0 {

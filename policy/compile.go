@@ -309,8 +309,8 @@ func (c compiler) curve(from *Curve) *curveSection {
 		s.readers = append(s.readers, reader{r, l})
 	}
 	for i, key := range from.Authorities {
-		if key.Check() != nil {
-			c.failValue(from.at.find("authority", i, key.String()), fmt.Errorf("%w: authority: %w: anyone can sign for it", errValue, cert.ErrPublishedKey))
+		if err := key.Check(); err != nil { // without the name of package cert in front
+			c.failValue(from.at.find("authority", i, key.String()), fmt.Errorf("%w: authority: %w", errValue, errors.Unwrap(err)))
 		}
 		s.authorities[key] = true
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type listRule struct {
 	rule  string
 	line  line
 	list  *cert.RevocationList
+	sum   [sha256.Size]byte // of its text
 	path  string
 	stamp follow.Stamp
 }
@@ -221,7 +223,7 @@ func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now tim
 		case err == nil:
 		case errors.Is(err, cert.ErrRevoked):
 			return revokedText(err), l.rule, true
-		case errors.Is(err, cert.ErrRevocationsExpired):
+		case !now.Before(l.list.Expires):
 			return printable("revocation list expired on " + l.list.Expires.Format(time.RFC3339) + ": run zcert revoke to renew " + l.path), l.rule, true
 		default:
 			return "revocation list not yet valid", l.rule, true

@@ -85,7 +85,7 @@ security
 `, s.Authority.Key, oldAuthority.Key))
 	revokedAt, _ := s.Store(t).Revocation(s.Revoked.Public)
 	revoked := "key revoked on " + revokedAt.Time.Format(time.RFC3339) + ": laptop stolen"
-	takenBackText := "certificate revoked: on " + now.Format(time.RFC3339)
+	takenBackText := "certificate revoked on " + now.Format(time.RFC3339)
 	expiredText := "revocation list expired on " + now.Add(-time.Hour).Format(time.RFC3339) + ": run zcert revoke to renew " + filepath.Join(s.Dir, "old.revoked")
 	unknown := decision{"unknown key", "", 0}
 	at := func(d decision, line int) decision { d.line = line; return d }

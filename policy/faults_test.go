@@ -118,7 +118,7 @@ security
 		"17:25: unknown password hash: must begin with $argon2id$ or $2b$; \"zauth hash\" makes one",
 		"18:13: unknown name age: expected one of login, password, group, user-id, metadata",
 		"19:5: curve = 1 needs a keystore, or any = 1",
-		"21:21: invalid value: authority: not an authority's key: 40 characters, expected ed25519: and 43 of base64 (zcert pubkey NAME.authority prints it)",
+		"21:21: invalid value: authority: not an authority's key: 40 characters, expected ed25519: and 43 characters of base64 (zcert pubkey NAME.authority prints it)",
 		"22:5: duplicate curve",
 		"25:5: gssapi = 1 needs a principal",
 		"26:1: duplicate section security for domain \"*\"",
@@ -143,7 +143,7 @@ security
 		"security\n    curve = 1\n        keystore = etcd:x\n":                                                                         "3:20: keystore: \"etcd:x\": unknown keystore URL",
 		"security\n    curve = 1\n        any = 1\n        revoked = x\n":                                                              "2:5: revoked needs authority",
 		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"\n": "4:22: invalid value: authority: not an authority's key: ed25519:AQAA",
-		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:30zIMxc6EESbYUu17PS37+BRI23XSbnTuYSe1LQJNDM\"\n": "4:22: invalid value: authority: a test key, whose secret key is published",
+		"security\n    curve = 1\n        keystore = .\n        authority = \"ed25519:30zIMxc6EESbYUu17PS37+BRI23XSbnTuYSe1LQJNDM\"\n": "4:22: invalid value: authority: well-known test key: its secret key is public",
 	} {
 		ztest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.HasPrefix(err.Error(), "policy: "+file+":"+want) {

@@ -38,7 +38,7 @@ security
     curve = 1
         any = 1
 `)
-	text := "certificate revoked: on " + now.Format(time.RFC3339)
+	text := "certificate revoked on " + now.Format(time.RFC3339)
 	for _, domain := range []string{"signed", "all", "open"} {
 		check(t, p, ask(domain, "", zap.Curve, string(alice.Public[:])), decision{text, "", 6})
 	}

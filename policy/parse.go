@@ -281,7 +281,7 @@ func (p *parser) curve(n *zpl.Node) *Curve {
 		case "authority":
 			key, err := cert.ParseAuthorityKey(p.value(s.at, c))
 			if err != nil {
-				p.failValue(p.line(c), fmt.Errorf("%w: authority: %w (zcert pubkey NAME.authority prints it)", errValue, err))
+				p.failValue(p.line(c), fmt.Errorf("%w: authority: %w (zcert pubkey NAME.authority prints it)", errValue, errors.Unwrap(err)))
 				continue
 			}
 			s.Authorities = append(s.Authorities, key)

@@ -138,7 +138,7 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{byCurve(policy.Curve{})}, "2:5: curve = 1 needs a keystore"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Groups: []string{"x"}})}, "2:5: any = 1 admits every key"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Revocations: []string{"x"}})}, "2:5: revoked needs authority"},
-		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"x"}, Authorities: []cert.AuthorityKey{published}})}, "4:22: invalid value: authority: a test key"},
+		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"x"}, Authorities: []cert.AuthorityKey{published}})}, "4:22: invalid value: authority: well-known test key"},
 		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"dir:" + filepath.Join(dir, "missing")}})}, "3:20: "},
 		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"etcd:x"}})}, "3:20: "},
 		{policy.Rules{byCurve(policy.Curve{Keystores: []string{"mem:"}, Authorities: []cert.AuthorityKey{sound}, Revocations: []string{filepath.Join(dir, "missing")}})}, "5:19: "},

@@ -139,19 +139,20 @@ func loadList(path string, authorities map[cert.AuthorityKey]bool) (listRule, er
 	if err != nil {
 		return listRule{}, fmt.Errorf("revocation list: %w", err)
 	}
-	list, err := cert.ParseRevocations(text, func(k cert.AuthorityKey) bool { return authorities[k] })
+	list, err := cert.ParseRevocations(text)
 	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
 		place.File = path
-	} else if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return listRule{list: list, path: path, stamp: stamp}, err
+	if err == nil && !authorities[list.Authority] {
+		err = fmt.Errorf("%s: revocation list signed by an unknown authority: %s", path, list.Authority)
+	}
+	return listRule{list: list, sum: sha256.Sum256(text), path: path, stamp: stamp}, err
 }
 
 // sum returns a hash of the policy, whose text has the hash sum, and of its lists.
 func (s *snapshot) sum(sum [sha256.Size]byte) [sha256.Size]byte {
 	for _, l := range s.lists {
-		sum = sha256.Sum256(append(sum[:], l.list.Signature[:]...))
+		sum = sha256.Sum256(append(sum[:], l.sum[:]...))
 	}
 	return sum
 }

@@ -136,9 +136,7 @@ func (b *Block) parseContent(content []byte) error {
 			return err
 		}
 		c.Secret.Wipe()
-		if c.Locked != nil {
-			scheme = c.Locked.Scheme()
-		}
+		scheme, _ = c.Locked()
 	case mechanismPlain:
 		if _, err := ParseLogin(content); err != nil {
 			return err

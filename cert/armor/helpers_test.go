@@ -61,7 +61,6 @@ func secretText(metadata string) string {
 var compare = cmp.Options{
 	cmp.Comparer(func(a, b curve.SecretKey) bool { return string(a.AppendZ85(nil)) == string(b.AppendZ85(nil)) }),
 	cmpopts.IgnoreUnexported(cert.Certificate{}),
-	cmp.Comparer(func(a, b *cert.Locked) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }),
 	cmpopts.EquateEmpty(),
 	cmpopts.IgnoreFields(cert.Certificate{}, "Warnings"),
 	cmpopts.IgnoreFields(Login{}, "Warnings"),

@@ -46,8 +46,8 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 		}
 		log.Warn("certificate warning", "file", f.cert, "line", w.Line, "reason", w.Text)
 	}
-	if c.Locked != nil {
-		return nil, cli.Hint(fmt.Errorf("%s: %w", f.cert, cert.ErrLocked),
+	if _, locked := c.Locked(); locked {
+		return nil, cli.Hint(fmt.Errorf("%s: secret key is locked with a passphrase", f.cert),
 			"zauth cannot ask for a passphrase; unlock the key first: zcert unlock "+f.cert)
 	}
 	if c.Secret.IsZero() {
@@ -55,7 +55,11 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 			fmt.Errorf("%s: no secret key in this file", f.cert),
 			fmt.Sprintf("use the secret certificate: --cert %s%s", f.cert, cert.SecretSuffix))
 	}
-	if err := c.Check(); err != nil {
+	err = cert.CheckKey(c.Public)
+	if err == nil && c.Authority != (cert.AuthorityKey{}) {
+		err = c.Authority.Check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.cert, err)
 	}
 	return c, nil

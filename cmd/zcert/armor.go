@@ -47,9 +47,10 @@ func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inCl
 		return nil, false, err
 	case x.secret:
 		b, err = armor.NewSecret(c)
-		inClear = c.Locked == nil
+		_, locked := c.Locked()
+		inClear = !locked
 	default:
-		if c, err = publicOf(cmd, in.path, c); err != nil {
+		if c, err = publicOf(in.path, c); err != nil {
 			return nil, false, err
 		}
 		b, err = armor.New(c)
@@ -192,7 +193,7 @@ func loadSecret(cmd *cobra.Command, path, passphraseFile string) (*cert.Certific
 	if err != nil {
 		return nil, err
 	}
-	if c.Locked != nil {
+	if _, locked := c.Locked(); locked {
 		if err := unlockWith(cmd, path, passphraseFile, c.Unlock); err != nil {
 			return nil, err
 		}

@@ -78,7 +78,7 @@ env_file, for example, $ starts a variable.`,
 			if secret && to == systemdForm {
 				return writeSystemd(cmd, in, c)
 			}
-			if secret && c.Locked != nil {
+			if _, locked := c.Locked(); secret && locked {
 				if err := unlockWith(cmd, in.path, passphraseFile, c.Unlock); err != nil {
 					return err
 				}
@@ -93,7 +93,7 @@ env_file, for example, $ starts a variable.`,
 			if secret {
 				warnReadable(cmd)
 			} else {
-				public, err := publicOf(cmd, in.path, c)
+				public, err := publicOf(in.path, c)
 				if err != nil {
 					return err
 				}

@@ -140,11 +140,11 @@ func (in input) plain(cmd *cobra.Command) (*armor.Login, error) {
 // revocations parses the input as a revocation list, which an authority must have
 // signed that isAuthority accepts.
 func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
-	return readAs(cmd, in, func(path string) (*cert.RevocationList, error) {
-		return cert.LoadRevocations(path, isAuthority)
-	}, func(text []byte) (*cert.RevocationList, error) {
-		return cert.ParseRevocations(text, isAuthority)
-	}, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
+	l, err := readAs(cmd, in, cert.LoadRevocations, cert.ParseRevocations, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
+	if err == nil && !isAuthority(l.Authority) {
+		return nil, fmt.Errorf("%s: revocation list signed by an unknown authority: %s", in.path, l.Authority)
+	}
+	return l, err
 }
 
 // readAs parses the input as a T.
@@ -157,8 +157,6 @@ func readAs[T any](cmd *cobra.Command, in input,
 		t, err = parse(in.text)
 		if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
 			place.File = in.path
-		} else if err != nil {
-			err = fmt.Errorf("%s: %w", in.path, err)
 		}
 	} else {
 		t, err = load(in.path)

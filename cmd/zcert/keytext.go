@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zcurve/zcurve/internal/form"
 	"github.com/zcurve/zcurve/internal/z85"
 )
 
@@ -71,32 +72,5 @@ func parseKeyText(text string) ([]byte, error) {
 		}
 		return raw, nil
 	}
-	return nil, fmt.Errorf("%w: %s; expected 40 characters of Z85, 64 of hex, or 43 or 44 of base64", errKeyText, lookOf(text))
-}
-
-// lookOf describes a text of the wrong length.
-func lookOf(text string) string {
-	is := func(alphabet string) bool { return text != "" && strings.Trim(text, alphabet) == "" }
-	const digits = "0123456789"
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	switch n := len(text); {
-	case n == 0:
-		return "empty"
-	case strings.ContainsAny(text, " \t\r\n"):
-		return fmt.Sprintf("%d characters, including spaces", n)
-	case is(digits+"abcdefABCDEF") && n > 55:
-		return fmt.Sprintf("%d characters, %s hex", n, missing(n, hexLength))
-	case strings.HasSuffix(text, "=") || is(digits+letters+"+/-_") && n > z85Length:
-		return fmt.Sprintf("%d characters, %s base64", n, missing(len(strings.TrimRight(text, "=")), base64Length))
-	default:
-		return fmt.Sprintf("%d characters, %s Z85", n, missing(n, z85Length))
-	}
-}
-
-// missing says how far a length is off.
-func missing(n, want int) string {
-	if n < want {
-		return fmt.Sprintf("%d short of", want-n)
-	}
-	return fmt.Sprintf("%d too many for", n-want)
+	return nil, fmt.Errorf("%w: %s; expected 40 characters of Z85, 64 of hex, or 43 or 44 of base64", errKeyText, form.LookOf(text))
 }

@@ -44,7 +44,8 @@ func loadLockable(cmd *cobra.Command, path string) (l lockable, state lockState,
 	in := input{path: path}
 	c, err := in.certificate(cmd)
 	if err == nil {
-		return c, lockStateOf(!c.Secret.IsZero(), c.Locked != nil), nil
+		_, locked := c.Locked()
+		return c, lockStateOf(!c.Secret.IsZero(), locked), nil
 	}
 	if !errors.Is(err, cert.ErrKind) {
 		return nil, 0, err
@@ -56,7 +57,8 @@ func loadLockable(cmd *cobra.Command, path string) (l lockable, state lockState,
 	if authorityErr != nil {
 		return nil, 0, authorityErr
 	}
-	return a, lockStateOf(a.HasSecret(), a.Locked != nil), nil
+	_, locked := a.Locked()
+	return a, lockStateOf(a.HasSecret(), locked), nil
 }
 
 // lockInPlace locks a secret with a new passphrase, from a file or the terminal, and

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 
@@ -12,30 +11,21 @@ import (
 )
 
 // publicOf returns a certificate without its secret key and without unknown sections
-// of a secret file, which may be secret too. It warns about those, and fails if the
-// signature covers them.
-func publicOf(cmd *cobra.Command, path string, c *cert.Certificate) (*cert.Certificate, error) {
-	if c.Secret.IsZero() && c.Locked == nil {
+// of a secret file, which may be secret too. It fails if the signature covers those.
+func publicOf(path string, c *cert.Certificate) (*cert.Certificate, error) {
+	if !hasSecret(c) {
 		return c, nil
 	}
-	public := &cert.Certificate{Public: c.Public, Metadata: c.Metadata, Validity: c.Validity, Serial: c.Serial,
-		Authority: c.Authority, Signature: c.Signature}
-	all, err := c.AppendPublic(nil)
-	if err != nil {
-		return nil, err
-	}
-	known, err := public.AppendPublic(nil)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Equal(all, known) {
-		return public, nil
-	}
-	if c.VerifySignature() == nil && public.VerifySignature() != nil {
+	if c.Authority != (cert.AuthorityKey{}) && len(unknownLines(c)) > 0 {
 		return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", path)
 	}
-	cli.Warn(cmd, "%s: omitting unknown sections, which may be secret", path)
-	return public, nil
+	return c.WithoutSecret(), nil
+}
+
+// hasSecret reports whether a certificate has its secret key, locked or not.
+func hasSecret(c *cert.Certificate) bool {
+	_, locked := c.Locked()
+	return locked || !c.Secret.IsZero()
 }
 
 // warnReadable warns if stdout, to which a secret is printed, is a file that other

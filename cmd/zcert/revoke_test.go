@@ -36,8 +36,7 @@ func TestRevokeTogether(t *testing.T) {
 	a := cert.GenerateAuthority("")
 	ztest.Must(t, a.Save(name+".authority"))
 	zcert(t, "revoke", "--new", "--authority", name+".authority_secret")
-	isAuthority := func(k cert.AuthorityKey) bool { return k == a.Key }
-	first, err := cert.LoadRevocations(name+".revoked", isAuthority)
+	first, err := cert.LoadRevocations(name + ".revoked")
 	ztest.Must(t, err)
 	// A link to the list has the same lock.
 	link := filepath.Join(dir, "link")
@@ -54,7 +53,7 @@ func TestRevokeTogether(t *testing.T) {
 	}
 	group.Wait()
 
-	last, err := cert.LoadRevocations(name+".revoked", isAuthority)
+	last, err := cert.LoadRevocations(name + ".revoked")
 	ztest.Must(t, err)
 	if last.Len() != revocations {
 		t.Errorf("%d keys are on the list, want %d", last.Len(), revocations)
@@ -62,7 +61,7 @@ func TestRevokeTogether(t *testing.T) {
 	if passed := last.Issued.Sub(first.Issued); passed < (revocations+renewals)*time.Second {
 		t.Errorf("%d lists were issued within %v: two have the same time", revocations+renewals, passed)
 	}
-	if err := last.CheckTime(time.Now()); err != nil {
+	if err := last.Check(&cert.Certificate{Authority: a.Key}, time.Now()); err != nil {
 		t.Error(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {

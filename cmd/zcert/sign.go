@@ -128,7 +128,7 @@ func loadSigningAuthority(cmd *cobra.Command, path, passphraseFile string) (*cer
 	if err != nil {
 		return nil, err
 	}
-	if a.Locked != nil {
+	if _, locked := a.Locked(); locked {
 		if err := unlockWith(cmd, path, passphraseFile, a.Unlock); err != nil {
 			return nil, err
 		}
@@ -188,10 +188,10 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 	if err := s.check(path, c); err != nil {
 		return signed{}, err
 	}
-	if c.Locked != nil {
+	if _, locked := c.Locked(); locked {
 		return signed{}, cli.Hint(fmt.Errorf("%s: locked", path), "sign the public certificate, or unlock this one first: zcert unlock "+path)
 	}
-	public, err := publicOf(cmd, path, c)
+	public, err := publicOf(path, c)
 	if err != nil {
 		return signed{}, err
 	}
@@ -210,7 +210,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
 	// Sign nothing that verifiers would refuse.
-	if err := (&cert.Checker{}).Check(public); err != nil {
+	if err := public.Check(time.Now()); err != nil {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if path == "-" {
@@ -250,7 +250,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 
 // check refuses to replace the signature of another authority.
 func (s *signer) check(path string, c *cert.Certificate) error {
-	if !c.Authority.IsZero() && c.Authority != s.authority.Key && !s.force {
+	if c.Authority != (cert.AuthorityKey{}) && c.Authority != s.authority.Key && !s.force {
 		return cli.Hint(fmt.Errorf("%s: already signed by authority %s", path, c.Authority), "pass --force to replace that signature")
 	}
 	return nil
@@ -265,8 +265,7 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	// Unknown sections stay in the secret file. The signature is valid there if its
 	// canonical text is the same.
 	secret := *c
-	secret.Metadata, secret.Validity, secret.Serial = public.Metadata, public.Validity, public.Serial
-	secret.Authority, secret.Signature = public.Authority, public.Signature
+	secret.Metadata, secret.Validity, secret.Serial, secret.Authority = public.Metadata, public.Validity, public.Serial, public.Authority
 	was, err := public.AppendCanonical(nil)
 	if err != nil {
 		return atomicfile.File{}, fmt.Errorf("%s: %w", path, err)
@@ -274,7 +273,9 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	if is, err := secret.AppendCanonical(nil); err != nil || !bytes.Equal(is, was) {
 		return atomicfile.File{}, fmt.Errorf("%s: %w", path, errUnknown)
 	}
-	return inPlace(path, secret.AppendSecret, secretInPlace)
+	signed := *public
+	signed.Secret = c.Secret
+	return inPlace(path, signed.AppendSecret, secretInPlace)
 }
 
 // other returns the new content of the identity's other file, and whether it can get
@@ -295,7 +296,7 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 		cli.Warn(cmd, "%s: not signed: its key is not the key of %s", path, signedPath)
 		return f, false, nil
 	}
-	if c.Locked != nil {
+	if _, locked := c.Locked(); locked {
 		cli.Warn(cmd, "%s: not signed: it is locked; unlock it and sign again", path)
 		return f, false, nil
 	}

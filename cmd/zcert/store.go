@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
@@ -106,8 +105,7 @@ certificate. Add refuses keys that are revoked in the keystore.`,
 					return err
 				}
 				c.Secret.Wipe()
-				c.Secret, c.Locked = curve.SecretKey{}, nil
-				e := &keystore.Identity{Name: name, Certificate: c, Groups: groups}
+				e := &keystore.Identity{Name: name, Certificate: c.WithoutSecret(), Groups: groups}
 				if name == "" && path == "-" {
 					return cli.Usagef("stdin has no file name: pass --name")
 				} else if name == "" {

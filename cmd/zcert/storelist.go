@@ -37,7 +37,7 @@ func (f *storeFilter) addFlags(cmd *cobra.Command) {
 
 // authorityOf returns the authority that signed c, or "".
 func authorityOf(c *cert.Certificate) string {
-	if c.Authority.IsZero() {
+	if c.Authority == (cert.AuthorityKey{}) {
 		return ""
 	}
 	return c.Authority.String()

@@ -25,7 +25,7 @@ func exportSystemd(c *cert.Certificate) ([]byte, error) {
 func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	if c.Secret.IsZero() {
 		err := fmt.Errorf("%s: no secret key in this file", in.path)
-		if c.Locked != nil {
+		if _, locked := c.Locked(); locked {
 			err = fmt.Errorf("%s: locked", in.path)
 		}
 		return cli.Hint(err, "use the unlocked secret certificate: the service cannot unlock it")

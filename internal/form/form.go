@@ -36,6 +36,12 @@ func Property(name, value string) *zpl.Node {
 	return &zpl.Node{Name: name, Value: value, HasValue: true}
 }
 
+// Secret returns a property whose value is a secret, in characters that are no quotes. The
+// caller clears it.
+func Secret(name string, value []byte) *zpl.Node {
+	return &zpl.Node{Name: name, Hidden: value, HasValue: true}
+}
+
 // Properties returns the properties of a section by name, nil for one that is missing.
 // There must be no others: an unknown one could change the meaning of the section.
 func Properties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {

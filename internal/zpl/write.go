@@ -35,7 +35,7 @@ func appendNodes(out []byte, nodes []*Node, depth int) ([]byte, error) {
 				return nil, n.Error(err)
 			}
 			out = append(append(append(out, " = "...), quote), n.Value...)
-			out = append(out, quote)
+			out = append(append(out, n.Hidden...), quote)
 		}
 		out = append(out, '\n')
 		var err error
