@@ -74,7 +74,7 @@ func output(t *testing.T, words ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = ztest.Patience // for those who hold the output after the command's end
+	cmd.WaitDelay = ztest.Patience // for processes that keep the output open
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.Process != nil {
 		cmd.Cancel()
@@ -82,12 +82,12 @@ func output(t *testing.T, words ...string) (string, error) {
 	return string(out), err
 }
 
-// underShell runs its arguments as a command until its input ends. So the command
-// ends with the test, and also with a test that is killed.
+// underShell runs its arguments as a command and kills it when stdin ends: when the test ends,
+// or when its process is killed.
 const underShell = `"$@" & exec >/dev/null 2>&1; read -r line; kill -KILL $!; wait`
 
-// start runs a program until the test ends, and returns what follows prefix in
-// the line of stdout or stderr that begins so.
+// start runs a program until the test ends. It waits for a line of output that begins with
+// prefix, and returns the rest of that line.
 func start(t *testing.T, prefix string, words ...string) (after string) {
 	t.Helper()
 	var log ztest.Log
@@ -97,7 +97,7 @@ func start(t *testing.T, prefix string, words ...string) (after string) {
 	cmd.Stdout, cmd.Stderr = output, output
 	stdin, err := cmd.StdinPipe()
 	ztest.Must(t, err, cmd.Start(), output.Close())
-	ended := make(chan struct{}) // closed when the program has, since only it can write
+	ended := make(chan struct{}) // closed when the program has exited
 	go func() {
 		defer close(ended)
 		io.Copy(&log, said)
@@ -108,7 +108,7 @@ func start(t *testing.T, prefix string, words ...string) (after string) {
 		cmd.Wait()
 		ztest.Receive(t, "the end of the output", ended)
 		if t.Failed() {
-			t.Logf("%q said\n%s", words, log.String())
+			t.Logf("output of %q:\n%s", words, log.String())
 		}
 	})
 	ztest.Wait(t, strings.Join(words, " ")+": "+prefix, func() bool {
@@ -125,7 +125,7 @@ func start(t *testing.T, prefix string, words ...string) (after string) {
 			}
 		}
 		if last {
-			t.Fatalf("%q ended without %q", words, prefix)
+			t.Fatalf("%q exited without %q", words, prefix)
 		}
 		return false
 	})
