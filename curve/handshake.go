@@ -38,9 +38,9 @@ const (
 const readyCounter = 1
 
 // HandleHello takes the client's HELLO and appends the WELCOME that answers it to dst: 168
-// bytes. The error is a *ProtocolError if HELLO breaks the rules, or says that the server
-// is closed or that over a million clients were accepted within 30 seconds. On an error
-// HandleHello returns dst unchanged.
+// bytes. It returns a *ProtocolError if HELLO breaks the rules, and another error if the
+// server is closed, or has accepted over a million clients within 30 seconds. On an error it
+// returns dst unchanged.
 func (h *Handshake) HandleHello(dst, hello []byte) (welcome []byte, err error) {
 	if h.due != dueHello {
 		return dst, h.fail(helloName, errOrder)

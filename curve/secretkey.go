@@ -28,8 +28,9 @@ func newSecret() secret { return secret{new([KeySize]byte)} }
 func (s secret) wipe() { clear(s.octets[:]) }
 
 // SecretKey is an X25519 secret key (RFC 7748), which knows its public key. The zero value
-// is no key. Every verb of fmt, JSON and slog print it as "[secret]", or as an address
-// where it is an unexported field. Copies share the key: Wipe wipes it for all of them.
+// is no key. It prints as "[secret]" under every verb of fmt, in JSON and in slog, and as an
+// address where it is an unexported field. Copies share the key: Wipe wipes it for all of
+// them.
 // Comparing with == does not compile. Safe for concurrent use, except Wipe.
 type SecretKey struct {
 	_   [0]func() // == would compare addresses

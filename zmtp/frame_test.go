@@ -35,10 +35,10 @@ func TestFrames(t *testing.T) {
 			stream = append(appendFrameHeader(stream, flags, size), body...)
 		}
 		for name, src := range map[string]io.Reader{
-			"whole":        bytes.NewReader(stream),
+			"whole":       bytes.NewReader(stream),
 			"byte by one": iotest.OneByteReader(bytes.NewReader(stream)),
-			"halves":       iotest.HalfReader(bytes.NewReader(stream)),
-			"error with":   iotest.DataErrReader(bytes.NewReader(stream)),
+			"halves":      iotest.HalfReader(bytes.NewReader(stream)),
+			"error with":  iotest.DataErrReader(bytes.NewReader(stream)),
 		} {
 			frames, flags, err := readFrames(src, size)
 			if err != io.EOF || len(frames) != 3 || flags[0]&^flagLong != flagMore || flags[1]&^flagLong != flagCommand || flags[2]&^flagLong != 0 {

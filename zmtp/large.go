@@ -23,7 +23,7 @@ func (c *Conn) sendLargeLocked(ctx context.Context, flags byte, parts [][]byte) 
 	c.tx.mu.Lock()
 	if err != nil && err == ctx.Err() && c.tx.err == nil {
 		c.writeLargeAloneLocked(out, bytes.Clone(payload), CloneMessage(parts), flags)
-		return fmt.Errorf("%w: %w", ErrQueued, err)
+		return fmt.Errorf("zmtp: %w: %w", ErrQueued, err)
 	}
 	return c.endLargeLocked(out.buf, err)
 }
