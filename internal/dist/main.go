@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -72,14 +73,15 @@ func run(ctx context.Context, out, version string, platforms []string) error {
 		goos, goarch, _ := strings.Cut(platform, "/")
 		files := append([]file{}, common...)
 		for _, name := range programs {
-			if goos == "windows" {
-				name += ".exe"
-			}
-			content, err := build(ctx, dir, name, goos, goarch)
+			path, err := build(ctx, dir, name, goos, goarch)
 			if err != nil {
 				return err
 			}
-			files = append(files, file{name, content, 0o755})
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			files = append(files, file{filepath.Base(path), content, 0o755})
 		}
 		folder := fmt.Sprintf("zcurve-%s-%s-%s", version, goos, goarch)
 		name, pack := folder+".tar.gz", tarball
@@ -113,19 +115,26 @@ func epoch() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// build builds a program in dir and returns its executable.
-func build(ctx context.Context, dir, name, goos, goarch string) ([]byte, error) {
-	path := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-w", "-o", path, "./cmd/"+strings.TrimSuffix(name, ".exe"))
+// build builds a program below dir, unless it has done so before, and returns the path of
+// the executable.
+func build(ctx context.Context, dir, name, goos, goarch string) (path string, err error) {
+	path = filepath.Join(dir, goos+"-"+goarch, name)
+	if goos == "windows" {
+		path += ".exe"
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-w", "-o", path, "./cmd/"+name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building %s for %s/%s: %w\n%s", name, goos, goarch, err, output)
+		return "", fmt.Errorf("building %s for %s/%s: %w\n%s", name, goos, goarch, err, output)
 	}
-	return os.ReadFile(path)
+	return path, nil
 }
 
-// commonFiles returns the files that are the same on all platforms. It runs the programs
-// that it builds for this one.
+// commonFiles returns the files that are the same on all platforms. It runs the programs,
+// which it builds for this platform.
 func commonFiles(ctx context.Context, dir string) (files []file, err error) {
 	for _, name := range texts {
 		content, err := os.ReadFile(name)
@@ -136,9 +145,9 @@ func commonFiles(ctx context.Context, dir string) (files []file, err error) {
 	}
 	man := filepath.Join(dir, "man")
 	for _, name := range programs {
-		path := filepath.Join(dir, name+"-here.exe")
-		if output, err := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/"+name).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building %s: %w\n%s", name, err, output)
+		path, err := build(ctx, dir, name, runtime.GOOS, runtime.GOARCH)
+		if err != nil {
+			return nil, err
 		}
 		if output, err := exec.CommandContext(ctx, path, "man", man).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("manual pages of %s: %w\n%s", name, err, output)
