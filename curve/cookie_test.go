@@ -12,7 +12,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// fakeClock is a clock that stands still until it is moved.
+// fakeClock is a clock that moves only by hand.
 type fakeClock struct{ now time.Time }
 
 // newTimedPair makes both halves, and the server's clock.

@@ -45,8 +45,8 @@ func isRefusal(err error) bool {
 	return ok && p.Err != nil && p.Command != ""
 }
 
-// What the fuzzer makes: a whole command, or what stands inside the box of a
-// command that is good otherwise.
+// What the fuzzer makes: a whole command, or the content of the box of an otherwise valid
+// command.
 const (
 	fuzzHello byte = iota
 	fuzzHelloBox

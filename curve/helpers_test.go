@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// script gives bytes in place of random numbers.
+// script returns bytes in place of random numbers.
 func script(parts ...[]byte) io.Reader { return bytes.NewReader(bytes.Join(parts, nil)) }
 
 // wantRefusal fails the test unless err is about this command for this reason, and a
@@ -26,14 +26,14 @@ func wantRefusal(t testing.TB, err error, command string, reason error) {
 	}
 }
 
-// welcome takes a HELLO in a handshake of its own.
+// welcome handles a HELLO in a new handshake.
 func (s *Server) welcome(dst, hello []byte) (welcome []byte, counter uint64, err error) {
 	h := s.Handshake()
 	welcome, err = h.HandleHello(dst, hello)
 	return welcome, h.counter, err
 }
 
-// initiate takes an INITIATE in a handshake of its own, whose HELLO had this counter.
+// initiate handles an INITIATE in a new handshake whose HELLO had this counter.
 func (s *Server) initiate(counter uint64, initiate []byte) (*peer, error) {
 	h := &Handshake{server: s, due: dueInitiate, counter: counter}
 	key, claims, err := h.HandleInitiate(initiate)
@@ -95,7 +95,7 @@ type pair struct {
 	server *Server
 }
 
-// newPair makes both halves with new keys.
+// newPair returns both halves with new keys.
 func newPair(t testing.TB) pair {
 	t.Helper()
 	keys := GenerateKey()
@@ -107,8 +107,8 @@ func newPair(t testing.TB) pair {
 	return pair{newClient(t, keys.Public()), server}
 }
 
-// stopped is a clock of a server that never moves: no cookie expires while a test waits
-// for a busy machine.
+// stopped is a clock that never moves, so that no cookie expires while a test waits for a
+// busy machine.
 func stopped() time.Time { return time.Date(2031, 1, 2, 3, 4, 5, 6, time.UTC) }
 
 func newClient(t testing.TB, server PublicKey) *Client {
@@ -177,8 +177,8 @@ func (p pair) toSessions(t testing.TB) (client, server *session) {
 	return client, server
 }
 
-// clone copies a client with its secrets, so that a step can be tried many
-// times. What it makes is random.
+// clone copies a client with its secrets, so that a step can be tried many times. The copy
+// uses real random numbers.
 func (c *Client) clone() *Client {
 	d := &Client{key: c.key, server: c.server, transient: c.transient, due: c.due, random: rand.Reader}
 	if !c.transient.IsZero() {
@@ -197,8 +197,7 @@ func (k *sharedKey) clone() *sharedKey {
 	return d
 }
 
-// receiver makes a session that can only open, and only what s can and follows
-// this counter.
+// receiver returns an end that can only open, with the key of s and after this counter.
 func (s *session) receiver(last uint64) *session {
 	cipher := &messageCipher{newSecret()}
 	*cipher.subkey.octets = *s.receive.cipher.subkey.octets

@@ -26,7 +26,7 @@ func TestNewServer(t *testing.T) {
 	}
 }
 
-// forgeHello makes a HELLO whose box holds text. The keys are C' and c'.
+// forgeHello returns a HELLO whose box holds text. The keys are C' and c'.
 func forgeHello(server PublicKey, keys SecretKey, text []byte) []byte {
 	b := append([]byte(helloName), 1, 0)
 	b = append(b, make([]byte, paddingSize)...)
@@ -84,8 +84,8 @@ func TestWelcomeRefuses(t *testing.T) {
 	}
 }
 
-// forgeInitiate makes the INITIATE of a client that has read WELCOME, with
-// this text in its box.
+// forgeInitiate returns the INITIATE of a client that has read WELCOME, with this text in
+// its box.
 func forgeInitiate(initiate []byte, shared *sharedKey, text []byte) []byte {
 	b := bytes.Clone(initiate[:len(initiateName)+cookieSize+counterSize])
 	return shared.seal(b, text, shortNonce(initiatePrefix, initiateCounter))
@@ -110,9 +110,9 @@ func TestInitiateRefuses(t *testing.T) {
 		want  error
 	}{
 		"nothing forged": {func(f *forgery) {}, nil},
-		// Somebody who has had a vouch for another connection.
+		// Someone who got a vouch for another connection.
 		"names another C'": {func(f *forgery) { f.c = stranger.Public() }, errVouch},
-		// A server to which the client has connected, and who goes on to this one.
+		// A server to which the client has connected, which passes the vouch on to this one.
 		"names another S":       {func(f *forgery) { f.s = stranger.Public() }, errVouch},
 		"names both in reverse": {func(f *forgery) { f.c, f.s = f.s, f.c }, errVouch},
 		"names nothing":         {func(f *forgery) { f.c, f.s = PublicKey{}, PublicKey{} }, errVouch},
@@ -165,8 +165,7 @@ func TestInitiateRefuses(t *testing.T) {
 				return
 			}
 			wantRefusal(t, err, "INITIATE", tt.want)
-			// Only the client itself could have made that box, so its cookie
-			// is gone.
+			// Only the client itself could have made that box, so its cookie is used up.
 			_, err = p.server.initiate(counter, initiate)
 			wantRefusal(t, err, "INITIATE", errCookieUsed)
 		})
@@ -243,7 +242,7 @@ func TestServerConcurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It is asked three times in a handshake: 48 s in all.
+	// A handshake asks three times: 48 s in all.
 	var ticks atomic.Int64
 	server.Clock = func() time.Time {
 		return time.Unix(0, 0).Add(time.Duration(ticks.Add(1)) * 20 * time.Millisecond)

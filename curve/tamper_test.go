@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// target is a command and somebody who waits for just that one.
+// target is a command and a receiver that expects exactly that one.
 type target struct {
 	name    string
 	command []byte
@@ -82,8 +82,8 @@ func always(err error) func([]byte, uint64) error {
 	return func([]byte, uint64) error { return err }
 }
 
-// wantCounter: a counter that doesn't grow is refused as such, any other
-// doesn't fit its box. HELLO and READY have no counter before them.
+// wantCounter returns the error for a changed counter. One that does not grow is refused as
+// such; any other does not fit its box. HELLO and READY have no counter before them.
 func wantCounter(altered []byte, last uint64) error {
 	if counter := binary.BigEndian.Uint64(altered); last > 0 && counter <= last {
 		return errNonce
@@ -91,7 +91,8 @@ func wantCounter(altered []byte, last uint64) error {
 	return errBox
 }
 
-// wantKey: X25519 would ignore the top bit, so a key with that is refused.
+// wantKey returns the error for a changed key. X25519 would ignore the top bit, so a key
+// that has it set is refused.
 func wantKey(altered []byte, _ uint64) error {
 	if altered[KeySize-1]&0x80 != 0 {
 		return ErrPublicKey
@@ -283,7 +284,7 @@ func TestVectorsOrder(t *testing.T) {
 					t.Run(state.name+"/"+step.name, func(t *testing.T) {
 						client := state.client.clone()
 						wantRefusal(t, step.take(client), step.name, errOrder)
-						// It is over: not even the step that was due is taken.
+						// It is over: not even the expected step is accepted.
 						for _, step := range steps {
 							wantRefusal(t, step.take(client), step.name, errOrder)
 						}

@@ -117,8 +117,7 @@ func (tr *transcript) server(t *testing.T) *Server {
 	return s
 }
 
-// states are both halves in each state that they were in, before the command
-// that is due was handled.
+// states holds both halves in each state before the next command was handled.
 type states struct {
 	server        *Server // has sent WELCOME
 	beforeWelcome *Client

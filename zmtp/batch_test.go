@@ -228,10 +228,10 @@ func TestTrafficAllocs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for range 5 { // until the buffers have their size
+			for range 5 { // until the buffers have grown
 				round()
 			}
-			// A collection in between empties the pools: a few are forgiven.
+			// A garbage collection in between empties the pools, so allow a few.
 			if n := testing.AllocsPerRun(max(10, min(100, 4<<20/size)), round) / batch; n > 0.1 {
 				t.Errorf("%s, %d bytes: %v allocations for a message", mechanism, size, n)
 			}
@@ -262,7 +262,7 @@ func TestIdleGoroutines(t *testing.T) {
 			for range n {
 				connect(t, client, server)
 			}
-			// Those of the handshakes may still be ending.
+			// The goroutines of the handshakes may still be ending.
 			ztest.Wait(t, fmt.Sprintf("%d connections with %d goroutines each", n, tt.want), func() bool {
 				return labelled(t.Name()) == 1+n*tt.want // with this one
 			})
@@ -270,8 +270,8 @@ func TestIdleGoroutines(t *testing.T) {
 	}
 }
 
-// labelled returns how many goroutines have a test's label, which all inherit that
-// it starts. What other tests start doesn't count.
+// labelled returns how many goroutines have a test's label. Every goroutine inherits it
+// from the one that starts it, so those of other tests do not count.
 func labelled(test string) (n int) {
 	var profile bytes.Buffer
 	pprof.Lookup("goroutine").WriteTo(&profile, 1)

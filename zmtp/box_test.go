@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// boxPeer is a CURVE client that knows nothing but nacl/box: each of its
-// commands is a plain call of it, as RFC 26 has them.
+// boxPeer is a CURVE client made of nacl/box alone: each of its commands is a plain call of
+// it, as in RFC 26.
 type boxPeer struct {
 	nc             net.Conn
 	shared         [32]byte // of c' and S'
@@ -32,7 +32,7 @@ func nonce(prefix string, rest []byte) *[24]byte {
 
 func short(counter uint64) []byte { return binary.BigEndian.AppendUint64(nil, counter) }
 
-// readFrame reads a frame's body.
+// readFrame reads a frame.
 func readFrame(r io.Reader) (flags byte, body []byte, err error) {
 	head := make([]byte, 9)
 	if _, err := io.ReadFull(r, head[:2]); err != nil {
@@ -110,8 +110,7 @@ func (p *boxPeer) appendMessage(dst []byte, message [][]byte) []byte {
 	return dst
 }
 
-// readMessage reads a message. It fails the test if a frame is not as it should
-// be in the last bit.
+// readMessage reads a message. It fails the test if a single bit of a frame is wrong.
 func (p *boxPeer) readMessage(t *testing.T) (message [][]byte) {
 	for {
 		outer, body, err := readFrame(p.nc)
@@ -133,7 +132,8 @@ func (p *boxPeer) readMessage(t *testing.T) (message [][]byte) {
 	}
 }
 
-// randomSize is mostly small, sometimes around a buffer's size, rarely large.
+// randomSize returns a size that is mostly small, sometimes around that of a buffer, and
+// rarely large.
 func randomSize(rnd *mathrand.Rand) int {
 	switch rnd.IntN(100) {
 	case 0:
@@ -147,7 +147,7 @@ func randomSize(rnd *mathrand.Rand) int {
 	}
 }
 
-// randomMessages are random in number, parts and sizes.
+// randomMessages returns messages of random number, parts and sizes.
 func randomMessages(rnd *mathrand.Rand) [][][]byte {
 	messages := make([][][]byte, 1+rnd.IntN(40))
 	for i := range messages {
@@ -190,7 +190,7 @@ func TestBoxProperty(t *testing.T) {
 	}
 }
 
-// connectBox makes a connection between a boxPeer and a Conn.
+// connectBox returns a boxPeer and a Conn that are connected.
 func connectBox(t *testing.T, network string) (*boxPeer, *zmtp.Conn) {
 	t.Helper()
 	a, b := net.Pipe()

@@ -29,7 +29,7 @@ func TestCloseDelivers(t *testing.T) {
 				c, s := connectOver(t, a, b, client, server)
 				ctx, cancel := context.WithCancel(ztest.Context(t))
 				go func() {
-					for s.Send(ctx, pattern(1000)) == nil { // which nobody receives
+					for s.Send(ctx, pattern(1000)) == nil { // nothing receives it
 					}
 				}()
 				const n = 100
@@ -59,7 +59,7 @@ func TestCloseDelivers(t *testing.T) {
 	}
 }
 
-// pairOf is a connection over a network, or over net.Pipe.
+// pairOf returns both ends of a connection over a network, or over net.Pipe.
 func pairOf(t *testing.T, network string) (a, b net.Conn) {
 	switch network {
 	case "pipe":
@@ -103,7 +103,7 @@ func TestCloseIsBounded(t *testing.T) {
 						_, err := c.Recv(context.Background())
 						errs <- err
 					}()
-					go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nobody reads it
+					go func() { errs <- c.Send(context.Background(), pattern(1<<20)) }() // nothing reads it
 				}
 				synctest.Wait()
 				start := time.Now()
@@ -162,7 +162,7 @@ func TestCloseOfIdle(t *testing.T) {
 			t.Fatal(err)
 		}
 		ztest.Must(t, <-sent)
-		if network != "pipe" { // what s doesn't read must not reset the connection
+		if network != "pipe" { // unread data of s must not reset the connection
 			ztest.Must(t, c.Send(ztest.Context(t), []byte("unread")))
 		}
 		for range 2 {

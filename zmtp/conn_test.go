@@ -23,8 +23,8 @@ import (
 
 var sizes = []int{0, 1, 255, 256, 64 << 10, 8 << 20}
 
-// pattern is n bytes that differ from place to place, at most as many as the
-// largest of sizes has. All calls return the same ones: nobody may change them.
+// pattern returns n bytes that differ from place to place, at most as many as the largest
+// of sizes. All calls return the same memory: do not change it.
 func pattern(n int) []byte { return longest()[:n:n] }
 
 var longest = sync.OnceValue(func() []byte {
@@ -104,7 +104,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// rawServer is a NULL server whose client is written by hand.
+// rawServer returns a NULL server and the raw connection of its client.
 func rawServer(t *testing.T, cfg zmtp.Config) (raw net.Conn, s *zmtp.Conn) {
 	t.Helper()
 	cfg.Mechanism, cfg.HandshakeTimeout = zap.Null, ztest.Patience
@@ -183,7 +183,7 @@ func TestMemoryFollowsArrival(t *testing.T) {
 	sent := [][]byte{
 		append([]byte{2}, binary.BigEndian.AppendUint64(nil, announced)...),
 		make([]byte, 100<<10),
-		make([]byte, 1), // for which Recv makes room when it has the rest
+		make([]byte, 1), // Recv makes room for it when it has the rest
 	}
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -344,7 +344,7 @@ func TestSilentPeer(t *testing.T) {
 				if _, err := s.Recv(ztest.Context(t)); !errors.Is(err, zmtp.ErrHeartbeat) {
 					t.Errorf("got %v", err)
 				}
-				// The last look takes a hundredth of a second.
+				// The last attempt to read takes a hundredth of a second.
 				if waited := time.Since(start) - 10*time.Millisecond; waited != tt.limit {
 					t.Errorf("gave up after %v, want %v", waited, tt.limit)
 				}
@@ -403,8 +403,8 @@ func TestLargeMessageUnraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	// In all, not at a time: 4 KiB, 8 KiB and so on up to 16 MiB, then the buffer that it
-	// fits into, which is 18 MiB, and the copy. The next power of two would be 32 MiB.
+	// All buffers together: 4 KiB, 8 KiB and so on up to 16 MiB, then 18 MiB, which the
+	// message fits into, and the copy. The next power of two would be 32 MiB.
 	if took := after.TotalAlloc - before.TotalAlloc; took > size*9/2 {
 		t.Errorf("a message of %d bytes took %d in all", size, took)
 	}
@@ -441,7 +441,7 @@ func TestIdleMemoryUnraced(t *testing.T) {
 		receiving.Go(func() { conn.Recv(context.Background()) })
 	}
 	each := int64(0)
-	ztest.Wait(t, "8 KiB for each connection", func() bool { // when the handshakes' goroutines have ended
+	ztest.Wait(t, "8 KiB for each connection", func() bool { // once the handshakes' goroutines have ended
 		each = int64(take()-before) / (2 * pairs)
 		return each <= 8<<10
 	})

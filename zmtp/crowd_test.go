@@ -22,7 +22,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// silent connects n times to an endpoint, and says nothing.
+// silent connects n times to an endpoint, and sends nothing.
 func silent(t *testing.T, endpoint string, n int) (conns []net.Conn) {
 	t.Helper()
 	for range n {
@@ -94,7 +94,7 @@ func init() {
 	}
 }
 
-// listenWithFew is what a process with few file descriptors does in TestFewDescriptors.
+// listenWithFew runs in the process with few file descriptors of TestFewDescriptors.
 func listenWithFew() {
 	go ztest.EndWithStdin()
 	ctx := context.Background()
@@ -110,7 +110,7 @@ func listenWithFew() {
 	}
 	fmt.Println(ln.Endpoint(), keys.Public())
 	for {
-		if _, err := ln.Accept(ctx); err != nil { // and keeps it
+		if _, err := ln.Accept(ctx); err != nil { // and keep it
 			panic(err)
 		}
 	}

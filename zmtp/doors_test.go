@@ -139,7 +139,7 @@ func TestHealthChecks(t *testing.T) {
 			}
 			ztest.Must(t, nc.Close())
 		}
-		// All have been looked at when another that comes after them fails.
+		// When a later one has failed, all of these have been handled.
 		nc, err := net.Dial("tcp", strings.TrimPrefix(ln.Endpoint(), "tcp://"))
 		ztest.Must(t, err)
 		_, err = nc.Write([]byte("GET /"))
@@ -223,7 +223,7 @@ func TestResetsToldOnce(t *testing.T) {
 	}
 }
 
-// ending is a handler that ends the goroutine which asks it.
+// ending is a handler that ends the goroutine that asks it.
 type ending struct{ zap.Handler }
 
 func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
@@ -250,7 +250,7 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 	}
 }
 
-// stuck is a handler that says it decides at once, and doesn't until it is released.
+// stuck is a handler that claims to decide at once, but does not return until released.
 type stuck struct {
 	zap.Handler
 	asked, release chan struct{}

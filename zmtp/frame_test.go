@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// readFrames reads all frames of a stream, and what ended it.
+// readFrames returns all frames of a stream, and the error at its end.
 func readFrames(src io.Reader, limit int) (frames [][]byte, flags []byte, err error) {
 	fr := newFrameReader(src)
 	for {

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// feed lets a peer say all of data and then hang up, to a connection made by
-// open, and receives until it ends.
+// feed sends data from a peer that then hangs up, to the connection that open makes, and
+// receives until it ends.
 func feed(ctx context.Context, data []byte, batches bool, open func(net.Conn) (*zmtp.Conn, error)) {
 	a, b := net.Pipe()
 	go func() {

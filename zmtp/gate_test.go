@@ -73,7 +73,7 @@ func TestHandlerIgnoresContext(t *testing.T) {
 	server.HandshakeTimeout = 200 * time.Millisecond // once the handler is asked it has to end
 	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
 	ztest.Must(t, err)
-	ztest.Wait(t, "the handler is asked", func() bool { // on a busy machine there may not be the time
+	ztest.Wait(t, "the handler is asked", func() bool { // on a busy machine the time may be over before
 		_, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client)
 		if len(entered) == 1 && !errors.Is(err, zmtp.ErrTryAgain) {
 			t.Errorf("the client got %v", err)

@@ -94,7 +94,7 @@ func TestClaimsAreNotTheUser(t *testing.T) {
 	}
 }
 
-// refusals lists what a server may answer and what its client is told.
+// refusals lists the replies of a handler and the errors that its client gets.
 var refusals = []struct {
 	name    string
 	handler zap.Handler
@@ -260,7 +260,7 @@ func TestConfig(t *testing.T) {
 			if tt.server {
 				_, err = zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", cfg)
 			} else {
-				// Port 1 would give another error, had it been touched.
+				// Connecting to port 1 would fail with another error.
 				_, err = zmtp.Dial(ztest.Context(t), "tcp://127.0.0.1:1", cfg)
 			}
 			if !errors.Is(err, tt.want) || !errors.Is(err, zmtp.ErrConfig) {

@@ -348,7 +348,7 @@ func TestBurstBehindPing(t *testing.T) {
 	defer s.CloseNow()
 	ping := frame(4, []byte("\x04PING\x00\x28"))
 	in := bufio.NewReaderSize(a, 64<<10)
-	skip := func() { // to behind the next PING, slowly if there is much before
+	skip := func() { // reads up to the end of the next PING, slowly if there is much before it
 		for seen := []byte(nil); !bytes.HasSuffix(seen, ping); {
 			octet, err := in.ReadByte()
 			if err != nil {

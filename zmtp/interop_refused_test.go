@@ -130,7 +130,7 @@ func dialLibzmq(t *testing.T, client, server zmtp.Config) (*zmtp.Conn, error) {
 	return dialLibzmqAs(t, client, client, server)
 }
 
-// dialLibzmqAs dials a libzmq server with a configuration of its own.
+// dialLibzmqAs dials the libzmq server of a pair with the configuration own.
 func dialLibzmqAs(t *testing.T, cfg, client, server zmtp.Config) (*zmtp.Conn, error) {
 	t.Helper()
 	sock := libzmqSocket(t, server.SocketType, client, server, true)

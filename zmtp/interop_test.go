@@ -19,14 +19,14 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// libzmqTypes are libzmq's names of the socket types.
+// libzmqTypes maps socket types to libzmq's constants.
 var libzmqTypes = map[string]zmq4.Type{
 	"REQ": zmq4.REQ, "REP": zmq4.REP, "DEALER": zmq4.DEALER, "ROUTER": zmq4.ROUTER,
 	"PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PUB": zmq4.PUB, "SUB": zmq4.SUB, "PAIR": zmq4.PAIR,
 }
 
-// libzmqSocket makes a socket of libzmq in a context of its own, secured to be
-// the peer of ours: client or server of the pair (client, server).
+// libzmqSocket returns a libzmq socket in its own context, set up as the client or the
+// server of the pair (client, server).
 func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, isServer bool) *zmq4.Socket {
 	t.Helper()
 	ztest.NeedPeers(t)
@@ -52,8 +52,8 @@ func libzmqSocket(t testing.TB, socketType string, client, server zmtp.Config, i
 	return sock
 }
 
-// join connects our end and libzmq's. We are the server of the mechanism if
-// weServe, and the one that dials if weDial.
+// join connects a Conn and a libzmq socket. The Conn is the server of the mechanism if
+// weServe, and the side that dials if weDial.
 func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp.Config, weServe, weDial bool) *zmtp.Conn {
 	t.Helper()
 	ctx := ztest.Context(t)
@@ -90,8 +90,8 @@ func join(t testing.TB, transport string, sock *zmq4.Socket, client, server zmtp
 	return conn
 }
 
-// pairs are the pairs of sockets, and how a message goes between them: there,
-// and back where the pattern has an answer.
+// pairs lists the pairs of sockets, and how a message travels between them: there, and
+// back if the pattern has an answer.
 var pairs = []struct {
 	ours, theirs string
 	ready        func(t *testing.T, conn *zmtp.Conn, sock *zmq4.Socket)
@@ -145,7 +145,7 @@ var pairs = []struct {
 				m, err := conn.Recv(ctx)
 				first <- received{m, err}
 			}()
-			// libzmq notices on the next call that we are connected.
+			// libzmq notices the connection on the next call.
 			ztest.Wait(t, "the first subscription", func() bool {
 				_, err := sock.GetEvents()
 				ztest.Must(t, err)
@@ -168,7 +168,7 @@ var pairs = []struct {
 			ztest.Must(t, conn.Subscribe(ztest.Context(t), []byte("cancelled")))
 			ztest.Must(t, conn.Unsubscribe(ztest.Context(t), []byte("cancelled")))
 			ztest.Must(t, conn.Subscribe(ztest.Context(t), nil))
-			// libzmq drops what it sends before it has seen the subscription.
+			// libzmq drops messages that it sends before it has the subscription.
 			arrived := make(chan error, 1)
 			go func() {
 				_, err := conn.Recv(ztest.Context(t))
@@ -197,7 +197,7 @@ var pairs = []struct {
 		}},
 }
 
-// delimited is a message with the delimiter of REQ and REP.
+// delimited returns a message with the delimiter of REQ and REP.
 func delimited(m [][]byte) [][]byte { return append([][]byte{{}}, m...) }
 
 func sendOurs(t *testing.T, conn *zmtp.Conn, m [][]byte) {
@@ -265,7 +265,7 @@ func TestInterop(t *testing.T) {
 								server.RoutingID = []byte("me")
 							}
 							if pair.theirs == "REQ" {
-								// A REQ of libzmq 4.3.4 takes no replies from who has a user id.
+								// A REQ of libzmq 4.3.4 accepts no replies from a peer with a user id.
 								server.Handler = answer(zap.StatusOK, "")
 							}
 							sock := libzmqSocket(t, pair.theirs, client, server, !weServe)
@@ -341,15 +341,15 @@ func TestInteropMany(t *testing.T) {
 }
 
 // TestInteropHeartbeat: PING and PONG keep a connection with libzmq on which
-// nothing else happens for several times the timeout of the one who asks.
+// nothing else happens for several times the timeout of the side that sends PINGs.
 func TestInteropHeartbeat(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range mechanisms {
 		for _, weAsk := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/ours=%v", mechanism, weAsk), func(t *testing.T) {
 				t.Parallel()
-				// A busy machine may be silent for longer than a short timeout. If the
-				// answers don't count, no timeout is long enough.
+				// A busy machine may be silent for longer than a short timeout. If answers
+				// did not count, no timeout would be long enough.
 				timeout := 200 * time.Millisecond
 				for !heartbeats(t, mechanism, weAsk, timeout) {
 					if timeout *= 2; timeout > ztest.Patience/4 {
@@ -362,7 +362,7 @@ func TestInteropHeartbeat(t *testing.T) {
 }
 
 // heartbeats reports whether a connection lives through three times the timeout
-// of the one who asks, with four questions in each.
+// of the side that sends PINGs, with four PINGs in each.
 func heartbeats(t *testing.T, mechanism string, weAsk bool, timeout time.Duration) bool {
 	t.Helper()
 	const questions = 12

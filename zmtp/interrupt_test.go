@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fakeDeadline takes what an interrupter sets.
+// fakeDeadline records the deadlines that an interrupter sets.
 type fakeDeadline struct {
 	mu   sync.Mutex
 	past bool

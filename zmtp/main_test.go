@@ -15,12 +15,12 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// allow lets everybody in, as user "anybody".
+// allow admits every client, as user "anybody".
 var allow = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 	return zap.Reply{Status: zap.StatusOK, UserID: "anybody"}
 })
 
-// answer is a handler that always says the same.
+// answer returns a handler with a constant reply.
 func answer(status zap.Status, text string) zap.Handler {
 	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		return zap.Reply{Status: status, Text: text}
@@ -44,7 +44,7 @@ func configs(mechanism, clientType, serverType string) (client, server zmtp.Conf
 
 var mechanisms = []string{zap.Null, zap.Plain, zap.Curve}
 
-// result is what a handshake gave.
+// result is the result of a handshake.
 type result struct {
 	conn *zmtp.Conn
 	err  error
@@ -61,7 +61,7 @@ func shake(ctx context.Context, a, b net.Conn, client, server zmtp.Config) (c, s
 	return result{conn, err}, <-done
 }
 
-// tcpPair is a connection over loopback.
+// tcpPair returns both ends of a connection over loopback.
 func tcpPair(t testing.TB) (a, b net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,8 +86,8 @@ func acceptFrom(t testing.TB, ln net.Listener, address string) net.Conn {
 	}
 }
 
-// counted is a net.Conn that counts the calls that moved bytes, and says whether it
-// has come to an end, on this side or the other.
+// counted is a net.Conn that counts the calls that moved bytes, and records whether it has
+// ended, on this side or the other.
 type counted struct {
 	net.Conn
 	reads, writes atomic.Int64
@@ -118,7 +118,7 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// connect gives two connected peers over net.Pipe, which buffers nothing.
+// connect returns two connected peers over net.Pipe, which buffers nothing.
 func connect(t testing.TB, client, server zmtp.Config) (c, s *zmtp.Conn) {
 	t.Helper()
 	a, b := net.Pipe()
@@ -136,7 +136,7 @@ func connectOver(t testing.TB, a, b net.Conn, client, server zmtp.Config) (c, s 
 	return cr.conn, sr.conn
 }
 
-// hooked is a net.Conn at whose calls something else happens, from when hooks are stored.
+// hooked is a net.Conn that calls hooks, once they are stored, on its calls.
 type hooked struct {
 	net.Conn
 	hooks atomic.Pointer[hooks]
@@ -180,7 +180,7 @@ func (h *hooked) SetWriteDeadline(t time.Time) error {
 	return h.Conn.SetWriteDeadline(t)
 }
 
-// connectHooked is a NULL server with hooks and, for its client, the bare net.Conn.
+// connectHooked returns a NULL server with hooks, and the raw net.Conn of its client.
 func connectHooked(t *testing.T, cfg zmtp.Config) (raw net.Conn, h *hooked, s *zmtp.Conn) {
 	t.Helper()
 	cfg.SocketType, cfg.Mechanism = "DEALER", zap.Null

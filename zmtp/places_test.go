@@ -86,7 +86,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// listenWith is Listen with other bounds.
+// listenWith is Listen with its own bounds.
 func listenWith(t *testing.T, cfg Config, max [gone]int) *Listener {
 	t.Helper()
 	ln, err := Listen(ztest.Context(t), "tcp://127.0.0.1:*", cfg)
@@ -98,14 +98,14 @@ func listenWith(t *testing.T, cfg Config, max [gone]int) *Listener {
 	return ln
 }
 
-// count is how many connections are in a state.
+// count returns how many connections are in a state.
 func (ps *places) in(s state) int {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	return ps.count[s]
 }
 
-// slowAndPrompt decides about one key at once, and about the others when it may.
+// slowAndPrompt decides about one key at once, and about the others when released.
 type slowAndPrompt struct {
 	prompt  curve.PublicKey
 	asked   chan struct{}
@@ -156,7 +156,7 @@ func TestSlowDecisions(t *testing.T) {
 	for range 2 {
 		ztest.Must(t, ztest.Receive(t, "a slow decision", admitted))
 	}
-	for range 3 { // two of them beyond the bound of those that wait
+	for range 3 { // two of them beyond the bound
 		conn, err := ln.Accept(ctx)
 		ztest.Must(t, err)
 		conn.Close()

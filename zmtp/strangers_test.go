@@ -72,7 +72,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 	}
 	runtime.KeepAlive(initiates)
 
-	// Those that send the most they may, but a bit, and are waited for.
+	// Peers that send all that they may except the last byte.
 	before = memory()
 	var greeted []net.Conn
 	for range peers {
@@ -93,7 +93,7 @@ func TestStrangersMemoryUnraced(t *testing.T) {
 	runtime.KeepAlive(greeted)
 }
 
-// memory is what the process uses, without garbage.
+// memory returns how much memory the process uses, without garbage.
 func memory() int {
 	var m runtime.MemStats
 	for range 3 { // what is in a sync.Pool outlives one collection
