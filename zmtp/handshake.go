@@ -212,7 +212,7 @@ func (h *handshake) send(command []byte) error {
 	return h.write(append(octets, command...))
 }
 
-// receive reads one handshake command. If the server sent ERROR instead, it returns a
+// receive reads one handshake command. If the peer refused with ERROR instead, it returns a
 // *RefusedError. A client's mechanism interprets a closed connection itself.
 func (h *handshake) receive() ([]byte, error) {
 	flags, body, err := h.in.next(h.cfg.maxCommand())
@@ -233,7 +233,7 @@ func (h *handshake) receive() ([]byte, error) {
 		return body, nil // the mechanism says what it expected
 	}
 	h.received = nameOf(name)
-	if name == cmdError && !h.asServer {
+	if name == cmdError && (!h.asServer || h.cfg.Mechanism == zap.Null) { // in NULL either side may refuse
 		return nil, parseError(body)
 	}
 	return body, nil

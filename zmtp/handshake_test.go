@@ -531,3 +531,18 @@ func TestRetryable(t *testing.T) {
 		t.Error("success is retryable")
 	}
 }
+
+// TestNullRefusesServer checks that a NULL server whose peer refuses it, as a libzmq socket
+// with a ZAP handler does, reports the peer's ERROR, and not a client that it refused.
+func TestNullRefusesServer(t *testing.T) {
+	t.Parallel()
+	_, server := configs(zap.Null, "DEALER", "ROUTER")
+	a, b := net.Pipe()
+	go io.Copy(io.Discard, a)
+	go a.Write(append(greetingOf("NULL"), frame(4, []byte("\x05ERROR\x03400"))...))
+	_, err := zmtp.Server(ztest.Context(t), b, server)
+	a.Close()
+	if refused, ok := errors.AsType[*zmtp.RefusedError](err); !ok || refused.Reply.Status != zap.StatusRefused || zmtp.Retryable(err) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -254,7 +254,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 // tellFailure logs why a peer was not admitted.
 func (l *Listener) tellFailure(h *handshake, err error) {
 	at := slog.String("endpoint", l.Endpoint())
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
+	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.atServer {
 		attrs := []slog.Attr{at, slog.String("mechanism", h.cfg.Mechanism),
 			slog.Int("status", int(refused.Reply.Status)), slog.String("reason", refused.Reply.Text)}
 		if refused.Key != (curve.PublicKey{}) {
