@@ -50,7 +50,7 @@ func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inCl
 		_, locked := c.Locked()
 		inClear = !locked
 	default:
-		if c, err = publicOf(in.path, c); err != nil {
+		if c, err = publicOf(cmd, in.path, c); err != nil {
 			return nil, false, err
 		}
 		b, err = armor.New(c)

@@ -93,7 +93,7 @@ env_file, for example, $ starts a variable.`,
 			if secret {
 				warnReadable(cmd)
 			} else {
-				public, err := publicOf(in.path, c)
+				public, err := publicOf(cmd, in.path, c)
 				if err != nil {
 					return err
 				}

@@ -57,8 +57,7 @@ type certificateJSON struct {
 	Serial      string         `json:"serial,omitempty"` // a string, since JavaScript rounds such numbers
 	NotBefore   *time.Time     `json:"not_before,omitempty"`
 	NotAfter    *time.Time     `json:"not_after,omitempty"`
-	Authority   string         `json:"authority,omitempty"`
-	SignatureOK *bool          `json:"signature_ok,omitempty"`
+	Authority   string         `json:"authority,omitempty"` // whose signature is valid
 	Metadata    []propertyJSON `json:"metadata,omitempty"`
 }
 

@@ -11,13 +11,17 @@ import (
 )
 
 // publicOf returns a certificate without its secret key and without unknown sections
-// of a secret file, which may be secret too. It fails if the signature covers those.
-func publicOf(path string, c *cert.Certificate) (*cert.Certificate, error) {
+// of a secret file, which may be secret too. It warns about those, and fails if the
+// certificate is signed, since the signature covers them.
+func publicOf(cmd *cobra.Command, path string, c *cert.Certificate) (*cert.Certificate, error) {
 	if !hasSecret(c) {
 		return c, nil
 	}
-	if c.Authority != (cert.AuthorityKey{}) && len(unknownLines(c)) > 0 {
-		return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", path)
+	if len(unknownLines(c)) > 0 {
+		if c.Authority != (cert.AuthorityKey{}) {
+			return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", path)
+		}
+		cli.Warn(cmd, "%s: omitting unknown sections, which may be secret", path)
 	}
 	return c.WithoutSecret(), nil
 }

@@ -25,8 +25,8 @@ func newShow() *cobra.Command {
 It reads the files of zcert, czmq, pyzmq, goczmq and JeroMQ, and never prints a
 secret key. If FILE is -, show reads stdin.
 
-Show checks that a signature is valid. Use zcert verify to check whether you trust
-the authority that signed it.`,
+Show refuses a certificate with an invalid signature. Use zcert verify to check
+whether you trust the authority that signed it.`,
 		Args: cli.OneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := open(cmd, args[0])
@@ -106,8 +106,7 @@ func newCertificateJSON(c *cert.Certificate) *certificateJSON {
 		s.Serial = strconv.FormatUint(c.Serial, 10)
 	}
 	if c.Authority != (cert.AuthorityKey{}) {
-		ok := true // or it could not have been read
-		s.Authority, s.SignatureOK = c.Authority.String(), &ok
+		s.Authority = c.Authority.String()
 	}
 	return s
 }

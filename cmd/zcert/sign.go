@@ -191,7 +191,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 	if _, locked := c.Locked(); locked {
 		return signed{}, cli.Hint(fmt.Errorf("%s: locked", path), "sign the public certificate, or unlock this one first: zcert unlock "+path)
 	}
-	public, err := publicOf(path, c)
+	public, err := publicOf(cmd, path, c)
 	if err != nil {
 		return signed{}, err
 	}

@@ -184,7 +184,7 @@ func (v *verifier) verify(cmd *cobra.Command, path string) (verdictJSON, error) 
 		}
 		if err != nil {
 			result.Err = cli.Message(err)
-			err = fmt.Errorf("%s: %w", path, err)
+			err = withVerifyHint(fmt.Errorf("%s: %w", path, err), path, c)
 		}
 	} else {
 		result.Err = cli.Message(err)
@@ -205,6 +205,20 @@ func (v *verifier) check(c *cert.Certificate) error {
 		return c.Check(v.now)
 	}
 	return v.checker.Check(c)
+}
+
+// withVerifyHint adds to err what to do about a certificate that is refused.
+func withVerifyHint(err error, path string, c *cert.Certificate) error {
+	sign := "zcert sign " + path + " --authority NAME.authority_secret --valid 90d"
+	switch {
+	case errors.Is(err, cert.ErrExpired) || errors.Is(err, errDue):
+		return cli.Hint(err, "renew it: "+sign)
+	case errors.Is(err, cert.ErrUntrusted) && c.Authority == (cert.AuthorityKey{}):
+		return cli.Hint(err, "sign it: "+sign)
+	case errors.Is(err, cert.ErrUntrusted):
+		return cli.Hint(err, "if you trust its authority, pass that too: --authority FILE")
+	}
+	return err
 }
 
 // list adds to result what is checked, and what cannot be.
