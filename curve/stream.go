@@ -16,7 +16,7 @@ const (
 	block = 64
 	// stretch is how many bytes the assembly of x/crypto makes at a time where it can, in
 	// about the time of two single blocks. A part of a block takes it longer than a whole
-	// one, so the end of a message gets a stretch of its own.
+	// one, so the end of a message gets its own stretch.
 	stretch = 4 * block
 )
 

@@ -127,7 +127,7 @@ func (c *Conn) deliver() error {
 	c.tx.mu.Lock()
 	c.tx.ping, c.tx.pong = false, nil
 	c.startWriterLocked()
-	c.broadcastLocked() // whoever waits for room in the buffer gets none
+	c.broadcastLocked() // callers that wait for room in the buffer get none
 	failed := c.tx.err != nil
 	c.tx.mu.Unlock()
 	if failed {

@@ -11,7 +11,7 @@ import (
 )
 
 // The greeting (RFC 23, Formal Grammar): signature FF 00*8 7F, version major
-// and minor, mechanism in 20 octets padded with NUL, as-server, 31 zeros.
+// and minor, mechanism in 20 bytes padded with NUL, as-server, 31 zeros.
 const (
 	greetingSize  = 64
 	signatureSize = 10

@@ -365,7 +365,7 @@ func TestListenerWithSlowPeer(t *testing.T) {
 	}
 
 	ln, slow := listen()
-	_, err := io.ReadFull(slow, make([]byte, 11)) // its handshake is under way
+	_, err := io.ReadFull(slow, make([]byte, 11)) // its handshake is in progress
 	ztest.Must(t, err)
 	_, err = slow.Write(greetingOf("CURVE")[:40])
 	ztest.Must(t, err)

@@ -48,7 +48,7 @@ func TestInteropRefusedByUs(t *testing.T) {
 			server.Log = log.Logger()
 			ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
 			ztest.Must(t, err)
-			t.Cleanup(func() { ln.Close() }) // after the socket, which goes on connecting
+			t.Cleanup(func() { ln.Close() }) // after the socket, which keeps connecting
 			sock := libzmqSocket(t, "REQ", client, server, false)
 			zctx, err := sock.Context()
 			ztest.Must(t, err)

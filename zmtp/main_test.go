@@ -82,7 +82,7 @@ func acceptFrom(t testing.TB, ln net.Listener, address string) net.Conn {
 		if address == "" || nc.RemoteAddr().String() == address {
 			return nc
 		}
-		nc.Close() // from somebody who looks for the port's last owner
+		nc.Close() // from a peer of the port's last owner
 	}
 }
 
