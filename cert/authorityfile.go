@@ -13,11 +13,11 @@ import (
 var (
 	authorityComments = []string{
 		"ZeroMQ Authority",
-		"Give it to whoever should trust the certificates that it signs.",
+		"Give this file to anyone who should trust the certificates it signs.",
 	}
 	authoritySecretComments = []string{
 		"ZeroMQ Authority **Secret**",
-		"Whoever has it can sign certificates. Keep it off the machines that run services.",
+		"Keep this file private, and off the machines that run services.",
 	}
 )
 

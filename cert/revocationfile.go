@@ -12,7 +12,7 @@ import (
 
 var revocationComments = []string{
 	"ZeroMQ Revocation List",
-	"Give it to whoever trusts its authority, before it expires.",
+	"Give this file to everyone who trusts the authority, before it expires.",
 }
 
 // ParseRevocations reads a revocation list of at most 16 MiB. A list with a wrong

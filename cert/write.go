@@ -12,11 +12,11 @@ import (
 var (
 	publicComments = []string{
 		"ZeroMQ CURVE Public Certificate",
-		"Give it to whoever should know this key.",
+		"Give this file to anyone who needs this key.",
 	}
 	secretComments = []string{
 		"ZeroMQ CURVE **Secret** Certificate",
-		"Keep it where it is used, and show it to nobody.",
+		"Keep this file private.",
 	}
 )
 

@@ -18,7 +18,7 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	c := alice(t, item{"name", "alice"}, item{"note", `say "hi"`})
 	const public = `# ZeroMQ CURVE Public Certificate
-# Give it to whoever should know this key.
+# Give this file to anyone who needs this key.
 certificate
     version = "1"
 metadata
@@ -28,7 +28,7 @@ curve
     public-key = "` + alicePublic + `"
 `
 	const secret = `# ZeroMQ CURVE **Secret** Certificate
-# Keep it where it is used, and show it to nobody.
+# Keep this file private.
 certificate
     version = "1"
 metadata

@@ -5,8 +5,8 @@
 //	Version: 1.0
 //	Mechanism: CURVE
 //	Content-security: clear
-//	Checksum: 1jClw1Yh8Kl6qkDY/O8TpjrFEf3UvS2hVNw0XPMMFXU
-//	IyBaZXJvTVEgQ1VSVkUgUHVibGljIENlcnRpZmljYXRlCiMgR2l2ZSBpdCB0byB3
+//	Checksum: hKNAiK6G9JjH+rxQ/l1y8ZmLLMTM735T+H8bYYHvEf8
+//	IyBaZXJvTVEgQ1VSVkUgUHVibGljIENlcnRpZmljYXRlCiMgR2l2ZSB0aGlzIGZp
 //	...
 //	-----END ZEROMQ CERTIFICATE-----
 //

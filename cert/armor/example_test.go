@@ -20,12 +20,12 @@ you asked for my new key:
 > Content-security: clear
 > Comment: for Bob
 > X-Ticket: 42
-> Checksum: VO09E3Ugqi7fF0tm+SWtGVRSz3vhxMJXyGFRO8yUmdw
-> IyBaZXJvTVEgQ1VSVkUgUHVibGljIENlcnRpZmljYXRlCiMgR2l2ZSBpdCB0byB3
-> aG9ldmVyIHNob3VsZCBrbm93IHRoaXMga2V5LgpjZXJ0aWZpY2F0ZQogICAgdmVy
-> c2lvbiA9ICIxIgptZXRhZGF0YQogICAgbmFtZSA9ICJhbGljZSIKY3VydmUKICAg
-> IHB1YmxpYy1rZXkgPSAiWW5lQCR3LXZvPGZWdmldYTxOWTZUMWVkOk0kZkNHKltJ
-> YUxWe2hJRCIK
+> Checksum: hKNAiK6G9JjH+rxQ/l1y8ZmLLMTM735T+H8bYYHvEf8
+> IyBaZXJvTVEgQ1VSVkUgUHVibGljIENlcnRpZmljYXRlCiMgR2l2ZSB0aGlzIGZp
+> bGUgdG8gYW55b25lIHdobyBuZWVkcyB0aGlzIGtleS4KY2VydGlmaWNhdGUKICAg
+> IHZlcnNpb24gPSAiMSIKbWV0YWRhdGEKICAgIG5hbWUgPSAiYWxpY2UiCmN1cnZl
+> CiAgICBwdWJsaWMta2V5ID0gIlluZUAkdy12bzxmVnZpXWE8Tlk2VDFlZDpNJGZD
+> RypbSWFMVntoSUQiCg
 > -----END ZEROMQ CERTIFICATE-----
 
 and Carol's, of which I lost a part:

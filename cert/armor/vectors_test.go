@@ -145,16 +145,16 @@ func TestIndependent(t *testing.T) {
 		}
 		save(name, sealed.Append)
 	}
-	check := func(want map[string]string) {
+	check := func(name, want string) {
 		t.Helper()
-		out, err := exec.CommandContext(t.Context(), ztest.Python(t), "../../docs/spec/certificate.py", "check", dir).CombinedOutput()
-		for name, want := range want {
-			if !strings.Contains(string(out), name+": "+want) {
-				t.Errorf("%s is not %s: %v\n%s", name, want, err, out)
-			}
+		out, _ := exec.CommandContext(t.Context(), ztest.Python(t), "../../docs/spec/certificate.py", "check", dir).CombinedOutput()
+		if !strings.Contains(string(out), name+": "+want) {
+			t.Errorf("%s is not %s:\n%s", name, want, out)
 		}
 	}
-	check(map[string]string{"clear.armor": "good\n", "sealed.armor": "good\n", "anonymous.armor": "good\n"})
+	for _, name := range []string{"clear.armor", "sealed.armor", "anonymous.armor"} {
+		check(name, "good\n")
+	}
 	for _, change := range [][3]string{{"clear.armor", "comment", "Comment"}, {"sealed.armor", "X-One: 1", "X-One: 2"}} {
 		path := filepath.Join(dir, change[0])
 		text, err := os.ReadFile(path)
@@ -164,6 +164,7 @@ func TestIndependent(t *testing.T) {
 			t.Fatalf("%s has no %s", path, change[1])
 		}
 		ztest.Must(t, os.WriteFile(path, changed, 0o600))
+		check(change[0], "refused")
+		ztest.Must(t, os.WriteFile(path, text, 0o600))
 	}
-	check(map[string]string{"clear.armor": "refused", "sealed.armor": "refused", "anonymous.armor": "good\n"})
 }

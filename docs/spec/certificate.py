@@ -336,8 +336,8 @@ def make(directory):
             f.write("".join(f"# {c}\n" for c in comments) + text)
         return text
 
-    public_comments = ["ZeroMQ CURVE Public Certificate", "Give it to whoever should know this key."]
-    secret_comments = ["ZeroMQ CURVE **Secret** Certificate", "Keep it where it is used, and show it to nobody."]
+    public_comments = ["ZeroMQ CURVE Public Certificate", "Give this file to anyone who needs this key."]
+    secret_comments = ["ZeroMQ CURVE **Secret** Certificate", "Keep this file private."]
     secrets = {n: octets(n) for n in ("alice", "bob")}
     keys = {n: nacl.crypto_scalarmult_base(s) for n, s in secrets.items()}
 
@@ -371,11 +371,11 @@ def make(directory):
     authority = [section("certificate", ("version", "1")), section("metadata", ("name", "acme")),
                  section("authority", ("key", ed25519(seed)[0]))]
     save("acme.authority", write(authority),
-         ["ZeroMQ Authority", "Give it to whoever should trust the certificates that it signs."])
+         ["ZeroMQ Authority", "Give this file to anyone who should trust the certificates it signs."])
     secret_authority = parse(write(authority))
     find(secret_authority, "authority")[2].append(["seed", b64(seed), []])
     authority_comments = ["ZeroMQ Authority **Secret**",
-                          "Whoever has it can sign certificates. Keep it off the machines that run services."]
+                          "Keep this file private, and off the machines that run services."]
     save("acme.authority_secret", write(secret_authority), authority_comments)
     scheme = "argon2id m=32 t=2 p=1"
     save("acme-locked.authority_secret",
@@ -400,7 +400,7 @@ def make(directory):
                section("authority", ("key", ed25519(seed)[0]))]
     text = b"zeromq-revocations-1\n" + canonical_list(revoked).encode()
     revoked[2][2].append(["signature", b64(nacl.crypto_sign(text, ed25519(seed)[1])[:64]), []])
-    save("acme.revoked", write(revoked), ["ZeroMQ Revocation List", "Give it to whoever trusts its authority, before it expires."])
+    save("acme.revoked", write(revoked), ["ZeroMQ Revocation List", "Give this file to everyone who trusts the authority, before it expires."])
 
     public_text = comment_text(public_comments, alice).encode()
     long_comment = "a comment that is so long that it doesn't fit on one line of seventy-two characters"
@@ -409,7 +409,7 @@ def make(directory):
     locked_text = open(os.path.join(directory, "locked-small.key_secret"), encoding="utf-8").read()
     locked_armor = save("locked.armor", armor({"Mechanism": "CURVE", "Content-security": "password",
                                                "Content-password": "argon2id m=32 t=2 p=4"}, locked_text.encode()))
-    plain = ("# ZeroMQ PLAIN **Secret** Credentials\n# Keep them where they are used, and show them to nobody.\n" +
+    plain = ("# ZeroMQ PLAIN **Secret** Credentials\n# Keep this file private.\n" +
              write([section("metadata", ("name", "guest")), section("plain", ("username", "guest"), ("password", "it's # me"))]))
     plain_armor = save("guest.armor", armor({"Mechanism": "PLAIN", "Content-security": "clear"}, plain.encode()))
     secret_text = comment_text(secret_comments, with_secret(alice, "alice")).encode()
