@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/argon"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
@@ -47,7 +48,7 @@ func FuzzPolicy(f *testing.F) {
 			}
 			if s.plain != nil {
 				for _, a := range s.plain.accounts {
-					if a.password.bcrypt != nil || a.password.argon2.memory > 64 {
+					if a.password.bcrypt != nil || a.password.argon2.Memory > 64 {
 						return // which takes time
 					}
 				}
@@ -146,7 +147,7 @@ func FuzzPassword(f *testing.F) {
 			}
 			return
 		}
-		if a := p.argon2; a != nil && (a.memory > maxPasswordMemory || a.passes > maxPasswordPasses || a.lanes > maxPasswordLanes || len(a.hash) > 64) {
+		if a := p.argon2; a != nil && (!a.IsWithin(argon.Passwords) || len(a.hash) > 64) {
 			t.Errorf("%q asks for %+v", text, a)
 		}
 		if !strings.HasPrefix(text, "$") {

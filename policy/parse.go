@@ -13,6 +13,7 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/argon"
 	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/zap"
@@ -252,9 +253,9 @@ func (p *parser) account(n *zpl.Node) Account {
 
 // quickHash returns a hash of a password that is quick to compute.
 func quickHash(password string) string {
-	h := argon2Hash{memory: 8, passes: 1, lanes: 1, salt: make([]byte, 16)}
+	h := argon2Hash{Parameters: argon.Parameters{Memory: 8, Passes: 1, Lanes: 1}, salt: make([]byte, 16)}
 	rand.Read(h.salt)
-	h.hash = h.of([]byte(password), 32)
+	h.hash = h.Key([]byte(password), h.salt, 32)
 	return h.String()
 }
 

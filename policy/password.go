@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/zcurve/zcurve/internal/argon"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -18,13 +18,9 @@ var (
 	errWork     = fmt.Errorf("%w: hash parameters exceed the limit", errValue)
 )
 
-// Limits of the work that one comparison with a hash may take.
-const (
-	maxPasswordMemory = 1 << 20 // KiB
-	maxPasswordPasses = 16
-	maxPasswordLanes  = 16
-	maxBcryptCost     = 16
-)
+// maxBcryptCost limits the work that one comparison with a bcrypt hash may take. Package
+// argon has the limits of Argon2id.
+const maxBcryptCost = 16
 
 // maxBcrypt is the number of bytes of a password that bcrypt compares.
 const maxBcrypt = 72
@@ -37,9 +33,8 @@ type password struct {
 
 // argon2Hash is an Argon2id hash (RFC 9106).
 type argon2Hash struct {
-	memory, passes uint32 // memory in KiB
-	lanes          uint8
-	salt, hash     []byte
+	argon.Parameters
+	salt, hash []byte
 }
 
 // encoding encodes salts and hashes.
@@ -48,20 +43,16 @@ var encoding = base64.RawStdEncoding.Strict()
 // HashPassword returns the Argon2id hash of a password, as a policy has it: with the second
 // recommended parameters of RFC 9106 (64 MiB of memory, 3 passes) and a random salt.
 func HashPassword(text []byte) string {
-	h := argon2Hash{memory: 64 << 10, passes: 3, lanes: 4, salt: make([]byte, 16)}
+	h := argon2Hash{Parameters: argon.Recommended, salt: make([]byte, 16)}
 	rand.Read(h.salt)
-	h.hash = h.of(text, 32)
+	h.hash = h.Key(text, h.salt, 32)
 	return h.String()
 }
 
 // String returns the hash in its standard text form.
 func (h *argon2Hash) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.passes, h.lanes,
+	return fmt.Sprintf("$argon2id$v=%d$%s$%s$%s", argon.Version, h.Text(","),
 		encoding.EncodeToString(h.salt), encoding.EncodeToString(h.hash))
-}
-
-func (h *argon2Hash) of(text []byte, size uint32) []byte {
-	return argon2.IDKey(text, h.salt, h.passes, h.memory, h.lanes, size)
 }
 
 // parsePassword parses the hash of a password.
@@ -90,17 +81,14 @@ func parsePassword(s string) (p password, err error) {
 func parseArgon2(s string) (*argon2Hash, error) {
 	fields := strings.Split(s, "$")
 	h := new(argon2Hash)
-	if len(fields) != 6 || fields[2] != fmt.Sprintf("v=%d", argon2.Version) {
+	if len(fields) != 6 || fields[2] != fmt.Sprintf("v=%d", argon.Version) {
 		return nil, errPassword
 	}
-	if n, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes); n != 3 || err != nil ||
-		fields[3] != fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.passes, h.lanes) {
+	var ok bool
+	if h.Parameters, ok = argon.Parse(fields[3], ","); !ok || !h.IsSound() {
 		return nil, errPassword
 	}
-	if h.passes < 1 || h.lanes < 1 || h.memory < 8*uint32(h.lanes) {
-		return nil, errPassword
-	}
-	if h.memory > maxPasswordMemory || h.passes > maxPasswordPasses || h.lanes > maxPasswordLanes {
+	if !h.IsWithin(argon.Passwords) {
 		return nil, errWork
 	}
 	var err1, err2 error
@@ -116,7 +104,7 @@ func parseArgon2(s string) (*argon2Hash, error) {
 func (p *password) matches(text []byte) bool {
 	switch {
 	case p.argon2 != nil:
-		return subtle.ConstantTimeCompare(p.argon2.of(text, uint32(len(p.argon2.hash))), p.argon2.hash) == 1
+		return subtle.ConstantTimeCompare(p.argon2.Key(text, p.argon2.salt, uint32(len(p.argon2.hash))), p.argon2.hash) == 1
 	case p.bcrypt != nil:
 		// bcrypt repeats a password, each time with a zero byte after it, up to 72 bytes.
 		fits := len(text) <= maxBcrypt && bytes.IndexByte(text, 0) < 0
@@ -127,16 +115,15 @@ func (p *password) matches(text []byte) bool {
 
 // kind has the parameters on which the work of a comparison depends.
 type kind struct {
-	memory, passes uint32
-	lanes          uint8
-	size           int // of the hash
-	cost           int // of bcrypt
+	argon.Parameters
+	size int // of the hash
+	cost int // of bcrypt
 }
 
 func (p *password) kind() (k kind) {
 	switch {
 	case p.argon2 != nil:
-		k = kind{p.argon2.memory, p.argon2.passes, p.argon2.lanes, len(p.argon2.hash), 0}
+		k = kind{p.argon2.Parameters, len(p.argon2.hash), 0}
 	case p.bcrypt != nil:
 		k.cost, _ = bcrypt.Cost(p.bcrypt)
 	}
