@@ -38,7 +38,9 @@ var (
 // yours keeps elsewhere. Its method must be safe for concurrent use.
 type Reader interface {
 	// Lookup returns the identity with this key. ok is false if there is none, or if
-	// the key is revoked.
+	// the key is revoked. An identity needs only a Certificate; without Validity, it
+	// never expires. A Reader that is not a Store may block, as a query of a database
+	// does.
 	Lookup(key curve.PublicKey) (id *Identity, ok bool)
 }
 
@@ -75,8 +77,9 @@ type Store interface {
 	// already, nothing changes. It returns ErrReadOnly, or another error if reason has
 	// control characters, both kinds of quotes, or more than 900 bytes.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
-	// Restore is like Revoke with all that another store has recorded, to copy it. A lifted revocation is only recorded, and only if the store has no
-	// revocation of the key.
+	// Restore is like Revoke with all that another store has recorded, to copy it. A
+	// lifted revocation is only recorded, and only if the store has no revocation of
+	// the key.
 	Restore(key curve.PublicKey, r *RevokedKey) error
 	// Unrevoke lifts the revocation of a key, and records when and why. It records
 	// that even for a key that isn't revoked here: policies may remember the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -112,7 +113,14 @@ func compile(rules Rules, file string, f *findings) (sections []*section) {
 func (c compiler) text(l line, name, value string) {
 	if value == "" {
 		c.failValue(l, emptyValue(name))
-	} else if _, err := quote(value); err != nil {
+	} else {
+		c.writable(l, name, value)
+	}
+}
+
+// writable checks that a policy file can hold a value.
+func (c compiler) writable(l line, name, value string) {
+	if _, err := quote(value); err != nil {
 		c.failValue(l, fmt.Errorf("%w: %s: %w", errValue, name, err))
 	}
 }
@@ -224,8 +232,10 @@ func (c compiler) account(from *Account) *account {
 			c.failValue(from.at.first("password"), err)
 		}
 	}
-	if !isUserID(a.userID) {
-		c.failValue(from.at.first("user-id"), fmt.Errorf("%w: user-id: expected printable ASCII, at most %d characters", errValue, maxText))
+	if l := from.at.first("user-id"); isUserID(a.userID) {
+		c.writable(l, "user-id", a.userID)
+	} else {
+		c.failValue(l, fmt.Errorf("%w: user-id: expected printable ASCII, at most %d characters", errValue, maxText))
 	}
 	if a.userID == "" && isUserID(a.login) {
 		a.userID = a.login
@@ -236,6 +246,7 @@ func (c compiler) account(from *Account) *account {
 	groups := slices.Clone(c.groups(from.at, from.Groups))
 	slices.Sort(groups)
 	a.metadata = append(c.metadata(from), zap.Metadata{{groupProperty, strings.Join(slices.Compact(groups), ",")}}...)
+	a.metadata = slices.Clip(a.metadata) // a program may append to a reply's
 	return a
 }
 
@@ -279,9 +290,7 @@ func (c compiler) metadata(a *Account) (m zap.Metadata) {
 		case len(m) == zap.MaxProperties-1: // one is for the groups
 			c.fail(l, fmt.Errorf("%w: metadata has more than %d lines", errValue, zap.MaxProperties-1))
 		}
-		if _, err := quote(property.Value); err != nil {
-			c.failValue(l, fmt.Errorf("%w: %s: %w", errValue, property.Name, err))
-		}
+		c.writable(l, property.Name, property.Value)
 		seen[name] = true
 		m = append(m, property)
 	}
@@ -306,6 +315,10 @@ func (c compiler) curve(from *Curve) *curveSection {
 			c.fail(l, errors.New("nil keystore"))
 			continue
 		}
+		if _, isStore := r.(keystore.Store); isStore && !reflect.ValueOf(r).Comparable() {
+			c.fail(l, fmt.Errorf("%T can't be compared: use a pointer to it", r))
+			continue
+		}
 		s.readers = append(s.readers, reader{r, l})
 	}
 	for i, key := range from.Authorities {
@@ -322,7 +335,7 @@ func (c compiler) curve(from *Curve) *curveSection {
 	if from.Any {
 		s.any = from.at.first("any").rule()
 	}
-	isSigned := len(from.Authorities) > 0 || len(from.at.lines["authority"]) > 0
+	isSigned := len(from.Authorities) > 0 || from.unread
 	switch l := from.at.head; {
 	case from.off:
 		return nil

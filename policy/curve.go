@@ -19,9 +19,12 @@ import (
 type curveRules struct {
 	*curveSection
 	stores []storeRule
-	lists  []listRule
-	memory *memory
-	grants grants // of all domains
+	// mayBlock reports that one of stores is a keystore of the program that can only look
+	// up: a database, for example.
+	mayBlock bool
+	lists    []listRule
+	memory   *memory
+	grants   grants // of all domains
 
 	// The keystores and lists of the other domains: a key that is revoked in one domain is
 	// refused in all.
@@ -41,6 +44,20 @@ type storeRule struct {
 func (s *storeRule) lookup(key curve.PublicKey) (id *keystore.Identity, ok bool) {
 	id, ok = s.reader.Lookup(key)
 	return id, ok && id != nil && id.Certificate != nil // a program may have a faulty one
+}
+
+// isFaulty reports whether an identity is not one with this key and valid certificates. A
+// keystore.Store has checked that before. A program that can only look up may have read it
+// from anywhere.
+func (s *storeRule) isFaulty(id *keystore.Identity, key curve.PublicKey, now time.Time) bool {
+	faulty := func(c *cert.Certificate) bool {
+		if c == nil || c.Public != key {
+			return true
+		}
+		err := c.Check(now)
+		return err != nil && !errors.Is(err, cert.ErrExpired) && !errors.Is(err, cert.ErrNotYetValid) // refuses says these
+	}
+	return s.store == nil && (faulty(id.Certificate) || slices.ContainsFunc(id.Others, faulty))
 }
 
 // place returns the rule to cite for an identity.
@@ -74,6 +91,10 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 			continue
 		}
 		rule := s.place(id)
+		if s.isFaulty(id, key, now) {
+			why, where, name = "invalid certificate in the keystore", rule, id.Name
+			continue
+		}
 		certificate, reason, by, final := c.accept(id, rule, now)
 		if certificate == nil {
 			if final {
@@ -93,7 +114,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 			continue
 		}
 		reply := zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: g.userID, Metadata: g.metadata, Rule: rule, Identity: id.Name}
-		if c.isTaken(i, id) {
+		if c.isTaken(i, g.userID, key) {
 			reply.UserID = g.keyID
 		}
 		return reply
@@ -249,7 +270,7 @@ func (c *curveRules) admits(groups []string) bool {
 func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (groups []string) {
 	for _, s := range c.stores[i+1:] {
 		id, ok := s.lookup(key)
-		if !ok {
+		if !ok || s.isFaulty(id, key, now) {
 			continue
 		}
 		if certificate, _, _, _ := c.accept(id, s.rule, now); certificate != nil {
@@ -259,14 +280,14 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 	return groups
 }
 
-// isTaken reports whether another identity has the same name in an earlier keystore than
-// the i-th.
-func (c *curveRules) isTaken(i int, id *keystore.Identity) bool {
+// isTaken reports whether another identity has a user id as its name in an earlier keystore
+// than the i-th.
+func (c *curveRules) isTaken(i int, userID string, own curve.PublicKey) bool {
 	for _, s := range c.stores[:i] {
 		if s.store == nil {
 			continue
 		}
-		if key, ok := s.store.Holder(id.Name); ok && key != id.Key() {
+		if key, ok := s.store.Holder(userID); ok && key != own {
 			return true
 		}
 	}

@@ -13,10 +13,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	if s == nil {
 		return refuse("no policy", "") // of the zero value
 	}
-	d := s.domains[req.Domain]
-	if d == nil && req.Domain != LinkDomain {
-		d = s.domains["*"]
-	}
+	d := s.domain(req)
 	if d == nil {
 		return refuse("no rule for this domain", s.file)
 	}
@@ -38,6 +35,27 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 		reply.Metadata = noGroups
 	}
 	return reply
+}
+
+// domain returns the section for a request, or nil.
+func (s *snapshot) domain(req *zap.Request) *domain {
+	d := s.domains[req.Domain]
+	if d == nil && req.Domain != LinkDomain {
+		d = s.domains[others]
+	}
+	return d
+}
+
+// isPrompt reports whether decide takes microseconds for a request, and doesn't block.
+func (s *snapshot) isPrompt(req *zap.Request) bool {
+	switch {
+	case req.Mechanism == zap.Plain:
+		return false
+	case req.Mechanism != zap.Curve || s == nil:
+		return true
+	}
+	d := s.domain(req)
+	return d == nil || d.curve == nil || !d.curve.mayBlock
 }
 
 // noGroups is the metadata of a client in no group. Without it, libzmq would show a service

@@ -99,6 +99,7 @@ func (g *granted) in(groups []string) *granted {
 	if more.metadata = appendProperty(more.metadata, groupProperty, strings.Join(more.groups, ",")); len(more.metadata) == before {
 		more.metadata = append(more.metadata, noGroups...)
 	}
+	more.metadata = slices.Clip(more.metadata) // a program may append to a reply's
 	return &more
 }
 

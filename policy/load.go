@@ -108,13 +108,15 @@ func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return p.current.Load().decide(ctx, req, time.Now())
 }
 
-// HandleAtOnce is like Handle for all mechanisms but PLAIN, as checking a password takes
-// time. See zap.PromptHandler.
+// HandleAtOnce is like Handle, but ok is false for what can take time: PLAIN, because of
+// the password, and CURVE in a domain with a Reader that isn't a keystore.Store. See
+// zap.PromptHandler.
 func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
-	if req.Mechanism == zap.Plain {
+	s := p.current.Load()
+	if !s.isPrompt(req) {
 		return zap.Reply{}, false
 	}
-	return p.current.Load().decide(context.Background(), req, time.Now()), true
+	return s.decide(context.Background(), req, time.Now()), true
 }
 
 // Revoked reports whether a key is revoked, and so refused in every domain, and why.

@@ -59,10 +59,12 @@ func parse(file string, text []byte) (*config, error) {
 		p.warn(line{file: file, number: w.Line}, "%s", w.Text)
 	}
 	for _, n := range root.Children {
-		switch d := levenshtein.ComputeDistance(n.Name, "security"); {
-		case d == 0:
+		switch {
+		case n.Name == sectionName:
 			p.rules = append(p.rules, p.section(n))
-		case d <= 2:
+		case isMechanism(n):
+			p.fail(p.line(n), fmt.Errorf("%w %s: expected it in a section security", errName, n.Name))
+		case isNearlySecurity(n):
 			p.fail(p.line(n), fmt.Errorf("%w %s: did you mean security?", errName, n.Name))
 		default:
 			p.warn(p.line(n), "section %s is not part of a policy: ignored", n.Name)
@@ -76,6 +78,23 @@ func parse(file string, text []byte) (*config, error) {
 		return nil, err
 	}
 	return &config{file: file, rules: p.rules, sections: sections, warnings: p.warnings, unhashed: p.unhashed}, nil
+}
+
+// sectionName is the name of the sections of a policy.
+const sectionName = "security"
+
+// isMechanism reports whether a property admits clients by a mechanism, if it is in a section
+// security.
+func isMechanism(n *zpl.Node) bool {
+	return n.Value == "1" && slices.Contains([]string{"anonymous", "plain", "curve", "gssapi"}, n.Name)
+}
+
+// isNearlySecurity reports whether a section is probably meant as a section security: its
+// name is similar, or it has rules in it. Ignoring it could admit clients whom it refuses.
+func isNearlySecurity(n *zpl.Node) bool {
+	name := strings.ToLower(n.Name)
+	return strings.HasPrefix(name, sectionName) || levenshtein.ComputeDistance(name, sectionName) <= 2 ||
+		slices.ContainsFunc(n.Children, func(c *zpl.Node) bool { return c.Name == sectionName || isMechanism(c) })
 }
 
 func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
@@ -125,8 +144,9 @@ func (p *parser) text(at *source, n *zpl.Node) string {
 	return p.value(at, n)
 }
 
-// path is like value, for a path or the URL of a keystore.
-func (p *parser) path(at *source, n *zpl.Node) string {
+// path is like value, for a path or the URL of a keystore, made relative to the working
+// directory by beside.
+func (p *parser) path(at *source, n *zpl.Node, beside func(file, path string) string) string {
 	p.childless(n)
 	l := p.line(n)
 	l.value = beside(p.file, n.Value)
@@ -276,18 +296,19 @@ func (p *parser) curve(n *zpl.Node) *Curve {
 	for _, c := range n.Children {
 		switch c.Name {
 		case "keystore":
-			s.Keystores = append(s.Keystores, p.path(s.at, c))
+			s.Keystores = append(s.Keystores, p.path(s.at, c, storeBeside))
 		case "group":
 			s.Groups = append(s.Groups, p.groups(s.at, c)...)
 		case "authority":
 			key, err := cert.ParseAuthorityKey(p.value(s.at, c))
 			if err != nil {
 				p.failValue(p.line(c), fmt.Errorf("%w: authority: %w (zcert pubkey NAME.authority prints it)", errValue, errors.Unwrap(err)))
+				s.unread = true
 				continue
 			}
 			s.Authorities = append(s.Authorities, key)
 		case "revoked":
-			s.Revocations = append(s.Revocations, p.path(s.at, c))
+			s.Revocations = append(s.Revocations, p.path(s.at, c, beside))
 		case "any":
 			if !p.isAgain(s.at, c) {
 				p.value(s.at, c)
@@ -318,12 +339,26 @@ func (p *parser) gssapi(at *source, n *zpl.Node) (principals []string) {
 	return principals
 }
 
-// beside returns a path or the URL of a keystore, which is relative to a file, relative to
-// the working directory.
-func beside(file, text string) string {
-	kind, path := storeurl.Split(text)
-	if !storeurl.HasPath(kind) || path == "" || filepath.IsAbs(path) {
-		return text
+// beside returns a path, which is relative to a file, relative to the working directory.
+func beside(file, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
 	}
-	return strings.TrimSuffix(text, path) + filepath.Join(filepath.Dir(file), path)
+	return filepath.Join(filepath.Dir(file), path)
+}
+
+// storeBeside does the same for the URL of a keystore.
+func storeBeside(file, url string) string {
+	kind, path := storeurl.Split(url)
+	if !storeurl.HasPath(kind) {
+		return url
+	}
+	moved := beside(file, path)
+	if url != path {
+		return strings.TrimSuffix(url, path) + moved
+	}
+	if now, _ := storeurl.Split(moved); now != kind || strings.HasPrefix(moved, kind+":") { // it reads as another URL
+		return kind + ":" + moved
+	}
+	return moved
 }

@@ -62,7 +62,7 @@ func parsePassword(s string) (p password, err error) {
 		p.argon2, err = parseArgon2(s)
 	case strings.HasPrefix(s, "$2a$"), strings.HasPrefix(s, "$2b$"), strings.HasPrefix(s, "$2y$"):
 		cost, costErr := bcrypt.Cost([]byte(s))
-		if costErr != nil || len(s) != 60 {
+		if costErr != nil || len(s) != 60 || strings.ContainsFunc(s[7:], isNoBcrypt) {
 			return p, errPassword
 		}
 		if cost > maxBcryptCost {
@@ -75,6 +75,11 @@ func parsePassword(s string) (p password, err error) {
 		return p, errPassword
 	}
 	return p, err
+}
+
+// isNoBcrypt reports whether a character is not one of bcrypt's alphabet.
+func isNoBcrypt(r rune) bool {
+	return (r < '.' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') // . and / come before 0
 }
 
 // parseArgon2 parses an Argon2id hash.

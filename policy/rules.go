@@ -59,8 +59,10 @@ type Account struct {
 type Curve struct {
 	// Keystores are URLs of keystores. The policy opens, watches and closes them.
 	Keystores []string
-	// Readers are keystores of the program, which watches and closes them. A keystore.Store
-	// among them also revokes keys in all domains. In text they are a comment.
+	// Readers are keystores of the program, which watches and closes them. The keys that are
+	// revoked in a keystore.Store are refused in all domains, and remembered. Any other
+	// Reader is asked for each decision. The policy checks the keys and signatures of its
+	// certificates. In text, Readers are a comment.
 	Readers []keystore.Reader
 	// Groups are those to admit. Empty means all.
 	Groups []string
@@ -72,16 +74,17 @@ type Curve struct {
 	// Any admits every key: encryption without authentication.
 	Any bool
 
-	at  *source
-	off bool // switched off: it is checked, but not used
+	at     *source
+	off    bool // switched off: it is checked, but not used
+	unread bool // the text has an authority that is invalid
 }
 
 // codeName is the name that decisions cite in place of a file, for rules of a program.
 const codeName = "rules"
 
-// String returns the rules as the text of a policy file. Parse reads the same rules from it,
-// but for Readers, which are comments. Decisions by rules of a program cite its lines, such
-// as rules:4.
+// String returns the rules as the text of a policy file in the working directory. Parse reads
+// the same rules from it, but for Readers, which are comments. Decisions by rules of a program
+// cite its lines, such as rules:4. What New refuses may read as something else.
 func (r Rules) String() string {
 	text, _ := r.write(codeName)
 	return text

@@ -123,6 +123,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 func (s *snapshot) use(c *curveRules, r storeRule) {
 	r.store, _ = r.reader.(keystore.Store)
 	c.stores = append(c.stores, r)
+	c.mayBlock = c.mayBlock || r.store == nil
 	if r.store != nil && !slices.Contains(s.stores, r.store) {
 		s.stores = append(s.stores, r.store)
 	}

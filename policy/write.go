@@ -105,6 +105,9 @@ func (w *writer) property(at *source, depth int, name, value string) {
 // value writes a line with a value. It escapes a value that ZPL can't hold, which compile
 // refuses.
 func (w *writer) value(depth int, name, value string) line {
+	if zpl.CheckName(name) != nil { // compile refuses it
+		name = strconv.QuoteToASCII(name)
+	}
 	quoted, err := quote(value)
 	if err != nil {
 		quoted = strconv.QuoteToASCII(value)
