@@ -150,7 +150,7 @@ func TestQuoting(t *testing.T) {
 // TestSystemdUnit: systemd accepts the drop-in, whatever the file's name.
 func TestSystemdUnit(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "with blank, 100% and $")
+	dir := filepath.Join(t.TempDir(), "with space, 100% and $")
 	ztest.Must(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "a.key_secret")
 	ztest.Must(t, cert.Generate("").SaveSecret(path))
