@@ -41,11 +41,11 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	var lines []string
-	ztest.Wait(t, "21 lines of audit", func() bool {
+	ztest.Wait(t, "21 lines in the audit log", func() bool {
 		text, err := os.ReadFile(audit)
 		ztest.Must(t, err)
 		lines = strings.SplitAfter(string(text), "\n")
-		lines = lines[:len(lines)-1] // which isn't whole
+		lines = lines[:len(lines)-1] // which is not complete yet
 		return len(lines) >= 21
 	})
 	for i, line := range lines {
@@ -89,11 +89,11 @@ func TestAudit(t *testing.T) {
 }
 
 // TestAuditRequired: a decision that cannot be recorded takes effect, or with
-// --audit-required becomes a refusal. The log says so once.
+// --audit-required becomes a refusal. The log says this once.
 func TestAuditRequired(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("there is no /dev/full here")
+		t.Skip("this system has no /dev/full")
 	}
 	dir, keys := keystoreOf(t, "alice")
 	for _, tt := range []struct {

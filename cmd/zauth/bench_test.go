@@ -21,12 +21,12 @@ import (
 	"github.com/zcurve/zcurve/zap/remote"
 )
 
-// benchTime is how long a benchmark asks a peer that counts by itself.
+// benchTime is how long a benchmark waits for a peer that counts by itself.
 const benchTime = "2"
 
 // BenchmarkPeers asks about a known CURVE client: zauth in a separate process over ipc
-// and tcp, with all checks on, and in the same run pyzmq's authenticator and czmq's
-// zauth within their processes. Each has 10 certificates, and then 10,000.
+// and tcp, with all checks on, and in the same run the authenticators of pyzmq and czmq,
+// each within its own process. Each runs with 10 certificates, and then with 10,000.
 func BenchmarkPeers(b *testing.B) {
 	czmq := ztest.CProgram(b, "cmd/zauth/testdata/peers/czmq.c", "-O2", "-lczmq", "-lzmq")
 	for _, count := range []int{10, 10_000} {
@@ -40,7 +40,7 @@ func BenchmarkPeers(b *testing.B) {
 				known = c
 			}
 		}
-		time.Sleep(3 * time.Second) // or zauth reads again what may still be written
+		time.Sleep(3 * time.Second) // or zauth would read files again that may still be written
 		for _, endpoint := range []string{"ipc://" + filepath.Join(b.TempDir(), "zauth"), "tcp://127.0.0.1:*"} {
 			for _, inFlight := range []int{64, 10_000} {
 				name := fmt.Sprintf("%d certificates/zauth-%s-%d", count, endpoint[:3], inFlight)

@@ -65,9 +65,9 @@ func loadCertificate(f serveFlags, log *slog.Logger) (*cert.Certificate, error) 
 	return c, nil
 }
 
-// followCertificate watches the file of zauth's certificate until ctx is done, and
-// gives the listeners the new key when it changes. If the file is invalid, it logs an
-// error and keeps the current key.
+// followCertificate watches the file of zauth's certificate until ctx is done, and passes
+// the new key to the listeners when it changes. If the file is invalid, it logs an error
+// and keeps the current key.
 func followCertificate(ctx context.Context, f serveFlags, inUse curve.PublicKey, listeners []*zmtp.Listener, log *slog.Logger) {
 	if f.cert == "" {
 		return // no certificate, or one in the environment, which never changes

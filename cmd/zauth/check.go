@@ -45,7 +45,7 @@ Check exits 0 if zauth can serve the policy, and 1 if not.`,
 					return err
 				}
 				if len(exposed) > 0 {
-					return fmt.Errorf("%s: other users can change what decides, or read passwords: %s", args[0], count(len(exposed), "place"))
+					return fmt.Errorf("%s: other users can change files that decide, or read passwords: %s", args[0], count(len(exposed), "place"))
 				}
 			}
 			if !quiet {
@@ -61,7 +61,7 @@ Check exits 0 if zauth can serve the policy, and 1 if not.`,
 }
 
 // printFaults prints each fault of an invalid policy, as compilers do. It returns an
-// error that counts them, or err if that isn't about a place in the policy.
+// error that counts them, or err itself if it has no position in the policy.
 func printFaults(cmd *cobra.Command, file string, err error) error {
 	var faults interface{ Unwrap() []error }
 	if !errors.As(err, new(*cert.SyntaxError)) || !errors.As(err, &faults) {
@@ -73,7 +73,7 @@ func printFaults(cmd *cobra.Command, file string, err error) error {
 	return fmt.Errorf("%s: %s", file, count(len(faults.Unwrap()), "error"))
 }
 
-// printSummary prints what a valid policy serves.
+// printSummary prints what a valid policy admits, by domain.
 func printSummary(cmd *cobra.Command, file string, s policy.Summary) {
 	domains := "domain"
 	if len(s.Domains) > 1 {

@@ -55,7 +55,8 @@ func completePolicy(cmd *cobra.Command, args []string, typed string) ([]cobra.Co
 	return cli.Extensions("zpl")(cmd, args, typed)
 }
 
-// ofPolicy completes to what get returns of the domains of the policy in --policy.
+// ofPolicy completes to the values that get returns for the domains of the policy in
+// --policy.
 func ofPolicy(get func(policy.Domain) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		file, _ := cmd.Flags().GetString("policy")

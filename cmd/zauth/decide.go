@@ -21,10 +21,10 @@ import (
 // policy that cannot be read. A refusal is ExitFailed, as in grep and diff.
 const exitNoAnswer = cli.ExitUsage
 
-// errRefused means that the policy would refuse a client.
+// errRefused means that a client would be refused.
 var errRefused = errors.New("refused")
 
-// question is the client that decide asks about, and the rules that decide.
+// question is the client that decide is asked about, and the rules that decide.
 type question struct {
 	rules               ruleFlags
 	domain, address     string
@@ -75,7 +75,7 @@ Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 	return cmd
 }
 
-// decide prints the decision. It returns errRefused for a refusal.
+// decide prints the decision. It returns errRefused if that is a refusal.
 func (q *question) decide(cmd *cobra.Command) error {
 	if err := q.rules.check(cmd.Flags().Changed("keystore")); err != nil {
 		return err
@@ -121,8 +121,8 @@ func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
 	return req, nil
 }
 
-// decided is a decision as decide prints it in JSON: as in the audit log, and the
-// metadata that the service receives.
+// decided is the JSON of a decision: the fields of the audit log, and the metadata that
+// the service receives.
 type decided struct {
 	audit.Record
 	Metadata []property `json:"metadata,omitempty"`
@@ -143,7 +143,7 @@ func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) 
 				line.Metadata = append(line.Metadata, property{p.Name, string(p.Value)})
 			}
 			encoder := json.NewEncoder(out)
-			encoder.SetEscapeHTML(false) // or a key couldn't be searched for
+			encoder.SetEscapeHTML(false) // or the search for the key failed
 			encoder.Encode(line)
 			return
 		}

@@ -31,7 +31,7 @@ type service struct {
 
 	mu     sync.Mutex
 	asked  map[curve.PublicKey]int // how often the service asked about a client
-	laters map[curve.PublicKey]int // and how often the answer was 300
+	laters map[curve.PublicKey]int // number of answers that were 300
 }
 
 // Handle asks zauth and counts the answers.

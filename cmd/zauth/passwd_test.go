@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// TestParsePasswords: lines are read as czmq reads them. What czmq would ignore or
-// misread is an error with the line.
+// TestParsePasswords: lines are read as czmq reads them. A line that czmq would ignore or
+// misread is an error with its number.
 func TestParsePasswords(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)

@@ -21,8 +21,8 @@ type zauth struct {
 	cmd      *exec.Cmd
 	endpoint string
 	log      ztest.Log
-	ended    chan struct{} // closed when it has ended, and its log with it
-	err      error         // then: how
+	ended    chan struct{} // closed when the process and its log have ended
+	err      error         // set when the process has ended
 }
 
 // startZauth runs zauth serve until the test ends. The process also ends when this one

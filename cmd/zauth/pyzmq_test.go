@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 )
 
-// TestPyzmq: services of pyzmq ask a zauth with a policy about each mechanism, and see
-// who was admitted.
+// TestPyzmq: services in pyzmq ask zauth, with a policy, about each mechanism, and see
+// which clients are admitted.
 func TestPyzmq(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -58,7 +58,7 @@ security
 `, s.Authority.Key), 0o600))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file)
 	cmd := exec.CommandContext(t.Context(), python, "testdata/peers/services.py", z.endpoint, s.Dir)
-	stdin, err := cmd.StdinPipe() // it ends when this ends
+	stdin, err := cmd.StdinPipe() // the service ends with this pipe
 	ztest.Must(t, err)
 	defer stdin.Close()
 	var stderr strings.Builder

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxQueued is how many bytes of lines wait for the reader of stderr.
+	// maxQueued limits the bytes of lines that wait for the reader of stderr.
 	maxQueued = 1 << 20
-	// flushPatience is how long zauth waits for that reader when it exits.
+	// flushPatience is how long zauth waits for the reader of stderr when it exits.
 	flushPatience = time.Second
 )
 
@@ -18,7 +18,7 @@ const (
 type lineQueue struct {
 	out     io.Writer
 	notice  func(dropped int) []byte // formats the line about dropped lines
-	wake    chan struct{}            // of capacity 1: there is work to do
+	wake    chan struct{}            // of capacity 1: signals that there is work
 	written chan struct{}            // closed after the last write
 
 	mu      sync.Mutex
@@ -71,8 +71,8 @@ func (q *lineQueue) run() {
 	}
 }
 
-// writeAll writes the queued lines, and then how many were dropped. It reports whether
-// there are more.
+// writeAll writes the queued lines, and then the number of dropped lines. It reports
+// whether there are more.
 func (q *lineQueue) writeAll() bool {
 	q.mu.Lock()
 	lines, dropped := q.lines, q.dropped

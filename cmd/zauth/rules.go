@@ -119,7 +119,7 @@ func (d *defaultPolicy) Watch(ctx context.Context) error {
 
 func (d *defaultPolicy) Close() error { return errors.Join(d.Policy.Close(), d.store.Close()) }
 
-// stateHint adds to an error about writing the state what to do.
+// stateHint adds a hint to an error from writing the state.
 func stateHint(err error) error {
 	if errors.Is(err, policy.ErrStateWrite) {
 		return cli.Hint(err, "zauth remembers revoked keys there: choose another file with --state FILE, or forget them at a restart with --state none")
@@ -154,8 +154,8 @@ func (f ruleFlags) statePath(url string) string {
 	return filepath.Clean(path) + ".state"
 }
 
-// refuseExposed returns an error, with --strict, if other users can change the files
-// that decide. Otherwise it warns, except of a policy, which warns itself.
+// refuseExposed returns an error, with --strict, if other users can change the files that
+// decide. Otherwise it logs a warning, except about a policy, which does so itself.
 func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 	var exposed []string
 	if f.policy != "" {
@@ -177,13 +177,13 @@ func (f ruleFlags) refuseExposed(log *slog.Logger) error {
 		if f.strict {
 			return errors.New(why)
 		}
-		log.Warn("other users can change what decides", "reason", why)
+		log.Warn("other users can change this file, which decides", "reason", why)
 	}
 	return nil
 }
 
-// withLink is the default policy for clients, and another for the services that ask.
-// Both refuse a key that either has revoked.
+// withLink is the default policy for clients, together with one for the services that
+// ask. A key that is revoked in either is refused by both.
 type withLink struct {
 	clients *defaultPolicy
 	askers  *defaultPolicy // nil if no service may ask
@@ -201,7 +201,7 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
 }
 
-// unlessRevoked returns reply, or a refusal if by has the client's key revoked.
+// unlessRevoked returns reply, or a refusal if the client's key is revoked in by.
 func unlessRevoked(reply zap.Reply, req *zap.Request, by *defaultPolicy, rule string) zap.Reply {
 	key, ok := req.CurveKey()
 	if reply.Status != zap.StatusOK || by == nil || !ok {
@@ -213,7 +213,7 @@ func unlessRevoked(reply zap.Reply, req *zap.Request, by *defaultPolicy, rule st
 	return reply
 }
 
-// HandleAtOnce decides about clients. The services that ask are few, and left to
+// HandleAtOnce decides about clients only. It leaves the services, which are few, to
 // Handle.
 func (l withLink) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	if req.Domain == policy.LinkDomain {
@@ -236,7 +236,7 @@ func knowsAskers(handler zap.Handler) bool {
 	return false
 }
 
-// allRules are several rules, reloaded, watched and closed together.
+// allRules combines several rules, which are reloaded, watched and closed together.
 type allRules []rules
 
 func (all allRules) Reload() error {

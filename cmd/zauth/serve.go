@@ -112,7 +112,7 @@ instead. It always refuses to start if they can change its secret certificate.`,
 
 // serve runs the daemon until ctx is done.
 func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
-	// First, because an uncaught SIGHUP would end the process.
+	// This comes first, because an uncaught SIGHUP would end the process.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -176,8 +176,8 @@ func (f serveFlags) mode() (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// listen listens on all endpoints or, if one fails, on none. Sockets are created for
-// this user alone, and then shared.
+// listen listens on all endpoints. If one fails, it closes the others. It creates sockets
+// for this user alone, and then shares them.
 func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Config, log *slog.Logger) ([]*zmtp.Listener, error) {
 	defer withPrivateFiles()()
 	var listeners []*zmtp.Listener

@@ -29,7 +29,7 @@ import (
 
 // TestKilledAndRestarted: zauth is killed while a service runs. Clients that connect
 // meanwhile are admitted when it is back: at once if the service still waits, otherwise
-// on the client's next try. No stranger is ever admitted.
+// on their next attempt. No stranger is ever admitted.
 func TestKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "ipc"} {
@@ -41,7 +41,7 @@ func TestKilledAndRestarted(t *testing.T) {
 				listen = "ipc://" + filepath.Join(t.TempDir(), "zauth")
 			}
 			z := startZauth(t, "--listen", listen, "--keystore", "dir:"+dir)
-			const handshake = 500 * time.Millisecond // then who was told to try later tries again
+			const handshake = 500 * time.Millisecond // clients that were refused for now try again
 			patient := startService(t, remote.Options{}, z.endpoint, handshake)
 			hasty := startService(t, remote.Options{Wait: 300 * time.Millisecond}, z.endpoint, handshake)
 			for _, s := range []*service{patient, hasty} {
@@ -80,7 +80,7 @@ func TestKilledAndRestarted(t *testing.T) {
 				asked, _ := patient.counted(keys[0])
 				return asked >= askedBefore+2
 			})
-			ztest.Wait(t, "the hasty service says to try later", func() bool {
+			ztest.Wait(t, "the hasty service refuses for now", func() bool {
 				_, laters := hasty.counted(keys[0])
 				return laters > latersBefore
 			})
@@ -126,12 +126,12 @@ func TestDirectoryFollowed(t *testing.T) {
 	follows("bob stays", bob, true)
 }
 
-// resident returns the memory of the process in bytes.
+// resident returns the resident memory of the process in bytes.
 func (z *zauth) resident(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", z.cmd.Process.Pid))
 	if err != nil {
-		t.Skip("no /proc here")
+		t.Skip("this system has no /proc")
 	}
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
@@ -179,7 +179,7 @@ func TestBadInput(t *testing.T) {
 	z.waitFor(t, "malformed ZAP request", "peer="+nc.LocalAddr().String())
 	good("a malformed request")
 
-	// Peers by hand: one announces 2^63-1 bytes after its handshake. The others send
+	// These peers misbehave: one announces 2^63-1 bytes after its handshake. The others send
 	// one byte, or nothing, and wait.
 	address := strings.TrimPrefix(z.endpoint, "tcp://")
 	for i := range 200 {
@@ -190,7 +190,7 @@ func TestBadInput(t *testing.T) {
 			nc.Write([]byte{0xFF})
 		}
 	}
-	good("two hundred peers that wait")
+	good("two hundred waiting peers")
 	hostile, err := net.Dial("tcp", address)
 	ztest.Must(t, err)
 	defer hostile.Close()
@@ -207,7 +207,7 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("the connection that announced 2^63-1 bytes stays open: %v", err)
 	}
 	z.waitFor(t, "peer="+hostile.LocalAddr().String(), "9223372036854775807")
-	good("a frame of 2^63-1 octets")
+	good("a frame of 2^63-1 bytes")
 	if grown := z.resident(t) - before; grown > 64<<20 {
 		t.Errorf("zauth has grown by %d bytes", grown)
 	}
@@ -239,7 +239,7 @@ func TestRevokedAtBothDoors(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice", "bob", "carol")
 	services := t.TempDir()
-	for _, name := range []string{"bob.key", "carol.key"} { // they are both, clients and services
+	for _, name := range []string{"bob.key", "carol.key"} { // both keys belong to a client and to a service
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		ztest.Must(t, err)
 		ztest.WriteFile(t, filepath.Join(services, name), string(text))
@@ -262,7 +262,7 @@ func TestRevokedAtBothDoors(t *testing.T) {
 }
 
 // TestLinkByPolicy: with a policy, its section for the domain zauth decides who may ask,
-// whatever the section for all other domains says.
+// whatever the section for all other domains admits.
 func TestLinkByPolicy(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -314,7 +314,7 @@ func startWithCertificate(t *testing.T, args ...string) (z *zauth, key curve.Pub
 	return z, own.Public
 }
 
-// asks expects that zauth answers a service with these keys, and admits alice.
+// asks expects zauth to answer a service with these keys, and to admit alice.
 func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: service, ServerKey: server}
@@ -326,7 +326,7 @@ func asks(t *testing.T, z *zauth, server curve.PublicKey, service, alice curve.S
 	z.waitFor(t, `msg="client admitted"`, `asker="127.0.0.1 (service)"`, alice.Public().String(), "user=alice")
 }
 
-// asksInVain expects that zauth does not answer a service with these keys.
+// asksInVain expects zauth not to answer a service with these keys.
 func asksInVain(t *testing.T, z *zauth, server curve.PublicKey, keys, alice curve.SecretKey) {
 	t.Helper()
 	link := zmtp.Config{Mechanism: zap.Curve, Key: keys, ServerKey: server}

@@ -41,7 +41,7 @@ func TestHangupAtStart(t *testing.T) {
 	reader, err := os.Open(fifo)
 	ztest.Must(t, err)
 	defer reader.Close()
-	ztest.Wait(t, "it is there, and has read everything again", func() bool {
+	ztest.Wait(t, "it runs, and has reloaded everything", func() bool {
 		select {
 		case err := <-ended:
 			ended <- err
@@ -52,7 +52,7 @@ func TestHangupAtStart(t *testing.T) {
 	})
 }
 
-// TestMountedSecret: zauth does not warn of the mode of a secret that systemd or
+// TestMountedSecret: zauth does not warn about the mode of a secret that systemd or
 // Kubernetes mounts.
 func TestMountedSecret(t *testing.T) {
 	dir, _ := keystoreOf(t, "service")

@@ -118,7 +118,7 @@ func TestLogReaderStalls(t *testing.T) {
 	ended(t, cmd)
 }
 
-// judged is a Writer whose every Write waits for a verdict: whether to fail.
+// judged is a Writer. Each Write waits for a verdict, which says whether to fail.
 type judged struct {
 	bytes.Buffer
 	verdicts chan error
@@ -137,7 +137,7 @@ func TestLineQueue(t *testing.T) {
 	t.Parallel()
 	out := &judged{verdicts: make(chan error)}
 	q := newLineQueue(out, func(dropped int) []byte { return fmt.Appendf(nil, "%d dropped\n", dropped) })
-	for n := range 6 { // four have room, until one is written
+	for n := range 6 { // there is room for four, until one is written
 		q.Write(append(bytes.Repeat([]byte{byte('1' + n)}, maxQueued/4-1), '\n'))
 	}
 	go func() {
@@ -145,7 +145,7 @@ func TestLineQueue(t *testing.T) {
 		for _, verdict := range []error{broken, broken, broken, nil} {
 			out.verdicts <- verdict
 		}
-		close(out.verdicts) // all that follows is written
+		close(out.verdicts) // everything that follows is written
 	}()
 	ztest.Wait(t, "four lines are judged", func() bool {
 		q.mu.Lock()

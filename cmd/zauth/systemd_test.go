@@ -20,7 +20,7 @@ func TestSystemdUnits(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("no systemd-analyze here")
+		t.Skip("systemd-analyze is not installed")
 	}
 	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "zauth.md"))
 	ztest.Must(t, err)

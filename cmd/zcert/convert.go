@@ -165,7 +165,7 @@ func parseBareKey(text string, secret bool) (*cert.Certificate, error) {
 	return c, c.Public.Check()
 }
 
-// errKeyPair means that the public key is not the one of the secret key.
+// errKeyPair means that the public key does not belong to the secret key.
 var errKeyPair = errors.New("public key and secret key do not match")
 
 // parseKeyPair returns a certificate with these keys, which must match, and no
@@ -192,7 +192,7 @@ type keyJSON struct {
 	SecretKey string `json:"secret_key,omitempty"`
 }
 
-// parsedJSON is what convert reads: keyJSON, and the names of earlier releases.
+// parsedJSON is the JSON that convert reads: keyJSON, and the names of earlier releases.
 type parsedJSON struct {
 	Identity  string       `json:"identity"`
 	Name      string       `json:"name"`
@@ -226,7 +226,7 @@ func (m *metadataJSON) UnmarshalJSON(text []byte) error {
 func parseJSON(text []byte) (*cert.Certificate, error) {
 	var j parsedJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		// The errors of package json quote what they found, which may be a secret.
+		// The errors of package json quote their input, which may be a secret.
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			return nil, fmt.Errorf("%w: invalid or truncated at offset %d", errJSON, syntax.Offset)

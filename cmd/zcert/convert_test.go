@@ -105,7 +105,7 @@ func TestShells(t *testing.T) {
 func TestQuoting(t *testing.T) {
 	t.Parallel()
 	for _, key := range awkwardKeys(t) {
-		// docker run --env-file: the value is all after the first =. So it is for
+		// docker run --env-file: the value is all after the first =. The same goes for
 		// systemd's EnvironmentFile, without backslashes, quotes and spaces.
 		if got := lineValue(t, export(t, "env", key), "ZMQ_CURVE_SECRETKEY="); got != key || strings.ContainsAny(got, "\\\"' \t") {
 			t.Errorf("env: got %q, want %q", got, key)
@@ -326,7 +326,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// TestJSONMetadata: metadata can be a list or an object.
+// TestJSONMetadata: metadata is read from a list or an object.
 func TestJSONMetadata(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -353,7 +353,7 @@ func TestJSONMetadata(t *testing.T) {
 	}
 }
 
-// TestBadJSON: errors about JSON quote nothing of it.
+// TestBadJSON: errors about JSON never quote it.
 func TestBadJSON(t *testing.T) {
 	t.Parallel()
 	const secret = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
@@ -405,7 +405,7 @@ func TestBadKeyText(t *testing.T) {
 		{strings.Repeat("a", 41) + "=", "42 characters, 2 short of base64"},
 		{strings.Repeat("a", 42) + "+", "43 characters, but not valid base64"},           // stray bits in the last
 		{strings.Repeat("+_", 21) + "A", "43 characters, but not valid base64"},          // both alphabets
-		{strings.Repeat("a", 20) + "\n" + strings.Repeat("A", 22), "more than one line"}, // which a decoder passes over
+		{strings.Repeat("a", 20) + "\n" + strings.Repeat("A", 22), "more than one line"}, // which a decoder skips
 		{strings.Repeat("a", 50), "50 characters, 7 too many for base64"},
 	} {
 		_, err := parseKeyText(tt.text)
@@ -443,7 +443,7 @@ func FuzzKeyText(f *testing.F) {
 				return
 			}
 		}
-		t.Errorf("%q is read as %x, which isn't written so", text, raw)
+		t.Errorf("%q is read as %x, which no format writes that way", text, raw)
 	})
 }
 
@@ -468,7 +468,7 @@ func FuzzKeyJSON(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		// Written again, it is read as the same.
+		// Writing it again and reading that gives the same keys.
 		written, err := exportJSON(c)
 		if err != nil {
 			t.Fatal(err)

@@ -76,8 +76,8 @@ func variables(c *cert.Certificate) []variable {
 	return v
 }
 
-// eachVariable returns a format that consists of a head and a line for each variable,
-// with its value quoted.
+// eachVariable returns a format that has a head and then a line for each variable, with
+// its value quoted.
 func eachVariable(head, line string, quote *strings.Replacer) func(*cert.Certificate) ([]byte, error) {
 	return func(c *cert.Certificate) ([]byte, error) {
 		out := []byte(head)

@@ -25,7 +25,7 @@ const plainSuffix = ".plain"
 // maxFileName is the length of the longest file name in bytes, without suffixes.
 const maxFileName = 200
 
-// errOtherRecipient means that a certificate is sealed to another key than --with gives.
+// errOtherRecipient means that a certificate is sealed to a key other than that of --with.
 var errOtherRecipient = errors.New("sealed to another key")
 
 func newExtract() *cobra.Command {
@@ -115,7 +115,7 @@ func (x *extraction) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&x.asJSON, "json", false, "print a list of what was found as JSON, instead of the certificates")
 }
 
-// run finds the blocks in a text, and prints or saves what clear makes of each.
+// run finds the blocks in a text, passes each to clear, and prints or saves the results.
 func (x *extraction) run(cmd *cobra.Command, path string, clear func(*armor.Block) (*armor.Block, error)) error {
 	in, err := open(cmd, path)
 	if err != nil {
@@ -131,7 +131,7 @@ func (x *extraction) run(cmd *cobra.Command, path string, clear func(*armor.Bloc
 	for block, err := range armor.Find(text) {
 		result := blockJSON{File: in.path, Line: block.Line}
 		if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
-			err = place.Err // its place is that of the block, which comes below
+			err = place.Err // the position in the text is added below
 		} else if err == nil {
 			err = x.block(cmd, block, &result, clear)
 		}
@@ -228,7 +228,7 @@ func (x *extraction) put(cmd *cobra.Command, result *blockJSON, metadata cert.Me
 // reserved matches the names of devices on Windows, with any suffix.
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\.|$)`)
 
-// safeFileName returns a file name for a name that somebody else chose: it stays in
+// safeFileName returns a file name for a name that someone else chose: it stays in
 // its directory, and is neither hidden nor a device.
 func safeFileName(name string) string {
 	safe := strings.Map(func(r rune) rune {

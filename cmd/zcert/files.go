@@ -19,7 +19,8 @@ func (l *nameList) addFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.from, "names-from", "", "read more names from the file `LIST`, one per line (- for stdin)")
 }
 
-// names returns the arguments and the names in the list. There need not be any.
+// names returns the arguments and the names in the list. It returns an empty slice if
+// there are none.
 func (l *nameList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	if l.from == "" {
 		return args, nil
@@ -69,7 +70,7 @@ func (l *nameList) urlAndMore(what string) cobra.PositionalArgs {
 	}
 }
 
-// some returns the arguments and the names in the list, of which there must be one.
+// some returns the arguments and the names in the list. It fails if there are none.
 func (l *nameList) some(cmd *cobra.Command, args []string, what string) ([]string, error) {
 	names, err := l.names(cmd, args)
 	if err == nil && len(names) == 0 {
@@ -81,7 +82,7 @@ func (l *nameList) some(cmd *cobra.Command, args []string, what string) ([]strin
 	return names, err
 }
 
-// replaceIf returns the options with which a certificate is saved: those of --force.
+// replaceIf returns the options for saving a certificate, with or without --force.
 func replaceIf(force bool) []cert.SaveOption {
 	if force {
 		return []cert.SaveOption{cert.Replace}

@@ -52,8 +52,8 @@ groups or more: "What are 3, 9, 12 and 14?" If they match, so does the key.`,
 	return cmd
 }
 
-// fingerprint returns the fingerprint of a certificate or an authority. Those of
-// authorities are computed in the same way.
+// fingerprint returns the fingerprint of a certificate or an authority. Both are computed
+// the same way.
 func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
@@ -69,7 +69,7 @@ func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 	return f, err
 }
 
-// of returns f with the fingerprint of key.
+// of returns f with the fingerprint of key filled in.
 func (f fingerprintJSON) of(key curve.PublicKey) fingerprintJSON {
 	groups := key.FingerprintGroups()
 	f.Fingerprint, f.Digits = key.Fingerprint(), groups[:]

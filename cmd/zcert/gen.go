@@ -27,7 +27,7 @@ type generator struct {
 	force    bool
 	asJSON   bool
 	quiet    bool
-	password []byte // empty if the secret keys are not to be locked
+	password []byte // empty: do not lock the secret keys
 }
 
 func newGen() *cobra.Command {
@@ -120,7 +120,7 @@ func checkFileName(name string) error {
 	return nil
 }
 
-// checkFileNames checks each name, and that none is given twice.
+// checkFileNames checks each name, and that no name is given twice.
 func checkFileNames(names []string) error {
 	seen := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -136,7 +136,8 @@ func checkFileNames(names []string) error {
 	return nil
 }
 
-// numbered returns count names, NAME-1 and so on, with numbers of one width.
+// numbered returns count names, NAME-1 and so on, with leading zeros so that all have the
+// same width.
 func numbered(name string, count int) []string {
 	names := make([]string, count)
 	for i := range names {
@@ -195,7 +196,7 @@ next: zcert show %[1]s
 	return nil
 }
 
-// many creates identities with these names, or none.
+// many creates identities with these names. If one fails, it removes the others.
 func (g *generator) many(cmd *cobra.Command, names []string) error {
 	start := time.Now()
 	made := make([]generated, len(names))

@@ -14,8 +14,8 @@ const (
 	secretInPlace fs.FileMode = 0o600
 )
 
-// inPlace returns the replacement of a file, with the text from appendText. If path is
-// a link, the replacement is of its target. The caller clears the text.
+// inPlace returns the replacement for a file, with the text from appendText. If path is a
+// link, it replaces the link's target. The caller clears the text.
 func inPlace(path string, appendText func([]byte) ([]byte, error), mode fs.FileMode) (atomicfile.File, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -25,8 +25,8 @@ func inPlace(path string, appendText func([]byte) ([]byte, error), mode fs.FileM
 	return atomicfile.File{Path: target, Data: text, Mode: mode}, err
 }
 
-// saveInPlace replaces a file atomically. It keeps the owner, group and mode as far as
-// it may, and never lets more users read a secret.
+// saveInPlace replaces a file atomically. It keeps the owner, group and mode as far as it
+// is allowed to, and never lets more users read a secret.
 func saveInPlace(path string, appendText func([]byte) ([]byte, error), mode fs.FileMode) error {
 	f, err := inPlace(path, appendText, mode)
 	if err != nil {

@@ -31,7 +31,7 @@ func addModeFlags(cmd *cobra.Command) {
 // stdinName stands for stdin in messages.
 const stdinName = "stdin"
 
-// input is a file or stdin, whose content can be parsed in several ways.
+// input is a file or stdin, which can be parsed as several kinds of content.
 type input struct {
 	path   string
 	text   []byte // of stdin
@@ -137,8 +137,8 @@ func (in input) plain(cmd *cobra.Command) (*armor.Login, error) {
 	return readAs(cmd, in, armor.LoadLogin, armor.ParseLogin, func(p *armor.Login) []cert.Warning { return p.Warnings })
 }
 
-// revocations parses the input as a revocation list, which an authority must have
-// signed that isAuthority accepts.
+// revocations parses the input as a revocation list, which must be signed by an authority
+// that isAuthority accepts.
 func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
 	l, err := readAs(cmd, in, cert.LoadRevocations, cert.ParseRevocations, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
 	if err == nil && !isAuthority(l.Authority) {
@@ -217,7 +217,7 @@ func printable(text string) string {
 	return text
 }
 
-// printAll prints all errors but the last, which it returns for cli.Run to print. It
+// printAll prints all errors except the last, which it returns for cli.Run to print. It
 // ignores nil.
 func printAll(cmd *cobra.Command, errs []error) error {
 	var last error
@@ -272,7 +272,7 @@ func withName(m cert.Metadata, name string) cert.Metadata {
 	return append(cert.Metadata{{"name", name}}, m...)
 }
 
-// has reports whether metadata has a value of that name, if only an empty one.
+// has reports whether metadata has a value of that name, even an empty one.
 func has(m cert.Metadata, name string) bool {
 	return slices.ContainsFunc(m, func(p struct{ Name, Value string }) bool { return strings.EqualFold(p.Name, name) })
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// lockable is a certificate or an authority, whose secret key can be locked.
+// lockable is a certificate or an authority. The secret key of either can be locked.
 type lockable interface {
 	Lock(passphrase []byte) error
 	Unlock(passphrase []byte) error

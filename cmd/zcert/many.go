@@ -13,11 +13,12 @@ import (
 // writers is the number of files that are written at once.
 const writers = 16
 
-// shownEach is the number of files that are listed; of more, there is a summary.
+// shownEach is the largest number of files that are listed one by one. For more, there is
+// a summary.
 const shownEach = 20
 
-// each calls work with every number below count, several at a time, and shows its
-// progress. It stops at the first error, or when the command is canceled.
+// each calls work with every number below count, several at a time, and shows the
+// progress. It stops at the first error, or when ctx is canceled.
 func each(cmd *cobra.Command, count int, what string, quiet bool, work func(i int) error) error {
 	bar := cli.Progress(cmd, count, what, quiet)
 	var next atomic.Int64

@@ -59,7 +59,7 @@ Create the list with --new. Without --new, revoke fails if the list is missing,
 because a new list would not revoke what the old one did.
 
 The list expires after --valid. While it is expired, verifiers refuse every
-certificate of this authority, so that nobody can keep a revoked key in use by
+certificate of this authority, so that no one can keep a revoked key in use by
 withholding the new list. Run revoke without FILE to renew the list in time.`,
 		Example: `  zcert revoke --new --authority acme.authority_secret
   zcert revoke alice.key --authority acme.authority_secret --reason "laptop stolen"
@@ -212,12 +212,12 @@ func missingList(path string, err error) error {
 		"pass --list FILE if it is elsewhere, or --new to create a list that revokes nothing yet")
 }
 
-// maxIssueWait is how long revoke waits for a time to issue a list at.
+// maxIssueWait is how long revoke waits until it can issue a list.
 const maxIssueWait = 5 * time.Second
 
-// issueTime returns the time to issue a list at: a little before now, for verifiers
-// whose clocks are slow, and always later than the previous list, so that verifiers
-// can tell which is newer. After hundreds of lists in minutes, it waits.
+// issueTime returns the time at which to issue a list. It is a little in the past, for
+// verifiers whose clocks are slow, and always later than the previous list, so that
+// verifiers can tell which is newer. After hundreds of lists within minutes, it waits.
 func issueTime(ctx context.Context, path string, before, now time.Time) (time.Time, error) {
 	issued := now.Add(-backdate)
 	if next := before.Add(time.Second); issued.Before(next) {
@@ -225,7 +225,7 @@ func issueTime(ctx context.Context, path string, before, now time.Time) (time.Ti
 	}
 	wait := time.Until(issued)
 	if wait > maxIssueWait {
-		return issued, fmt.Errorf("%s: issued %s, which is in the future: one of two clocks is wrong", path, before.Format(time.RFC3339))
+		return issued, fmt.Errorf("%s: issued %s, which is in the future: one of the two clocks is wrong", path, before.Format(time.RFC3339))
 	}
 	if wait > 0 {
 		select {

@@ -87,7 +87,7 @@ func TestIssueTime(t *testing.T) {
 	if got, err := issueTime(t.Context(), "list", now, now); err != nil || time.Now().Before(got) {
 		t.Errorf("got %v, which is in the future, %v", got, err)
 	}
-	if _, err := issueTime(t.Context(), "list", now.Add(time.Hour), now); err == nil || !strings.Contains(err.Error(), "one of two clocks is wrong") {
+	if _, err := issueTime(t.Context(), "list", now.Add(time.Hour), now); err == nil || !strings.Contains(err.Error(), "one of the two clocks is wrong") {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

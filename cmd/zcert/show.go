@@ -54,7 +54,7 @@ whether you trust the authority that signed it.`,
 	return cmd
 }
 
-// printer is a thing that show prints: as JSON, or with print for people.
+// printer is something that show prints, as JSON or with print for people.
 type printer interface {
 	print(out io.Writer, p cli.Painter)
 }
@@ -204,7 +204,7 @@ func newRevocationsJSON(file string, l *cert.RevocationList) *revocationsJSON {
 func (s *revocationsJSON) print(out io.Writer, p cli.Painter) {
 	fmt.Fprintf(out, "revocations: %d\n", len(s.Revocations))
 	fmt.Fprintf(out, "authority:   %s\n", s.Authority)
-	fmt.Fprintf(out, "signature:   %s\n", p.Good("valid")) // reading checks it
+	fmt.Fprintf(out, "signature:   %s\n", p.Good("valid")) // checked when it was read
 	fmt.Fprintf(out, "issued:      %s\n", s.Issued.Format(time.RFC3339))
 	fmt.Fprintf(out, "expires:     %s\n", s.Expires.Format(time.RFC3339))
 	for _, r := range s.Revocations {

@@ -19,8 +19,8 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// backdate is how long before its signing a certificate becomes valid, for verifiers
-// whose clocks are slow.
+// backdate is subtracted from the time of signing: a certificate is valid from then on,
+// for verifiers whose clocks are slow.
 const backdate = 5 * time.Minute
 
 // signer holds the options of sign.
@@ -90,7 +90,7 @@ The certificate is valid from five minutes ago, to allow for slow clocks, until
 	flags.StringVar(&authorityFile, "authority", "", "sign with the authority's secret `FILE` (required)")
 	flags.Var(&valid, "valid", "validity period, such as 90d, 12h or 30m (required)")
 	metadataFlag(cmd, &meta)
-	flags.BoolVar(&s.onlyMeta, "only-meta", false, "drop the certificate's own metadata, and sign only that of --meta")
+	flags.BoolVar(&s.onlyMeta, "only-meta", false, "drop the certificate's own metadata; sign only the metadata of --meta")
 	flags.Uint64Var(&s.serial, "serial", 0, "use this serial `NUMBER` instead of a random one")
 	flags.BoolVar(&s.force, "force", false, "replace the signature of another authority")
 	flags.BoolVar(&asJSON, "json", false, "print the signed certificates as JSON; not with FILE -")
@@ -100,7 +100,7 @@ The certificate is valid from five minutes ago, to allow for slow clocks, until
 	return cmd
 }
 
-// signAll signs the certificates in files and prints which were signed, even if others
+// signAll signs the certificates in files and prints those it signed, even if others
 // fail.
 func (s *signer) signAll(cmd *cobra.Command, paths []string, asJSON, quiet bool) error {
 	all := make([]signed, len(paths))
@@ -143,8 +143,8 @@ func loadSigningAuthority(cmd *cobra.Command, path, passphraseFile string) (*cer
 	return a, nil
 }
 
-// otherFile returns the name of the other file of an identity, or "" if path is not
-// named like either.
+// otherFile returns the name of the other file of an identity, or "" if path is not the
+// name of either.
 func otherFile(path string) string {
 	if strings.HasSuffix(path, publicSuffix) {
 		return path + cert.SecretSuffix
@@ -209,7 +209,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 	if err := s.authority.Sign(public); err != nil {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
-	// Sign nothing that verifiers would refuse.
+	// Never sign a certificate that verifiers would refuse.
 	if err := public.Check(time.Now()); err != nil {
 		return signed{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -262,8 +262,8 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	if c.Secret.IsZero() {
 		return inPlace(path, public.AppendPublic, publicInPlace)
 	}
-	// Unknown sections stay in the secret file. The signature is valid there if its
-	// canonical text is the same.
+	// Unknown sections stay in the secret file. The signature is valid there if both
+	// files have the same canonical text.
 	secret := *c
 	secret.Metadata, secret.Validity, secret.Serial, secret.Authority = public.Metadata, public.Validity, public.Serial, public.Authority
 	was, err := public.AppendCanonical(nil)
@@ -278,14 +278,14 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	return inPlace(path, signed.AppendSecret, secretInPlace)
 }
 
-// other returns the new content of the identity's other file, and whether it can get
-// the same signature.
+// other returns the new content of the identity's other file, and whether the signature
+// can also be put there.
 func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert.Certificate) (f atomicfile.File, ok bool, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return f, false, nil
 	}
 	c, err := load(cmd, path)
-	if errors.Is(err, fs.ErrPermission) { // the user of an authority need not be able to read secrets
+	if errors.Is(err, fs.ErrPermission) { // the user who signs need not be able to read secrets
 		cli.Warn(cmd, "not signed: %v", err)
 		return f, false, nil
 	}
@@ -311,7 +311,7 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 	return f, true, err
 }
 
-// randomSerial returns a serial number that no other certificate has.
+// randomSerial returns a random serial number, which practically no other certificate has.
 func randomSerial() uint64 {
 	var raw [8]byte
 	rand.Read(raw[:])

@@ -40,8 +40,8 @@ func (s *signer) origin(name string) string {
 	return "from the file"
 }
 
-// summarize prints a summary: for metadata from the files, the names and in how many
-// files they are.
+// summarize prints a summary. For metadata from the files, it prints each name and the
+// number of files that have it.
 func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 	cli.Note(cmd, "signed: %d certificates, valid until %s", len(all), s.validity.NotAfter.Format(time.RFC3339))
 	counts := map[string]int{}
@@ -63,7 +63,7 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 	}
 }
 
-// knownSections contain nothing that print does not print.
+// knownSections are the sections that print prints in full.
 var knownSections = []string{"certificate", "metadata", "curve", "validity", "authority"}
 
 // unknownLines returns the lines of unknown sections, which the signature covers too.

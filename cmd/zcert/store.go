@@ -52,8 +52,8 @@ func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 	return s, err
 }
 
-// openOrCreateStore is openStore for commands that add to a keystore: it creates the
-// file of a bolt: keystore.
+// openOrCreateStore is openStore for commands that add to a keystore. It creates the file
+// of a bolt: keystore.
 func openOrCreateStore(cmd *cobra.Command, url string, quiet bool) (keystore.Store, error) {
 	if kind, path := storeurl.Split(url); kind == storeurl.Bolt && path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +147,7 @@ func splitGroups(values []string) (groups []string, err error) {
 // storePart is the number of certificates to add at once.
 const storePart = 1000
 
-// changeHint adds the next command to an error of a keystore that was to be changed.
+// changeHint adds a hint with the next command to an error from changing a keystore.
 func changeHint(err error) error {
 	switch {
 	case errors.Is(err, keystore.ErrRevoked):

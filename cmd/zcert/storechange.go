@@ -82,7 +82,7 @@ func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, 
 	return all, nil
 }
 
-// A change is a change of identities in a keystore, by name.
+// A change removes, revokes or otherwise changes identities in a keystore, by name.
 type change struct {
 	list  nameList
 	quiet bool
@@ -94,8 +94,8 @@ func (c *change) addFlags(cmd *cobra.Command) {
 	quietFlag(cmd, &c.quiet)
 }
 
-// each changes each identity that an argument or the list names, and prints it, or
-// only the number of many. doing and done say what it does.
+// each changes each identity that an argument or the list names, and prints each, or only
+// the number if there are many. doing and done are verbs for messages.
 func (c *change) each(cmd *cobra.Command, s keystore.Store, args []string, doing, done string, change func(subject) error) error {
 	names, err := c.list.some(cmd, args, identityArg)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// systemdForm is the format for units of systemd.
+// systemdForm is the name of the format for systemd units.
 const systemdForm = "systemd"
 
 // exportSystemd writes a drop-in with the public key.
@@ -20,8 +20,8 @@ func exportSystemd(c *cert.Certificate) ([]byte, error) {
 }
 
 // writeSystemd prints a drop-in that passes a secret certificate to a unit as a
-// credential. It does not contain the secret: every user can read units and the
-// environment that they set.
+// credential. It does not contain the secret: every user can read units, and the
+// environment they set.
 func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	if c.Secret.IsZero() {
 		err := fmt.Errorf("%s: no secret key in this file", in.path)

@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// exitUntrusted is the exit code of verify for certificates with nothing wrong in them,
-// if no authority was given.
+// exitUntrusted is the exit code of verify if it finds nothing wrong, but no authority
+// was given.
 const exitUntrusted = 3
 
 var (
@@ -61,7 +61,7 @@ revocation list expires within that time.`,
 			results, errs := make([]verdictJSON, len(paths)), make([]error, len(paths))
 			if err := each(cmd, len(paths), "verifying", quiet || asJSON, func(i int) error {
 				results[i], errs[i] = v.verify(cmd, paths[i])
-				return nil // verify the others too
+				return nil // verify the others, too
 			}); err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ revocation list expires within that time.`,
 	return cmd
 }
 
-// print prints the result, unless the certificate is refused: then PrintError does.
+// print prints the result. It does not print refused certificates, which PrintError does.
 func (r *verdictJSON) print(out io.Writer, p cli.Painter) {
 	switch {
 	case r.Trusted:
@@ -167,7 +167,7 @@ func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
 }
 
 // expiresSoon reports whether it is time to renew a list: a week before it expires,
-// or the last third of its time if that is less.
+// or in the last third of its validity period if that is shorter.
 func expiresSoon(l *cert.RevocationList, now time.Time) bool {
 	return l.Expires.Sub(now) < min(7*24*time.Hour, l.Expires.Sub(l.Issued)/3)
 }
@@ -207,7 +207,7 @@ func (v *verifier) check(c *cert.Certificate) error {
 	return v.checker.Check(c)
 }
 
-// withVerifyHint adds to err what to do about a certificate that is refused.
+// withVerifyHint adds a hint to err about a refused certificate.
 func withVerifyHint(err error, path string, c *cert.Certificate) error {
 	sign := "zcert sign " + path + " --authority NAME.authority_secret --valid 90d"
 	switch {
@@ -221,7 +221,7 @@ func withVerifyHint(err error, path string, c *cert.Certificate) error {
 	return err
 }
 
-// list adds to result what is checked, and what cannot be.
+// list adds to result the checks that were made, and those that could not be made.
 func (v *verifier) list(result *verdictJSON, c *cert.Certificate) {
 	add := func(checked bool, what, instead string) {
 		if checked {
