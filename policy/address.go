@@ -7,12 +7,11 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// client is the address of a client, as a request has it. It is parsed once for each
-// request.
+// client is a client's address, parsed once for each request.
 type client struct {
-	ip    netip.Addr // unmapped and without a zone; invalid if there is none
+	ip    netip.Addr // unmapped and without a zone; invalid without an address
 	ipv4  netip.Addr // the IPv4 address in ip, if ip is in nat64
-	zone  string     // of a link-local address, which exists on every link
+	zone  string     // the zone of a link-local address, which exists on every link
 	owner string     // libzmq's "localhost:UID" for ipc
 	bad   bool       // the text is neither empty nor an address
 }
@@ -68,8 +67,8 @@ func isNumber(s string) bool {
 	return s != "" && len(s) <= 10 && strings.Trim(s, "0123456789") == ""
 }
 
-// check returns why the domain refuses an address, and by which rule. The reason is "" if
-// it does not.
+// check returns the reason why the domain refuses an address, and the rule. The reason is
+// "" if it does not refuse it.
 func (d *domain) check(c *client) (reason, rule string) {
 	if len(d.allow) == 0 && len(d.deny) == 0 {
 		return "", ""
@@ -103,8 +102,8 @@ func match(networks []network, a netip.Addr) (rule string, ok bool) {
 	return "", false
 }
 
-// malformed returns what is wrong with the credentials of a request, or "". Keys are
-// checked when they are looked up.
+// malformed describes the error in a request's credentials, or returns "". It does not
+// check keys: the lookup does.
 func malformed(req *zap.Request) string {
 	n := len(req.Credentials)
 	switch {

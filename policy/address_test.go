@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestParseClient: an address is parsed in each of its forms, and a malformed one
-// differs from none.
+// TestParseClient: an address is parsed in each of its forms, and a malformed address
+// differs from no address.
 func TestParseClient(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]struct {
@@ -50,7 +50,7 @@ func TestParseClient(t *testing.T) {
 	}
 }
 
-// FuzzAddress holds that a text is exactly one of: an address, no address, malformed.
+// FuzzAddress: a text is exactly one of an address, no address, or malformed.
 func FuzzAddress(f *testing.F) {
 	for _, seed := range []string{"", "10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::1", "fe80::1%a", "localhost:1:1:1", "localhost::1:1", "nowhere"} {
 		f.Add(seed)

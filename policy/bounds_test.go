@@ -9,8 +9,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestRemembered: a correct password isn't hashed again for a while. What is remembered
-// is bounded, and isn't the password.
+// TestRemembered: a correct password isn't hashed again for a while. The number of
+// remembered passwords is limited, and the memory contains no passwords.
 func TestRemembered(t *testing.T) {
 	t.Parallel()
 	c, err := parse("policy", []byte("security\n    plain = 1\n        account\n            login = guest\n            password = hunter2\n"))
@@ -47,8 +47,8 @@ func TestRemembered(t *testing.T) {
 	if n := len(p.cache.at); n > maxRemembered {
 		t.Errorf("%d are remembered", n)
 	}
-	one, two := newCache(), newCache() // as two processes have them
+	one, two := newCache(), newCache() // as in two processes
 	if one.sum([]byte("a"), []byte("b")) == two.sum([]byte("a"), []byte("b")) {
-		t.Error("two processes keep the same of a password")
+		t.Error("two processes store the same hash of a password")
 	}
 }

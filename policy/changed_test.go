@@ -23,7 +23,7 @@ import (
 func TestPolicyBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says who has a file open")
+		t.Skip("only Linux reports that a file is open for writing")
 	}
 	dir := t.TempDir()
 	mallory, trader := scenario.Named("mallory"), scenario.Named("trader")
@@ -37,12 +37,12 @@ func TestPolicyBeingWritten(t *testing.T) {
 	defer f.Close()
 	_, err = f.WriteString(text[:strings.Index(text, "        group")])
 	ztest.Must(t, err)
-	other := t.TempDir() // another that is followed shows that time goes by
+	other := t.TempDir() // a change of another watched file shows that time has passed
 	q, _ := load(t, other, "security\n    anonymous = 0\n")
 	ztest.Background(t, q.Watch)
 	for i := range 2 {
 		ztest.WriteFile(t, filepath.Join(other, "policy.zpl"), fmt.Sprintf("security\n    anonymous = %d\n", 1-i))
-		ztest.Wait(t, "another is read", func() bool {
+		ztest.Wait(t, "the other file is read", func() bool {
 			return (q.Handle(t.Context(), ask("", "", zap.Null)).Status == zap.StatusOK) == (i == 0)
 		})
 		if admits(p, "", mallory) || !admits(p, "", trader) {
@@ -61,7 +61,7 @@ func TestPolicyBeingWritten(t *testing.T) {
 func TestSameStamp(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("nothing but size and time is to be had")
+		t.Skip("this system reports only size and time")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "policy.zpl")
@@ -78,8 +78,7 @@ func TestSameStamp(t *testing.T) {
 	ztest.Wait(t, "the change", func() bool { return p.Handle(t.Context(), ask("", "", zap.Null)).Status != zap.StatusOK })
 }
 
-// TestTriedAgain: a policy whose keystore is missing applies once the keystore is
-// there.
+// TestTriedAgain: a policy whose keystore is missing applies once the keystore exists.
 func TestTriedAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -92,7 +91,7 @@ func TestTriedAgain(t *testing.T) {
 	ztest.Wait(t, "tried again", func() bool { return admits(p, "", alice) })
 }
 
-// TestAllOrNothing: an invalid policy changes nothing, and no keystore either.
+// TestAllOrNothing: an invalid policy changes neither the rules nor the keystores.
 func TestAllOrNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -113,14 +112,14 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestPipesDontStop: a named pipe in place of a policy, a list or a state is an error,
-// and delays nothing.
+// TestPipesDontStop: a named pipe in place of a policy, a list or a state file is an
+// error, and blocks nothing.
 func TestPipesDontStop(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"policy.zpl", "acme.revoked", "policy.zpl.state"} {
 		dir := t.TempDir()
 		if err := makePipe(filepath.Join(dir, name)); errors.Is(err, errors.ErrUnsupported) {
-			t.Skip("no named pipes here:", err)
+			t.Skip("this system has no named pipes:", err)
 		}
 		mkdir(t, filepath.Join(dir, "clients"))
 		if name != "policy.zpl" {

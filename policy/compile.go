@@ -16,10 +16,10 @@ import (
 )
 
 // LinkDomain is the domain in which a daemon decides which services may ask it. The rules
-// for all other domains don't apply to it, and its own never admit every client.
+// for all other domains don't apply to it, and its own rules cannot admit every client.
 const LinkDomain = "zauth"
 
-// others is how a file calls the domains that have no section.
+// others is the name of the domains that have no section, in a file.
 const others = "*"
 
 // section is a checked Domain.
@@ -29,7 +29,7 @@ type section struct {
 	allow     []network
 	deny      []network
 	failures  int    // of an address in a minute; 0 for no limit
-	anonymous string // the rule that admits by NULL, or ""
+	anonymous string // the rule that admits NULL clients, or ""
 	plain     *plainSection
 	byKey     bool // the user id of a CURVE client is its key
 	curve     *curveSection
@@ -42,7 +42,7 @@ type network struct {
 	rule   string
 }
 
-// plainSection has the checked Accounts of a Domain.
+// plainSection holds the checked Accounts of a Domain.
 type plainSection struct {
 	rule     string
 	accounts []*account
@@ -80,16 +80,16 @@ type reader struct {
 	line   line
 }
 
-// gssapiSection has the checked Principals of a Domain.
+// gssapiSection holds the checked Principals of a Domain.
 type gssapiSection struct {
 	rule       string
-	principals map[string]string // to their rules
+	principals map[string]string // principal to rule
 }
 
 // compiler checks rules.
 type compiler struct{ *findings }
 
-// compile checks rules that have their lines. All rules pass through it, from files and
+// compile checks rules whose lines are recorded. It is used for all rules, from files and
 // from programs.
 func compile(rules Rules, file string, f *findings) (sections []*section) {
 	c := compiler{f}
@@ -97,7 +97,7 @@ func compile(rules Rules, file string, f *findings) (sections []*section) {
 	for i := range rules {
 		s := c.section(&rules[i])
 		isEmpty := slices.ContainsFunc(rules[i].at.lines["domain"], func(l line) bool { return l.value == "" })
-		if domains[s.domain] && !isEmpty { // which is a fault already
+		if domains[s.domain] && !isEmpty { // already reported as a fault
 			c.fail(rules[i].at.head, fmt.Errorf("%w section security for domain %q", errDuplicate, s.domain))
 		}
 		domains[s.domain] = true
@@ -109,7 +109,7 @@ func compile(rules Rules, file string, f *findings) (sections []*section) {
 	return sections
 }
 
-// text checks that a value isn't empty, and that a policy file can hold it.
+// text checks that a value isn't empty and can be written to a policy file.
 func (c compiler) text(l line, name, value string) {
 	if value == "" {
 		c.failValue(l, emptyValue(name))
@@ -250,7 +250,7 @@ func (c compiler) account(from *Account) *account {
 	return a
 }
 
-// isThere reports whether an account has a required property, and adds a fault if not.
+// isThere reports whether an account has a required property. If not, it adds a fault.
 func (c compiler) isThere(at *source, name, value string) bool {
 	if value == "" && len(at.lines[name]) == 0 {
 		c.fail(at.head, fmt.Errorf("account: %w %s", errMissing, name))
@@ -275,7 +275,7 @@ func (c compiler) groups(at *source, groups []string) []string {
 
 // metadata checks the metadata of an account.
 func (c compiler) metadata(a *Account) (m zap.Metadata) {
-	seen := map[string]bool{groupProperty: true} // it has its own field
+	seen := map[string]bool{groupProperty: true} // Groups has the groups
 	for i, property := range a.Metadata {
 		l := a.at.find(metadataLines, i, property.Value)
 		name := strings.ToLower(property.Name)
@@ -287,7 +287,7 @@ func (c compiler) metadata(a *Account) (m zap.Metadata) {
 			c.fail(l, fmt.Errorf("%w %s", errDuplicate, property.Name))
 		case isReserved(name):
 			c.fail(l, fmt.Errorf("%w %s: ZeroMQ or zauth itself uses this name", errName, property.Name))
-		case len(m) == zap.MaxProperties-1: // one is for the groups
+		case len(m) == zap.MaxProperties-1: // one line is for the groups
 			c.fail(l, fmt.Errorf("%w: metadata has more than %d lines", errValue, zap.MaxProperties-1))
 		}
 		c.writable(l, property.Name, property.Value)

@@ -26,7 +26,7 @@ type curveRules struct {
 	memory   *memory
 	grants   grants // of all domains
 
-	// The keystores and lists of the other domains: a key that is revoked in one domain is
+	// The keystores and lists of all domains: a key that is revoked in one domain is
 	// refused in all.
 	otherStores []keystore.Store
 	otherLists  []listRule
@@ -35,15 +35,15 @@ type curveRules struct {
 // storeRule is a keystore and the rule that names it.
 type storeRule struct {
 	reader keystore.Reader
-	store  keystore.Store // the reader, or nil if it can only look up
-	rule   string         // "" to cite the place of the identity
+	store  keystore.Store // the reader, or nil if that has Lookup only
+	rule   string         // "": cite the place of the identity
 	line   string         // cited for an identity without a place
 }
 
 // lookup returns the identity with a key.
 func (s *storeRule) lookup(key curve.PublicKey) (id *keystore.Identity, ok bool) {
 	id, ok = s.reader.Lookup(key)
-	return id, ok && id != nil && id.Certificate != nil // a program may have a faulty one
+	return id, ok && id != nil && id.Certificate != nil // a program's reader may have bugs
 }
 
 // isFaulty reports whether an identity is not one with this key and valid certificates. A
@@ -125,7 +125,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 	return refuseIdentity(why, where, name)
 }
 
-// isSound reports whether only its owner can hold the secret half of a key: it is not a
+// isSound reports whether only its owner can hold the secret key: the public key is not a
 // point of small order, and its secret key is not published.
 func isSound(key curve.PublicKey) bool {
 	return cert.CheckKey(key) == nil
@@ -134,16 +134,16 @@ func isSound(key curve.PublicKey) bool {
 // groupProperty is the name of the property that lists a client's groups.
 const groupProperty = "group"
 
-// refuseIdentity returns a refusal of a client whose identity is known.
+// refuseIdentity refuses a client whose identity is known.
 func refuseIdentity(reason, rule, name string) zap.Reply {
 	reply := refuse(reason, rule)
 	reply.Identity = name
 	return reply
 }
 
-// revocation returns why a key is refused whatever its certificate, by which rule, and the
-// identity's name: a keystore or a revocation list of the policy revokes it, or did. The
-// reason is "" if none does.
+// revocation returns the reason why a key is refused whatever its certificate, the rule,
+// and the identity's name, if a keystore or a revocation list of the policy revokes the
+// key, or did so before. Otherwise, the reason is "".
 func (c *curveRules) revocation(key curve.PublicKey, now time.Time) (why, rule, name string) {
 	found := func(r *keystore.RevokedKey, rule string) (string, string, string) {
 		if rule == "" {
@@ -200,7 +200,7 @@ func revokedText(err error) string {
 // (RFC 27).
 const maxText = 255
 
-// printable returns a text as a reply can carry it: ASCII, and at most maxText bytes.
+// printable returns a text in a form that a reply can carry: ASCII, and at most maxText bytes.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -211,8 +211,9 @@ func printable(text string) string {
 	return text[:min(len(text), maxText)]
 }
 
-// accept returns the certificate that admits an identity, or why there is none and by
-// which rule. final means that another keystore, or any, can't admit it either.
+// accept returns the certificate that admits an identity. If there is none, it returns
+// the reason and the rule; final means that neither another keystore nor any can admit
+// the identity.
 func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (accepted *cert.Certificate, why, where string, final bool) {
 	if why, where, final = c.refuses(id.Certificate, rule, now); why == "" {
 		return id.Certificate, "", "", false
@@ -225,7 +226,7 @@ func (c *curveRules) accept(id *keystore.Identity, rule string, now time.Time) (
 	return nil, why, where, final
 }
 
-// refuses returns why a certificate isn't accepted now, or "".
+// refuses returns the reason for not accepting a certificate now, or "".
 func (c *curveRules) refuses(certificate *cert.Certificate, rule string, now time.Time) (why, where string, final bool) {
 	if err := certificate.Validity.Check(now); err != nil {
 		if errors.Is(err, cert.ErrNotYetValid) {
@@ -266,7 +267,7 @@ func (c *curveRules) admits(groups []string) bool {
 	return false
 }
 
-// elsewhere returns the groups that later keystores than the i-th have for a key.
+// elsewhere returns the groups that a key has in the keystores after the i-th.
 func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (groups []string) {
 	for _, s := range c.stores[i+1:] {
 		id, ok := s.lookup(key)
@@ -280,8 +281,8 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 	return groups
 }
 
-// isTaken reports whether another identity has a user id as its name in an earlier keystore
-// than the i-th.
+// isTaken reports whether another identity has this user id as its name in a keystore
+// before the i-th.
 func (c *curveRules) isTaken(i int, userID string, own curve.PublicKey) bool {
 	for _, s := range c.stores[:i] {
 		if s.store == nil {

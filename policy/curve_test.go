@@ -23,7 +23,8 @@ func put(t testing.TB, dir string, c *cert.Certificate) {
 	ztest.Must(t, c.SavePublic(filepath.Join(dir, c.Name()+".key"), cert.Replace))
 }
 
-// TestCurve: keystores, groups, authorities, lists and any decide about keys.
+// TestCurve: keystores, groups, authorities, lists and any decide which keys are
+// admitted.
 func TestCurve(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)

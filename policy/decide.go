@@ -11,7 +11,7 @@ import (
 // decide answers a request.
 func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	if s == nil {
-		return refuse("no policy", "") // of the zero value
+		return refuse("no policy", "") // the zero value
 	}
 	d := s.domain(req)
 	if d == nil {
@@ -85,7 +85,7 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *li
 	case busy:
 		return zap.Reply{Status: zap.StatusTryLater, Text: "too many simultaneous logins from this address or service", Rule: d.rule}
 	}
-	wrong := true // in case of a panic
+	wrong := true // even after a panic
 	defer func() { g.end(wrong, now) }()
 	reply := d.mechanism(ctx, req, now)
 	wrong = reply.Status == zap.StatusRefused

@@ -35,7 +35,7 @@ func ask(domain, address, mechanism string, credentials ...string) *zap.Request 
 	return req
 }
 
-// decision is what a test expects: the text, the user id, and the line that decided.
+// decision is an expected decision: the text, the user id, and the line that decided.
 type decision struct {
 	text, user string
 	line       int
@@ -58,7 +58,7 @@ func check(t *testing.T, p *policy.Policy, req *zap.Request, want decision) {
 	}
 }
 
-// TestAddresses: allow and deny decide about addresses in each form.
+// TestAddresses: allow and deny apply to addresses in each form.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), `security
@@ -143,7 +143,7 @@ func TestMechanisms(t *testing.T) {
 	}
 }
 
-// TestGSSAPI: principals that are listed are admitted.
+// TestGSSAPI: listed principals are admitted.
 func TestGSSAPI(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    gssapi = 1\n        principal = alice@EXAMPLE.ORG\n        principal = bob@EXAMPLE.ORG\n")

@@ -14,12 +14,12 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// byKey is a client that has proved that it holds a key.
+// byKey returns a request by a client that has proved that it holds a key.
 func byKey(domain string, key curve.PublicKey) *zap.Request {
 	return &zap.Request{Domain: domain, Address: "10.1.2.3", Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
-// A policy from a file, which is followed while it is in use.
+// A policy from a file, which is watched while it is in use.
 func ExampleLoad() {
 	dir, err := os.MkdirTemp("", "policy")
 	if err != nil {
@@ -51,7 +51,7 @@ func ExampleLoad() {
 	// 400 address not allowed policy.zpl:1
 }
 
-// A policy from Go code. Decisions cite its lines as a file.
+// A policy from Go code. Decisions cite lines, as if it were a file.
 func ExampleNew() {
 	store := keystore.NewMemory()
 	defer store.Close()
@@ -101,7 +101,7 @@ func ExampleNew() {
 	// 200 OK rules:9
 }
 
-// A program's own configuration decides, and may change at any time.
+// Rules from a program's own configuration, which may change at any time.
 func ExamplePolicy_Set() {
 	rules := policy.Rules{{Name: "status", Anonymous: true}}
 	p, err := policy.New(rules, policy.Options{})
@@ -128,7 +128,7 @@ func ExamplePolicy_Set() {
 	// address denied
 }
 
-// Rules from text that a program keeps itself.
+// Rules from text that the program stores itself.
 func ExampleParse() {
 	rules, err := policy.Parse("app.conf", []byte("security\n    domian = status\n    anonymous = yes\n"))
 	fmt.Println(rules, err)
@@ -140,7 +140,7 @@ func ExampleParse() {
 	// status true <nil>
 }
 
-// The policy without rules: the clients of a keystore.
+// The default policy: it has no rules, and admits the clients of a keystore.
 func ExampleDefault() {
 	dir, err := os.MkdirTemp("", "clients")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// tellBefore is how long before its end a revocation list is warned of. For a short-lived
-	// list it is a quarter of its lifetime.
+	// tellBefore is how long before a revocation list expires the warnings begin. For a
+	// short-lived list, it is a quarter of the list's lifetime.
 	tellBefore = 7 * 24 * time.Hour
 	// tellEvery is how often the warning is repeated.
 	tellEvery = 24 * time.Hour
@@ -50,7 +50,7 @@ func roughly(d time.Duration) string {
 	return "a minute"
 }
 
-// listEnds returns the warnings of lists that expire, by their rules.
+// listEnds returns the warnings about lists that expire, by rule.
 func (s *snapshot) listEnds(now time.Time) map[string]string {
 	ends := map[string]string{}
 	for _, d := range s.domains {
@@ -66,13 +66,13 @@ func (s *snapshot) listEnds(now time.Time) map[string]string {
 	return ends
 }
 
-// reminder records when each list was last warned of.
+// reminder records when each list was last warned about.
 type reminder map[string]time.Time // by rule
 
-// due returns the warnings that are due now.
+// due returns the warnings to log now.
 func (r reminder) due(ends map[string]string, now time.Time) (warnings []warning) {
 	for rule := range r {
-		if ends[rule] == "" { // it was renewed
+		if ends[rule] == "" { // the list was renewed
 			delete(r, rule)
 		}
 	}
@@ -86,8 +86,8 @@ func (r reminder) due(ends map[string]string, now time.Time) (warnings []warning
 	return warnings
 }
 
-// remind logs a warning every day for each list that expires soon, until ctx is done. The
-// first one is logged when the policy is loaded.
+// remind logs a warning every day for each list that expires soon, until ctx is done.
+// Loading the policy logs the first warning.
 func (p *Policy) remind(ctx context.Context) {
 	told := reminder{}
 	told.due(p.current.Load().listEnds(time.Now()), time.Now())

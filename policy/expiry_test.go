@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 )
 
-// TestListEnd: a list is warned of some days before it expires, with what to do.
+// TestListEnd: a warning some days before a list expires says what to do.
 func TestListEnd(t *testing.T) {
 	t.Parallel()
 	issued := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -37,7 +37,7 @@ func TestListEnd(t *testing.T) {
 	}
 }
 
-// TestReminder: a list that expires is warned of once a day, until it is renewed.
+// TestReminder: a list that expires soon causes a warning each day, until it is renewed.
 func TestReminder(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

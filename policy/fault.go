@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/cert"
 )
 
-// Parts of faults, which tests match.
+// Parts of faults, which tests compare with.
 var (
 	errName      = errors.New("unknown name")
 	errValue     = errors.New("invalid value")
@@ -18,9 +18,9 @@ var (
 	errEmpty     = errors.New("no section security: the policy would refuse every client")
 )
 
-// warning is about something that works but is probably not meant.
+// warning is about a setting that works but is probably a mistake.
 type warning struct {
-	rule string // "" if the text says where it is
+	rule string // "" if the text contains the place
 	text string
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestFileMQ: a configuration of FileMQ loads as it is.
+// TestFileMQ: a configuration of FileMQ loads unchanged.
 func TestFileMQ(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), `#   Server configuration

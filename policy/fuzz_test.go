@@ -25,8 +25,8 @@ var policies = []string{
 	"securty\n    alow = 1\n",
 }
 
-// FuzzPolicy holds that every text is a policy or has errors with places, and that a
-// policy admits no client that no line of it admits.
+// FuzzPolicy: every text is a policy or has errors with places, and a policy admits a
+// client only by one of its lines.
 func FuzzPolicy(f *testing.F) {
 	for _, text := range policies {
 		f.Add(text)
@@ -49,7 +49,7 @@ func FuzzPolicy(f *testing.F) {
 			if s.plain != nil {
 				for _, a := range s.plain.accounts {
 					if a.password.bcrypt != nil || a.password.argon2.Memory > 64 {
-						return // which takes time
+						return // since hashing takes time
 					}
 				}
 			}
@@ -101,8 +101,8 @@ func faultsOf(t testing.TB, err error) []error {
 	return all.Unwrap()
 }
 
-// FuzzRules holds that Parse reads the same rules from the text that String returns,
-// and that New accepts them.
+// FuzzRules: Parse reads the same rules from the text that String returns, and New
+// accepts them.
 func FuzzRules(f *testing.F) {
 	for _, text := range policies {
 		f.Add(text)
@@ -114,14 +114,14 @@ func FuzzRules(f *testing.F) {
 		}
 		for line := range strings.Lines(text) {
 			if len(line) > zpl.MaxLine/2 {
-				return // with an indentation and quotes it can be too long
+				return // indentation and quotes can make it too long
 			}
 		}
 		written := rules.String()
 		again, err := Parse("policy", []byte(written))
 		switch {
 		case len(rules) == 0:
-			t.Fatal("no rules, and no error")
+			t.Fatal("no rules and no error")
 		case err != nil:
 			t.Fatalf("%v\n%s", err, written)
 		case again.String() != written:
@@ -133,7 +133,7 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// FuzzPassword holds that a text is a hash with limited parameters, or an error.
+// FuzzPassword: a text is a hash with limited parameters, or an error.
 func FuzzPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")

@@ -17,7 +17,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestLinkDomain: only the section for the domain zauth says which services may ask,
+// TestLinkDomain: only the section for the domain zauth decides which services may ask,
 // and it cannot admit every client.
 func TestLinkDomain(t *testing.T) {
 	t.Parallel()
@@ -83,8 +83,8 @@ func TestFailuresOutliveReload(t *testing.T) {
 	check(t, p, ask("", "192.0.2.2", zap.Plain, "a", "b"), decision{"OK", "a", 4})
 }
 
-// TestFailuresOfAllDomains: failures of an address count for all domains together, and
-// where failures count a malformed address is refused.
+// TestFailuresOfAllDomains: failures of an address count for all domains together. Where
+// they count, a malformed address is refused.
 func TestFailuresOfAllDomains(t *testing.T) {
 	t.Parallel()
 	var text string
@@ -101,7 +101,7 @@ func TestFailuresOfAllDomains(t *testing.T) {
 	check(t, p, ask("c", "somewhere", zap.Null), decision{"OK", "", 19})
 }
 
-// TestUserIDs: the policy determines user ids, and what services learn about accounts.
+// TestUserIDs: the policy determines user ids and the metadata of accounts.
 func TestUserIDs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -160,7 +160,7 @@ security
 			t.Errorf("%s %s: user id %q, identity %q, metadata (-want +got):\n%s", tt.req.Mechanism, tt.user, reply.UserID, reply.Identity, diff)
 		}
 		if _, err := zap.Ask(t.Context(), zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply }), &zap.Request{Mechanism: zap.Null}); err != nil {
-			t.Errorf("%s: the reply can't travel: %v", tt.user, err)
+			t.Errorf("%s: the reply can't be sent: %v", tt.user, err)
 		}
 	}
 }
@@ -174,8 +174,7 @@ func TestGroupList(t *testing.T) {
 	check(t, p, ask("", "", zap.Curve, string(s.Guest.Public[:])), decision{"not in an allowed group", "", 3})
 }
 
-// TestMoreFaults: errors in addresses, accounts and names are reported with their
-// places.
+// TestMoreFaults: errors in addresses, accounts and names have places.
 func TestMoreFaults(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "policy.zpl")
@@ -211,8 +210,8 @@ func TestMoreFaults(t *testing.T) {
 	}
 }
 
-// TestFileMQVariants: a configuration of a FileMQ broker loads, and one that enables
-// PLAIN without an account.
+// TestFileMQVariants: a configuration of a FileMQ broker loads, and so does one that
+// enables PLAIN without accounts.
 func TestFileMQVariants(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), "server\n    monitor = 2\nbind\n    endpoint = tcp://*:6000\nmount\n    local = ./out\nsecurity\n    anonymous = 1\n    plain = 1\n")

@@ -15,29 +15,29 @@ import (
 // granted is the user id and the metadata that a client is admitted with.
 type granted struct {
 	userID   string
-	keyID    string // the key, in the place of a user id
+	keyID    string // the key, used as a user id
 	groups   []string
 	metadata zap.Metadata
 }
 
-// grants remembers what was granted last for an identity, so that a decision about a
-// client that connects again allocates nothing. Each key has one slot, which it may share
-// with others: memory is bounded, and no lock is needed.
-type grants []atomic.Pointer[grant] // as many as a power of two
+// grants remembers the last grant of an identity, so that deciding about a client that
+// reconnects allocates nothing. Several keys can share a slot: memory is bounded, and no
+// lock is needed.
+type grants []atomic.Pointer[grant] // the length is a power of two
 
-// newGrants returns grants for a number of identities.
+// newGrants returns grants for about that many identities.
 func newGrants(identities int) grants {
 	return make(grants, 1<<bits.Len(uint(min(2*identities, 1<<20)|1<<10)))
 }
 
-// grant is what an identity's first certificate grants, according to whether the policy
-// trusts the authority that signed it.
+// grant holds what an identity's first certificate grants, depending on whether the
+// policy trusts the authority that signed it.
 type grant struct {
 	id               *keystore.Identity
 	trusted, claimed *granted
 }
 
-// of returns what is granted for an identity.
+// of returns the grant of an identity.
 func (g grants) of(id *keystore.Identity) *grant {
 	key := id.Key()
 	slot := &g[binary.LittleEndian.Uint32(key[:])&uint32(len(g)-1)]
@@ -62,8 +62,8 @@ func (c *curveRules) granted(id *keystore.Identity, certificate *cert.Certificat
 	return g.claimed
 }
 
-// newGranted computes it. Metadata that a trusted authority signed keeps its names. All
-// other metadata is a claim of the client, and its names say so.
+// newGranted computes a grant. Metadata that a trusted authority signed keeps its names.
+// All other metadata is a claim of the client, and is renamed to show this.
 func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted bool) *granted {
 	g := &granted{userID: id.UserID, keyID: id.Key().String(), groups: slices.Clone(id.Groups)}
 	if g.userID == "" {
@@ -83,7 +83,7 @@ func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted 
 	return g.in(nil)
 }
 
-// in returns the same with more groups.
+// in returns a copy of g with more groups.
 func (g *granted) in(groups []string) *granted {
 	more := *g
 	more.groups = slices.Concat(g.groups, groups)
@@ -103,8 +103,8 @@ func (g *granted) in(groups []string) *granted {
 	return &more
 }
 
-// claimPrefix begins the names of metadata that a client claims and no trusted authority
-// signed.
+// claimPrefix begins the names of metadata that the client claims, without the signature
+// of a trusted authority.
 const claimPrefix = "Claim-"
 
 // splitGroups splits a list of groups: "a, b".

@@ -7,8 +7,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestGrantsOfOneSlot: identities that share a slot keep their own grants, and so does
-// one that has changed.
+// TestGrantsOfOneSlot: identities that share a slot keep their own grants, and so does an
+// identity that has changed.
 func TestGrantsOfOneSlot(t *testing.T) {
 	t.Parallel()
 	certificate := cert.Generate("alice")

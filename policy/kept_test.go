@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// kept is a policy with two directories, for a test that changes them.
+// kept is a policy with two directories, which a test changes.
 type kept struct {
 	t             *testing.T
 	dir           string
@@ -104,7 +104,7 @@ func TestRevokedAgain(t *testing.T) {
 	}
 }
 
-// TestLiftedElsewhere: a revocation is lifted in its own store. A lifting in another
+// TestLiftedElsewhere: a revocation is lifted in its own store. Lifting it in another
 // store doesn't count once the record is lost.
 func TestLiftedElsewhere(t *testing.T) {
 	t.Parallel()

@@ -12,13 +12,13 @@ import (
 const (
 	// maxBuckets is the number of addresses that a limiter counts separately.
 	maxBuckets = 64 << 10
-	// sharedBuckets is the number of counters that all further addresses share.
+	// sharedBuckets is the number of counters that all other addresses share.
 	sharedBuckets = 4 << 10
 	// maxGuesses is the number of passwords of one address that are compared, or wait to be
 	// compared, at the same time.
 	maxGuesses = 4
-	// askerFactor is how much more often than an address a service in another process may
-	// fail: the service chooses the addresses that it reports.
+	// askerFactor is how many times more failures a service in another process may have
+	// than an address, because the service chooses the addresses it reports.
 	askerFactor = 10
 )
 
@@ -27,15 +27,15 @@ const (
 // counters.
 type limiter struct {
 	seed   maphash.Seed
-	start  time.Time // slots are counted from here
+	start  time.Time // slots are numbered from here
 	mu     sync.Mutex
 	counts map[bucket]*count
 	swept  int64   // the slot in which old counts were last deleted
-	shared []count // for addresses without a count of their own
+	shared []count // for addresses without their own count
 }
 
-// bucket identifies a count: the service that asks and the address that it reports, or all
-// of its addresses.
+// bucket identifies a count: for the service that asks and an address that it reports, or
+// for all its addresses.
 type bucket struct {
 	asker uint64 // a keyed hash of the service's name; 0 within this process
 	place netip.Addr
@@ -66,7 +66,7 @@ func (l *limiter) bucketOf(asker string, c client) bucket {
 	switch {
 	case c.ipv4.IsValid():
 		b.place = c.ipv4
-	case c.ip.Is6(): // a customer of a network has at least a /64
+	case c.ip.Is6(): // a network's customer gets at least a /64
 		prefix, _ := c.ip.Prefix(64)
 		b.place = prefix.Addr().WithZone(c.zone)
 	}
@@ -80,8 +80,8 @@ func (l *limiter) hash(s string) uint64 {
 	return maphash.String(l.seed, s)
 }
 
-// askerName returns the part of an asker that all connections of a service share: the user
-// id of "ADDRESS (USER)", or all of it.
+// askerName returns the part of an asker that all connections of a service share: of
+// "ADDRESS (USER)" the user id, otherwise all of it.
 func askerName(asker string) string {
 	if _, user, known := strings.Cut(asker, " ("); known {
 		return user
@@ -89,7 +89,7 @@ func askerName(asker string) string {
 	return asker
 }
 
-// tooMany reports whether a bucket has failed as often as it may in a minute.
+// tooMany reports whether a bucket has as many failures as a minute allows.
 func (l *limiter) tooMany(b bucket, failures int, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,13 +107,13 @@ func (l *limiter) fail(b bucket, now time.Time) {
 // guess is a comparison of a password in progress.
 type guess struct {
 	limiter *limiter
-	counts  [2]*count // of the address, and of the service that asks for it
+	counts  [2]*count // the address's, and the service's
 	buckets [2]bucket
 }
 
-// begin counts a guess before it is compared. tooMany means that the bucket has failed too
-// often. busy means that more guesses are in progress than may fail, or than are compared
-// at the same time. If it returns neither, end must be called.
+// begin counts a guess before it is compared. tooMany means that the bucket has too many
+// failures. busy means that more guesses are in progress than may fail, or than may be
+// compared at the same time. If it returns neither, the caller must call end.
 func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany, busy bool) {
 	g = guess{limiter: l, buckets: [2]bucket{b, {asker: b.asker, all: true}}}
 	most := [2]int{failures, math.MaxInt}
@@ -204,7 +204,7 @@ func (l *limiter) countLocked(b bucket, now time.Time) *count {
 	return c
 }
 
-// dropLocked deletes a count that is zero.
+// dropLocked deletes a count if it is zero.
 func (l *limiter) dropLocked(b bucket, c *count, slot int64) {
 	if c.pending == 0 && c.failed(slot) == 0 && l.counts[b] == c {
 		delete(l.counts, b)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// at returns the bucket of a client at an address that asks in this process.
+// at returns the bucket of a client at this address, if this process asks.
 func (l *limiter) at(address string) bucket { return l.bucketOf("", parseClient(address)) }
 
 // guesses makes n wrong guesses, one after the other, and returns the number that were
@@ -23,8 +23,8 @@ func (l *limiter) guesses(n int, b bucket, failures int, now time.Time) (through
 	return through
 }
 
-// TestLimiterCounts: in no minute do more failures get through than may. Some seconds
-// after a minute, all may again.
+// TestLimiterCounts: more failures than the limit never get through within a minute. Some
+// seconds after a minute, all are allowed again.
 func TestLimiterCounts(t *testing.T) {
 	t.Parallel()
 	const failures = 60
@@ -49,14 +49,14 @@ func TestLimiterCounts(t *testing.T) {
 		t.Errorf("later %d of %d", n, failures)
 	}
 	if n := l.guesses(1, b, failures, l.start); n != 0 {
-		t.Error("the clock went back, and with it the count")
+		t.Error("setting back the clock has changed the count")
 	}
 	if n := l.guesses(10, b, math.MaxInt, l.start.Add(time.Hour)); n != 10 {
 		t.Error("a large bound overflows")
 	}
 }
 
-// TestLimiterBuckets: what counts as one address, and which clients can't use up
+// TestLimiterBuckets: several forms of an address count as one, and no client can use up
 // another's attempts.
 func TestLimiterBuckets(t *testing.T) {
 	t.Parallel()
@@ -93,9 +93,9 @@ func TestLimiterBuckets(t *testing.T) {
 	}
 }
 
-// TestGuessesUnderWay: the number of guesses in progress is limited, and a correct one
-// frees its place.
-func TestGuessesUnderWay(t *testing.T) {
+// TestGuessesInProgress: the number of guesses in progress is limited, and a correct
+// guess frees its place.
+func TestGuessesInProgress(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
 	now := l.start
@@ -124,8 +124,8 @@ func TestGuessesUnderWay(t *testing.T) {
 	}
 }
 
-// TestGuessesByAsker: a service that reports another address for each guess has ten
-// times the attempts of an address, and uses up none of others.
+// TestGuessesByAsker: a service that reports another address for each guess has ten times
+// the attempts of an address, and does not use up those of other services.
 func TestGuessesByAsker(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -144,8 +144,8 @@ func TestGuessesByAsker(t *testing.T) {
 	}
 }
 
-// TestLimiterIsBounded: the table stays small however many addresses fail, and forgets
-// no failure before its time. After that, there is room again.
+// TestLimiterIsBounded: the table stays small however many addresses fail, and forgets no
+// failure within its minute. After that, there is room again.
 func TestLimiterIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -159,9 +159,9 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Errorf("%d addresses", n)
 	}
 	if !l.tooMany(first, 2, l.start) || l.guesses(1, first, 2, l.start) != 0 {
-		t.Error("one that failed too often was pushed out")
+		t.Error("an address that failed too often was dropped")
 	}
-	// A new address shares a counter, which some of the others have used up.
+	// A new address shares a counter, which other addresses have used up.
 	late := l.at("203.0.113.1")
 	if !l.tooMany(late, 1, l.start) {
 		t.Error("a new address isn't counted")
@@ -171,12 +171,12 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Errorf("%d addresses after two minutes", n)
 	}
 	if l.guesses(1, first, 2, l.start.Add(2*time.Minute)) != 1 {
-		t.Error("refused for ever")
+		t.Error("refused forever")
 	}
 }
 
-// TestGuessKeepsItsCount: a guess that began when the table was full ends in the same
-// count.
+// TestGuessKeepsItsCount: a guess that began when the table was full is counted in the
+// same counter.
 func TestGuessKeepsItsCount(t *testing.T) {
 	t.Parallel()
 	l := newLimiter()
@@ -192,7 +192,7 @@ func TestGuessKeepsItsCount(t *testing.T) {
 	g.end(false, later)
 	for i := range l.shared {
 		if l.shared[i].pending != 0 {
-			t.Errorf("%d guesses are under way for ever", l.shared[i].pending)
+			t.Errorf("%d guesses stay in progress forever", l.shared[i].pending)
 		}
 	}
 	for b, c := range l.counts {

@@ -20,22 +20,22 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// A Policy decides which clients to admit. It is a zap.Handler. Each decision is by one
-// version of the rules, the old or the new. The zero value refuses every client: get a Policy
-// from New, Load or Default. Safe for concurrent use.
+// A Policy decides which clients to admit. It is a zap.Handler. Each decision uses one
+// version of the rules, old or new. The zero value refuses every client; New, Load and
+// Default return a Policy. Safe for concurrent use.
 type Policy struct {
 	file    string // "" for rules of a program
 	log     *slog.Logger
 	current atomic.Pointer[snapshot]
 	memory  *memory
 
-	mu       sync.Mutex            // held to change the following, and current
-	rules    Rules                 // the program's
+	mu       sync.Mutex            // held to change the fields below, and current
+	rules    Rules                 // of the program
 	stamp    follow.Stamp          // of the file
 	told     [sha256.Size]byte     // the sum of the policy that was logged last
 	stores   map[string]*openStore // that the policy opened, by URL
 	closed   bool
-	follower func(*openStore) // starts to watch one; nil unless Watch runs
+	follower func(*openStore) // starts watching a store; nil unless Watch runs
 	deaf     bool             // for tests: see follow.Follower
 	poll     time.Duration    // for tests: see follow.Follower
 }
@@ -43,7 +43,7 @@ type Policy struct {
 // openStore is a keystore that a policy opened.
 type openStore struct {
 	keystore.Store
-	stop func() // ends its Watch and waits for it; nil if it isn't watched
+	stop func() // ends its Watch and waits for that; nil if it isn't watched
 }
 
 // close ends the store's Watch and closes it.
@@ -72,12 +72,12 @@ func newPolicy(file string, o Options) (*Policy, error) {
 	return &Policy{file: file, log: o.Log, memory: m}, nil
 }
 
-// stateSuffix ends the name of the state file beside a policy file.
+// stateSuffix is added to the name of a policy file for its state file.
 const stateSuffix = ".state"
 
 // Load reads a policy file and opens the keystores that it names. Warnings go to the log.
 // If the file is invalid, the error lists every fault: an errors.Join of *cert.SyntaxError.
-// It wraps ErrStateWrite if the state can't be written.
+// If the state can't be written, the error wraps ErrStateWrite.
 func Load(file string, o Options) (*Policy, error) {
 	p, err := newPolicy(file, o)
 	if err != nil {
@@ -108,9 +108,9 @@ func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return p.current.Load().decide(ctx, req, time.Now())
 }
 
-// HandleAtOnce is like Handle, but ok is false for what can take time: PLAIN, because of
-// the password, and CURVE in a domain with a Reader that isn't a keystore.Store. See
-// zap.PromptHandler.
+// HandleAtOnce is like Handle, but ok is false for decisions that can take time: about
+// PLAIN, because of the password, and about CURVE in a domain with a Reader that isn't a
+// keystore.Store. See zap.PromptHandler.
 func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	s := p.current.Load()
 	if !s.isPrompt(req) {
@@ -119,14 +119,14 @@ func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	return s.decide(context.Background(), req, time.Now()), true
 }
 
-// Revoked reports whether a key is revoked, and so refused in every domain, and why.
+// Revoked reports whether a key is revoked and why. Every domain refuses a revoked key.
 func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	s := p.current.Load()
 	if s == nil {
 		return "", false
 	}
 	for _, d := range s.domains {
-		if d.curve != nil { // any of them knows the whole policy
+		if d.curve != nil { // any section knows the whole policy
 			reason, _, _ = d.curve.revocation(key, time.Now())
 			return reason, reason != ""
 		}
@@ -134,9 +134,9 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	return "", false
 }
 
-// Reload reloads the policy file, its revocation lists and its keystores, but no keystores
-// of the program. If the file or a list is invalid, nothing changes. A keystore that can't
-// be read stays as it was; Reload reloads the others and returns an error.
+// Reload reloads the policy file, its revocation lists and its keystores, but not the
+// keystores of the program. If the file or a list is invalid, nothing changes. A keystore
+// that can't be read stays as it was; Reload reloads the others and returns an error.
 func (p *Policy) Reload() error {
 	if err := p.usable(); err != nil {
 		return err
@@ -204,19 +204,20 @@ func (p *Policy) applyLocked(c *config) error {
 	s, err := newSnapshot(c, func(url string) (keystore.Store, error) { return p.open(url, used) }, p.memory)
 	old := p.current.Load()
 	if err == nil {
-		// Learn from the stores that leave, too.
+		// Learn from the stores that are no longer used, too.
 		stores := s.stores
 		if old != nil {
 			stores = slices.Concat(stores, old.stores)
 		}
-		// At the start this must be written: otherwise the next start would forget it. Later,
-		// it is more important to apply what was revoked. It is written once that is possible.
+		// At the start, the state must be written: otherwise, the next start would forget
+		// it. Later, applying revocations is more important, and the state is written
+		// once that is possible.
 		if err = p.memory.learn(stores, s.revocationLists()); old != nil {
 			err = nil
 		}
 	}
 	if err != nil {
-		closeUnless(used, p.stores) // opened for nothing
+		closeUnless(used, p.stores) // these were opened, but will not be used
 		return err
 	}
 	if old != nil {
@@ -230,7 +231,7 @@ func (p *Policy) applyLocked(c *config) error {
 	return nil
 }
 
-// tellLocked logs the policy that was applied, unless it is the one that was logged last.
+// tellLocked logs the policy that was applied, unless it was the last one to be logged.
 func (p *Policy) tellLocked(c *config, s *snapshot) {
 	sum := s.sum(c.sum)
 	if sum == p.told || c.rules[0].at.head.file == defaultName { // Default has nothing to load
@@ -302,7 +303,7 @@ func (p *Policy) learnFromLeaving(used map[string]*openStore) {
 		}
 		stores = append(slices.Clip(stores), s)
 	}
-	_ = p.memory.learn(stores, nil) // it applies, and is written later
+	_ = p.memory.learn(stores, nil) // the change applies, and is written later
 }
 
 // learn remembers the keys that were revoked since the last call.
@@ -311,9 +312,10 @@ func (p *Policy) learn() error {
 	return p.memory.learn(s.stores, s.revocationLists())
 }
 
-// Close writes the state and closes the keystores that the policy opened, but none of the
-// program's. It may be called more than once. Afterwards, Set and Reload return
-// net.ErrClosed, and the policy must not decide. The error is that of writing the state.
+// Close writes the state and closes the keystores that the policy opened, but not those
+// of the program. It may be called more than once. Afterwards, Set and Reload return
+// net.ErrClosed, and the policy must not be used to decide. Close returns the error from
+// writing the state.
 func (p *Policy) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -333,15 +335,15 @@ func (p *Policy) Close() error {
 // A Summary describes a valid policy file. Plain data.
 type Summary struct {
 	Domains    []string // sorted; "*" stands for all others
-	Mechanisms []string // that some domain admits clients by
+	Mechanisms []string // by which some domain admits clients
 	Identities int      // in its keystores
-	Groups     int      // that have identities in them
+	Groups     int      // that have identities
 	Accounts   int      // of PLAIN
-	Warnings   []string // of what works but is probably not meant
+	Warnings   []string // about settings that work but are probably mistakes
 }
 
-// Check checks a policy file, and the keystores and revocation lists that it names, and
-// changes nothing. The error is that of Load.
+// Check checks a policy file, and the keystores and revocation lists that it names. It
+// changes nothing, and returns the same errors as Load.
 func Check(file string, o Options) (Summary, error) {
 	o.Log = nil
 	p, err := newPolicy(file, o)

@@ -37,13 +37,14 @@ var (
 // StateNone, as Options.State, keeps the state in memory only.
 const StateNone = "none"
 
-// memory is what a policy never forgets: the keys that were revoked in any of its
-// keystores, and for each authority how new its newest revocation list is and what any of
-// its lists revoked. So a lost record, a restored backup, or a revocation list that is older
-// or was started again doesn't admit a revoked key. With a file, this holds across restarts.
+// memory holds what a policy never forgets: the keys that were revoked in any of its
+// keystores and, for each authority, the time of its newest revocation list and what any
+// of its lists revoked. A lost record, a restored backup, or a revocation list that is
+// older or was started again therefore doesn't admit a revoked key. With a file, this
+// holds across restarts.
 type memory struct {
 	path     string // "" without a file
-	readOnly bool   // the file is not written
+	readOnly bool   // the file is never written
 
 	current atomic.Pointer[state] // replaced, never changed
 
@@ -57,7 +58,8 @@ type state struct {
 	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
 }
 
-// seenList describes the newest list of an authority, and has what any of its lists revoked.
+// seenList describes the newest list of an authority, and holds the revocations of all
+// its lists.
 type seenList struct {
 	Issued  time.Time                  `json:"issued"`
 	Count   int                        `json:"count"`
@@ -71,12 +73,13 @@ type listed struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// String returns when and why, for people.
+// String returns the time and the reason, for people.
 func (l listed) String() string {
 	return (&keystore.RevokedKey{Time: l.Time, Reason: l.Reason}).String()
 }
 
-// lost returns the number of revocations that a list of the same authority lacks.
+// lost returns the number of revocations in l that another list of the same authority
+// lacks.
 func (l seenList) lost(list *cert.RevocationList) (n int) {
 	for key := range l.Keys {
 		if _, ok := list.Find(&cert.Certificate{Public: key}); !ok {
@@ -91,7 +94,7 @@ func (l seenList) lost(list *cert.RevocationList) (n int) {
 	return n
 }
 
-// with returns l and what another list of the authority has.
+// with returns l together with the revocations of another list of the authority.
 func (l seenList) with(list *cert.RevocationList) (next seenList, changed bool) {
 	next = l
 	if now := (seenList{Issued: list.Issued, Count: list.Len()}); now.isNewer(l) {
@@ -109,7 +112,7 @@ func (l seenList) with(list *cert.RevocationList) (next seenList, changed bool) 
 	return next, changed || len(next.Keys) != len(l.Keys) || len(next.Serials) != len(l.Serials)
 }
 
-// and merges what is known about an authority.
+// and merges two lists of an authority.
 func (l seenList) and(other seenList) seenList {
 	both := l
 	if other.isNewer(l) {
@@ -119,7 +122,7 @@ func (l seenList) and(other seenList) seenList {
 	return both
 }
 
-// union returns the entries of both maps. An entry in both is that of a.
+// union returns the entries of both maps. For a key in both, it returns the entry of a.
 func union[K comparable](a, b map[K]listed) map[K]listed {
 	if len(a) == 0 {
 		return b
@@ -129,7 +132,7 @@ func union[K comparable](a, b map[K]listed) map[K]listed {
 		if _, ok := both[k]; ok {
 			continue
 		}
-		if len(both) == len(a) { // the first change: a is in use
+		if len(both) == len(a) { // copied at the first change, because a is in use
 			both = maps.Clone(a)
 		}
 		both[k] = v
@@ -146,8 +149,8 @@ type stateHead struct {
 // maxState is the size in bytes of the largest state file.
 const maxState = 1 << 30
 
-// statePatience is how long to wait for another process that writes the state file, and
-// stateRetry how often to check whether it is done.
+// statePatience is how long to wait for another process that is writing the state file,
+// and stateRetry the time between two attempts.
 const (
 	statePatience = 5 * time.Second
 	stateRetry    = 10 * time.Millisecond
@@ -171,7 +174,7 @@ func readState(path string) (*state, error) {
 	}
 	text, _, err := follow.ReadOwn(path, maxState)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) { // and not a dangling link
+		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) { // but not for a dangling link
 			return r, nil
 		}
 	}
@@ -184,7 +187,7 @@ func readState(path string) (*state, error) {
 	return r, nil
 }
 
-// parseState parses the content of a state file. The error is errState.
+// parseState parses the content of a state file. It returns errState if that is damaged.
 func parseState(text []byte) (*state, error) {
 	head, body, _ := bytes.Cut(text, []byte("\n"))
 	var h stateHead
@@ -201,18 +204,18 @@ func parseState(text []byte) (*state, error) {
 	return r, nil
 }
 
-// revocation returns the revocation of a key, if it is remembered.
+// revocation returns the remembered revocation of a key, if any.
 func (m *memory) revocation(key curve.PublicKey) (*keystore.RevokedKey, bool) {
 	revoked := m.current.Load().Revoked
-	if _, ok := revoked[key]; !ok { // nearly always: nothing is copied
+	if _, ok := revoked[key]; !ok { // nearly always, and copies nothing
 		return nil, false
 	}
 	r := revoked[key]
 	return &r, true
 }
 
-// listed returns the revocation of a certificate on a list of an authority, if it is
-// remembered: by the key, or by the serial number if that authority signed the certificate.
+// listed returns the remembered revocation of a certificate on an authority's list, if
+// any: by the key, or by the serial number if that authority signed the certificate.
 func (m *memory) listed(authority cert.AuthorityKey, c *cert.Certificate) (listed, bool) {
 	seen, ok := m.current.Load().Lists[authority]
 	if !ok {
@@ -226,7 +229,7 @@ func (m *memory) listed(authority cert.AuthorityKey, c *cert.Certificate) (liste
 }
 
 // checkList returns errOldList if a list is older than the newest one of its authority,
-// unless the others of the same domain include that one.
+// unless other lists of the same domain include the newest.
 func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 	seen := r.Lists[l.Authority]
 	for _, other := range others {
@@ -246,8 +249,8 @@ func (m *memory) isSaved() bool {
 }
 
 // learn remembers the revocations in stores and lists. A key is forgotten only if its
-// revocation was lifted later and no store has it revoked. On ErrStateWrite the change
-// applies all the same, and the next call writes it.
+// revocation was lifted later and no store has it revoked. If it returns ErrStateWrite,
+// the change applies nevertheless, and the next call writes it.
 func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -266,7 +269,7 @@ func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) er
 	return nil
 }
 
-// saveLocked writes the file, and keeps what another process has written to it.
+// saveLocked writes the file, and merges in what another process has written to it.
 func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationList) error {
 	dir, base := filepath.Split(m.path)
 	ctx, cancel := context.WithTimeout(context.Background(), statePatience)
@@ -296,8 +299,8 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 	return atomicfile.Replace(atomicfile.File{Path: m.path, Data: append(append(head, '\n'), body...), Mode: 0o600})
 }
 
-// and merges two states: every key that either has as revoked, and for each authority the
-// newer list and everything that was on any.
+// and merges two states. The result has every key that is revoked in either and, for each
+// authority, the newer list and the revocations of all lists.
 func (r *state) and(other *state) *state {
 	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
 	if both.Revoked == nil {
@@ -322,7 +325,7 @@ func (l seenList) isNewer(other seenList) bool {
 	return l.Issued.After(other.Issued) || l.Issued.Equal(other.Issued) && l.Count > other.Count
 }
 
-// with returns the state once stores and lists are taken into account.
+// with returns the state after learning from stores and lists.
 func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (next *state, changed bool) {
 	next = &state{Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
 	if next.Revoked == nil {
@@ -359,8 +362,8 @@ func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (nex
 			delete(next.Revoked, key)
 			continue
 		}
-		// It was lifted in one store and is still revoked in another: if that one's record is
-		// lost, the lifting must not count.
+		// The key was lifted in one store and is still revoked in another. If the record
+		// in the other is lost, the lifting must not count.
 		rev.Time = at.Add(time.Second)
 		next.Revoked[key] = rev
 	}

@@ -21,7 +21,7 @@ import (
 
 var stateTime = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
-// stateText returns a state file with this content.
+// stateText returns the text of a state file with this content.
 func stateText(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	return fmt.Sprintf(`{"zcurve_state":1,"sum":"%s"}`+"\n%s", hex.EncodeToString(sum[:]), body)
@@ -64,16 +64,16 @@ func TestMalformedState(t *testing.T) {
 	}
 	ztest.Must(t, os.Remove(path), os.Mkdir(path, 0o755))
 	if _, err := readState(path); err == nil {
-		t.Error("a directory is taken for a state")
+		t.Error("a directory is read as a state file")
 	}
 	link := path + ".link"
 	ztest.Must(t, os.Symlink(path+".missing", link))
 	if _, err := readState(link); err == nil {
-		t.Error("a link that leads nowhere is taken for a state that holds nothing")
+		t.Error("a dangling link is read as an empty state")
 	}
 }
 
-// FuzzState holds that any text is a state or errState.
+// FuzzState: any text is a state or errState.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(stateText(`{"revoked":{"x":{"time":"2026-01-31T23:59:59Z"}},"lists":{}}`)))
 	f.Add([]byte(stateText(`{}`)))
@@ -86,7 +86,7 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// stores are keystores in memory.
+// stores returns keystores in memory.
 func stores(t testing.TB, count int) (all []keystore.Store) {
 	t.Helper()
 	for range count {
@@ -124,8 +124,8 @@ func TestForgetting(t *testing.T) {
 	learn(true, "revoked", a, old)
 	learn(true, "its store is gone", old)
 	ztest.Must(t, b.Revoke(key, hour(5), ""), a.Unrevoke(key, hour(3), ""))
-	learn(true, "lifted in one, revoked in another", a, b)
-	learn(true, "revoked in the other after that, which is gone", a)
+	learn(true, "lifted in one store, revoked in another", a, b)
+	learn(true, "then revoked in the other store, which is gone", a)
 	ztest.Must(t, b.Unrevoke(key, hour(6), ""))
 	learn(false, "lifted in both", a, b)
 	ztest.Must(t, b.Revoke(key, hour(-20), "")) // a clock was set back
@@ -157,7 +157,7 @@ func TestNewestList(t *testing.T) {
 	}
 }
 
-// TestTogether: two merged states have what either has.
+// TestTogether: merging two states keeps what either has.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	one, two, three := curve.GenerateKey().Public(), curve.GenerateKey().Public(), curve.GenerateKey().Public()
@@ -173,8 +173,8 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestFileIsLost: a lost state file is written again with all that the process knows,
-// even what no store has any longer.
+// TestFileIsLost: a lost state file is written again with everything the process knows,
+// even revocations that no store has any longer.
 func TestFileIsLost(t *testing.T) {
 	t.Parallel()
 	one, two := curve.GenerateKey().Public(), curve.GenerateKey().Public()

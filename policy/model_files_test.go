@@ -19,7 +19,7 @@ func (w *world) backUp() {
 	s.backups = append(s.backups, s.copy())
 }
 
-// copy returns a backup.
+// copy returns a backup of the site.
 func (s *site) copy() backup {
 	b := backup{readFiles(s.w.t, s.path, func(name string) bool { return name != ".lock" }), map[string]time.Time{}, s.exported.clone()}
 	for name := range b.files {
@@ -30,7 +30,7 @@ func (s *site) copy() backup {
 	return b
 }
 
-// restore restores a backup: over the existing files, or in place of them.
+// restore restores a backup, either over the existing files or in place of them.
 func (w *world) restore() {
 	s := w.site()
 	if len(s.backups) == 0 {
@@ -38,7 +38,7 @@ func (w *world) restore() {
 	}
 	n := w.rand.IntN(len(s.backups))
 	over := s.kind == "dir" && w.rand.IntN(2) == 0
-	w.note("restore backup %d of %s, over what is there: %v", n, s.url, over)
+	w.note("restore backup %d of %s, over existing files: %v", n, s.url, over)
 	s.put(s.backups[n], over)
 }
 
@@ -108,7 +108,7 @@ func (w *world) copyFile() {
 func (w *world) write(name, text string) {
 	path := filepath.Join(w.directory().path, name)
 	w.must(os.WriteFile(path, []byte(text), 0o644))
-	w.must(os.Chtimes(path, w.time(), w.time())) // the time of a file that says that it is revoked
+	w.must(os.Chtimes(path, w.time(), w.time())) // the time of a file whose name says that it is revoked
 }
 
 func (w *world) renameFile() {
@@ -184,8 +184,8 @@ func (w *world) anyRecord() (i int, ok bool) {
 	return pick(w.rand, there), true
 }
 
-// damageRecord damages the record of a revocation. A lifted one applies again then, because
-// the record no longer shows the lifting.
+// damageRecord damages the record of a revocation. A lifted revocation then applies
+// again, because the record no longer shows the lifting.
 func (w *world) damageRecord() {
 	i, ok := w.anyRecord()
 	if !ok {
@@ -197,7 +197,7 @@ func (w *world) damageRecord() {
 	w.must(err)
 	damaged, at := "revoked\n    nothing\n", w.time()
 	if s.records[i] > 0 {
-		// Keep its time, the only thing that the key doesn't determine.
+		// Keep its time, which is the only field that doesn't depend on the key.
 		head, tail, _ := strings.Cut(string(text), "    time = ")
 		damaged, at = w.harm(head)+"    time = "+tail, epoch.Add(time.Duration(s.records[i])*time.Second)
 		if w.rand.IntN(2) == 0 {
@@ -220,9 +220,9 @@ func (w *world) deleteRecord() {
 	delete(w.directory().records, i)
 }
 
-// damage changes bytes of a store's file, and then restores it. Meanwhile no other client is
-// admitted than before. A policy that starts returns an error, or at least refuses all
-// revoked keys.
+// damage changes bytes of a store's file, and then restores it. Meanwhile, no client is
+// admitted that was not admitted before. A policy that starts returns an error, or at
+// least refuses all revoked keys.
 func (w *world) damage() {
 	s := w.clientsSite
 	if s.kind == "dir" {

@@ -18,9 +18,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// asModelWriter in the environment makes the test binary write to a store until
-// it is killed: the URL, and on standard input the names, keys and times of two
-// identities, the second of which is revoked.
+// asModelWriter in the environment makes the test binary write to a store until it is
+// killed. Its value is the URL; standard input has the names, keys and times of two
+// identities, the second of which is to be revoked.
 const asModelWriter = "POLICY_TEST_WRITER"
 
 // writeAsModel puts two identities repeatedly, and then revokes one.
@@ -58,12 +58,12 @@ func writeAsModel(url string) error {
 	}
 }
 
-// kill starts a process that writes to a store, and kills it at any moment. What the process
-// has reported is done. What it did last may be done or not.
+// kill starts a process that writes to a store, and kills it at a random moment. Each
+// step that the process has reported is done. Its last step may or may not be done.
 func (w *world) kill() {
 	s := w.site()
 	if w.rand.IntN(2) == 0 {
-		return // it takes long
+		return // this is slow
 	}
 	one, two := w.rand.IntN(w.asking), w.rand.IntN(w.asking-1)
 	if two >= one {
@@ -102,11 +102,11 @@ func (w *world) kill() {
 	rest, _ := io.ReadAll(lines)
 	cmd.Wait()
 	said += string(rest)
-	w.note("kill who writes %s and revokes %s in %s, after %q", a.name, b.name, s.url, said)
+	w.note("kill the writer of %s and revoker of %s in %s, after %q", a.name, b.name, s.url, said)
 	w.adopt(s, one, two, strings.Contains(said, "revoked\n"))
 }
 
-// adopt finds out what a killed writer has left of two identities.
+// adopt finds out which changes to two identities a killed writer has made.
 func (w *world) adopt(s *site, one, two int, reported bool) {
 	store, err := keystore.Open(s.kind+":"+s.path, nil)
 	w.must(err)
@@ -115,7 +115,7 @@ func (w *world) adopt(s *site, one, two int, reported bool) {
 		key := w.clients[i].key
 		_, revoked := store.Revocation(key)
 		if i == two && reported && !revoked {
-			w.fail("%s was revoked, and isn't", w.clients[i].name)
+			w.fail("%s was revoked, and no longer is", w.clients[i].name)
 		}
 		recorded := s.records[i] > 0
 		if s.kind == "dir" {

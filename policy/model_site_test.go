@@ -20,12 +20,12 @@ type site struct {
 	w         *world
 	kind      string
 	url, path string
-	admin     keystore.Store // of those that others can't write: the operator's own
+	admin     keystore.Store // without files that others write: only the operator's
 	*content
-	exported *content // of file:, what is in the file
+	exported *content // for file: only, the content of the file
 	backups  []backup
 
-	live map[int]int64 // revocations as the running policy has them: see content
+	live map[int]int64 // revocations as the running policy knows them: see content
 	seen map[int]int64 // records that it has seen
 	held map[int]bool  // keys in files whose name says that they are revoked
 }
@@ -33,8 +33,8 @@ type site struct {
 // content is the content of a store.
 type content struct {
 	records map[int]int64 // when a key was revoked; when that was lifted, negative
-	ids     map[int]entry // but in a directory, where the files say it
-	graves  map[int]entry // those that come back if the revocation is lifted
+	ids     map[int]entry // not for a directory, where the files tell
+	graves  map[int]entry // identities that return if the revocation is lifted
 }
 
 type entry struct {
@@ -47,13 +47,13 @@ type entry struct {
 type seat struct {
 	name, userID string
 	groups       []string
-	texts        []string // certificates, the first before others
+	texts        []string // certificates, in order of preference
 }
 
 // backup is a copy of a store: its files and its model.
 type backup struct {
 	files map[string]string
-	times map[string]time.Time // of files, which are kept
+	times map[string]time.Time // of files, which keep them
 	*content
 }
 
@@ -80,11 +80,11 @@ func (w *world) newSite(kind, name string) *site {
 	return s
 }
 
-// start discards what a policy that was stopped knew.
+// start discards what the stopped policy knew.
 func (s *site) start() { s.live, s.seen, s.held = map[int]int64{}, map[int]int64{}, map[int]bool{} }
 
-// see does as a policy does: a revocation applies until a new record lifts it. A missing
-// record lifts nothing.
+// see models how a policy reads the store: a revocation applies until a new record lifts
+// it. A missing record lifts nothing.
 func (s *site) see() {
 	for i, at := range s.exported.records {
 		if at != 0 && at != s.seen[i] {
@@ -110,7 +110,7 @@ func (s *site) see() {
 	}
 }
 
-// files returns the files in a directory that count, with their content.
+// files returns the files in a directory that are read, with their content.
 func (s *site) files() map[string]string {
 	return readFiles(s.w.t, s.path, func(name string) bool {
 		return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".bak")
@@ -163,7 +163,7 @@ func (s *site) seats() map[int]seat {
 		name  string
 		depth int
 	}
-	holders := map[rank]int{} // how many keys have a name at a depth
+	holders := map[rank]int{} // number of keys with a name at a depth
 	first := map[int]rank{}
 	for owner, names := range places {
 		slices.SortFunc(names, func(a, b string) int {
@@ -203,8 +203,8 @@ func (s *site) seats() map[int]seat {
 
 func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".key") }
 
-// isBlocked reports whether a file doesn't count because it is the record of a revocation,
-// or has one that can't be read.
+// isBlocked reports whether a file is ignored because it is the record of a revocation,
+// or has a record that can't be read.
 func (s *site) isBlocked(files map[string]string, name string) bool {
 	if strings.HasSuffix(name, ".revoked") {
 		return true

@@ -22,8 +22,8 @@ type modelStep struct {
 	do   func(*world)
 }
 
-// stepsFor returns the steps for one kind of store. A step in the list twice is taken twice
-// as often.
+// stepsFor returns the steps for one kind of store. A step that is listed twice is taken
+// twice as often.
 func stepsFor(kind string) []modelStep {
 	put := modelStep{"put", (*world).put}
 	revoke := modelStep{"revoke", (*world).revoke}
@@ -37,14 +37,14 @@ func stepsFor(kind string) []modelStep {
 		modelStep{"stop", (*world).stopOrStart},
 		modelStep{"new list", (*world).changeList}, modelStep{"old list", (*world).oldList},
 		modelStep{"another policy", (*world).changePolicy},
-		// In the directory, which also exists beside other kinds of stores.
+		// In the directory, which exists next to other kinds of stores, too.
 		modelStep{"copy", (*world).copyFile}, modelStep{"copy", (*world).copyFile},
 		modelStep{"rename", (*world).renameFile}, modelStep{"rename", (*world).renameFile},
 		modelStep{"delete", (*world).deleteFile},
 		modelStep{"tamper", (*world).tamper},
 		modelStep{"damage a record", (*world).damageRecord}, modelStep{"delete a record", (*world).deleteRecord},
 		modelStep{"damage", (*world).damage})
-	if kind == "dir" { // and bolt: beside it
+	if kind == "dir" { // and bolt: next to it
 		steps = append(steps, modelStep{"kill", (*world).kill})
 	}
 	return steps
@@ -59,7 +59,7 @@ func (w *world) site() *site {
 	return w.others
 }
 
-// directory returns the store of the kind dir.
+// directory returns the store of kind dir.
 func (w *world) directory() *site {
 	if w.kind == "dir" {
 		return w.clientsSite
@@ -67,7 +67,7 @@ func (w *world) directory() *site {
 	return w.others
 }
 
-// change changes a store as another process does.
+// change changes a store from outside the policy, as another process would.
 func (s *site) change(f func(keystore.Store) error) error {
 	if s.admin != nil {
 		return f(s.admin)
@@ -80,7 +80,7 @@ func (s *site) change(f func(keystore.Store) error) error {
 	return f(store)
 }
 
-// export writes the file that a store of the kind file: reads.
+// export writes the file for a store of kind file.
 func (s *site) export() {
 	s.w.note("export")
 	var out bytes.Buffer
@@ -121,7 +121,7 @@ func (w *world) put() {
 	}
 	switch revoked := s.records[i] > 0; {
 	case err == nil && (tampered || revoked):
-		w.fail("it was put")
+		w.fail("it was added")
 	case s.kind != "dir" && (err != nil) != (tampered || revoked || taken):
 		w.fail("put: %v, revoked: %v, taken: %v", err, revoked, taken)
 	case s.kind == "dir" && err == nil:
@@ -145,7 +145,7 @@ func (w *world) put() {
 		s.ids[i] = entry{name, groups, text}
 	}
 	if err == nil {
-		w.taken["put with success"]++
+		w.taken["added despite that"]++
 	}
 	s.exportSometimes()
 }
@@ -202,14 +202,14 @@ func (w *world) revoke() {
 	s.exportRevocations()
 }
 
-// exportSometimes writes the file of the store, or leaves that to a later step.
+// exportSometimes writes the file of the store, or leaves this to a later step.
 func (s *site) exportSometimes() {
 	if s.w.rand.IntN(4) > 0 {
 		s.exportRevocations()
 	}
 }
 
-// exportRevocations writes the revocations of a store of the kind file to its file.
+// exportRevocations writes the revocations of a store of kind file to its file.
 func (s *site) exportRevocations() {
 	if s.kind == "file" {
 		s.export()
@@ -244,7 +244,7 @@ func (w *world) unrevoke() {
 	}
 }
 
-// lift brings back an identity that was buried, if its name is free.
+// lift restores a buried identity, if its name is free.
 func (s *site) lift(i int) {
 	grave, ok := s.graves[i]
 	for j, e := range s.ids {
@@ -315,7 +315,7 @@ func (w *world) changeList() {
 	w.newList(next)
 }
 
-// oldList replaces the newest list by an older or a damaged one, and tries to make the
+// oldList replaces the newest list with an older or damaged one, and tries to make the
 // policy use it.
 func (w *world) oldList() {
 	text, want := "", error(nil)
@@ -327,11 +327,11 @@ func (w *world) oldList() {
 	w.note("an old list, %v", want)
 	wasStopped := w.p == nil
 	if !wasStopped {
-		w.follow() // it has seen the newest
+		w.follow() // the policy has seen the newest
 	}
 	restarts := wasStopped || w.rand.IntN(2) == 0
 	if wasStopped && errors.Is(want, policy.ErrOldList) {
-		return // it may not have seen a newer one
+		return // the policy may not have seen a newer one
 	}
 	w.writeList(text)
 	var err error

@@ -17,11 +17,11 @@ import (
 // replay a sequence that failed or to try others.
 const modelSeed = "ZCURVE_MODEL_SEED"
 
-// TestModelUnraced takes ten thousand random steps: keys are added, revoked, signed,
-// renewed, copied, renamed, damaged, restored, by writers that are killed too, on each
-// kind of store. After each step all keys ask in all domains, and each answer is the
-// one that a simple model knows: above all, a key whose revocation was reported is
-// refused until it is lifted.
+// TestModelUnraced takes ten thousand random steps on each kind of store: they add,
+// revoke, sign, renew, copy, rename, damage and restore keys, some by writers that are
+// killed. After each step, all keys ask in all domains, and each answer must be that of a
+// simple model. Above all, a key whose revocation was reported is refused until the
+// revocation is lifted.
 func TestModelUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -33,8 +33,8 @@ func TestModelUnraced(t *testing.T) {
 	}
 }
 
-// TestModel takes a few of these steps with the race detector, and a few that the
-// policy must see for itself.
+// TestModel takes a few of these steps with the race detector, and a few that the policy
+// must notice without a reload.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"dir", "bolt", "file", "mem"} {
@@ -45,12 +45,12 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// modelRun is a number of sequences of steps.
+// modelRun describes a number of sequences of steps.
 type modelRun struct {
 	kind    string
 	seeds   int
 	steps   int
-	watched bool // the policy sees changes for itself, and isn't told
+	watched bool // the policy must notice changes without a reload
 }
 
 func (r modelRun) start(t *testing.T) {
@@ -91,7 +91,7 @@ func (w *world) step() {
 	}
 	w.now++
 	w.note("")
-	for before := w.trace[len(w.trace)-1]; w.trace[len(w.trace)-1] == before; { // until one can be taken
+	for before := w.trace[len(w.trace)-1]; w.trace[len(w.trace)-1] == before; { // until a step is possible
 		s := w.steps[w.rand.IntN(len(w.steps))]
 		if s.do(w); w.trace[len(w.trace)-1] != before {
 			w.taken[s.name]++
@@ -125,7 +125,7 @@ func (w *world) await() {
 			w.t.Logf("%s\n%s", strings.Join(differences, "\n"), w.history())
 		}
 	}()
-	ztest.Wait(w.t, "what the model knows", func() bool {
+	ztest.Wait(w.t, "what the model expects", func() bool {
 		differences = w.differences()
 		return len(differences) == 0
 	})
@@ -172,7 +172,7 @@ func groupsOf(m zap.Metadata) string {
 	return groups
 }
 
-// note records a step, to print it if the test fails.
+// note records a step, to be printed if the test fails.
 func (w *world) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if text == "" {

@@ -19,7 +19,7 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// world is a policy with its stores, and the model of both.
+// world is a policy with its stores, and a model of both.
 type world struct {
 	t       testing.TB
 	kind    string
@@ -32,21 +32,21 @@ type world struct {
 	taken   map[string]int
 	trace   []string
 
-	clients     []client // those who ask; the others have keys that came of damage
+	clients     []client // clients that ask; the others have keys that damage produced
 	asking      int
 	acme, rogue *cert.Authority
-	sound       map[string]*cert.Certificate // by their texts; nil for what isn't
+	sound       map[string]*cert.Certificate // by their texts; nil for texts that aren't certificates
 	serial      uint64
 
 	p        *policy.Policy // nil while it is stopped
-	watching func()         // ends what Watch does
+	watching func()         // ends Watch
 
 	clientsSite, others *site
 	usesOthers          bool
 
 	remembered map[int]int64 // when a key was revoked that the policy must remember
-	list       list          // the newest
-	listed     list          // all that the policy has seen on any
+	list       list          // the newest list
+	listed     list          // everything the policy has seen on any list
 	oldLists   []list
 }
 
@@ -70,8 +70,8 @@ type answer struct {
 	groups string // joined by commas
 }
 
-// epoch is the start of the clock of revocations, later than the times of files. past is the
-// start of the clock of lists, so long ago that it never reaches the present.
+// epoch is when the clock of revocations starts, later than the times of files. past is
+// when the clock of lists starts, so long ago that it never reaches the present.
 var (
 	epoch = past.Add(48 * time.Hour)
 	past  = time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
@@ -192,7 +192,7 @@ func (w *world) stop() {
 	}
 }
 
-// learn updates what the policy knows once it has read everything.
+// learn updates the policy's knowledge after it has read everything.
 func (w *world) learn() {
 	maps.Copy(w.listed.keys, w.list.keys)
 	maps.Copy(w.listed.serials, w.list.serials)
@@ -211,7 +211,7 @@ func (w *world) learn() {
 			}
 		}
 		switch {
-		case revoked: // what was lifted in another store doesn't count, not later either
+		case revoked: // a lifting in another store doesn't count, not even later
 			w.remembered[i] = max(w.remembered[i], lifted)
 		case lifted > w.remembered[i]:
 			delete(w.remembered, i)
@@ -242,7 +242,7 @@ func (w *world) want(domain string, i int) answer {
 		}
 		certificate, expired := w.accepted(domain, seat.texts)
 		if certificate == nil && len(all) == 0 && expired {
-			return answer{} // nothing else lets it in
+			return answer{} // nothing else admits it
 		}
 		if certificate == nil {
 			continue
@@ -275,7 +275,7 @@ func (w *world) want(domain string, i int) answer {
 }
 
 // accepted returns the first certificate that a domain accepts. If there is none, expired
-// reports whether the first one rules out everything else.
+// reports whether the first one excludes all others.
 func (w *world) accepted(domain string, texts []string) (c *cert.Certificate, expired bool) {
 	for n, text := range texts {
 		c := w.parse(text)
@@ -326,13 +326,13 @@ func (w *world) ownerOf(text string) int {
 	return len(w.clients) - 1
 }
 
-// certificate returns a certificate of a client, which always claims more than it has.
+// certificate returns a certificate of a client. It claims more groups than the client has.
 func (w *world) certificate(i int) string {
 	claimed := w.clients[w.rand.IntN(w.asking)].name
 	c := &cert.Certificate{Public: w.clients[i].key, Metadata: cert.Metadata{
 		{Name: "name", Value: claimed}, {Name: "user-id", Value: claimed}, {Name: "group", Value: "traders, claimed"}}}
 	switch n := w.rand.IntN(10); n {
-	case 0: // expired, and signed or not
+	case 0: // expired, whether signed or not
 		c.Validity.NotAfter = past
 	case 1, 2, 3:
 		c.Metadata.Set("group", "traders")

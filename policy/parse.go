@@ -22,14 +22,14 @@ import (
 // maxFile is the size in bytes of the largest policy file that is read.
 const maxFile = 4 << 20
 
-// metadataLines is the name under which an account's source has the lines of its metadata.
+// metadataLines is the name under which an account's source holds the lines of its metadata.
 const metadataLines = "metadata/"
 
 // Parse parses the text of a policy file. Paths in the text are relative to the directory
 // of the file name, and those in the rules to the working directory. Decisions cite the
-// lines of the text. Parse replaces an unhashed password by a hash that is quick to check
-// and easy to guess: don't publish it. If the text is invalid, the error lists every fault:
-// an errors.Join of *cert.SyntaxError.
+// lines of the text. Parse replaces an unhashed password with a hash that is quick to
+// check, and therefore easy to guess: don't publish it. If the text is invalid, the error
+// lists every fault: an errors.Join of *cert.SyntaxError.
 func Parse(name string, text []byte) (Rules, error) {
 	c, err := parse(cmp.Or(name, codeName), text)
 	if err != nil {
@@ -43,7 +43,7 @@ type parser struct {
 	findings
 	file     string
 	rules    Rules
-	unhashed bool // there is an unhashed password
+	unhashed bool // some password is unhashed
 }
 
 // parse parses a policy file and checks the rules in it.
@@ -99,7 +99,7 @@ func isNearlySecurity(n *zpl.Node) bool {
 
 func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
 
-// unknown adds a fault of an unknown name, with the nearest known one.
+// unknown adds a fault for an unknown name, with the nearest known name.
 func (p *parser) unknown(n *zpl.Node, known ...string) {
 	distance := func(name string) int { return levenshtein.ComputeDistance(n.Name, name) }
 	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
@@ -110,7 +110,7 @@ func (p *parser) unknown(n *zpl.Node, known ...string) {
 	p.fail(p.line(n), err)
 }
 
-// childless adds a fault for each property below one that takes none.
+// childless adds a fault for each property below one that takes no properties.
 func (p *parser) childless(n *zpl.Node) {
 	for _, c := range n.Children {
 		p.fail(p.line(c), fmt.Errorf("%w %s: %s takes no properties", errName, c.Name, n.Name))
@@ -136,7 +136,7 @@ func (p *parser) value(at *source, n *zpl.Node) string {
 	return n.Value
 }
 
-// text is like value, for a value that may be absent but not empty.
+// text is like value, but the value must not be empty if it is there.
 func (p *parser) text(at *source, n *zpl.Node) string {
 	if n.Value == "" {
 		p.failValue(p.line(n), emptyValue(n.Name))
@@ -154,7 +154,7 @@ func (p *parser) path(at *source, n *zpl.Node, beside func(file, path string) st
 	return l.value
 }
 
-// on returns the value of a switch: 1 or 0.
+// on returns the value of a switch, which must be 1 or 0.
 func (p *parser) on(n *zpl.Node) bool {
 	if n.Value != "0" && n.Value != "1" {
 		p.failValue(p.line(n), fmt.Errorf("%w: %s: expected 1 or 0", errValue, n.Name))
@@ -197,7 +197,7 @@ func (p *parser) section(n *zpl.Node) Domain {
 		case "failures":
 			var err error
 			if d.Failures, err = strconv.Atoi(p.value(d.at, c)); err != nil {
-				d.Failures = -1 // which compile refuses
+				d.Failures = -1 // compile refuses it
 			}
 		case "user-id":
 			d.UserID = p.text(d.at, c)
@@ -213,7 +213,7 @@ func (p *parser) section(n *zpl.Node) Domain {
 		case "gssapi":
 			p.note(d.at, c)
 			d.Principals = p.gssapi(d.at, c)
-		case "echo": // FileMQ prints it
+		case "echo": // FileMQ prints the value
 		default:
 			p.unknown(c, securityNames...)
 		}

@@ -18,14 +18,14 @@ var (
 	errWork     = fmt.Errorf("%w: hash parameters exceed the limit", errValue)
 )
 
-// maxBcryptCost limits the work that one comparison with a bcrypt hash may take. Package
-// argon has the limits of Argon2id.
+// maxBcryptCost limits the work of one comparison with a bcrypt hash. Package argon has
+// the limits for Argon2id.
 const maxBcryptCost = 16
 
 // maxBcrypt is the number of bytes of a password that bcrypt compares.
 const maxBcrypt = 72
 
-// password is the hash of an account's password: one of these.
+// password is the hash of an account's password; one of the fields is set.
 type password struct {
 	argon2 *argon2Hash
 	bcrypt []byte
@@ -40,8 +40,9 @@ type argon2Hash struct {
 // encoding encodes salts and hashes.
 var encoding = base64.RawStdEncoding.Strict()
 
-// HashPassword returns the Argon2id hash of a password, as a policy has it: with the second
-// recommended parameters of RFC 9106 (64 MiB of memory, 3 passes) and a random salt.
+// HashPassword returns the Argon2id hash of a password, as a policy file holds it, with
+// the second recommended parameters of RFC 9106 (64 MiB of memory, 3 passes) and a random
+// salt.
 func HashPassword(text []byte) string {
 	h := argon2Hash{Parameters: argon.Recommended, salt: make([]byte, 16)}
 	rand.Read(h.salt)
@@ -118,7 +119,7 @@ func (p *password) matches(text []byte) bool {
 	return false
 }
 
-// kind has the parameters on which the work of a comparison depends.
+// kind holds the parameters that determine the work of a comparison.
 type kind struct {
 	argon.Parameters
 	size int // of the hash

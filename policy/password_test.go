@@ -36,8 +36,7 @@ func TestHashPassword(t *testing.T) {
 	check(t, p, ask("", "", zap.Plain, "a", "hunter2"), decision{"OK", "a", 3})
 }
 
-// TestPlain: passwords in each form are admitted, and none of the known ways around
-// them work.
+// TestPlain: passwords in each form are admitted, and the known ways around them fail.
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), fmt.Sprintf(`security
@@ -57,7 +56,7 @@ func TestPlain(t *testing.T) {
 		t.Errorf("log:\n%s", log)
 	}
 	wrong := decision{"wrong user name or password", "", 2}
-	for range 2 { // the second time the password is remembered
+	for range 2 { // the second time, the password is remembered
 		for _, tt := range []struct {
 			login, password string
 			want            decision
@@ -75,7 +74,7 @@ func TestPlain(t *testing.T) {
 			{"", "", wrong},
 			{"ARGON", "pässword", wrong},
 			{"argon\x00", "pässword", wrong},
-			{"argonp", "ässword", wrong}, // the same bytes, split elsewhere
+			{"argonp", "ässword", wrong}, // the same bytes, split at another point
 		} {
 			check(t, p, ask("", "192.0.2.1", zap.Plain, tt.login, tt.password), tt.want)
 		}
@@ -89,7 +88,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestFailures: an address that fails too often is refused without work.
+// TestFailures: an address that fails too often is refused without hashing.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), fmt.Sprintf(`security

@@ -25,11 +25,11 @@ type plainRules struct {
 	accounts map[string]*account
 	decoys   []password // one for each kind of hash
 	cache    *cache
-	patience time.Duration // how long a request waits for a slot
+	patience time.Duration // time limit for waiting for a slot
 }
 
-// comparing has a slot for each comparison that runs in the process: each takes a core, and
-// memory.
+// comparing holds a slot for each comparison that runs in the process, as each takes a
+// core and memory.
 var comparing = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // defaultPatience is how long services wait for a reply.
@@ -65,8 +65,8 @@ func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time
 	return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule, UserID: a.userID, Identity: a.login, Metadata: a.metadata}
 }
 
-// compareInTurn compares once there is a slot. It returns ctx's error when nothing waits for
-// the reply any longer.
+// compareInTurn compares once there is a slot. If ctx is done first, it returns ctx's
+// error.
 func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte) (matches bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
@@ -81,7 +81,7 @@ func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte)
 	return p.compare(a, text), nil
 }
 
-// compare reports whether a password is that of an account, which is nil for an unknown
+// compare reports whether a password matches an account, which is nil for an unknown
 // login. A refusal takes the same work for every login: one comparison with each kind of
 // hash that the accounts have.
 func (p *plainRules) compare(a *account, text []byte) bool {
@@ -108,8 +108,9 @@ func (p *plainRules) comparisons(a *account) []*password {
 	return all
 }
 
-// cache remembers correct passwords for a short time, so that many clients can reconnect at
-// once without a slow hash each. It stores hashes that depend on a random key.
+// cache remembers correct passwords for a short time, so that many clients can reconnect
+// at once without computing a slow hash for each. It stores hashes that depend on a
+// random key.
 type cache struct {
 	key [32]byte
 	mu  sync.Mutex
@@ -122,8 +123,8 @@ func newCache() *cache {
 	return c
 }
 
-// sum returns the hash of a user name and a password. It never leaves the process, so a
-// plain hash that begins with the key is enough.
+// sum returns the hash of a user name and a password. It never leaves the process, so
+// hashing the key and then the text is enough.
 func (c *cache) sum(login, text []byte) [sha256.Size]byte {
 	var room [len(c.key) + 8 + 2*maxLogin]byte
 	data := append(room[:0], c.key[:]...)

@@ -27,7 +27,7 @@ func snapshotOf(t testing.TB, text string) *snapshot {
 	ztest.Must(t, err)
 	for _, d := range s.domains {
 		if d.plain != nil {
-			d.plain.patience = ztest.Patience // no request is given up because a machine is busy
+			d.plain.patience = ztest.Patience // no request times out on a busy machine
 		}
 	}
 	return s
@@ -83,10 +83,10 @@ func TestRefusalsTakeTheSameWork(t *testing.T) {
 			t.Errorf("%s (-unknown +known):\n%s", login, diff)
 		}
 		if p.comparisons(a)[0] != &a.password {
-			t.Errorf("%s: a right password isn't compared first", login)
+			t.Errorf("%s: a correct password isn't compared first", login)
 		}
 	}
-	// The password of a decoy admits no other login.
+	// The password of a decoy does not admit any login.
 	for _, tt := range []struct {
 		login, password string
 		want            bool
@@ -132,8 +132,8 @@ func fillSlots() (release func()) {
 	}
 }
 
-// TestGuessesAtOnce: of many simultaneous guesses from one address only a few are
-// compared, and a client at another address waits for no more than these.
+// TestGuessesAtOnce: of many simultaneous guesses from one address, only a few are
+// compared, and a client at another address waits for these at most.
 func TestGuessesAtOnce(t *testing.T) {
 	const text = "security\n    failures = 100\n"
 	s := snapshotOf(t, text+accounts(bcryptHash(t, "right", 4)))
@@ -163,7 +163,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestNobodyWaits: a request whose context ends is given up. All domains share the
+// TestNobodyWaits: a request is dropped when its context ends. All domains share the
 // slots.
 func TestNobodyWaits(t *testing.T) {
 	var text string
@@ -203,7 +203,7 @@ func TestParallelGuesses(t *testing.T) {
 	var work sync.WaitGroup
 	for i := range 60 {
 		work.Go(func() {
-			for { // until the reply is final
+			for { // until a reply is final
 				reply := s.decide(t.Context(), byPlain("", fmt.Sprintf("2001:db8::%x", i), "a", fmt.Sprint("wrong", i)), time.Now())
 				if reply.Status == zap.StatusTryLater {
 					runtime.Gosched()

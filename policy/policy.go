@@ -12,7 +12,7 @@
 //	        keystore = dir:clients
 //	        group = traders
 //
-// [New] takes the same rules from a program, and [Policy.Set] exchanges them:
+// [New] takes the same rules from a program, and [Policy.Set] replaces them:
 //
 //	policy.Rules{{
 //		Name:  "payments",
@@ -20,14 +20,14 @@
 //		Curve: &policy.Curve{Keystores: []string{"dir:clients"}, Groups: []string{"traders"}},
 //	}}
 //
-// [Default] is the policy without rules: it admits the CURVE clients of a keystore.
+// [Default] returns a policy without rules, which admits the CURVE clients of a keystore.
 //
 // A client that no rule admits is refused. Every decision names the rule that decided: file
 // and line. docs/spec/policy.md specifies the file and the decisions.
 //
-// A policy remembers revoked keys: a key that was revoked in one of its keystores, or by a
-// revocation list, stays refused although the record is lost or an older list takes the
-// place of the newer. With a state file this holds across restarts.
+// A policy remembers revoked keys: a key that was revoked in one of its keystores, or by
+// a revocation list, stays refused even if the record is lost or an older list replaces
+// the newer one. With a state file this holds across restarts.
 package policy
 
 import (
@@ -41,11 +41,11 @@ import (
 
 // Options configure a policy.
 type Options struct {
-	// Log receives warnings, changes of the policy and errors. A nil Log discards.
+	// Log receives warnings, changes of the policy and errors. If Log is nil, nothing is logged.
 	Log *slog.Logger
-	// State is the file in which the policy remembers revoked keys and the newest revocation
-	// lists. The policy creates it when there is something to remember. Empty means
-	// FILE.state beside a policy file, and StateNone for rules of a program.
+	// State is the file in which the policy remembers revoked keys and the newest
+	// revocation lists. The policy creates it when there is something to remember. Empty
+	// means FILE.state next to a policy file, and StateNone for rules of a program.
 	State string
 	// ReadOnly leaves the state file unchanged, for tools that only test a decision.
 	ReadOnly bool
@@ -69,8 +69,8 @@ func New(rules Rules, o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Set replaces the rules of a policy from New or Default. On an error, which is like that of
-// New, nothing changes. It is also an error for a policy from Load.
+// Set replaces the rules of a policy from New or Default. It returns the same errors as
+// New, and then changes nothing. For a policy from Load, it always returns an error.
 func (p *Policy) Set(rules Rules) error {
 	if err := p.usable(); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (p *Policy) Set(rules Rules) error {
 	return p.applyRulesLocked(rules)
 }
 
-// config checks the rules of a program.
+// config checks a program's rules.
 func (r Rules) config() (*config, error) {
 	c := &config{file: codeName, rules: r.located()}
 	var f findings
@@ -95,19 +95,19 @@ func (r Rules) config() (*config, error) {
 	return c, nil
 }
 
-// defaultName is what decisions of Default cite in place of a line.
+// defaultName is cited by decisions of Default instead of a line.
 const defaultName = "default policy"
 
-// Default returns the policy without rules: New with one section for all domains, which
-// admits the CURVE clients of a keystore while their certificates are valid. The program
-// watches and closes the keystore. Decisions cite the place of a certificate, or "default
-// policy". The error is that of the state in o.
+// Default returns a policy without rules, which admits the CURVE clients of a keystore in
+// every domain while their certificates are valid. The program watches and closes the
+// keystore. Decisions cite the place of a certificate, or "default policy". It returns an
+// error if the state in o can't be read or written.
 func Default(store keystore.Reader, o Options) (*Policy, error) {
 	at := &source{head: line{file: defaultName}}
 	return New(Rules{{Curve: &Curve{Readers: []keystore.Reader{store}, at: at}, at: at}}, o)
 }
 
-// refuse returns a refusal by a rule.
+// refuse returns a refusal that cites a rule.
 func refuse(reason, rule string) zap.Reply {
 	return zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule}
 }

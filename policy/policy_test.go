@@ -49,7 +49,7 @@ func request(key curve.PublicKey) *zap.Request {
 	return &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: zap.Curve, Credentials: [][]byte{key[:]}}
 }
 
-// TestValidity: a certificate admits while it is valid.
+// TestValidity: a certificate admits its client while it is valid.
 func TestValidity(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -75,8 +75,8 @@ func TestValidity(t *testing.T) {
 	}
 }
 
-// TestDefault: the default policy admits the keys of its keystore by CURVE, and nothing
-// else.
+// TestDefault: the default policy admits the keys of its keystore by CURVE, and no other
+// clients.
 func TestDefault(t *testing.T) {
 	t.Parallel()
 	alice := scenario.Named("alice", cert.Metadata{{"group", "traders"}}...)
@@ -117,8 +117,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUserID: the user id is the name of the file, whatever the certificate says. The
-// key takes the place of a name that can't be sent, or that could be another client's.
+// TestUserID: the user id is the name of the file, whatever the certificate says. The key
+// replaces a name that can't be sent, or that could be another client's.
 func TestUserID(t *testing.T) {
 	t.Parallel()
 	for name, byName := range map[string]bool{"alice": true, "Zoë": false, strings.Repeat("x", 200): true, strings.Repeat("HelloWorld", 4): false, strings.Repeat("HelloWorld", 4) + "s": true} {
@@ -144,8 +144,8 @@ func TestUserID(t *testing.T) {
 	}
 }
 
-// TestMetadata: a certificate can't set metadata that libzmq or the handler sets, and
-// what a reply can't carry is left out.
+// TestMetadata: a certificate can't set metadata that libzmq or the handler sets.
+// Metadata that a reply can't carry is omitted.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("mallory")

@@ -48,17 +48,17 @@ func TestWatch(t *testing.T) {
 	ztest.Wait(t, "another keystore", func() bool { return admitted(bob.Public) && !admitted(alice.Public) })
 	dave := scenario.Named("dave")
 	put(t, filepath.Join(dir, "others"), dave)
-	ztest.Wait(t, "a change of it", func() bool { return admitted(dave.Public) })
+	ztest.Wait(t, "it is changed", func() bool { return admitted(dave.Public) })
 
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), "security\n    curve = 1\n        keystor = dir:clients\n")
 	ztest.Wait(t, "the fault", func() bool {
 		return log.Count("level=ERROR", "policy.zpl:3:9: unknown name keystor: did you mean keystore?", "keeping the previous one") == 1
 	})
 	if !admitted(bob.Public) {
-		t.Error("a fault has changed the policy")
+		t.Error("an invalid file has changed the policy")
 	}
 	ztest.Must(t, os.Remove(filepath.Join(dir, "policy.zpl")))
-	ztest.Wait(t, "the file is gone", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
+	ztest.Wait(t, "the file is missing", func() bool { return log.Count("level=ERROR", "no such file") >= 1 })
 	if !admitted(bob.Public) {
 		t.Error("a missing file has changed the policy")
 	}
@@ -79,8 +79,8 @@ func TestChangedBeforeWatch(t *testing.T) {
 	})
 }
 
-// TestPoll: a change that the file system doesn't report is found by polling: that of a
-// link's target.
+// TestPoll: polling finds a change of a link's target, which the file system doesn't
+// report.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
@@ -96,12 +96,12 @@ func TestPoll(t *testing.T) {
 	}
 	ztest.WriteFile(t, file, "security\n    anonymous = 1\n")
 	ztest.Wait(t, "the change", open)
-	ztest.WriteFile(t, file, "security\n    anonymous = 0\n") // Watch has looked at it once by now
+	ztest.WriteFile(t, file, "security\n    anonymous = 0\n") // Watch has read the file once by now
 	ztest.Wait(t, "another change", func() bool { return !open() })
 }
 
-// TestReloadUnderLoad: while a policy changes, each decision is by the old version or
-// the new one.
+// TestReloadUnderLoad: while a policy changes, each decision uses the old version or the
+// new one.
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,7 +127,7 @@ security
 					return
 				default:
 				}
-				// Each has the domain of the other as one of all other domains.
+				// In each version, the domain of the other version is one of all other domains.
 				for _, who := range []string{"red", "blue"} {
 					reply := p.Handle(t.Context(), ask("red", "", zap.GSSAPI, who))
 					if reply.Status == zap.StatusOK && reply.UserID != who || reply.Rule == "" {
@@ -149,7 +149,7 @@ security
 	work.Wait()
 }
 
-// TestAllocations: a decision about a key or an address allocates nothing.
+// TestAllocations: deciding about a key or an address allocates nothing.
 func TestAllocations(t *testing.T) {
 	dir := t.TempDir()
 	alice := scenario.Named("alice")
@@ -168,8 +168,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkDecide decides about a known key, an address, and a password that is
-// remembered.
+// BenchmarkDecide decides about a known key, an address, and a remembered password.
 func BenchmarkDecide(b *testing.B) {
 	dir := b.TempDir()
 	alice := scenario.Named("alice")

@@ -137,8 +137,8 @@ func TestListRenewed(t *testing.T) {
 	ztest.Wait(t, "renewed", func() bool { return admits(p, "", alice) })
 }
 
-// TestOlderList: a list that is older than the newest one does not apply, in the same
-// process or after a restart. What was revoked stays refused.
+// TestOlderList: a list older than the newest one does not apply, neither in the same
+// process nor after a restart. Revoked keys stay refused.
 func TestOlderList(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -162,7 +162,7 @@ func TestOlderList(t *testing.T) {
 	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
 		t.Errorf("after a restart: %v", err)
 	}
-	// A list of the same time with fewer revocations has lost some.
+	// A list with the same time and fewer revocations has lost some.
 	listOf(t, list, acme, now.Add(-time.Hour), now.Add(time.Hour))
 	if _, err := policy.Load(file, policy.Options{}); !errors.Is(err, policy.ErrOldList) {
 		t.Errorf("one that lost some: %v", err)
@@ -176,10 +176,10 @@ func TestOlderList(t *testing.T) {
 	}
 }
 
-// TestListBegunAnew: what an earlier list of the authority revoked, by key or by serial
-// number, stays refused when the list was started again, also after a restart. That is
-// logged.
-func TestListBegunAnew(t *testing.T) {
+// TestListStartedAgain: a certificate that an earlier list of the authority revoked, by key
+// or by serial number, stays refused when the list is started again, even after a
+// restart. This is logged.
+func TestListStartedAgain(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
 	dir := t.TempDir()
@@ -220,8 +220,8 @@ func TestListBegunAnew(t *testing.T) {
 	}
 }
 
-// TestTwoLists: of two lists of one authority in one section, the older one may be of
-// any age, also after a restart.
+// TestTwoLists: of two lists of one authority in one section, the older one may have any
+// age, even after a restart.
 func TestTwoLists(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -266,9 +266,9 @@ func TestRevokedAnywhere(t *testing.T) {
 	}
 }
 
-// TestRevocationIsRemembered: a revoked key stays refused when its store is removed
-// from the policy, loses its records or is restored from a backup, also after a
-// restart, until its revocation is lifted.
+// TestRevocationIsRemembered: a revoked key stays refused when its store is removed from
+// the policy, loses its records or is restored from a backup, even after a restart, until
+// its revocation is lifted.
 func TestRevocationIsRemembered(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"dir", "bolt"} {
@@ -323,15 +323,15 @@ func TestRevocationIsRemembered(t *testing.T) {
 			unrevoke(t, url("one"), alice)
 			ztest.Wait(t, "lifted", func() bool { return admits(p, "", alice) && admits(p, "any", alice) })
 			if again := load2(); !admits(again, "", alice) {
-				t.Error("refused after it was lifted and a restart")
+				t.Error("refused after it was lifted, and a restart")
 			}
 		})
 	}
 }
 
 // TestRevokedAsItsStoreLeaves: a key that is revoked right before its store is removed
-// from the policy is remembered, although nothing has read it by then. A store that
-// can't be read delays nothing, and that is logged.
+// from the policy is remembered, even if the policy has not read it yet. A store that
+// can't be read delays nothing, and is logged.
 func TestRevokedAsItsStoreLeaves(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"dir", "bolt"} {
@@ -365,14 +365,14 @@ func TestRevokedAsItsStoreLeaves(t *testing.T) {
 			ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), fmt.Sprintf(text, kind+":one"))
 			ztest.Must(t, p.Reload())
 			if admits(p, "", alice) || !admits(p, "", bob) || log.Count("level=WARN", "removed from the policy", "two") != 1 {
-				t.Errorf("one that can't be read: log:\n%s", log)
+				t.Errorf("store that can't be read: log:\n%s", log)
 			}
 		})
 	}
 }
 
 // TestStateCantBeWritten: a revocation applies even while the state can't be written.
-// That is logged, and the state is written once that is possible.
+// This is logged, and the state is written once that is possible.
 func TestStateCantBeWritten(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -398,10 +398,10 @@ func TestStateCantBeWritten(t *testing.T) {
 	ztest.Wait(t, "both are refused", func() bool { return !admits(p, "", alice) && !admits(p, "", bob) })
 	ztest.Wait(t, "the error is logged", func() bool { return log.Count("level=ERROR", "writing the state failed") >= 1 })
 	if err := p.Reload(); err == nil {
-		t.Error("Reload says nothing of it")
+		t.Error("Reload does not return the error")
 	}
 	if _, err := policy.Load(filepath.Join(dir, "policy.zpl"), o); err == nil {
-		t.Error("started without being able to remember")
+		t.Error("started although it cannot remember")
 	}
 	ztest.Must(t, os.Remove(states), os.Rename(away, states))
 	ztest.Wait(t, "made good", func() bool {
@@ -410,13 +410,12 @@ func TestStateCantBeWritten(t *testing.T) {
 	})
 }
 
-// jsonKey returns a key as it is in JSON.
+// jsonKey returns a key in JSON.
 func jsonKey(key curve.PublicKey) string {
 	return strings.NewReplacer("&", `\u0026`, "<", `\u003c`, ">", `\u003e`).Replace(key.String())
 }
 
-// TestStateIsShared: two policies with one state file lose nothing of what the other
-// wrote.
+// TestStateIsShared: two policies that share a state file keep what the other wrote.
 func TestStateIsShared(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -453,13 +452,13 @@ func TestStateIsShared(t *testing.T) {
 	ztest.Must(t, both[1].Reload(), both[0].Reload(), os.RemoveAll(filepath.Join(dir, "one", ".revoked")))
 	put(t, filepath.Join(dir, "one"), alice)
 	if p := loadOne("one"); admits(p, "", alice) {
-		t.Error("what one process knows was lost with the file")
+		t.Error("what one process knew was lost with the file")
 	}
 }
 
-// TestGroupsAreUnited: an identity is in the groups of all places that have it, and
-// services learn them. Groups in its certificate are claims, unless a trusted authority
-// signed it.
+// TestGroupsAreUnited: an identity is in the groups of all its places, and services learn
+// these groups. Groups in its certificate are claims, unless a trusted authority signed
+// it.
 func TestGroupsAreUnited(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

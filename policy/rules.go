@@ -10,8 +10,8 @@ import (
 )
 
 // Rules say which clients to admit, for each ZAP domain (RFC 27). [Parse] reads them from
-// text; a program can also write them as a literal. [New] returns a policy with them, and
-// keeps a copy. Empty rules are an error there.
+// text; a program can also write them as a literal. [New] returns a policy with a copy of
+// them; it refuses empty rules.
 //
 // Plain data: don't change it while it is in use.
 type Rules []Domain
@@ -19,16 +19,15 @@ type Rules []Domain
 // A Domain says which clients to admit to the services of one domain. It refuses each
 // mechanism whose field is not set.
 type Domain struct {
-	// Name is the domain. Empty means every domain that has none of its own.
+	// Name is the domain. Empty means every domain that no other Domain names.
 	Name string
 	// Allow and Deny are IP addresses and networks, such as 10.0.0.0/8. An empty Allow
-	// allows all addresses. Deny goes before Allow.
+	// allows all addresses. Deny takes precedence over Allow.
 	Allow, Deny []string
-	// Failures is how many refusals an address may have in a minute. Zero means 60, of
-	// which only wrong passwords count.
+	// Failures is the number of refusals per minute after which an address is refused.
+	// Zero means 60, counting wrong passwords only.
 	Failures int
-	// UserID is what services call a CURVE client: by "name" or by "key". Empty means by
-	// name.
+	// UserID selects the user id of CURVE clients: "name" or "key". Empty means name.
 	UserID string
 
 	Anonymous  bool      // admit every client by NULL, unencrypted
@@ -44,30 +43,30 @@ type Account struct {
 	Login string
 	// Hash is the password's hash, from [HashPassword] or bcrypt.
 	Hash string
-	// UserID is what services call the client. Empty means the login.
+	// UserID is the user id of the client. Empty means the login.
 	UserID string
-	// Groups and Metadata are what services learn about the client.
+	// Groups and Metadata are passed to services with the client's user id.
 	Groups   []string
 	Metadata zap.Metadata
 
 	at  *source
-	off bool // switched off: it is checked, but not used
+	off bool // switched off: checked, but not used
 }
 
-// Curve says which clients to admit by CURVE: those that a keystore has, if they are in
-// one of the groups, and if one of the authorities signed their certificate.
+// Curve says which clients to admit by CURVE: those in a keystore, if they are in one of
+// the groups and one of the authorities signed their certificate.
 type Curve struct {
 	// Keystores are URLs of keystores. The policy opens, watches and closes them.
 	Keystores []string
-	// Readers are keystores of the program, which watches and closes them. The keys that are
-	// revoked in a keystore.Store are refused in all domains, and remembered. Any other
-	// Reader is asked for each decision. The policy checks the keys and signatures of its
+	// Readers are keystores that the program watches and closes. Keys that are revoked in
+	// a keystore.Store are refused in all domains, and remembered. Any other Reader is
+	// asked for each decision. The policy checks the keys and signatures of its
 	// certificates. In text, Readers are a comment.
 	Readers []keystore.Reader
-	// Groups are those to admit. Empty means all.
+	// Groups are the groups to admit. Empty means every client in a keystore.
 	Groups []string
-	// Authorities are those whose signature to trust. Empty means that no signature is
-	// needed.
+	// Authorities are the authorities to trust. Empty means that certificates need no
+	// signature.
 	Authorities []cert.AuthorityKey
 	// Revocations are files of revocation lists of the authorities.
 	Revocations []string
@@ -75,11 +74,11 @@ type Curve struct {
 	Any bool
 
 	at     *source
-	off    bool // switched off: it is checked, but not used
+	off    bool // switched off: checked, but not used
 	unread bool // the text has an authority that is invalid
 }
 
-// codeName is the name that decisions cite in place of a file, for rules of a program.
+// codeName is cited by decisions instead of a file name, for rules of a program.
 const codeName = "rules"
 
 // String returns the rules as the text of a policy file in the working directory. Parse reads
@@ -90,8 +89,8 @@ func (r Rules) String() string {
 	return text
 }
 
-// located returns a deep copy in which each part has its line: that of the parsed file, or
-// that in the text that String returns.
+// located returns a deep copy in which each part has its line, in the parsed file or in
+// the text that String returns.
 func (r Rules) located() Rules {
 	_, written := r.write(codeName)
 	for i := range written {
@@ -118,7 +117,7 @@ func (r Rules) located() Rules {
 	return written
 }
 
-// inUse removes what is switched off.
+// inUse removes the parts that are switched off.
 func (r Rules) inUse() Rules {
 	for i := range r {
 		d := &r[i]

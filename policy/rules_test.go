@@ -31,7 +31,7 @@ func newPolicy(t testing.TB, rules policy.Rules) *policy.Policy {
 	return p
 }
 
-// everything returns rules that set each field.
+// everything returns rules with each field set.
 func everything(s *scenario.Scenario) policy.Rules {
 	clients := "dir:" + s.Clients
 	return policy.Rules{
@@ -49,8 +49,8 @@ func everything(s *scenario.Scenario) policy.Rules {
 	}
 }
 
-// TestRulesOfBothKinds holds that rules of a program decide as the file does that
-// String writes, and cite the same lines.
+// TestRulesOfBothKinds: rules of a program decide like the file that String writes, and
+// cite the same lines.
 func TestRulesOfBothKinds(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -92,8 +92,8 @@ func TestRulesOfBothKinds(t *testing.T) {
 	}
 }
 
-// TestSameFaults holds that the same error has the same words and the same place in
-// rules of a program and in a file.
+// TestSameFaults: an error has the same text and the same place in rules of a program and
+// in a file.
 func TestSameFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -164,7 +164,7 @@ func TestSameFaults(t *testing.T) {
 	}
 }
 
-// TestUnwritable: rules with what a file can't hold are an error.
+// TestUnwritable: rules that a file can't hold are an error.
 func TestUnwritable(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -186,14 +186,14 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// TestSet: rules are replaced as a whole or not at all.
+// TestSet: rules are replaced completely or not at all.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
 	rules := policy.Rules{{Failures: 20, Curve: &policy.Curve{Keystores: []string{s.Clients}, Groups: []string{"traders"}}}}
 	p := newPolicy(t, rules)
 	if !admits(p, "", s.Trader) || admits(p, "", s.Guest) {
-		t.Error("not as the rules say")
+		t.Error("not decided by the rules")
 	}
 	rules[0].Curve.Groups[0] = "guests"
 	if ztest.Must(t, p.Reload()); admits(p, "", s.Guest) {
@@ -211,9 +211,9 @@ func TestSet(t *testing.T) {
 		}
 	}
 	if ztest.Must(t, p.Set(rules)); admits(p, "", s.Trader) || !admits(p, "", s.Guest) {
-		t.Error("not as the new rules say")
+		t.Error("not decided by the new rules")
 	}
-	// The failures of an address outlive the change, and so does what was revoked.
+	// Failures and revocations outlive the change.
 	for range 20 {
 		p.Handle(t.Context(), ask("", "192.0.2.1", zap.Curve, string(s.Stranger.Public[:])))
 	}
@@ -221,7 +221,7 @@ func TestSet(t *testing.T) {
 	check(t, p, ask("", "192.0.2.1", zap.Curve, string(s.Guest.Public[:])), decision{"too many failures from this address", "", 1})
 	ztest.Must(t, p.Set(policy.Rules{{Name: "x", Curve: &policy.Curve{Any: true}}}))
 	if !admits(p, "x", s.Stranger) || admits(p, "x", s.Revoked) {
-		t.Error("what was revoked in a keystore that left is admitted")
+		t.Error("a key revoked in a removed keystore is admitted")
 	}
 	loaded, _ := load(t, s.Dir, "security\n")
 	if err := loaded.Set(rules); err == nil || !strings.Contains(err.Error(), "policy.zpl") {
@@ -249,7 +249,7 @@ func TestReaders(t *testing.T) {
 	check(t, p, ask("one", "", zap.Curve, string(make([]byte, 32))), decision{"unknown key", "", 3})
 	ztest.Must(t, one.Revoke(bob.Public, bob.Validity.NotBefore, ""))
 	if admits(p, "one", bob) || admits(p, "any", bob) || !admits(p, "any", alice) {
-		t.Error("what is revoked in one domain isn't in the other")
+		t.Error("a key revoked in one domain isn't in the other")
 	}
 	ztest.Must(t, p.Close(), one.Reload())
 	if _, ok := one.Lookup(alice.Public); !ok {
@@ -282,8 +282,8 @@ func TestReaderOfAProgram(t *testing.T) {
 	}
 }
 
-// TestAllocationsOfRules: a decision about a key allocates nothing with rules of a
-// program, either.
+// TestAllocationsOfRules: with rules of a program, too, deciding about a key allocates
+// nothing.
 func TestAllocationsOfRules(t *testing.T) {
 	s := scenario.New(t)
 	known := s.Store(t)
@@ -345,7 +345,7 @@ func TestParsedPasswords(t *testing.T) {
 	check(t, p, ask("", "", zap.Plain, "a", "hunter3"), decision{"wrong user name or password", "", 2})
 }
 
-// TestSwitchedOff: a part that is switched off is checked, but is not in the rules.
+// TestSwitchedOff: a part that is switched off is checked, but omitted from the rules.
 func TestSwitchedOff(t *testing.T) {
 	t.Parallel()
 	const text = "security\n    plain = 0\n        account\n            login = a\n            password = b\n    curve = 0\n        keystore = x\n"
@@ -361,7 +361,7 @@ func TestSwitchedOff(t *testing.T) {
 	}
 }
 
-// TestRelativePaths: paths in a text are relative to its file, also after the rules are
+// TestRelativePaths: paths in a text are relative to its file, even after the rules are
 // written elsewhere.
 func TestRelativePaths(t *testing.T) {
 	t.Parallel()

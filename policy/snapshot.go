@@ -13,13 +13,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// config is a policy that has been checked, before its keystores and lists are opened.
+// config is a checked policy whose keystores and lists are not opened yet.
 type config struct {
 	file     string // or codeName
 	rules    Rules
 	sections []*section
 	warnings []warning
-	unhashed bool // a password isn't hashed
+	unhashed bool // some password isn't hashed
 	isFile   bool
 	sum      [sha256.Size]byte // of the text
 }
@@ -27,13 +27,13 @@ type config struct {
 // snapshot is one version of a policy. Only the content of its stores changes.
 type snapshot struct {
 	file    string
-	domains map[string]*domain // by name, or others
+	domains map[string]*domain // by name of the domain, or others
 	stores  []keystore.Store   // of all domains
 	lists   []listRule         // of all domains
 	limiter *limiter
 }
 
-// domain is the section of a domain, ready to decide.
+// domain is the compiled section of a domain.
 type domain struct {
 	*section
 	limit int // failures of an address in a minute; 0 for no limit
@@ -119,7 +119,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 	return s, nil
 }
 
-// use adds a keystore to those of a domain.
+// use adds a keystore to a domain.
 func (s *snapshot) use(c *curveRules, r storeRule) {
 	r.store, _ = r.reader.(keystore.Store)
 	c.stores = append(c.stores, r)
@@ -158,7 +158,7 @@ func (s *snapshot) sum(sum [sha256.Size]byte) [sha256.Size]byte {
 	return sum
 }
 
-// revocationLists returns the lists of all domains.
+// revocationLists returns the revocation lists of all domains.
 func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
 	for _, l := range s.lists {
 		lists = append(lists, l.list)
@@ -166,7 +166,7 @@ func (s *snapshot) revocationLists() (lists []*cert.RevocationList) {
 	return lists
 }
 
-// summary has what is logged of a policy.
+// summary holds what is logged about a policy.
 type summary struct {
 	domains, mechanisms  []string
 	identities, accounts int

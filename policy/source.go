@@ -6,10 +6,10 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// A source has the lines of a part of the rules: of a Domain, an Account or a Curve.
+// A source holds the lines of a part of the rules: a Domain, an Account or a Curve.
 type source struct {
 	head  line
-	lines map[string][]line // by the name of the property
+	lines map[string][]line // by name of the property
 }
 
 // A line is one property in a file.
@@ -27,7 +27,8 @@ func (s *source) note(name string, l line) {
 	s.lines[name] = append(s.lines[name], l)
 }
 
-// first returns the line of a property that can be there once, or else the head.
+// first returns the line of a property that can be there only once, or the head if it is
+// missing.
 func (s *source) first(name string) line {
 	if all := s.lines[name]; len(all) > 0 {
 		return all[0]
@@ -35,8 +36,8 @@ func (s *source) first(name string) line {
 	return s.head
 }
 
-// find returns the line of a property's i-th value. It returns the head if there is none, as
-// in rules that a program has changed since it parsed them.
+// find returns the line of a property's i-th value. It returns the head if there is no
+// such line, because a program has changed the rules since it parsed them.
 func (s *source) find(name string, i int, value string) line {
 	all := s.lines[name]
 	if i < len(all) && all[i].value == value {
@@ -50,7 +51,7 @@ func (s *source) find(name string, i int, value string) line {
 	return s.head
 }
 
-// rule returns the line as decisions cite it: file:line.
+// rule returns the line in the form that decisions cite: file:line.
 func (l line) rule() string {
 	if l.number == 0 {
 		return l.file

@@ -14,8 +14,8 @@ import (
 	"github.com/zcurve/zcurve/internal/modes"
 )
 
-// unwise returns warnings of what works but is probably not meant: groups without members,
-// lists that expire soon, files that other users can change.
+// unwise returns warnings about settings that work but are probably mistakes: groups
+// without members, lists that expire soon, files that other users can change.
 func (s *snapshot) unwise(c *config, now time.Time) []warning {
 	warnings := s.emptyGroups()
 	for rule, end := range s.listEnds(now) {
@@ -29,7 +29,7 @@ func (s *snapshot) unwise(c *config, now time.Time) []warning {
 	return warnings
 }
 
-// lostRevocations warns of lists that lack revocations of an older one.
+// lostRevocations warns about lists that lack revocations of an older list.
 func (s *snapshot) lostRevocations() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil {
@@ -45,8 +45,8 @@ func (s *snapshot) lostRevocations() (warnings []warning) {
 	return warnings
 }
 
-// emptyGroups warns of groups without members, and of groups whose names differ only in
-// case.
+// emptyGroups warns about groups without members, and about groups whose names differ
+// only in case.
 func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
 		if d.curve == nil || len(d.curve.groups) == 0 || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
@@ -85,7 +85,7 @@ func (c *curveRules) addGroups(known map[string]bool) {
 	}
 }
 
-// countGroups counts the groups of all domains that have identities in them.
+// countGroups counts the groups of all domains that have members.
 func (s *snapshot) countGroups() int {
 	known := map[string]bool{}
 	for _, d := range s.domains {
@@ -96,7 +96,7 @@ func (s *snapshot) countGroups() int {
 	return len(known)
 }
 
-// similar returns a hint at a group with a similar name, or "".
+// similar returns a hint with a similar group name, or "".
 func similar(group string, known map[string]bool) string {
 	if len(known) == 0 {
 		return ""
@@ -111,9 +111,9 @@ func similar(group string, known map[string]bool) string {
 	return fmt.Sprintf(": did you mean %s?", nearest)
 }
 
-// Exposed returns how other users can change a policy file, its state, or the keystores and
-// revocation lists that it names, or can read unhashed passwords in it. The error is that of
-// Check.
+// Exposed reports how other users can change a policy file, its state, or the keystores
+// and revocation lists that it names, or can read unhashed passwords in it. It returns
+// the same errors as Check.
 func Exposed(file string) ([]string, error) {
 	c, _, err := readFile(file)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *config) exposed() (warnings []string) {
 		add(modes.Writable(c.file))
 		add(modes.Writable(c.file + stateSuffix))
 		if why := modes.Readable(c.file); why != "" && c.unhashed {
-			add(why + ": it has passwords in it")
+			add(why + ": it contains passwords")
 		}
 	}
 	for _, s := range c.sections {

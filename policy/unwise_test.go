@@ -31,7 +31,7 @@ func warningsOf(t *testing.T, dir, text string) []string {
 	return sum.Warnings
 }
 
-// TestEmptyGroups: a group without members is warned of, with a suggestion.
+// TestEmptyGroups: a group without members causes a warning, with a suggestion.
 func TestEmptyGroups(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -54,7 +54,7 @@ func TestEmptyGroups(t *testing.T) {
 	}
 }
 
-// TestSignedGroups: a group in a certificate of a trusted authority isn't empty.
+// TestSignedGroups: a group in a certificate that a trusted authority signed isn't empty.
 func TestSignedGroups(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -71,7 +71,7 @@ func TestSignedGroups(t *testing.T) {
 	}
 }
 
-// TestListTold: a list that expires soon is warned of by Check and at the start.
+// TestListTold: Check, and loading the policy, warn about a list that expires soon.
 func TestListTold(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -88,11 +88,11 @@ func TestListTold(t *testing.T) {
 	}
 }
 
-// TestExposed: each file that other users can change is warned of.
+// TestExposed: each file that other users can change causes a warning.
 func TestExposed(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no such modes")
+		t.Skip("this system has no such modes")
 	}
 	s := scenario.New(t)
 	now := time.Now().UTC().Truncate(time.Second)
@@ -107,7 +107,7 @@ func TestExposed(t *testing.T) {
 		ztest.Must(t, os.Chmod(filepath.Join(s.Dir, filepath.FromSlash(path)), mode))
 	}
 	got := warningsOf(t, s.Dir, text)
-	for _, want := range []string{"policy.zpl: mode 0646: other users can change it", "policy.zpl: mode 0646: all users can read it: chmod o-r policy.zpl: it has passwords in it",
+	for _, want := range []string{"policy.zpl: mode 0646: other users can change it", "policy.zpl: mode 0646: all users can read it: chmod o-r policy.zpl: it contains passwords",
 		"guest.key: mode 0664: other users can change it", "acme.revoked: mode 0666: other users can change it"} {
 		if !slices.ContainsFunc(got, func(w string) bool { return strings.Contains(w, want) }) {
 			t.Errorf("%q isn't among %q", want, got)
@@ -121,7 +121,7 @@ func TestExposed(t *testing.T) {
 	}
 }
 
-// TestToldOnce: a policy that is reloaded without a change isn't logged again.
+// TestToldOnce: reloading a policy without a change does not log it again.
 func TestToldOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -11,9 +11,10 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// Watch watches the policy file, its revocation lists and its keystores until ctx is done,
-// and applies their changes. A change that is invalid is logged, changes nothing and is
-// tried again. The error is nil, but for the zero value. Call it once at a time.
+// Watch watches the policy file, its revocation lists and its keystores until ctx is
+// done, and applies their changes. An invalid change is logged and tried again; until it
+// is valid, nothing changes. Watch returns nil, except for the zero value. Only one call
+// may run at a time.
 func (p *Policy) Watch(ctx context.Context) error {
 	if err := p.usable(); err != nil {
 		return err
@@ -62,11 +63,11 @@ type watch struct {
 	generations map[keystore.Store]uint64 // of the revocations in each keystore
 	failed      string                    // why the last change couldn't be applied
 	forgetful   string                    // why the state couldn't be written
-	busy        time.Time                 // since when a file is being written; zero if none is
-	toldBusy    bool                      // that takes long, and was logged
+	busy        time.Time                 // since when a file is being written; zero if no file is
+	toldBusy    bool                      // it takes long, and this was logged
 }
 
-// look applies what has changed.
+// look applies all changes.
 func (w *watch) look(now time.Time) (next follow.Next) {
 	next = w.lookAtFiles(now)
 	generations := map[keystore.Store]uint64{}

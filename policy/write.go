@@ -102,8 +102,8 @@ func (w *writer) property(at *source, depth int, name, value string) {
 	at.note(name, w.value(depth, name, value))
 }
 
-// value writes a line with a value. It escapes a value that ZPL can't hold, which compile
-// refuses.
+// value writes a line with a value. It escapes a value that ZPL can't hold; compile
+// refuses such values.
 func (w *writer) value(depth int, name, value string) line {
 	if zpl.CheckName(name) != nil { // compile refuses it
 		name = strconv.QuoteToASCII(name)
@@ -142,7 +142,7 @@ func quote(value string) (string, error) {
 	if err == nil {
 		return "'" + value + "'", nil
 	}
-	// ZPL reads many values with both kinds of quotes.
+	// ZPL can read many values that contain both kinds of quotes.
 	for _, q := range []string{`"`, "'"} {
 		quoted := q + value + q
 		if root, _, parseErr := zpl.Parse([]byte("value = " + quoted)); parseErr == nil && len(root.Children) == 1 && root.Children[0].Value == value {
