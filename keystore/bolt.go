@@ -208,7 +208,8 @@ func (b *bolt) Revoke(key curve.PublicKey, at time.Time, reason string) error {
 
 // Restore writes the revocation and removes the identity in one transaction.
 func (b *bolt) Restore(key curve.PublicKey, r *RevokedKey) error {
-	if err := r.check(); err != nil {
+	r, err := r.prepared()
+	if err != nil {
 		return named(err)
 	}
 	return b.write(func(tx boltTx) (func(), error) {

@@ -50,7 +50,7 @@ func (d *dir) Put(ids ...*Identity) error {
 	return d.write(func() error {
 		var keys []curve.PublicKey
 		for _, id := range ids {
-			if id.Certificate != nil {
+			if id != nil && id.Certificate != nil {
 				keys = append(keys, id.Key())
 			}
 		}
@@ -240,7 +240,8 @@ func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
 // Restore writes the record first. Then it removes the certificate's files. They are
 // ignored already, but not by czmq and pyzmq.
 func (d *dir) Restore(key curve.PublicKey, r *RevokedKey) error {
-	if err := r.check(); err != nil {
+	r, err := r.prepared()
+	if err != nil {
 		return named(err)
 	}
 	return d.write(func() error {

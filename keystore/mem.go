@@ -100,6 +100,7 @@ func (m *memory) prepareLocked(ids []*Identity) ([]*Identity, error) {
 	}
 	identities := make([]*Identity, 0, len(ids))
 	taken := make(map[string]curve.PublicKey, len(ids))
+	seen := make(map[curve.PublicKey]int, len(ids)) // the index in identities
 	for _, p := range parallel(ids, func(id *Identity) prepared {
 		id, err := prepare(id)
 		return prepared{id, err}
@@ -118,7 +119,14 @@ func (m *memory) prepareLocked(ids []*Identity) ([]*Identity, error) {
 		if ok && other != key {
 			return nil, fmt.Errorf("%w %q: another identity has it: %v", errName, p.id.Name, other)
 		}
-		taken[p.id.Name] = key
+		if i, again := seen[key]; again {
+			if first := identities[i].Name; first != p.id.Name {
+				return nil, fmt.Errorf("%s and %s have the same key: %v", first, p.id.Name, key)
+			}
+			identities[i] = p.id
+			continue
+		}
+		taken[p.id.Name], seen[key] = key, len(identities)
 		identities = append(identities, p.id)
 	}
 	return identities, nil
@@ -152,7 +160,8 @@ func (m *memory) Revoke(key curve.PublicKey, at time.Time, reason string) error 
 }
 
 func (m *memory) Restore(key curve.PublicKey, r *RevokedKey) error {
-	if err := r.check(); err != nil {
+	r, err := r.prepared()
+	if err != nil {
 		return named(err)
 	}
 	m.mu.Lock()

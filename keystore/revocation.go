@@ -41,7 +41,7 @@ func (r *RevokedKey) InForce() bool { return r.Lifted.IsZero() }
 func (r *RevokedKey) String() string {
 	text := "revoked"
 	if !r.Time.IsZero() {
-		text += " on " + r.Time.Format(timeLayout)
+		text += " on " + r.Time.UTC().Format(timeLayout)
 	}
 	if r.Reason != "" {
 		text += ": " + r.Reason
@@ -74,6 +74,19 @@ func (r *RevokedKey) check() error {
 		}
 	}
 	return nil
+}
+
+// prepared returns a checked copy of a revocation that is to be recorded, with times in UTC.
+func (r *RevokedKey) prepared() (*RevokedKey, error) {
+	if r == nil {
+		return nil, errors.New("nil revocation")
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	next := *r
+	next.Time, next.Lifted, next.Groups = r.Time.UTC(), r.Lifted.UTC(), slices.Clone(r.Groups)
+	return &next, nil
 }
 
 // equal reports whether two revocations of a key say the same.

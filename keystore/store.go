@@ -66,8 +66,8 @@ type Store interface {
 	// Put adds identities, and replaces those with the same keys. It takes copies of
 	// their names, groups and certificates; secret keys are left out. It checks all
 	// identities first: it returns ErrRevoked if a key is revoked, ErrReadOnly, or
-	// another error for a name, a group or a certificate that is invalid, or for a
-	// name that another identity has. If writing fails, some may have been put.
+	// another error for a name, a group or a certificate that is invalid, for a name
+	// that another identity has, or for a key with two names. If writing fails, some may have been put.
 	Put(ids ...*Identity) error
 	// Remove removes an identity, and leaves a revocation of its key in force. It
 	// returns ErrNotFound if there is no such identity, or ErrReadOnly.
@@ -194,6 +194,9 @@ func parseURL(url string) (kind, path string, err error) {
 // prepare returns a checked copy of an identity that is to be put into a store. It has
 // only the public part of the certificate.
 func prepare(id *Identity) (*Identity, error) {
+	if id == nil {
+		return nil, errors.New("nil identity")
+	}
 	if err := checkName(id.Name); err != nil {
 		return nil, err
 	}
