@@ -1,5 +1,5 @@
 // Recording turns the transcript of a program into an animated SVG, in which the lines
-// appear one after the other as in a terminal:
+// light up one after the other, as they appear in a terminal:
 //
 //	go run ./examples/demo > demo.txt
 //	go run ./internal/recording < demo.txt > docs/images/demo.svg
@@ -40,7 +40,7 @@ const (
 // line is one row of the terminal.
 type line struct {
 	text, class string
-	at          float64 // second at which it appears
+	at          float64 // second at which it lights up
 }
 
 var port = regexp.MustCompile(`127\.0\.0\.1:\d+`)
@@ -101,8 +101,8 @@ const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" 
     .command { fill: #79c0ff }
     .yes { fill: #56d364 }
     .no { fill: #ffa657 }
-    @keyframes appear { from, to { opacity: 0 } }
-    @media (prefers-reduced-motion: no-preference) { text { animation: appear 1ms backwards } }
+    @keyframes wait { from, to { opacity: .15 } }
+    @media (prefers-reduced-motion: no-preference) { text { animation: wait 1ms backwards } }
   </style>
   <rect width="%[1]d" height="%[2]d" rx="8" fill="#161b22"/>
   <circle cx="20" cy="20" r="6" fill="#ff5f56"/><circle cx="40" cy="20" r="6" fill="#ffbd2e"/><circle cx="60" cy="20" r="6" fill="#27c93f"/>
