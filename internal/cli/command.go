@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,7 +50,9 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 // with a similar name or alias, or one of a group within that has this name.
 func nearest(group *cobra.Command, typed string) *cobra.Command {
 	if similar := group.SuggestionsFor(typed); len(similar) > 0 {
-		found, _, _ := group.Find(similar[:1])
+		// Of commands that are as similar, one that begins as it was typed.
+		i := max(0, slices.IndexFunc(similar, func(name string) bool { return strings.HasPrefix(name, typed[:min(1, len(typed))]) }))
+		found, _, _ := group.Find(similar[i : i+1])
 		return found
 	}
 	for _, cmd := range group.Commands() {
