@@ -95,7 +95,7 @@ func (r random) rewrite(t *testing.T, text string) string {
 			write(n.Children, indentation+pick(r, " ", "  ", "    ", "\t", "       "), strings.TrimPrefix(section+"/"+n.Name, "/"))
 		}
 	}
-	// The order of sections that have one name tells something.
+	// The order of sections that have one name says something.
 	var groups [][]*zpl.Node
 	for _, n := range root.Children {
 		i := slices.IndexFunc(groups, func(g []*zpl.Node) bool { return g[0].Name == n.Name })
@@ -248,7 +248,7 @@ func TestCanonicalCrafted(t *testing.T) {
 	} {
 		text := canonical(t, alice(t, metadata...))
 		if other, ok := seen[text]; ok {
-			t.Errorf("%q and %s have the same octets", metadata, other)
+			t.Errorf("%q and %s have the same bytes", metadata, other)
 		}
 		seen[text] = fmt.Sprintf("%q", metadata)
 	}
@@ -264,7 +264,7 @@ func TestCanonicalCrafted(t *testing.T) {
 		}
 		text := canonical(t, c)
 		if other, ok := seen[text]; ok {
-			t.Errorf("%q and %s have the same octets", more, other)
+			t.Errorf("%q and %s have the same bytes", more, other)
 		}
 		seen[text] = fmt.Sprintf("%q", more)
 	}

@@ -118,7 +118,7 @@ func TestLockedBox(t *testing.T) {
 	}
 }
 
-// TestLockDefault: unless told otherwise, it is the second recommended option of
+// TestLockDefault: by default, it is the second recommended option of
 // RFC 9106.
 func TestLockDefault(t *testing.T) {
 	t.Parallel()

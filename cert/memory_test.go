@@ -24,7 +24,7 @@ const loneSecret = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh5"
 func TestLoadLeavesNoCopyUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
-	// A long file, such that reading it takes several pieces.
+	// A long file, so that reading it takes several pieces.
 	path := filepath.Join(t.TempDir(), "lone.key_secret")
 	public := lonePublic(t)
 	writeInPieces(t, path, "curve\n    public-key = \""+public+"\"\n    secret-key = \"", loneSecret, "\"\nmetadata\n    note = \""+strings.Repeat("x", 900)+"\"\n"+strings.Repeat("# comment\n", 2000))
@@ -38,11 +38,11 @@ func TestLoadLeavesNoCopyUnraced(t *testing.T) {
 
 // lonePublic is the public key of loneSecret. It leaves no copy of that.
 func lonePublic(t *testing.T) string {
-	octets := make([]byte, len(loneSecret))
-	copy(octets, loneSecret)
-	secret, err := curve.ParseSecretKey(octets)
+	bytes := make([]byte, len(loneSecret))
+	copy(bytes, loneSecret)
+	secret, err := curve.ParseSecretKey(bytes)
 	ztest.Must(t, err)
-	clear(octets)
+	clear(bytes)
 	defer secret.Wipe()
 	return secret.Public().String()
 }

@@ -62,9 +62,9 @@ func TestPublishedKeys(t *testing.T) {
 		z85(text, "libzmq")
 	}
 	hexadecimal := func(text string) []byte {
-		octets, err := hex.DecodeString(text)
+		bytes, err := hex.DecodeString(text)
 		ztest.Must(t, err)
-		return octets
+		return bytes
 	}
 	secretOf := func(text, where string) {
 		secret, err := curve.NewSecretKey(hexadecimal(text))
@@ -118,7 +118,7 @@ func TestPublishedKeys(t *testing.T) {
 	}
 }
 
-// TestVectorsRefused: nobody can use the test vectors for anything.
+// TestVectorsRefused: no one can use the test vectors for anything.
 func TestVectorsRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"alice.key", "bob.key", "signed.key", "locked.key_secret"} {
@@ -131,7 +131,7 @@ func TestVectorsRefused(t *testing.T) {
 	}
 }
 
-// TestCertificateCheck: what nobody can trust is refused.
+// TestCertificateCheck: what no one can trust is refused.
 func TestCertificateCheck(t *testing.T) {
 	t.Parallel()
 	c := Generate("")
@@ -145,7 +145,7 @@ func TestCertificateCheck(t *testing.T) {
 	}
 }
 
-// TestWeakAuthorityKeys: a key for which anybody can sign is refused wherever one is
+// TestWeakAuthorityKeys: a key for which anyone can sign is refused wherever one is
 // read, and no signature is right for it.
 func TestWeakAuthorityKeys(t *testing.T) {
 	t.Parallel()

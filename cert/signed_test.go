@@ -63,7 +63,7 @@ func public(t testing.TB, c *Certificate) string {
 	return string(text)
 }
 
-// TestSignedText holds what is signed, octet for octet.
+// TestSignedText holds what is signed, byte for byte.
 func TestSignedText(t *testing.T) {
 	t.Parallel()
 	c := signed(t, item{"Zeta", `say "hi"`}, item{"beta", "# ="})
@@ -93,7 +93,7 @@ authority
 }
 
 // TestCanonical: whatever the order and spacing, it is the same certificate with
-// the same octets, and its signature is right.
+// the same bytes, and its signature is right.
 func TestCanonical(t *testing.T) {
 	t.Parallel()
 	c := signed(t, item{"note", "a b"}, item{"Group", "traders"})
@@ -136,7 +136,7 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// TestCanonicalDiffers: two certificates that aren't the same have other octets.
+// TestCanonicalDiffers: two certificates that aren't the same have other bytes.
 func TestCanonicalDiffers(t *testing.T) {
 	t.Parallel()
 	with := func(change func(*Certificate)) *Certificate {
@@ -182,7 +182,7 @@ func TestCanonicalDiffers(t *testing.T) {
 	for i, c := range all {
 		text := canonical(t, c)
 		if j, ok := seen[text]; ok {
-			t.Errorf("%d and %d have the same octets:\n%s", i, j, text)
+			t.Errorf("%d and %d have the same bytes:\n%s", i, j, text)
 		}
 		seen[text] = i
 		if err := c.verifySignature(); (err == nil) != (i == 0) {
@@ -191,12 +191,12 @@ func TestCanonicalDiffers(t *testing.T) {
 	}
 }
 
-// flips are other octets that may stand in the place of one.
+// flips are other bytes that may stand in the place of one.
 func flips(c byte) []byte {
 	return []byte{c ^ 1, c ^ 0x20, ' ', '"', '#', '\n', 'A', '=', 0xff}
 }
 
-// tamper changes every octet of a text to some others, one after the other.
+// tamper changes every byte of a text to some others, one after the other.
 func tamper(text string, check func(place int, changed string)) {
 	for i := range len(text) {
 		for _, c := range flips(text[i]) {
@@ -217,7 +217,7 @@ func checkKnown(t *testing.T, place int, err error, known ...error) {
 	}
 	var syntax *SyntaxError
 	if !errors.As(err, &syntax) {
-		t.Errorf("octet %d: %v", place, err)
+		t.Errorf("byte %d: %v", place, err)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestTamperSignedUnraced(t *testing.T) {
 		switch err := got.verifySignature(); {
 		case err == nil:
 			if text := canonical(t, got); text != want {
-				t.Errorf("octet %d: another certificate is taken for signed:\n%s", place, text)
+				t.Errorf("byte %d: another certificate is taken for signed:\n%s", place, text)
 			}
 		case errors.Is(err, errUnsigned):
 			unsigned++ // the section authority is called something else now
@@ -288,15 +288,15 @@ func TestTamperLockedUnraced(t *testing.T) {
 			checkKnown(t, place, err, errLockedChanged, form.ErrMetadata)
 		case got.Secret.IsZero():
 			if place < from-1 || place > to {
-				t.Errorf("octet %d: no secret key any more", place)
+				t.Errorf("byte %d: no secret key any more", place)
 			}
 		case canonical(t, got) != want || got.signature != c.signature || string(got.Secret.AppendZ85(nil)) != aliceSecret:
-			t.Errorf("octet %d: another certificate was unlocked:\n%s", place, changed)
+			t.Errorf("byte %d: another certificate was unlocked:\n%s", place, changed)
 		}
 	})
 	damaged := 0
-	octets := strings.Index(text, "box = ")
-	for i := octets + len(`box = "`); text[i] != '"'; i++ {
+	bytes := strings.Index(text, "box = ")
+	for i := bytes + len(`box = "`); text[i] != '"'; i++ {
 		other := byte('A')
 		if text[i] == 'A' {
 			other = 'B'
@@ -304,8 +304,8 @@ func TestTamperLockedUnraced(t *testing.T) {
 		_, err := Parse([]byte(text[:i] + string([]byte{other}) + text[i+1:]))
 		if errors.Is(err, errDamaged) {
 			damaged++
-		} else if !errors.Is(err, form.ErrProperty) { // bits behind the last octet
-			t.Errorf("octet %d: %v", i, err)
+		} else if !errors.Is(err, form.ErrProperty) { // bits behind the last byte
+			t.Errorf("byte %d: %v", i, err)
 		}
 	}
 	if damaged < 110 {
@@ -328,13 +328,13 @@ func TestTamperAuthorityUnraced(t *testing.T) {
 		if err != nil {
 			checkKnown(t, place, err)
 		} else if got.Key != a.Key || got.seed != nil && !bytes.Equal(got.seed.Reveal(), a.seed.Reveal()) {
-			t.Errorf("octet %d: another authority:\n%s", place, changed)
+			t.Errorf("byte %d: another authority:\n%s", place, changed)
 		}
 	})
 }
 
 // TestTamperRevocationsUnraced: a revocation list that was changed anywhere is refused,
-// or takes back the same.
+// or revokes the same.
 func TestTamperRevocationsUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -355,7 +355,7 @@ func TestTamperRevocationsUnraced(t *testing.T) {
 			return
 		}
 		if text, err := got.signedText(); err != nil || string(text) != string(want) {
-			t.Errorf("octet %d: another list: %v\n%s", place, err, text)
+			t.Errorf("byte %d: another list: %v\n%s", place, err, text)
 		}
 	})
 }

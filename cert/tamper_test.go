@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// restructure takes octets and lines out of a text, repeats them, swaps lines and
+// restructure takes bytes and lines out of a text, repeats them, swaps lines and
 // cuts the text off.
 func restructure(text string, check func(changed string)) {
 	for i := range len(text) {
@@ -128,7 +128,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 		unlocked++
 		public, err := got.publicText()
 		if err != nil || !bytes.Equal(public, want) || !bytes.Equal(got.seed.Reveal(), seed) {
-			t.Errorf("octet %d: another authority was unlocked: %v\n%s", place, err, changed)
+			t.Errorf("byte %d: another authority was unlocked: %v\n%s", place, err, changed)
 		}
 	}
 	tamper(text, check)
@@ -215,7 +215,7 @@ func TestTamperedValueUnraced(t *testing.T) {
 					known = known || errors.Is(err, or)
 				}
 				if !known {
-					t.Errorf("%s octet %d as %c: got %v, want %v", tt.before, i-from, other, err, tt.want)
+					t.Errorf("%s byte %d as %c: got %v, want %v", tt.before, i-from, other, err, tt.want)
 				}
 			}
 		}

@@ -57,8 +57,8 @@ func same(t testing.TB, name string, want []byte, write func([]byte) ([]byte, er
 // vectorSecret is the secret key of an identity in the vectors.
 func vectorSecret(t testing.TB, name string) curve.SecretKey {
 	t.Helper()
-	octets := sha256.Sum256([]byte("certificate test vector: " + name))
-	key, err := curve.NewSecretKey(octets[:])
+	bytes := sha256.Sum256([]byte("certificate test vector: " + name))
+	key, err := curve.NewSecretKey(bytes[:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestVectorsAuthority(t *testing.T) {
 		t.Errorf("bob: %v", err)
 	}
 
-	// Ours over the same are the same octets.
+	// Ours over the same are the same bytes.
 	again := *c
 	again.signature = signatureBytes{}
 	if err := secret.Sign(&again); err != nil || again.signature != c.signature {

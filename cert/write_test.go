@@ -216,7 +216,7 @@ func TestUnwritable(t *testing.T) {
 		{"line end", alice(t, item{"a", "x\ny"}), zpl.ErrControl},
 		{"carriage return", alice(t, item{"a", "x\ry"}), zpl.ErrControl},
 		{"tab", alice(t, item{"a", "x\ty"}), zpl.ErrControl},
-		{"zero octet", alice(t, item{"a", "x\x00"}), zpl.ErrControl},
+		{"zero byte", alice(t, item{"a", "x\x00"}), zpl.ErrControl},
 		{"both kinds of quotes", alice(t, item{"a", `"'`}), zpl.ErrValue},
 		{"not UTF-8", alice(t, item{"a", "\xff"}), zpl.ErrUTF8},
 		{"twice", alice(t, item{"a", "x"}, item{"A", "y"}), form.ErrMetadata},

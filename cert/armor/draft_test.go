@@ -39,19 +39,19 @@ func draftSeal(t testing.TB, text string) string {
 	return draftEncode(t, sealed)
 }
 
-// draftEncode writes octets with their lengths and digest.
-func draftEncode(t testing.TB, octets []byte) string {
+// draftEncode writes bytes with their lengths and digest.
+func draftEncode(t testing.TB, bytes []byte) string {
 	t.Helper()
-	exact := len(octets)
-	digest := strings.ReplaceAll(fmt.Sprintf("% x", md5.Sum(octets)), " ", ":")
-	for len(octets)%4 != 0 {
-		octets = append(octets, 0)
+	exact := len(bytes)
+	digest := strings.ReplaceAll(fmt.Sprintf("% x", md5.Sum(bytes)), " ", ":")
+	for len(bytes)%4 != 0 {
+		bytes = append(bytes, 0)
 	}
-	text, err := z85.Append(nil, octets)
+	text, err := z85.Append(nil, bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := fmt.Sprintf("%d %d %s\n", exact, len(octets), digest)
+	s := fmt.Sprintf("%d %d %s\n", exact, len(bytes), digest)
 	for len(text) > 71 {
 		s += string(text[:71]) + "\\\n"
 		text = text[71:]

@@ -201,7 +201,7 @@ func TestMalformedBlock(t *testing.T) {
 		{"sealed with nothing", forge(sealedHeaders+to, ""), errSeal, 4},
 		{"recipient in Z85", forge(sealedHeaders+"Content-signed-to: "+bobPublic+"\n", box), errHeader, 5},
 		{"recipient with padding", forge(sealedHeaders+"Content-signed-to: "+bobsKey+"=\n", box), errHeader, 5},
-		{"recipient with too few octets", forge(sealedHeaders+"Content-signed-to: "+bobsKey[:40]+"\n", box), errHeader, 5},
+		{"recipient with too few bytes", forge(sealedHeaders+"Content-signed-to: "+bobsKey[:40]+"\n", box), errHeader, 5},
 		{"recipient of zeros", forge(sealedHeaders+"Content-signed-to: "+encodedKeyText(curve.PublicKey{})+"\n", box), curve.ErrPublicKey, 5},
 		{"recipient of low order", forge(sealedHeaders+"Content-signed-to: "+encodedKeyText(curve.PublicKey{1})+"\n", box), curve.ErrPublicKey, 5},
 		{"sender of low order", forge(sealedHeaders+"Content-signed-by: "+encodedKeyText(curve.PublicKey{1})+"\n"+to, box), curve.ErrPublicKey, 5},
@@ -231,7 +231,7 @@ func TestMalformedBlock(t *testing.T) {
 	}
 }
 
-// TestEveryOctetOfBlockUnraced changes each octet of blocks to others. No change goes
+// TestEveryOctetOfBlockUnraced changes each byte of blocks to others. No change goes
 // unnoticed, and all are told as damage.
 func TestEveryOctetOfBlockUnraced(t *testing.T) {
 	t.Parallel()
@@ -265,13 +265,13 @@ func TestEveryOctetOfBlockUnraced(t *testing.T) {
 					if err == nil {
 						same++
 						if diff := cmp.Diff(e, got, compareBlocks); diff != "" {
-							t.Errorf("octet %d, %q instead of %q (-want +got):\n%s", i, other, c, diff)
+							t.Errorf("byte %d, %q instead of %q (-want +got):\n%s", i, other, c, diff)
 						}
 						if !isFreedom(c, other) && i < len(text)-1 {
-							t.Errorf("octet %d, %q instead of %q: got no error", i, other, c)
+							t.Errorf("byte %d, %q instead of %q: got no error", i, other, c)
 						}
 					} else if !errors.Is(err, errDamaged) {
-						t.Errorf("octet %d, %q instead of %q: got %v, want %v", i, other, c, err, errDamaged)
+						t.Errorf("byte %d, %q instead of %q: got %v, want %v", i, other, c, err, errDamaged)
 					}
 				}
 				text[i] = c
@@ -283,14 +283,14 @@ func TestEveryOctetOfBlockUnraced(t *testing.T) {
 	}
 }
 
-// isFreedom reports whether the format lets one octet be another somewhere: the
+// isFreedom reports whether the format lets one byte be another somewhere: the
 // case of a header's name, or a line end.
 func isFreedom(a, b byte) bool {
 	letter := 'a' <= a|0x20 && a|0x20 <= 'z'
 	return letter && a^b == 0x20 || a == '\n' && b == '\r'
 }
 
-// TestEveryCut cuts a block short at every octet.
+// TestEveryCut cuts a block short at every byte.
 func TestEveryCut(t *testing.T) {
 	t.Parallel()
 	text := armoredText(t, armored(t, true))
@@ -308,7 +308,7 @@ func TestEveryCut(t *testing.T) {
 			want = errBlocks
 		}
 		if e, err := Parse([]byte(text[i:])); !errors.Is(err, want) {
-			t.Errorf("the first %d octets cut: got %v, %v, want %v", i, e, err, want)
+			t.Errorf("the first %d bytes cut: got %v, %v, want %v", i, e, err, want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // sealedHeaders are those of what alice seals to bob, in the one form that a
-// digest is over. Without a sender, nobody known seals.
+// digest is over. Without a sender, no one known seals.
 func sealedHeaders(t testing.TB, by string) string {
 	if by != "" {
 		by = "Content-signed-by: " + by + "\n"
@@ -26,7 +26,7 @@ func sealedHeaders(t testing.TB, by string) string {
 		"Content-signed-to: " + encodedKeyText(bob(t).Public()) + "\nComment: for Bob\nx-ticket: 42\n"
 }
 
-// sealBoth seals an envelope from alice, and from nobody known, to bob.
+// sealBoth seals an envelope from alice, and from no one known, to bob.
 func sealBoth(t testing.TB, e *Block) map[string]*Block {
 	t.Helper()
 	keys := alice(t).Secret
@@ -185,8 +185,8 @@ func TestOpenBox(t *testing.T) {
 	}
 }
 
-// TestForgedHeaders changes each octet of the headers and makes the checksum
-// good again, as somebody on the way can. Open tells it.
+// TestForgedHeaders changes each byte of the headers and makes the checksum
+// good again, as somebody on the way can. Open says it.
 func TestForgedHeaders(t *testing.T) {
 	t.Parallel()
 	for name, sealed := range sealBoth(t, armored(t, true)) {
@@ -211,7 +211,7 @@ func TestForgedHeaders(t *testing.T) {
 					read++
 					_, err = e.Open(bob(t))
 					if !errors.Is(err, errHeaders) && !errors.Is(err, errSeal) && !errors.Is(err, errNotRecipient) {
-						t.Errorf("octet %d, %q instead of %q: got %v", i, other, c, err)
+						t.Errorf("byte %d, %q instead of %q: got %v", i, other, c, err)
 					}
 				}
 				headers[i] = c
@@ -223,7 +223,7 @@ func TestForgedHeaders(t *testing.T) {
 	}
 }
 
-// TestForgedHeaderLines changes whole headers, and tells which error it is.
+// TestForgedHeaderLines changes whole headers, and says which error it is.
 func TestForgedHeaderLines(t *testing.T) {
 	t.Parallel()
 	keys := alice(t).Secret
@@ -259,7 +259,7 @@ func TestForgedHeaderLines(t *testing.T) {
 	}
 }
 
-// TestForgedBoxUnraced changes each octet of the box and makes the checksum good again.
+// TestForgedBoxUnraced changes each byte of the box and makes the checksum good again.
 func TestForgedBoxUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -272,7 +272,7 @@ func TestForgedBoxUnraced(t *testing.T) {
 					changed.box = bytes.Clone(sealed.box)
 					changed.box[i] ^= bit
 					if _, err := reread(t, &changed).Open(bob(t)); !errors.Is(err, errSeal) {
-						t.Errorf("octet %d: got %v, want %v", i, err, errSeal)
+						t.Errorf("byte %d: got %v, want %v", i, err, errSeal)
 					}
 				}
 			}
