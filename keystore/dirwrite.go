@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gofrs/flock"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/atomicfile"
+	"github.com/zcurve/zcurve/internal/filename"
 	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
@@ -103,17 +103,11 @@ func (d *dir) placeOf(id *Identity) (place, error) {
 // and one that this package doesn't ignore.
 func isFileName(name string) bool {
 	for _, r := range name {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-+@ ", r) {
+		if !filename.IsSafe(r) && r != ' ' {
 			return false
 		}
 	}
-	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
-	switch {
-	case base == "CON", base == "PRN", base == "AUX", base == "NUL", base == "CONIN$", base == "CONOUT$",
-		len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9':
-		return false // devices on Windows
-	}
-	return len(name) <= 200 && counts(name+publicSuffix) && counts(name) && !isRevokedFile(name) &&
+	return len(name) <= filename.Max && !filename.IsDevice(name) && counts(name+publicSuffix) && counts(name) && !isRevokedFile(name) &&
 		!strings.HasSuffix(name, " ") && !strings.HasPrefix(name, " ") && !strings.HasSuffix(name, publicSuffix)
 }
 

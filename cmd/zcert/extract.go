@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -16,14 +14,12 @@ import (
 	"github.com/zcurve/zcurve/cert/armor"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/filename"
 	"github.com/zcurve/zcurve/zap"
 )
 
 // plainSuffix is the suffix of a file with PLAIN credentials.
 const plainSuffix = ".plain"
-
-// maxFileName is the length of the longest file name in bytes, without suffixes.
-const maxFileName = 200
 
 // errOtherRecipient means that a certificate is sealed to a key other than that of --with.
 var errOtherRecipient = errors.New("sealed to another key")
@@ -209,7 +205,7 @@ func (x *extraction) put(cmd *cobra.Command, result *blockJSON, metadata cert.Me
 	if name == "" {
 		name = fallback
 	}
-	path := filepath.Join(x.dir, safeFileName(name)+suffix)
+	path := filepath.Join(x.dir, filename.Clean(name)+suffix)
 	if err := save(path, replaceIf(x.force)...); errors.Is(err, fs.ErrExist) {
 		return cli.Hint(err, "pass --force to overwrite it")
 	} else if err != nil {
@@ -223,28 +219,4 @@ func (x *extraction) put(cmd *cobra.Command, result *blockJSON, metadata cert.Me
 		cli.Note(cmd, "%s", strings.Join(result.Files, "\n"))
 	}
 	return nil
-}
-
-// reserved matches the names of devices on Windows, with any suffix.
-var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9])(\.|$)`)
-
-// safeFileName returns a file name for a name that someone else chose: it stays in
-// its directory, and is neither hidden nor a device.
-func safeFileName(name string) string {
-	safe := strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@", r) {
-			return r
-		}
-		return '_'
-	}, name)
-	if strings.HasPrefix(safe, ".") || strings.HasPrefix(safe, "-") {
-		safe = "_" + safe[1:]
-	}
-	if reserved.MatchString(safe) {
-		safe = "_" + safe
-	}
-	if safe == "" {
-		return "unnamed"
-	}
-	return strings.ToValidUTF8(safe[:min(len(safe), maxFileName)], "")
 }
