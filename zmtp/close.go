@@ -35,6 +35,9 @@ var errUnsent = errors.New("closed before all that was sent arrived")
 // error if the net.Conn has no CloseWrite and the peer does not close. Where it can tell, it
 // waits 20 milliseconds for that.
 func (c *Conn) Close() error {
+	if c.isZero() {
+		return nil
+	}
 	c.close()
 	c.shutDown.Do(c.finish)
 	return c.unsent
@@ -53,6 +56,9 @@ func (c *Conn) close() {
 // CloseNow ends the connection at once and wipes its keys. Accepted messages that are not
 // written are lost, and then it returns an error. It cuts short a Close in progress.
 func (c *Conn) CloseNow() error {
+	if c.isZero() {
+		return nil
+	}
 	c.close()
 	c.fail(net.ErrClosed)
 	c.hangUp()
@@ -82,6 +88,9 @@ func (c *Conn) isClosing() bool {
 
 // closedError returns the error of calls after Close.
 func (c *Conn) closedError() error {
+	if c.isZero() {
+		return fmt.Errorf("zmtp: not connected: %w", net.ErrClosed)
+	}
 	return fmt.Errorf("zmtp: %s: %w", peerName(c.nc), net.ErrClosed)
 }
 

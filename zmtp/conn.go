@@ -30,7 +30,7 @@ type User struct {
 // peer does. That harms neither the connection nor other callers.
 //
 // Safe for concurrent use. But what RecvBatch returns is valid only until the next call
-// that receives.
+// that receives. The zero Conn is closed.
 type Conn struct {
 	nc     net.Conn
 	cfg    *Config
@@ -83,5 +83,13 @@ func (c *Conn) User() User { return c.user }
 // has checked it: a client may even claim a User-Id.
 func (c *Conn) Claims() zap.Metadata { return c.claims }
 
-// RemoteAddr returns the peer's network address.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+// RemoteAddr returns the peer's network address, or nil if it is not known.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.isZero() {
+		return nil
+	}
+	return c.nc.RemoteAddr()
+}
+
+// isZero reports whether c is the zero Conn, which nobody has connected.
+func (c *Conn) isZero() bool { return c.nc == nil }

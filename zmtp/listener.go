@@ -35,7 +35,7 @@ const acceptPause = 50 * time.Millisecond
 //
 // A Listener logs each cause once a minute for each address, and then a count. It logs a
 // connection that was closed without a single byte, such as that of a health check, at
-// DEBUG. Safe for concurrent use.
+// DEBUG. Safe for concurrent use. The zero Listener is closed.
 type Listener struct {
 	nl      net.Listener
 	cfg     atomic.Pointer[Config]
@@ -108,6 +108,9 @@ func (l *Listener) use(cfg *Config) {
 // use it; handshakes in progress and existing connections keep the old one. If key is
 // zero, or the listener has another mechanism, SetKey returns an error and changes nothing.
 func (l *Listener) SetKey(key curve.SecretKey) error {
+	if l.isZero() {
+		return l.closedError()
+	}
 	cfg := *l.cfg.Load()
 	if cfg.server == nil {
 		return fmt.Errorf("%w: only a CURVE server has a key", errConfig)
@@ -122,16 +125,35 @@ func (l *Listener) SetKey(key curve.SecretKey) error {
 }
 
 // Endpoint returns the endpoint to connect to, with the actual port.
-func (l *Listener) Endpoint() string { return endpoint.Of(l.nl.Addr()) }
+func (l *Listener) Endpoint() string {
+	if l.isZero() {
+		return ""
+	}
+	return endpoint.Of(l.nl.Addr())
+}
+
+// isZero reports whether l is the zero Listener, which does not listen.
+func (l *Listener) isZero() bool { return l.nl == nil }
+
+// closedError returns the error of calls after Close.
+func (l *Listener) closedError() error {
+	if l.isZero() {
+		return fmt.Errorf("zmtp: not listening: %w", net.ErrClosed)
+	}
+	return fmt.Errorf("zmtp: listener on %s: %w", l.Endpoint(), net.ErrClosed)
+}
 
 // Accept returns the next connection whose handshake has succeeded. Failed handshakes are
 // logged. The error is ctx's, or net.ErrClosed after Close.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+	if l.isZero() {
+		return nil, l.closedError()
+	}
 	select {
 	case c := <-l.conns:
 		return c, nil
 	case <-l.closing:
-		return nil, fmt.Errorf("zmtp: listener on %s: %w", l.Endpoint(), net.ErrClosed)
+		return nil, l.closedError()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -141,6 +163,9 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 // that Accept has returned stay open. Close does not wait for a handler that ignores its
 // context. It may be called more than once.
 func (l *Listener) Close() error {
+	if l.isZero() {
+		return nil
+	}
 	l.cancel()
 	err := l.nl.Close()
 	l.wait()

@@ -55,6 +55,9 @@ func (c *Conn) lockReceive(ctx context.Context) error {
 		return nil
 	default:
 	}
+	if c.isZero() {
+		return c.closedError()
+	}
 	select {
 	case c.rx.turn <- struct{}{}:
 		return nil

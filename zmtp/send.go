@@ -32,6 +32,9 @@ func (c *Conn) Queue(ctx context.Context, parts ...[]byte) error {
 // ctx is done. The messages are sent in that case too, and the error matches ErrQueued and
 // ctx's error.
 func (c *Conn) Flush(ctx context.Context) error {
+	if c.isZero() {
+		return c.closedError()
+	}
 	c.tx.mu.Lock()
 	defer c.tx.mu.Unlock()
 	if c.tx.err != nil {
@@ -55,6 +58,9 @@ func (c *Conn) Unsubscribe(ctx context.Context, topic []byte) error {
 // sendSubscription sends a command to a peer that speaks ZMTP 3.1, and the equivalent
 // message to one that speaks 3.0.
 func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, topic []byte) error {
+	if c.isZero() {
+		return c.closedError()
+	}
 	if c.cfg.SocketType != "SUB" && c.cfg.SocketType != "XSUB" {
 		return fmt.Errorf("zmtp: a %s cannot subscribe", c.cfg.SocketType)
 	}
@@ -102,6 +108,9 @@ func (d delimiter) check(parts [][]byte) error {
 
 // send accepts a message for sending. With flush it waits until the message is written.
 func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte) error {
+	if c.isZero() {
+		return c.closedError()
+	}
 	if len(parts) == 0 {
 		return errNoParts
 	}
