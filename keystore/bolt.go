@@ -16,7 +16,8 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// boltBusy is for how long the file isn't read while others write it one after another.
+// boltBusy is how long Watch leaves the file unread while other processes write it
+// continuously.
 const boltBusy = time.Second
 
 // Buckets of a bolt: store. The keys of the first two are public keys.
@@ -28,17 +29,17 @@ const (
 
 var (
 	// revocationsSum is the key in sumsBucket of the number of revocations and the
-	// exclusive or of the hashes of their keys: these show if one is lost.
+	// exclusive or of the hashes of their keys. It shows if one is lost.
 	revocationsSum = []byte("revocations")
-	// versionKey is the key in sumsBucket of a random text that is new in every state
+	// versionKey is the key in sumsBucket of a random text that changes with each state
 	// of a store.
 	versionKey = []byte("version")
 )
 
-// errNoBolt means that the program can't read these files.
+// errNoBolt means that the program does not import package boltstore.
 var errNoBolt = errors.New(`this program can't open bolt: keystores: it needs import _ "github.com/zcurve/zcurve/keystore/boltstore"`)
 
-// bolt is a store of the kind bolt:. All of it is in memory too.
+// bolt is a store of kind bolt:. Memory holds all of it, too.
 type bolt struct {
 	memory
 	file     kv.Driver
@@ -47,9 +48,9 @@ type bolt struct {
 
 	work    sync.Mutex // held to read and write the file; taken before memory.mu
 	stamp   follow.Stamp
-	version []byte                  // of what is in memory; nil before the first reading
+	version []byte                  // the version in memory; nil before the first reading
 	unsure  bool                    // read everything, even if the version is the same
-	invalid map[curve.PublicKey]sum // entries that can't be read, as logged
+	invalid map[curve.PublicKey]sum // unreadable entries that were logged
 }
 
 // sum shows whether an identity has changed in the file.
@@ -60,7 +61,7 @@ func sumOf(value []byte) sum {
 	return sum(s[:len(sum{})])
 }
 
-// boltHead is what the file holds of an identity beside its certificate.
+// boltHead holds the data of an identity that are not in its certificate.
 type boltHead struct {
 	Name   string   `json:"name"`
 	Groups []string `json:"groups,omitempty"`
@@ -86,23 +87,23 @@ func createBolt(path string) error {
 	return kv.Files.Create(path)
 }
 
-// refresh reads what has changed in the file.
+// refresh reads the changes in the file.
 func (b *bolt) refresh() error {
 	stamp := follow.Look(b.path)
 	if err := b.file.View(b.path, b.load); err != nil {
 		return err
 	}
-	// Copying over the file takes no lock: if that is going on, read everything again
-	// at the next look.
+	// Copying over the file takes no lock. In case that is in progress, read everything
+	// again next time.
 	b.stamp, b.unsure = stamp, follow.IsBusy(b.path)
 	return nil
 }
 
-// Reload also notices another file in the place of the first.
+// Reload also notices that another file has replaced this one.
 func (b *bolt) Reload() error {
 	b.work.Lock()
 	defer b.work.Unlock()
-	b.unsure = true // whatever version the file claims to have
+	b.unsure = true // even if the file claims to have the same version
 	if err := b.refresh(); err != nil {
 		return named(err)
 	}
@@ -112,7 +113,7 @@ func (b *bolt) Reload() error {
 
 func (b *bolt) Watch(ctx context.Context) error {
 	var out outage
-	var busy time.Time // since when others have been writing
+	var busy time.Time // when others began to write
 	b.follower.Follow(ctx, func([]string, bool) follow.Next {
 		b.work.Lock()
 		defer b.work.Unlock()
@@ -127,7 +128,7 @@ func (b *bolt) Watch(ctx context.Context) error {
 			if busy.IsZero() {
 				busy = time.Now()
 			}
-			if time.Since(busy) < boltBusy { // if it takes longer, read between two writers
+			if time.Since(busy) < boltBusy { // after that, read between two writers
 				return next
 			}
 		}
@@ -143,9 +144,9 @@ func (b *bolt) Watch(ctx context.Context) error {
 	return nil
 }
 
-// write changes the file in one transaction: in the end, the file has all changes or
-// none. It first reads what others have written. change returns a function that applies
-// the change to memory, to be called with memory.mu held.
+// write changes the file in one transaction, so that the file has all changes or none. It
+// first reads what others have written. change returns a function that applies the change
+// to memory, to be called with memory.mu held.
 func (b *bolt) write(change func(boltTx) (apply func(), err error)) error {
 	b.work.Lock()
 	defer b.work.Unlock()
@@ -262,7 +263,7 @@ func (b *bolt) Unrevoke(key curve.PublicKey, at time.Time, reason string) error 
 
 func (b *bolt) Close() error { return nil }
 
-// boltTx is a transaction in which a store is written.
+// boltTx is a transaction that writes a store.
 type boltTx struct{ kv.Tx }
 
 // put writes an identity.
@@ -276,8 +277,8 @@ func (tx boltTx) put(id *Identity) error {
 	return tx.Put(identitiesBucket, key[:], v)
 }
 
-// isRevoked reports whether the file has a revocation of key that is in force, or one
-// that can't be read.
+// isRevoked reports whether the file has a revocation of key that was not lifted, or a
+// record that can't be read.
 func (tx boltTx) isRevoked(key curve.PublicKey) bool {
 	value := tx.Get(revocationsBucket, key[:])
 	if value == nil {
@@ -288,7 +289,7 @@ func (tx boltTx) isRevoked(key curve.PublicKey) bool {
 	return !ok || decodeStrictly(text, &r) != nil || r.InForce()
 }
 
-// revoke writes a revocation, in force or lifted, and the sum of all.
+// revoke writes a revocation, lifted or not, and updates the sum.
 func (tx boltTx) revoke(key curve.PublicKey, r *RevokedKey) error {
 	text, err := json.Marshal(r)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // TestBoltNotIncluded: the error for a bolt: URL names the package to import. The test
-// isn't parallel, because others open such keystores.
+// isn't parallel, because other tests open such keystores.
 func TestBoltNotIncluded(t *testing.T) {
 	files := kv.Files
 	kv.Files = nil

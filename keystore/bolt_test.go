@@ -39,16 +39,16 @@ func TestBoltIsNotMade(t *testing.T) {
 	after, err := os.ReadFile(path)
 	ztest.Must(t, err)
 	if !bytes.Equal(before, after) {
-		t.Error("opening has written")
+		t.Error("opening wrote to the file")
 	}
 	ztest.Must(t, os.Remove(path))
 	if err := s.Put(put(generate(t, "alice"))); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("put where it is gone: %v", err)
+		t.Errorf("put into a missing file: %v", err)
 	}
 }
 
-// TestBoltExchanged: Reload and Watch read another file in the place of the first, and
-// keys that the first had revoked stay refused.
+// TestBoltExchanged: Reload and Watch read a file that replaces the first, and keys that
+// were revoked in the first stay refused.
 func TestBoltExchanged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -85,13 +85,13 @@ func TestBoltExchanged(t *testing.T) {
 	erin := generate(t, "erin")
 	other, _ := open(t, url)
 	ztest.Must(t, other.Put(put(erin)))
-	ztest.Wait(t, "written by another", func() bool { return knows(s, erin.Public) })
+	ztest.Wait(t, "written by another process", func() bool { return knows(s, erin.Public) })
 	ztest.Must(t, other.Revoke(erin.Public, at, ""))
-	ztest.Wait(t, "revoked by another", func() bool { return !knows(s, erin.Public) })
+	ztest.Wait(t, "revoked by another process", func() bool { return !knows(s, erin.Public) })
 }
 
-// TestBoltIsFollowedWhileWritten: Watch sees a revocation while others write the file
-// without a pause. If they are killed, they leave no lock behind.
+// TestBoltIsFollowedWhileWritten: Watch notices a revocation while other processes write
+// the file continuously. Killing them leaves no lock behind.
 func TestBoltIsFollowedWhileWritten(t *testing.T) {
 	t.Parallel()
 	exe, err := os.Executable()
@@ -110,7 +110,7 @@ func TestBoltIsFollowedWhileWritten(t *testing.T) {
 		ztest.Must(t, err, cmd.Start())
 		in := bufio.NewScanner(out)
 		if !in.Scan() {
-			t.Fatal("the writer says nothing")
+			t.Fatal("the writer prints nothing")
 		}
 		other, _ := open(t, url)
 		ztest.Must(t, other.Put(put(mallory)))
@@ -130,11 +130,11 @@ func TestBoltIsFollowedWhileWritten(t *testing.T) {
 // flips is the number of copies in which TestBoltDamagedUnraced changes one bit.
 const flips = 500
 
-// TestBoltDamagedUnraced: a flipped bit anywhere in the file doesn't bring a revoked key
-// back: it stays refused, or the store isn't opened. Nor does it crash a process that has
-// the store open. In some of these files, bbolt follows a length out of the page into
-// memory that another goroutine writes, and finds damage there. The race detector
-// reports that.
+// TestBoltDamagedUnraced: a flipped bit anywhere in the file doesn't bring back a revoked
+// key: the key stays refused, or the store doesn't open. Nor does the bit crash a process
+// that has the store open. In some of these files, a damaged length leads bbolt out of
+// the page into memory that another goroutine writes; it then finds the damage, but the
+// race detector reports the access.
 func TestBoltDamagedUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -153,7 +153,7 @@ func TestBoltDamagedUnraced(t *testing.T) {
 	}
 	whole, err := os.ReadFile(path)
 	ztest.Must(t, err)
-	var used []int // the bytes that aren't zero, where a flip is likelier to matter, and those around them
+	var used []int // the bytes that aren't zero, where a flip is more likely to matter, and their neighbors
 	for i := range whole {
 		if bytes.ContainsFunc(whole[max(0, i-8):min(len(whole), i+8)], func(r rune) bool { return r != 0 }) {
 			used = append(used, i)
@@ -193,12 +193,12 @@ func TestBoltDamagedUnraced(t *testing.T) {
 		check(fmt.Sprintf("byte %d, bit %d", i, bit), damaged)
 	}
 	if opened == 0 || opened == flips {
-		t.Errorf("opened %d times of %d: the flips show nothing", opened, flips)
+		t.Errorf("opened only %d times of %d: the flips test nothing", opened, flips)
 	}
 	for _, size := range []int{0, 1, 4096, 8192, len(whole) / 2, len(whole) - 4096} {
 		check(fmt.Sprintf("cut at %d", size), whole[:size])
 	}
-	// The heads, which say which state is the last.
+	// The heads, which determine the latest state.
 	for i := range 2 * os.Getpagesize() {
 		if i%os.Getpagesize() < 80 {
 			damaged := bytes.Clone(whole)
@@ -237,8 +237,8 @@ func TestBoltLosesABucket(t *testing.T) {
 	}
 }
 
-// TestBoltCopied: a file that is copied over a store in place is read when it is complete,
-// whatever was read of it before.
+// TestBoltCopied: a file that is copied over a store in place is read when it is
+// complete, even if part of it was read before.
 func TestBoltCopied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -262,7 +262,7 @@ func TestBoltCopied(t *testing.T) {
 	for part := range 4 {
 		_, err := f.WriteAt(whole[part*len(whole)/4:(part+1)*len(whole)/4], int64(part*len(whole)/4))
 		ztest.Must(t, err)
-		s.Reload() // it may succeed or not
+		s.Reload() // this may fail
 	}
 	ztest.Must(t, f.Close())
 	ztest.Wait(t, "the whole copy", func() bool { return s.Len() == len(keys) && !knows(s, alice.Public) })

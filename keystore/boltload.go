@@ -12,7 +12,7 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// boltEntry is one key and value in the file.
+// boltEntry is a key and its value in the file.
 type boltEntry struct {
 	key   curve.PublicKey
 	value []byte
@@ -25,7 +25,7 @@ const loadPart = 10_000
 // those it read last.
 func (b *bolt) load(tx kv.Tx) error {
 	version := tx.Get(sumsBucket, versionKey)
-	if version == nil && tx.Changes() > 1 { // every change writes it: whole buckets are lost
+	if version == nil && tx.Changes() > 1 { // every change writes it, so whole buckets are missing
 		return kv.ErrDamaged
 	}
 	if b.version != nil && bytes.Equal(version, b.version) && !b.unsure {
@@ -39,8 +39,8 @@ func (b *bolt) load(tx kv.Tx) error {
 	var part []boltEntry
 	err := tx.ForEach(identitiesBucket, func(k, v []byte) error {
 		if len(k) != curve.KeySize {
-			// Don't log its bytes: bbolt trusts the lengths in a page, so what it takes
-			// for a key may be memory of this process.
+			// Don't log its bytes: bbolt trusts the lengths in a page, so the key may be
+			// other memory of this process.
 			b.log.Error("invalid entry: its key isn't a public key; ignoring it", "file", b.path, "bytes", len(k))
 			return nil
 		}
@@ -101,8 +101,8 @@ func (b *bolt) set(key curve.PublicKey, id *Identity) {
 	b.setLocked(key, id)
 }
 
-// loadRevocations reads the revocations. One whose value is damaged counts as a
-// revocation. One that is lost is an error.
+// loadRevocations reads the revocations. A damaged one still refuses its key. It returns
+// an error if one is missing.
 func (b *bolt) loadRevocations(tx kv.Tx) error {
 	found := map[curve.PublicKey]*RevokedKey{}
 	err := tx.ForEach(revocationsBucket, func(k, v []byte) error {
@@ -131,8 +131,8 @@ func (b *bolt) loadRevocations(tx kv.Tx) error {
 	return nil
 }
 
-// updateRevocationsLocked applies the revocations that were found in a file. Those that
-// are missing stay in force.
+// updateRevocationsLocked applies the revocations that were found in a file. Keys whose
+// revocations are missing stay refused.
 func (m *memory) updateRevocationsLocked(found map[curve.PublicKey]*RevokedKey, file string) {
 	for key, r := range found {
 		if old, ok := m.revocations.get(key); !ok || !old.equal(r) {
@@ -203,7 +203,7 @@ func decodeStrictly(text []byte, into any) error {
 	return nil
 }
 
-// parse parses an entry. It returns nil for one that is invalid.
+// parse parses an entry. It returns nil if the entry is invalid.
 func (b *bolt) parse(e boltEntry) *Identity {
 	text, ok := unsum(e.key[:], e.value)
 	if !ok {

@@ -13,8 +13,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// BenchmarkChange applies a change of one file. It costs the same in a directory of any
-// size.
+// BenchmarkChange applies a change to one file. The cost does not depend on the size of
+// the directory.
 func BenchmarkChange(b *testing.B) {
 	for _, count := range []int{10, 1_000, 100_000} {
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
@@ -42,8 +42,9 @@ func BenchmarkChange(b *testing.B) {
 	}
 }
 
-// TestRevokedNotOnlyGone: a key was revoked after the records were read. When its file is
-// found missing, or has another key, the key is known as revoked at once.
+// TestRevokedNotOnlyGone: a key is revoked after the records were read. As soon as its
+// file is found to be missing or to have another key, the key is revoked, not just
+// unknown.
 func TestRevokedNotOnlyGone(t *testing.T) {
 	t.Parallel()
 	for _, replaced := range []bool{false, true} {

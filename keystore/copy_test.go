@@ -9,9 +9,9 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestCopy: what All and Revocations yield can be put into another store. The copy has the
-// same groups and revocations, and refuses what would undo a revocation. What was put can
-// be changed afterwards without changing the store.
+// TestCopy: the results of All and Revocations can be put into another store. The copy
+// has the same groups and revocations, and refuses identities whose keys are revoked.
+// Changing an identity after Put does not change the store.
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

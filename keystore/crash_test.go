@@ -17,14 +17,14 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// asWriter is an environment variable. With it, the test binary writes into the store with
-// this URL until it is killed, or until its standard input ends.
+// asWriter is an environment variable with a URL. It makes the test binary write to that
+// store until it is killed, or until its standard input ends.
 const asWriter = "KEYSTORE_TEST_WRITER"
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(asWriter); url != "" {
 		go ztest.EndWithStdin()
-		if err := writeForEver(url); err != nil {
+		if err := writeForever(url); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // identitiesWritten is the number of identities that a writer writes.
 const identitiesWritten = 8
 
-// writtenKey returns the key of one of them.
+// writtenKey returns the key of the i-th identity.
 func writtenKey(i int) curve.PublicKey {
 	seed := sha256.Sum256(fmt.Append(nil, "identity ", i))
 	secret, err := curve.NewSecretKey(seed[:])
@@ -45,8 +45,8 @@ func writtenKey(i int) curve.PublicKey {
 	return secret.Public()
 }
 
-// written returns an identity in which every property has the same value, to show one that
-// is half old and half new.
+// written returns an identity whose properties all have the same value, so that a mixture
+// of two versions shows.
 func written(i, version int) *cert.Certificate {
 	c := &cert.Certificate{Public: writtenKey(i), Metadata: cert.Metadata{{Name: "name", Value: fmt.Sprint("identity-", i)}}}
 	for n := range 5 {
@@ -55,13 +55,13 @@ func written(i, version int) *cert.Certificate {
 	return c
 }
 
-// writeForEver puts, revokes and removes.
-func writeForEver(url string) error {
+// writeForever puts, revokes and removes identities.
+func writeForever(url string) error {
 	s, err := keystore.Open(url, nil)
 	if err != nil {
 		return err
 	}
-	for i := range identitiesWritten { // what the last one was killed before
+	for i := range identitiesWritten { // the steps that the last writer was killed before
 		if _, revoked := s.Revocation(writtenKey(i)); revoked {
 			if err := s.Unrevoke(writtenKey(i), time.Now(), ""); err != nil {
 				return err
@@ -72,7 +72,7 @@ func writeForEver(url string) error {
 	for version := 1; ; version++ {
 		for i := range identitiesWritten {
 			c := written(i, version)
-			if _, revoked := s.Revocation(c.Public); revoked { // it was killed before it could lift that
+			if _, revoked := s.Revocation(c.Public); revoked { // it was killed before it could lift the revocation
 				if err := s.Unrevoke(c.Public, time.Now(), ""); err != nil {
 					return err
 				}
@@ -100,9 +100,9 @@ func writeForEver(url string) error {
 	}
 }
 
-// TestCrashUnraced: a process that writes is killed at any moment. Then each identity is
-// complete, old or new, and the store can be read and written. Two processes have nothing
-// for the race detector.
+// TestCrashUnraced: a process is killed at random moments while it writes. After that,
+// each identity is complete, either old or new, and the store can be read and written.
+// Race detection makes no sense for two processes.
 func TestCrashUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -122,7 +122,7 @@ func TestCrashUnraced(t *testing.T) {
 				ztest.Must(t, err)
 				out, err := cmd.StdoutPipe()
 				ztest.Must(t, err, cmd.Start())
-				lines := make(chan string, 2) // all that it says
+				lines := make(chan string, 2) // all it prints
 				go func() {
 					defer close(lines)
 					for in := bufio.NewScanner(out); in.Scan(); {
@@ -131,17 +131,17 @@ func TestCrashUnraced(t *testing.T) {
 				}()
 				says := func(want string) {
 					if line := ztest.Receive(t, want, lines); line != want {
-						t.Fatalf("the writer says %q, want %q", line, want)
+						t.Fatalf("the writer printed %q, want %q", line, want)
 					}
 				}
 				says("writing")
 				if round == 0 {
 					says("all are written")
 				}
-				// At any moment: how much it has written doesn't matter.
+				// At any moment: it doesn't matter how much it has written.
 				time.Sleep(time.Duration(rand.Int64N(int64(25 * time.Millisecond))))
 				ztest.Must(t, cmd.Process.Kill())
-				for range lines { // until it is closed
+				for range lines { // until the pipe is closed
 				}
 				cmd.Wait()
 				checkWritten(t, url, round)
@@ -175,7 +175,7 @@ func checkWritten(t *testing.T, url string, round int) {
 		version := id.Certificate.Metadata.Get("version-0")
 		for n := range 5 {
 			if id.Certificate.Metadata.Get(fmt.Sprint("version-", n)) != version || id.Name != fmt.Sprint("identity-", i) {
-				t.Fatalf("round %d: identity %d is of two versions: %v", round, i, id.Certificate.Metadata)
+				t.Fatalf("round %d: identity %d mixes two versions: %v", round, i, id.Certificate.Metadata)
 			}
 		}
 	}

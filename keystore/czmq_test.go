@@ -12,7 +12,7 @@ import (
 )
 
 // TestCzmq: czmq reads a directory that this package wrote, without warnings. It finds
-// all certificates, also those in groups, and none that is revoked.
+// all certificates, including those in groups, and no revoked ones.
 func TestCzmq(t *testing.T) {
 	t.Parallel()
 	ztest.NeedPeers(t)
@@ -33,6 +33,6 @@ func TestCzmq(t *testing.T) {
 	ztest.Must(t, cmd.Run())
 	want := strings.Repeat("known\nknown\nunknown\n", 2)
 	if !strings.HasPrefix(out.String(), want) || errs.Len() > 0 || strings.Contains(out.String(), "W: ") || strings.Contains(out.String(), "E: ") {
-		t.Errorf("it says:\n%s\nand warns:\n%s", &out, &errs)
+		t.Errorf("output:\n%s\nwarnings:\n%s", &out, &errs)
 	}
 }

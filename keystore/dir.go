@@ -13,8 +13,8 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// dir is a store of the kind dir:, a directory of certificate files. The directories in
-// it are groups, except a hidden one with the records of revocations.
+// dir is a store of kind dir:, a directory of certificate files. Its subdirectories are
+// groups, except for a hidden one with the records of revocations.
 type dir struct {
 	memory
 	path     string
@@ -25,15 +25,15 @@ type dir struct {
 	holders map[curve.PublicKey][]string // the sorted names of the files with a key
 	records map[curve.PublicKey]*record  // of revocations
 	unsure  bool                         // the last attempt to read the records failed
-	lost    map[string]bool              // directories that can't be read, as logged
-	unnamed map[string]bool              // directories that aren't groups, as logged
+	lost    map[string]bool              // unreadable directories that were logged
+	unnamed map[string]bool              // directories that aren't groups and were logged
 }
 
-// file is what is known of a file.
+// file is the last known state of a file.
 type file struct {
 	content
-	certificate *publicCertificate // nil if it has no valid one
-	err         error              // why it has none
+	certificate *publicCertificate // nil if it has no valid certificate
+	err         error              // why it has no certificate
 	since       time.Time          // when err was found
 	reported    bool               // err is in the log
 }
@@ -53,12 +53,12 @@ func openDir(path string, log *slog.Logger) (*dir, error) {
 	}
 	results := d.readAll(found.names, follow.Read)
 	if slices.ContainsFunc(results, func(r result) bool { return r.busy }) {
-		time.Sleep(follow.Stillness) // by then most are complete
+		time.Sleep(follow.Stillness) // by then, most files are complete
 		results = d.readAll(found.names, follow.Read)
 	}
 	d.mu.Lock()
 	for _, r := range results {
-		if r.file == nil { // it is gone, or incomplete: Watch reads it later
+		if r.file == nil { // the file is missing or incomplete: Watch reads it later
 			continue
 		}
 		d.files[r.name] = r.file
@@ -95,9 +95,9 @@ func (d *dir) Reload() error {
 	return nil
 }
 
-// updateAll reads the files that may have changed, or all if it is thorough, and applies
-// the changes. It returns the directories to watch, and the files that are being
-// written. While the revocations can't be read, it only removes.
+// updateAll reads the files that may have changed, or all files if thorough is true, and
+// applies the changes. It returns the directories to watch, and the files that are being
+// written. While the revocations can't be read, it only removes identities.
 func (d *dir) updateAll(thorough bool) (dirs, busy []string, err error) {
 	recordsErr := d.readRecords(thorough)
 	found, err := d.list()
@@ -126,8 +126,8 @@ func (d *dir) updateAll(thorough bool) (dirs, busy []string, err error) {
 	return found.dirs, d.update(changed, follow.Read), recordsErr
 }
 
-// update reads files and applies the changes. It returns those that are being written,
-// which must be read again.
+// update reads files and applies the changes. It returns the files that are being
+// written, which must be read again.
 func (d *dir) update(names []string, read reader) (busy []string) {
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -145,7 +145,7 @@ func (d *dir) update(names []string, read reader) (busy []string) {
 	return busy
 }
 
-// lostBy returns the key that a file had and no longer has. It may have been revoked
+// lostBy returns the key that a file had and no longer has. The key may have been revoked
 // since the records were read. Revoke writes the record before it removes the file, so
 // reading the record now ensures that a revoked key is never merely unknown.
 func (d *dir) lostBy(r result) (key curve.PublicKey, ok bool) {
@@ -157,7 +157,7 @@ func (d *dir) lostBy(r result) (key curve.PublicKey, ok bool) {
 	return key, r.file == nil || r.file.certificate == nil || r.file.certificate.Public != key
 }
 
-// settle applies the current state of a file, nil if it is gone.
+// settle applies the current state of a file, which is nil if the file is missing.
 func (d *dir) settle(name string, now *file) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -183,7 +183,7 @@ func (d *dir) settle(name string, now *file) {
 				d.log.Info("key revoked", "identity", d.revocationName(after.Public), "key", after.Public, "file", filepath.Join(d.path, name))
 			}
 		}
-		// It may have blocked another file, or do so now.
+		// It may have blocked another file, or may block one now.
 		base := strings.TrimSuffix(name, revokedSuffix)
 		for _, other := range []string{base, base + publicSuffix} {
 			if f := d.files[other]; f != nil && f.certificate != nil {
@@ -223,7 +223,7 @@ func (d *dir) hold(key curve.PublicKey, name string, holds bool) {
 	}
 }
 
-// composeLocked sets the identity of a key, and logs the change.
+// composeLocked sets the identity of a key, and logs changes.
 func (d *dir) composeLocked(key curve.PublicKey) {
 	before, _ := d.identities.get(key)
 	d.setLocked(key, d.compose(d.holders[key]))
@@ -242,8 +242,8 @@ func (d *dir) composeLocked(key curve.PublicKey) {
 	}
 }
 
-// compose returns the identity that files with one key make together: in the groups of
-// all of them, with the name of the least deep. It returns nil if all are blocked.
+// compose returns the identity of the files with one key: it is in the groups of all of
+// them, and has the name of the least deep. It returns nil if all are blocked.
 func (d *dir) compose(names []string) *Identity {
 	names = slices.DeleteFunc(slices.Clone(names), d.isBlocked)
 	if len(names) == 0 {
@@ -275,7 +275,7 @@ func (d *dir) compose(names []string) *Identity {
 }
 
 // isBlocked reports whether the certificate in a file is to be ignored: the file is
-// NAME.revoked, or there is one for it that can't be read.
+// NAME.revoked, or such a file exists for it and can't be read.
 func (d *dir) isBlocked(name string) bool {
 	if isRevokedFile(name) {
 		return true
@@ -288,8 +288,8 @@ func (d *dir) isBlocked(name string) bool {
 	return false
 }
 
-// report logs files that have been invalid since before a time, once each. It returns
-// whether there is more to log later.
+// report logs each file that has been invalid since before a given time, once. It reports
+// whether there are more to log later.
 func (d *dir) report(before time.Time) (more bool) {
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
@@ -310,7 +310,7 @@ func (d *dir) report(before time.Time) (more bool) {
 	return more
 }
 
-// warnOfLeftovers warns of files that this package ignores and other programs don't.
+// warnOfLeftovers warns about files that this package ignores and other programs read.
 func (d *dir) warnOfLeftovers(names []string) {
 	for _, name := range names {
 		path := filepath.Join(d.path, name)

@@ -43,11 +43,11 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	if _, err := keystore.Open(filepath.Join(dir, "alice.key"), nil); err == nil {
-		t.Error("a file is taken for a directory")
+		t.Error("a file is opened as a directory")
 	}
 }
 
-// TestWhatCounts: which files are read, and the names of their identities.
+// TestWhatCounts: the files that are read, and the names of their identities.
 func TestWhatCounts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func TestWhatCounts(t *testing.T) {
 	}
 	for _, key := range ignored {
 		if knows(d, key) {
-			t.Error("a file that doesn't count was read")
+			t.Error("a file that should be ignored was read")
 		}
 	}
 	if d.Len() != 4 || log.Count("level=ERROR") != 0 {
@@ -101,7 +101,7 @@ func TestSignature(t *testing.T) {
 	d, err := keystore.Open(dir, nil)
 	ztest.Must(t, err)
 	if _, ok := d.Lookup(c.Public); !ok {
-		t.Error("a signed certificate doesn't count")
+		t.Error("a signed certificate is ignored")
 	}
 	dir = t.TempDir()
 	write(t, dir, "alice.key", strings.Replace(string(text), "alice", "admin", 1))
@@ -109,14 +109,14 @@ func TestSignature(t *testing.T) {
 	d, err = keystore.Open(dir, log.Logger())
 	ztest.Must(t, err)
 	if _, ok := d.Lookup(c.Public); ok {
-		t.Error("a changed certificate counts")
+		t.Error("a changed certificate is used")
 	}
 	if log.Count("level=ERROR", "alice.key", "wrong signature") != 1 {
 		t.Errorf("log:\n%s", log.String())
 	}
 }
 
-// TestBroken: an invalid file is logged with its place, and affects no other.
+// TestBroken: an invalid file is logged with its place, and does not affect other files.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -143,7 +143,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestSecretInTheStore: a secret key is logged, and not kept.
+// TestSecretInTheStore: a file with a secret key is logged, and the secret is not kept.
 func TestSecretInTheStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -161,8 +161,8 @@ func TestSecretInTheStore(t *testing.T) {
 }
 
 // TestOneKeyInManyFiles: an identity is in the groups of all files with its key, and has
-// the name of the least deep. If several are and their names differ, its key is its user
-// id.
+// the name of the least deep file. If several files are equally deep and their names
+// differ, its user id is its key.
 func TestOneKeyInManyFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -206,7 +206,7 @@ func TestReload(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
 	ztest.Must(t, d.Reload())
 	if knows(d, alice) || !knows(d, bob) {
-		t.Error("the change is not in force")
+		t.Error("the change does not apply")
 	}
 	ztest.Must(t, os.RemoveAll(dir))
 	if err := d.Reload(); !errors.Is(err, fs.ErrNotExist) {
@@ -217,7 +217,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestLookupUnderChange: an identity that stays in the store is always found, while others
+// TestLookupUnderChange: an identity that stays in the store is always found while others
 // change.
 func TestLookupUnderChange(t *testing.T) {
 	t.Parallel()

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// found is what a store's directory contains.
+// found holds the contents of a store's directory.
 type found struct {
 	names     []string // of certificates, within the store
 	dirs      []string // paths to watch
-	leftovers []string // names of files that programs leave behind, within the store
+	leftovers []string // files that programs leave behind, within the store
 	lost      []string // directories that can't be read, within the store
 }
 
@@ -26,7 +26,7 @@ func (f *found) isLost(name string) bool {
 const maxDepth = 16
 
 // list lists the store. It follows links to directories. It logs directories that it
-// can't read and goes on; if that is the store itself, it returns an error.
+// can't read and continues, but returns an error if it can't read the store itself.
 func (d *dir) list() (*found, error) {
 	f := &found{dirs: []string{d.path, filepath.Dir(d.path)}}
 	if _, err := os.Stat(d.recordsPath()); err == nil {
@@ -41,10 +41,10 @@ func (d *dir) list() (*found, error) {
 	return f, nil
 }
 
-// listIn adds what a directory within the store contains. above are the directories
-// around it: a link to one of them would never end. linked means that a link led here.
-// No link is followed from here, because a few directories that link to each other have
-// more paths than can be read.
+// listIn adds the contents of a directory within the store. above are the directories
+// around it: following a link to one of them would never end. linked means that a link
+// led here. In that case, no further link is followed, because a few directories that
+// link to each other have more paths than can be read.
 func (d *dir) listIn(dir string, f *found, above []fs.FileInfo, linked bool) error {
 	path := filepath.Join(d.path, dir)
 	info, err := os.Stat(path)

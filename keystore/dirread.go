@@ -19,13 +19,13 @@ import (
 	"github.com/zcurve/zcurve/internal/form"
 )
 
-// Endings of file names.
+// Suffixes of file names.
 const (
 	publicSuffix  = ".key"
 	revokedSuffix = ".revoked"
 )
 
-// leftovers are the endings of files that editors, patch, and the package managers of
+// leftovers are the suffixes of files that editors, patch, and the package managers of
 // Debian and Red Hat leave behind.
 var leftovers = []string{"~", ".swp", ".tmp", ".save", ".orig", ".bak", ".old", ".rej",
 	".dpkg-old", ".dpkg-new", ".dpkg-dist", ".dpkg-tmp", ".dpkg-bak", ".rpmsave", ".rpmorig", ".rpmnew"}
@@ -40,8 +40,8 @@ func isLeftover(name string) bool {
 	return strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#")
 }
 
-// counts reports whether a file of this name should contain a public certificate, or a
-// revoked one. Other files are ignored: hidden and secret ones, and leftovers.
+// counts reports whether a file of this name should contain a public or revoked
+// certificate. Other files are ignored: hidden files, secret certificates, and leftovers.
 func counts(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, cert.SecretSuffix) && !isLeftover(name)
 }
@@ -54,7 +54,7 @@ func identityName(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(filepath.Base(name), revokedSuffix), publicSuffix)
 }
 
-// groupsOf returns the groups of a file: a and a/b for a/b/x.key.
+// groupsOf returns the groups of a file: for a/b/x.key, they are a and a/b.
 func groupsOf(name string) (groups []string) {
 	name = filepath.ToSlash(name)
 	begin := 0
@@ -70,7 +70,7 @@ func groupsOf(name string) (groups []string) {
 }
 
 // isGroupName reports whether a directory of this name is a group. Services receive
-// groups in a list with commas, in which the name must remain one and the same.
+// groups in a list with commas, where they must read the same name.
 func isGroupName(name string) bool {
 	return strings.TrimSpace(name) == name && !strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
 }
@@ -84,15 +84,15 @@ type content struct {
 	sum   [sha256.Size]byte
 }
 
-// publicCertificate is a certificate in a file. A file that is unchanged keeps the same
-// pointer.
+// publicCertificate is a certificate in a file. While the file is unchanged, the pointer
+// stays the same.
 type publicCertificate struct{ *cert.Certificate }
 
 // result is the current state of a file.
 type result struct {
 	name string
-	file *file // nil if it is gone
-	busy bool  // it is being written: its old state counts for now
+	file *file // nil if the file is missing
+	busy bool  // it is being written: its old state is used for now
 }
 
 // reader is follow.Read or follow.ReadOwn.
@@ -118,7 +118,7 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 		if busy = errors.Is(err, follow.ErrBusy); busy && old != nil && old.certificate != nil {
 			return nil, true
 		}
-		// Nobody knows which key it revokes, so it blocks the file with the same name.
+		// The key that it revokes is unknown, so it blocks the file with the same name.
 	case errors.Is(err, follow.ErrBusy):
 		return nil, true
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, follow.ErrNotRegular):
@@ -147,8 +147,8 @@ func (d *dir) read(name string, old *file, read reader) (now *file, busy bool) {
 	return now, busy
 }
 
-// isInPlace reports whether path is something other than a file: a pipe, or a link
-// without a target.
+// isInPlace reports whether path is something other than a file: a pipe, or a dangling
+// link.
 func isInPlace(path string, err error) bool {
 	if errors.Is(err, follow.ErrNotRegular) {
 		return true
@@ -157,8 +157,8 @@ func isInPlace(path string, err error) bool {
 	return errors.Is(err, fs.ErrNotExist) && gone == nil
 }
 
-// readCertificate reads a certificate, whose keys and signature must be valid. Whether it
-// has expired is for each decision to see. A secret key in it is wiped.
+// readCertificate reads a certificate, whose keys and signature must be valid. It may
+// have expired: each decision checks that. A secret key in it is wiped.
 func readCertificate(text []byte, path string, log *slog.Logger) (*cert.Certificate, error) {
 	c, err := cert.Parse(text)
 	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
@@ -196,15 +196,15 @@ type record struct {
 	content
 	revocation *RevokedKey
 	gone       bool   // as logged
-	err        string // why it can't be read, as logged
+	err        string // the error that was logged
 }
 
-// readRecords reads the records that may have changed, or all if it is thorough. It
+// readRecords reads the records that may have changed, or all records if thorough is true. It
 // returns an error if it can't read their directory.
 func (d *dir) readRecords(thorough bool) error {
 	entries, err := os.ReadDir(d.recordsPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err = os.Lstat(d.recordsPath()); err == nil { // a link without a target, or it was just created
+		if _, err = os.Lstat(d.recordsPath()); err == nil { // a dangling link, or the directory was just created
 			entries, err = os.ReadDir(d.recordsPath())
 		} else if errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -239,9 +239,9 @@ func (d *dir) readRecords(thorough bool) error {
 	return nil
 }
 
-// recordKey returns the key of the record in a file of this name, if it is one. It takes
-// uppercase digits too, as some file systems return them. Such a record can't be read
-// under its name, so the key is refused.
+// recordKey returns the key of a record from its file name; ok is false for other names.
+// It accepts uppercase digits, which some file systems return. Such a record can't be
+// read by its proper name, so the key is refused.
 func recordKey(name string) (key curve.PublicKey, ok bool) {
 	b, err := hex.DecodeString(name)
 	if err != nil || len(b) != len(key) {
@@ -250,7 +250,7 @@ func recordKey(name string) (key curve.PublicKey, ok bool) {
 	return curve.PublicKey(b), true
 }
 
-// lookAtRecord reads the record of a key, if there is one.
+// lookAtRecord reads the record of a key, if it exists.
 func (d *dir) lookAtRecord(key curve.PublicKey) error {
 	switch _, err := os.Lstat(d.recordPath(key)); {
 	case err == nil:
@@ -279,8 +279,8 @@ func (d *dir) readRecord(key curve.PublicKey) {
 		if old != nil && old.revocation.InForce() {
 			now.revocation = old.revocation
 		} else {
-			// It must not look older than it can be: otherwise, a policy could take it for
-			// one that was lifted since.
+			// It must not look older than it can be: otherwise, a policy could treat it
+			// as lifted since then.
 			now.revocation = &RevokedKey{Time: stamp.Changed().Truncate(time.Second)}
 		}
 		if old == nil || old.err != err.Error() {
@@ -318,7 +318,7 @@ func (d *dir) holdsRevoked(key curve.PublicKey) bool {
 	return false
 }
 
-// revocationOfFile returns the revocation by a file NAME.revoked.
+// revocationOfFile returns the revocation of the key in a file NAME.revoked.
 func revocationOfFile(name string, f *file) *RevokedKey {
 	r := &RevokedKey{Time: f.stamp.Changed().Truncate(time.Second), Reason: "the file " + filepath.ToSlash(name), Name: identityName(name), Groups: groupsOf(name)}
 	if checkReason(r.Reason) != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// Watch reads only the files that change. It applies a change within a second.
+// Watch reads only files that change, and applies a change within a second.
 func (d *dir) Watch(ctx context.Context) error {
 	var out outage
 	var again []string // files that were incomplete
@@ -45,7 +45,7 @@ func (d *dir) Watch(ctx context.Context) error {
 			}
 			next.Dirs = dirs
 		}
-		if d.unsure { // learn nothing new before the revocations are known
+		if d.unsure { // add nothing before the revocations are known
 			again = append(again, names...)
 			slices.Sort(again)
 			again = slices.Compact(again)
@@ -61,8 +61,8 @@ func (d *dir) Watch(ctx context.Context) error {
 	return nil
 }
 
-// nameOf returns the name within the store of a file that the system reports as changed.
-// It returns "", true if everything must be looked at, and "", false if the change
+// nameOf returns the name, within the store, of a file that the system reports as
+// changed. It returns "", true if everything must be read, and "", false if the change
 // doesn't matter.
 func (d *dir) nameOf(path string) (name string, matters bool) {
 	name, err := filepath.Rel(d.path, path)
@@ -73,7 +73,7 @@ func (d *dir) nameOf(path string) (name string, matters bool) {
 	case strings.HasPrefix(name, recordsDir):
 		return "", true
 	case strings.HasPrefix(base, ".."):
-		return "", true // Kubernetes replaces all files at once by a link ..data
+		return "", true // Kubernetes replaces all files at once, by replacing the link ..data
 	case !counts(base):
 		return "", false
 	}

@@ -20,11 +20,11 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// lockFile is the file that a process locks while it changes a store, so that it decides
-// on what no other process changes meanwhile.
+// lockFile is the file that a process locks while it changes a store, so that no other
+// process changes it between its checks and its writes.
 const lockFile = ".lock"
 
-// lockPatience is how long to wait for another writer, and lockRetry how often to try.
+// lockPatience is how long to wait for another writer, and lockRetry the time between attempts.
 const (
 	lockPatience = 10 * time.Second
 	lockRetry    = 5 * time.Millisecond
@@ -73,13 +73,13 @@ func (d *dir) Put(ids ...*Identity) error {
 	})
 }
 
-// placeOf returns the files for an identity. It returns an error if another identity has
-// one of them.
+// placeOf returns the files for an identity, or an error if one of them belongs to
+// another identity.
 func (d *dir) placeOf(id *Identity) (place, error) {
 	if !isFileName(id.Name) {
 		return place{}, fmt.Errorf("%w %q: not usable as a file name", errName, id.Name)
 	}
-	groups := slices.DeleteFunc(slices.Clone(id.Groups), func(g string) bool { // a file in a/b is in a too
+	groups := slices.DeleteFunc(slices.Clone(id.Groups), func(g string) bool { // a file in a/b is also in a
 		return slices.ContainsFunc(id.Groups, func(other string) bool { return strings.HasPrefix(other, g+"/") })
 	})
 	if len(groups) == 0 {
@@ -99,8 +99,8 @@ func (d *dir) placeOf(id *Identity) (place, error) {
 	return p, nil
 }
 
-// isFileName reports whether an identity's name can be a file name on every platform,
-// and one that this package doesn't ignore.
+// isFileName reports whether an identity's name can be a file name on every platform, and
+// this package does not ignore such a file.
 func isFileName(name string) bool {
 	for _, r := range name {
 		if !filename.IsSafe(r) && r != ' ' {
@@ -111,7 +111,7 @@ func isFileName(name string) bool {
 		!strings.HasSuffix(name, " ") && !strings.HasPrefix(name, " ") && !strings.HasSuffix(name, publicSuffix)
 }
 
-// putAll writes the files of identities, and removes other files with their keys.
+// putAll writes the files of identities, and removes other files with the same keys.
 func (d *dir) putAll(places []place) error {
 	if err := d.makeDirs(places...); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (d *dir) putAll(places []place) error {
 			break
 		}
 	}
-	if err == nil { // only once the new ones are on the disk
+	if err == nil { // only after the new files are on the disk
 		err = d.removeFiles(old)
 	}
 	d.update(append(changed, old...), follow.ReadOwn)
@@ -149,7 +149,7 @@ func dirsOf(places ...place) map[string]bool {
 	return dirs
 }
 
-// makeDirs creates those that don't exist.
+// makeDirs creates the directories that don't exist.
 func (d *dir) makeDirs(places ...place) error {
 	for dir := range dirsOf(places...) {
 		if _, err := os.Stat(filepath.Join(d.path, dir)); err == nil {
@@ -158,7 +158,7 @@ func (d *dir) makeDirs(places ...place) error {
 		if err := os.MkdirAll(filepath.Join(d.path, dir), dirMode); err != nil {
 			return err
 		}
-		for dir != "." { // bring the names of the new ones to the disk too
+		for dir != "." { // sync the entries of the new directories, too
 			dir = filepath.Dir(dir)
 			if err := atomicfile.SyncDir(filepath.Join(d.path, dir)); err != nil {
 				return err
@@ -231,8 +231,8 @@ func (d *dir) Revoke(key curve.PublicKey, at time.Time, reason string) error {
 	return d.Restore(key, newRevokedKey(at, reason))
 }
 
-// Restore writes the record first. Then it removes the certificate's files. They are
-// ignored already, but not by czmq and pyzmq.
+// Restore writes the record first, and then removes the certificate's files. This package
+// already ignores them, but czmq and pyzmq do not.
 func (d *dir) Restore(key curve.PublicKey, r *RevokedKey) error {
 	r, err := r.prepared()
 	if err != nil {
@@ -278,7 +278,7 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 		d.mu.Lock()
 		r, id := d.liftedLocked(key, at, reason)
 		d.mu.Unlock()
-		// The certificate first: until the record is written, it is ignored.
+		// Write the certificate first: it is ignored until the record is written.
 		var p place
 		ok := false
 		if id != nil {
@@ -301,7 +301,7 @@ func (d *dir) Unrevoke(key curve.PublicKey, at time.Time, reason string) error {
 }
 
 // placeAgain returns where to write the identity of a revoked key. It returns false if
-// the key has a file, or if another identity has the name by now.
+// the key already has a file, or if another identity now has the name.
 func (d *dir) placeAgain(id *Identity) (p place, ok bool) {
 	if len(d.holders[id.Key()]) > 0 {
 		return place{}, false
@@ -324,7 +324,7 @@ func (d *dir) writeRecord(key curve.PublicKey, r *RevokedKey) error {
 	}
 	err = atomicfile.Replace(atomicfile.File{Path: d.recordPath(key), Data: text, Mode: fileMode})
 	if err == nil {
-		err = atomicfile.SyncDir(d.path) // in case recordsDir is new
+		err = atomicfile.SyncDir(d.path) // recordsDir may be new
 	}
 	if err != nil {
 		return err
@@ -338,9 +338,9 @@ func (d *dir) writeRecord(key curve.PublicKey, r *RevokedKey) error {
 	return nil
 }
 
-// makeRecordsDir creates the directory of the records if it doesn't exist. Everyone who
-// can read the store can read it, even if root creates it or the umask is strict: zauth
-// must be able to read it.
+// makeRecordsDir creates the directory of the records if it doesn't exist. Every user who
+// can read the store can read this directory, even if root creates it or the umask is
+// strict, so that zauth can.
 func (d *dir) makeRecordsDir() error {
 	if _, err := os.Lstat(d.recordsPath()); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -350,7 +350,7 @@ func (d *dir) makeRecordsDir() error {
 		return err
 	}
 	temp := d.recordsPath() + ".tmp"
-	_ = os.Remove(temp) // left by a killed process
+	_ = os.Remove(temp) // a killed process left it
 	if err := os.Mkdir(temp, dirMode); err != nil {
 		return err
 	}
@@ -361,7 +361,7 @@ func (d *dir) makeRecordsDir() error {
 	return os.Rename(temp, d.recordsPath())
 }
 
-// refresh reads what other processes may have written about these keys.
+// refresh reads the files of these keys, which other processes may have changed.
 func (d *dir) refresh(keys []curve.PublicKey) error {
 	var names []string
 	for _, key := range keys {
@@ -374,7 +374,7 @@ func (d *dir) refresh(keys []curve.PublicKey) error {
 	return nil
 }
 
-// write runs change while no other process changes the store.
+// write runs change while the lock keeps other processes from changing the store.
 func (d *dir) write(change func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()

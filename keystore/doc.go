@@ -19,7 +19,7 @@
 //	go store.Watch(ctx)
 //	id, ok := store.Lookup(key)
 //
-// Lookup takes no lock and allocates nothing, in every kind of keystore.
+// In every kind of keystore, Lookup takes no lock and allocates nothing.
 //
 // A program that keeps its clients elsewhere, in a database for example, implements
 // [Reader] instead.

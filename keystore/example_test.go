@@ -12,7 +12,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// Admitting a client is copying its public certificate into the directory.
+// To admit a client, copy its public certificate into the directory.
 func Example() {
 	dir, err := os.MkdirTemp("", "clients")
 	if err != nil {
@@ -34,7 +34,7 @@ func Example() {
 	// Output: alice true
 }
 
-// A revoked key is refused until Unrevoke, whatever is put into the keystore.
+// A revoked key is refused until Unrevoke, even if its certificate is added again.
 func ExampleStore_Revoke() {
 	store := keystore.NewMemory()
 	alice := &keystore.Identity{Name: "alice", Certificate: cert.Generate("alice"), Groups: []string{"traders"}}
@@ -70,7 +70,7 @@ func ExampleStore_Watch() {
 	// …
 }
 
-// database stands for clients that a program keeps elsewhere.
+// database holds clients that a program keeps elsewhere.
 type database map[curve.PublicKey]*keystore.Identity
 
 func (db database) Lookup(key curve.PublicKey) (*keystore.Identity, bool) {

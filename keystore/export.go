@@ -33,12 +33,12 @@ type exportLine struct {
 	Key         curve.PublicKey `json:"key"`
 	Name        string          `json:"name,omitempty"`
 	Groups      []string        `json:"groups,omitempty"`
-	Certificate string          `json:"certificate,omitempty"` // its text
+	Certificate string          `json:"certificate,omitempty"` // the certificate's text
 	Revoked     *RevokedKey     `json:"revoked,omitempty"`
 }
 
 // Export writes identities and revocations as lines of JSON, which Import reads. It
-// returns the error of w, or another one if an identity's name or groups can't be
+// returns an error if writing to w fails, or if an identity's name or groups can't be
 // imported again.
 func Export(w io.Writer, ids []*Identity, revoked map[curve.PublicKey]*RevokedKey) error {
 	out := bufio.NewWriter(w)
@@ -62,13 +62,13 @@ func Export(w io.Writer, ids []*Identity, revoked map[curve.PublicKey]*RevokedKe
 }
 
 // Import reads what Export wrote: identities to Put and revocations to Restore. If
-// anything in text is invalid, the error says in which line.
+// anything in text is invalid, the error has the line.
 func Import(text []byte) (ids []*Identity, revoked map[curve.PublicKey]*RevokedKey, err error) {
 	ids, revoked, err = readExport(text)
 	return ids, revoked, named(err)
 }
 
-// readExport is Import without the package's name in errors.
+// readExport is Import with errors that lack the package's name.
 func readExport(text []byte) (ids []*Identity, revoked map[curve.PublicKey]*RevokedKey, err error) {
 	revoked = map[curve.PublicKey]*RevokedKey{}
 	seen := map[curve.PublicKey]bool{}
@@ -118,7 +118,7 @@ func parseExportHead(line []byte) error {
 	return nil
 }
 
-// parseExportLine returns an identity, or the revocation r of a key.
+// parseExportLine returns an identity, or a revocation r of a key.
 func parseExportLine(line []byte) (id *Identity, key curve.PublicKey, r *RevokedKey, err error) {
 	var l exportLine
 	if err := decodeStrictly(line, &l); err != nil {
@@ -134,7 +134,7 @@ func parseExportLine(line []byte) (id *Identity, key curve.PublicKey, r *Revoked
 	}
 	c, err := cert.Parse([]byte(l.Certificate))
 	if err == nil && c.Public != l.Key {
-		err = errors.New("its certificate has another key")
+		err = errors.New("its certificate has a different key")
 	}
 	if err != nil {
 		return nil, key, nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// Errors that only tests tell apart.
+// Errors that only tests distinguish.
 var (
 	ErrURL     = errURL
 	ErrName    = errName

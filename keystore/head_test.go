@@ -10,8 +10,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestBoltHeadDamaged: a file with one damaged head is refused, or has the revocation: the
-// other head may be from before it.
+// TestBoltHeadDamaged: a file with one damaged head is refused, or has the revocation;
+// the other head may be older than the revocation.
 func TestBoltHeadDamaged(t *testing.T) {
 	t.Parallel()
 	url := urlOf(t, "bolt")

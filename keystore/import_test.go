@@ -23,7 +23,7 @@ func goodExport(t testing.TB) (text string, alice, bob curve.PublicKey) {
 	return out.String(), c.Public, bob
 }
 
-// TestMalformedExport: an export with one fault is refused as a whole, and the error has
+// TestMalformedExport: an export with one fault is refused completely, and the error has
 // the line.
 func TestMalformedExport(t *testing.T) {
 	t.Parallel()
@@ -43,28 +43,28 @@ func TestMalformedExport(t *testing.T) {
 		text string
 		line int
 	}{
-		"empty":                  {"", 0},
-		"no head":                {identity, 1},
-		"a later version":        {in(head, ":1", ":2") + identity, 1},
-		"more in the head":       {in(head, "}", `,"x":1}`), 1},
-		"two heads":              {head + head, 2},
-		"cut":                    {head + identity[:len(identity)/2], 2},
-		"an empty line":          {head + "\n" + identity, 2},
-		"an unknown field":       {head + in(identity, `"name"`, `"nome"`), 2},
-		"two values":             {head + strings.TrimSuffix(identity, "\n") + " {}", 2},
-		"another key":            {head + in(identity, `"key":"`, `"key":"x`), 2},
-		"the same key twice":     {head + identity + identity, 3},
-		"no name":                {head + in(identity, `"name":"alice",`, ""), 2},
-		"a name like a key":      {head + in(identity, `"name":"alice"`, `"name":`+quoted(key)), 2},
-		"a group":                {head + in(identity, `["fx"]`, `["../fx"]`), 2},
-		"no certificate":         {head + in(identity, "curve", "kurve"), 2},
-		"revoked twice":          {head + revoked + revoked, 3},
-		"revoked with a name":    {head + in(revoked, `"revoked":`, `"name":"x","revoked":`), 2},
-		"a revocation of no key": {head + `{"revoked":{}}`, 2},
-		"in a revocation":        {head + in(revoked, `"reason"`, `"raison"`), 2},
-		"a reason":               {head + in(revoked, `stolen`, `it's \"both\"`), 2},
-		"a time":                 {head + in(revoked, `59:59Z`, `59:59.5Z`), 2},
-		"long":                   {head + in(identity, `"name"`, strings.Repeat(" ", maxExportLine)+`"name"`), 2},
+		"empty":                      {"", 0},
+		"no head":                    {identity, 1},
+		"a later version":            {in(head, ":1", ":2") + identity, 1},
+		"unknown field in the head":  {in(head, "}", `,"x":1}`), 1},
+		"two heads":                  {head + head, 2},
+		"cut":                        {head + identity[:len(identity)/2], 2},
+		"an empty line":              {head + "\n" + identity, 2},
+		"an unknown field":           {head + in(identity, `"name"`, `"nome"`), 2},
+		"two values":                 {head + strings.TrimSuffix(identity, "\n") + " {}", 2},
+		"another key":                {head + in(identity, `"key":"`, `"key":"x`), 2},
+		"the same key twice":         {head + identity + identity, 3},
+		"no name":                    {head + in(identity, `"name":"alice",`, ""), 2},
+		"a name like a key":          {head + in(identity, `"name":"alice"`, `"name":`+quoted(key)), 2},
+		"a group":                    {head + in(identity, `["fx"]`, `["../fx"]`), 2},
+		"no certificate":             {head + in(identity, "curve", "kurve"), 2},
+		"revoked twice":              {head + revoked + revoked, 3},
+		"revoked with a name":        {head + in(revoked, `"revoked":`, `"name":"x","revoked":`), 2},
+		"a revocation without a key": {head + `{"revoked":{}}`, 2},
+		"in a revocation":            {head + in(revoked, `"reason"`, `"raison"`), 2},
+		"a reason":                   {head + in(revoked, `stolen`, `it's \"both\"`), 2},
+		"a time":                     {head + in(revoked, `59:59Z`, `59:59.5Z`), 2},
+		"long":                       {head + in(identity, `"name"`, strings.Repeat(" ", maxExportLine)+`"name"`), 2},
 	} {
 		_, _, err := Import([]byte(tt.text))
 		if !errors.Is(err, errExport) || tt.line > 0 && !strings.Contains(err.Error(), fmt.Sprintf("line %d:", tt.line)) {
@@ -77,7 +77,7 @@ func quoted(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
-// TestExportCanBeImported: an identity that couldn't be imported again is an error.
+// TestExportCanBeImported: exporting an identity that couldn't be imported again is an error.
 func TestExportCanBeImported(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("")
@@ -89,8 +89,8 @@ func TestExportCanBeImported(t *testing.T) {
 	}
 }
 
-// FuzzImport: every text is an export or an error. An export is the same when it is
-// exported again.
+// FuzzImport: every text is an export or an error. Exporting an imported text again gives
+// the same text.
 func FuzzImport(f *testing.F) {
 	text, _, _ := goodExport(f)
 	f.Add([]byte(text))

@@ -11,17 +11,17 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// shards is the number of maps in an index. A change copies one of them: with this
-// many, it costs little even with a million identities.
+// shards is the number of maps in an index. A change copies one of them. With this many,
+// that costs little even with a million identities.
 const shards = 4096
 
-// index finds values by key. Readers take no lock. Writers hold a lock of their caller.
+// index finds values by key. Readers take no lock. Writers hold a lock of the caller.
 type index[V any] struct {
 	shards [shards]atomic.Pointer[shard[V]]
 	count  atomic.Int64
 }
 
-// shard is replaced, never changed.
+// A shard is replaced, never changed.
 type shard[V any] map[curve.PublicKey]*V
 
 // of returns the shard of a key.
@@ -38,7 +38,7 @@ func (x *index[V]) get(key curve.PublicKey) (v *V, ok bool) {
 
 func (x *index[V]) len() int { return int(x.count.Load()) }
 
-// all yields the values that are in a shard when it comes to it.
+// all yields the values of each shard as they are when it reaches the shard.
 func (x *index[V]) all() iter.Seq2[curve.PublicKey, *V] {
 	return func(yield func(curve.PublicKey, *V) bool) {
 		for i := range x.shards {
@@ -55,7 +55,7 @@ func (x *index[V]) all() iter.Seq2[curve.PublicKey, *V] {
 	}
 }
 
-// set sets the value of a key. nil removes it.
+// set sets the value of a key, or removes it if value is nil.
 func (x *index[V]) set(key curve.PublicKey, v *V) {
 	place := x.of(key)
 	s := shard[V]{}
@@ -72,7 +72,7 @@ func (x *index[V]) set(key curve.PublicKey, v *V) {
 	place.Store(&s)
 }
 
-// fill is set for an index that no one reads yet: it changes shards in place.
+// fill is like set, but changes shards in place, in an index that is not in use yet.
 func (x *index[V]) fill(key curve.PublicKey, v *V) {
 	place := x.of(key)
 	s := place.Load()

@@ -8,7 +8,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// revocationOf returns the revocation of a key, in force or lifted.
+// revocationOf returns the revocation of a key, lifted or not.
 func revocationOf(s keystore.Store, e *keystore.Identity) *keystore.RevokedKey {
 	for key, r := range s.Revocations() {
 		if key == e.Certificate.Public {
@@ -43,13 +43,13 @@ func TestUnrevokeAgain(t *testing.T) {
 			t.Error("alice was removed, and is back")
 		}
 		if id, ok := s.Lookup(bob.Certificate.Public); !ok || inGroup(id, "admins") || !inGroup(id, "guests") {
-			t.Errorf("bob is in other groups than those of the last put: %+v", id)
+			t.Errorf("bob is not in the groups of the last put: %+v", id)
 		}
 	})
 }
 
-// TestClockSetBack: of a revocation and its lifting, the later one has the later time, even
-// if the clock was set back in between.
+// TestClockSetBack: if a key is revoked and the revocation lifted, the later event has
+// the later time, even if the clock was set back in between.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {
@@ -74,7 +74,7 @@ func TestClockSetBack(t *testing.T) {
 			before := last
 			ztest.Must(t, s.Unrevoke(key, now.Add(-time.Minute), "once more"))
 			if r := revocationOf(s, alice); !r.Lifted.After(before) {
-				t.Errorf("lifted once more at %v, after %v", r.Lifted, before)
+				t.Errorf("lifted again at %v, after %v", r.Lifted, before)
 			} else {
 				last = r.Lifted
 			}

@@ -15,14 +15,14 @@ import (
 	"github.com/zcurve/zcurve/internal/follow"
 )
 
-// memory is a store of the kind mem:, and what the other kinds have read.
+// memory is a store of kind mem:, and the content that stores of other kinds have read.
 type memory struct {
-	identities  index[Identity]   // those whose key isn't revoked
+	identities  index[Identity]   // identities whose key isn't revoked
 	revocations index[RevokedKey] // all, including lifted ones
 	generation  atomic.Uint64     // of revocations
 	log         *slog.Logger
 
-	mu    sync.Mutex // held to change any of this
+	mu    sync.Mutex // held to change any of these
 	names names
 }
 
@@ -50,7 +50,7 @@ func (m *memory) All() iter.Seq[*Identity] {
 }
 
 func (m *memory) Revocation(key curve.PublicKey) (*RevokedKey, bool) {
-	if m.revocations.len() == 0 { // as in most stores
+	if m.revocations.len() == 0 { // nothing is revoked in most stores
 		return nil, false
 	}
 	r, ok := m.revocations.get(key)
@@ -62,8 +62,8 @@ func (m *memory) Revocation(key curve.PublicKey) (*RevokedKey, bool) {
 
 func (m *memory) Revocations() iter.Seq2[curve.PublicKey, *RevokedKey] { return m.revocations.all() }
 
-// setLocked sets or, with nil, removes the identity of a key. All identities but those
-// of fill pass through it: it ignores one whose key is revoked.
+// setLocked sets the identity of a key, or removes it if id is nil. It ignores an
+// identity whose key is revoked. Only fill adds identities without it.
 func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
 	if _, revoked := m.Revocation(key); revoked {
 		id = nil
@@ -83,7 +83,7 @@ func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
 	}
 }
 
-// revokeLocked records a revocation, in force or lifted, in place of an earlier one.
+// revokeLocked records a revocation, lifted or not, and replaces an earlier one.
 func (m *memory) revokeLocked(key curve.PublicKey, r *RevokedKey) {
 	m.revocations.set(key, r)
 	m.generation.Add(1)
@@ -92,7 +92,7 @@ func (m *memory) revokeLocked(key curve.PublicKey, r *RevokedKey) {
 	}
 }
 
-// prepareLocked returns checked copies of identities that are to be put.
+// prepareLocked returns checked copies of identities for Put.
 func (m *memory) prepareLocked(ids []*Identity) ([]*Identity, error) {
 	type prepared struct {
 		id  *Identity
@@ -195,8 +195,8 @@ func (m *memory) Unrevoke(key curve.PublicKey, at time.Time, reason string) erro
 }
 
 // liftedLocked returns the lifted revocation of a key, and the identity to put back, or
-// nil. If no revocation is in force here, there is nothing to put back: the identity was
-// put or removed since. Even then the lifting is recorded, for those who remember a
+// nil. If the key is not revoked here, there is nothing to put back: the identity was put
+// or removed since. The lifting is recorded even then, for policies that remember a
 // revocation from another store.
 func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) (r *RevokedKey, id *Identity) {
 	var lifted RevokedKey
@@ -206,7 +206,7 @@ func (m *memory) liftedLocked(key curve.PublicKey, at time.Time, reason string) 
 			id = old.identity(key)
 		}
 	}
-	earliest := lifted.Time // later than the clock says if that was set back
+	earliest := lifted.Time // later than the clock's time if the clock was set back
 	if !lifted.Lifted.IsZero() {
 		earliest = lifted.Lifted.Add(time.Second)
 	}
@@ -231,12 +231,12 @@ func (m *memory) Close() error { return nil }
 // outage is a time during which a store can't be read.
 type outage struct {
 	since    time.Time // when the file or directory was first missing
-	reported string    // what is in the log
+	reported string    // the error that was logged
 }
 
-// note logs, once, that a store can't be read or can be read again. gone means that the
-// store is missing for longer than it takes to replace it. again is when to look again,
-// or 0.
+// note logs once that a store can't be read, or can be read again. gone reports whether
+// the store has been missing for longer than replacing it takes. again is how long to
+// wait before trying again, or 0.
 func (o *outage) note(log *slog.Logger, keystore string, err error) (gone bool, again time.Duration) {
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
@@ -273,8 +273,8 @@ func (m *memory) forget() {
 	}
 }
 
-// fill sets the identities of a store that no one reads yet, and whose revocations are
-// known. It is setLocked for many.
+// fill sets many identities at once, in a store that is not in use yet and whose
+// revocations are known.
 func (m *memory) fill(identities []*Identity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,10 +6,10 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// names holds which identities have which name. Nearly always it is one.
+// names holds the keys of the identities with each name, nearly always one.
 type names struct {
 	one     map[string]curve.PublicKey
-	several map[string][]curve.PublicKey // those that share a name
+	several map[string][]curve.PublicKey // keys that share a name
 }
 
 // add records that the identity with this key has a name.
@@ -55,14 +55,14 @@ func (n *names) holder(name string) (curve.PublicKey, bool) {
 	return key, ok
 }
 
-// nameLocked sets the user ids of the identities with a name. The one whose place is
-// the least deep gets the name. If there are several of these, each is called by its
-// key, because a service couldn't tell them apart.
+// nameLocked sets the user ids of the identities with a name. The identity whose place is
+// the least deep gets the name. If several are equally deep, each gets its key as user
+// id, because a service couldn't tell them apart.
 func (m *memory) nameLocked(name string) {
 	keys := m.names.several[name]
 	if key, ok := m.names.one[name]; ok {
 		if id, _ := m.identities.get(key); id.UserID == name && !id.ambiguous && checkName(name) == nil {
-			return // as nearly always
+			return // nearly always
 		}
 		keys = []curve.PublicKey{key}
 	}
@@ -96,7 +96,7 @@ func (m *memory) nameLocked(name string) {
 	}
 }
 
-// whyNot returns why an identity isn't called by its name.
+// whyNot returns the reason why an identity's name isn't its user id.
 func whyNot(isFirst bool, id *Identity) string {
 	switch {
 	case !isFirst:

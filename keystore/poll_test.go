@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// TestPoll: polling notices every change, on Linux even one that keeps size and time.
+// TestPoll: polling notices every change; on Linux, even one that keeps the size and time.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -35,15 +35,15 @@ func TestPoll(t *testing.T) {
 	ztest.Must(t, os.Remove(path))
 	ztest.Wait(t, "removed", func() bool { return !knows(d, alice2) })
 	ztest.Must(t, os.RemoveAll(dir))
-	ztest.Wait(t, "removed with all in it", func() bool { return !knows(d, bob) })
+	ztest.Wait(t, "removed with its content", func() bool { return !knows(d, bob) })
 }
 
 // TestBeingWritten: a file that is being written is neither read nor logged, however long
-// that takes.
+// the writing takes.
 func TestBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says who has a file open")
+		t.Skip("only Linux reports that a file is open for writing")
 	}
 	dir := t.TempDir()
 	d, log := open(t, dir)
@@ -52,13 +52,13 @@ func TestBeingWritten(t *testing.T) {
 	f, err := os.Create(filepath.Join(dir, "bob.key"))
 	ztest.Must(t, err)
 	defer f.Close()
-	_, err = f.WriteString(whole) // it could be read now, and isn't meant to
+	_, err = f.WriteString(whole) // it could be read now, but must not be
 	ztest.Must(t, err)
-	for i := range 3 { // each is seen by a look that comes after the one before
+	for i := range 3 { // each is noticed by a later poll than the one before
 		key := add(t, dir, []string{"one", "two", "three"}[i])
 		ztest.Wait(t, "another file is read", func() bool { return knows(d, key) })
 		if knows(d, bob) {
-			t.Fatal("a file that is being written counts")
+			t.Fatal("a file that is being written was read")
 		}
 	}
 	ztest.Must(t, f.Close())

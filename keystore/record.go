@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/internal/zpl"
 )
 
-// Names in the record of a revocation, a file of a dir: store.
+// Names in the record of a revocation, which is a file in a dir: store.
 const (
 	revokedSection   = "revoked"
 	keyName          = "key"
@@ -31,8 +31,8 @@ var errRecord = errors.New("invalid revocation record")
 // base64Line is the number of characters of the certificate in each comment.
 const base64Line = 64
 
-// appendRecord appends a record. The certificate is in comments, so that no other
-// program takes it for one that is valid.
+// appendRecord appends a record. The certificate is in comments, so that no other program
+// treats it as a valid one.
 func appendRecord(dst []byte, key curve.PublicKey, r *RevokedKey) ([]byte, error) {
 	section := &zpl.Node{Name: revokedSection}
 	add := func(name, value string) {
@@ -72,8 +72,8 @@ func appendRecord(dst []byte, key curve.PublicKey, r *RevokedKey) ([]byte, error
 	return zpl.Append(dst, comments, []*zpl.Node{section})
 }
 
-// parseRecord parses a record of this key. A record that it can't parse is no reason to
-// admit the key.
+// parseRecord parses a record of this key. On an error, the caller must treat the key as
+// revoked.
 func parseRecord(key curve.PublicKey, text []byte) (*RevokedKey, error) {
 	root, _, err := zpl.Parse(text)
 	if err != nil {
@@ -123,7 +123,7 @@ func parseRecord(key curve.PublicKey, text []byte) (*RevokedKey, error) {
 	return r, nil
 }
 
-// certificateIn returns the certificate's text in the comments of a record, or "".
+// certificateIn returns the certificate's text from the comments of a record, or "".
 func certificateIn(text []byte) string {
 	var encoded strings.Builder
 	for line := range strings.Lines(string(text)) {

@@ -24,7 +24,7 @@ func recordText(t testing.TB, key curve.PublicKey) (*RevokedKey, string) {
 	return r, string(text)
 }
 
-// TestRecord: a record is read as it was written, and the longest isn't too long to read.
+// TestRecord: a record is read as it was written, even the longest possible one.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -38,7 +38,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%d bytes: %v, %v", len(long), err, parseErr)
 	}
 	if _, err := cert.Parse([]byte(text)); err == nil {
-		t.Error("a record is taken for a certificate")
+		t.Error("a record is read as a certificate")
 	}
 }
 
@@ -78,8 +78,8 @@ func TestMalformedRecord(t *testing.T) {
 	}
 }
 
-// FuzzParseRecord: every text is a record or an error. A record has the same effect after
-// it was written again.
+// FuzzParseRecord: every text is a record or an error. A record that is written again has
+// the same effect.
 func FuzzParseRecord(f *testing.F) {
 	var key curve.PublicKey
 	copy(key[:], "0123456789abcdef0123456789abcdef")
@@ -97,7 +97,7 @@ func FuzzParseRecord(f *testing.F) {
 		}
 		again, err := appendRecord(nil, key, r)
 		if err != nil {
-			return // a reason, say, that this package wouldn't write
+			return // for example, a reason that this package wouldn't write
 		}
 		back, err := parseRecord(key, again)
 		if err != nil || back.InForce() != r.InForce() || !back.Time.Equal(r.Time) || back.Certificate != r.Certificate {

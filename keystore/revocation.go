@@ -17,19 +17,19 @@ var errReason = errors.New("invalid reason")
 // what czmq reads.
 const maxReason = 900
 
-// A RevokedKey is what a store records of a key that an operator revoked, also after
-// the revocation was lifted. An authority's revocation is a [cert.Revocation]. Plain
+// A RevokedKey is a store's record of a key that an operator revoked, including a
+// revocation that was lifted. See [cert.Revocation] for revocations by an authority. Plain
 // data: don't change it while it is in use.
 type RevokedKey struct {
 	Time   time.Time `json:"time,omitzero"`    // in whole seconds
 	Reason string    `json:"reason,omitempty"` // for people; may be empty
-	Name   string    `json:"name,omitempty"`   // of the identity that had the key, if there was one
-	Groups []string  `json:"groups,omitempty"` // of that identity
+	Name   string    `json:"name,omitempty"`   // name of the identity that had the key, if there was one
+	Groups []string  `json:"groups,omitempty"` // groups of that identity
 
-	Lifted       time.Time `json:"lifted,omitzero"`         // zero while the revocation is in force
+	Lifted       time.Time `json:"lifted,omitzero"`         // zero unless the revocation was lifted
 	LiftedReason string    `json:"lifted_reason,omitempty"` // for people; may be empty
 
-	// Certificate is the text of the identity's certificate, to put the identity back
+	// Certificate is the text of the identity's certificate, for restoring the identity
 	// when the revocation is lifted. It may be missing or damaged.
 	Certificate string `json:"certificate,omitempty"`
 }
@@ -37,7 +37,7 @@ type RevokedKey struct {
 // InForce reports whether the revocation hasn't been lifted.
 func (r *RevokedKey) InForce() bool { return r.Lifted.IsZero() }
 
-// String returns when and why the key was revoked, for people.
+// String returns the time and the reason of the revocation, for people.
 func (r *RevokedKey) String() string {
 	text := "revoked"
 	if !r.Time.IsZero() {
@@ -61,7 +61,7 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// check returns an error for what couldn't be read again after it was written.
+// check returns an error if the record couldn't be read again after it was written.
 func (r *RevokedKey) check() error {
 	for _, reason := range []string{r.Reason, r.LiftedReason} {
 		if err := checkReason(reason); err != nil {
@@ -76,7 +76,7 @@ func (r *RevokedKey) check() error {
 	return nil
 }
 
-// prepared returns a checked copy of a revocation that is to be recorded, with times in UTC.
+// prepared returns a checked copy of a revocation for Restore, with times in UTC.
 func (r *RevokedKey) prepared() (*RevokedKey, error) {
 	if r == nil {
 		return nil, errors.New("nil revocation")
@@ -89,20 +89,21 @@ func (r *RevokedKey) prepared() (*RevokedKey, error) {
 	return &next, nil
 }
 
-// equal reports whether two revocations of a key say the same.
+// equal reports whether two revocations of a key are the same.
 func (r *RevokedKey) equal(other *RevokedKey) bool {
 	return r.Time.Unix() == other.Time.Unix() && r.Reason == other.Reason &&
 		r.Lifted.Unix() == other.Lifted.Unix() && r.LiftedReason == other.LiftedReason
 }
 
-// newRevokedKey returns a revocation of a key of which nothing else is known.
+// newRevokedKey returns a revocation of a key about which nothing else is known.
 func newRevokedKey(at time.Time, reason string) *RevokedKey {
 	return &RevokedKey{Time: at.UTC().Truncate(time.Second), Reason: reason}
 }
 
-// after returns the revocation as a store records it in which the key had another one
-// before, which may be nil. It is later than the lifting of that one, even if a clock
-// was set back: otherwise that would lift this one too. id has the key, or is nil.
+// after returns the revocation as a store records it if the key has an earlier one, which
+// may be nil. It is always later than the lifting of the earlier one, even if a clock was
+// set back: otherwise, that lifting would apply to this revocation, too. id is the
+// identity with the key, or nil.
 func (r *RevokedKey) after(before *RevokedKey, id *Identity) *RevokedKey {
 	next := *r
 	if before != nil && !before.InForce() && !before.Lifted.Before(next.Time) {
@@ -110,7 +111,7 @@ func (r *RevokedKey) after(before *RevokedKey, id *Identity) *RevokedKey {
 	}
 	if id != nil {
 		next.Name, next.Groups = id.Name, slices.Clone(id.Groups)
-		if text, err := id.Certificate.AppendPublic(nil); err == nil { // otherwise it is lost
+		if text, err := id.Certificate.AppendPublic(nil); err == nil { // otherwise, it would be lost
 			next.Certificate = string(text)
 		}
 	}

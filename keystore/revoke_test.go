@@ -33,8 +33,8 @@ func mustBeRefused(t *testing.T, s keystore.Store, url string, key curve.PublicK
 	check("after a restart", again)
 }
 
-// TestRevokeAnything: every identity can be revoked. Nothing in its certificate or in its
-// file's name brings it back, and no copy.
+// TestRevokeAnything: every identity can be revoked. Neither odd content of its
+// certificate, nor its file's name, nor a copy brings it back.
 func TestRevokeAnything(t *testing.T) {
 	t.Parallel()
 	deep := ""
@@ -68,10 +68,10 @@ func TestRevokeAnything(t *testing.T) {
 			ztest.Must(t, s.Revoke(key, at, "stolen"))
 			mustBeRefused(t, s, dir, key)
 			if log.Count("level=WARN", "ignoring the certificate") > 0 {
-				t.Errorf("warned of what it does itself:\n%s", log)
+				t.Errorf("warned about its own changes:\n%s", log)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, tt.file)); err == nil {
-				t.Error("its file is there still, for programs that know nothing of revocations")
+				t.Error("its file is still there, for programs that do not know about revocations")
 			}
 			ztest.Must(t, os.Mkdir(filepath.Join(dir, "group"), 0o755))
 			write(t, dir, "copy.key", whole)
@@ -84,7 +84,7 @@ func TestRevokeAnything(t *testing.T) {
 	}
 }
 
-// TestRecordDamaged: a record that is damaged in any way still refuses its key.
+// TestRecordDamaged: a record still refuses its key, however it is damaged.
 func TestRecordDamaged(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(path string) error{
@@ -95,7 +95,7 @@ func TestRecordDamaged(t *testing.T) {
 		"a directory": func(path string) error {
 			return errors.Join(os.Remove(path), os.Mkdir(path, 0o755))
 		},
-		"a link to nowhere": func(path string) error {
+		"a dangling link": func(path string) error {
 			return errors.Join(os.Remove(path), os.Symlink("nowhere", path))
 		},
 		"in capitals": func(path string) error {
@@ -139,8 +139,8 @@ func TestRecordGone(t *testing.T) {
 	}
 }
 
-// TestRevokeFails: if a record can't be written, Revoke fails and the key isn't revoked. Once
-// it is written, the key is revoked, whatever fails after that.
+// TestRevokeFails: if a record can't be written, Revoke fails and the key isn't revoked.
+// Once the record is written, the key is revoked, whatever fails after that.
 func TestRevokeFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -148,14 +148,14 @@ func TestRevokeFails(t *testing.T) {
 	s, _ := open(t, dir)
 	write(t, dir, ".revoked", "in the way of the directory\n")
 	if err := s.Revoke(key, at, ""); err == nil {
-		t.Error("said to be revoked")
+		t.Error("reported as revoked")
 	}
 	if err := s.Put(put(generate(t, "alice"))); err == nil {
-		t.Error("put although it can't be known whether it is revoked")
+		t.Error("put although the revocations can't be read")
 	}
 	ztest.Must(t, os.Remove(filepath.Join(dir, "mallory.key")))
 	if err := s.Reload(); err == nil || knows(s, key) {
-		t.Errorf("%v: what is gone is known while the revocations can't be read", err)
+		t.Errorf("%v: a removed identity is known while the revocations can't be read", err)
 	}
 	if _, err := keystore.Open(dir, nil); err == nil {
 		t.Error("opened without its revocations")
@@ -175,9 +175,10 @@ func TestRevokeFails(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "mallory.key")); err == nil {
-		t.Error("the file is there still")
+		t.Error("the file is still there")
 	}
-	// One between those of Unrevoke leaves the certificate and a record in force.
+	// A crash between the steps of Unrevoke leaves the certificate and a record that
+	// still revokes the key.
 	write(t, dir, "mallory.key", whole)
 	again, _ = open(t, dir)
 	mustBeRefused(t, again, dir, key)
@@ -197,13 +198,13 @@ func TestUnrevokeNeedsTheDisk(t *testing.T) {
 	ztest.Must(t, os.RemoveAll(filepath.Join(dir, "group")))
 	write(t, dir, "group", "in the way of the directory\n")
 	if err := s.Unrevoke(mallory.Public, at, ""); err == nil {
-		t.Error("lifted, and the certificate is lost")
+		t.Error("lifted, but the certificate is lost")
 	}
 	mustBeRefused(t, s, dir, mallory.Public)
 }
 
-// TestRecordsUnreadable: if the directory of the records can't be read, for example because
-// it is a link without a target, a store isn't opened, and one that is open adds no
+// TestRecordsUnreadable: if the directory of the records can't be read, for example
+// because it is a dangling link, a store cannot be opened, and an open store adds no
 // identity.
 func TestRecordsUnreadable(t *testing.T) {
 	t.Parallel()
@@ -231,18 +232,18 @@ func TestRecordsUnreadable(t *testing.T) {
 			write(t, dir, "carol.key", carolText)
 			ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
 			ztest.Wait(t, "removed", func() bool { return !knows(s, bob) })
-			// Her revocation is among those that couldn't be read.
+			// Alice's revocation is among those that couldn't be read.
 			write(t, away, hex.EncodeToString(carol[:]), "")
 			ztest.Must(t, os.Remove(records), os.Rename(away, records))
 			ztest.Wait(t, "revoked", func() bool { _, ok := s.Revocation(carol); return ok })
 			if log.Count("identity added", "carol") != 0 {
-				t.Errorf("who is revoked was known:\n%s", log)
+				t.Errorf("a revoked identity was known:\n%s", log)
 			}
 		})
 	}
 }
 
-// TestRecordsReadable: everyone who can read a store can read its revocations, even if
+// TestRecordsReadable: every user who can read a store can read its revocations, even if
 // another user wrote the first one under a strict umask.
 func TestRecordsReadable(t *testing.T) {
 	t.Parallel()
@@ -269,9 +270,9 @@ func TestRevokedFile(t *testing.T) {
 		"cp alice.key alice.key.revoked": {"alice.key.revoked", func(path, whole string) error { return os.WriteFile(path, []byte(whole), 0o644) }, true},
 		"under any name":                 {"x.revoked", func(path, whole string) error { return os.WriteFile(path, []byte(whole), 0o644) }, true},
 		"broken":                         {"alice.key.revoked", func(path, _ string) error { return os.WriteFile(path, []byte("oops\n"), 0o644) }, false},
-		"broken, without .key":           {"alice.revoked", func(path, _ string) error { return os.WriteFile(path, []byte("oops\n"), 0o644) }, false},
+		"invalid, without .key":          {"alice.revoked", func(path, _ string) error { return os.WriteFile(path, []byte("oops\n"), 0o644) }, false},
 		"empty":                          {"alice.key.revoked", func(path, _ string) error { return os.WriteFile(path, nil, 0o644) }, false},
-		"a link to nowhere":              {"alice.key.revoked", func(path, _ string) error { return os.Symlink("nowhere", path) }, false},
+		"a dangling link":                {"alice.key.revoked", func(path, _ string) error { return os.Symlink("nowhere", path) }, false},
 		"a pipe":                         {"alice.key.revoked", func(path, _ string) error { return makePipe(path) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -283,7 +284,7 @@ func TestRevokedFile(t *testing.T) {
 			running, _ := open(t, dir)
 			ztest.Background(t, running.Watch)
 			if err := tt.make(filepath.Join(dir, tt.file), whole); errors.Is(err, errors.ErrUnsupported) {
-				t.Skip("no named pipes here:", err)
+				t.Skip("this system has no named pipes:", err)
 			} else {
 				ztest.Must(t, err)
 			}
@@ -294,7 +295,7 @@ func TestRevokedFile(t *testing.T) {
 			}
 			ztest.Must(t, os.Remove(filepath.Join(dir, tt.file)))
 			if !tt.revoked {
-				ztest.Wait(t, "it blocks no longer", func() bool { return knows(running, alice) })
+				ztest.Wait(t, "it no longer blocks", func() bool { return knows(running, alice) })
 			}
 		})
 	}

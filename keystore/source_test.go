@@ -29,7 +29,7 @@ func exported(t testing.TB, s keystore.Store) string {
 	return out.String()
 }
 
-// exportOf returns the export of a store with these certificates, of which the last is
+// exportOf returns the export of a store with these certificates, the last of which is
 // revoked.
 func exportOf(t testing.TB, certificates ...*cert.Certificate) string {
 	t.Helper()
@@ -41,8 +41,8 @@ func exportOf(t testing.TB, certificates ...*cert.Certificate) string {
 	return exported(t, s)
 }
 
-// TestFileFollowed: a file: store applies the changes of its file. Removed identities go,
-// revocations stay. A text with a fault, or half of one, changes nothing.
+// TestFileFollowed: a file: store applies changes to its file. Removed identities are
+// removed, but revocations stay. An invalid or incomplete text changes nothing.
 func TestFileFollowed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "clients")
@@ -59,20 +59,20 @@ func TestFileFollowed(t *testing.T) {
 	ztest.WriteFile(t, path, next[:len(next)-20])
 	ztest.Wait(t, "told", func() bool { return log.Count("level=ERROR", "keeping the last known identities") == 1 })
 	if !knows(s, bob.Public) {
-		t.Error("half a file changes something")
+		t.Error("half a file has changed something")
 	}
 	ztest.WriteFile(t, path, next)
-	ztest.Wait(t, "mended", func() bool { return !knows(s, bob.Public) && log.Count("keystore readable again") == 1 })
+	ztest.Wait(t, "fixed", func() bool { return !knows(s, bob.Public) && log.Count("keystore readable again") == 1 })
 	if knows(s, alice.Public) || knows(s, carol.Public) {
-		t.Error("another file brings back what was revoked")
+		t.Error("another file brings back a revoked key")
 	}
 	if log.Count("level=ERROR", "revocation record removed: still refusing the key") == 0 {
 		t.Errorf("log:\n%s", log)
 	}
 }
 
-// TestGone: if a store is removed, all its identities go, as after a restart. Revocations
-// stay, and when the store is back, so are the identities.
+// TestGone: if a store's file or directory is removed, all its identities are removed, as
+// after a restart. Revocations stay. When the store is back, the identities are, too.
 func TestGone(t *testing.T) {
 	t.Parallel()
 	alice, bob := generate(t, "alice"), generate(t, "bob")
@@ -102,11 +102,11 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestFileBeingWritten: a file: store doesn't read its file while that is being written.
+// TestFileBeingWritten: a file: store doesn't read its file while another process writes it.
 func TestFileBeingWritten(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says who has a file open")
+		t.Skip("only Linux reports that a file is open for writing")
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "clients")
@@ -125,7 +125,7 @@ func TestFileBeingWritten(t *testing.T) {
 	ztest.Must(t, err)
 	another, _ := open(t, "file:"+path+".2")
 	ztest.Background(t, another.Watch)
-	ztest.WriteFile(t, path+".2", exportOf(t, alice, other)) // seen after at least one look at the other
+	ztest.WriteFile(t, path+".2", exportOf(t, alice, other)) // read after at least one poll of the other
 	ztest.Wait(t, "another file", func() bool { return knows(another, alice.Public) })
 	if !knows(s, alice.Public) || log.Count("level=ERROR") > 0 {
 		t.Errorf("half a file was read, log:\n%s", log)
@@ -135,8 +135,8 @@ func TestFileBeingWritten(t *testing.T) {
 	ztest.Wait(t, "the whole file", func() bool { return knows(s, bob.Public) && !knows(s, alice.Public) })
 }
 
-// TestBackup: a backup has groups and revocations, also lifted ones. Restoring it brings no
-// revoked key back.
+// TestBackup: a backup contains groups and revocations, including lifted ones. Restoring
+// it does not bring back a revoked key.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

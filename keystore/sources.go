@@ -25,7 +25,7 @@ const maxSource = 64 << 20
 type source struct {
 	memory
 	name string
-	path string // of a file; "" for an environment variable
+	path string // path of a file; "" for an environment variable
 
 	follower follow.Follower
 
@@ -105,8 +105,8 @@ func (s *source) Watch(ctx context.Context) error {
 
 var errNoCertificates = errors.New("it contains neither an exported keystore nor an armored certificate")
 
-// take applies a text. All of it must be valid: nobody watches the log of a program
-// that gets its identities this way.
+// take applies a text. It rejects a text that is not completely valid, because the log of
+// a program that gets its identities this way is rarely read.
 func (s *source) take(text []byte) error {
 	sum := sha256.Sum256(text)
 	if sum == s.sum {
@@ -139,8 +139,8 @@ func (s *source) take(text []byte) error {
 	return nil
 }
 
-// parse parses an export or armored certificates. The latter have no name that an
-// operator gave them: their keys are their names.
+// parse parses an export or armored certificates. An operator has not named the latter,
+// so their keys are their names.
 func (s *source) parse(text []byte) (ids []*Identity, revoked map[curve.PublicKey]*RevokedKey, err error) {
 	if bytes.HasPrefix(text, exportStart) {
 		return readExport(text)

@@ -23,8 +23,8 @@ var (
 	ErrNotFound = errors.New("no identity with this key")
 	// ErrReadOnly means that stores of a kind cannot be changed.
 	ErrReadOnly = errors.New("this kind of keystore is read-only")
-	// ErrRevoked means that an identity's key is revoked in the store. It can be put
-	// there again once the revocation is lifted with Unrevoke.
+	// ErrRevoked means that an identity's key is revoked in the store. Unrevoke lifts the
+	// revocation; after that, the identity can be put there again.
 	ErrRevoked = errors.New("the key is revoked")
 )
 
@@ -34,8 +34,8 @@ var (
 	errName  = errors.New("invalid name")
 )
 
-// A Reader finds identities by key. Implement it to admit clients that a program of
-// yours keeps elsewhere. Its method must be safe for concurrent use.
+// A Reader finds identities by key. Implement it to admit clients that your program keeps
+// elsewhere. Its method must be safe for concurrent use.
 type Reader interface {
 	// Lookup returns the identity with this key. ok is false if there is none, or if
 	// the key is revoked. An identity needs only a Certificate; without Validity, it
@@ -44,13 +44,14 @@ type Reader interface {
 	Lookup(key curve.PublicKey) (id *Identity, ok bool)
 }
 
-// A Store is a keystore: a set of identities, at most one for each key, and of revoked
-// keys. What changes it returns when the change is on the disk. Safe for concurrent use.
+// A Store is a keystore: a set of identities, at most one for each key, and a set of
+// revoked keys. Methods that change it return when the change is on the disk. Safe for
+// concurrent use.
 type Store interface {
 	Reader
 
-	// Revocation returns the revocation of a key that is in force. The store need not
-	// have had an identity with this key.
+	// Revocation returns the revocation of a key, unless it was lifted. The store need
+	// not have had an identity with this key.
 	Revocation(key curve.PublicKey) (*RevokedKey, bool)
 	// Holder returns the key of an identity with this name, if there is one.
 	Holder(name string) (curve.PublicKey, bool)
@@ -63,38 +64,39 @@ type Store interface {
 	// Generation returns a number that grows with each change of the revocations.
 	Generation() uint64
 
-	// Put adds identities, and replaces those with the same keys. It takes copies of
-	// their names, groups and certificates; secret keys are left out. It checks all
-	// identities first: it returns ErrRevoked if a key is revoked, ErrReadOnly, or
-	// another error for a name, a group or a certificate that is invalid, for a name
-	// that another identity has, or for a key with two names. If writing fails, some may have been put.
+	// Put adds identities, and replaces those with the same keys. It copies their names,
+	// groups and certificates, without secret keys. It checks all identities before it
+	// writes any. It returns ErrRevoked if a key is revoked, ErrReadOnly if the store
+	// cannot be changed, and another error if a name, a group or a certificate is
+	// invalid, if another identity has the name, or if a key is given with two names. If
+	// writing fails, some identities may have been put.
 	Put(ids ...*Identity) error
-	// Remove removes an identity, and leaves a revocation of its key in force. It
-	// returns ErrNotFound if there is no such identity, or ErrReadOnly.
+	// Remove removes an identity. It does not lift a revocation of the key. It returns
+	// ErrNotFound if there is no such identity, or ErrReadOnly.
 	Remove(key curve.PublicKey) error
 	// Revoke refuses a key from now on, whether or not the store has an identity with
 	// it, and records when and why. reason may be empty. If the key is revoked
 	// already, nothing changes. It returns ErrReadOnly, or another error if reason has
 	// control characters, both kinds of quotes, or more than 900 bytes.
 	Revoke(key curve.PublicKey, at time.Time, reason string) error
-	// Restore is like Revoke with all that another store has recorded, to copy it. A
-	// lifted revocation is only recorded, and only if the store has no revocation of
-	// the key.
+	// Restore is like Revoke, but copies everything that another store has recorded. It
+	// only records a lifted revocation, and only if the store has no revocation of the
+	// key.
 	Restore(key curve.PublicKey, r *RevokedKey) error
-	// Unrevoke lifts the revocation of a key, and records when and why. It records
-	// that even for a key that isn't revoked here: policies may remember the
-	// revocation from another store. It puts back the identity that had the key, if
-	// its name is still free. To keep the order of events if the clock was set back,
-	// the recorded time is never before that of the revocation or of an earlier
-	// lifting. It returns the errors of Revoke, or ErrRevoked while a file NAME.revoked
-	// in a directory revokes the key.
+	// Unrevoke lifts the revocation of a key, and records when and why. It does so even
+	// for a key that isn't revoked here, because policies may remember the revocation
+	// from another store. It puts back the identity that had the key, if its name is
+	// still free. To keep the order of events if the clock was set back, the recorded
+	// time is never before that of the revocation or of an earlier lifting. It returns
+	// the same errors as Revoke, and ErrRevoked while a file NAME.revoked in a directory
+	// revokes the key.
 	Unrevoke(key curve.PublicKey, at time.Time, reason string) error
 
 	// Reload reads everything again. If it fails, it adds and changes no identity.
 	Reload() error
-	// Watch notices changes that others make, and applies them, until ctx is done. It
-	// then returns nil. While something can't be read, its last known identities stay.
-	// While the store is missing, it has no identities.
+	// Watch notices changes that other processes make, and applies them, until ctx is
+	// done. It then returns nil. Identities that can't be read at the moment stay as they
+	// were. While the store is missing, it has no identities.
 	Watch(ctx context.Context) error
 	// Close releases the store, which must not be used afterwards. It may be called
 	// more than once.
@@ -104,23 +106,23 @@ type Store interface {
 // An Identity is a client that a store knows. Plain data: don't change it while it is
 // in use.
 type Identity struct {
-	// Name is what the operator calls the identity: its file's name, or the name it
-	// was put with, of 1 to 255 characters of printable ASCII. It never comes from
-	// the certificate.
+	// Name is the identity's name in the keystore: its file's name, or the name given to
+	// Put, of 1 to 255 characters of printable ASCII. It never comes from the
+	// certificate.
 	Name string
-	// UserID is what a service is told: the name, or the key in Z85 if the name is
-	// ambiguous because another identity has it too, looks like a key, or isn't
-	// printable ASCII of at most 255 bytes. Put ignores it. A Reader may leave it
-	// empty, which means the key.
+	// UserID is the user id that services receive: the name, or the key in Z85 if another
+	// identity has the same name, or if the name looks like a key or isn't printable
+	// ASCII of at most 255 bytes. Put ignores UserID. A Reader may leave it empty, which
+	// means the key.
 	UserID      string
 	Certificate *cert.Certificate   // without a secret key
 	Others      []*cert.Certificate // further certificates of the same key
-	Groups      []string            // those of all places where it is found, sorted
-	Place       string              // where it was read: a file, for example
+	Groups      []string            // groups of all its places, sorted
+	Place       string              // where it was read, such as a file
 
-	rank      int  // the depth of its place; of those with one name, the least deep has it
+	rank      int  // depth of its place; the least deep identity with a name gets it
 	ambiguous bool // its files have different names
-	sum       sum  // of its value in a bolt: store
+	sum       sum  // hash of its value in a bolt: store
 }
 
 // Key returns the identity's public key.
@@ -173,7 +175,7 @@ func Create(url string) error {
 	return named(err)
 }
 
-// named puts the package's name in front of an error that leaves it.
+// named puts the package's name in front of an error that an exported function returns.
 func named(err error) error {
 	if err == nil {
 		return nil
@@ -181,7 +183,7 @@ func named(err error) error {
 	return fmt.Errorf("keystore: %w", err)
 }
 
-// parseURL splits a URL into the kind of store and what follows it.
+// parseURL splits a URL into the kind of store and the rest.
 func parseURL(url string) (kind, path string, err error) {
 	kind, path = storeurl.Split(url)
 	isKnown := storeurl.HasPath(kind) || kind == storeurl.Env || kind == storeurl.Memory
@@ -191,8 +193,8 @@ func parseURL(url string) (kind, path string, err error) {
 	return kind, path, nil
 }
 
-// prepare returns a checked copy of an identity that is to be put into a store. It has
-// only the public part of the certificate.
+// prepare returns a checked copy of an identity for Put, with only the public part of the
+// certificate.
 func prepare(id *Identity) (*Identity, error) {
 	if id == nil {
 		return nil, errors.New("nil identity")
@@ -223,7 +225,7 @@ func prepare(id *Identity) (*Identity, error) {
 // maxName is the length in bytes of the longest user id (RFC 27).
 const maxName = 255
 
-// checkName returns an error for a name that identities can't be put with.
+// checkName returns an error for a name that Put does not allow.
 func checkName(name string) error {
 	if !isUserID(name) {
 		return fmt.Errorf("%w %.100q: expected 1 to %d characters of printable ASCII", errName, name, maxName)
@@ -238,8 +240,8 @@ func isUserID(name string) bool {
 	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// checkGroups returns an error for what can't be the path of a directory that is a
-// group: its parts between slashes have the characters of ZPL names (RFC 4) and spaces.
+// checkGroups returns an error for a group whose name can't be the path of a directory.
+// The parts between slashes consist of the characters of ZPL names (RFC 4) and spaces.
 func checkGroups(groups []string) error {
 	for _, g := range groups {
 		for part := range strings.SplitSeq(g, "/") {

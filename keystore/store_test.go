@@ -25,8 +25,8 @@ import (
 
 var at = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
 
-// eachKind runs a test on an empty store of each kind that can be written. again opens the
-// same store a second time, as another process would. It is nil for mem:.
+// eachKind runs a test on an empty store of each writable kind. again opens the same
+// store a second time, as another process would; it is nil for mem:.
 func eachKind(t *testing.T, test func(t *testing.T, s keystore.Store, again func() keystore.Store)) {
 	t.Helper()
 	for _, kind := range []string{"mem", "dir", "bolt"} {
@@ -82,8 +82,8 @@ func put(c *cert.Certificate, groups ...string) *keystore.Identity {
 	return &keystore.Identity{Name: c.Name(), Certificate: c, Groups: groups}
 }
 
-// TestStore: in each kind, putting, revoking and removing take effect at once, and remain
-// after the store was opened again.
+// TestStore: in each kind of store, changes by Put, Revoke and Remove apply at once, and
+// remain when the store is opened again.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -132,10 +132,10 @@ func TestStore(t *testing.T) {
 		if err := s.Remove(alice.Public); !errors.Is(err, keystore.ErrNotFound) {
 			t.Errorf("removed twice: %v", err)
 		}
-		// Putting again replaces the groups and the name, but no revocation.
+		// A second Put replaces the groups and the name, but does not lift a revocation.
 		ztest.Must(t, s.Put(&keystore.Identity{Name: "robert", Certificate: bob, Groups: []string{"fx"}}))
 		if err := s.Put(put(carol)); !errors.Is(err, keystore.ErrRevoked) || !strings.Contains(err.Error(), "laptop stolen") {
-			t.Errorf("put what is revoked: %v", err)
+			t.Errorf("put a revoked key: %v", err)
 		}
 		check = func(when string) {
 			t.Helper()
@@ -163,7 +163,7 @@ func TestStore(t *testing.T) {
 			}
 			traces := maps.Collect(s.Revocations())
 			if r := traces[carol.Public]; len(traces) != 1 || r == nil || r.InForce() || r.Reason != "laptop stolen" || r.LiftedReason != "found" || !r.Lifted.Equal(at.Add(time.Hour)) {
-				t.Errorf("%s: the trace is %+v", when, traces)
+				t.Errorf("%s: the record is %+v", when, traces)
 			}
 		}
 		check("lifted")
@@ -171,7 +171,7 @@ func TestStore(t *testing.T) {
 			s = again()
 			check("lifted, again")
 		}
-		// A key that no identity has can be revoked as well, and again.
+		// A key without an identity can be revoked as well, and more than once.
 		stranger := generate(t, "stranger").Public
 		ztest.Must(t, s.Revoke(stranger, at, ""), s.Revoke(carol.Public, at.Add(2*time.Hour), ""))
 		if again != nil {
@@ -185,8 +185,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// TestRestore: Restore brings back all of a revocation, and records a lifted one. Neither
-// lifts a revocation that is in force.
+// TestRestore: Restore copies all fields of a revocation, and also records a lifted one.
+// Neither lifts an existing revocation.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -220,7 +220,7 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// TestStoreRefuses: Put and Revoke refuse what they can't write, and change nothing.
+// TestStoreRefuses: Put and Revoke refuse data that they can't write, and change nothing.
 func TestStoreRefuses(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, _ func() keystore.Store) {
@@ -268,7 +268,7 @@ func TestStoreRefuses(t *testing.T) {
 			t.Errorf("reason: %v", err)
 		}
 		if !knows(s, alice.Public) || s.Len() != 1 {
-			t.Error("changed all the same")
+			t.Error("changed nevertheless")
 		}
 	})
 }
@@ -328,7 +328,7 @@ func TestSources(t *testing.T) {
 	ztest.Must(t, os.WriteFile(path, []byte(text[:strings.Index(text, "and\n")]), 0o600))
 	ztest.Must(t, s.Reload())
 	if s.Len() != 1 || !knows(s, alice.Public) || knows(s, bob.Public) {
-		t.Errorf("read again: %d identities", s.Len())
+		t.Errorf("after rereading: %d identities", s.Len())
 	}
 	ztest.Must(t, os.WriteFile(path, []byte(strings.Replace(text, "CURVE", "PLAIN", 1)), 0o600))
 	if err := s.Reload(); !strings.Contains(err.Error(), "damaged in transit") || s.Len() != 1 {
@@ -347,7 +347,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestTwoWriters: two processes that write the same directory lose nothing.
+// TestTwoWriters: two processes that write to the same directory lose nothing.
 func TestTwoWriters(t *testing.T) {
 	t.Parallel()
 	url := urlOf(t, "dir")
@@ -355,7 +355,7 @@ func TestTwoWriters(t *testing.T) {
 	var work sync.WaitGroup
 	keys := make([][]curve.PublicKey, 2)
 	for w := range keys {
-		s, _ := open(t, url) // of its own, as another process would have it
+		s, _ := open(t, url) // a separate store, as another process would have
 		work.Go(func() {
 			for i := range each {
 				c := generate(t, fmt.Sprint("identity-", w, "-", i))
@@ -393,7 +393,7 @@ func BenchmarkLoad(b *testing.B) {
 	}{{"dir", 1_000}, {"dir", 100_000}, {"bolt", 1_000}, {"bolt", 100_000}, {"bolt", 1_000_000}, {"mem", 1_000_000}} {
 		b.Run(fmt.Sprintf("%s-%d", bb.kind, bb.count), func(b *testing.B) {
 			if testing.Short() && bb.count > 1_000 {
-				b.Skip("makes that many")
+				b.Skip("uses that many")
 			}
 			url := urlOf(b, bb.kind)
 			s, err := keystore.Open(url, nil)
@@ -413,7 +413,7 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			}
 			var before, after runtime.MemStats
-			if bb.kind == "mem" { // there is nothing to open: filling it was it
+			if bb.kind == "mem" { // there is nothing to open, only to fill
 				runtime.GC()
 				runtime.ReadMemStats(&before)
 				took := time.Since(start)
@@ -449,8 +449,8 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// TestPutMany: many identities can be put at once, and again. If one is invalid, none is
-// put.
+// TestPutMany: many identities can be put at once, and put again. If one is invalid, none
+// is put.
 func TestPutMany(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {
@@ -460,10 +460,10 @@ func TestPutMany(t *testing.T) {
 		}
 		err := s.Put(append(slices.Clone(many), &keystore.Identity{Name: "broken", Certificate: new(cert.Certificate)})...)
 		if !errors.Is(err, curve.ErrPublicKey) {
-			t.Errorf("with a broken one: %v", err)
+			t.Errorf("with an invalid one: %v", err)
 		}
 		if s.Len() != 0 {
-			t.Errorf("%d were put with a broken one", s.Len())
+			t.Errorf("%d were put with an invalid one", s.Len())
 		}
 		ztest.Must(t, s.Put(many...))
 		if again != nil {

@@ -24,15 +24,15 @@ func mkdir(t testing.TB, parts ...string) string {
 	return path
 }
 
-// TestPipe: a pipe in the place of a certificate is ignored and blocks nothing, also one
-// that takes the place of a file before it is opened.
+// TestPipe: a pipe in place of a certificate is ignored and blocks nothing, even one that
+// replaces a file just before it is opened.
 func TestPipe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	guests := mkdir(t, dir, "guests")
 	alice := add(t, dir, "alice")
 	if err := makePipe(filepath.Join(guests, "x.key")); errors.Is(err, errors.ErrUnsupported) {
-		t.Skip("no named pipes here:", err)
+		t.Skip("this system has no named pipes:", err)
 	} else {
 		ztest.Must(t, err)
 	}
@@ -43,7 +43,7 @@ func TestPipe(t *testing.T) {
 	ztest.Background(t, s.Watch)
 	whole, _ := text(t, "guest")
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() { // who may write guests only
+	go func() { // who may only write to guests
 		defer close(stopped)
 		for {
 			select {
@@ -61,15 +61,15 @@ func TestPipe(t *testing.T) {
 	defer close(stop)
 	for i := range 5 {
 		bob := add(t, dir, fmt.Sprint("bob-", i))
-		ztest.Wait(t, "another is known", func() bool { return knows(s, bob) })
+		ztest.Wait(t, "the wrong identity is known", func() bool { return knows(s, bob) })
 		ztest.Must(t, os.Remove(filepath.Join(dir, fmt.Sprint("bob-", i, ".key"))))
-		ztest.Wait(t, "it isn't any more", func() bool { return !knows(s, bob) })
+		ztest.Wait(t, "the identity is still known", func() bool { return !knows(s, bob) })
 		ztest.Must(t, s.Reload())
 	}
 }
 
-// TestLinks: the store itself and groups may be links to directories, and their targets may
-// change. Circles of links do no harm.
+// TestLinks: the store itself and groups may be links to directories, and their targets
+// may change. Cycles of links do no harm.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
@@ -82,15 +82,15 @@ func TestLinks(t *testing.T) {
 	turn(current, "v1")
 	s, _ := open(t, current)
 	if !knows(s, alice) || knows(s, bob) {
-		t.Fatal("what a link leads to isn't known")
+		t.Fatal("an identity behind a link is unknown")
 	}
 	ztest.Background(t, s.Watch)
 	turn(current, "v2")
-	ztest.Wait(t, "the link leads elsewhere", func() bool { return knows(s, bob) && !knows(s, alice) })
+	ztest.Wait(t, "the link has another target", func() bool { return knows(s, bob) && !knows(s, alice) })
 	carol := generate(t, "carol")
 	ztest.Must(t, s.Put(put(carol)))
 	if again, _ := open(t, v2); !knows(again, carol.Public) {
-		t.Error("what was put isn't there")
+		t.Error("the new identity isn't there")
 	}
 
 	desk1, desk2 := mkdir(t, base, "desk1"), mkdir(t, base, "desk2", "fx")
@@ -98,12 +98,12 @@ func TestLinks(t *testing.T) {
 	turn(filepath.Join(v2, "traders"), "../desk1")
 	ztest.Wait(t, "a group that is a link", func() bool { id, ok := s.Lookup(dave); return ok && inGroup(id, "traders") })
 	turn(filepath.Join(v2, "traders"), "../desk2")
-	ztest.Wait(t, "it leads elsewhere", func() bool {
+	ztest.Wait(t, "the link has another target", func() bool {
 		id, ok := s.Lookup(erin)
 		return ok && inGroup(id, "traders/fx") && !knows(s, dave)
 	})
 	frank := add(t, desk2, "frank")
-	ztest.Wait(t, "a file where the link leads", func() bool { return knows(s, frank) })
+	ztest.Wait(t, "a file in the link's target", func() bool { return knows(s, frank) })
 
 	turn(filepath.Join(v2, "self"), ".")
 	turn(filepath.Join(v2, "above"), "..")
@@ -133,12 +133,12 @@ func TestManyLinks(t *testing.T) {
 		t.Errorf("%+v", id)
 	}
 	if log.Count("level=ERROR", "link within a linked directory") == 0 {
-		t.Error("nothing is said of links that aren't followed")
+		t.Error("links that aren't followed were not logged")
 	}
 }
 
-// TestLeftovers: leftovers of programs are ignored, even when the original is gone. The log
-// warns of them, because czmq would admit them.
+// TestLeftovers: files that programs leave behind are ignored, even when the original is
+// gone. The log warns about them, because czmq would admit their keys.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -156,13 +156,13 @@ func TestLeftovers(t *testing.T) {
 	}
 	for _, name := range names {
 		if log.Count("level=WARN", "leftover", filepath.Join(dir, name)) != 1 {
-			t.Errorf("no warning of %s", name)
+			t.Errorf("no warning about %s", name)
 		}
 	}
 }
 
 // TestNames: the name is the file's, never the certificate's. A name that two identities
-// have, or that looks like a key, is not a user id.
+// share, or that looks like a key, is not used as a user id.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -201,8 +201,8 @@ func TestNames(t *testing.T) {
 		t.Error("the valid certificate is lost")
 	}
 
-	// With another alice at the same depth, neither has the name. One that is less deep
-	// has it.
+	// With another alice at the same depth, neither gets the name. One that is less deep
+	// gets it.
 	bob := add(t, filepath.Join(dir, "guests"), "bob")
 	ztest.Must(t, os.Rename(filepath.Join(dir, "guests", "bob.key"), filepath.Join(mkdir(t, dir, "other"), "alice.key")))
 	check(alice.Public, alice.Public.String(), "guests", "traders")
@@ -213,7 +213,7 @@ func TestNames(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "other", "alice.key")), os.Remove(filepath.Join(dir, "alice.key")))
 	check(alice.Public, "alice", "guests", "traders")
 
-	// Names that differ in case only are two where file names are.
+	// Names that differ only in case are different if file names are.
 	if runtime.GOOS == "linux" {
 		dave, DAVE := add(t, dir, "dave"), add(t, dir, "DAVE")
 		check(dave, "dave")
@@ -222,7 +222,7 @@ func TestNames(t *testing.T) {
 }
 
 // TestNoGroup: a directory is not a group if a service would read its name as several
-// groups, or as another one; nor are directories in it.
+// groups, or as another group; nor are its subdirectories.
 func TestNoGroup(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
@@ -248,8 +248,8 @@ func TestNoGroup(t *testing.T) {
 	}
 }
 
-// TestNameLikeAKey: the identity in a file that has another's key as its name is known by
-// its own key.
+// TestNameLikeAKey: if a file's name is another identity's key, the user id of its
+// identity is its own key.
 func TestNameLikeAKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -264,7 +264,7 @@ func TestNameLikeAKey(t *testing.T) {
 	}
 }
 
-// TestReservedNames: Put refuses names that aren't usable as file names on every system.
+// TestReservedNames: Put refuses names that can't be file names on every system.
 func TestReservedNames(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t, urlOf(t, "dir"))
@@ -284,8 +284,8 @@ func TestReservedNames(t *testing.T) {
 	}
 }
 
-// TestForgedReplacesNothing: a tampered copy of a certificate doesn't replace the valid one,
-// in memory or on the disk.
+// TestForgedReplacesNothing: a tampered copy of a certificate doesn't replace the valid
+// one, neither in memory nor on disk.
 func TestForgedReplacesNothing(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

@@ -11,14 +11,14 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// obeyingModes runs a function in a thread that has to obey the modes of files, even if the
-// test runs as root.
+// obeyingModes runs a function in a thread that obeys file modes, even if the test runs
+// as root.
 func obeyingModes(t *testing.T, run func()) {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var all [2]unix.CapUserData // by 32 of them
+	var all [2]unix.CapUserData // 32 capabilities each
 	ztest.Must(t, unix.Capget(&header, &all[0]))
 	fewer := all
 	fewer[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
@@ -50,11 +50,11 @@ func TestUnreadableGroup(t *testing.T) {
 		}
 		fresh, _ := open(t, dir)
 		if !knows(fresh, carol) || knows(fresh, bob) {
-			t.Error("a start doesn't know what can be read")
+			t.Error("opened, although a group can't be read")
 		}
 	})
 	ztest.Must(t, os.Chmod(guests, 0o755), os.Remove(filepath.Join(guests, "bob.key")), s.Reload())
 	if knows(s, bob) {
-		t.Error("a group that can be read again isn't")
+		t.Error("a readable group wasn't read again")
 	}
 }

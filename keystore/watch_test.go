@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// watched opens a store and watches it until the test ends. It doesn't poll, so all
-// changes are noticed by events.
+// watched opens a store and watches it until the test ends. It doesn't poll, so that
+// events are the only way to notice changes.
 func watched(t *testing.T, dir string) (keystore.Store, *ztest.Log) {
 	t.Helper()
 	d, log := open(t, dir)
@@ -37,7 +37,7 @@ func TestWatch(t *testing.T) {
 	ztest.Must(t, os.Remove(filepath.Join(dir, "bob.key")))
 	ztest.Wait(t, "removed", func() bool { return !knows(d, bob) })
 
-	// Another content with the same size and time.
+	// Different content with the same size and time.
 	path := filepath.Join(dir, "alice.key")
 	info, err := os.Stat(path)
 	ztest.Must(t, err)
@@ -58,7 +58,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchPolls: polling notices a change without an event, that of the target of a link.
+// TestWatchPolls: polling notices a change that causes no event: that of a link's target.
 func TestWatchPolls(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
@@ -68,7 +68,7 @@ func TestWatchPolls(t *testing.T) {
 	ztest.Background(t, d.Watch)
 	alice2 := add(t, elsewhere, "alice")
 	ztest.Wait(t, "changed", func() bool { return knows(d, alice2) && !knows(d, alice) })
-	alice3 := add(t, elsewhere, "alice") // Watch has looked at it once by now
+	alice3 := add(t, elsewhere, "alice") // Watch has read it once by now
 	ztest.Wait(t, "changed again", func() bool { return knows(d, alice3) && !knows(d, alice2) })
 }
 
@@ -103,8 +103,8 @@ func TestWatchGroups(t *testing.T) {
 	}
 }
 
-// TestWatchBroken: an invalid file is logged once, and its identity is removed, as after a
-// restart.
+// TestWatchBroken: an invalid file is logged once, and its identity is removed, as after
+// a restart.
 func TestWatchBroken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -114,16 +114,16 @@ func TestWatchBroken(t *testing.T) {
 	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), "oops\n")
 	ztest.Wait(t, "reported", func() bool { return log.Count("level=ERROR", "alice.key:1:1", "invalid certificate: ignoring it") == 1 })
 	if knows(d, alice) {
-		t.Error("the last good version is still in force")
+		t.Error("the last valid version still applies")
 	}
 	ztest.WriteFile(t, filepath.Join(dir, "bob.key"), "oops\n")
 	ztest.Wait(t, "another", func() bool { return log.Count("level=ERROR", "bob.key:1:1", "invalid certificate: ignoring it") == 1 })
 	if log.Count("level=ERROR") != 2 {
-		t.Error("more was reported")
+		t.Error("more was logged")
 	}
-	mended, alice2 := text(t, "alice")
-	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), mended)
-	ztest.Wait(t, "mended", func() bool { return knows(d, alice2) && !knows(d, alice) })
+	fixed, alice2 := text(t, "alice")
+	ztest.WriteFile(t, filepath.Join(dir, "alice.key"), fixed)
+	ztest.Wait(t, "fixed", func() bool { return knows(d, alice2) && !knows(d, alice) })
 	write(t, dir, "alice.key", "oops\n")
 	ztest.Must(t, os.Remove(filepath.Join(dir, "alice.key")))
 	ztest.Wait(t, "removed", func() bool { return !knows(d, alice2) })
@@ -141,7 +141,7 @@ func TestWatchDirectory(t *testing.T) {
 	ztest.Wait(t, "followed", func() bool { return knows(d, zoe) })
 
 	ztest.Must(t, os.RemoveAll(dir))
-	ztest.Wait(t, "removed with all in it", func() bool { return !knows(d, alice) && !knows(d, zoe) })
+	ztest.Wait(t, "removed with its content", func() bool { return !knows(d, alice) && !knows(d, zoe) })
 	ztest.Must(t, os.Mkdir(dir, 0o755))
 	bob := add(t, dir, "bob")
 	ztest.Wait(t, "made again", func() bool { return knows(d, bob) })
@@ -149,14 +149,14 @@ func TestWatchDirectory(t *testing.T) {
 	ztest.Wait(t, "followed again", func() bool { return knows(d, carol) })
 
 	if runtime.GOOS == "windows" {
-		return // a directory that is watched can't be renamed there
+		return // Windows can't rename a watched directory
 	}
 	next := filepath.Join(parent, "next")
 	ztest.Must(t, os.Mkdir(next, 0o755))
 	dave := add(t, next, "dave")
 	ztest.Must(t, os.Rename(dir, filepath.Join(parent, "old")))
 	ztest.Must(t, os.Rename(next, dir))
-	ztest.Wait(t, "another in its place", func() bool { return knows(d, dave) && !knows(d, bob) })
+	ztest.Wait(t, "another directory in its place", func() bool { return knows(d, dave) && !knows(d, bob) })
 	erin := add(t, dir, "erin")
 	ztest.Wait(t, "followed again", func() bool { return knows(d, erin) })
 }
@@ -176,7 +176,7 @@ func TestWatchKubernetes(t *testing.T) {
 	ztest.Must(t, os.Symlink("..v1", link))
 	ztest.Must(t, os.Symlink(filepath.Join("..data", "client.key"), filepath.Join(dir, "client.key")))
 	d, _ := watched(t, dir)
-	for _, name := range []string{"v2", "v3"} { // the first may be there before Watch has begun
+	for _, name := range []string{"v2", "v3"} { // the first may be read before Watch begins
 		next := version(".."+name, name)
 		ztest.Must(t, os.Symlink(".."+name, link+"_tmp"))
 		ztest.Must(t, os.Rename(link+"_tmp", link))

@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/keystore/internal/kv"
 )
 
-// patience is how long to wait for another process that writes the file, or that reads
+// patience is how long to wait for another process that is writing the file, or reading
 // all of it, which takes seconds for a million identities.
 const patience = 20 * time.Second
 
@@ -24,8 +24,8 @@ const fileMode = 0o600
 
 func init() { kv.Files = files{} }
 
-// files opens a file for each transaction. Others can write it in between, and a
-// process that is killed leaves no lock behind.
+// files opens the file for each transaction. In between, other processes can write it,
+// and a killed process leaves no lock behind.
 type files struct{}
 
 func (files) Create(path string) error {
@@ -56,10 +56,10 @@ func (files) Update(path string, f func(kv.Tx) error) error {
 // transact opens the file at path, which must exist, and runs f.
 func transact(path string, readOnly bool, f func(*bbolt.DB) error) (err error) {
 	if _, err := os.Stat(path); err != nil {
-		return err // bbolt would create it
+		return err // otherwise, bbolt would create it
 	}
-	// A file that is truncated while it is read faults, and bbolt panics at some kinds
-	// of damage.
+	// Reading a file that is being truncated faults, and bbolt panics at some kinds of
+	// damage.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -83,15 +83,15 @@ func transact(path string, readOnly bool, f func(*bbolt.DB) error) (err error) {
 	return nil
 }
 
-// checkHeads refuses a file with only one valid head. bbolt would use that one, which
-// may be from before the last change, and the last change may be a revocation.
+// checkHeads refuses a file with only one valid head. bbolt would use that head, which
+// may be older than the last change, and the last change may be a revocation.
 func checkHeads(path string, pageSize int) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	const pageHead, metaSize = 16, 64 // bytes: the start of a page, and what follows with its checksum
+	const pageHead, metaSize = 16, 64 // bytes: the start of a page, and the fields that the checksum covers
 	var changes [2]uint64
 	for i := range changes {
 		var meta [metaSize]byte
@@ -115,7 +115,7 @@ func checkHeads(path string, pageSize int) error {
 type transaction struct{ tx *bbolt.Tx }
 
 func (t transaction) Changes() int {
-	if t.tx.Writable() { // its id is that of the change it makes
+	if t.tx.Writable() { // its id is the id of the change it makes
 		return t.tx.ID() - 1
 	}
 	return t.tx.ID()

@@ -5,6 +5,5 @@
 //
 //	store, err := keystore.Open("bolt:clients.db", log)
 //
-// It is a package of its own so that only programs that import it link
-// go.etcd.io/bbolt.
+// It is a separate package so that only programs that import it link go.etcd.io/bbolt.
 package boltstore

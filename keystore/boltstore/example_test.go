@@ -10,7 +10,7 @@ import (
 	_ "github.com/zcurve/zcurve/keystore/boltstore"
 )
 
-// With the package imported, package keystore creates and opens bolt: keystores.
+// With this import, package keystore creates and opens bolt: keystores.
 func Example() {
 	dir, err := os.MkdirTemp("", "clients")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package kv is what package keystore needs of the file of a bolt: keystore. Package
-// keystore/boltstore provides it, so that only programs that import that package link
+// Package kv defines how package keystore accesses the file of a bolt: keystore. Package
+// keystore/boltstore implements it, so that only programs that import that package link
 // bbolt.
 package kv
 
@@ -13,7 +13,7 @@ var (
 )
 
 // A Tx is a transaction on a file with buckets of keys and values. It is for one
-// goroutine at a time, and what it returns is valid until it ends.
+// goroutine at a time, and its results are valid until it ends.
 type Tx interface {
 	// Changes returns how often the file has been changed.
 	Changes() int
@@ -25,18 +25,18 @@ type Tx interface {
 	Delete(bucket string, key []byte) error
 }
 
-// A Driver opens files. A file is open, and locked for other processes, only during a
+// A Driver opens files. A file is open, and locked against other processes, only during a
 // call.
 type Driver interface {
 	// Create creates an empty file.
 	Create(path string) error
-	// View runs f in a transaction that only reads.
+	// View runs f in a read-only transaction.
 	View(path string, f func(Tx) error) error
 	// Update runs f in a transaction. If f returns an error, nothing changes.
 	// Otherwise, all changes are on the disk when Update returns nil.
 	Update(path string, f func(Tx) error) error
 }
 
-// Files is the driver of the program, set by the init function of package boltstore;
-// nil if the program doesn't import it.
+// Files is the program's driver. The init function of package boltstore sets it; it is
+// nil if the program doesn't import that package.
 var Files Driver
