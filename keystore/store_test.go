@@ -99,7 +99,7 @@ func TestStore(t *testing.T) {
 			for c, groups := range map[*cert.Certificate][]string{alice: nil, bob: {"fx", "fx/desk"}} {
 				id, ok := s.Lookup(c.Public)
 				if !ok {
-					t.Fatalf("%s: %s isn't known", when, c.Name())
+					t.Fatalf("%s: %s is unknown", when, c.Name())
 				}
 				if id.Name != c.Name() || id.UserID != c.Name() || canonical(t, id.Certificate) != canonical(t, c) || !id.Certificate.Secret.IsZero() {
 					t.Errorf("%s: got %+v", when, id)

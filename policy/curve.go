@@ -75,11 +75,11 @@ type listRule struct {
 
 // decide decides whether to admit a client that has proved that it holds its key.
 func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
-	octets, ok := req.CurveKey()
+	raw, ok := req.CurveKey()
 	if !ok {
 		return refuse("malformed key: not 32 bytes", c.rule)
 	}
-	key := curve.PublicKey(octets)
+	key := curve.PublicKey(raw)
 	if why, rule, name := c.revocation(key, now); why != "" {
 		return refuseIdentity(why, rule, name)
 	}

@@ -197,7 +197,7 @@ func TestGuessKeepsItsCount(t *testing.T) {
 	}
 	for b, c := range l.counts {
 		if c.pending != 0 {
-			t.Errorf("%v: %d under way", b, c.pending)
+			t.Errorf("%v: %d in progress", b, c.pending)
 		}
 	}
 }

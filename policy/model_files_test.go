@@ -158,11 +158,11 @@ func (w *world) harm(text string) string {
 	if w.rand.IntN(3) == 0 {
 		return text[:w.rand.IntN(len(text))]
 	}
-	octets := []byte(text)
+	data := []byte(text)
 	for range 1 + w.rand.IntN(4) {
-		octets[w.rand.IntN(len(octets))] ^= byte(1 << w.rand.IntN(8))
+		data[w.rand.IntN(len(data))] ^= byte(1 << w.rand.IntN(8))
 	}
-	return string(octets)
+	return string(data)
 }
 
 func (s *site) record(i int) string {

@@ -37,11 +37,11 @@ func writeAsModel(url string) error {
 	go ztest.EndWithStdin()
 	for round := 0; ; round++ {
 		for i := range names {
-			octets, err := hex.DecodeString(keys[i])
+			data, err := hex.DecodeString(keys[i])
 			if err != nil {
 				return err
 			}
-			key := curve.PublicKey(octets)
+			key := curve.PublicKey(data)
 			e := &keystore.Identity{Name: names[i], Groups: [][]string{nil, {"traders"}, {"guests/night"}}[round%3],
 				Certificate: &cert.Certificate{Public: key, Metadata: cert.Metadata{{Name: "round", Value: fmt.Sprint(round)}}}}
 			if err := store.Put(e); err != nil && !errors.Is(err, keystore.ErrRevoked) && !strings.Contains(err.Error(), "invalid name") {

@@ -85,8 +85,8 @@ func newWorld(t testing.TB, kind string, seed uint64, watched bool) *world {
 		now: 1, taken: map[string]int{}, acme: cert.GenerateAuthority(""), rogue: cert.GenerateAuthority(""),
 		sound: map[string]*cert.Certificate{}, remembered: map[int]int64{}, listed: list{keys: map[int]bool{}, serials: map[uint64]bool{}}}
 	for _, name := range []string{"alice", "bob", "carol", "dave", "erin", "frank"} {
-		octets := sha256.Sum256([]byte(name))
-		secret, err := curve.NewSecretKey(octets[:])
+		data := sha256.Sum256([]byte(name))
+		secret, err := curve.NewSecretKey(data[:])
 		ztest.Must(t, err)
 		w.clients = append(w.clients, client{name, secret.Public()})
 	}

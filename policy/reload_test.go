@@ -63,7 +63,7 @@ func TestWatch(t *testing.T) {
 		t.Error("a missing file has changed the policy")
 	}
 	ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), text)
-	ztest.Wait(t, "mended", func() bool { return admitted(alice.Public) && !admitted(bob.Public) })
+	ztest.Wait(t, "fixed", func() bool { return admitted(alice.Public) && !admitted(bob.Public) })
 }
 
 // TestChangedBeforeWatch: a change between Load and Watch applies, too.
