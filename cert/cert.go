@@ -1,6 +1,6 @@
 // Package cert reads, writes, signs and verifies CURVE certificates. A certificate is a
 // text file that holds an identity's public key and metadata and, if it is a secret
-// certificate, its secret key. czmq, pyzmq, goczmq and JeroMQ read these files and ignore
+// certificate, its secret key. czmq and pyzmq read these files and ignore
 // the sections they do not know:
 //
 //	certificate

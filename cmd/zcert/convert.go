@@ -28,9 +28,9 @@ func newConvert() *cobra.Command {
 		Use:   "convert FILE|- --to FORMAT",
 		Short: "Convert a key or certificate to another format",
 		Long: `Convert reads a key or a certificate and prints it in another format. It detects
-the input format: a certificate of zcert, czmq, pyzmq, goczmq or JeroMQ, JSON as
-convert prints it, or a bare key in Z85, hex, base64 or base64url. In JSON,
-metadata can also be an object of names and values.
+the input format: a certificate of zcert, czmq or pyzmq, JSON as convert prints
+it, or a bare key in Z85, hex, base64 or base64url. In JSON, metadata can also be
+an object of names and values.
 
 Convert reads a bare key as a public key unless you pass --from secret-key. Two
 keys on two lines are a public key and its secret key.

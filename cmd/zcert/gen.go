@@ -41,8 +41,8 @@ func newGen() *cobra.Command {
 		Aliases: []string{"generate", "keygen", "create"},
 		Short:   "Generate a key pair: NAME.key and NAME.key_secret",
 		Long: `Gen generates a key pair and writes it to two files: NAME.key, which is public,
-and NAME.key_secret, which only you can read. czmq, pyzmq, goczmq and JeroMQ
-read both, unless the secret key is locked.
+and NAME.key_secret, which only you can read. czmq and pyzmq read both, unless the
+secret key is locked.
 
 NAME can be a path. Its last element becomes the certificate's name, unless you
 set another with --meta name=OTHER.

@@ -22,8 +22,8 @@ func newShow() *cobra.Command {
 		Aliases: []string{"cat", "inspect"},
 		Short:   "Show a certificate, authority or revocation list",
 		Long: `Show prints a certificate, public or secret, an authority, or a revocation list.
-It reads the files of zcert, czmq, pyzmq, goczmq and JeroMQ, and never prints a
-secret key. If FILE is -, show reads stdin.
+It reads the files of zcert, czmq and pyzmq, and never prints a secret key. If FILE
+is -, show reads stdin.
 
 Show refuses a certificate with an invalid signature. Use zcert verify to check
 whether you trust the authority that signed it.`,
