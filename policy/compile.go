@@ -250,6 +250,12 @@ func (c compiler) account(from *Account) *account {
 	return a
 }
 
+// isNil reports whether a keystore is nil, or a nil pointer.
+func isNil(r keystore.Reader) bool {
+	v := reflect.ValueOf(r)
+	return r == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // isThere reports whether an account has a required property. If not, it adds a fault.
 func (c compiler) isThere(at *source, name, value string) bool {
 	if value == "" && len(at.lines[name]) == 0 {
@@ -311,8 +317,8 @@ func (c compiler) curve(from *Curve) *curveSection {
 	}
 	for i, r := range from.Readers {
 		l := from.at.find("reader", i, "")
-		if r == nil {
-			c.fail(l, errors.New("nil keystore"))
+		if isNil(r) {
+			c.fail(l, errNil)
 			continue
 		}
 		if _, isStore := r.(keystore.Store); isStore && !reflect.ValueOf(r).Comparable() {

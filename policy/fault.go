@@ -15,6 +15,7 @@ var (
 	errValue     = errors.New("invalid value")
 	errDuplicate = errors.New("duplicate")
 	errMissing   = errors.New("missing")
+	errNil       = errors.New("nil keystore")
 	errEmpty     = errors.New("no section security: the policy would refuse every client")
 )
 

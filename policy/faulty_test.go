@@ -1,11 +1,13 @@
 package policy_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
@@ -112,6 +114,47 @@ func TestIncomparableStores(t *testing.T) {
 	}
 	if _, err := policy.New(policy.Rules{{Curve: &policy.Curve{Readers: []keystore.Reader{&loud{Store: known}}}}}, policy.Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNilKeystores: a nil keystore is an error and no panic, whatever its type.
+func TestNilKeystores(t *testing.T) {
+	t.Parallel()
+	var store keystore.Store
+	for _, r := range []keystore.Reader{nil, store, (*loud)(nil)} {
+		if _, err := policy.Default(r, policy.Options{}); err == nil || err.Error() != "policy: nil keystore" {
+			t.Errorf("Default: %v", err)
+		}
+		if _, err := policy.New(policy.Rules{{Curve: &policy.Curve{Readers: []keystore.Reader{r}}}}, policy.Options{}); err == nil || err.Error() != "policy: rules:3:9: nil keystore" {
+			t.Errorf("New: %v", err)
+		}
+	}
+}
+
+// TestManyProperties: a certificate with more metadata than a reply can carry is no failure.
+func TestManyProperties(t *testing.T) {
+	t.Parallel()
+	c := cert.Generate("alice")
+	for i := range zap.MaxProperties {
+		c.Metadata = append(c.Metadata, cert.Metadata{{Name: fmt.Sprint("x", i), Value: "1"}}...)
+	}
+	p := newPolicy(t, policy.Rules{{Curve: &policy.Curve{Readers: []keystore.Reader{always(&keystore.Identity{Name: "alice", Certificate: c, Groups: []string{"traders"}})}}}})
+	reply, err := zap.Ask(t.Context(), p, request(c.Public))
+	if err != nil || reply.Status != zap.StatusOK || reply.Metadata.Get("group") != "traders" || len(reply.Metadata) != zap.MaxProperties {
+		t.Errorf("%v %+v", err, reply)
+	}
+}
+
+// TestRevokedWithoutCurve: Revoked reports a revoked key also when no rule admits by CURVE.
+func TestRevokedWithoutCurve(t *testing.T) {
+	t.Parallel()
+	alice, known := scenario.Named("alice"), keystore.NewMemory()
+	p, err := policy.Default(known, policy.Options{})
+	ztest.Must(t, err)
+	defer p.Close()
+	ztest.Must(t, known.Revoke(alice.Public, alice.Validity.NotBefore, "lost"), p.Set(policy.Rules{{Anonymous: true}}))
+	if _, ok := p.Revoked(alice.Public); !ok {
+		t.Error("not revoked")
 	}
 }
 

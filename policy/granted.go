@@ -78,7 +78,9 @@ func newGranted(id *keystore.Identity, certificate *cert.Certificate, isTrusted 
 		if isTrusted && strings.EqualFold(p.Name, groupProperty) || isReserved(p.Name) {
 			continue
 		}
-		g.metadata = appendProperty(g.metadata, prefix+p.Name, p.Value)
+		if len(g.metadata) < zap.MaxProperties-1 { // one is for the groups
+			g.metadata = appendProperty(g.metadata, prefix+p.Name, p.Value)
+		}
 	}
 	return g.in(nil)
 }

@@ -131,6 +131,9 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 			return reason, reason != ""
 		}
 	}
+	if r, ok := p.memory.revocation(key); ok {
+		return printable("key " + r.String()), true
+	}
 	return "", false
 }
 

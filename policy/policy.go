@@ -101,8 +101,11 @@ const defaultName = "default policy"
 // Default returns a policy without rules, which admits the CURVE clients of a keystore in
 // every domain while their certificates are valid. The program watches and closes the
 // keystore. Decisions cite the place of a certificate, or "default policy". It returns an
-// error if the state in o can't be read or written.
+// error if the keystore is nil, or if the state in o can't be read or written.
 func Default(store keystore.Reader, o Options) (*Policy, error) {
+	if isNil(store) {
+		return nil, fmt.Errorf("policy: %w", errNil)
+	}
 	at := &source{head: line{file: defaultName}}
 	return New(Rules{{Curve: &Curve{Readers: []keystore.Reader{store}, at: at}, at: at}}, o)
 }
