@@ -43,7 +43,7 @@ func (r random) foreign(name string, depth int) *zpl.Node {
 	return n
 }
 
-// certificate is alice's, signed, with whatever else can stand in it.
+// certificate is alice's, signed, with anything else that it can hold.
 func (r random) certificate(t *testing.T) *Certificate {
 	t.Helper()
 	c := alice(t)

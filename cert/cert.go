@@ -45,7 +45,7 @@ import (
 // the secret certificate.
 const SecretSuffix = "_secret"
 
-// Metadata is what a certificate says about its identity: names and values, in order. A
+// Metadata describes the identity of a certificate: names and values, in order. A
 // name consists of letters, digits and $-_@.&+/, without / at its ends, and compares
 // case-insensitively. A value is UTF-8 without control characters and with at most one
 // kind of quotes.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 // noSecret is how czmq shows that there is no secret key.
 var noSecret = strings.Repeat("0", 40)
 
-// interopMetadata is what certificates can say that others could stumble over.
+// interopMetadata has values that other programs could read differently.
 var interopMetadata = Metadata{
 	{"name", "alice"},
 	{"note", "# = # 100%s %d \\n"},
@@ -66,7 +66,7 @@ func lines(out string) map[string]string {
 	return m
 }
 
-// seen is what testdata/czmq.c prints for c.
+// seen returns what testdata/czmq.c prints for c.
 func seen(c *Certificate) map[string]string {
 	m := map[string]string{"public": c.Public.String(), "secret": noSecret}
 	if !c.Secret.IsZero() {

@@ -70,7 +70,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestLockedChanged: what stands beside a locked secret can't change.
+// TestLockedChanged: nothing else in a file with a locked secret can change.
 func TestLockedChanged(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Certificate){

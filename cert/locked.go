@@ -27,7 +27,7 @@ const (
 	lockBoxSize      = lockedSecretSize + sha256.Size + secretbox.Overhead
 )
 
-// schemeName is what a scheme begins with.
+// schemeName begins every scheme.
 const schemeName = "argon2id "
 
 // lockedKey is a secret key under a passphrase.

@@ -86,7 +86,7 @@ func TestMalformedSections(t *testing.T) {
 	}
 	both := strings.Replace(whole, alicePublic+"\"\n", alicePublic+"\"\n    secret-key = \""+aliceSecret+"\"\n", 1)
 	_, err := Parse([]byte(both))
-	malformed{"in clear and locked", "", form.ErrProperty, 11, 5}.check(t, err)
+	malformed{"unlocked and locked", "", form.ErrProperty, 11, 5}.check(t, err)
 }
 
 func TestMalformedAuthority(t *testing.T) {

@@ -90,7 +90,7 @@ func (l *RevocationList) add(r Revocation) bool {
 	return true
 }
 
-// Find returns the revocation of a certificate: one of its key, whoever signed it, or one
+// Find returns the revocation of a certificate: one of its key, of any authority, or one
 // of its serial number if the authority of the list signed it.
 func (l *RevocationList) Find(c *Certificate) (r Revocation, ok bool) {
 	i, ok := l.byKey[c.Public]

@@ -191,7 +191,7 @@ func TestCanonicalDiffers(t *testing.T) {
 	}
 }
 
-// flips are other bytes that may stand in the place of one.
+// flips are other bytes that may replace one.
 func flips(c byte) []byte {
 	return []byte{c ^ 1, c ^ 0x20, ' ', '"', '#', '\n', 'A', '=', 0xff}
 }
@@ -309,7 +309,7 @@ func TestTamperLockedUnraced(t *testing.T) {
 		}
 	}
 	if damaged < 110 {
-		t.Errorf("damage was told %d times", damaged)
+		t.Errorf("damage was reported %d times", damaged)
 	}
 }
 

@@ -138,7 +138,7 @@ func TestTamperLockedAuthorityUnraced(t *testing.T) {
 	}
 }
 
-// TestTamperedValueUnraced: a value that was replaced by another of its kind is told by
+// TestTamperedValueUnraced: a value that was replaced by another of its kind is noticed by
 // the one error that it should be.
 func TestTamperedValueUnraced(t *testing.T) {
 	t.Parallel()
@@ -171,7 +171,7 @@ func TestTamperedValueUnraced(t *testing.T) {
 		return err
 	}
 	for _, tt := range []struct {
-		text, before string // what stands before the value
+		text, before string // the text before the value
 		read         func(text string) error
 		want         error   // must come once at least
 		or           []error // may come too

@@ -171,7 +171,7 @@ twice = "2"
 	}
 }
 
-// TestUnknownKeyPropertyStaysSecret holds that what stands beside a secret key
+// TestUnknownKeyPropertyStaysSecret holds that a property next to a secret key
 // doesn't get into a public certificate.
 func TestUnknownKeyPropertyStaysSecret(t *testing.T) {
 	t.Parallel()

@@ -47,7 +47,7 @@ var (
 )
 
 // A Block is a certificate or a login as text: headers that everyone can read, and a
-// content that may be sealed to its recipient. Anyone who has a block that is not sealed
+// content that may be sealed to its recipient. Anyone with a block that is not sealed
 // can change its headers and its content. The checksum is against accidents.
 //
 // A Block prints without its content. It must not be changed while another goroutine

@@ -69,7 +69,7 @@ func credentials() *Login {
 	return &Login{Username: "alice", Password: zap.NewPassword("open sesame"), Metadata: cert.Metadata{{"group", "traders"}}}
 }
 
-// armoredText is what Append writes.
+// armoredText returns what Append writes.
 func armoredText(t testing.TB, e *Block) string {
 	t.Helper()
 	text, err := e.Append(nil)

@@ -73,7 +73,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// extracted is what Find yields.
+// extracted holds what Find yields.
 type extracted struct {
 	Line, EndLine int
 	Block         *Block
@@ -100,7 +100,7 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-// TestFindNested holds that it takes no square time to pass over many BEGIN
+// TestFindNested holds that it takes no square time to skip many BEGIN
 // lines, and that each is an error of its own.
 func TestFindNested(t *testing.T) {
 	t.Parallel()
@@ -119,7 +119,7 @@ func TestFindNested(t *testing.T) {
 	}
 }
 
-// FuzzFind holds that the certificates in a text stand in order and apart,
+// FuzzFind holds that the certificates in a text are in order and apart,
 // and that each is what its lines alone say.
 func FuzzFind(f *testing.F) {
 	text := armoredText(f, armored(f, false))
@@ -175,7 +175,7 @@ func FuzzBlock(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	// Changed headers and content get a good checksum: else little would be
+	// Changed headers and content get a valid checksum, as otherwise little would be
 	// reached.
 	for _, e := range []*Block{armored(f, false), armored(f, true), lockedEnvelope, plain, sealed} {
 		text := armoredText(f, e)

@@ -26,7 +26,7 @@ func forge(headers, content string) string {
 
 const clearHeaders = "Version: 1.0\nMechanism: CURVE\nContent-security: clear\n"
 
-// encodedKeyText is a public key as it stands in headers.
+// encodedKeyText returns a public key as headers have it.
 func encodedKeyText(k curve.PublicKey) string { return base64.RawStdEncoding.EncodeToString(k[:]) }
 
 func TestForge(t *testing.T) {
@@ -232,7 +232,7 @@ func TestMalformedBlock(t *testing.T) {
 }
 
 // TestEveryOctetOfBlockUnraced changes each byte of blocks to others. No change goes
-// unnoticed, and all are told as damage.
+// unnoticed, and all are reported as damage.
 func TestEveryOctetOfBlockUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
