@@ -75,7 +75,7 @@ func TestRevokeRefuses(t *testing.T) {
 		"far time": {Key: key, Time: day(1, 1).AddDate(10_000, 0, 0)},
 		"quotes":   {Key: key, Time: day(1, 1), Reason: `it's "both"`},
 		"lines":    {Key: key, Time: day(1, 1), Reason: "a\nb"},
-		"bytes":   {Key: key, Time: day(1, 1), Reason: "\xff"},
+		"bytes":    {Key: key, Time: day(1, 1), Reason: "\xff"},
 	} {
 		l := new(RevocationList)
 		if added, err := l.Revoke(r); added || !errors.Is(err, form.ErrProperty) || l.Len() != 0 {
