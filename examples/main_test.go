@@ -142,7 +142,7 @@ func gen(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// TestServices runs each server with each client. Alice, whose certificate is in zauth's
+// TestServices runs each server with each client. Alice, whose certificate is in the
 // keystore, gets a reply with her name. A stranger, and alice with a wrong server key, get an
 // error that says why.
 func TestServices(t *testing.T) {
@@ -155,8 +155,14 @@ func TestServices(t *testing.T) {
 		os.Mkdir(clients, 0o755),
 		os.Rename(filepath.Join(dir, "alice.key"), filepath.Join(clients, "alice.key")))
 	zauth := start(t, "listening on ", tool(t, "zauth"), "serve", "--log-format", "text", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
-	for serverName, s := range services {
-		endpoint := start(t, "serving on ", slices.Concat(s.server, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
+	endpoints := map[string]string{
+		"pure go": start(t, "serving on ", ztest.GoProgram(t, "examples/go/policy", "CGO_ENABLED=0"),
+			"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), clients),
+	}
+	for name, s := range services {
+		endpoints[name] = start(t, "serving on ", slices.Concat(s.server, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
+	}
+	for serverName, endpoint := range endpoints {
 		t.Run(serverName+" server, several parts", func(t *testing.T) {
 			t.Parallel()
 			sendSeveralParts(t, endpoint, filepath.Join(dir, "alice.key_secret"), filepath.Join(dir, "server.key"))
