@@ -133,7 +133,7 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	}
 	if cfg.Handler != nil {
 		if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: cfg.Domain, Mechanism: zap.Null}); err != nil {
-			return nil, fmt.Errorf("%w: Domain: %w", errConfig, err)
+			return nil, fmt.Errorf("%w: Domain: %w", errConfig, withoutName{err})
 		}
 	}
 	cfg.HandshakeTimeout = orDefault(cfg.HandshakeTimeout, defaultHandshakeTimeout)
@@ -173,12 +173,12 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 		}
 		if !asServer {
 			if err := cfg.ServerKey.Check(); err != nil {
-				return fmt.Errorf("%w: ServerKey: %w", errConfig, err)
+				return fmt.Errorf("%w: ServerKey: %w", errConfig, withoutName{err})
 			}
 		} else if cfg.server == nil {
 			server, err := curve.NewServer(cfg.Key)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errConfig, err)
+				return fmt.Errorf("%w: %w", errConfig, withoutName{err})
 			}
 			cfg.server = server
 		}

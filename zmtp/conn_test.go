@@ -253,9 +253,9 @@ func TestTamperedTraffic(t *testing.T) {
 	}{
 		{"outer MORE", func(b []byte) { b[0] |= 1 }, "malformed frame"},
 		{"outer COMMAND", func(b []byte) { b[0] |= 4 }, "malformed frame"},
-		{"nonce", func(b []byte) { b[10+7] ^= 4 }, "curve: MESSAGE: box does not open"},
-		{"box", func(b []byte) { b[len(b)-1] ^= 1 }, "curve: MESSAGE: box does not open"},
-		{"name", func(b []byte) { b[3] ^= 1 }, "curve: MESSAGE: unexpected command"},
+		{"nonce", func(b []byte) { b[10+7] ^= 4 }, ": MESSAGE: box does not open"},
+		{"box", func(b []byte) { b[len(b)-1] ^= 1 }, ": MESSAGE: box does not open"},
+		{"name", func(b []byte) { b[3] ^= 1 }, ": MESSAGE: unexpected command"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func Dial(ctx context.Context, endpoint string, cfg Config) (*Conn, error) {
 
 func dialNet(ctx context.Context, at string) (net.Conn, error) {
 	if err := endpoint.CheckDial(at); err != nil {
-		return nil, &reason{errConfig, "zmtp: " + err.Error()}
+		return nil, invalidEndpoint(err)
 	}
 	nc, err := endpoint.Dial(ctx, at)
 	if err != nil {
@@ -32,6 +32,9 @@ func dialNet(ctx context.Context, at string) (net.Conn, error) {
 	}
 	return nc, nil
 }
+
+// invalidEndpoint makes an error of package endpoint match errConfig.
+func invalidEndpoint(err error) error { return &reason{errConfig, "zmtp: " + err.Error()} }
 
 // Client shakes hands as client over nc. It does not matter which side dialed. If Client
 // fails, it closes nc. ctx bounds the handshake only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
@@ -24,7 +25,7 @@ var (
 	// version, or does not speak ZMTP. The configuration of one side must change.
 	ErrIncompatible = errors.New("incompatible peer")
 	// ErrProtocol means that the peer broke the rules of ZMTP or CURVE, or that someone
-	// changed what it sent. With CURVE the error wraps a *curve.ProtocolError.
+	// changed what it sent. If the rule is one of CURVE, it wraps a *curve.ProtocolError.
 	ErrProtocol = errors.New("protocol error")
 	// ErrLimit means that the peer exceeded MaxMessageSize, MaxMetadataSize or MaxParts
 	// of the Config.
@@ -64,8 +65,9 @@ var (
 
 	// errConfig is what is wrong with a Config, a message or an endpoint before the
 	// network is touched.
-	errConfig  = errors.New("zmtp: invalid configuration")
-	errNoParts = errors.New("zmtp: message without parts")
+	errConfig    = errors.New("zmtp: invalid configuration")
+	errNoParts   = &reason{errConfig, "zmtp: message without parts"}
+	errDelimiter = &reason{errConfig, "zmtp: a message to or from a REQ or REP needs an empty part before its own parts"}
 )
 
 // mechanismError returns the error for peers of two mechanisms. An empty theirs means
@@ -79,6 +81,22 @@ func mechanismError(ours, theirs string) error {
 
 // curveError matches ErrProtocol if it wraps a *curve.ProtocolError.
 type curveError struct{ error }
+
+func (e curveError) Error() string { return withoutName(e).Error() }
+
+// withoutName is an error of a package below this one, without that package's name in
+// front of its text: the text of an error has the name of this package there.
+type withoutName struct{ error }
+
+func (e withoutName) Error() string {
+	text := e.error.Error()
+	for _, name := range [...]string{"curve: ", "zap: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
+func (e withoutName) Unwrap() error { return e.error }
 
 // fromCurve makes errors of package curve match ErrProtocol.
 func fromCurve(err error) error {
@@ -133,14 +151,15 @@ var advice = map[zap.Status]string{
 // Retryable reports whether trying again later, with the same configuration, may succeed
 // where err ended an attempt or a connection. It is false if the peer refused this client
 // with status 400, or is incompatible, breaks the protocol or exceeds a limit, if the
-// server key is probably wrong, if the Config or the endpoint is invalid, and if the
-// caller's context was canceled. Anyone on the path can cause most of these, so a program
+// server key is probably wrong, if the Config, the endpoint or a message is invalid, if
+// this side has closed the connection or canceled the context, and if a message will be
+// sent anyway (ErrQueued). Anyone on the path can cause most of these, so a program
 // that must stay connected tries again in any case, but slowly.
 func Retryable(err error) bool {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		return refused.Reply.Status == zap.StatusTryLater || refused.Reply.Status == zap.StatusError
 	}
-	for _, permanent := range []error{ErrIncompatible, ErrProtocol, ErrLimit, ErrServerKey, errConfig, context.Canceled} {
+	for _, permanent := range []error{ErrIncompatible, ErrProtocol, ErrLimit, ErrServerKey, ErrQueued, errConfig, net.ErrClosed, context.Canceled} {
 		if errors.Is(err, permanent) {
 			return false
 		}

@@ -265,7 +265,7 @@ func (h *handshake) setClaims(metadata []byte) error {
 	}
 	claims, err := zap.ParseMetadata(metadata)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errCommand, err)
+		return fmt.Errorf("%w: %w", errCommand, withoutName{err})
 	}
 	for _, p := range claims {
 		// A peer may leave its socket type out, but not leave it empty.

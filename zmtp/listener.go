@@ -67,6 +67,9 @@ func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error)
 }
 
 func listenNet(ctx context.Context, at string) (net.Listener, error) {
+	if err := endpoint.Check(at); err != nil {
+		return nil, invalidEndpoint(err)
+	}
 	nl, err := endpoint.Listen(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("zmtp: %w", err)

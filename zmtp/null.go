@@ -1,6 +1,7 @@
 package zmtp
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/zcurve/zcurve/curve"
@@ -29,24 +30,29 @@ func (h *handshake) null(ctx context.Context) error {
 	// Closing a connection while the peer's READY is unread would reset it, and the peer
 	// would lose the ERROR. So read READY in any case.
 	write := func() error { return h.send(ours) }
+	// An error of read would cut off the write of READY, in which the peer sees for itself
+	// that the socket types do not fit. So what is wrong with the peer's READY is kept.
+	var unfit error
 	read := func() error {
 		body, err := h.receiveDecision()
-		if err != nil || refused != nil {
-			return err
+		if err == nil && refused == nil {
+			unfit = h.takeReady(body)
 		}
-		data, err := expect(body, cmdReady)
-		if err != nil {
-			return err
-		}
-		if err := h.setClaims(data); err != nil {
-			return err
-		}
-		h.greet()
-		return nil
+		return err
 	}
 	err = h.exchange(write, read)
-	if refused != nil {
-		return refused
+	return cmp.Or(refused, unfit, err)
+}
+
+// takeReady takes the peer's READY in NULL.
+func (h *handshake) takeReady(body []byte) error {
+	data, err := expect(body, cmdReady)
+	if err != nil {
+		return err
 	}
-	return err
+	if err := h.setClaims(data); err != nil {
+		return err
+	}
+	h.greet()
+	return nil
 }

@@ -37,6 +37,9 @@ func (h *handshake) plainClient() error {
 	}
 	ready, err := h.receive()
 	if err != nil {
+		if peerClosed(err) {
+			return fmt.Errorf("server closed the connection after INITIATE: %w", err)
+		}
 		return err
 	}
 	metadata, err := expect(ready, cmdReady)

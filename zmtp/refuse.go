@@ -45,9 +45,12 @@ func (h *handshake) refuse(why error) error {
 func parseError(command []byte) error {
 	why, err := curve.ParseError(command)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errCommand, err)
+		return fmt.Errorf("%w: %w", errCommand, withoutName{err})
 	}
-	if status, err := strconv.ParseUint(why, 10, 16); err == nil && len(why) == 3 {
+	if why == errSocketType.text { // from errorCommand; no handler has decided
+		return fmt.Errorf("refused by server: %w", errSocketType)
+	}
+	if status, err := strconv.ParseUint(why, 10, 16); err == nil && len(why) == 3 && status >= 100 {
 		return &RefusedError{Reply: zap.Reply{Status: zap.Status(status)}}
 	}
 	return &RefusedError{Reply: zap.Reply{Text: why}}

@@ -2,7 +2,6 @@ package zmtp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -62,7 +61,7 @@ func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, to
 		return c.closedError()
 	}
 	if c.cfg.SocketType != "SUB" && c.cfg.SocketType != "XSUB" {
-		return fmt.Errorf("zmtp: a %s cannot subscribe", c.cfg.SocketType)
+		return &reason{errConfig, "zmtp: a " + c.cfg.SocketType + " cannot subscribe"}
 	}
 	if c.minor == 0 {
 		return c.Send(ctx, append([]byte{first}, topic...))
@@ -101,7 +100,7 @@ func (d delimiter) check(parts [][]byte) error {
 		at = slices.IndexFunc(parts, func(part []byte) bool { return len(part) == 0 })
 	}
 	if at < 0 || at >= len(parts)-1 || len(parts[at]) > 0 {
-		return errors.New("zmtp: a message to or from a REQ or REP needs an empty part before its own parts")
+		return errDelimiter
 	}
 	return nil
 }
