@@ -38,8 +38,9 @@ var (
 // elsewhere. Its method must be safe for concurrent use.
 type Reader interface {
 	// Lookup returns the identity with this key. ok is false if there is none, or if
-	// the key is revoked. An identity needs only a Certificate; without Validity, it
-	// never expires. A Reader that is not a Store may block, as a query of a database
+	// the key is revoked. An identity needs only a Certificate, which never
+	// expires without Validity, and a UserID if services are to know the client by a
+	// name. A Reader that is not a Store may block, as a query of a database
 	// does.
 	Lookup(key curve.PublicKey) (id *Identity, ok bool)
 }

@@ -133,6 +133,52 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
+// FuzzRulesOfCode: a policy file can say what New accepts. Parse reads the same rules from
+// the text that String returns, and no text in the rules adds lines to it.
+func FuzzRulesOfCode(f *testing.F) {
+	f.Add("a", "10.0.0.0/8", "b", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "c", "d", "desk", "7", "mem:", "list", "p", 3, byte(0xf7))
+	f.Add("*", "::1", "b", "x", "", "d", "desk", `a" #' #`, "./env:x", "list", "p\nq", -1, byte(0x0f))
+	f.Fuzz(func(t *testing.T, domain, network, login, hash, userID, group, name, value, store, list, principal string, failures int, parts byte) {
+		d := Domain{Name: domain, Allow: []string{network}, Failures: failures, Anonymous: parts&1 != 0}
+		if parts&2 != 0 {
+			d.Accounts = []Account{{Login: login, Hash: hash, UserID: userID, Groups: []string{group}, Metadata: zap.Metadata{{Name: name, Value: value}}}}
+		}
+		if parts&4 != 0 {
+			d.Curve = &Curve{Keystores: []string{store}, Any: parts&8 != 0}
+			if parts&16 != 0 {
+				d.Curve.Groups = []string{group}
+			}
+			if parts&32 != 0 {
+				d.Curve.Authorities, d.Curve.Revocations = []cert.AuthorityKey{{1: 1}}, []string{list}
+			}
+		}
+		if parts&64 != 0 {
+			d.Principals = []string{principal}
+		}
+		for _, s := range []string{domain, login, hash, value, store, list, principal, group, name} {
+			if len(s) > zpl.MaxLine/2 {
+				return // its line can be too long
+			}
+		}
+		rules := Rules{d}
+		if _, err := rules.config(); err != nil {
+			return
+		}
+		again, err := Parse("policy", []byte(rules.String()))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, rules)
+		}
+		for i := range again { // Parse cleans paths
+			if c := again[i].Curve; c != nil {
+				c.Keystores, c.Revocations = d.Curve.Keystores, d.Curve.Revocations
+			}
+		}
+		if again.String() != rules.String() {
+			t.Errorf("written as\n%sand read as\n%s", rules, again)
+		}
+	})
+}
+
 // FuzzPassword: a text is a hash with limited parameters, or an error.
 func FuzzPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")

@@ -13,8 +13,9 @@ import (
 
 // Watch watches the policy file, its revocation lists and its keystores until ctx is
 // done, and applies their changes. An invalid change is logged and tried again; until it
-// is valid, nothing changes. Watch returns nil, except for the zero value. Only one call
-// may run at a time.
+// is valid, nothing changes. It also remembers the keys that are revoked in keystores of
+// the program. Watch returns nil, except for the zero value. Only one call may run at a
+// time.
 func (p *Policy) Watch(ctx context.Context) error {
 	if err := p.usable(); err != nil {
 		return err
