@@ -159,8 +159,12 @@ func TestServices(t *testing.T) {
 		"pure go": start(t, "serving on ", ztest.GoProgram(t, "examples/go/policy", "CGO_ENABLED=0"),
 			"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), clients),
 	}
+	servers := map[string][]string{"asyncio": {ztest.Python(t), "testdata/asyncio_server.py"}}
 	for name, s := range services {
-		endpoints[name] = start(t, "serving on ", slices.Concat(s.server, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
+		servers[name] = s.server
+	}
+	for name, words := range servers {
+		endpoints[name] = start(t, "serving on ", slices.Concat(words, []string{"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), zauth})...)
 	}
 	for serverName, endpoint := range endpoints {
 		t.Run(serverName+" server, several parts", func(t *testing.T) {
