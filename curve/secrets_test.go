@@ -55,8 +55,8 @@ func leaks(out string, secret []byte) string {
 	return ""
 }
 
-// octetsOf is what a verb made of eight bytes less what it puts around them: one
-// character behind and the rest in front, as it does with none. It doesn't look
+// octetsOf strips from the form of eight bytes what a verb puts around them: one character
+// after them and the rest before, as it does around none. It doesn't look
 // for brackets, which can be among the bytes.
 func octetsOf(form, empty string) string {
 	if empty == "" {

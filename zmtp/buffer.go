@@ -8,13 +8,13 @@ import (
 // buffer holds bytes on their way in or out. A connection has one only while it needs it.
 type buffer struct {
 	octets []byte
-	// The messages that RecvBatch returns, and their parts, which are slices of octets.
+	// The messages that RecvBatch returns, and their parts, which are slices of the bytes above.
 	batch [][][]byte
 	parts [][]byte
-	lent  bool // RecvBatch has returned some of octets
+	lent  bool // RecvBatch has returned slices of it
 }
 
-// Buffers come in few sizes, so that one can serve many connections. The smallest has
+// Buffers have few sizes, so that one can serve many connections. The smallest has
 // minBuffer bytes. Up to fineBuffer each size is twice the previous one. Above that, where
 // doubling would waste much, there are fineSteps sizes from one power of two to the next.
 const (

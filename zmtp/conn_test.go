@@ -94,7 +94,7 @@ func TestConcurrentUse(t *testing.T) {
 					return
 				}
 				if n := binary.BigEndian.Uint32(m[1]); n != next[m[0][0]] {
-					t.Errorf("sender %d: message %d where %d is due", m[0][0], n, next[m[0][0]])
+					t.Errorf("sender %d: got message %d, want %d", m[0][0], n, next[m[0][0]])
 					return
 				}
 				next[m[0][0]]++

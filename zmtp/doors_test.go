@@ -280,7 +280,7 @@ func TestHandlerStuck(t *testing.T) {
 	<-handler.asked
 	ztest.Must(t, ln.Close())
 	if <-dialled == nil {
-		t.Error("a client is let in")
+		t.Error("a client is admitted")
 	}
 	a, b := tcpPair(t)
 	ctx, cancel := context.WithCancel(ztest.Context(t))

@@ -63,8 +63,8 @@ var (
 	errNoGreeting   = errors.New("peer closed the connection before its greeting")
 	errServerStarts = &reason{ErrTryAgain, "server closed the connection before its greeting: it may be starting or stopping: try again later"}
 
-	// errConfig is what is wrong with a Config, a message or an endpoint before the
-	// network is touched.
+	// errConfig reports a Config, a message or an endpoint that is wrong before the network
+	// is touched.
 	errConfig    = errors.New("zmtp: invalid configuration")
 	errNoParts   = &reason{errConfig, "zmtp: message without parts"}
 	errDelimiter = &reason{errConfig, "zmtp: a message to or from a REQ or REP needs an empty part before its own parts"}

@@ -55,7 +55,7 @@ type frameReader struct {
 	src  io.Reader
 	buf  *buffer // &idle, or one from the pool
 	keep int     // bytes before this index are no longer needed
-	r, w int     // read and not yet taken: buf.octets[r:w]
+	r, w int     // read and not yet taken, in buf
 	more bool    // the last read filled the buffer, so more may have arrived
 	most int     // the most bytes it has ever held
 

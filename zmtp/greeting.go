@@ -25,7 +25,7 @@ const (
 // peer's. A peer may itself wait for our whole greeting.
 const greetingPatience = 2 * time.Second
 
-// greeting is what a peer's greeting says.
+// greeting holds the contents of a peer's greeting.
 type greeting struct {
 	minor     byte
 	mechanism string

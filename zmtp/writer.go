@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// txState is what waits to be sent. One goroutine writes at a time, and writing is set: a
+// txState holds bytes that wait to be sent. One goroutine writes at a time, and writing is set: a
 // caller of Send or Flush, or a goroutine of the connection if no caller waits. Callers hold
 // mu while they accept a message, which includes sealing it, but not while they write or
 // wait.
@@ -69,10 +69,10 @@ func (c *Conn) broadcastLocked() {
 	}
 }
 
-// outgoing is what a writer has taken.
+// outgoing holds the bytes that a writer has taken.
 type outgoing struct {
 	buf  *buffer
-	r, w int           // not yet written: buf.octets[r:w]
+	r, w int           // not yet written, in buf
 	ping bool          // it contains a PING
 	at   time.Duration // if so, the pulse's time when it was taken
 }
@@ -156,7 +156,7 @@ func (c *Conn) endWritingLocked(err error) error {
 	return err
 }
 
-// write writes octets until ctx is done, and returns how many bytes it has written. Only the
+// write writes until ctx is done, and returns how many bytes it has written. Only the
 // writer calls it.
 func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 	late := false

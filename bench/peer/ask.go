@@ -50,7 +50,7 @@ func roundTrip(ctx context.Context, conn *zmtp.Conn, body []byte) error {
 		return err
 	}
 	if len(answer) != 1 || len(answer[0]) != len(body) {
-		return fmt.Errorf("an echo of %d parts, want one part of %d octets", len(answer), len(body))
+		return fmt.Errorf("an echo of %d parts, expected one part of %d bytes", len(answer), len(body))
 	}
 	return nil
 }

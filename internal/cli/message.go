@@ -58,7 +58,7 @@ func PrintError(cmd *cobra.Command, err error) {
 	Note(cmd, "%s", text)
 }
 
-// label is what a line on stderr begins with: "zcert: error: ".
+// label returns the start of a line on stderr: "zcert: error: ".
 func label(cmd *cobra.Command, color color, kind string) string {
 	return fmt.Sprintf("%s: %s ", cmd.Root().Name(), paint(cmd.ErrOrStderr(), color, kind+":"))
 }

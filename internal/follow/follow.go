@@ -31,7 +31,7 @@ type Follower struct {
 	newWatcher func() (*fsnotify.Watcher, error) // for tests; nil means fsnotify's
 }
 
-// Next is what a look returns.
+// Next is the result of a look.
 type Next struct {
 	Dirs  []string      // the directories to watch; nil means the same as before
 	After time.Duration // look again after this time at the latest, if it isn't zero

@@ -36,7 +36,7 @@ func TestMakeDeps(t *testing.T) {
 			true, "then run: apt-get install"},
 		{"another system",
 			nil,
-			false, "no apt-get here to install libzmq, czmq, pyzmq and gcc, so what needs them is left out"},
+			false, "no apt-get: leaving out what needs libzmq, czmq, pyzmq or gcc"},
 		{"no go",
 			map[string]string{"go": ""},
 			true, "needs Go 1.26 or later"},

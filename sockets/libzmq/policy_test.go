@@ -109,9 +109,9 @@ func testPolicy(t *testing.T, s *scenario.Scenario, p *policy.Policy) {
 				got := atServer.Next(t)
 				if tt.domain == "passwords" {
 					// libzmq's PLAIN client doesn't understand its server's refusal, and
-					// closes before the server has told of it.
+					// closes before the server has reported it.
 					if got == "succeeded" {
-						t.Error("let in")
+						t.Error("admitted")
 					}
 					return
 				}

@@ -296,7 +296,7 @@ func TestSilentServer(t *testing.T) {
 	if took := time.Since(start); took > 25*time.Second { // the handshake would have 30
 		t.Errorf("the attempt took %v", took)
 	}
-	ztest.Wait(t, "it is told", func() bool { return log.Count("ZAP server unreachable: retrying", endpoint) == 1 })
+	ztest.Wait(t, "the log says so", func() bool { return log.Count("ZAP server unreachable: retrying", endpoint) == 1 })
 }
 
 // TestCallerWipes: the caller can change its request when Handle has returned. The race
