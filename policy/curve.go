@@ -24,7 +24,7 @@ type curveRules struct {
 	mayBlock bool
 	lists    []listRule
 	memory   *memory
-	grants   grants // of all domains
+	grants   *grants // of all domains
 
 	// The keystores and lists of all domains: a key that is revoked in one domain is
 	// refused in all.

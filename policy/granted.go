@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -22,12 +23,27 @@ type granted struct {
 
 // grants remembers the last grant of an identity, so that deciding about a client that
 // reconnects allocates nothing. Several keys can share a slot: memory is bounded, and no
-// lock is needed.
-type grants []atomic.Pointer[grant] // the length is a power of two
+// lock is needed. The number of slots grows with the keystores.
+type grants struct {
+	stores []keystore.Store
+	slots  atomic.Pointer[[]atomic.Pointer[grant]] // the length is a power of two
+}
 
-// newGrants returns grants for about that many identities.
-func newGrants(identities int) grants {
-	return make(grants, 1<<bits.Len(uint(min(2*identities, 1<<20)|1<<10)))
+// newGrants returns grants for the identities in these keystores, and some others.
+func newGrants(stores []keystore.Store) *grants {
+	g := &grants{stores: stores}
+	slots := make([]atomic.Pointer[grant], g.size())
+	g.slots.Store(&slots)
+	return g
+}
+
+// size returns how many slots there should be.
+func (g *grants) size() int {
+	identities := 0
+	for _, s := range g.stores {
+		identities += s.Len()
+	}
+	return 1 << bits.Len(uint(min(max(2*identities, 0), 1<<20)|1<<10))
 }
 
 // grant holds what an identity's first certificate grants, depending on whether the
@@ -38,15 +54,25 @@ type grant struct {
 }
 
 // of returns the grant of an identity.
-func (g grants) of(id *keystore.Identity) *grant {
+func (g *grants) of(id *keystore.Identity) *grant {
 	key := id.Key()
-	slot := &g[binary.LittleEndian.Uint32(key[:])&uint32(len(g)-1)]
-	if last := slot.Load(); last != nil && last.id == id {
+	slots := g.slots.Load()
+	if last := slotOf(slots, key).Load(); last != nil && last.id == id {
 		return last
 	}
 	now := &grant{id, newGranted(id, id.Certificate, true), newGranted(id, id.Certificate, false)}
-	slot.Store(now)
+	if size := g.size(); size > len(*slots) { // the keystores have grown
+		grown := make([]atomic.Pointer[grant], size)
+		g.slots.CompareAndSwap(slots, &grown) // otherwise another goroutine has done it
+		slots = g.slots.Load()
+	}
+	slotOf(slots, key).Store(now)
 	return now
+}
+
+// slotOf returns the slot of a key.
+func slotOf(slots *[]atomic.Pointer[grant], key curve.PublicKey) *atomic.Pointer[grant] {
+	return &(*slots)[binary.LittleEndian.Uint32(key[:])&uint32(len(*slots)-1)]
 }
 
 // granted returns what one of an identity's certificates grants.

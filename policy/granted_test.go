@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
@@ -12,7 +13,7 @@ import (
 func TestGrantsOfOneSlot(t *testing.T) {
 	t.Parallel()
 	certificate := cert.Generate("alice")
-	g := newGrants(0)
+	g := newGrants(nil)
 	alice := &keystore.Identity{Name: "alice", UserID: "alice", Certificate: certificate, Groups: []string{"traders"}}
 	moved := &keystore.Identity{Name: "alice", UserID: "alice", Certificate: certificate, Groups: []string{"guests"}}
 	other := &cert.Certificate{Public: certificate.Public}
@@ -28,5 +29,31 @@ func TestGrantsOfOneSlot(t *testing.T) {
 				t.Errorf("%s is granted %+v", id.Name, got)
 			}
 		}
+	}
+}
+
+// TestGrantsGrow: a policy whose keystore was empty at first remembers the grants of all
+// identities that were added.
+func TestGrantsGrow(t *testing.T) {
+	t.Parallel()
+	store := keystore.NewMemory()
+	defer store.Close()
+	g := newGrants([]keystore.Store{store})
+	before := len(*g.slots.Load())
+	var ids []*keystore.Identity
+	for i := range 4 * before {
+		key := cert.Generate("").Public
+		ids = append(ids, &keystore.Identity{Name: fmt.Sprint("n", i), Certificate: &cert.Certificate{Public: key}})
+	}
+	if err := store.Put(ids...); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if got := g.of(id); got.id != id || got.claimed.keyID != id.Key().String() {
+			t.Fatalf("%s is granted %+v", id.Name, got.claimed)
+		}
+	}
+	if after := len(*g.slots.Load()); after < 4*before {
+		t.Errorf("%d slots, before %d", after, before)
 	}
 }

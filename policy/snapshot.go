@@ -97,11 +97,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 			}
 		}
 	}
-	identities := 0
-	for _, store := range s.stores {
-		identities += store.Len()
-	}
-	grants := newGrants(identities)
+	grants := newGrants(s.stores)
 	for _, d := range s.domains {
 		if d.curve != nil {
 			d.curve.grants = grants
