@@ -16,7 +16,7 @@ type ProtocolError struct {
 	Err     error  // why the command was refused
 }
 
-func (e *ProtocolError) Error() string { return "curve: " + e.Command + ": " + e.Err.Error() }
+func (e *ProtocolError) Error() string { return fmt.Sprintf("curve: %s: %v", e.Command, e.Err) }
 
 // Unwrap returns Err.
 func (e *ProtocolError) Unwrap() error { return e.Err }

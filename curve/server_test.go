@@ -367,4 +367,7 @@ func TestZeroValues(t *testing.T) {
 	_, _, err = opener.Open(nil, nil)
 	wantRefusal(t, err, "MESSAGE", errClosed)
 	opener.Close()
+	if new(ProtocolError).Error() == "" {
+		t.Error("the zero ProtocolError says nothing")
+	}
 }

@@ -85,7 +85,7 @@ func SetClient(sock *zmq4.Socket, key curve.SecretKey, server curve.PublicKey) e
 		return err
 	}
 	if err := server.Check(); err != nil {
-		return fmt.Errorf("libzmq: the server's key: %w", err)
+		return fmt.Errorf("libzmq: the server's key: %w", curve.ErrPublicKey)
 	}
 	mechanism, err := sock.GetMechanism()
 	if err != nil {

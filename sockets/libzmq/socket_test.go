@@ -42,6 +42,8 @@ func TestBadKeys(t *testing.T) {
 		sock := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 		if err := libzmq.SetClient(sock, tt.keys, tt.server); !errors.Is(err, tt.err) {
 			t.Errorf("%s: client: got %v, want %v", name, err, tt.err)
+		} else if text := err.Error(); !strings.HasPrefix(text, "libzmq: ") || strings.Contains(text, "curve: ") {
+			t.Errorf("%s: client: %v: has the name of another package", name, err)
 		}
 		if tt.keys.IsZero() {
 			if err := libzmq.SetServer(sock, tt.keys, "payments"); !errors.Is(err, tt.err) {
