@@ -144,7 +144,7 @@ func (e *RefusedError) Error() string {
 // advice says what a refused client can do.
 var advice = map[zap.Status]string{
 	zap.StatusTryLater: " (the server cannot decide now; try again later)",
-	zap.StatusRefused:  " (not admitted; ask the server's operator)",
+	zap.StatusRefused:  " (not admitted; ask its operator)",
 	zap.StatusError:    " (the server's handler failed; see the server's log)",
 }
 
@@ -186,7 +186,7 @@ func peerName(nc net.Conn) string {
 // handshakeError says with whom a handshake failed.
 func handshakeError(nc net.Conn, err error) error {
 	if peer := peerName(nc); peer != "" {
-		return fmt.Errorf("zmtp: handshake with %s failed: %w", peer, err)
+		return fmt.Errorf("zmtp: handshake with %s: %w", peer, err)
 	}
 	return fmt.Errorf("zmtp: handshake failed: %w", err)
 }

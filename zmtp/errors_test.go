@@ -139,7 +139,7 @@ func TestErrorKindsOfBytes(t *testing.T) {
 func TestErrorKindsOfRefusals(t *testing.T) {
 	t.Parallel()
 	for why, want := range map[string]string{
-		"400":                       "refused by server: 400 (not admitted; ask the server's operator)",
+		"400":                       "refused by server: 400 (not admitted; ask its operator)",
 		"999":                       "refused by server: 999",
 		"000":                       "refused by server: 000",
 		"\x1b[2J":                   "",

@@ -61,7 +61,7 @@ func Example() {
 	}
 	// Output:
 	// hello alice, you said good morning
-	// refused by server: 400 (not admitted; ask the server's operator)
+	// refused by server: 400 (not admitted; ask its operator)
 }
 
 // serve replies to one request of each client.
