@@ -37,6 +37,8 @@ type Conn struct {
 	minor  byte // the peer speaks ZMTP 3.minor
 	claims zap.Metadata
 	user   User
+	// mayBeRefused is whether an ERROR from the peer is a refusal; see handshake.mayBeRefused.
+	mayBeRefused bool
 
 	rx rxState
 	tx txState
@@ -57,6 +59,8 @@ func startConn(h *handshake) *Conn {
 		minor:  h.peer.minor,
 		claims: h.claims,
 		user:   h.user,
+
+		mayBeRefused: h.mayBeRefused(),
 
 		closing: make(chan struct{}),
 	}

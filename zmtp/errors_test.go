@@ -1,6 +1,7 @@
 package zmtp_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -200,5 +201,35 @@ func TestOwnFaults(t *testing.T) {
 	}
 	if zmtp.Retryable(errors.Join(zmtp.ErrQueued, context.DeadlineExceeded)) {
 		t.Error("a message that will be sent is retryable")
+	}
+}
+
+// TestErrorAfterHandshake checks that an ERROR on an established connection is a refusal to
+// a client, and a violation to a server: no client can make a server report that it has been
+// refused.
+func TestErrorAfterHandshake(t *testing.T) {
+	t.Parallel()
+	refusal := frame(4, []byte("\x05ERROR\x03400"))
+	hello, welcome := frame(4, []byte("\x05HELLO\x01a\x01b")), frame(4, []byte("\x07WELCOME"))
+	initiate, ready := frame(4, []byte("\x08INITIATE")), frame(4, []byte("\x05READY"))
+	client, server := configs(zap.Plain, "DEALER", "DEALER")
+	for name, tt := range map[string]struct {
+		sent   [][]byte
+		shakes func(nc net.Conn) (*zmtp.Conn, error)
+		kind   error
+	}{
+		"client": {[][]byte{greetingOf("PLAIN"), welcome, ready, refusal},
+			func(nc net.Conn) (*zmtp.Conn, error) { return zmtp.Client(ztest.Context(t), nc, client) }, new(zmtp.RefusedError)},
+		"server": {[][]byte{greetingOf("PLAIN"), hello, initiate, refusal},
+			func(nc net.Conn) (*zmtp.Conn, error) { return zmtp.Server(ztest.Context(t), nc, server) }, zmtp.ErrProtocol},
+	} {
+		a, b := net.Pipe()
+		go io.Copy(io.Discard, b)
+		go b.Write(bytes.Join(tt.sent, nil))
+		conn, err := tt.shakes(a)
+		ztest.Must(t, err)
+		_, err = conn.Recv(ztest.Context(t))
+		checkError(t, name, err, tt.kind)
+		ztest.Must(t, conn.CloseNow(), b.Close())
 	}
 }

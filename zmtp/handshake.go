@@ -233,11 +233,15 @@ func (h *handshake) receive() ([]byte, error) {
 		return body, nil // the mechanism says what it expected
 	}
 	h.received = nameOf(name)
-	if name == cmdError && (!h.asServer || h.cfg.Mechanism == zap.Null) { // in NULL either side may refuse
+	if name == cmdError && h.mayBeRefused() {
 		return nil, parseError(body)
 	}
 	return body, nil
 }
+
+// mayBeRefused reports whether the peer may send ERROR. In NULL either side may, and
+// otherwise only the server.
+func (h *handshake) mayBeRefused() bool { return !h.asServer || h.cfg.Mechanism == zap.Null }
 
 // receiveDecision reads the command that carries a server's decision. A server that closes
 // the connection there means "not now" (ZAP status 300).

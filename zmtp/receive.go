@@ -339,6 +339,9 @@ func (c *Conn) handleCommandLocked(body span) (message [][]byte, err error) {
 		c.releaseLocked()
 		return message, nil
 	case cmdError:
+		if !c.mayBeRefused {
+			return nil, fmt.Errorf("%w: ERROR from a client", errCommand)
+		}
 		err = parseError(octets)
 	default: // PONG, and commands of later versions of ZMTP
 	}
