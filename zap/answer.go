@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Answer takes the frames of a request, asks the handler as [Ask] does, and returns the
-// frames of the reply. It returns no frames if the request does not say whom to answer.
-// asker becomes [Request.Asker]. The error is for the log, as that of Ask.
+// Answer takes the frames of a request, asks the handler like [Ask], and returns the
+// frames of the reply. It returns no frames if the request has no return address. asker
+// becomes [Request.Asker]. The error is for the log, like the error of Ask.
 //
-// The frames must not change afterwards: the handler may keep them.
+// The caller must not change the frames afterwards, because the handler may keep them.
 func Answer(ctx context.Context, h Handler, asker string, request [][]byte) (reply [][]byte, err error) {
 	env, req, reply, err := begin(asker, request)
 	if req == nil {
@@ -19,9 +19,9 @@ func Answer(ctx context.Context, h Handler, asker string, request [][]byte) (rep
 	return appendReply(nil, env, decision), err
 }
 
-// AnswerAtOnce is [Answer] if h is a PromptHandler that decides the request at once, or
-// if the request is malformed. Otherwise later is not nil. It answers the request
-// without parsing it again, by h or by another handler. Call it once at most.
+// AnswerAtOnce is like [Answer] if h is a PromptHandler that decides the request at once,
+// or if the request is malformed. Otherwise, later is not nil, and answers the request
+// with h or another handler, without parsing it again. Call later at most once.
 //
 // The caller may reuse the frames of the request when it has sent the reply. later has
 // copies of them.
@@ -59,8 +59,8 @@ func cloneFrames(frames [][]byte) [][]byte {
 	return frames
 }
 
-// begin parses a request. If it is malformed, req is nil, and there are the frames of
-// a reply if it says whom to answer.
+// begin parses a request. If the request is malformed, req is nil, and reply has the
+// frames of a reply unless the request has no return address.
 func begin(asker string, frames [][]byte) (env envelope, req *Request, reply [][]byte, err error) {
 	env, req, canAnswer, err := parseRequest(frames)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 )
 
-// Replies of Ask instead of the handler's.
+// Replies that Ask returns instead of the handler's.
 var (
 	malformed = Reply{Status: StatusError, Text: "malformed request"}
 	tooLate   = Reply{Status: StatusTryLater, Text: "no decision in time"}
@@ -16,20 +16,20 @@ var (
 // errEnded means that a handler called runtime.Goexit.
 var errEnded = errors.New("the handler ended its goroutine")
 
-// Ask asks a handler, at once if it is a [PromptHandler] that can. The reply is valid
-// whatever the handler does:
+// Ask asks a handler for a decision, at once if it is a [PromptHandler] that can. The
+// reply is always valid:
 //
 //   - If the request breaks RFC 27, the handler is not asked: StatusError.
 //   - If the handler panics: StatusError.
 //   - If the reply breaks RFC 27, or its metadata has a reserved name (see
 //     [IsReserved]): StatusError.
 //   - If ctx is done before there is a reply: StatusTryLater. Ask then returns, and a
-//     handler that does not return goes on alone.
+//     handler that does not return is left running.
 //   - The user id and the metadata of a reply other than StatusOK are removed.
 //
-// Except in the last case, the error says what happened, for the log. It is ErrRequest
-// if the request is malformed, and wraps the cause of ctx's end. It holds no
-// credentials, unless the handler panics with them.
+// Except in the last case, Ask returns an error for the log. It is ErrRequest if the
+// request is malformed, and wraps ctx's cause if ctx is done. It contains no credentials,
+// unless the handler panics with them.
 func Ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	if err := req.check(); err != nil {
 		return malformed, err
@@ -37,8 +37,8 @@ func Ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	return ask(ctx, h, req)
 }
 
-// AskAtOnce is [Ask] if the handler is a [PromptHandler] that decides at once, or if
-// the request is malformed. Otherwise ok is false.
+// AskAtOnce is like [Ask] if the handler is a [PromptHandler] that decides at once, or if
+// the request is malformed. Otherwise, ok is false.
 func AskAtOnce(h Handler, req *Request) (reply Reply, ok bool, err error) {
 	if err := req.check(); err != nil {
 		return malformed, true, err
@@ -46,7 +46,7 @@ func AskAtOnce(h Handler, req *Request) (reply Reply, ok bool, err error) {
 	return askAtOnce(h, req)
 }
 
-// ask is Ask for a request that has been checked.
+// ask is Ask for a request that is already checked.
 func ask(ctx context.Context, h Handler, req *Request) (Reply, error) {
 	if ctx.Err() != nil {
 		return late(ctx, req)
@@ -70,9 +70,9 @@ func askInTime(ctx context.Context, h Handler, req *Request) (Reply, error) {
 		err   error
 	}
 	answers := make(chan answer, 1)
-	own := *req // the handler may change it, and go on after Ask has returned
+	own := *req // the handler may change it, and continue after Ask has returned
 	go func() {
-		defer close(answers) // without an answer if the handler ends its goroutine
+		defer close(answers) // not reached if the handler ends its goroutine
 		reply, err := call(ctx, h, &own)
 		answers <- answer{reply, err}
 	}()
@@ -102,14 +102,14 @@ func call(ctx context.Context, h Handler, req *Request) (reply Reply, err error)
 	return reply, about(req, err)
 }
 
-// askAtOnce is AskAtOnce for a request that has been checked.
+// askAtOnce is AskAtOnce for a request that is already checked.
 func askAtOnce(h Handler, req *Request) (reply Reply, ok bool, err error) {
 	prompt, ok := h.(PromptHandler)
 	if !ok {
 		return Reply{}, false, nil
 	}
 	defer recovered(req, &reply, &err)
-	ok = true // also if it panics
+	ok = true // even if the handler panics
 	if reply, ok = prompt.HandleAtOnce(req); !ok {
 		return Reply{}, false, nil
 	}
@@ -124,8 +124,8 @@ func recovered(req *Request, reply *Reply, err *error) {
 	}
 }
 
-// checked turns an invalid reply into StatusError, and removes from a valid one what
-// belongs to StatusOK only.
+// checked turns an invalid reply into StatusError. From a valid reply, it removes the
+// fields that only StatusOK may have.
 func checked(reply Reply) (Reply, error) {
 	if err := reply.check(); err != nil {
 		return failed(reply), err
@@ -136,7 +136,7 @@ func checked(reply Reply) (Reply, error) {
 	return reply, nil
 }
 
-// failed returns the reply of a handler that failed. It keeps who and what decided.
+// failed returns the reply for a handler that failed. It keeps the identity and the rule.
 func failed(reply Reply) Reply {
 	return Reply{Status: StatusError, Text: "internal error", Rule: reply.Rule, Identity: reply.Identity}
 }

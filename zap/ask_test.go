@@ -26,7 +26,7 @@ type never struct{ zap.HandlerFunc }
 
 func (never) HandleAtOnce(*zap.Request) (zap.Reply, bool) { return zap.Reply{UserID: "nobody"}, false }
 
-// kinds are the ways in which a function can be a handler.
+// kinds are the ways to make a handler from a function.
 func kinds(f func(req *zap.Request) zap.Reply) map[string]zap.Handler {
 	slow := zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply { return f(req) })
 	return map[string]zap.Handler{"slow": slow, "prompt": prompt(f), "not prompt": never{slow}}
@@ -96,7 +96,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestAskMalformed: no handler is asked about a request that breaks RFC 27.
+// TestAskMalformed: a request that breaks RFC 27 does not reach the handler.
 func TestAskMalformed(t *testing.T) {
 	t.Parallel()
 	plain := func(credentials ...string) zap.Request {
@@ -132,8 +132,8 @@ func TestAskMalformed(t *testing.T) {
 	}
 }
 
-// TestAskReturnsInTime: Ask returns when ctx is done, whatever the handler does. If ctx is
-// done before, the handler is not asked.
+// TestAskReturnsInTime: Ask returns when ctx is done, whatever the handler does. If ctx
+// is done before that, the handler is not asked.
 func TestAskReturnsInTime(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -154,7 +154,7 @@ func TestAskReturnsInTime(t *testing.T) {
 			t.Errorf("%s it is asked: got %+v, %v", when, got, err)
 		}
 	}
-	// Nor does it return a decision that is made when ctx is done.
+	// Nor does it return a decision made after ctx is done.
 	ending, cancel2 := context.WithCancel(t.Context())
 	got, err := zap.Ask(ending, zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
 		cancel2()
@@ -177,8 +177,8 @@ func TestAskGoexit(t *testing.T) {
 	}
 }
 
-// TestAnswer: Answer takes the frames of a request and returns those of the reply. The
-// handler sees the asker.
+// TestAnswer: Answer takes the frames of a request and returns the frames of the reply.
+// The handler sees the asker.
 func TestAnswer(t *testing.T) {
 	t.Parallel()
 	greet := func(req *zap.Request) zap.Reply {
@@ -197,14 +197,14 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("%s, malformed: %v (-want +got):\n%s", kind, err, diff)
 		}
 		if got, err := zap.Answer(ztest.Context(t), h, "billing", frames("x")); got != nil || !errors.Is(err, zap.ErrRequest) {
-			t.Errorf("%s, nobody to answer: %q, %v", kind, got, err)
+			t.Errorf("%s, no return address: %q, %v", kind, got, err)
 		}
 		got, later, err := zap.AnswerAtOnce(h, "billing", request("CURVE", "short"))
 		if diff := diffFrames(malformed, got); diff != "" || later != nil || !errors.Is(err, zap.ErrRequest) {
 			t.Errorf("%s, malformed, at once: %v (-want +got):\n%s", kind, err, diff)
 		}
 		if got, later, err := zap.AnswerAtOnce(h, "billing", frames("x")); got != nil || later != nil || !errors.Is(err, zap.ErrRequest) {
-			t.Errorf("%s, nobody to answer, at once: %q, %v", kind, got, err)
+			t.Errorf("%s, no return address, at once: %q, %v", kind, got, err)
 		}
 		again := split(join(good))
 		got, later, err = zap.AnswerAtOnce(h, "billing", again)
@@ -213,10 +213,10 @@ func TestAnswer(t *testing.T) {
 		}
 		if later != nil {
 			if got != nil {
-				t.Errorf("%s: a reply at once, and one later", kind)
+				t.Errorf("%s: a reply at once, and another one later", kind)
 			}
 			for _, frame := range again {
-				clear(frame) // the next request is read into it
+				clear(frame) // the next request overwrites it
 			}
 			got, err = later(ztest.Context(t), h)
 		}
@@ -236,7 +236,7 @@ func (c *counter) Handle(context.Context, *zap.Request) zap.Reply {
 }
 
 // TestAnswerAsksOnce: AnswerAtOnce calls HandleAtOnce once, and the function it returns
-// calls Handle once. That function has no frames, so the request is parsed once.
+// calls Handle once. That function gets no frames, so the request is parsed once.
 func TestAnswerAsksOnce(t *testing.T) {
 	t.Parallel()
 	h := &counter{}
@@ -261,8 +261,8 @@ func TestAnswerAsksOnce(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: for any frames and any reply of the handler, Answer returns a valid reply to
-// the request or none. The handler sees well-formed requests only.
+// FuzzAnswer: for any frames and any reply of the handler, Answer returns a valid reply
+// or none. The handler sees only well-formed requests.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range [][][]byte{
 		request("NULL"),

@@ -9,12 +9,11 @@ import (
 // version is the contents of the version frame.
 const version = "1.0"
 
-// errVersion means that frames are of another version of ZAP.
+// errVersion means that frames belong to another version of ZAP.
 var errVersion = errors.New("version is not 1.0")
 
-// envelope holds the frames in front of a request, which come back unchanged in front
-// of its reply: the routing ids of the proxies on its way, outermost first, and the
-// request id.
+// envelope holds the frames in front of a request, which its reply repeats unchanged: the
+// routing ids of the proxies in between, outermost first, and the request id.
 type envelope struct {
 	routingIDs [][]byte
 	requestID  []byte
@@ -23,8 +22,8 @@ type envelope struct {
 // parseRequest parses the frames of a request, with any number of routing ids before
 // the empty delimiter frame. The results refer to the frames.
 //
-// If the error is ErrRequest and canAnswer is true, the envelope is known and the
-// asker waits for a reply.
+// If the error is ErrRequest and canAnswer is true, the envelope is known, and the asker
+// waits for a reply.
 func parseRequest(frames [][]byte) (env envelope, req *Request, canAnswer bool, err error) {
 	env, body, canAnswer, err := parseEnvelope(frames)
 	if err != nil {
@@ -46,8 +45,8 @@ func parseRequest(frames [][]byte) (env envelope, req *Request, canAnswer bool, 
 	return env, req, true, nil
 }
 
-// parseEnvelope splits frames into the envelope and what follows the request id. known
-// reports whether there is an envelope to answer to.
+// parseEnvelope splits frames into the envelope and the frames after the request id.
+// known reports whether the envelope is complete, so that a reply is possible.
 func parseEnvelope(frames [][]byte) (env envelope, body [][]byte, known bool, err error) {
 	for i, f := range frames {
 		if len(f) > 0 {
@@ -98,8 +97,8 @@ func appendReply(dst [][]byte, env envelope, reply Reply) [][]byte {
 }
 
 // ParseReply parses the frames of a reply and returns the id of its request. It ignores
-// frames before the empty delimiter frame. The id is part of frames, and can be known
-// even if the rest of the reply is malformed.
+// frames before the empty delimiter frame. The id refers to frames, and can be known even
+// if the rest of the reply is malformed.
 func ParseReply(frames [][]byte) (id []byte, reply Reply, err error) {
 	env, body, _, err := parseEnvelope(frames)
 	if err != nil {
@@ -111,7 +110,7 @@ func ParseReply(frames [][]byte) (id []byte, reply Reply, err error) {
 	return env.requestID, reply, nil
 }
 
-// parseReply parses what follows the request id.
+// parseReply parses the frames after the request id.
 func parseReply(body [][]byte) (Reply, error) {
 	if len(body) != 4 {
 		return Reply{}, fmt.Errorf("%w: %d frames after the request id, expected 4", errReply, len(body))

@@ -36,7 +36,7 @@ var (
 	domain = frames("", "1.0", "1", "payments", "192.0.2.1", "id")
 )
 
-// request returns a request that has these frames after the routing id.
+// request returns the frames of a request, with these frames after the routing id.
 func request(parts ...string) [][]byte { return slices.Concat(domain, frames(parts...)) }
 
 func TestRequest(t *testing.T) {
@@ -58,7 +58,7 @@ func TestRequest(t *testing.T) {
 		{"CURVE", request("CURVE", key), one, payments("CURVE", key)},
 		{"GSSAPI", request("GSSAPI", "alice@EXAMPLE"), one, payments("GSSAPI", "alice@EXAMPLE")},
 		{"another mechanism", request("X-TOKEN", "a", "b", "c"), one, payments("X-TOKEN", "a", "b", "c")},
-		{"as empty as can be", frames("", "1.0", "", "", "", "", "NULL"), zap.Envelope{}, &zap.Request{Mechanism: "NULL"}},
+		{"as empty as possible", frames("", "1.0", "", "", "", "", "NULL"), zap.Envelope{}, &zap.Request{Mechanism: "NULL"}},
 		{"longest strings", frames("", "1.0", long[1:], long[1:], long[1:], long[1:], long[1:]),
 			zap.Envelope{RequestID: []byte(long[1:])},
 			&zap.Request{Domain: long[1:], Address: long[1:], RoutingID: []byte(long[1:]), Mechanism: long[1:]}},
@@ -97,7 +97,7 @@ func TestParseRequestMalformed(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		frames [][]byte
-		answer bool // there is an envelope to answer to
+		answer bool // there is a return address
 		err    error
 	}{
 		{"nothing", nil, false, zap.ErrRequest},
@@ -233,8 +233,8 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// TestReplyKeepsBack: a reply that does not admit the client has no user id and metadata,
-// and no reply has its rule.
+// TestReplyKeepsBack: a reply that does not admit the client has neither user id nor
+// metadata, and no reply includes its rule.
 func TestReplyKeepsBack(t *testing.T) {
 	t.Parallel()
 	for _, status := range []zap.Status{zap.StatusTryLater, zap.StatusRefused, zap.StatusError} {
@@ -249,8 +249,8 @@ func TestReplyKeepsBack(t *testing.T) {
 	}
 }
 
-// TestAppendReplyMalformed: libzmq would close the connection without an explanation. So
-// an invalid reply is sent as status 500, with an error for the log.
+// TestAppendReplyMalformed: an invalid reply is sent as status 500, with an error for the
+// log. libzmq would close the connection without an explanation.
 func TestAppendReplyMalformed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -321,7 +321,7 @@ func TestParseReplyMalformed(t *testing.T) {
 		if !errors.Is(err, zap.ErrReply) || !errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), "zap: malformed reply: ") {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
-		// The request of this id need not wait any longer.
+		// The request with this id need not wait any longer.
 		if len(tt.frames) > 2 && len(tt.frames[0]) == 0 && string(id) != string(tt.frames[2]) {
 			t.Errorf("%s: got the id %q", tt.name, id)
 		}

@@ -29,7 +29,7 @@ func ExampleHandlerFunc() {
 	// 400 not alice  <nil>
 }
 
-// A handler around another one refuses an address and asks about all others.
+// A handler that wraps another one refuses an address and passes on all other requests.
 func ExampleHandler() {
 	inner := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Allow("alice") })
 	outer := zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
@@ -48,8 +48,8 @@ func ExampleHandler() {
 	// 192.0.2.66 400 this address is blocked
 }
 
-// Answer takes the frames of a request, as libzmq sends them, and returns those of the
-// reply.
+// Answer takes the frames of a request, as libzmq sends them, and returns the frames of
+// the reply.
 func ExampleAnswer() {
 	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Refuse("closed for maintenance") })
 	request := [][]byte{nil, []byte("1.0"), []byte("7"), []byte("payments"), []byte("192.0.2.1"), nil, []byte("NULL")}

@@ -1,6 +1,6 @@
 package zap
 
-// The tests see the parts of the frames. Programs use Answer.
+// For tests, which use parts of the frames. Programs use Answer.
 
 var (
 	ErrReply    = errReply

@@ -20,7 +20,7 @@ func join(frames [][]byte) []byte {
 	return data
 }
 
-// split decodes any bytes to frames. The last frame may be shorter than its size.
+// split decodes arbitrary bytes to frames. The last frame may be shorter than its size.
 func split(data []byte) (frames [][]byte) {
 	for len(data) >= 2 {
 		size := min(int(binary.BigEndian.Uint16(data)), len(data)-2)
@@ -30,8 +30,8 @@ func split(data []byte) (frames [][]byte) {
 	return frames
 }
 
-// FuzzRequest: a request that parses is written unchanged. Other frames are an error, with
-// an envelope to answer to or without one.
+// FuzzRequest: a request that parses is written unchanged. Other frames are an error,
+// with or without a return address.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range [][][]byte{
 		request("NULL"),

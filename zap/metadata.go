@@ -18,8 +18,8 @@ import (
 // while it is in use.
 type Metadata []struct{ Name, Value string }
 
-// MaxProperties is the most names that a list can have. The peer chooses how many it
-// sends, and each takes far more memory here than on the wire.
+// MaxProperties is the largest number of names in a list. It bounds memory: the peer
+// chooses how many names it sends, and each takes far more memory here than on the wire.
 const MaxProperties = 64
 
 // errMetadata means that bytes are not metadata, or that metadata can't be written.
@@ -43,13 +43,13 @@ func (m Metadata) index(name string) int {
 	return -1
 }
 
-// reserved are names that libzmq gives to properties of a connection, or that a peer
-// sends of itself.
+// reserved are names that libzmq uses for properties of a connection, or that a peer
+// sends about itself.
 var reserved = [...]string{"User-Id", "Peer-Address", "Socket-Type", "Identity", "Routing-Id", "Resource"}
 
-// IsReserved reports whether the metadata of a reply can't have a name, in any case:
-// User-Id, Peer-Address, Socket-Type, Identity, Routing-Id and Resource have another
-// meaning in programs that use libzmq.
+// IsReserved reports whether a name, in any case, is not allowed in the metadata of a
+// reply: User-Id, Peer-Address, Socket-Type, Identity, Routing-Id and Resource have
+// another meaning in programs that use libzmq.
 func IsReserved(name string) bool {
 	for _, r := range reserved {
 		if strings.EqualFold(name, r) {
@@ -69,7 +69,7 @@ func (m Metadata) Append(dst []byte) ([]byte, error) {
 	return m.append(dst), nil
 }
 
-// append is Append for metadata that has been checked.
+// append is Append for metadata that is already checked.
 func (m Metadata) append(dst []byte) []byte {
 	size := 0
 	for _, p := range m {
@@ -85,7 +85,7 @@ func (m Metadata) append(dst []byte) []byte {
 	return dst
 }
 
-// check returns errMetadata for metadata that can't be written.
+// check returns errMetadata if the metadata can't be written.
 func (m Metadata) check() error {
 	for i, p := range m {
 		if err := m[:i].checkNext(p.Name); err != nil {
@@ -98,8 +98,8 @@ func (m Metadata) check() error {
 	return nil
 }
 
-// ParseMetadata parses what Append writes. It copies data once: names and values are
-// parts of that copy.
+// ParseMetadata parses the output of Append. It copies data once; names and values refer
+// to that copy.
 func ParseMetadata(data []byte) (Metadata, error) {
 	m, err := parseMetadata(data)
 	if err != nil {
@@ -131,8 +131,8 @@ func parseMetadata(data []byte) (Metadata, error) {
 	return m, nil
 }
 
-// checkNext checks the name that is to follow m. It compares it with every other one:
-// there are few.
+// checkNext checks the name to be added to m. It compares it with all others, since there
+// are few.
 func (m Metadata) checkNext(name string) error {
 	if err := checkName(name); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestMetadataWire: the wire form is that of RFC 23.
+// TestMetadataWire: the wire form is as in RFC 23.
 func TestMetadataWire(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -88,7 +88,7 @@ func TestParseMetadataMalformed(t *testing.T) {
 			t.Errorf("%s: got %v, %v", tt.name, m, err)
 		}
 	}
-	// Cut at any length but at the end of a value, it does not parse.
+	// Cut anywhere except after a value, it does not parse.
 	whole := good + "\x08Identity\x00\x00\x00\x05abcde"
 	for n := range len(whole) {
 		_, err := zap.ParseMetadata([]byte(whole[:n]))
@@ -118,7 +118,7 @@ func TestAppendMetadataMalformed(t *testing.T) {
 	}
 }
 
-// TestNameCharacters: a name can have the characters of RFC 23 and no others.
+// TestNameCharacters: a name can contain the characters of RFC 23 and no others.
 func TestNameCharacters(t *testing.T) {
 	t.Parallel()
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+"
@@ -156,7 +156,7 @@ func TestManyProperties(t *testing.T) {
 	}
 	m = append(m, zap.Metadata{{Name: "one-more"}}...)
 	if _, err := m.Append(nil); !errors.Is(err, zap.ErrMetadata) {
-		t.Errorf("one more was written: %v", err)
+		t.Errorf("one more than the limit was written: %v", err)
 	}
 	for _, n := range []int{zap.MaxProperties + 1, 1638} {
 		if m, err := zap.ParseMetadata(manyProperties(n)); !errors.Is(err, zap.ErrMetadata) || m != nil {
@@ -173,7 +173,7 @@ func TestManyPropertiesAllocate(t *testing.T) {
 		return testing.AllocsPerRun(100, func() { zap.ParseMetadata(data) })
 	}
 	if most, got := count(zap.MaxProperties), count(1638); got > most+10 {
-		t.Errorf("%v allocations to refuse what a handshake command of zmtp has room for, %v to read the most that may be", got, most)
+		t.Errorf("%v allocations to refuse as many as fit in a handshake command of zmtp, %v to read as many as are allowed", got, most)
 	}
 }
 

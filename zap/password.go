@@ -10,14 +10,14 @@ import (
 // slog, and as an address in an unexported field of another type. It cannot be compared
 // with ==. Safe for concurrent use.
 type Password struct {
-	_    [0]func() // or == would compare addresses
-	text *string   // fmt does not follow a pointer where it cannot call methods
+	_    [0]func() // because == would compare addresses
+	text *string   // fmt does not follow a pointer if it cannot call methods
 }
 
 // NewPassword returns a password with this text.
 func NewPassword(text string) Password { return Password{text: &text} }
 
-// Reveal returns the text of the password. Nothing else does.
+// Reveal returns the text of the password. No other method does.
 func (p Password) Reveal() string {
 	if p.text == nil {
 		return ""
@@ -30,6 +30,6 @@ const redacted = "[secret]"
 // Format writes "[secret]", whatever the verb.
 func (Password) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
-// MarshalText returns "[secret]". The error is always nil. A Password has no
-// UnmarshalText, because the text would not be the password's.
+// MarshalText returns "[secret]". The error is always nil. There is no UnmarshalText,
+// because that text is not the password.
 func (Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }

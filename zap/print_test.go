@@ -72,7 +72,7 @@ func TestRequestPrints(t *testing.T) {
 	wantHidden(t, out, "alice in chains")
 	wantHidden(t, out, "hunter2's password")
 	if n := strings.Count(out, "payments"); n < 4*len(verbs) {
-		t.Errorf("the domain shows %d times in\n%s", n, out)
+		t.Errorf("the domain appears %d times in\n%s", n, out)
 	}
 	for _, v := range []any{req, *req} {
 		for _, verb := range verbs {
@@ -89,7 +89,7 @@ func TestRequestPrints(t *testing.T) {
 		}
 	}
 	if got := fmt.Sprint((*zap.Request)(nil)); got != "<nil>" {
-		t.Errorf("no request prints as %s", got)
+		t.Errorf("a nil request prints as %s", got)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestPasswordPrints(t *testing.T) {
 		t.Errorf("JSON: got %s, %v", got, err)
 	}
 	if p.Reveal() != text || zap.NewPassword("").Reveal() != "" || (zap.Password{}).Reveal() != "" {
-		t.Error("it doesn't come out")
+		t.Error("Reveal returns another text")
 	}
 	if reflect.TypeFor[zap.Password]().Comparable() {
 		t.Error("passwords can be compared with ==")

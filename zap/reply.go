@@ -12,22 +12,22 @@ const (
 	StatusOK       Status = 200 // admit the client
 	StatusTryLater Status = 300 // no decision now: the connection is closed, and the client tries again
 	StatusRefused  Status = 400 // refuse the client, which then does not try again with the same credentials
-	StatusError    Status = 500 // the handler failed; the client sees no difference to 400
+	StatusError    Status = 500 // the handler failed; for the client, the same as 400
 )
 
-// Reply is the answer to a request. The zero value is invalid: Ask returns StatusError
-// instead of it. Plain data: don't change it while it is in use.
+// Reply is the answer to a request. The zero value is invalid; Ask returns StatusError
+// instead. Plain data: don't change it while it is in use.
 type Reply struct {
 	Status   Status
 	Text     string   // explains the status to an operator; printable ASCII, at most 255 bytes
 	UserID   string   // the client's user id, with StatusOK only; printable ASCII, at most 255 bytes
 	Metadata Metadata // of the user, for the server, with StatusOK only; without reserved names
 
-	// Rule is the rule that decided, such as "policy.zpl:12", for logs and audits. It is
-	// not part of the frames.
+	// Rule is the rule that decided, such as "policy.zpl:12", for logs. It is not part of
+	// the frames.
 	Rule string
-	// Identity is the handler's name for the client, even if it is refused, for logs and
-	// audits. It is empty for an unknown client, and not part of the frames.
+	// Identity is the handler's name for the client, even if it is refused, for logs. It
+	// is empty for an unknown client, and not part of the frames.
 	Identity string
 }
 
@@ -40,8 +40,7 @@ func Refuse(text string) Reply { return Reply{Status: StatusRefused, Text: text}
 // errReply means that a reply breaks RFC 27.
 var errReply = errors.New("malformed reply")
 
-// check returns errReply for a reply that breaks RFC 27 or whose metadata has a
-// reserved name.
+// check returns errReply if the reply breaks RFC 27 or its metadata has a reserved name.
 func (r *Reply) check() error {
 	switch r.Status {
 	case StatusOK, StatusTryLater, StatusRefused, StatusError:

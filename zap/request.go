@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// The security mechanisms of ZMTP, as a request names them (RFC 27).
+// The security mechanisms of ZMTP, as named in requests (RFC 27).
 const (
 	Null   = "NULL"
 	Plain  = "PLAIN"
@@ -17,14 +17,14 @@ const (
 const (
 	// maxString is the largest size of a string in bytes (RFC 27, Message Format).
 	maxString = 255
-	// maxCredential bounds a frame of credentials. The longest in use are a GSSAPI
-	// principal and a password: 255 bytes by RFC 24.
+	// maxCredential bounds a frame of credentials. The longest credentials in use are a
+	// GSSAPI principal and a password, which has up to 255 bytes (RFC 24).
 	maxCredential = 1024
 	// maxCredentials bounds the frames of credentials. PLAIN has two.
 	maxCredentials = 16
 )
 
-// ErrRequest means that a request breaks RFC 27, so that no handler was asked.
+// ErrRequest means that a request breaks RFC 27. No handler was asked about it.
 var ErrRequest = errors.New("zap: malformed request")
 
 // Request asks whether a client may connect. Its strings are printable ASCII of at
@@ -40,11 +40,11 @@ type Request struct {
 	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID
 	RoutingID   []byte   // of the server's socket, as libzmq sends it
 	Mechanism   string   // Null, Plain, Curve or GSSAPI
-	Credentials [][]byte `json:"-"` // what the mechanism proves or claims; may hold a password
+	Credentials [][]byte `json:"-"` // proved or claimed by the mechanism; may contain a password
 
-	// Asker is the service that sent the request to a daemon, for logs and audits: its
-	// address, with its user id if that is known. It is not part of the frames, and
-	// empty within one process.
+	// Asker is the service that sent the request to a daemon, for logs: its address, with
+	// its user id if that is known. It is not part of the frames, and empty within one
+	// process.
 	Asker string
 }
 
@@ -90,7 +90,7 @@ func (r Request) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// check returns ErrRequest for a request that breaks RFC 27.
+// check returns ErrRequest if the request breaks RFC 27.
 func (r *Request) check() error {
 	for _, field := range [...]struct{ name, text string }{{"domain", r.Domain}, {"address", r.Address}, {"mechanism", r.Mechanism}} {
 		if len(field.text) > maxString {

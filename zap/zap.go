@@ -21,7 +21,7 @@ package zap
 import "context"
 
 // Handler decides which clients may connect. Handle is called from many goroutines at
-// once. It should return when ctx is done, because nothing waits for the reply then.
+// once. It should return when ctx is done, because nothing waits for the reply after that.
 // The handler may keep and change the request. To call a handler, use [Ask].
 type Handler interface {
 	Handle(ctx context.Context, req *Request) Reply
@@ -29,8 +29,9 @@ type Handler interface {
 
 // PromptHandler is a Handler that can decide some requests within microseconds and
 // without blocking. HandleAtOnce returns false if it cannot, and the caller must then
-// call Handle. It must return: other clients of the same connection or socket wait for
-// it, and no context ends it. It must not retain req or anything that req refers to.
+// call Handle. It must return, since other clients of the same connection or socket wait
+// for it, and no context can end it. It must not retain req or anything that req refers
+// to.
 //
 // A request that is decided at once needs no goroutine and is not copied.
 type PromptHandler interface {

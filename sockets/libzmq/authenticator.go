@@ -22,16 +22,16 @@ import (
 const endpoint = "inproc://zeromq.zap.01"
 
 const (
-	// maxInFlight bounds the decisions in progress. It is large, because a handler that
+	// maxInFlight bounds the decisions in progress. It is large because a handler that
 	// asks another process may wait for seconds.
 	maxInFlight = 1024
-	// batch is how many requests are received before replies are sent.
+	// batch is the number of requests that are received before replies are sent.
 	batch = 64
-	// decisionTime bounds a decision. It is as long as libzmq gives a client for its
-	// handshake by default (ZMQ_HANDSHAKE_IVL).
+	// decisionTime bounds a decision. It is libzmq's default time limit for a handshake
+	// (ZMQ_HANDSHAKE_IVL).
 	decisionTime = 30 * time.Second
-	// stuckTime is how long Close waits at least for a call of HandleAtOnce. It waits for
-	// twice that at most.
+	// stuckTime is the minimum time that Close waits for a call of HandleAtOnce. It waits
+	// at most twice as long.
 	stuckTime = 40 * time.Millisecond
 	// pause is how long to wait after an unknown error before the next attempt.
 	pause = 100 * time.Millisecond
@@ -41,12 +41,12 @@ const (
 var errInUse = errors.New("libzmq: another ZAP handler is bound in this context")
 
 // Authenticator answers the ZAP requests of one libzmq context, until Close is called or
-// the libzmq context is terminated. The log says when it has stopped: server sockets
-// that SetServer has set then admit no more clients.
+// the libzmq context is terminated. It logs that it has stopped: after that, server
+// sockets configured by SetServer admit no more clients.
 //
-// If the handler takes longer than 30 seconds, the reply is status 300, and a handler
-// that does not return goes on alone. At most 1,024 decisions are in progress. Requests
-// beyond that get status 300 at once, but what the handler decides at once is decided.
+// If the handler takes longer than 30 seconds, the reply is status 300, and the handler
+// is left running. At most 1,024 decisions are in progress. Requests beyond that get
+// status 300 at once, except those that the handler decides at once.
 //
 // Clients cannot flood the log. Messages that repeat within a minute are counted, and
 // each address causes at most 20 lines a minute.
@@ -58,7 +58,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	tally    *tally.Log // writes to log
 	cancel   context.CancelFunc
-	atOnce   atomic.Uint64 // calls of HandleAtOnce that began, and that ended: odd within one
+	atOnce   atomic.Uint64 // number of calls of HandleAtOnce, plus number of returns: odd during a call
 	router   *zmq4.Socket  // used by serve only
 	messages *messenger    // of router
 	woken    *zmq4.Socket  // used by serve only; readable when there is something to do
@@ -80,7 +80,7 @@ func Start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger) (*Authenticator,
 	return start(zctx, h, log, decisionTime)
 }
 
-// start is Start with another bound for decisions.
+// start is Start with a different bound for decisions.
 func start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger, patience time.Duration) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -99,7 +99,7 @@ func start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger, patience time.Du
 			a.tally.Tell(slog.LevelError, "the ZAP handler ended its goroutine: continuing", "", "")
 		}
 		cancel()
-		a.router.Unbind(endpoint) // at once; Close does it in the background
+		a.router.Unbind(endpoint) // returns at once; Close does this in the background
 		a.requests.Wait()
 		a.closeSockets()
 		a.tally.Close()
@@ -109,7 +109,7 @@ func start(zctx *zmq4.Context, h zap.Handler, log *slog.Logger, patience time.Du
 }
 
 // serveOn calls serve in another goroutine. It returns false if a handler has ended that
-// goroutine, by runtime.Goexit in HandleAtOnce.
+// goroutine by calling runtime.Goexit in HandleAtOnce.
 func (a *Authenticator) serveOn(ctx context.Context) bool {
 	ended := make(chan bool, 1)
 	go func() {
@@ -122,12 +122,12 @@ func (a *Authenticator) serveOn(ctx context.Context) bool {
 }
 
 // Close unbinds the endpoint and ends the decisions in progress. Their clients get no
-// reply, and try again. Close waits until nothing is left running, except for handlers
-// that do not return: it does not wait for Handle once its context is done, and for
-// HandleAtOnce no longer than 0.1 seconds. In that case the endpoint stays bound until
-// HandleAtOnce returns. The error is always nil. Close can be called more than once.
+// reply, and try again. Close waits until all goroutines have ended, except for handlers
+// that do not return: it does not wait for Handle once its context is done, and waits for
+// HandleAtOnce for 0.1 seconds at most. If HandleAtOnce takes longer, the endpoint stays
+// bound until it returns. The error is always nil. Close can be called more than once.
 //
-// Close the server sockets first: they admit no client without a handler.
+// Close the server sockets first: without a handler, they admit no client.
 func (a *Authenticator) Close() error {
 	if a.cancel == nil { // the zero Authenticator
 		return nil
@@ -189,7 +189,7 @@ func (a *Authenticator) open(zctx *zmq4.Context) (err error) {
 }
 
 // uninterrupted calls f until no signal interrupts it. A call that libzmq reports as
-// interrupted has done nothing.
+// interrupted has had no effect.
 func uninterrupted(f func() error) error {
 	for {
 		if err := f(); !isInterrupted(err) {
@@ -208,7 +208,7 @@ func (a *Authenticator) closeSockets() {
 	}
 }
 
-// wakeUp makes serve look for replies and for the end of its context.
+// wakeUp makes serve check for replies and for the end of its context.
 func (a *Authenticator) wakeUp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -228,7 +228,7 @@ func (a *Authenticator) serve(ctx context.Context) {
 	poller := zmq4.NewPoller()
 	poller.Add(a.router, zmq4.POLLIN)
 	poller.Add(a.woken, zmq4.POLLIN)
-	a.sendReplies() // those of an earlier call
+	a.sendReplies() // handlers from an earlier call
 	for ctx.Err() == nil {
 		ready, err := poller.Poll(-1)
 		if err != nil && !a.survives(err) {
@@ -244,7 +244,7 @@ func (a *Authenticator) serve(ctx context.Context) {
 				return
 			}
 		}
-		runtime.Gosched() // to decisions that need no time
+		runtime.Gosched() // since such decisions take no time
 		a.sendReplies()
 	}
 }
@@ -269,7 +269,7 @@ func (a *Authenticator) takeAll(ctx context.Context) error {
 	return nil
 }
 
-// survives reports whether to continue after an error of libzmq. It is false only if
+// survives reports whether to continue after an error of libzmq. It returns false only if
 // the context has been terminated.
 func (a *Authenticator) survives(err error) bool {
 	if zmq4.AsErrno(err) == zmq4.ETERM {
@@ -290,7 +290,7 @@ func isEmpty(err error) bool {
 	return err != nil && zmq4.AsErrno(err) == zmq4.Errno(syscall.EAGAIN)
 }
 
-// Replies instead of the handler's.
+// Replies that are sent instead of the handler's.
 var (
 	malformed = zap.Reply{Status: zap.StatusError, Text: "malformed request"}
 	failed    = zap.Reply{Status: zap.StatusError, Text: "internal error"}
@@ -303,7 +303,7 @@ func (a *Authenticator) answer(frames [][]byte, with zap.Reply) {
 	a.send(reply)
 }
 
-// always returns a handler with one reply for all.
+// always returns a handler with the same reply for all requests.
 func always(reply zap.Reply) zap.Handler {
 	return zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return reply })
 }
@@ -328,8 +328,8 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 		defer cancel()
 		reply, err := answer(deciding, a.handler)
 		if ctx.Err() != nil {
-			// The reply may be a refusal only because there was no time. Without a reply
-			// the client tries again; after a refusal it does not.
+			// The reply may be a refusal only for lack of time. Without a reply, the
+			// client tries again; after a refusal, it does not.
 			return
 		}
 		a.tellFault(err)
@@ -337,8 +337,8 @@ func (a *Authenticator) take(ctx context.Context, frames [][]byte) {
 	})
 }
 
-// takeAtOnce answers a request if the handler decides it at once. Otherwise it returns
-// a function that answers it later, see zap.AnswerAtOnce.
+// takeAtOnce answers a request if the handler decides it at once. Otherwise, it returns a
+// function that answers it later; see zap.AnswerAtOnce.
 func (a *Authenticator) takeAtOnce(frames [][]byte) (later func(context.Context, zap.Handler) ([][]byte, error)) {
 	returned := false
 	a.atOnce.Add(1)
@@ -357,7 +357,7 @@ func (a *Authenticator) takeAtOnce(frames [][]byte) (later func(context.Context,
 	return later
 }
 
-// tellFault logs why a request got another reply than the handler's, or none.
+// tellFault logs why a request got a reply that is not the handler's, or none.
 func (a *Authenticator) tellFault(err error) {
 	if err == nil {
 		return
@@ -370,7 +370,7 @@ func (a *Authenticator) tellFault(err error) {
 	a.tally.Tell(level, message, "", cause, slog.Any("err", err))
 }
 
-// reply lets serve send a reply. It does nothing if there are no frames.
+// reply passes a reply to serve for sending. It does nothing if there are no frames.
 func (a *Authenticator) reply(frames [][]byte) {
 	if frames == nil {
 		return
@@ -381,7 +381,7 @@ func (a *Authenticator) reply(frames [][]byte) {
 	a.wakeUpLocked()
 }
 
-// sendReplies sends all replies, and then notes that serve is asleep.
+// sendReplies sends all replies, and then records that serve is asleep.
 func (a *Authenticator) sendReplies() {
 	for {
 		a.mu.Lock()
@@ -398,8 +398,8 @@ func (a *Authenticator) sendReplies() {
 	}
 }
 
-// send sends one reply, or status 500 instead of one that is too large. It does nothing
-// if there are no frames. libzmq drops the reply if the socket that asked is gone.
+// send sends one reply, or status 500 if the reply is too large. It does nothing if there
+// are no frames. libzmq drops the reply if the socket that asked is gone.
 func (a *Authenticator) send(frames [][]byte) {
 	if frames == nil {
 		return

@@ -18,7 +18,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// maxInFlight is how many slow decisions can be in progress, as in the package.
+// maxInFlight is the number of slow decisions that can be in progress, as in the package.
 const maxInFlight = 1024
 
 // byDomain admits every client, with the domain as the user id.
@@ -26,7 +26,7 @@ var byDomain = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Rep
 	return zap.Allow(req.Domain)
 })
 
-// asker returns a socket that is connected to the handler, as libzmq's is.
+// asker returns a socket that is connected to the handler, like libzmq's own.
 func asker(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	t.Helper()
 	sock := zmqtest.NewSocket(t, zctx, kind)
@@ -54,7 +54,7 @@ func answer(t testing.TB, sock *zmq4.Socket) (id string, reply zap.Reply) {
 	return string(requestID), reply
 }
 
-// TestEnvelopes: REQ and DEALER sockets, also behind proxies, get their own envelopes
+// TestEnvelopes: REQ and DEALER sockets, even behind proxies, get their own envelopes
 // back.
 func TestEnvelopes(t *testing.T) {
 	t.Parallel()
@@ -84,8 +84,8 @@ func TestEnvelopes(t *testing.T) {
 	}
 }
 
-// TestMalformed: a malformed request gets status 500, or is dropped if it does not say
-// whom to answer. Each one is logged or counted, and later requests are answered.
+// TestMalformed: a malformed request gets status 500, or is dropped if it has no return
+// address. Each one is logged or counted, and later requests are answered.
 func TestMalformed(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -168,7 +168,7 @@ func (h *held) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return byDomain(ctx, req)
 }
 
-// TestSlow: a slow decision does not hold up others.
+// TestSlow: a slow decision does not delay others.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -190,8 +190,8 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// TestTooMany: when the most decisions are in progress, other requests get status 300 at
-// once, which is logged once and then counted. No request that waits is lost.
+// TestTooMany: while the maximum of decisions is in progress, other requests get status
+// 300 at once, which is logged once and then counted. No waiting request is lost.
 func TestTooMany(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -270,7 +270,7 @@ func TestInUse(t *testing.T) {
 			t.Fatalf("got %v, %v, want %v", a, err, libzmq.ErrInUse)
 		}
 	}
-	// The first one still answers.
+	// The first authenticator still answers.
 	dealer := asker(t, zctx, zmq4.DEALER)
 	ask(t, dealer, "1", "payments")
 	if _, reply := answer(t, dealer); reply.UserID != "payments" {
@@ -290,7 +290,7 @@ func TestEndedContext(t *testing.T) {
 	}
 }
 
-// TestDefaultContext: a nil context is the default one, which zmq4.NewSocket uses.
+// TestDefaultContext: a nil context means the default context, which zmq4.NewSocket uses.
 func TestDefaultContext(t *testing.T) {
 	t.Parallel()
 	zmqtest.Start(t, nil, byDomain, nil)

@@ -17,8 +17,8 @@ import (
 )
 
 // BenchmarkRequests asks about a CURVE client that is admitted, with 1 and with 64
-// requests in progress. It compares with the handler of zmq4, of which a process has one,
-// in the default context.
+// requests in progress. For comparison, it asks the handler of zmq4, of which a process
+// has only one, in the default context.
 func BenchmarkRequests(b *testing.B) {
 	keys := curve.GenerateKey()
 	public := keys.Public()

@@ -11,12 +11,12 @@
 //	err = sock.Bind("tcp://*:5555")
 //
 // Call Start before the first server socket binds, so that no client has to try again.
-// While no handler runs, a server socket that SetServer has set admits no client; its
-// clients retry. libzmq by itself would admit every client then, even in a ZAP domain:
-// SetServer also sets ZMQ_ZAP_ENFORCE_DOMAIN. Only a socket that
-// [SetServerWithoutAuthentication] has set admits clients without a handler.
+// While no handler runs, a server socket configured by SetServer admits no client; its
+// clients retry. By default, libzmq would admit every client then, even in a ZAP domain,
+// so SetServer also sets ZMQ_ZAP_ENFORCE_DOMAIN. Only a socket configured by
+// [SetServerWithoutAuthentication] admits clients without a handler.
 //
-// A handler comes from package policy, or is a function. To ask a zauth daemon, use the
+// A handler comes from package policy, or is your own function. To ask a zauth daemon, use the
 // handler of package zap/remote:
 //
 //	handler, err := remote.NewHandler(remote.Options{Log: slog.Default()}, "tcp://127.0.0.1:9127")

@@ -4,7 +4,7 @@ package libzmq
 #cgo !windows pkg-config: libzmq
 #include <zmq.h>
 
-// zmq.h declares it only for draft APIs. The library always has it.
+// zmq.h declares it only for draft APIs, but the library always has it.
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
@@ -18,11 +18,11 @@ import (
 )
 
 // enforceDomain makes a server in a ZAP domain admit no client while no ZAP handler is
-// bound (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3). Without it, libzmq admits all of
-// them then. A server without a domain never asks a handler afterwards.
+// bound (ZMQ_ZAP_ENFORCE_DOMAIN, since libzmq 4.3). Without it, libzmq then admits all
+// clients. With it, a server without a domain never asks a handler.
 //
-// zmq4 has no call for this option, so enforceDomain takes libzmq's socket from zmq4's.
-// If that is not possible, it returns an error, and the socket is not a server.
+// zmq4 has no call for this option, so enforceDomain takes libzmq's socket out of zmq4's.
+// If that is not possible, it returns an error, and the socket does not become a server.
 func enforceDomain(sock *zmq4.Socket) error {
 	raw, err := rawSocket(sock)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// A REP server admits one client, and knows its name.
+// A REP server admits one client, and learns its name.
 func Example() {
 	alice, serverKeys := curve.GenerateKey(), curve.GenerateKey()
 	zctx, err := zmq4.NewContext()
 	check(err)
 
-	// The handler decides. Most programs use one of package policy.
+	// The handler decides. Most programs use a handler from package policy.
 	auth, err := libzmq.Start(zctx, zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 		if key, ok := req.CurveKey(); ok && key == alice.Public() {
 			return zap.Allow("alice")
@@ -44,7 +44,7 @@ func Example() {
 	check(err)
 	fmt.Println(properties["User-Id"], "says:", text)
 
-	// The sockets first: without a handler the server admits nobody.
+	// Close the sockets first: without a handler, the server admits no client.
 	client.Close()
 	server.Close()
 	auth.Close()

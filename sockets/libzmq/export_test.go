@@ -9,5 +9,5 @@ var (
 	ErrNoKey  = errNoKey
 )
 
-// StartWithin is Start with another bound for decisions.
+// StartWithin is Start with a different bound for decisions.
 var StartWithin = start

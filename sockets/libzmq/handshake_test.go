@@ -18,8 +18,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestAdmitted: the server knows the name of a client that is admitted, with each
-// transport and pattern, and the handler was asked about that client.
+// TestAdmitted: with each transport and pattern, the server learns the name of an
+// admitted client, and the handler was asked about that client.
 func TestAdmitted(t *testing.T) {
 	t.Parallel()
 	serverKeys, keys := curve.GenerateKey(), curve.GenerateKey()
@@ -92,7 +92,7 @@ func TestAdmitted(t *testing.T) {
 	}
 }
 
-// TestRefused: both sides learn of the refusal and its status, the client does not try
+// TestRefused: both sides learn of the refusal and its status. The client does not try
 // again, and the next client is not affected.
 func TestRefused(t *testing.T) {
 	t.Parallel()
@@ -142,8 +142,9 @@ func TestRefused(t *testing.T) {
 			if got := outcomes.Next(t); got != tt.outcome {
 				t.Errorf("got %s, want %s", got, tt.outcome)
 			}
-			// A client that has given up has no connection to send on. Rarely libzmq leaves
-			// one open, so this does not wait forever: at worst it misses a second try.
+			// A client that has given up has no connection to send on. Rarely, libzmq
+			// leaves one open, so this does not wait forever. At worst, it misses a
+			// second try.
 			for deadline := time.Now().Add(secondTry); writable(t, client) && time.Now().Before(deadline); {
 				time.Sleep(2 * time.Millisecond)
 			}
@@ -161,14 +162,14 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := server.Recv(0); err != nil || got != "hello" {
-				t.Errorf("the next one: got %q, %v", got, err)
+				t.Errorf("the next client: got %q, %v", got, err)
 			}
 		})
 	}
 }
 
-// TestWrongServerKey: the handshake fails before the handler is asked, without a reason,
-// and the client keeps trying.
+// TestWrongServerKey: with a wrong server key, the handshake fails before the handler is
+// asked, without a reason, and the client keeps trying.
 func TestWrongServerKey(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -194,7 +195,7 @@ func TestWrongServerKey(t *testing.T) {
 	}
 }
 
-// TestPlain: a wrong password is refused, and so is an unknown user without one.
+// TestPlain: a wrong password is refused, and so is an unknown user without a password.
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -219,7 +220,7 @@ func TestPlain(t *testing.T) {
 	} {
 		client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 		ztest.Must(t, client.SetPlainUsername(tt.name))
-		if tt.password != "" { // setting an empty one would select NULL
+		if tt.password != "" { // setting an empty password would select NULL
 			ztest.Must(t, client.SetPlainPassword(tt.password))
 		}
 		outcomes := zmqtest.Monitor(t, zctx, client)
@@ -232,7 +233,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%s, %q: got %s, want %s", tt.name, tt.password, got, tt.outcome)
 		}
 	}
-	// The last client's message arrives after all that the others could send.
+	// The last client's message arrives after any message that the others could send.
 	for _, want := range []string{"alice0", "alice5"} {
 		if got, properties, err := server.RecvWithMetadata(0, "User-Id"); err != nil || got != want || properties["User-Id"] != "alice" {
 			t.Errorf("got %q from %q, %v, want %q", got, properties, err, want)
@@ -243,7 +244,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestNull: the handler decides about NULL clients too if the server has a domain.
+// TestNull: if the server has a domain, the handler also decides about NULL clients.
 func TestNull(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -322,7 +323,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// TestTryLater: after status 300 the client tries again by itself, and is admitted.
+// TestTryLater: after status 300, the client tries again on its own, and is admitted.
 func TestTryLater(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -339,7 +340,7 @@ func TestTryLater(t *testing.T) {
 	if _, err := client.Send("hello", 0); err != nil {
 		t.Fatal(err)
 	}
-	tooSlow := int32(0) // handshakes that may have timed out while the handler was asked
+	tooSlow := int32(0) // handshakes that may have timed out while the handler was being asked
 	for outcome := ""; outcome != "succeeded"; {
 		switch outcome = outcomes.Next(t); outcome {
 		case "succeeded", "refused: 300":

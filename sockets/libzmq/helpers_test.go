@@ -30,9 +30,9 @@ const secondTry = 300 * time.Millisecond
 
 // newImpatientServer returns a server for clients that have to try again. libzmq sends a
 // client nothing if there is no decision, or status 300, and ends the handshake after
-// ZMQ_HANDSHAKE_IVL. Clients wait longer than that, so each try has one outcome at the
-// server. A try that takes too long on a busy machine has the outcome "no detail", and
-// another one follows.
+// ZMQ_HANDSHAKE_IVL. Clients wait longer than that, so each attempt has one outcome at
+// the server. An attempt that takes too long on a busy machine has the outcome "no
+// detail", and another one follows.
 func newImpatientServer(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.SecretKey, domain string) (sock *zmq4.Socket, endpoint string, outcomes zmqtest.Events) {
 	t.Helper()
 	sock = zmqtest.NewSocket(t, zctx, kind)
@@ -49,7 +49,7 @@ func newClient(t testing.TB, zctx *zmq4.Context, kind zmq4.Type, keys curve.Secr
 	return sock
 }
 
-// only admits the clients with these keys, as user-0, user-1, ….
+// only returns a handler that admits the clients with these keys, as user-0, user-1, ….
 func only(users ...curve.SecretKey) zap.HandlerFunc {
 	return func(_ context.Context, req *zap.Request) zap.Reply {
 		key, ok := req.CurveKey()
@@ -70,7 +70,7 @@ func only(users ...curve.SecretKey) zap.HandlerFunc {
 	}
 }
 
-// writable reports whether a socket has a connection to send on, or tries to connect.
+// writable reports whether a socket has a connection to send on, or is trying to connect.
 func writable(t testing.TB, sock *zmq4.Socket) bool {
 	t.Helper()
 	events, err := sock.GetEvents()

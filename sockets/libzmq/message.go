@@ -6,8 +6,8 @@ package libzmq
 #include <string.h>
 #include <zmq.h>
 
-// Receives a message of several parts into buffer, one part after the other, and
-// their sizes into sizes. Drops the first part that does not fit and all that follow.
+// Receives a multipart message into buffer, one part after the other, and the sizes of
+// the parts into sizes. Drops the first part that does not fit and all parts after it.
 // Returns the number of parts, or -1 if there is no message.
 static int zcurve_receive (void *socket, char *buffer, size_t capacity, size_t *sizes, int most, int *whole)
 {
@@ -40,7 +40,7 @@ static int zcurve_receive (void *socket, char *buffer, size_t capacity, size_t *
     return parts;
 }
 
-// Sends a message of several parts, which are in buffer one after the other.
+// Sends a multipart message, whose parts are in buffer one after the other.
 static int zcurve_send (void *socket, const char *buffer, const size_t *sizes, int parts)
 {
     for (int i = 0; i < parts; i++) {
@@ -73,9 +73,9 @@ const (
 )
 
 // errTooLarge means that a message is larger than any ZAP request or reply.
-var errTooLarge = errors.New("libzmq: a ZAP message of more than 64 KiB or 64 parts")
+var errTooLarge = errors.New("libzmq: ZAP message of more than 64 KiB or 64 parts")
 
-// messenger receives and sends whole messages with one call of C each. zmq4 needs three
+// messenger receives and sends whole messages with one C call each. zmq4 needs three
 // calls for each part. For one goroutine at a time.
 type messenger struct {
 	socket unsafe.Pointer
@@ -91,7 +91,7 @@ func newMessenger(sock *zmq4.Socket) (*messenger, error) {
 	return &messenger{socket: raw, buffer: make([]byte, maxMessage), sizes: make([]C.size_t, maxParts)}, nil
 }
 
-// rawSocket returns libzmq's socket, which is in an unexported field of zmq4's. It
+// rawSocket returns libzmq's socket, which is in an unexported field of zmq4's socket. It
 // returns an error if a later version of zmq4 has no such field.
 func rawSocket(sock *zmq4.Socket) (unsafe.Pointer, error) {
 	field := reflect.ValueOf(sock).Elem().FieldByName("soc")
@@ -105,8 +105,8 @@ func rawSocket(sock *zmq4.Socket) (unsafe.Pointer, error) {
 	return raw, nil
 }
 
-// receive returns a message that has arrived. The error is a zmq4.Errno, EAGAIN if
-// there is no message; or errTooLarge, together with the first parts of the message.
+// receive returns a message that has arrived. The error is a zmq4.Errno, which is EAGAIN
+// if there is no message; or errTooLarge, together with the first parts of the message.
 func (m *messenger) receive() (frames [][]byte, err error) {
 	var whole C.int
 	n, err := C.zcurve_receive(m.socket, (*C.char)(unsafe.Pointer(&m.buffer[0])), C.size_t(len(m.buffer)), &m.sizes[0], maxParts, &whole)

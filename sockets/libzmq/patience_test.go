@@ -43,8 +43,8 @@ func (p prompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return p.Handle(context.Background(), req), true
 }
 
-// TestCloseLeavesHandlers: Close returns although a handler does not, neither from
-// Handle nor from HandleAtOnce.
+// TestCloseLeavesHandlers: Close returns even if a handler does not return from Handle or
+// HandleAtOnce.
 func TestCloseLeavesHandlers(t *testing.T) {
 	t.Parallel()
 	for name, isPrompt := range map[string]bool{"in Handle": false, "in HandleAtOnce": true} {
@@ -73,7 +73,7 @@ func TestCloseLeavesHandlers(t *testing.T) {
 }
 
 // TestDecisionTime: a request whose handler does not return in time gets status 300, and
-// another one gets its place. Its later reply is dropped.
+// frees its place for another. A later reply is dropped.
 func TestDecisionTime(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -98,7 +98,7 @@ func TestDecisionTime(t *testing.T) {
 	}
 }
 
-// ending is a handler that ends the goroutine that asks it at once about the domain "end".
+// ending is a handler that ends its goroutine if asked at once about the domain "end".
 type ending struct{ zap.Handler }
 
 func (e ending) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
@@ -109,7 +109,7 @@ func (e ending) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 }
 
 // TestHandlerEndsGoroutine: if the handler calls runtime.Goexit, as a failed test does,
-// only that request fails. The authenticator can still be closed.
+// only that request fails, and the authenticator can still be closed.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -141,7 +141,7 @@ func TestHandlerEndsGoroutine(t *testing.T) {
 }
 
 // TestReplyTooLarge: a client whose reply is too large for a ZAP message is refused at
-// once, and the log says so.
+// once, and this is logged.
 func TestReplyTooLarge(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -164,8 +164,8 @@ func TestReplyTooLarge(t *testing.T) {
 	}
 }
 
-// TestStopLogged: the log says that an authenticator has stopped, because its servers
-// admit no more clients.
+// TestStopLogged: an authenticator logs that it has stopped, because its servers admit no
+// more clients.
 func TestStopLogged(t *testing.T) {
 	t.Parallel()
 	var log ztest.Log

@@ -17,13 +17,13 @@ import (
 	"github.com/zcurve/zcurve/sockets/libzmq"
 )
 
-// TestPolicy: a policy decides for libzmq's servers about each mechanism, whether it comes
-// from a file or from code. Both sides learn of a refusal, and the server which client
-// was admitted.
+// TestPolicy: a policy from a file or from code decides for libzmq's servers about each
+// mechanism. Both sides learn of a refusal, and the server learns which client was
+// admitted.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
-	// One that costs little.
+	// A hash that is quick to check.
 	hash, err := bcrypt.GenerateFromPassword([]byte("hunter2"), bcrypt.MinCost)
 	ztest.Must(t, err)
 	clients := []string{"dir:" + s.Clients}
@@ -51,7 +51,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// testPolicy holds that a policy decides as TestPolicy's rules say.
+// testPolicy checks that a policy decides by the rules of TestPolicy.
 func testPolicy(t *testing.T, s *scenario.Scenario, p *policy.Policy) {
 	zctx := zmqtest.NewContext(t)
 	zmqtest.Start(t, zctx, p, nil)

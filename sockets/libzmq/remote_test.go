@@ -15,8 +15,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestForward: another process decides. While that is away, clients wait for it and then
-// try again. They are admitted when it is back; a stranger never is.
+// TestForward: another process decides. While that process is down, clients wait for it
+// and then try again. They are admitted when it is back; a stranger never is.
 func TestForward(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -28,8 +28,8 @@ func TestForward(t *testing.T) {
 	}
 	stop := serve()
 	server, endpoint, atServer := newImpatientServer(t, zctx, zmq4.REP, serverKeys, "payments")
-	// admitted says hello with a new socket. It returns the final outcome, and how often
-	// the client was told to try later before that. After the second time the daemon is
+	// admitted says hello with a new socket. It returns the final outcome, and how many
+	// temporary refusals the client got before that. After the second, the daemon is
 	// started again.
 	admitted := func(keys curve.SecretKey) (outcome string, laters int) {
 		t.Helper()
@@ -68,16 +68,16 @@ func TestForward(t *testing.T) {
 	zmqtest.Start(t, zctx, remotetest.NewHandler(t, remote.Options{Wait: secondTry / 3}, at), nil)
 	stop()
 	if outcome, laters := admitted(friend); outcome != "succeeded" || laters < 2 {
-		t.Errorf("friend while the daemon is away: %s after %d times", outcome, laters)
+		t.Errorf("friend while the daemon is down: %s after %d times", outcome, laters)
 	}
 	stop()
 	if outcome, laters := admitted(curve.GenerateKey()); outcome != "refused: 400" || laters < 2 {
-		t.Errorf("stranger while the daemon is away: %s after %d times", outcome, laters)
+		t.Errorf("stranger while the daemon is down: %s after %d times", outcome, laters)
 	}
 }
 
-// TestForwardWaits: a client that connects shortly before the daemon starts is admitted at
-// the first try.
+// TestForwardWaits: a client that connects shortly before the daemon starts is admitted
+// at the first attempt.
 func TestForwardWaits(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)

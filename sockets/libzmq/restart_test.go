@@ -24,8 +24,8 @@ import (
 func TestStartStop(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
-	// Each authenticator has three. A closed socket counts until libzmq has freed it, in
-	// the background.
+	// Each authenticator has three sockets. A closed socket counts until libzmq has freed
+	// it in the background.
 	ztest.Must(t, zctx.SetMaxSockets(150))
 	patiently := func(what string, try func() error) {
 		t.Helper()
@@ -94,7 +94,7 @@ func TestTerm(t *testing.T) {
 }
 
 // TestStopRefusesNobody: a client whose decision is in progress when the authenticator is
-// closed gets no reply. So it tries again, and is admitted when there is a handler again.
+// closed gets no reply. It tries again, and is admitted when there is a handler again.
 func TestStopRefusesNobody(t *testing.T) {
 	t.Parallel()
 	for range 10 {
@@ -122,7 +122,7 @@ func TestStopRefusesNobody(t *testing.T) {
 }
 
 // TestRestart: the handler stops and starts while clients keep trying. A friend is
-// admitted each time, and so is, in the end, a client that has tried from the beginning.
+// admitted each time. A client that has tried from the beginning is admitted in the end.
 // The stranger never is.
 func TestRestart(t *testing.T) {
 	t.Parallel()
@@ -149,7 +149,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	patientIsIn := false
-	// receive returns the next message, or "" if there is none in time.
+	// receive returns the next message, or "" if none arrives in time.
 	receive := func() string {
 		t.Helper()
 		got, properties, err := server.RecvWithMetadata(0, "User-Id")
@@ -184,8 +184,8 @@ func TestRestart(t *testing.T) {
 		}
 		ztest.Must(t, client.Close())
 		stop()
-		// No client is admitted now: a message is from a friend that was admitted before.
-		// This misses a stranger that takes longer.
+		// No client is admitted now, so a message is from a friend that was admitted
+		// before. This misses a stranger that takes longer.
 		ztest.Must(t, server.SetRcvtimeo(20*time.Millisecond))
 		for receive() != "" {
 		}
@@ -196,7 +196,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// knock sends "stranger" on a new socket, and waits until libzmq gives up the connection,
+// knock sends "stranger" on a new socket, and waits until libzmq gives up the connection
 // because it is refused.
 func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server curve.PublicKey, endpoint string) error {
 	sock, err := zctx.NewSocket(zmq4.PUSH)
@@ -220,8 +220,8 @@ func knock(ctx context.Context, zctx *zmq4.Context, keys curve.SecretKey, server
 	return err
 }
 
-// TestHandlerContext: the context of a handler ends with the authenticator, and a
-// handler that does not return holds up neither Close nor the next authenticator.
+// TestHandlerContext: the context of a handler ends with the authenticator, and a handler
+// that does not return delays neither Close nor the next authenticator.
 func TestHandlerContext(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)

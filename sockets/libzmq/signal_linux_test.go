@@ -28,14 +28,14 @@ func signalThreads() error {
 		if err != nil {
 			return err
 		}
-		// A thread that has ended meanwhile is not an error.
+		// A thread that has ended in the meantime is not an error.
 		syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(id), uintptr(syscall.SIGURG))
 	}
 	return nil
 }
 
 // TestInterrupted: if signals interrupt its calls, an authenticator continues, loses no
-// request, and can be closed and started.
+// request, and can be closed and started again.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -136,7 +136,7 @@ func askInterrupted(t *testing.T, sock *zmq4.Socket, id string) {
 	})
 }
 
-// answerInterrupted receives a reply and returns its id, which must be its user id too.
+// answerInterrupted receives a reply and returns its id, which must also be its user id.
 func answerInterrupted(t *testing.T, sock *zmq4.Socket) string {
 	t.Helper()
 	var frames [][]byte

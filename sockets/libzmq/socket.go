@@ -18,7 +18,7 @@ var (
 	// errDomain means that a ZAP domain is missing or invalid.
 	errDomain = errors.New("libzmq: invalid ZAP domain")
 	// errBound means that a socket is bound or connected. libzmq would apply the options
-	// to later endpoints only, and leave that one open.
+	// to later endpoints only, and leave the existing one open.
 	errBound = errors.New("libzmq: the socket is already bound or connected: set its keys first")
 )
 
@@ -33,9 +33,9 @@ var (
 // is bound or connected, or libzmq was built without CURVE. Other errors are libzmq's.
 func SetServer(sock *zmq4.Socket, key curve.SecretKey, domain string) error {
 	if domain == "" {
-		return fmt.Errorf("%w: it is empty; use one that the policy names", errDomain)
+		return fmt.Errorf("%w: empty; use a domain that the policy names", errDomain)
 	}
-	// The handler would never see a request with an invalid domain.
+	// A request with an invalid domain would never reach the handler.
 	if _, err := zap.AppendRequest(nil, nil, &zap.Request{Domain: domain, Mechanism: zap.Null}); err != nil {
 		return fmt.Errorf("%w: %w", errDomain, err)
 	}
@@ -43,7 +43,7 @@ func SetServer(sock *zmq4.Socket, key curve.SecretKey, domain string) error {
 		return err
 	}
 	return set(
-		func() error { return enforceDomain(sock) }, // first, so that the domain is never open
+		func() error { return enforceDomain(sock) }, // first, so that the domain never admits every client
 		func() error { return sock.SetZapDomain(domain) },
 		func() error { return sock.SetCurveSecretkey(string(key.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
@@ -54,7 +54,7 @@ func SetServer(sock *zmq4.Socket, key curve.SecretKey, domain string) error {
 // that knows its public key. Messages are encrypted, but can be from anyone. The server
 // never asks a ZAP handler. Call it before Bind and Connect.
 //
-// It sets nothing if the socket is in a ZAP domain, and in the cases of SetServer.
+// It sets nothing if the socket is in a ZAP domain, or in the cases listed for SetServer.
 func SetServerWithoutAuthentication(sock *zmq4.Socket, key curve.SecretKey) error {
 	if err := checkServer(sock, key); err != nil {
 		return err
@@ -67,7 +67,7 @@ func SetServerWithoutAuthentication(sock *zmq4.Socket, key curve.SecretKey) erro
 		return fmt.Errorf("%w: the socket is in domain %q, where a handler decides", errDomain, domain)
 	}
 	return set(
-		func() error { return enforceDomain(sock) }, // without a domain it asks no handler
+		func() error { return enforceDomain(sock) }, // without a domain, it asks no handler
 		func() error { return sock.SetCurveSecretkey(string(key.AppendZ85(nil))) },
 		func() error { return sock.SetCurveServer(1) },
 	)
@@ -91,7 +91,7 @@ func SetClient(sock *zmq4.Socket, key curve.SecretKey, server curve.PublicKey) e
 	if err != nil {
 		return fmt.Errorf("libzmq: %w", err)
 	}
-	if mechanism != zmq4.CURVE { // with CURVE it may be connected to another server
+	if mechanism != zmq4.CURVE { // with CURVE, it may be connected to another server
 		if err := checkUnbound(sock); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func checkServer(sock *zmq4.Socket, key curve.SecretKey) error {
 	return checkUnbound(sock)
 }
 
-// checkUnbound returns errBound for a socket that is bound or connected.
+// checkUnbound returns errBound if a socket is bound or connected.
 func checkUnbound(sock *zmq4.Socket) error {
 	endpoint, err := sock.GetLastEndpoint()
 	if err != nil {

@@ -25,7 +25,7 @@ func untouched(t *testing.T, name string, sock *zmq4.Socket) {
 	}
 }
 
-// TestBadKeys: invalid keys are refused before libzmq gets them.
+// TestBadKeys: invalid keys are refused before they reach libzmq.
 func TestBadKeys(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -57,8 +57,8 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// TestDomainRequired: SetServer refuses an empty domain, in which libzmq would admit every
-// client without a handler, and a domain that a ZAP request cannot have.
+// TestDomainRequired: SetServer refuses an empty domain, in which libzmq would admit
+// every client without a handler, and a domain that is not allowed in a ZAP request.
 func TestDomainRequired(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -103,7 +103,7 @@ func TestBoundFirst(t *testing.T) {
 		}
 		untouched(t, name, sock)
 	}
-	// A client of several servers sets the key of each before it connects to that one.
+	// A client of several servers sets the key of each before it connects to that server.
 	client := zmqtest.NewSocket(t, zctx, zmq4.DEALER)
 	for range 2 {
 		ztest.Must(t, libzmq.SetClient(client, keys, curve.GenerateKey().Public()), client.Connect(endpoint))
@@ -177,8 +177,9 @@ func TestClosedSocket(t *testing.T) {
 	}
 }
 
-// TestNoHandler: while there is no handler, no client is admitted. A client that has waited
-// is admitted when a handler starts. When it has stopped, no client is admitted.
+// TestNoHandler: while there is no handler, no client is admitted. A client that has
+// waited is admitted when a handler starts. After the handler has stopped, no client is
+// admitted.
 func TestNoHandler(t *testing.T) {
 	t.Parallel()
 	zctx := zmqtest.NewContext(t)
@@ -205,7 +206,7 @@ func TestNoHandler(t *testing.T) {
 	}
 	stop()
 	newClient(t, zctx, zmq4.REQ, keys, serverKeys.Public(), endpoint)
-	nobody("after the handler has gone")
+	nobody("after the handler has stopped")
 }
 
 // TestWithoutAuthentication: every client is admitted, with a handler or without one.
@@ -218,7 +219,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	endpoint := zmqtest.Bind(t, server, "tcp")
 	for _, handler := range []bool{false, true} {
 		if handler {
-			zmqtest.Start(t, zctx, only(), nil) // it would refuse every client
+			zmqtest.Start(t, zctx, only(), nil) // a handler that would refuse every client
 		}
 		client := newClient(t, zctx, zmq4.PUSH, curve.GenerateKey(), serverKeys.Public(), endpoint)
 		if _, err := client.Send("hello", 0); err != nil {

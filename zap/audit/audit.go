@@ -4,8 +4,8 @@
 //	decisions := audit.New(p, audit.Options{Log: slog.Default(), Writer: file})
 //	defer decisions.Close()
 //
-// The result is a [zap.Handler] that decides as p does. zauth uses this package, so a
-// program that contains a policy logs the same as zauth.
+// The result is a [zap.Handler] that makes the same decisions as p. zauth uses this
+// package, so a program that contains a policy logs the same lines as zauth.
 //
 // # Log
 //
@@ -39,25 +39,25 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Options sets where decisions are recorded.
+// Options says where decisions are recorded.
 type Options struct {
 	// Log receives decisions, within the bounds of the package comment, and failures to
 	// write the audit log. If it is nil, nothing is logged.
 	Log *slog.Logger
 	// Writer receives the audit log, with one Write for each line and one Write at a
-	// time. A Write that blocks holds up decisions. If a Write fails in the middle of a
+	// time. A Write that blocks delays decisions. If a Write fails in the middle of a
 	// line, the next one begins with a line feed. If Writer is nil, there is no audit
 	// log.
 	Writer io.Writer
-	// Strict replaces each decision that can't be written to Writer by zap.StatusError;
-	// without a Writer, that is every decision. If Strict is false, these decisions take
-	// effect without a record.
+	// Strict replaces each decision that can't be written to Writer with zap.StatusError;
+	// without a Writer, it replaces every decision. If Strict is false, these decisions
+	// take effect without a record.
 	Strict bool
 }
 
 // Handler records the decisions of another handler. It is a zap.PromptHandler that
-// decides at once what the other handler decides at once. The zero value admits no
-// client. Safe for concurrent use.
+// decides at once if the other handler does. The zero value admits no client. Safe for
+// concurrent use.
 type Handler struct {
 	handler zap.Handler
 	log     *slog.Logger
@@ -67,12 +67,12 @@ type Handler struct {
 	mu      sync.Mutex
 	out     io.Writer // nil for none
 	torn    bool      // the last line is incomplete
-	missing int       // decisions without a record since the last message about that
+	missing int       // decisions without a record since the last message about them
 	toldAt  time.Time // when the log said that writing fails; zero while it works
 }
 
 // New returns a handler that calls zap.Ask with h and records the replies. Close it to
-// log what has been counted.
+// log the counts.
 func New(h zap.Handler, opts Options) *Handler {
 	log := opts.Log
 	if log == nil {
@@ -81,8 +81,8 @@ func New(h zap.Handler, opts Options) *Handler {
 	return &Handler{handler: h, log: log, tally: tally.New[refusal](log), strict: opts.Strict, out: opts.Writer}
 }
 
-// Close logs what has been counted. Later decisions are recorded, and each of them is
-// logged. Close can be called more than once. The error is always nil.
+// Close logs the counts. Later decisions are still recorded, and each is logged. Close
+// can be called more than once. The error is always nil.
 func (h *Handler) Close() error {
 	if h.tally != nil {
 		h.tally.Close()
@@ -90,8 +90,8 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// Handle asks the other handler and records its decision. It does not ask it to decide at
-// once: zap.Ask has done that by HandleAtOnce.
+// Handle asks the other handler and records its decision. It does not ask for a decision
+// at once: zap.Ask has already done so by HandleAtOnce.
 func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	reply, err := zap.Ask(ctx, zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
 		return h.handler.Handle(ctx, req)
@@ -99,7 +99,7 @@ func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return h.record(req, reply, err)
 }
 
-// HandleAtOnce does the same if the other handler decides at once.
+// HandleAtOnce is like Handle if the other handler decides at once. Otherwise, ok is false.
 func (h *Handler) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	reply, ok, err := zap.AskAtOnce(h.handler, req)
 	if !ok {
@@ -126,7 +126,7 @@ func (h *Handler) record(req *zap.Request, reply zap.Reply, err error) zap.Reply
 	return reply
 }
 
-// lines are buffers for lines of JSON.
+// lines holds buffers for lines of JSON.
 var lines = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // write writes a line of the audit log.
@@ -137,9 +137,9 @@ func (h *Handler) write(now time.Time, req *zap.Request, reply zap.Reply) error 
 	line := lines.Get().(*bytes.Buffer)
 	defer lines.Put(line)
 	line.Reset()
-	line.WriteByte('\n') // for when the last line is incomplete
+	line.WriteByte('\n') // used if the last line is incomplete
 	encoder := json.NewEncoder(line)
-	encoder.SetEscapeHTML(false) // it would change keys, which could not be searched for
+	encoder.SetEscapeHTML(false) // it would change keys, so that searching for them would fail
 	if err := encoder.Encode(NewRecord(now, req, reply)); err != nil {
 		return err
 	}
@@ -164,8 +164,8 @@ func (h *Handler) write(now time.Time, req *zap.Request, reply zap.Reply) error 
 	return err
 }
 
-// tellWriting logs, once a minute, that writing the audit log fails, and once that it
-// works again.
+// tellWriting logs once a minute that writing the audit log fails, and once that it works
+// again.
 func (h *Handler) tellWriting(now time.Time, err error) {
 	h.mu.Lock()
 	missing, failing := h.missing, !h.toldAt.IsZero()

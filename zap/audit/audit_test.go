@@ -41,8 +41,8 @@ var (
 	refused = zap.Reply{Status: zap.StatusRefused, Text: "certificate revoked: laptop stolen", Rule: "policy:7", Identity: "alice"}
 )
 
-// TestRecord: the log and the audit log have the same fields: who asked, which client,
-// its identity, the decision and the reason. Neither has a password.
+// TestRecord: the log and the audit log have the same fields: the asker, the client, its
+// identity, the decision and the reason. Neither contains a password.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
@@ -120,7 +120,7 @@ func TestRecord(t *testing.T) {
 				}
 			}
 			if name == "CURVE" && !strings.Contains(out.String(), `"`+key.String()+`"`) {
-				t.Errorf("the key can't be searched for in %s", &out)
+				t.Errorf("searching for the key fails in %s", &out)
 			}
 		}
 	}
@@ -171,8 +171,8 @@ func counts(t *testing.T, log *ztest.Log, message string) (n int) {
 }
 
 // TestFloodUnraced: many keys from one address, one /64, or the processes of one user do
-// not flood the log. It says how many there were, and shows clients of other addresses.
-// The audit log has all of them.
+// not flood the log. The log counts them, and shows clients of other addresses. The audit
+// log has all of them.
 func TestFloodUnraced(t *testing.T) {
 	t.Parallel()
 	ztest.Unraced(t)
@@ -280,8 +280,8 @@ type atOnce struct{ zap.Reply }
 func (atOnce) Handle(context.Context, *zap.Request) zap.Reply { panic("not at once") }
 func (a atOnce) HandleAtOnce(*zap.Request) (zap.Reply, bool)  { return a.Reply, true }
 
-// TestAtOnce: what the handler decides at once is still decided at once, and is recorded
-// once.
+// TestAtOnce: decisions that the handler makes at once are still made at once, and are
+// recorded once.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -307,7 +307,7 @@ func (c *counter) Handle(context.Context, *zap.Request) zap.Reply {
 	return ok
 }
 
-// TestAsksOnce: the other handler is asked once in each way, as without an audit.
+// TestAsksOnce: the other handler is asked once in each way, as without an audit handler.
 func TestAsksOnce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -322,7 +322,7 @@ func TestAsksOnce(t *testing.T) {
 	}
 }
 
-// TestFaults: recording adds no fault to a handler.
+// TestFaults: recording does not add faults to a handler.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	alice := zaptest.Plain("payments", "alice", "her password")
@@ -341,7 +341,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// disk is full when free bytes have been written.
+// disk is full after free bytes have been written.
 type disk struct {
 	bytes.Buffer
 	free int
@@ -360,7 +360,7 @@ func (d *disk) Write(p []byte) (int, error) {
 }
 
 // TestFullDisk: a decision that cannot be recorded is refused if Strict is set, and the
-// log says once that writing fails. When there is space again, each record is on its own
+// log says once that writing fails. After there is space again, each record is on its own
 // line.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
@@ -386,7 +386,7 @@ func TestFullDisk(t *testing.T) {
 				out.free = 1 << 20
 				for range 2 {
 					if reply := h.Handle(t.Context(), byKey("192.0.2.1", 1)); reply.Status != zap.StatusOK {
-						t.Errorf("room again: got %+v", reply)
+						t.Errorf("with space again: got %+v", reply)
 					}
 				}
 				if log.Count("writing the audit log works again", "count=4") != 1 {
@@ -396,7 +396,7 @@ func TestFullDisk(t *testing.T) {
 				lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 				wantLines := 2
 				if free > 0 {
-					wantLines++ // the torn one
+					wantLines++ // the torn line
 				}
 				if len(lines) != wantLines {
 					t.Errorf("lines %q", lines)
@@ -433,7 +433,7 @@ func TestZero(t *testing.T) {
 }
 
 // TestConcurrent: lines of concurrent decisions do not mix. Close can be called more than
-// once, and at the same time.
+// once, even concurrently.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Decisions about one source share a bound, with one for refusals and one for admissions.
+// The decisions about one source share two limits, one for refusals and one for admissions.
 var (
 	refusals   = &tally.Class{Bound: 20, Level: slog.LevelWarn, More: "more clients refused"}
 	admissions = &tally.Class{Bound: 200, Level: slog.LevelInfo, More: "more clients admitted"}
@@ -19,7 +19,7 @@ var (
 // refusal identifies a refusal, to count its repeats.
 type refusal struct{ asker, domain, address, mechanism, key, login, principal, reason, rule string }
 
-// Again returns the message that follows with the count.
+// Again returns the message for the count.
 func (r refusal) Again() tally.Line {
 	return tally.Line{Level: slog.LevelWarn, Message: "client refused again", Attrs: appendFields(nil,
 		field{"asker", r.asker}, field{"domain", r.domain}, field{"address", r.address}, field{"mechanism", r.mechanism},
@@ -69,8 +69,8 @@ func (h *Handler) tell(now time.Time, req *zap.Request, reply zap.Reply, err err
 	h.log.LogAttrs(ctx, level, message, attrs...)
 }
 
-// count reports whether to log a decision. If so, repeated is how many refusals like it
-// have not been logged since the last one.
+// count reports whether to log a decision. If so, repeated is the number of refusals like
+// it that have not been logged since the last one.
 func (h *Handler) count(now time.Time, r *Record) (repeated int, ok bool) {
 	if r.Status == int(zap.StatusOK) {
 		return 0, h.tally.Each(now, admissions, r.Address)

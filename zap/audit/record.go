@@ -10,10 +10,9 @@ import (
 // schema is the version of the names and meanings of a record's fields.
 const schema = 1
 
-// Record is a line of the audit log: a client, who asked about it, the decision, and the
-// reason. It holds no password. Domain, Address, Mechanism, and the fields that identify
-// the client are as the asker states them. Plain data: don't change it while it is in
-// use.
+// Record is a line of the audit log: the asker, the client, the decision, and the reason.
+// It contains no password. Domain, Address, Mechanism, and the fields that identify the
+// client are as stated by the asker. Plain data: don't change it while it is in use.
 type Record struct {
 	Schema      int       `json:"schema"`                // 1
 	Time        time.Time `json:"time"`                  // UTC, to the millisecond

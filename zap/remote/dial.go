@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxAttempt bounds an attempt to connect, with the handshake.
+	// maxAttempt bounds an attempt to connect, including the handshake.
 	maxAttempt = 3 * time.Second
-	// overtake is how long one server is tried alone before the next is tried too.
+	// overtake is how long one server is tried alone before the next one is tried, too.
 	overtake = 300 * time.Millisecond
 )
 
@@ -25,22 +25,22 @@ const (
 	minPause = 50 * time.Millisecond // after the first failure
 	maxPause = 200 * time.Millisecond
 	// refusedPause is for a server that has refused the handler. RFC 26 forbids a client
-	// to return with the same credentials. But an operator may admit it later, and then
-	// it should work without a restart.
+	// to return with the same credentials. But an operator may admit it later, and it
+	// should then work without a restart.
 	refusedPause = 5 * time.Second
 	// maxLostPause bounds the pauses between connections that are lost one after
 	// another without an answer.
 	maxLostPause = 5 * time.Second
 )
 
-// target is a server that can be asked. Only Handler.run uses it.
+// target is one of the servers. Only Handler.run uses it.
 type target struct {
 	endpoint string
 	turn     int           // its index in Handler.targets
 	ready    time.Time     // when it can be tried again
 	failing  time.Duration // the pause after the last failed attempt
 	losing   time.Duration // the pause after the last connection that was lost without a reply
-	down     bool          // the log says so
+	down     bool          // the log says that it is down
 }
 
 // failed sets the pause after an attempt to connect.
@@ -55,7 +55,7 @@ func (t *target) failed(err error) {
 }
 
 // lost sets the pause after a connection. It grows with each connection that is lost
-// after a request and without a reply: the request may be what ends the server.
+// after a request and without a reply, since the request may be what crashes the server.
 func (t *target) lost(asked, answered bool) {
 	t.failing = 0
 	if answered {
@@ -66,8 +66,8 @@ func (t *target) lost(asked, answered bool) {
 	t.pause(max(minPause, t.losing))
 }
 
-// pause sets a pause of d to 1.5 times d, so that handlers that have lost the same server
-// do not all return at the same time.
+// pause chooses a pause between d and 1.5 times d, so that handlers that have lost the
+// same server do not all return at the same time.
 func (t *target) pause(d time.Duration) { t.ready = time.Now().Add(d + rand.N(d/2)) }
 
 // attempt is the result of an attempt to connect.
@@ -77,9 +77,9 @@ type attempt struct {
 	err    error
 }
 
-// dial connects to one of the servers. It tries them in turn, beginning with the one of
-// index first, until there is a connection. It tries each one when its pause is over and
-// the one before has failed or has taken too long. It returns nil when ctx is done.
+// dial connects to one of the servers. It tries them in turn, beginning with index first,
+// until there is a connection. It tries a server when its pause is over and the previous
+// one has failed or taken too long. It returns nil if ctx is done first.
 func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 	attempts, cancel := context.WithCancel(ctx)
 	ended := make(chan attempt, len(h.targets))
@@ -94,7 +94,7 @@ func (h *Handler) dial(ctx context.Context, first int) (*target, *zmtp.Conn) {
 			}
 		}
 	}()
-	var alone time.Time // until then no other server is tried
+	var alone time.Time // until then, no other server is tried
 	for {
 		next := h.nextTarget(first, trying)
 		var start <-chan time.Time
@@ -161,7 +161,7 @@ func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.link.Mechanism != zap.Curve { // CURVE proves who the server is
+	if h.link.Mechanism != zap.Curve { // CURVE proves the server's identity
 		if err := checkServer(nc, t.endpoint); err != nil {
 			nc.Close()
 			return nil, err
@@ -170,7 +170,7 @@ func (h *Handler) try(ctx context.Context, t *target) (*zmtp.Conn, error) {
 	return zmtp.Client(ctx, nc, h.link)
 }
 
-// tellDown logs that a server cannot be asked, once until it can be.
+// tellDown logs, once per outage, that a server cannot be reached.
 func (h *Handler) tellDown(t *target, err error) {
 	if t.down {
 		return
@@ -180,7 +180,7 @@ func (h *Handler) tellDown(t *target, err error) {
 		slog.String("endpoint", t.endpoint), slog.Any("err", err))
 }
 
-// tellUp logs that there is a server to ask again.
+// tellUp logs that a server can be reached again.
 func (h *Handler) tellUp(t *target) {
 	t.failing, t.down = 0, false
 	if h.down {

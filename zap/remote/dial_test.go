@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestPauses: how long the pause before the next attempt is.
+// TestPauses: the length of the pause before the next attempt.
 func TestPauses(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -23,21 +23,21 @@ func TestPauses(t *testing.T) {
 		events []func(*target)
 		want   time.Duration // up to 1.5 times of this
 	}{
-		"failure":                      {[]func(*target){fails}, 50 * ms},
-		"failures":                     {[]func(*target){fails, fails}, 100 * ms},
-		"many failures":                {[]func(*target){fails, fails, fails, fails, fails}, 200 * ms},
-		"refused":                      {[]func(*target){refuses}, 5 * time.Second},
-		"refused twice":                {[]func(*target){refuses, refuses}, 5 * time.Second},
-		"refused, and then away":       {[]func(*target){refuses, fails}, 50 * ms},
-		"lost":                         {[]func(*target){losesSome}, 50 * ms},
-		"lost often, with replies":     {[]func(*target){losesSome, losesSome, losesSome}, 50 * ms},
-		"lost idle":                    {[]func(*target){losesIdle, losesIdle, losesIdle}, 50 * ms},
-		"lost without a reply":         {[]func(*target){losesAll}, 200 * ms},
-		"twice":                        {[]func(*target){losesAll, losesAll}, 400 * ms},
-		"twice, and away meanwhile":    {[]func(*target){losesAll, fails, losesAll}, 400 * ms},
-		"twice, and idle meanwhile":    {[]func(*target){losesAll, losesIdle, losesAll}, 400 * ms},
-		"many times":                   {[]func(*target){losesAll, losesAll, losesAll, losesAll, losesAll, losesAll, losesAll}, 5 * time.Second},
-		"many times, and then replies": {[]func(*target){losesAll, losesAll, losesAll, losesSome, losesAll}, 200 * ms},
+		"failure":                           {[]func(*target){fails}, 50 * ms},
+		"failures":                          {[]func(*target){fails, fails}, 100 * ms},
+		"many failures":                     {[]func(*target){fails, fails, fails, fails, fails}, 200 * ms},
+		"refused":                           {[]func(*target){refuses}, 5 * time.Second},
+		"refused twice":                     {[]func(*target){refuses, refuses}, 5 * time.Second},
+		"refused, and then unreachable":     {[]func(*target){refuses, fails}, 50 * ms},
+		"lost":                              {[]func(*target){losesSome}, 50 * ms},
+		"lost often, with replies":          {[]func(*target){losesSome, losesSome, losesSome}, 50 * ms},
+		"lost idle":                         {[]func(*target){losesIdle, losesIdle, losesIdle}, 50 * ms},
+		"lost without a reply":              {[]func(*target){losesAll}, 200 * ms},
+		"twice":                             {[]func(*target){losesAll, losesAll}, 400 * ms},
+		"twice, and unreachable in between": {[]func(*target){losesAll, fails, losesAll}, 400 * ms},
+		"twice, and idle in between":        {[]func(*target){losesAll, losesIdle, losesAll}, 400 * ms},
+		"many times":                        {[]func(*target){losesAll, losesAll, losesAll, losesAll, losesAll, losesAll, losesAll}, 5 * time.Second},
+		"many times, and then replies":      {[]func(*target){losesAll, losesAll, losesAll, losesSome, losesAll}, 200 * ms},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,7 +62,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// TestTurns: servers are tried in turn, first those whose pause is over.
+// TestTurns: servers are tried in turn, beginning with those whose pause is over.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,15 +14,15 @@
 //	reply, err := zap.Ask(ctx, handler, request)
 //
 // The peers of a server are REQ or DEALER sockets: a Handler, or a proxy of libzmq in any
-// language. A connection can have many requests in progress. They are answered in the
+// language. A connection can have many requests in progress. Replies are sent in the
 // order of the decisions.
 //
 // # Several servers
 //
-// A handler can have several endpoints. It asks one server for as long as that answers.
-// When the connection is closed, or a heartbeat is not answered, the handler connects to
-// the next server within a second, and sends it the requests that still wait. Each server
-// decides for all of them, so trust them equally. With CURVE they share one key.
+// A handler can have several endpoints. It asks one server as long as that server
+// answers. When the connection is closed, or a heartbeat is not answered, the handler
+// connects to the next server within a second, and sends it the pending requests. Each
+// server decides for all of them, so trust them equally. With CURVE, they share one key.
 //
 // # While no server can be reached
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// A ZAP server decides, and a service in another process asks it.
+// A ZAP server decides; a service in another process asks it.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -54,11 +54,11 @@ func brokenServer(t *testing.T, do func(nc net.Conn)) string {
 // silent reads and sends nothing until the peer closes the connection.
 func silent(nc net.Conn) { io.Copy(io.Discard, nc) }
 
-// TestFailover: whatever is wrong with one server, the next one is asked.
+// TestFailover: if one server fails in any way, the next one is asked.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	refusing, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{Mechanism: zap.Plain, Handler: byName}, byName, nil)
-	stale := remotetest.Endpoint(t) // of a process that was killed
+	stale := remotetest.Endpoint(t) // left by a killed process
 	nl, err := net.Listen("unix", strings.TrimPrefix(stale, "ipc://"))
 	ztest.Must(t, err)
 	nl.(*net.UnixListener).SetUnlinkOnClose(false)
@@ -103,8 +103,8 @@ func TestServerCloses(t *testing.T) {
 	})
 }
 
-// TestFailoverBack: when the server that is asked ends, the next one is asked. When that
-// ends, the first one is asked again, which has been restarted.
+// TestFailoverBack: when the current server ends, the next one is asked. When that one
+// ends, the first one, which has been restarted, is asked again.
 func TestFailoverBack(t *testing.T) {
 	t.Parallel()
 	endpoints := []string{remotetest.Endpoint(t), remotetest.Endpoint(t)}
@@ -123,7 +123,7 @@ func TestFailoverBack(t *testing.T) {
 	}
 }
 
-// frozen is a proxy to a server that can be told to forward nothing more.
+// frozen is a proxy to a server. It can stop forwarding.
 type frozen struct {
 	endpoint string
 	freeze   func()
@@ -165,7 +165,7 @@ func newFrozen(t *testing.T, server string) *frozen {
 func TestFailoverFromFrozen(t *testing.T) {
 	t.Parallel()
 	one, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, named("one"), nil)
-	two := remotetest.Endpoint(t) // where no server listens yet
+	two := remotetest.Endpoint(t) // no server listens there yet
 	proxy := newFrozen(t, one)
 	log := new(ztest.Log)
 	client := remotetest.NewHandler(t, remote.Options{Log: log.Logger()}, proxy.endpoint, two)
@@ -178,8 +178,8 @@ func TestFailoverFromFrozen(t *testing.T) {
 	if got := client.Handle(ztest.Context(t), login("alice")); got.UserID != "two" {
 		t.Errorf("got %+v", got)
 	}
-	// It takes a little more than 750 ms. With the heartbeats for a single server it would
-	// take more than 5 seconds.
+	// It takes a little more than 750 ms. With the heartbeats for a single server, it
+	// would take more than 5 seconds.
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("answered after %v", took)
 	}
@@ -188,8 +188,8 @@ func TestFailoverFromFrozen(t *testing.T) {
 	}
 }
 
-// TestSentTwice: a request with which two connections were lost is not sent on a third
-// one. It gets status 300, and other requests are not affected.
+// TestSentTwice: a request that was sent on two lost connections is not sent on a third.
+// It gets status 300, and other requests are not affected.
 func TestSentTwice(t *testing.T) {
 	t.Parallel()
 	for name, servers := range map[string]int{"one server": 1, "two servers": 2} {
@@ -275,7 +275,7 @@ func TestHandleKeepsContext(t *testing.T) {
 }
 
 // TestSilentServer: an attempt to connect to a server that sends nothing ends after some
-// seconds, and the log says so.
+// seconds, and is logged.
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)
@@ -293,14 +293,14 @@ func TestSilentServer(t *testing.T) {
 	}
 	start := time.Now()
 	ztest.Receive(t, "the end of the attempt", ended)
-	if took := time.Since(start); took > 25*time.Second { // the handshake would have 30
+	if took := time.Since(start); took > 25*time.Second { // a handshake may take 30
 		t.Errorf("the attempt took %v", took)
 	}
 	ztest.Wait(t, "the log says so", func() bool { return log.Count("ZAP server unreachable: retrying", endpoint) == 1 })
 }
 
 // TestCallerWipes: the caller can change its request when Handle has returned. The race
-// detector finds a read after that.
+// detector would find a read after that.
 func TestCallerWipes(t *testing.T) {
 	t.Parallel()
 	endpoint := remotetest.Endpoint(t)

@@ -21,8 +21,8 @@ func (h atOnce) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return h.Handle(context.Background(), req), true
 }
 
-// TestHandlerPanics: the request gets status 500, the log has a line, and the server
-// continues.
+// TestHandlerPanics: if the handler panics, the request gets status 500, the panic is
+// logged, and the server continues.
 func TestHandlerPanics(t *testing.T) {
 	t.Parallel()
 	handler := zap.HandlerFunc(func(ctx context.Context, req *zap.Request) zap.Reply {
@@ -82,7 +82,7 @@ func TestAsker(t *testing.T) {
 				at, _ := remotetest.Serve(t, endpoint, tt.server, h, nil)
 				client := remotetest.NewHandler(t, remote.Options{Link: tt.client}, at)
 				req := login("alice")
-				req.Asker = "another" // is not sent
+				req.Asker = "another" // this field is not sent
 				if got := client.Handle(ztest.Context(t), req); got.UserID != tt.want {
 					t.Errorf("got %+v, want the asker %q", got, tt.want)
 				}
@@ -91,8 +91,8 @@ func TestAsker(t *testing.T) {
 	}
 }
 
-// TestBadReply: a request whose reply is malformed gets status 500 at once. The log names
-// a reply without a request.
+// TestBadReply: a request whose reply is malformed gets status 500 at once. A reply
+// without a request is logged.
 func TestBadReply(t *testing.T) {
 	t.Parallel()
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
@@ -156,7 +156,7 @@ func answerBadly(ctx context.Context, nl net.Listener) error {
 			}
 		}
 	}
-	conn.Recv(ctx) // until the client leaves
+	conn.Recv(ctx) // until the client closes the connection
 	conn.Close()
 	return nil
 }

@@ -16,45 +16,45 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// defaultWait is Options.Wait if that is zero.
+// defaultWait is used if Options.Wait is zero.
 const defaultWait = 5 * time.Second
 
 const (
 	// maxWaiting bounds the requests that wait for a reply.
 	maxWaiting = 4096
-	// maxSent is how often a request is sent. If two connections are lost with the same
+	// maxSent is how often a request is sent. If two connections are lost after the same
 	// request, the request may be the reason.
 	maxSent = 2
 )
 
-// Heartbeats on a link that sets none. A server that is gone without closing the
-// connection is noticed after twice linkHeartbeat, and sooner if there is another one
-// to ask.
+// Heartbeats on a link that sets none. After twice linkHeartbeat, the handler notices a
+// server that is gone without closing the connection. It notices sooner if there is
+// another server.
 const (
 	linkHeartbeat            = 5 * time.Second
 	failoverHeartbeat        = 250 * time.Millisecond
 	failoverHeartbeatTimeout = 500 * time.Millisecond
 )
 
-// Options sets how a Handler asks. The zero value is for one server on this machine.
+// Options says how a Handler asks. The zero value is for one server on this machine.
 type Options struct {
-	// Link sets how the connection is secured: its Mechanism, and what belongs to that.
-	// An empty Mechanism means NULL, which is only for loopback and ipc. Link is the
-	// same for all endpoints; with CURVE, their servers share one key. If
-	// HeartbeatInterval is zero, there is a heartbeat every 5 seconds, or every 250 ms
-	// if there are several endpoints.
+	// Link says how the connection is secured: its Mechanism, with the keys or
+	// credentials for it. An empty Mechanism means NULL, which is allowed for loopback
+	// and ipc only. Link applies to all endpoints; with CURVE, their servers share one
+	// key. If HeartbeatInterval is zero, there is a heartbeat every 5 seconds, or every
+	// 250 ms if there are several endpoints.
 	Link zmtp.Config
-	// Wait is how long a request waits for a reply, including the time in which no
-	// server can be reached. Zero means 5 seconds.
+	// Wait is how long a request waits for a reply, even while no server can be reached.
+	// Zero means 5 seconds.
 	Wait time.Duration
-	// Log receives a message when the connection is lost and when it is restored, and
-	// for replies that are invalid. Nil discards.
+	// Log receives a message when the connection is lost, when it is restored, and when a
+	// reply is invalid. If Log is nil, nothing is logged.
 	Log *slog.Logger
 }
 
 // Handler is a zap.Handler that asks a ZAP server in another process. It keeps one
-// connection, and connects again when it is lost. The zero value admits no client. Safe
-// for concurrent use.
+// connection, and reconnects when that is lost. The zero value admits no client. Safe for
+// concurrent use.
 type Handler struct {
 	link    zmtp.Config
 	wait    time.Duration
@@ -64,20 +64,20 @@ type Handler struct {
 	lastID  atomic.Uint64
 	cancel  context.CancelFunc
 	closing <-chan struct{} // closed when Close is called
-	done    chan struct{}   // closed when nothing is left running
+	done    chan struct{}   // closed when all goroutines have ended
 	down    bool            // the log says that a server is down; only run uses it
 	unsent  chan struct{}   // of capacity 1: the queue is not empty
 
 	mu        sync.Mutex
 	connected bool
 	waiting   map[uint64]*question
-	queue     []*question // to be sent on this connection; some may be over
+	queue     []*question // to be sent on this connection; some may have ended
 }
 
 // NewHandler returns a handler that asks the server at an endpoint, tcp://HOST:PORT or
-// ipc://PATH. It does not wait for the server. With several endpoints it asks one of
-// them, and the next one, within a second, when that one is lost or does not answer
-// heartbeats. Each of these servers decides for all of them: trust them equally.
+// ipc://PATH. It does not wait for the server. With several endpoints, it asks one
+// server, and switches to the next within a second if that server is lost or does not
+// answer heartbeats. Each server decides for all of them, so trust them equally.
 //
 // It returns an error if an endpoint or the link is invalid. The caller must close the
 // handler.
@@ -122,8 +122,8 @@ func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 	return h, nil
 }
 
-// Close closes the connection and waits until nothing is left running. Requests that
-// wait are answered with status 300. Close can be called more than once.
+// Close closes the connection and waits until all goroutines have ended. Pending requests
+// get status 300. Close can be called more than once.
 func (h *Handler) Close() error {
 	if h.cancel == nil { // the zero Handler
 		return nil
@@ -133,9 +133,9 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// Handle asks the server. It returns status 300 if there is no reply in time, if too
-// many requests wait, if ctx is done, or if two connections were lost with this request;
-// and status 500 if the request or the reply is malformed. It copies the request, and
+// Handle asks the server. It returns status 300 if there is no reply in time, if too many
+// requests wait, if ctx is done, or if two connections were lost after this request. It
+// returns status 500 if the request or the reply is malformed. It copies the request, and
 // wipes the copy.
 func (h *Handler) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	if h.cancel == nil {

@@ -25,11 +25,11 @@ const (
 	maxDecisions     = 4096
 )
 
-// patient is the link of a server whose peers need not receive, and so not answer its
-// PINGs, for as long as a test takes.
+// patient is the link of a server whose peers may stop receiving during a test, and so
+// not answer PINGs.
 var patient = zmtp.Config{HeartbeatInterval: time.Hour}
 
-// keyFirst decides about keys at once, and about logins when it is released.
+// keyFirst decides about keys at once, and about logins after it is released.
 type keyFirst struct {
 	now, most, calls atomic.Int32
 	release          chan struct{}
@@ -81,9 +81,9 @@ func receive(t *testing.T, conn *zmtp.Conn) (string, zap.Reply) {
 	return string(id), reply
 }
 
-// TestBusy: when a connection has as many slow decisions in progress as it can have,
-// requests that are decided at once are answered, others get status 300 at once, and
-// another connection is not affected.
+// TestBusy: while a connection has the maximum of slow decisions in progress, requests
+// that can be decided at once are still answered, others get status 300 at once, and
+// other connections are not affected.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	h, log := newKeyFirst(t), new(ztest.Log)
@@ -107,8 +107,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestDecisionsBounded: the slow decisions of all connections and listeners are bounded.
-// Not in parallel: it takes all places of the process.
+// TestDecisionsBounded: the number of slow decisions of all connections and listeners is
+// bounded. Not in parallel: it takes all places of the process.
 func TestDecisionsBounded(t *testing.T) {
 	h := newKeyFirst(t)
 	var endpoint string
@@ -135,9 +135,9 @@ func TestDecisionsBounded(t *testing.T) {
 	}
 }
 
-// TestPeersBounded: when there are too many connections, one is closed that has never sent
-// a request, or the one whose last request is longest ago, but none with a request in
-// progress. Not in parallel: it takes all places of the process.
+// TestPeersBounded: when there are too many connections, the server closes one that has
+// never sent a request, or the one whose last request is longest ago, but none with a
+// request in progress. Not in parallel: it takes all places of the process.
 func TestPeersBounded(t *testing.T) {
 	h, log := newKeyFirst(t), new(ztest.Log)
 	endpoint, _ := remotetest.Serve(t, remotetest.Endpoint(t), patient, h, log.Logger())
@@ -160,13 +160,13 @@ func TestPeersBounded(t *testing.T) {
 	for range maxPeers - 1 {
 		silent = append(silent, peerOf(t, endpoint, "DEALER"))
 	}
-	for range maxPeers - 1 { // more than have a place
+	for range maxPeers - 1 { // more than there are places
 		conn := peerOf(t, endpoint, "DEALER")
 		ask(conn)
 		asked = append(asked, conn)
 	}
 	for _, conn := range silent {
-		ends(conn, "one that has never asked")
+		ends(conn, "a connection that has never asked")
 	}
 	ask(first)
 	ask(peerOf(t, endpoint, "DEALER"))
@@ -176,12 +176,12 @@ func TestPeersBounded(t *testing.T) {
 	}
 	ztest.Wait(t, "requests are in progress", func() bool { return h.now.Load() == int32(len(asked)-1) })
 	ask(peerOf(t, endpoint, "DEALER"))
-	ends(first, "an idle one")
+	ends(first, "an idle connection")
 	queue(t, asked[1], "key", byKey, 1)
 	if id, reply := receive(t, asked[1]); id != "key" || reply.Status != zap.StatusOK {
-		t.Errorf("one with a request in progress: %q got %+v", id, reply)
+		t.Errorf("a connection with a request in progress: %q got %+v", id, reply)
 	}
-	if n := log.Count("connection lost", "1024 connections are open"); n == 0 || n > 10 { // one, and more if it takes minutes
+	if n := log.Count("connection lost", "1024 connections are open"); n == 0 || n > 10 { // one line, or more if the test takes minutes
 		t.Errorf("%d lines:\n%s", n, log)
 	}
 }
@@ -230,7 +230,7 @@ func TestServeEnds(t *testing.T) {
 		}
 	})
 	last := int32(-1)
-	ztest.Wait(t, "the server takes no more", func() bool {
+	ztest.Wait(t, "the server accepts no more data", func() bool {
 		before := last
 		last = sent.Load()
 		return last > 10_000 && last == before
@@ -240,8 +240,8 @@ func TestServeEnds(t *testing.T) {
 	flood.Wait()
 }
 
-// TestMalformedInARow: a peer that sends only malformed requests loses its connection, and
-// causes few lines in the log. A peer that also sends valid ones keeps it.
+// TestMalformedInARow: the server disconnects a peer that sends only malformed requests,
+// and logs few lines about it. A peer that also sends valid requests stays connected.
 func TestMalformedInARow(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]zap.Handler{"slow": byName, "at once": atOnce{byName}} {
@@ -284,7 +284,7 @@ func TestListen(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		endpoint, mechanism string
-		want                string // in the error
+		want                string // part of the error
 	}{
 		{"tcp://*:*", zap.Null, "remote: "},
 		{"tcp://0.0.0.0:*", zap.Null, "remote: "},
@@ -314,8 +314,8 @@ func (ending) HandleAtOnce(*zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestHandlerEndsGoroutine: if the handler calls runtime.Goexit, as a failed test does, no
-// request waits for a reply, and the log says so.
+// TestHandlerEndsGoroutine: if the handler calls runtime.Goexit, as a failed test does,
+// no request waits for a reply, and this is logged.
 func TestHandlerEndsGoroutine(t *testing.T) {
 	t.Parallel()
 	log := new(ztest.Log)

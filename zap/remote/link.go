@@ -35,10 +35,10 @@ func (h *Handler) run(ctx context.Context) {
 // errClosed means that the server has ended.
 var errClosed = errors.New("the server has closed the connection")
 
-// use sends the requests that wait and delivers replies until the connection ends. It
-// reports whether it has sent a request, whether it has received a reply to one, and what
-// ended the connection. It receives while it sends: a server that cannot send its replies
-// may receive no more requests.
+// use sends the pending requests and delivers replies until the connection ends. It
+// reports whether it has sent a request, whether it has received a reply to one, and why
+// the connection ended. It receives while it sends, because a server that cannot send its
+// replies may stop receiving requests.
 func (h *Handler) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked, answered bool, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	h.connect()
@@ -56,7 +56,7 @@ func (h *Handler) use(ctx context.Context, from *target, conn *zmtp.Conn) (asked
 	return asked, answered, context.Cause(ctx)
 }
 
-// send sends the queue until ctx is done. It reports whether it has sent a request.
+// send sends queued requests until ctx is done. It reports whether it has sent any.
 func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err error) {
 	for {
 		select {
@@ -64,7 +64,7 @@ func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err er
 		case <-ctx.Done():
 			return asked, ctx.Err()
 		}
-		runtime.Gosched() // so that more requests go into the same write
+		runtime.Gosched() // so that the same write can take more requests
 		for q := h.next(); q != nil; q = h.next() {
 			asked = true
 			err := conn.Queue(ctx, q.frames...)
@@ -79,7 +79,7 @@ func (h *Handler) send(ctx context.Context, conn *zmtp.Conn) (asked bool, err er
 	}
 }
 
-// receive delivers replies until the connection ends. It reports whether one was a reply
+// receive delivers replies until the connection ends. It reports whether any was a reply
 // to a request of this handler.
 func (h *Handler) receive(ctx context.Context, from *target, conn *zmtp.Conn) (answered bool, err error) {
 	for {
@@ -92,7 +92,7 @@ func (h *Handler) receive(ctx context.Context, from *target, conn *zmtp.Conn) (a
 		}
 		id, reply, fault := zap.ParseReply(frames)
 		if fault != nil {
-			// If the id is known, its request does not wait any longer.
+			// If the id is known, its request need not wait any longer.
 			h.log.Tell(slog.LevelWarn, "malformed ZAP reply", from.endpoint, fault.Error(),
 				slog.String("endpoint", from.endpoint), slog.Any("err", fault))
 			reply = zap.Reply{Status: zap.StatusError, Text: "malformed reply"}

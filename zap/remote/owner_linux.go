@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// checkServer refuses the server of an ipc endpoint that any user could have started: one
-// that runs neither as root nor as the user of this process, with a socket where every
-// user can create one. For TCP there is no such check.
+// checkServer refuses the server of an ipc endpoint if any user could have started it: if
+// it runs neither as root nor as the user of this process, and every user can create a
+// socket at its path. There is no such check for TCP.
 func checkServer(nc net.Conn, endpoint string) error {
 	conn, isUnix := nc.(*net.UnixConn)
 	if !isUnix {
@@ -58,8 +58,8 @@ func checkPlace(path string) error {
 	return checkWay("/", path)
 }
 
-// checkWay refuses a path if every user can write to one of its directories. dir is where
-// the path begins; it is not a link.
+// checkWay refuses a path if every user can write to one of its directories. The path is
+// relative to dir, which is not a link.
 func checkWay(dir, path string) error {
 	for rest, links := strings.Split(path, "/"), 0; len(rest) > 0; {
 		name := rest[0]
@@ -75,7 +75,7 @@ func checkWay(dir, path string) error {
 			return fmt.Errorf("every user can write to %s: put the socket where only the server's user can, or use CURVE", dir)
 		}
 		target, err := os.Readlink(filepath.Join(dir, name))
-		if err != nil { // it is not a link
+		if err != nil { // not a link
 			dir = filepath.Join(dir, name) // ".." too
 			continue
 		}
@@ -90,5 +90,5 @@ func checkWay(dir, path string) error {
 	return nil
 }
 
-// maxLinks is how many links a path can have, as on Linux.
+// maxLinks is the largest number of links in a path, as on Linux.
 const maxLinks = 40

@@ -39,8 +39,8 @@ func listenAs(t *testing.T, uid int, path string) {
 	t.Cleanup(func() { nl.Close() })
 }
 
-// TestServerOfAnotherUser: a server that any user could have started is not asked. One of
-// the same user or of root is, and any server with CURVE.
+// TestServerOfAnotherUser: a server that any user could have started is not asked. A
+// server of the same user or of root is asked, and so is any server with CURVE.
 func TestServerOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	const nobody = 65534
@@ -63,7 +63,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "runs as user 65534, but every user could run it: every user can write to /") {
 				t.Errorf("got %v", err)
 			}
-			// So it is not asked.
+			// The server is not asked.
 			c := &Handler{link: zmtp.Config{SocketType: "DEALER", Mechanism: zap.Null}}
 			if conn, err := c.try(t.Context(), &target{endpoint: "ipc://" + path}); conn != nil || err == nil || !strings.Contains(err.Error(), "every user could run it") {
 				t.Errorf("connecting: %v", err)
@@ -72,7 +72,7 @@ func TestServerOfAnotherUser(t *testing.T) {
 	}
 }
 
-// TestPlace: where every user can create a socket.
+// TestPlace: the paths where every user can create a socket.
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	for path, safe := range map[string]bool{"/zauth": true, "/proc/zauth": true, "@zauth": false} {
@@ -80,11 +80,11 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	dir := t.TempDir() // it may be below /tmp
+	dir := t.TempDir() // t.TempDir() may be below /tmp
 	ztest.Must(t,
 		os.MkdirAll(filepath.Join(dir, "own/run"), 0o755),
 		os.MkdirAll(filepath.Join(dir, "open/own"), 0o755),
-		os.Chmod(filepath.Join(dir, "open"), 0o1777), // like /tmp
+		os.Chmod(filepath.Join(dir, "open"), 0o1777), // with the mode of /tmp
 		os.Symlink("../own", filepath.Join(dir, "open/link")),
 		os.Symlink("own/../own/run", filepath.Join(dir, "link")),
 		os.Symlink("open/link", filepath.Join(dir, "chain")),

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// maxPeerDecisions bounds the slow decisions of one connection, together with their
-	// replies that have not been sent.
+	// maxPeerDecisions bounds the slow decisions of one connection, including those whose
+	// replies have not been sent.
 	maxPeerDecisions = 1024
-	// maxMalformed is how many malformed requests in a row end a connection.
+	// maxMalformed is the number of malformed requests in a row that ends a connection.
 	maxMalformed = 100
-	// sendPatience is how long a peer may receive no replies.
+	// sendPatience is how long a peer may leave replies unread.
 	sendPatience = 10 * time.Second
 )
 
-// Why the server closes a connection.
+// Reasons why the server closes a connection.
 var (
 	errMalformed = fmt.Errorf("%d malformed requests in a row", maxMalformed)
 	errEnded     = errors.New("the handler ended its goroutine, in HandleAtOnce")
@@ -39,11 +39,11 @@ type peer struct {
 	conn      *zmtp.Conn
 	asker     string                  // its zap.Request.Asker
 	origin    origin                  // see places
-	ctx       context.Context         // done when the connection has to end
-	end       context.CancelCauseFunc // of ctx, with the reason
+	ctx       context.Context         // done when the connection must end
+	end       context.CancelCauseFunc // cancels ctx, with the reason
 	turn      atomic.Uint64           // see places
 	undecided chan struct{}           // holds one for each slow decision without a reply
-	deciding  sync.WaitGroup          // these decisions
+	deciding  sync.WaitGroup          // counts these decisions
 	malformed int                     // malformed requests in a row; only serve uses it
 }
 
@@ -64,7 +64,7 @@ func (s *server) newPeer(ctx context.Context, conn *zmtp.Conn) *peer {
 	return p
 }
 
-// tell logs what happened with this peer, or counts it.
+// tell logs an event of this peer, or counts it.
 func (p *peer) tell(level slog.Level, message string, err error) {
 	attrs := []slog.Attr{slog.String("peer", p.conn.RemoteAddr().String())}
 	if user := p.conn.User().ID; user != "" {
@@ -111,8 +111,8 @@ func (p *peer) close() {
 }
 
 // answerBatch answers the requests that the handler decides at once, and then starts the
-// decisions about the others, as far as there are places for them. It waits only until
-// the peer receives its replies.
+// decisions about the others, as far as there are places for them. It waits only for the
+// peer to receive its replies.
 func (p *peer) answerBatch(batch [][][]byte) error {
 	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
@@ -129,7 +129,7 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 	return p.startDecisions(sending, slow)
 }
 
-// answerLater answers a request that can't be answered at once, see zap.AnswerAtOnce.
+// answerLater answers a request that can't be answered at once. See zap.AnswerAtOnce.
 type answerLater = func(context.Context, zap.Handler) (reply [][]byte, err error)
 
 // answerAtOnce answers the requests that the handler decides at once, and returns the
@@ -185,8 +185,8 @@ func (p *peer) startDecisions(sending context.Context, slow []answerLater) error
 	return unread(sending, p.conn.Flush(sending))
 }
 
-// takePlace takes a place among the slow decisions of this connection, and one among
-// those of all connections. It reports whether there was one.
+// takePlace takes a place among the slow decisions of this connection, and another among
+// those of all connections. It reports whether both were free.
 func (p *peer) takePlace() bool {
 	select {
 	case p.undecided <- struct{}{}:
@@ -210,24 +210,24 @@ func (p *peer) busy(context.Context, *zap.Request) zap.Reply {
 
 var errBusyServer = errors.New("too many requests in progress")
 
-// decide decides one request and sends the reply. It gives up its place among those of
-// all connections before it sends, so that a peer that does not read takes no place from
-// others. The error ends the connection.
+// decide decides one request and sends the reply. It gives up the place among all
+// connections before it sends, so that a peer that does not read takes no place from
+// others. An error ends the connection.
 func (p *peer) decide(answer answerLater) error {
 	deciding, cancel := context.WithTimeout(p.ctx, maxDecisionTime)
 	reply, err := answer(deciding, p.handler)
 	cancel()
 	<-p.decisions
 	if p.ctx.Err() != nil {
-		return nil // the reply may be a refusal only because there was no time
+		return nil // the reply may be a refusal only for lack of time
 	}
 	sending, cancel := context.WithTimeoutCause(p.ctx, sendPatience, errUnread)
 	defer cancel()
 	return p.reply(sending, p.conn.Send, reply, err)
 }
 
-// reply sends a reply if there is one. It logs why a request got another reply than the
-// handler's, or none. The error ends the connection.
+// reply sends a reply, if any. It logs why a request got a reply that is not the
+// handler's, or none. An error ends the connection.
 func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) error, reply [][]byte, fault error) error {
 	if errors.Is(fault, zap.ErrRequest) {
 		message := "malformed ZAP request"
@@ -244,7 +244,7 @@ func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) 
 	return unread(ctx, send(ctx, reply...))
 }
 
-// unread returns the cause of ctx's end if that is why sending failed.
+// unread returns ctx's cause if sending failed because ctx is done.
 func unread(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// These tests run with the clock of testing/synctest.
+// These tests use the clock of testing/synctest.
 
 // pair is a peer of a server, and the other end of its connection.
 type pair struct {
@@ -29,7 +29,7 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	t.Helper()
 	p := &pair{ended: make(chan bool)}
 	p.server = newServer(handler, p.log.Logger())
-	p.server.decisions = make(chan struct{}, maxDecisions) // not those of other tests
+	p.server.decisions = make(chan struct{}, maxDecisions) // not shared with other tests
 	ctx, cancel := context.WithCancel(context.Background())
 	near, far := net.Pipe()
 	served := make(chan error, 1)
@@ -102,8 +102,8 @@ func TestNeverDecided(t *testing.T) {
 	})
 }
 
-// TestBusyIsAlive: a server with slow decisions answers heartbeats, however many there
-// are.
+// TestBusyIsAlive: a server answers heartbeats, however many slow decisions are in
+// progress.
 func TestBusyIsAlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,12 +125,12 @@ func TestBusyIsAlive(t *testing.T) {
 			t.Error(err) // the second one has no place
 		}
 		if _, err := p.asker.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("while the first is decided: %v", err)
+			t.Errorf("while the first is being decided: %v", err)
 		}
 	})
 }
 
-// TestUnread: a peer that receives no replies loses its connection, whether they were
+// TestUnread: the server disconnects a peer that receives no replies, whether they were
 // decided at once or not.
 func TestUnread(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 // maxPeers bounds the connections of all calls of Serve.
 const maxPeers = 1024
 
-// Why a connection is closed when there are too many.
+// Reasons for closing a connection when there are too many.
 var (
 	errIdle = fmt.Errorf("%d connections are open, and this one has been idle the longest", maxPeers)
 	errMost = fmt.Errorf("%d connections are open, and most of them are from this origin", maxPeers)
@@ -20,10 +20,10 @@ var (
 )
 
 // places holds the connections of all calls of Serve. When there are too many, it closes
-// one of the origin that has most of them. It chooses one without requests in progress:
-// one that has never sent a request, or the one whose last request is longest ago. So
-// connections without requests displace none with requests, and no origin displaces
-// another.
+// a connection of the origin that has the most. It chooses one without requests in
+// progress: one that has never sent a request, or the one whose last request is longest
+// ago. So connections without requests do not displace connections with requests, and no
+// origin displaces another.
 type places struct {
 	mu   sync.Mutex
 	held map[*peer]bool
@@ -37,8 +37,7 @@ type origin struct {
 	name   string
 }
 
-// originOf returns the origin of a connection from an address, and of a user if it is
-// known.
+// originOf returns the origin of a connection from its address, and its user if known.
 func (s *server) originOf(from net.Addr, user string) origin {
 	switch a, isTCP := from.(*net.TCPAddr); {
 	case user != "":
@@ -52,11 +51,11 @@ func (s *server) originOf(from net.Addr, user string) origin {
 	}
 }
 
-// hasAsked is added to the turn of a connection that has sent a request, so that it is
-// later than the turn of any that has not.
+// hasAsked is added to the turn of a connection that has sent a request, so that its turn
+// is later than that of any connection that has not.
 const hasAsked = 1 << 63
 
-// take gives a new connection a place. It reports whether there is one.
+// take gives a new connection a place. It reports whether there was one.
 func (ps *places) take(p *peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -73,8 +72,9 @@ func (ps *places) take(p *peer) bool {
 	return true
 }
 
-// chooseLocked returns the connection to close for a new one, and why, or nil. It chooses
-// one with requests in progress only for an origin that has fewer connections.
+// chooseLocked returns the connection to close for a new one, and the reason; or nil. It
+// chooses a connection with requests in progress only if the new one is from an origin
+// that has fewer connections.
 func (ps *places) chooseLocked(p *peer) (*peer, error) {
 	counts, most := map[origin]int{}, 0
 	for old := range ps.held {
@@ -108,7 +108,7 @@ func earlier(a, b *peer) *peer {
 	return a
 }
 
-// asked notes that a connection has sent requests.
+// asked records that a connection has sent requests.
 func (ps *places) asked(p *peer) { p.turn.Store(ps.turn.Add(1) | hasAsked) }
 
 // leave frees the place of a connection.

@@ -6,36 +6,36 @@ import (
 	"testing"
 )
 
-// TestOrigins: which connection is closed for a new one if all places are taken. No origin
-// displaces another one.
+// TestOrigins: if all places are taken, the right connection is closed for a new one. No
+// origin displaces another.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	var open, other server
 	tcp := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 1} }
 	a, b := open.originOf(tcp("127.0.0.1"), ""), open.originOf(tcp("192.0.2.1"), "")
 	for name, same := range map[string]bool{
-		"another address of loopback": open.originOf(tcp("127.9.9.9"), "") == a && open.originOf(tcp("::1"), "") == a,
-		"another listener":            other.originOf(tcp("127.0.0.1"), "") != a,
-		"another network":             b != a && open.originOf(tcp("192.0.2.2"), "") != b,
-		"one of IPv6":                 open.originOf(tcp("2001:db8::1"), "") == open.originOf(tcp("2001:db8::2"), ""),
-		"a user":                      open.originOf(tcp("127.0.0.1"), "alice") == open.originOf(tcp("192.0.2.1"), "alice") && open.originOf(tcp("127.0.0.1"), "alice") != a,
-		"ipc":                         open.originOf(&net.UnixAddr{Name: "@"}, "") != a,
+		"another loopback address": open.originOf(tcp("127.9.9.9"), "") == a && open.originOf(tcp("::1"), "") == a,
+		"another listener":         other.originOf(tcp("127.0.0.1"), "") != a,
+		"another network":          b != a && open.originOf(tcp("192.0.2.2"), "") != b,
+		"an IPv6 address":          open.originOf(tcp("2001:db8::1"), "") == open.originOf(tcp("2001:db8::2"), ""),
+		"a user":                   open.originOf(tcp("127.0.0.1"), "alice") == open.originOf(tcp("192.0.2.1"), "alice") && open.originOf(tcp("127.0.0.1"), "alice") != a,
+		"ipc":                      open.originOf(&net.UnixAddr{Name: "@"}, "") != a,
 	} {
 		if !same {
-			t.Errorf("%s: it isn't so", name)
+			t.Errorf("%s: the origins are wrong", name)
 		}
 	}
 	for name, tt := range map[string]struct {
-		most, few origin // connections of most are the oldest, except for one
-		busy      bool   // connections of most have requests in progress
+		most, few origin // connections of the largest origin are the oldest, except for one
+		busy      bool   // connections of the largest origin have requests in progress
 		from      origin // the origin of the new connection
-		gone      error  // why the oldest connection of most is closed
+		gone      error  // reason why the oldest connection of the largest origin is closed
 	}{
-		"idle":                 {a, b, false, other.originOf(tcp("127.0.0.1"), ""), errIdle},
-		"idle, of its own":     {a, b, false, a, errIdle},
-		"busy":                 {a, b, true, b, errMost},
-		"busy, at other doors": {a, b, true, other.originOf(tcp("127.0.0.1"), ""), errMost},
-		"busy, of its own":     {a, b, true, a, nil},
+		"idle":                     {a, b, false, other.originOf(tcp("127.0.0.1"), ""), errIdle},
+		"idle, same origin":        {a, b, false, a, errIdle},
+		"busy":                     {a, b, true, b, errMost},
+		"busy, at other listeners": {a, b, true, other.originOf(tcp("127.0.0.1"), ""), errMost},
+		"busy, same origin":        {a, b, true, a, nil},
 	} {
 		ps := places{held: map[*peer]bool{}}
 		peerFrom := func(from origin, busy bool) *peer {

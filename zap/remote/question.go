@@ -14,14 +14,14 @@ import (
 // frames and reply.
 type question struct {
 	id      uint64
-	frames  [][]byte       // a copy, which is wiped when it is no longer needed
+	frames  [][]byte       // a copy, which is wiped when no longer needed
 	reply   chan zap.Reply // of capacity 1
-	sent    int            // how often
+	sent    int            // how often it was sent
 	sending bool           // frames are being read
-	over    bool           // it has its reply, or waits no longer
+	over    bool           // it has its reply, or no longer waits
 }
 
-// Why Handle returns a reply of its own.
+// Reasons why Handle returns its own reply.
 var (
 	errBusy = errors.New("too many pending requests")
 	errLost = errors.New("the connection was lost twice before a reply")
@@ -42,7 +42,7 @@ func (h *Handler) ask(req *zap.Request) (*question, error) {
 	q := &question{id: id, frames: zmtp.CloneMessage(frames), reply: make(chan zap.Reply, 1)}
 	h.waiting[id] = q
 	if h.connected {
-		if len(h.queue) >= 2*maxWaiting { // half of them at least
+		if len(h.queue) >= 2*maxWaiting { // at least half of them
 			h.queue = slices.DeleteFunc(h.queue, func(q *question) bool { return q.over })
 		}
 		h.queue = append(h.queue, q)
@@ -51,7 +51,7 @@ func (h *Handler) ask(req *zap.Request) (*question, error) {
 	return q, nil
 }
 
-// wakeSender lets send look into the queue.
+// wakeSender makes send check the queue.
 func (h *Handler) wakeSender() {
 	select {
 	case h.unsent <- struct{}{}:
@@ -59,7 +59,7 @@ func (h *Handler) wakeSender() {
 	}
 }
 
-// forget ends a question, with a reply or without.
+// forget ends a question, with or without a reply.
 func (h *Handler) forget(q *question) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,7 +84,7 @@ func (q *question) wipeLocked() {
 	}
 }
 
-// connect queues all requests that wait for a new connection.
+// connect queues all pending requests for a new connection.
 func (h *Handler) connect() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,7 +125,7 @@ func (h *Handler) next() *question {
 	return nil
 }
 
-// sent notes that a question of next has been passed to the connection.
+// sent records that a question from next has been passed to the connection.
 func (h *Handler) sent(q *question) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -133,8 +133,8 @@ func (h *Handler) sent(q *question) {
 	q.wipeLocked()
 }
 
-// deliver delivers a reply if its request still waits. It reports whether there ever was
-// a request with that id.
+// deliver delivers a reply if its request is still waiting. It reports whether there ever
+// was a request with that id.
 func (h *Handler) deliver(requestID []byte, reply zap.Reply) bool {
 	if len(requestID) != 8 {
 		return false

@@ -8,8 +8,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestRequestsAreCopied: the caller can change a request while it waits. The handler sends
-// a copy, and wipes it as soon as it is no longer needed.
+// TestRequestsAreCopied: the caller can change a request while it waits. The handler
+// sends a copy, and wipes the copy as soon as it is no longer needed.
 func TestRequestsAreCopied(t *testing.T) {
 	t.Parallel()
 	ask := func() (*Handler, *question) {
@@ -27,9 +27,9 @@ func TestRequestsAreCopied(t *testing.T) {
 		"answered":       {func(c *Handler, q *question) { c.deliver(q.frames[2], zap.Refuse("no")) }},
 		"given up":       {func(c *Handler, q *question) { c.forget(q) }},
 		"lost too often": {func(c *Handler, q *question) { q.sent = maxSent; c.disconnect() }},
-		"given up meanwhile": {func(c *Handler, q *question) {
+		"given up in between": {func(c *Handler, q *question) {
 			if c.next() != q {
-				t.Error("it isn't the next to be sent")
+				t.Error("it isn't next to be sent")
 			}
 			c.forget(q)
 			if !holdsPassword(q) {

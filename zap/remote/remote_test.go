@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// byName admits every login with the password "secret", with its name as the user id.
+// byName admits every login with the password "secret", with the login as the user id.
 var byName = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
 	name, password, ok := req.PlainLogin()
 	if !ok || string(password) != "secret" {
@@ -73,7 +73,7 @@ func TestAsk(t *testing.T) {
 }
 
 // TestAnyOrder: a connection can have many requests in progress, and a slow decision does
-// not hold up others.
+// not delay others.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -106,14 +106,14 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// halfPrompt decides about every other user at once, and about the others after other
+// halfPrompt decides about every second user at once, and about the rest after other
 // goroutines have run.
 type halfPrompt struct{}
 
 func (halfPrompt) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	name, _, _ := req.PlainLogin()
 	if name[len(name)-1]%2 == 0 {
-		return zap.Reply{Status: zap.StatusError, Text: "this is to be decided at once"}
+		return zap.Reply{Status: zap.StatusError, Text: "this should be decided at once"}
 	}
 	runtime.Gosched()
 	return byName(ctx, req)
@@ -126,8 +126,8 @@ func (halfPrompt) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return zap.Reply{}, false
 }
 
-// TestPrompt: requests that are decided at once, and others, get the replies to their own
-// contents, however many arrive together.
+// TestPrompt: all requests, whether decided at once or later, get their own replies,
+// however many arrive together.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	endpoint, _ := remotetest.Serve(t, "tcp://127.0.0.1:*", zmtp.Config{}, halfPrompt{}, nil)
@@ -144,7 +144,7 @@ func TestPrompt(t *testing.T) {
 	wg.Wait()
 }
 
-// peerOf dials the server as a plain ZMTP peer.
+// peerOf dials the server as an ordinary ZMTP peer.
 func peerOf(t *testing.T, endpoint, socketType string) *zmtp.Conn {
 	t.Helper()
 	conn, err := zmtp.Dial(ztest.Context(t), endpoint, zmtp.Config{SocketType: socketType, Mechanism: zap.Null})
@@ -234,8 +234,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestServerRestarts: requests while no server can be reached are answered when it is
-// back, without any action. Those that have waited too long get status 300.
+// TestServerRestarts: requests that are made while no server can be reached are answered
+// when it is back. Those that have waited too long get status 300.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
 	endpoint, stop := remotetest.Serve(t, remotetest.Endpoint(t), zmtp.Config{}, byName, nil)
@@ -259,7 +259,7 @@ func TestServerRestarts(t *testing.T) {
 	if reply := hasty.Handle(context.Background(), login("alice")); reply.Status != zap.StatusTryLater {
 		t.Errorf("without a server: %+v", reply)
 	}
-	ztest.Wait(t, "the server is missed", func() bool { return log.Count("ZAP server unreachable: retrying") > 0 })
+	ztest.Wait(t, "the outage is noticed", func() bool { return log.Count("ZAP server unreachable: retrying") > 0 })
 	if len(replies) > 0 {
 		t.Errorf("without a server: %+v", <-replies)
 	}
@@ -277,10 +277,10 @@ func TestServerRestarts(t *testing.T) {
 }
 
 // TestStorm: when the server starts, all requests that have waited for it are answered,
-// although requests and replies are more than the connection can hold.
+// even if the connection cannot hold all requests and replies.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	// As many as a server decides at once. They fill the connection, and so do the
+	// As many as a server decides at a time. They fill the connection, and so do the
 	// replies.
 	const requests, size = 1024, 4 << 10
 	large := zap.Metadata{{Name: "large", Value: string(make([]byte, size))}}
@@ -348,15 +348,15 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestNewHandler: NewHandler refuses options with which the handler could not ask, or not
-// safely.
+// TestNewHandler: NewHandler refuses options with which the handler could not ask, or
+// could not ask safely.
 func TestNewHandler(t *testing.T) {
 	t.Parallel()
 	keys := curve.GenerateKey()
 	for name, tt := range map[string]struct {
 		opts      remote.Options
 		endpoints []string
-		want      string // in the error
+		want      string // part of the error
 	}{
 		"endpoint":  {remote.Options{}, []string{"zauth"}, "remote: invalid endpoint"},
 		"no port":   {remote.Options{}, []string{"tcp://127.0.0.1:*"}, "remote: invalid endpoint"},

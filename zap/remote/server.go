@@ -27,21 +27,22 @@ const (
 // maxDecisions bounds the slow decisions in progress, of all calls of Serve.
 const maxDecisions = 4096
 
-// maxDecisionTime is how long a decision may take. Askers give up earlier. It is for
-// handlers that never return.
+// maxDecisionTime is how long a decision may take. Askers give up earlier; this limit is
+// for handlers that never return.
 const maxDecisionTime = 30 * time.Second
 
-// Heartbeats of the server, unless its link sets others. With them, a peer that is gone
-// without closing its connection keeps no place.
+// Heartbeats of the server, unless its link sets others. They free the place of a peer
+// that is gone without closing its connection.
 const (
 	serverHeartbeat        = 5 * time.Second
 	serverHeartbeatTimeout = 10 * time.Second
 )
 
 // Listen listens for ZAP requests on an endpoint, tcp://HOST:PORT or ipc://PATH. link
-// sets how the connections are secured; Listen sets its socket type and its limits. ctx
-// bounds the call only. Beyond loopback and ipc, Listen returns an error unless the
-// mechanism is CURVE: requests hold passwords, and every peer that can ask can guess them.
+// says how connections are secured; Listen sets its socket type and its limits. ctx
+// applies to the call only. Beyond loopback and ipc, Listen returns an error unless the
+// mechanism is CURVE: requests hold passwords, and every peer that can ask can guess
+// them.
 func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, error) {
 	if err := endpoint.Check(at); err != nil {
 		return nil, fmt.Errorf("remote: %w", err)
@@ -58,25 +59,26 @@ func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, e
 	return zmtp.Listen(ctx, at, link)
 }
 
-// Serve answers the requests that arrive at ln until ctx is done or ln is closed, and then
-// closes ln and all connections. It waits until nothing is left running, except for
-// handlers that do not return: it does not wait for Handle once its context is done, and
-// for HandleAtOnce no longer than 0.1 seconds. The error is nil, or why ln failed.
+// Serve answers the requests that arrive at ln until ctx is done or ln is closed, and
+// then closes ln and all connections. It waits until all goroutines have ended, except
+// for handlers that do not return: it does not wait for Handle once its context is done,
+// and waits for HandleAtOnce for 0.1 seconds at most. It returns an error only if ln
+// failed.
 //
 // zap.Request.Asker is the peer's IP address, or "ipc", with its user id if that is
 // known: "192.0.2.1 (billing)".
 //
-// What a zap.PromptHandler decides at once is never held up. Other decisions have 30
-// seconds. At most 1,024 of one connection and 4,096 of the process can be in progress.
-// Requests beyond that get status 300 at once, and a request without a decision gets it
-// after 30 seconds.
+// Decisions that a zap.PromptHandler makes at once are never delayed. Other decisions
+// have 30 seconds; after that, the request gets status 300. At most 1,024 of these per
+// connection and 4,096 per process can be in progress. Requests beyond that get status
+// 300 at once.
 //
 // At most 1,024 connections of the process can be open. When there is one more, Serve
-// closes a connection of the user, or network, that has most of them at one listener: one
-// without requests in progress that has never sent a request, or whose last request is
-// longest ago. It closes one with a request in progress only for a user, or network, that
-// has fewer connections. It also closes the connection of a peer that receives no replies
-// for 10 seconds.
+// closes a connection of the user, or network, that has the most of them at one listener.
+// It chooses one without requests in progress that has never sent a request, or whose
+// last request is longest ago. It closes one with a request in progress only for a user,
+// or network, that has fewer connections. It also closes the connection of a peer that
+// receives no replies for 10 seconds.
 //
 // A malformed request gets status 500 if it says whom to answer, and does not affect
 // other requests. After 100 in a row the connection is closed. A request whose handler
@@ -114,7 +116,7 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handler zap.Handler, log *slo
 	}
 }
 
-// server holds what the connections of one call of Serve share.
+// server holds the state that the connections of one call of Serve share.
 type server struct {
 	handler   zap.Handler
 	log       *tally.Log
@@ -136,8 +138,8 @@ func (s *server) wait(conns *sync.WaitGroup) {
 	}
 }
 
-// All calls of Serve in the process share these, so that a second listener does not double
-// the limits.
+// All calls of Serve in the process share these limits, so that a second listener does
+// not double them.
 var (
 	allPeers     = &places{held: map[*peer]bool{}}
 	allDecisions = make(chan struct{}, maxDecisions)

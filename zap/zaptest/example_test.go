@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// A test of a program that uses a policy: who is admitted, and as whom the service knows
-// the client.
+// A test of a program that uses a policy: which clients are admitted, and with which user
+// ids.
 func Example() {
 	test := func(t *testing.T) {
 		alice, stranger, service := cert.Generate("alice"), cert.Generate("stranger"), cert.Generate("service")
@@ -36,14 +36,14 @@ func Example() {
 			t.Errorf("the client is %s", conn.User().ID)
 		}
 	}
-	_ = test // go test calls it
+	_ = test // called by go test
 }
 
 // A test of a handler.
 func ExampleTestHandler() {
 	test := func(t *testing.T, handler zap.Handler) {
-		// A login that the handler admits makes the test stricter.
+		// Pass a login that the handler admits, to make the test stricter.
 		zaptest.TestHandler(t, handler, zaptest.Plain("payments", "alice", "her password"))
 	}
-	_ = test // go test calls it
+	_ = test // called by go test
 }

@@ -13,31 +13,31 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// patience is how long a handler that must return may take. The tests of this package
+// patience is the time limit for a handler that must return. The tests of this package
 // shorten it for handlers that don't.
 var patience = 30 * time.Second
 
 const (
-	// parallel is how many requests are asked at a time.
+	// parallel is the number of simultaneous requests.
 	parallel = 16
 	// marker is a secret. No reply may contain it, because replies are logged.
 	marker = "zaptest-secret-7d1f"
 )
 
-// TestHandler looks for faults that handlers have. It asks h about well-formed but
-// unusual requests and about the given ones, one at a time, many at a time, and with a
-// context that ends. The test fails if
+// TestHandler looks for faults that handlers commonly have. It asks h about well-formed
+// but unusual requests and about the given ones, one at a time, many at a time, and with
+// a context that ends. The test fails if
 //
 //   - the handler panics or ends its goroutine, or a reply breaks RFC 27 or contains a
 //     password,
 //   - the handler does not return from HandleAtOnce, or does not return from Handle soon
 //     after its context is done,
-//   - a reply differs from the first one to the same request because of what else is
-//     asked: in its user id or metadata, or by admitting a client that was refused,
+//   - a reply differs from the first one to the same request, depending on other
+//     requests: in its user id or metadata, or by admitting a client that was refused,
 //   - HandleAtOnce admits a client that Handle refuses, or retains a request.
 //
-// A refused client may be told to try later instead, because handlers limit clients. The
-// given requests should include some that h admits.
+// Instead of a refusal, a reply may have StatusTryLater, because handlers limit clients.
+// The given requests should include some that h admits.
 func TestHandler(t testing.TB, h zap.Handler, requests ...*zap.Request) {
 	t.Helper()
 	tester := &tester{TB: t, handler: h, context: t.Context()}
@@ -65,8 +65,8 @@ type tester struct {
 	questions []question
 }
 
-// unusual returns requests that a handler rarely sees. Each is from another address, so
-// that a limit for one does not affect the others.
+// unusual returns requests that a handler rarely sees. Each is from a different address,
+// so that a limit for one does not affect the others.
 func unusual() []*zap.Request {
 	all := strings.Builder{}
 	for c := byte(' '); c <= '~'; c++ {
@@ -110,7 +110,7 @@ func unusual() []*zap.Request {
 	return requests
 }
 
-// alone asks one request at a time, at once if the handler can, and also not at once.
+// alone asks requests one at a time, at once if the handler can, and then by Handle, too.
 func (t *tester) alone() bool {
 	t.Helper()
 	_, isPrompt := t.handler.(zap.PromptHandler)
@@ -211,7 +211,7 @@ func (t *tester) ended() bool {
 	return true
 }
 
-// within calls f and reports whether it has returned in time.
+// within calls f and reports whether it returned in time.
 func within[T any](f func() T) (result T, returned bool) {
 	results := make(chan T, 1)
 	go func() { results <- f() }()
@@ -223,7 +223,7 @@ func within[T any](f func() T) (result T, returned bool) {
 	}
 }
 
-// ask asks the handler and checks the reply by itself.
+// ask asks the handler and checks the reply on its own.
 func (t *tester) ask(h zap.Handler, req *zap.Request) (zap.Reply, bool) {
 	t.Helper()
 	type answer struct {
@@ -238,7 +238,7 @@ func (t *tester) ask(h zap.Handler, req *zap.Request) (zap.Reply, bool) {
 	return got.reply, t.fault(req, got.reply, got.err)
 }
 
-// fault reports what is wrong with a reply by itself.
+// fault describes what is wrong with a reply on its own.
 func (t *tester) fault(req *zap.Request, reply zap.Reply, err error) bool {
 	t.Helper()
 	if err != nil {

@@ -27,7 +27,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-// byHandle is a handler made of its two methods.
+// byHandle is a handler made from its two methods.
 type byHandle struct {
 	atOnce func(*zap.Request) (zap.Reply, bool)
 	handle func(context.Context, *zap.Request) zap.Reply
@@ -61,7 +61,7 @@ func TestTestHandler(t *testing.T) {
 	isAlice := func(req *zap.Request) bool { login, _, _ := req.PlainLogin(); return login == "alice" }
 	for name, tt := range map[string]struct {
 		h    zap.Handler
-		want string // part of the failure; "" for none
+		want string // part of the failure; "" if there is none
 	}{
 		"good":            {zap.HandlerFunc(decide), ""},
 		"good and prompt": {byHandle{decideAtOnce, decide}, ""},
@@ -117,7 +117,7 @@ func TestTestHandler(t *testing.T) {
 	}
 }
 
-// retaining returns a handler that remembers decisions by the memory of the password.
+// retaining returns a handler that remembers decisions by the address of the password in memory.
 func retaining() zap.Handler {
 	var mu sync.Mutex
 	known := map[*byte]zap.Reply{}
@@ -138,7 +138,8 @@ func retaining() zap.Handler {
 }
 
 // mixing returns a handler that confuses two clients who are admitted at the same time.
-// It waits until that happens, but not forever: a client asked alone has no other.
+// It waits until that happens, but not forever, since a client that is asked about alone
+// has no other to be confused with.
 func mixing() zap.Handler {
 	type client struct {
 		user  string

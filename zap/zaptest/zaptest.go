@@ -1,13 +1,13 @@
-// Package zaptest helps to test programs that use a policy or contain a zap.Handler of
-// their own. It makes requests, checks decisions, and runs servers on loopback:
+// Package zaptest helps to test programs that use a policy or their own zap.Handler. It
+// makes requests, checks decisions, and runs servers on loopback:
 //
 //	p, err := policy.Default(store, policy.Options{})
 //	…
 //	reply := zaptest.Allowed(t, p, zaptest.Curve("payments", alice.Public))
 //	zaptest.Refused(t, p, zaptest.Curve("payments", stranger.Public))
 //
-// [TestHandler] looks for faults that handlers have. [Serve] runs a ZAP server, as zauth
-// does, and [Pipe] makes a connection of a client and a server.
+// [TestHandler] looks for faults that handlers commonly have. [Serve] runs a ZAP server,
+// as zauth does, and [Pipe] connects a client and a server.
 package zaptest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Null returns the request of a NULL client from 127.0.0.1. Set its Address for another
-// one.
+// Null returns the request of a NULL client from 127.0.0.1. To use another address, set
+// its Address.
 func Null(domain string) *zap.Request { return request(domain, zap.Null) }
 
 // Plain returns the request of a PLAIN client from 127.0.0.1.
@@ -46,8 +46,8 @@ func Allowed(t testing.TB, h zap.Handler, req *zap.Request) zap.Reply {
 	return expect(t, h, req, zap.StatusOK)
 }
 
-// Refused asks a handler and returns its reply. The test fails if the handler admits the
-// client, and also if it fails or does not decide: the reply must have StatusRefused.
+// Refused asks a handler and returns its reply. The test fails unless the reply has
+// StatusRefused: also if the handler fails or does not decide.
 func Refused(t testing.TB, h zap.Handler, req *zap.Request) zap.Reply {
 	t.Helper()
 	return expect(t, h, req, zap.StatusRefused)
@@ -64,7 +64,7 @@ func expect(t testing.TB, h zap.Handler, req *zap.Request, status zap.Status) za
 	return reply
 }
 
-// clone returns a copy that shares nothing with the request.
+// clone returns a copy that shares no memory with the request.
 func clone(req *zap.Request) *zap.Request {
 	c := *req
 	c.RoutingID = append([]byte(nil), req.RoutingID...)

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// newPolicy returns a policy that admits the owner of one certificate.
+// newPolicy returns a policy that admits the client with one certificate.
 func newPolicy(t testing.TB) (*cert.Certificate, zap.Handler) {
 	t.Helper()
 	alice, store := cert.Generate("alice"), keystore.NewMemory()
@@ -42,8 +42,8 @@ func (f *failing) Helper()               {}
 func (f *failing) Errorf(string, ...any) { f.failures = append(f.failures, "failed") }
 func (f *failing) failed() int           { n := len(f.failures); f.failures = nil; return n }
 
-// TestDecisions: Allowed and Refused fail the test when the decision is the other one,
-// and neither takes a failure for a refusal.
+// TestDecisions: Allowed and Refused fail the test if the decision is the opposite, and
+// neither treats a failure as a refusal.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	alice, p := newPolicy(t)
@@ -74,15 +74,15 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestPolicy: a policy has none of the faults that TestHandler knows.
+// TestPolicy: a policy has none of the faults that TestHandler looks for.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	alice, p := newPolicy(t)
 	zaptest.TestHandler(t, p, zaptest.Curve("payments", alice.Public))
 }
 
-// TestServe: a server on loopback decides as its handler does, also through the handler
-// of package remote, which TestHandler finds no fault with.
+// TestServe: a server on loopback decides like its handler, and TestHandler finds no
+// fault in the handler of package remote that asks it.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	alice, p := newPolicy(t)
@@ -93,8 +93,8 @@ func TestServe(t *testing.T) {
 	zaptest.TestHandler(t, h, zaptest.Curve("payments", alice.Public))
 }
 
-// TestPipe: both ends know each other, and a message that is sent before it is received
-// arrives.
+// TestPipe: each end knows the other, and a message arrives even if it is sent before the
+// other end receives.
 func TestPipe(t *testing.T) {
 	t.Parallel()
 	alice, p := newPolicy(t)
@@ -131,7 +131,7 @@ func TestPipeRefused(t *testing.T) {
 	}
 }
 
-// fatal is a test that may end.
+// fatal is a test that may end early.
 type fatal struct {
 	testing.TB
 	reason string
