@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// needsPeers is in the output of a test that is skipped where there are no peers.
+// needsPeers matches the output of a test that is skipped because its peers are not installed.
 var needsPeers = regexp.MustCompile(`needs (libzmq|czmq|pyzmq)\b`)
 
-// checker decides about tests.
+// checker checks the results of tests.
 type checker struct {
 	results map[test]*result
 	tested  map[string]bool // packages
-	root    string          // the module's
-	peers   bool            // libzmq and the like are there
+	root    string          // module path
+	peers   bool            // libzmq and the other peers are installed
 }
 
-// check says why a test doesn't show that a promise is kept, or "" if it does: it and
-// each of its subtests has passed in one of the runs. Where there are no peers, a test
-// is excused that is skipped since it needs them, or that isn't compiled there.
+// check returns "" if a test shows that a promise is kept: it and each of its subtests
+// have passed in one of the runs. Otherwise, it returns the reason. Without peers, it
+// excuses a test that is skipped or not compiled because it needs them.
 func (c *checker) check(t test) (broken string, excused bool) {
 	ran := c.results[t]
 	switch {
@@ -41,7 +41,7 @@ func (c *checker) check(t test) (broken string, excused bool) {
 			continue
 		}
 		switch {
-		case r.passed || r.failed: // which fails its parent too
+		case r.passed || r.failed: // its parent fails, too
 		case r.skipped && !c.peers && needsPeers.MatchString(r.reason):
 			excused = true
 		case r.skipped:
@@ -66,7 +66,7 @@ func (c *checker) exists(t test, anywhere bool) bool {
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
-			continue // go test says so
+			continue // go test reports it
 		}
 		for _, d := range parsed.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == function {

@@ -1,6 +1,6 @@
-// Promises reads what go test -json prints, of one run or several behind one another,
-// prints it as go test does without -json, and checks that each promise of a document
-// is kept: that its tests have passed.
+// Promises reads the output of one or several runs of go test -json, prints it as go test
+// does without -json, and checks that each promise of a document is kept: that its tests
+// have passed.
 //
 //	{ go test -json ./...; go test -json -run Unraced ./...; } 2>&1 | promises docs/promises.md
 //

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 
-// fakeGo is a go command whose tests of two packages pass, and no other.
+// fakeGo is a go command with two packages, whose tests pass.
 const fakeGo = `#!/bin/sh
 case "$1" in
 build) cp "$PROMISES" "$3" ;;
@@ -23,8 +23,8 @@ test) echo '{"Action":"pass","Package":"github.com/zcurve/zcurve/zap","Test":"Te
 esac
 `
 
-// TestMake: make unit, which is the end of make test, fails where all tests that run
-// pass, but not all that promises need have run.
+// TestMake: make unit, the last part of make test, fails if all tests that ran have
+// passed, but not all tests that promises need have run.
 func TestMake(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()

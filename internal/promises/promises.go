@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// promise is a row of the document: something that a user may rely on.
+// promise is a row of the document: something that users can rely on.
 type promise struct {
 	line  int
 	text  string
 	tests []test
 }
 
-// test names a test as go test does, in a package of this module: its path in the
-// module, and the name with that of a subtest.
+// test names a test in a package of this module: the package's path within the module,
+// and the name of the test, with its subtest if any, in the form that go test uses.
 type test struct{ pkg, name string }
 
 func (t test) String() string { return t.pkg + "." + t.name }

@@ -15,8 +15,8 @@ import (
 // sample is a module with tests that pass, fail, are skipped, and don't compile.
 const sample = "testdata/sample"
 
-// events returns what go test -json prints for the sample's packages, without C, in a
-// first run and in a second.
+// events returns the output of go test -json for the sample's packages, without C, of a
+// first and a second run.
 var events = sync.OnceValue(func() string {
 	var out bytes.Buffer
 	for _, args := range [][]string{{"RUN=1", "./good", "./bad", "./panics", "./broken"}, {"RUN=2", "./good"}} {
@@ -29,7 +29,7 @@ var events = sync.OnceValue(func() string {
 	return out.String()
 })
 
-// onlyGood are the events of the package that has no test that fails.
+// onlyGood returns the events of the package without failing tests.
 func onlyGood() string {
 	var out strings.Builder
 	for line := range strings.Lines(events()) {
@@ -40,8 +40,7 @@ func onlyGood() string {
 	return out.String()
 }
 
-// check runs the tool on events and a table with these tests, and returns what it
-// prints.
+// check runs the tool on events and a table with these tests, and returns its output.
 func check(t *testing.T, events string, peers bool, tests ...string) (out string, ok bool) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "promises.md")
@@ -58,7 +57,7 @@ func check(t *testing.T, events string, peers bool, tests ...string) (out string
 
 // TestKept: a promise is kept if its test passed in any run, and broken if the test
 // doesn't exist, didn't run, failed, or was skipped, as a whole or in part. Without
-// peers a test that needs them is excused, and no other.
+// peers, only tests that need them are excused.
 func TestKept(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -127,8 +126,8 @@ func TestFails(t *testing.T) {
 	}
 }
 
-// TestOutput: it prints what go test prints without -json: all of the tests that fail
-// and of what doesn't compile, and one line of each package that passes.
+// TestOutput: the output is that of go test without -json: everything about failing tests
+// and packages that don't compile, and one line for each package that passes.
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	out, _ := check(t, events()+"warning: no JSON\n{no JSON either\n", true, "good.TestGood")
@@ -207,7 +206,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// FuzzParse: no document makes it panic, and what it accepts has tests.
+// FuzzParse: no document makes parse panic, and each promise that it accepts has tests.
 func FuzzParse(f *testing.F) {
 	f.Add("| promise | test |\n| --- | --- |\n| A promise. | `a.TestB`, `a/b.FuzzC/seed#0` |\n")
 	f.Add("| promise | test |\n||\n| | |\n|||\n| a | `` |\n")

@@ -21,16 +21,16 @@ type event struct {
 	Elapsed                       float64 // seconds
 }
 
-// result says how a test ended in all runs.
+// result says how a test ended in each run.
 type result struct {
 	passed, failed, skipped bool
-	reason                  string // what it printed if it was skipped
+	reason                  string // its output if it was skipped
 }
 
-// running is a test of the package that is being tested, or one that has ended.
+// running is a test of the current package; it may have ended.
 type running struct {
 	output strings.Builder
-	done   string // pass, skip, fail, or nothing yet
+	done   string // pass, skip, fail, or "" while it runs
 }
 
 // pkg is a package that is being tested. Its own output belongs to the test "".
@@ -39,10 +39,10 @@ type pkg struct {
 	order []string
 }
 
-// report prints the results of packages as they come.
+// report prints the results of packages as they arrive.
 type report struct {
 	w       io.Writer
-	pkgs    map[string]*pkg // that are being tested
+	pkgs    map[string]*pkg // packages that are being tested
 	results map[test]*result
 	took    map[string]float64 // seconds, of each package in all runs
 	bad     map[string]bool    // packages
@@ -125,7 +125,7 @@ func (r *report) result(e event) *result {
 	return r.results[key]
 }
 
-// end prints what became of a package: one line if it passed.
+// end prints the result of a package: one line if it passed.
 func (r *report) end(e event, p *pkg) {
 	delete(r.pkgs, e.Package)
 	own := p.tests[""].output.String()
@@ -156,9 +156,9 @@ var (
 	logged  = regexp.MustCompile(`^\s+\S+\.go:\d+: `)
 )
 
-// told returns what go test prints of a test's output when a package fails: all of a test
-// that failed or didn't end, with its name first; of others what they didn't log, such
-// as a race that another test is part of.
+// told returns the part of a test's output that go test prints when a package fails. For
+// a test that failed or didn't end, that is everything, after its name; for other tests,
+// it is what they didn't log, such as a race with another test.
 func told(output, done string) string {
 	var first, rest strings.Builder
 	stray := false
@@ -182,7 +182,7 @@ func told(output, done string) string {
 	return first.String() + rest.String()
 }
 
-// summary prints the time of each package. One that hasn't ended has failed.
+// summary prints the time of each package. A package that hasn't ended has failed.
 func (r *report) summary() {
 	for name, p := range r.pkgs {
 		r.failed, r.bad[name] = true, true

@@ -10,12 +10,12 @@ import (
 	"github.com/zcurve/zcurve/internal/endpoint"
 )
 
-// The control measures how late this machine is: goroutines that read from a connection
-// on which nothing comes, until a context interrupts them, note how long after its time
-// they go on. That is what a call of a Conn can't be better than.
+// The control measures how late this machine is. Its goroutines read from a silent
+// connection until a context interrupts them, and record how long after the context's
+// deadline they continue. No call of a Conn can be faster than that.
 type control struct {
 	start   time.Time
-	buckets [1 << 14]atomic.Int64 // the greatest lateness, by the time it was seen
+	buckets [1 << 14]atomic.Int64 // the greatest lateness, by the time of its measurement
 	due     [controls]atomic.Int64
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -24,12 +24,12 @@ type control struct {
 const (
 	controls   = 6
 	bucketSize = 10 * time.Millisecond
-	// before is for how long before a call the control is looked at too: what makes one
-	// goroutine late makes another late at another time.
+	// before is how long before a call the control's measurements also matter: the same
+	// cause can delay two goroutines at different times.
 	before = 10 * time.Second
 )
 
-// startControl starts to measure, until stop.
+// startControl starts measuring, until stop.
 func startControl() (*control, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &control{start: time.Now(), cancel: cancel}
@@ -72,7 +72,7 @@ func connected(ctx context.Context) (nc, other net.Conn, err error) {
 	return nc, other, nil
 }
 
-// observe waits once as a call does.
+// observe waits once, like a call.
 func (c *control) observe(nc net.Conn, due *atomic.Int64) {
 	end := time.Now().Add(2 * time.Millisecond)
 	due.Store(int64(end.Sub(c.start)))
@@ -91,7 +91,7 @@ func (c *control) observe(nc net.Conn, due *atomic.Int64) {
 	c.note(now, now.Sub(end))
 }
 
-// note remembers how late something was, in the bucket of its time.
+// note records how late something was, in the bucket of its time.
 func (c *control) note(at time.Time, late time.Duration) {
 	bucket := &c.buckets[c.bucket(at)%len(c.buckets)]
 	for {
@@ -104,9 +104,9 @@ func (c *control) note(at time.Time, late time.Duration) {
 
 func (c *control) bucket(at time.Time) int { return max(0, int(at.Sub(c.start)/bucketSize)) }
 
-// late returns the greatest lateness that was seen from some time before up to now, or is
-// going on. Buckets are used again after some minutes, so that it may be an older one:
-// that only makes it greater.
+// late returns the greatest lateness since some time before from, including one that
+// still lasts. Buckets are reused after some minutes, so the result may include older
+// values, which can only make it greater.
 func (c *control) late(from time.Time) (late time.Duration) {
 	now := time.Now()
 	for i := range c.due {
@@ -121,7 +121,7 @@ func (c *control) late(from time.Time) (late time.Duration) {
 	return late
 }
 
-// most is the greatest lateness that is remembered.
+// most returns the greatest recorded lateness.
 func (c *control) most() (late time.Duration) {
 	for i := range c.buckets {
 		late = max(late, time.Duration(c.buckets[i].Load()))

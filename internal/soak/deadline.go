@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// deadline is a context for a call, which knows when it is done.
+// deadline is a context for a call that records when it is done.
 type deadline struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	began  time.Time
-	done   moment // when it was or is done, if it is to be
+	done   moment // when it was or will be done, if ever
 }
 
-// deadline draws the context of a call that sends.
+// deadline returns a random context for a call that sends.
 func (e *ours) deadline(rnd *rand.Rand) *deadline {
 	if !e.p.hasty || rnd.IntN(3) == 0 {
 		return e.r.patient()
@@ -22,7 +22,7 @@ func (e *ours) deadline(rnd *rand.Rand) *deadline {
 	return e.r.hasty(rnd, 20*time.Millisecond)
 }
 
-// receiveDeadline draws the context of a call that receives.
+// receiveDeadline returns a random context for a call that receives.
 func (e *ours) receiveDeadline(rnd *rand.Rand) *deadline {
 	if e.p.receives == polls || e.p.receives == pollBatches || e.p.hasty && rnd.IntN(3) > 0 {
 		return e.r.hasty(rnd, 5*time.Millisecond)
@@ -30,7 +30,7 @@ func (e *ours) receiveDeadline(rnd *rand.Rand) *deadline {
 	return e.r.patient()
 }
 
-// hasty draws a context that is done within some time, or from the beginning.
+// hasty returns a context that is done within some time, or from the beginning.
 func (r *round) hasty(rnd *rand.Rand, within time.Duration) *deadline {
 	d := &deadline{began: time.Now()}
 	after := time.Duration(rnd.Int64N(int64(within)))
@@ -52,12 +52,12 @@ func (r *round) hasty(rnd *rand.Rand, within time.Duration) *deadline {
 	return d
 }
 
-// patient is a context that is done only when the round is.
+// patient returns a context that is done only at the end of the round.
 func (r *round) patient() *deadline {
 	return &deadline{ctx: r.ctx, cancel: func() {}, began: time.Now()}
 }
 
-// returned measures how long after its context a call has returned.
+// returned measures how long after the end of its context a call returned.
 func (r *round) returned(e *ours, call string, d *deadline) {
 	due := d.done.time()
 	if due.IsZero() || d.ctx.Err() == nil {

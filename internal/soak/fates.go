@@ -10,13 +10,13 @@ import (
 )
 
 // checkAlive counts a fault for each end that has ended although nothing ended the
-// connection, unless this machine is so late that the end could not know that its peer
-// lives.
+// connection, unless this machine is so late that the end could not know that its peer is
+// alive.
 func (r *round) checkAlive() {
 	if r.alive() {
 		return
 	}
-	// Often the other end learns it soon. It may be the one who gave up.
+	// Often, the other end notices soon. It may be the one that gave up.
 	for start := time.Now(); time.Since(start) < time.Second && !(r.hasEnded(client) && r.hasEnded(server)); {
 		r.sleep(time.Millisecond)
 	}
@@ -36,8 +36,8 @@ func (r *round) checkAlive() {
 	}
 }
 
-// excused reports whether an end may have given up its peer because this machine was
-// late. libzmq doesn't say why it has ended a connection.
+// excused reports whether an end may have given up on its peer because this machine was
+// late. libzmq doesn't report why it ended a connection.
 func (r *round) excused(end int) bool {
 	limit := r.party(end).timeout
 	if ttl := r.ttl(end); limit == 0 || ttl > 0 && ttl < limit {
@@ -67,7 +67,7 @@ func (r *round) hasEnded(end int) bool {
 	}
 }
 
-// stopSending stops all senders and waits until none sends.
+// stopSending stops all senders and waits for them.
 func (r *round) stopSending() {
 	close(r.quiet)
 	for i := range r.ours {
@@ -99,8 +99,8 @@ func (r *round) settle() {
 	r.closeOurs(server)
 }
 
-// waitForArrival waits until all that was taken has arrived at these ends, as long as
-// something does arrive and the connection lives.
+// waitForArrival waits until all accepted messages have arrived at these ends, as long as
+// messages keep arriving and the connection is alive.
 func (r *round) waitForArrival(ends ...int) {
 	for _, end := range ends {
 		l := r.lanes[end]
@@ -120,18 +120,19 @@ func (r *round) waitForArrival(ends ...int) {
 	}
 }
 
-// receivesAll reports whether an end receives what is sent to it.
+// receivesAll reports whether an end receives everything that is sent to it.
 func (r *round) receivesAll(end int) bool {
 	return r.party(end).receives != never && !(r.stopsReceiving() && end == server)
 }
 
-// settleLanes counts what has arrived; toClient and toServer say where all must have.
+// settleLanes counts the messages that have arrived. toClient and toServer say in which
+// direction all must have arrived.
 func (r *round) settleLanes(toClient, toServer bool) {
 	r.tally.count(r.lanes[client].settle(toClient))
 	r.tally.count(r.lanes[server].settle(toServer))
 }
 
-// closeOurs closes an end of ours, which must succeed, and in time.
+// closeOurs closes one of our ends. This must succeed, and in time.
 func (r *round) closeOurs(end int) {
 	e := r.ours[end]
 	if e == nil {
@@ -143,7 +144,7 @@ func (r *round) closeOurs(end int) {
 	}
 }
 
-// closeTimed closes in some way and checks that it doesn't take too long.
+// closeTimed calls one of the closing functions and checks that it doesn't take too long.
 func (r *round) closeTimed(e *ours, how func() error, bound time.Duration) (err error) {
 	start := time.Now()
 	if !r.wait(e.name+": the end of Close", after(func() { err = how() })) {
@@ -157,7 +158,7 @@ func (r *round) closeTimed(e *ours, how func() error, bound time.Duration) (err 
 	return err
 }
 
-// expectEOF expects that an end learns that its peer has closed.
+// expectEOF checks that an end notices that its peer has closed.
 func (r *round) expectEOF(end int) {
 	if !r.wait(endNames[end]+": notice that the peer has closed", r.endedOf(end)) {
 		return
@@ -173,21 +174,21 @@ func (r *round) expectEOF(end int) {
 	err := e.recvErr
 	e.mu.Unlock()
 	switch {
-	case err == nil, isEOF(err), r.theirs[1-end] != nil: // libzmq resets the connection if it hasn't read all
+	case err == nil, isEOF(err), r.theirs[1-end] != nil: // libzmq resets the connection if there is unread data
 	case errors.Is(err, syscall.ECONNRESET) && slack*r.soak.control.late(time.Now()) > endTime:
-		r.tally.excuse() // something that was sent has arrived when Close no longer waited
+		r.tally.excuse() // data arrived after Close had stopped waiting
 	default:
-		r.fault(wrong, "%s: Recv says %v where the peer has closed", e.name, err)
+		r.fault(wrong, "%s: Recv returned %v after the peer closed", e.name, err)
 	}
 }
 
-// closeBusy closes the client's end while everybody sends.
+// closeBusy closes the client's end while both ends send.
 func (r *round) closeBusy() {
 	if !r.alive() {
 		r.abandon()
 		return
 	}
-	e := r.ours[client] // libzmq's ends don't close in good order
+	e := r.ours[client] // libzmq's ends don't close in order
 	if err := r.closeTimed(e, e.conn.Close, closeTime); err != nil {
 		r.fault(wrong, "%s: Close: %v", e.name, err)
 		r.abandon()
@@ -207,9 +208,9 @@ func (r *round) closeBusy() {
 	r.closeAnyhow(server)
 }
 
-// closeInVain closes the client's end when the server has stopped to receive. Close
-// returns an error if not all can arrive; without one, all arrives when the server
-// continues.
+// closeInVain closes the client's end after the server has stopped receiving. Close
+// returns an error if some messages can't arrive; if it returns nil, all arrive when the
+// server continues.
 func (r *round) closeInVain() {
 	if !r.alive() {
 		r.abandon()
@@ -247,7 +248,7 @@ func (r *round) leave() {
 	r.abandon()
 }
 
-// stop lets the server receive no more.
+// stop makes the server stop receiving.
 func (r *round) stop() {
 	if e := r.ours[server]; e != nil {
 		close(e.stopped)
@@ -256,7 +257,7 @@ func (r *round) stop() {
 	}
 }
 
-// breakDown breaks the connection and expects that its ends notice.
+// breakDown breaks the connection and checks that both ends notice.
 func (r *round) breakDown(how func()) {
 	if !r.alive() {
 		r.abandon()
@@ -277,7 +278,7 @@ func (r *round) breakDown(how func()) {
 		}
 		earliest := time.Time{}
 		if least > 0 {
-			// No byte has come since, or none was taken.
+			// No byte has arrived since then, or none was read.
 			last := r.network.lastTo(end)
 			if r.s.fate == stops && r.network.lastTo(1-end).Before(last) {
 				last = r.network.lastTo(1 - end)
@@ -290,8 +291,8 @@ func (r *round) breakDown(how func()) {
 	r.abandon()
 }
 
-// abandon ends what is left of a connection that has ended. Nothing that had arrived
-// may be wrong, but not all has.
+// abandon ends the rest of a connection that has ended. Messages may be missing, but
+// those that arrived must be correct.
 func (r *round) abandon() {
 	close(r.quiet)
 	for end := range r.ours {
@@ -303,15 +304,15 @@ func (r *round) abandon() {
 	r.settleLanes(false, false)
 }
 
-// closeAnyhow closes an end of which only the end is expected.
+// closeAnyhow closes an end, and ignores errors.
 func (r *round) closeAnyhow(end int) {
 	if e := r.ours[end]; e != nil {
 		r.closeTimed(e, e.conn.Close, closeTime)
 	}
 }
 
-// cleanUp ends everything and waits for it. The round's context is done: every call
-// that has one returns.
+// cleanUp ends everything and waits for it. The round's context is done, so every call
+// with that context returns.
 func (r *round) cleanUp() {
 	for _, close := range r.closers {
 		close()

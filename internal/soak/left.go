@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// inUse counts what the process uses.
+// inUse counts the resources that the process uses.
 type inUse struct {
 	goroutines  int
 	heap        uint64 // bytes
-	descriptors int    // -1 where the system doesn't tell
+	descriptors int    // -1 if unknown on this system
 }
 
-// heapSlack is how many bytes more the heap may have at the end: the pools of buffers
-// are emptied by the garbage collector, but not at once.
+// heapSlack is how many bytes the heap may grow: the garbage collector empties the pools
+// of buffers, but not at once.
 const heapSlack = 8 << 20
 
-// resources returns what is in use, after the garbage collector has run.
+// resources returns the resources in use after garbage collection.
 func resources() inUse {
 	runtime.GC()
-	runtime.GC() // empties what pools have kept from the first
+	runtime.GC() // empties the pools of what they kept from the first
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u := inUse{goroutines: runtime.NumGoroutine(), heap: m.HeapAlloc, descriptors: -1}
@@ -32,8 +32,8 @@ func resources() inUse {
 	return u
 }
 
-// leftAfter waits until no more is in use than before. After a while it returns what
-// still is, or "".
+// leftAfter waits until no more resources are in use than before, and returns "". After a
+// while, it gives up and returns what is left.
 func (before inUse) leftAfter(wait time.Duration) string {
 	for deadline := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) {
 		now := resources()
@@ -53,7 +53,7 @@ func (before inUse) leftAfter(wait time.Duration) string {
 	}
 }
 
-// stacks are those of all goroutines.
+// stacks returns the stacks of all goroutines.
 func stacks() []byte {
 	bytes := make([]byte, 1<<20)
 	return bytes[:runtime.Stack(bytes, true)]

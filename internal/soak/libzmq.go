@@ -19,8 +19,8 @@ var libzmqTypes = map[string]zmq4.Type{
 	"DEALER": zmq4.DEALER, "PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PAIR": zmq4.PAIR,
 }
 
-// theirs is an end that is a socket of libzmq, in a context of its own. Only one
-// goroutine uses the socket.
+// theirs is an end that is a libzmq socket, in its own context. Only one goroutine uses
+// the socket.
 type theirs struct {
 	r       *round
 	name    string
@@ -33,15 +33,16 @@ type theirs struct {
 
 	wg       sync.WaitGroup
 	watching sync.WaitGroup
-	sent     chan struct{} // closed when it sends no more
-	stopped  chan struct{} // closed when it is to receive no more
-	quit     chan struct{} // closed when it is to end
+	sent     chan struct{} // closed when it stops sending
+	stopped  chan struct{} // closed to stop it from receiving
+	quit     chan struct{} // closed to end it
 	joined   chan struct{} // closed when the first handshake is done
 	ended    chan struct{} // closed when it was disconnected
 	closing  sync.Once
 }
 
-// newTheirs makes the socket. It is secured, but neither bound nor connected.
+// newTheirs creates the socket with its security options. It is neither bound nor
+// connected.
 func newTheirs(r *round, name string, p party, asServer bool) (e *theirs, err error) {
 	e = &theirs{r: r, name: name, p: p,
 		sent: make(chan struct{}), stopped: make(chan struct{}), quit: make(chan struct{}), joined: make(chan struct{}), ended: make(chan struct{})}
@@ -60,9 +61,9 @@ func newTheirs(r *round, name string, p party, asServer bool) (e *theirs, err er
 		e.sock.SetLinger(0),
 		e.sock.SetReconnectIvl(20*time.Millisecond),
 		e.sock.SetHandshakeIvl(r.soak.patience))
-	// libzmq 4.3.4 aborts the process when a connection ends from which it has stopped to
-	// read, if it has heartbeats (https://github.com/zeromq/libzmq/issues/4767). One that
-	// is to be slow must not have much to read before it gets to a PING.
+	// libzmq 4.3.4 aborts the process when a connection with heartbeats ends after it has
+	// stopped reading (https://github.com/zeromq/libzmq/issues/4767). A slow end must
+	// therefore not have much to read before it reaches a PING.
 	switch {
 	case p.interval > 0:
 		err = errors.Join(err, e.sock.SetRcvhwm(0))
@@ -92,7 +93,7 @@ func newTheirs(r *round, name string, p party, asServer bool) (e *theirs, err er
 	return e, e.watch()
 }
 
-// watch reads what the socket's monitor tells, until the socket is closed.
+// watch reads the events of the socket's monitor until the socket is closed.
 func (e *theirs) watch() (err error) {
 	address := fmt.Sprintf("inproc://monitor-%d", e.r.number)
 	if err := e.sock.Monitor(address, zmq4.EVENT_HANDSHAKE_SUCCEEDED|zmq4.EVENT_DISCONNECTED|zmq4.EVENT_MONITOR_STOPPED); err != nil {
@@ -123,11 +124,11 @@ func (e *theirs) watch() (err error) {
 	return nil
 }
 
-// start starts to send and to receive.
+// start starts sending and receiving.
 func (e *theirs) start() { e.wg.Go(func() { e.use(e.r.random(e.name, "uses", 0)) }) }
 
-// use sends and receives in turn. The pause between messages is that between calls,
-// for sends are tried again when the pipe is full.
+// use sends and receives in turn. It pauses between calls, not only between messages,
+// because it retries sends while the pipe is full.
 func (e *theirs) use(rnd *rand.Rand) {
 	var f *flow
 	if len(e.out.flows) > 0 {
@@ -179,7 +180,7 @@ func (e *theirs) use(rnd *rand.Rand) {
 	}
 }
 
-// receiveOne receives a message if there is one.
+// receiveOne receives a message, if any.
 func (e *theirs) receiveOne(rnd *rand.Rand, slow *pace) bool {
 	select {
 	case <-e.stopped:
@@ -203,7 +204,7 @@ func (e *theirs) receiveOne(rnd *rand.Rand, slow *pace) bool {
 	return true
 }
 
-// close ends all of it.
+// close ends the end completely.
 func (e *theirs) close() { e.closing.Do(e.closeOnce) }
 
 func (e *theirs) closeOnce() {

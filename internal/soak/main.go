@@ -1,14 +1,14 @@
-// Soak lets connections live, and looks whether they do: busy and idle ones, with slow,
-// polling and stopped readers, on networks that are slow or break, with contexts that
-// end at random moments, over NULL and CURVE, between our ends and libzmq's.
+// Soak runs connections for a long time and checks that they work: busy and idle ones,
+// with slow, polling and stopped readers, on networks that are slow or break, with
+// contexts that end at random moments, over NULL and CURVE, between zmtp and libzmq.
 //
 //	go run ./internal/soak -for 5m
 //
-// It exits with 1 if a message was lost, doubled, out of order or damaged; if a
-// connection ended that shouldn't, or one that should wasn't noticed in time; if a call
-// returned later than its context and a tenth of a second; or if goroutines, memory or
-// descriptors are left. What the machine itself is late by doesn't count: goroutines
-// that only wait measure it.
+// It exits with 1 if a message was lost, duplicated, out of order or damaged; if a
+// connection ended for no reason, or its end was not noticed in time; if a call returned
+// more than a tenth of a second after its context was done; or if goroutines, memory or
+// descriptors are left. Delays of the machine itself don't count; goroutines that only
+// wait measure them.
 package main
 
 import (
@@ -25,8 +25,8 @@ import (
 
 func main() {
 	length := flag.Duration("for", 5*time.Minute, "how long to start new connections")
-	seed := flag.Uint64("seed", 0, "what random choices begin with; 0 for another each time")
-	workers := flag.Int("at-a-time", 8, "number of connections at a time, besides those that live for the whole soak")
+	seed := flag.Uint64("seed", 0, "seed of random choices; 0 for a different one each time")
+	workers := flag.Int("at-a-time", 8, "number of simultaneous connections, in addition to those that last for the whole soak")
 	only := flag.String("run", "", "regular expression for the names of scenarios to run")
 	flag.Parse()
 	matches, err := regexp.Compile(*only)
@@ -52,7 +52,7 @@ func main() {
 		os.Exit(1)
 	}
 	if n := s.faults(); n > 0 {
-		fmt.Printf("%d faults; to try again: go run ./internal/soak -for %v -seed %d\n", n, *length, *seed)
+		fmt.Printf("%d faults; to reproduce: go run ./internal/soak -for %v -seed %d\n", n, *length, *seed)
 		os.Exit(1)
 	}
 }

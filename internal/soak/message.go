@@ -9,12 +9,12 @@ import (
 	"sync/atomic"
 )
 
-// A message begins with a part of headerSize bytes: the lane's number, the flow's, the
-// message's number in the flow and that of the attempt to send it, and a checksum over
-// all of the message. Its other parts are cut out of filler.
+// A message begins with a part of headerSize bytes: the numbers of the lane, the flow,
+// the message within the flow, and the attempt to send it; then a checksum of the whole
+// message. The other parts are slices of filler.
 const headerSize = 8 + 4 + 8 + 8 + 4
 
-// filler is where the bytes of messages are from: a memory that isn't written to.
+// filler is the source of the bytes of messages. It is never written to.
 var filler = func() []byte {
 	bytes := make([]byte, 16<<20)
 	src := rand.NewChaCha8([32]byte{1})
@@ -24,10 +24,10 @@ var filler = func() []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// lanes numbers the lanes, so that a message of another connection is known.
+// lanes numbers the lanes, so that a message of another connection is recognized.
 var lanes atomic.Uint64
 
-// lane is one direction of a connection: the flows of all who send in it.
+// lane is one direction of a connection: the flows of all its senders.
 type lane struct {
 	number    uint64
 	name      string
@@ -37,17 +37,17 @@ type lane struct {
 	fault     func(format string, args ...any)
 }
 
-// flow holds the messages that one goroutine sends. Its messages are numbered in the order in which
-// they were taken: one that wasn't taken leaves its number to the next.
+// flow holds the messages that one goroutine sends. They are numbered in the order in
+// which they were accepted: one that wasn't accepted leaves its number to the next.
 type flow struct {
 	lane    *lane
 	number  uint32
 	attempt uint64 // of the sender
 
 	taken atomic.Uint64 // messages that must arrive
-	maybe atomic.Uint64 // messages that may arrive, since the connection ended meanwhile
+	maybe atomic.Uint64 // messages that may arrive, since the connection ended in the meantime
 
-	mu        sync.Mutex // guards what follows, which is the receiver's
+	mu        sync.Mutex // guards the fields below, which belong to the receiver
 	next      uint64
 	received  uint64
 	missing   map[uint64]bool // before next
@@ -63,7 +63,7 @@ func newLane(name string, flows int, fault func(string, ...any)) *lane {
 	return l
 }
 
-// message makes the next message of a flow, with a body of the parts and size given.
+// message returns the next message of a flow, with this number of parts and this size.
 func (f *flow) message(bodies, size int, rnd *rand.Rand) [][]byte {
 	f.attempt++
 	parts := make([][]byte, 1, 1+bodies)
@@ -93,7 +93,7 @@ func checksum(header []byte, bodies [][]byte) uint32 {
 	return sum
 }
 
-// receive takes a message that has arrived in the lane, and finds what is wrong.
+// receive checks a message that has arrived in the lane.
 func (l *lane) receive(message [][]byte) {
 	if len(message) == 0 || len(message[0]) != headerSize {
 		l.damaged.Add(1)
@@ -135,12 +135,12 @@ func (f *flow) receive(index, attempt uint64) {
 		}
 	default:
 		f.doubled++
-		f.lane.fault("%s, flow %d: message %d arrives again (attempt %d): it was sent twice, or its sender was told that it isn't sent", f.lane.name, f.number, index, attempt)
+		f.lane.fault("%s, flow %d: message %d arrives again (attempt %d): it was sent twice, or Send had returned an error", f.lane.name, f.number, index, attempt)
 	}
 }
 
-// arrived reports whether all that was taken has arrived. It is of use when nobody
-// sends any more.
+// arrived reports whether all accepted messages have arrived. Call it after all senders
+// have stopped.
 func (l *lane) arrived() bool {
 	for _, f := range l.flows {
 		f.mu.Lock()
@@ -153,8 +153,8 @@ func (l *lane) arrived() bool {
 	return true
 }
 
-// settle counts what is lost. If not all had to arrive, because the connection ended,
-// the last ones may be missing; but never one before another.
+// settle counts the lost messages. If the connection ended, so that some need not arrive,
+// the last ones may be missing, but none before a message that arrived.
 func (l *lane) settle(all bool) (sum count) {
 	for _, f := range l.flows {
 		f.mu.Lock()
@@ -167,11 +167,11 @@ func (l *lane) settle(all bool) (sum count) {
 			lost += int(taken - f.next)
 		}
 		if lost > 0 {
-			l.fault("%s, flow %d: %d messages are lost: %d were taken, the last that arrived is %d", l.name, f.number, lost, taken, int64(f.next)-1)
+			l.fault("%s, flow %d: %d messages are lost: %d were accepted, the last to arrive is %d", l.name, f.number, lost, taken, int64(f.next)-1)
 		}
 		if f.next > taken+maybe {
 			sum.doubled++
-			l.fault("%s, flow %d: message %d has arrived, of which its sender was told that it isn't sent", l.name, f.number, f.next-1)
+			l.fault("%s, flow %d: message %d has arrived, although Send had returned an error", l.name, f.number, f.next-1)
 		}
 		sum.lost += lost
 		f.mu.Unlock()
@@ -180,7 +180,7 @@ func (l *lane) settle(all bool) (sum count) {
 	return sum
 }
 
-// received is how many messages have arrived.
+// received returns the number of messages that have arrived.
 func (l *lane) received() (n uint64) {
 	for _, f := range l.flows {
 		f.mu.Lock()
@@ -190,7 +190,7 @@ func (l *lane) received() (n uint64) {
 	return n
 }
 
-// count counts what happened to messages.
+// count counts messages by what happened to them.
 type count struct{ messages, lost, doubled, reordered, damaged int }
 
 func (c *count) add(other count) {
@@ -202,5 +202,5 @@ func (c *count) add(other count) {
 }
 
 func (c count) String() string {
-	return fmt.Sprintf("%d messages, %d lost, %d doubled, %d reordered, %d damaged", c.messages, c.lost, c.doubled, c.reordered, c.damaged)
+	return fmt.Sprintf("%d messages, %d lost, %d duplicated, %d reordered, %d damaged", c.messages, c.lost, c.doubled, c.reordered, c.damaged)
 }

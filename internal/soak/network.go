@@ -12,11 +12,11 @@ import (
 	"github.com/zcurve/zcurve/internal/endpoint"
 )
 
-// network is between the ends of a connection. It can be slow, and can break.
+// network connects the ends of a connection. It can be slow, and can break.
 type network struct {
 	rate int // bytes/s each way
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	conns  []net.Conn // both ends of the network
 	closed bool
 
@@ -27,10 +27,11 @@ type network struct {
 
 func newNetwork(rate int) *network { return &network{rate: rate, isCut: make(chan struct{})} }
 
-// buffered is how much the systems keep in their buffers where little is to be in them.
+// buffered is the size in bytes of the system's buffers on a network that should hold
+// little data.
 const buffered = 64 << 10
 
-// limitBuffers gives a connection such buffers, if it has any.
+// limitBuffers gives a connection such buffers, if it has buffers.
 func limitBuffers(nc net.Conn) {
 	if nc, ok := nc.(interface {
 		SetReadBuffer(int) error
@@ -41,8 +42,8 @@ func limitBuffers(nc net.Conn) {
 	}
 }
 
-// join carries bytes between two ends of connections, from the client and from the
-// server, until both directions have ended.
+// join carries bytes between two connections, from the client and from the server, until
+// both directions have ended.
 func (n *network) join(client, server net.Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -60,8 +61,8 @@ func (n *network) join(client, server net.Conn) {
 	n.wg.Go(func() { n.carry(server, client, &n.last[0]) })
 }
 
-// carry carries bytes in one direction. What has ended on one side is ended on the
-// other, but after the cut nothing is.
+// carry carries bytes in one direction. When one side ends, it ends the other, except
+// after a cut.
 func (n *network) carry(from, to net.Conn, last *moment) {
 	bytes := make([]byte, 64<<10)
 	if n.rate > 0 {
@@ -105,12 +106,12 @@ func (n *network) carry(from, to net.Conn, last *moment) {
 	}
 }
 
-// cut carries nothing from now on.
+// cut makes the network carry nothing from now on.
 func (n *network) cut() {
 	close(n.isCut)
 }
 
-// reset ends the connections of both ends, as a system does that knows nothing of them.
+// reset resets the connections of both ends, like a system that does not know them.
 func (n *network) reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -123,22 +124,22 @@ func (n *network) reset() {
 	}
 }
 
-// close ends all that is left.
+// close closes all remaining connections.
 func (n *network) close() {
 	n.reset()
 	n.wg.Wait()
 }
 
-// lastTo returns when bytes last went to the client (0) or the server (1), the zero
+// lastTo returns when bytes last went to the client (0) or the server (1), or the zero
 // time if never.
 func (n *network) lastTo(end int) time.Time { return n.last[end].time() }
 
-// listen listens on an endpoint that nobody else has.
+// listen listens on an endpoint that is not in use.
 func listen(ctx context.Context, transport, dir, name string) (net.Listener, error) {
 	return endpoint.Listen(ctx, wildcard(transport, dir, name))
 }
 
-// wildcard is an endpoint to listen on that nobody else has.
+// wildcard returns an unused endpoint to listen on.
 func wildcard(transport, dir, name string) string {
 	if transport == "ipc" {
 		return "ipc://" + filepath.Join(dir, name)
@@ -150,9 +151,9 @@ func endpointOf(transport string, ln net.Listener) string {
 	return fmt.Sprintf("%s://%s", transport, ln.Addr())
 }
 
-// through listens for a client, and carries what it sends to the server's endpoint.
-// The listener stays until the round ends, so that nobody else gets its port, but only
-// the first connection is carried.
+// through listens for a client, and connects it to the server's endpoint. It carries only
+// the first connection, but keeps the listener until the round ends, so that no one else
+// gets its port.
 func (n *network) through(ctx context.Context, ln net.Listener, server string) {
 	n.wg.Go(func() {
 		client, err := ln.Accept()

@@ -10,8 +10,8 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// filling is how long the buffers between two ends may take a little now and then when
-// nobody reads from them any more.
+// filling is how long the buffers between two ends may still accept small amounts of data
+// after the reader has stopped.
 const filling = time.Second
 
 // noticeTime is how long an end may take to notice, and the least time that it must
@@ -22,8 +22,8 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 	case r.s.fate == reset:
 		return 0, 0, true
 	case r.s.fate == stops:
-		// The peer's PINGs may go on, and the buffers on the way take some more; our own
-		// system does once or twice when a write is interrupted that it had let wait.
+		// The peer's PINGs may continue, and the buffers on the way may accept more data.
+		// Our own system does so once or twice when it interrupts a blocked write.
 		return own.interval + 3*own.timeout + filling, own.timeout, own.timeout > 0
 	case own.timeout > 0 && ttl > 0:
 		return own.interval + 2*own.timeout, min(own.timeout, ttl), true
@@ -31,25 +31,25 @@ func (r *round) noticeTime(end int) (most, least time.Duration, notices bool) {
 		return own.interval + 2*own.timeout, own.timeout, true
 	}
 	if own.sends != "" {
-		// A write that is interrupted when the peer has taken a part of it is watched once
-		// more, and the first look at it is up to a quarter late.
+		// After an interrupted write, part of which the peer has accepted, the check
+		// starts again, up to a quarter of the timeout late.
 		return ttl * 9 / 4, ttl, ttl > 0
 	}
 	return ttl, ttl, ttl > 0
 }
 
-// ttl is how long an end may wait for its peer by the peer's PINGs, zero if there are
-// none or nobody receives them.
+// ttl is how long the peer's PINGs allow an end to wait, or zero if there are none or the
+// end does not receive.
 func (r *round) ttl(end int) time.Duration {
 	if r.party(end).receives == never {
 		return 0
 	}
 	peer := r.party(1 - end)
-	return (peer.interval + peer.timeout).Truncate(100 * time.Millisecond) // as it is on the wire
+	return (peer.interval + peer.timeout).Truncate(100 * time.Millisecond) // as sent on the wire
 }
 
-// waitForPING waits until an end that only knows by its peer's PINGs how long to wait
-// has got one. Nothing else is sent to such an end.
+// waitForPING waits until an end whose timeout comes from its peer's PINGs has received
+// one. Nothing else is sent to such an end.
 func (r *round) waitForPING(end int) {
 	if r.s.fate != cut || r.party(end).timeout > 0 || r.ttl(end) == 0 {
 		return
@@ -61,8 +61,8 @@ func (r *round) waitForPING(end int) {
 	}))
 }
 
-// noticed waits until an end has noticed that the connection is broken, and checks when
-// it has.
+// noticed waits until an end has noticed that the connection is broken, and checks the
+// time.
 func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration) {
 	e := r.ours[end]
 	if e == nil {
@@ -72,7 +72,7 @@ func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration)
 		return
 	}
 	at, err := e.ending()
-	// What was in a buffer on the way has come or gone for a while.
+	// Data in buffers on the way continues to arrive for a while.
 	from := broken
 	if last := e.lastReceived.time(); r.s.fate != stops && last.After(from) {
 		from = last
@@ -84,15 +84,15 @@ func (r *round) noticed(end int, broken, earliest time.Time, most time.Duration)
 	r.tally.noticed(took)
 	late := r.soak.control.late(from)
 	if took > most+r.soak.promptly+slack*late {
-		r.fault(noticedLate, "%s: noticed after %v, at most %v was expected; this machine was late by %v: %v", e.name, took.Round(time.Millisecond), most, late.Round(time.Millisecond), err)
+		r.fault(noticedLate, "%s: noticed after %v, expected at most %v; this machine was late by %v: %v", e.name, took.Round(time.Millisecond), most, late.Round(time.Millisecond), err)
 	}
 	if early := earliest.Sub(at); !earliest.IsZero() && early > time.Millisecond {
 		r.fault(noticedEarly, "%s: gave up %v too early: %v", e.name, early.Round(time.Millisecond), err)
 	}
 }
 
-// checkCauses checks that a connection that has ended tells in both directions why, and
-// the same.
+// checkCauses checks that a connection that has ended returns the reason in both
+// directions, and always the same reason.
 func (r *round) checkCauses(end int, right func(error) bool) {
 	e := r.ours[end]
 	if e == nil {
@@ -113,7 +113,7 @@ func (r *round) checkCauses(end int, right func(error) bool) {
 	d := r.patient()
 	causes := []error{errors.Unwrap(first)}
 	if err := e.conn.Send(d.ctx, []byte("too late")); err == nil {
-		r.fault(wrong, "%s: Send says nothing after %v", e.name, first)
+		r.fault(wrong, "%s: Send returned no error after %v", e.name, first)
 	} else {
 		causes = append(causes, err)
 	}
@@ -121,17 +121,17 @@ func (r *round) checkCauses(end int, right func(error) bool) {
 		causes = append(causes, err)
 	}
 	for _, err := range causes {
-		// A write on a connection that the peer has closed may find it out before a read.
+		// A write on a connection that the peer has closed may fail before a read does.
 		closed := errors.Is(first, syscall.EPIPE) && isEOF(err) || errors.Is(first, io.EOF) && errors.Is(err, syscall.EPIPE)
 		if errors.Is(err, zmtp.ErrHeartbeat) != errors.Is(first, zmtp.ErrHeartbeat) || errors.Is(err, io.EOF) != errors.Is(first, io.EOF) && !closed || isClosed(err) {
-			r.fault(wrong, "%s: ended with %v, and then says: %v", e.name, first, err)
+			r.fault(wrong, "%s: ended with %v, and then returned: %v", e.name, first, err)
 			return
 		}
 	}
 }
 
-// isEOF reports whether an error of Recv is what it is to be when the peer has closed.
+// isEOF reports whether an error of Recv is the expected one after the peer has closed.
 func isEOF(err error) bool { return err == io.EOF }
 
-// isClosed reports whether an error is that of our own Close.
+// isClosed reports whether an error is the expected one after our own Close.
 func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

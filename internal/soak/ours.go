@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// conn is a connection under test: a *zmtp.Conn, or in a test one that breaks its promises.
+// conn is a connection under test: a *zmtp.Conn or, in a test, one that breaks its promises.
 type conn interface {
 	Send(ctx context.Context, parts ...[]byte) error
 	Queue(ctx context.Context, parts ...[]byte) error
@@ -24,7 +24,7 @@ type conn interface {
 	CloseNow() error
 }
 
-// ours is an end that is a connection of this module.
+// ours is an end that is a connection of package zmtp.
 type ours struct {
 	r       *round
 	name    string
@@ -34,22 +34,22 @@ type ours struct {
 
 	senders, receivers sync.WaitGroup
 
-	stopped      chan struct{} // closed when it is to receive no more
+	stopped      chan struct{} // closed to stop it from receiving
 	lastReceived moment
 	lastTaken    moment
-	ended        chan struct{} // closed when a call has told that the connection is at its end
+	ended        chan struct{} // closed when a call has reported that the connection has ended
 
 	mu      sync.Mutex // guards what follows
-	err     error      // of the first such call
+	err     error      // time of the first such call
 	endedAt time.Time
-	recvErr error // of the first Recv or RecvBatch that told so
+	recvErr error // error of the first Recv or RecvBatch to report it
 }
 
 func newOurs(r *round, name string, p party, conn conn, in, out *lane) *ours {
 	return &ours{r: r, name: name, p: p, conn: conn, in: in, out: out, stopped: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// start starts to send and to receive.
+// start starts sending and receiving.
 func (e *ours) start() {
 	for i, f := range e.out.flows {
 		e.senders.Go(func() { e.send(f, e.r.random(e.name, "sends", i)) })
@@ -59,21 +59,21 @@ func (e *ours) start() {
 	}
 }
 
-// receiveAll starts to receive.
+// receiveAll starts receiving.
 func (e *ours) receiveAll() {
 	for i := range max(1, e.p.receivers) {
 		e.receivers.Go(func() { e.receive(e.r.random(e.name, "receives", i)) })
 	}
 }
 
-// ending returns when a call first told of the end, and what it said.
+// ending returns when a call first reported the end, and its error.
 func (e *ours) ending() (at time.Time, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.endedAt, e.err
 }
 
-// end notes that a call told that the connection has ended.
+// end records that a call reported the end of the connection.
 func (e *ours) end(call string, err error) {
 	now := time.Now()
 	e.mu.Lock()
@@ -87,7 +87,7 @@ func (e *ours) end(call string, err error) {
 	}
 }
 
-// send sends until it is to stop, or the connection ends.
+// send sends until it is stopped or the connection ends.
 func (e *ours) send(f *flow, rnd *rand.Rand) {
 	for e.r.pause(e.p, rnd) {
 		if !e.sendSome(f, rnd) {
@@ -100,7 +100,7 @@ func (e *ours) send(f *flow, rnd *rand.Rand) {
 	}
 }
 
-// sendSome makes the calls of one turn, and reports whether the connection lives.
+// sendSome makes the calls of one turn, and reports whether the connection is alive.
 func (e *ours) sendSome(f *flow, rnd *rand.Rand) bool {
 	if e.p.sends == subscribes {
 		d := e.deadline(rnd)
@@ -129,10 +129,10 @@ func (e *ours) sendSome(f *flow, rnd *rand.Rand) bool {
 	return e.took(f, "Flush", e.conn.Flush(d.ctx), d, 0)
 }
 
-// message makes a message, most often a small one.
+// message returns a message, usually a small one.
 func (e *ours) message(f *flow, rnd *rand.Rand) [][]byte { return f.message(bodies(e.p, rnd)) }
 
-// bodies draws the number of a message's bodies and their size.
+// bodies returns a random number of bodies and a random size.
 func bodies(p party, rnd *rand.Rand) (number, size int, _ *rand.Rand) {
 	switch n := rnd.IntN(8); {
 	case p.large:
@@ -150,9 +150,9 @@ func bodies(p party, rnd *rand.Rand) (number, size int, _ *rand.Rand) {
 	return number, size, rnd
 }
 
-// took notes what a call says about a message, and reports whether the connection
-// lives. It is the promise: no error and ErrQueued mean that the message arrives, the
-// context's error alone that it doesn't.
+// took records the result of a call for a message, and reports whether the connection is
+// alive. It checks this promise: no error, or ErrQueued, means that the message arrives;
+// the context's error alone means that it doesn't.
 func (e *ours) took(f *flow, call string, err error, d *deadline, messages uint64) (lives bool) {
 	e.r.returned(e, call, d)
 	interrupted := d.ctx.Err() != nil && errors.Is(err, d.ctx.Err())
@@ -171,7 +171,7 @@ func (e *ours) took(f *flow, call string, err error, d *deadline, messages uint6
 	return false
 }
 
-// receive receives until the connection ends, or it is to stop.
+// receive receives until it is stopped or the connection ends.
 func (e *ours) receive(rnd *rand.Rand) {
 	var slow pace
 	for {
@@ -188,7 +188,7 @@ func (e *ours) receive(rnd *rand.Rand) {
 	}
 }
 
-// receiveSome makes one call, and reports whether the connection lives.
+// receiveSome makes one call, and reports whether the connection is alive.
 func (e *ours) receiveSome(rnd *rand.Rand, slow *pace) bool {
 	d := e.receiveDeadline(rnd)
 	defer d.cancel()
@@ -214,7 +214,7 @@ func (e *ours) receiveSome(rnd *rand.Rand, slow *pace) bool {
 	}
 	e.lastReceived.set(time.Now())
 	for _, message := range messages {
-		if e.p.socket == "XPUB" { // a subscription is 1 or 0 and then the topic
+		if e.p.socket == "XPUB" { // a subscription is 1 or 0, and then the topic
 			message = [][]byte{message[0][1:]}
 		}
 		e.in.receive(message)

@@ -13,8 +13,8 @@ import (
 type kind string
 
 const (
-	message      kind = "message"       // lost, doubled, out of order or damaged
-	endedWrongly kind = "ended wrongly" // a connection ended that shouldn't
+	message      kind = "message"       // lost, duplicated, out of order or damaged
+	endedWrongly kind = "ended wrongly" // a connection ended for no reason
 	noticedLate  kind = "noticed late"
 	noticedEarly kind = "noticed early"
 	overran      kind = "overran" // a call returned too late
@@ -26,11 +26,11 @@ const (
 type tally struct {
 	name string
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	rounds   int
 	counted  count
 	faults   map[kind]int
-	told     map[string]int // how often faults of the same wording were found
+	told     map[string]int // number of faults with the same wording
 	excused  int
 	notices  []time.Duration
 	maxOver  time.Duration
@@ -73,8 +73,8 @@ func (t *tally) noticed(d time.Duration) {
 	t.notices = append(t.notices, d)
 }
 
-// maxTold is how many faults of the same wording are printed for a scenario; more are
-// only counted.
+// maxTold is the number of faults with the same wording that are printed for a scenario.
+// More are only counted.
 const maxTold = 3
 
 // fault counts and prints a fault.
@@ -92,19 +92,19 @@ func (r *round) fault(k kind, format string, args ...any) {
 	}
 }
 
-// faultOf is fault for what is wrong with messages.
+// faultOf is fault for a fault in messages.
 func (r *round) faultOf(format string, args ...any) { r.fault(message, format, args...) }
 
-// tell writes a line, with the time since the beginning.
+// tell writes a line, with the time since the start.
 func (s *soak) tell(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, "%7.2fs %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// tellStacks writes the stacks of all goroutines, the first time.
+// tellStacks writes the stacks of all goroutines, but only the first time.
 func (s *soak) tellStacks() {
-	s.stacks.Do(func() { s.tell("what takes too long is in one of these:\n%s", stacks()) })
+	s.stacks.Do(func() { s.tell("one of these takes too long:\n%s", stacks()) })
 }
 
 // tally returns the tally of a scenario.
@@ -117,7 +117,7 @@ func (s *soak) tally(sc *scenario) *tally {
 	return s.tallies[sc.name]
 }
 
-// faults is how many faults of a kind there are in all.
+// faults returns the total number of faults of a kind.
 func (s *soak) faults(of ...kind) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *soak) report(w io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "connections\tmessages\tlost\tdoubled\treordered\tdamaged\tended wrongly\texcused\tnoticed\tat most\tlate or early\toverrun\tclosing\tother faults\t  scenario")
+	fmt.Fprintln(table, "connections\tmessages\tlost\tduplicated\treordered\tdamaged\tended wrongly\texcused\tnoticed\tat most\tlate or early\toverrun\tclosing\tother faults\t  scenario")
 	sum := tally{faults: map[kind]int{}}
 	for _, sc := range s.scenarios {
 		t := s.tallies[sc.name]

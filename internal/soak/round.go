@@ -17,33 +17,33 @@ import (
 )
 
 const (
-	// closeTime bounds the time that Close takes.
+	// closeTime is the time limit for Close.
 	closeTime = 5 * time.Second
-	// endTime is how long Close waits for the peer to close its side too.
+	// endTime is how long Close waits for the peer to close its side, too.
 	endTime = 100 * time.Millisecond
-	// slack is how many times the lateness of the control a call may be late: it goes
-	// on after several goroutines have been woken one after another.
+	// slack is the allowed lateness of a call, as a multiple of the control's: a call
+	// returns only after several goroutines have woken up one after another.
 	slack = 4
 )
 
-// round is one connection of a scenario, from the beginning to its end.
+// round is one connection of a scenario, from beginning to end.
 type round struct {
 	soak   *soak
 	s      *scenario
 	tally  *tally
 	number uint64
-	dir    string // for the sockets of ipc
+	dir    string // for ipc sockets
 
-	ctx     context.Context // done when every call is to return
-	quiet   chan struct{}   // closed when nobody is to send any more
-	flushes bool            // who queues flushes at the end
+	ctx     context.Context // done when every call must return
+	quiet   chan struct{}   // closed to stop all senders
+	flushes bool            // senders that queue flush at the end
 
 	connected time.Time
 	network   *network // nil if the ends are connected to each other
 	lanes     [2]*lane // to the client, and to the server
-	ours      [2]*ours // nil where the end is libzmq's
+	ours      [2]*ours // nil if the end is libzmq's
 	theirs    [2]*theirs
-	closers   []func() // of the connection's parts that aren't an end
+	closers   []func() // closes the parts of the connection that aren't ends
 }
 
 var rounds atomic.Uint64
@@ -55,7 +55,7 @@ const (
 
 var endNames = [2]string{"client", "server"}
 
-// run runs a round of about this length.
+// run runs a round for about this long.
 func (s *soak) round(ctx context.Context, sc *scenario, length time.Duration) {
 	r := &round{soak: s, s: sc, tally: s.tally(sc), number: rounds.Add(1), quiet: make(chan struct{}), flushes: sc.fate != closes}
 	r.tally.began()
@@ -95,7 +95,7 @@ func (s *soak) round(ctx context.Context, sc *scenario, length time.Duration) {
 	r.cleanUp()
 }
 
-// live lets the connection live for a while, and then ends it in its way.
+// live keeps the connection open for a while, and then ends it as the scenario says.
 func (r *round) live(ctx context.Context, length time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -122,7 +122,7 @@ func (r *round) live(ctx context.Context, length time.Duration) {
 	}
 }
 
-// connect brings both ends together.
+// connect connects both ends.
 func (r *round) connect() error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.soak.patience)
 	defer cancel()
@@ -133,7 +133,7 @@ func (r *round) connect() error {
 	if err != nil {
 		return err
 	}
-	// Both handshakes at the same time.
+	// Both ends do their handshakes at the same time.
 	results := make(chan error, 2)
 	waiting := 0
 	for i, p := range []party{r.s.client, r.s.server} {
@@ -172,7 +172,7 @@ func (r *round) connect() error {
 	return err
 }
 
-// connectNets connects the ends below ZMTP, and returns what ours speak on.
+// connectNets connects the ends below ZMTP, and returns the net.Conns of our ends.
 func (r *round) connectNets(ctx context.Context) (nets [2]net.Conn, err error) {
 	if r.s.transport == "pipe" {
 		a, b := net.Pipe()
@@ -237,7 +237,7 @@ func (r *round) connectNets(ctx context.Context) (nets [2]net.Conn, err error) {
 			r.closers = append(r.closers, func() { nc.Close() })
 		}
 	}
-	if r.stopsReceiving() || r.s.rate > 0 { // or it takes long until nothing more fits in
+	if r.stopsReceiving() || r.s.rate > 0 { // otherwise, it takes long to fill the buffers
 		for _, nc := range nets {
 			limitBuffers(nc)
 		}
@@ -245,10 +245,10 @@ func (r *round) connectNets(ctx context.Context) (nets [2]net.Conn, err error) {
 	return nets, nil
 }
 
-// stopsReceiving reports whether the server receives no more at the end.
+// stopsReceiving reports whether the server stops receiving at the end.
 func (r *round) stopsReceiving() bool { return r.s.fate == stops || r.s.fate == closesInVain }
 
-// config is how an end of ours speaks.
+// config returns the configuration of one of our ends.
 func (r *round) config(p party, asServer bool) zmtp.Config {
 	cfg := zmtp.Config{
 		SocketType: p.socket, Mechanism: r.s.mechanism,
@@ -265,14 +265,14 @@ func (r *round) config(p party, asServer bool) zmtp.Config {
 	return cfg
 }
 
-// random returns a source of its own for each who draws.
+// random returns a separate source for each user of random numbers.
 func (r *round) random(who, does string, i int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprint(h, who, does, i, r.s.name)
 	return rand.New(rand.NewPCG(r.soak.seed+r.number, h.Sum64()))
 }
 
-// interval draws the time from one turn of sending to the next.
+// interval returns a random time from one turn of sending to the next.
 func interval(p party, rnd *rand.Rand) time.Duration {
 	switch p.sends {
 	case paced, subscribes:
@@ -318,11 +318,11 @@ func (r *round) sleep(d time.Duration) {
 	}
 }
 
-// pace is that of a slow reader. One that a busy machine has kept waiting catches up, so
-// that it is as slow as it is to be.
+// pace is the pace of a slow reader. A reader that was delayed by a busy machine catches
+// up, so that it is not slower than intended.
 type pace struct{ due time.Time }
 
-// take takes some time for a message.
+// take spends some time on a message.
 func (p *pace) take(r *round, d time.Duration) {
 	if p.due.IsZero() {
 		p.due = time.Now()
@@ -333,7 +333,7 @@ func (p *pace) take(r *round, d time.Duration) {
 	}
 }
 
-// wait waits for an event, and counts it as a fault if it isn't there after patience.
+// wait waits for an event, and counts a fault if it does not occur within patience.
 func (r *round) wait(what string, event <-chan struct{}) bool {
 	timer := time.NewTimer(r.soak.patience)
 	defer timer.Stop()
@@ -357,7 +357,7 @@ func after(run func()) <-chan struct{} {
 	return done
 }
 
-// endedOf is closed when an end has noticed that the connection has ended.
+// endedOf returns a channel that is closed when an end has noticed that the connection has ended.
 func (r *round) endedOf(end int) <-chan struct{} {
 	if r.ours[end] != nil {
 		return r.ours[end].ended

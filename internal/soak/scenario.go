@@ -7,8 +7,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// scenario is a kind of connection: who is at its ends, what they do, how it ends, and
-// with that what must hold.
+// scenario is a kind of connection: its ends, what they do, and how it ends, which
+// determines the promises that must hold.
 type scenario struct {
 	name      string
 	transport string // "tcp", "ipc" or "pipe", which is net.Pipe
@@ -25,12 +25,12 @@ type party struct {
 	libzmq bool // the end is a socket of libzmq; otherwise it is ours
 	socket string
 
-	interval, timeout time.Duration // of heartbeats; none without
+	interval, timeout time.Duration // interval of heartbeats; zero for none
 
 	sends   sending
 	senders int  // goroutines, 1 if 0
-	size    int  // bytes of its largest messages
-	large   bool // all have that size
+	size    int  // bytes in its largest messages
+	large   bool // all messages have that size
 
 	receives  receiving
 	receivers int  // goroutines, 1 if 0
@@ -45,7 +45,7 @@ const (
 	flatOut    sending = "flat out"   // one message after another
 	queues     sending = "queues"     // many messages, and then Flush
 	paced      sending = "paced"      // some hundred messages a second
-	rarely     sending = "rarely"     // a message in more than two heartbeats
+	rarely     sending = "rarely"     // less than one message in two heartbeats
 	subscribes sending = "subscribes" // Subscribe and Unsubscribe instead of messages
 )
 
@@ -58,29 +58,29 @@ const (
 	batches     receiving = "batches"      // RecvBatch
 	pollBatches receiving = "poll batches" // RecvBatch with contexts of some ms
 	slowly      receiving = "slowly"       // Recv, and some ms for each message
-	pauses      receiving = "pauses"       // Recv, and now and then none for a quarter of the timeout
-	never       receiving = "never"        // nobody is in Recv, as at a PUSH
+	pauses      receiving = "pauses"       // Recv, with occasional pauses of a quarter of the timeout
+	never       receiving = "never"        // no calls of Recv, as for a PUSH
 )
 
 // fate is how a connection ends.
 type fate string
 
 const (
-	// lives: it lives for as long as it should, and everything arrives.
+	// lives: the connection stays open until the end of the round, and everything arrives.
 	lives fate = ""
-	// closes: the client closes it while everybody sends. What the client has sent
-	// arrives.
+	// closes: the client closes the connection while both ends send. The client's
+	// messages arrive.
 	closes fate = "closes"
-	// closesInVain: the client closes it when the server receives no more. Close
-	// says that not all has arrived.
+	// closesInVain: the client closes the connection after the server has stopped
+	// receiving. Close returns an error, because some messages have not arrived.
 	closesInVain fate = "closes in vain"
-	// leaves: the client ends it at once. The server notices.
+	// leaves: the client ends the connection at once. The server notices.
 	leaves fate = "leaves"
-	// cut: the network carries nothing any more, silently. Heartbeats notice.
+	// cut: the network silently stops carrying data. Heartbeats notice.
 	cut fate = "cut"
 	// reset: the network resets the connection. Both ends notice.
 	reset fate = "reset"
-	// stops: the server receives no more. The client's heartbeats notice.
+	// stops: the server stops receiving. The client's heartbeats notice.
 	stops fate = "stops"
 )
 
@@ -89,20 +89,20 @@ const (
 	curved = zap.Curve
 )
 
-// heartbeats gives an end heartbeats.
+// heartbeats returns a copy of the end with heartbeats.
 func (p party) beats(interval, timeout time.Duration) party {
 	p.interval, p.timeout = interval, timeout
 	return p
 }
 
 // scenarios returns the scenarios of a soak. large is the size in bytes of the messages
-// that a slow network carries.
+// on a slow network.
 func scenarios(large int) (all []*scenario) {
 	const ms = time.Millisecond
 	for i, mechanism := range []string{null, curved} {
 		transports := [][]string{{"tcp", "ipc"}, {"ipc", "tcp"}}[i]
 		for _, s := range []*scenario{
-			// Connections that live.
+			// Connections that stay open.
 			{name: "pushes flat out", transport: "tcp",
 				client: party{socket: "PUSH", sends: flatOut, size: 20000, receives: never}.beats(200*ms, 1000*ms),
 				server: party{socket: "PULL", receives: batches}.beats(200*ms, 1000*ms)},
@@ -201,7 +201,7 @@ func scenarios(large int) (all []*scenario) {
 				client: party{socket: "PUSH", sends: flatOut, size: 50000, receives: never}.beats(200*ms, 400*ms),
 				server: party{libzmq: true, socket: "PULL"}},
 
-			// libzmq with itself: what the soak demands is what libzmq does too.
+			// libzmq with itself: libzmq, too, meets the demands of the soak.
 			{name: "libzmq with itself", transport: transports[0],
 				client: party{libzmq: true, socket: "DEALER", sends: flatOut, size: 2000}.beats(200*ms, 2000*ms),
 				server: party{libzmq: true, socket: "DEALER", sends: paced, size: 20000}.beats(200*ms, 2000*ms)},

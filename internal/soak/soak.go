@@ -13,25 +13,25 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// soak runs scenarios and remembers what was wrong.
+// soak runs scenarios and records faults.
 type soak struct {
 	scenarios []*scenario
 	seed      uint64
-	length    time.Duration // of the whole
-	least     time.Duration // of a round; rounds last up to four times that
-	workers   int           // rounds at a time, besides those that last for the whole
-	promptly  time.Duration // within what each call returns when its context is done
-	patience  time.Duration // how long to wait for what must happen
-	settling  time.Duration // how long to wait for messages when none arrives
+	length    time.Duration // length of the soak
+	least     time.Duration // length of a round; rounds last up to four times as long
+	workers   int           // simultaneous rounds, in addition to those that last for the whole soak
+	promptly  time.Duration // time limit for a call to return after its context is done
+	patience  time.Duration // how long to wait for events that must happen
+	settling  time.Duration // how long to wait for messages while none arrives
 	out       io.Writer
-	wrap      func(end int, c *zmtp.Conn) conn // of a test: what is tried out instead
+	wrap      func(end int, c *zmtp.Conn) conn // of a test: the connection to test instead
 
 	clientKeys, serverKeys curve.SecretKey
-	control                *control // nil unless a test has one of its own
+	control                *control // nil unless a test provides one
 	began                  time.Time
 	stacks                 sync.Once
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	tallies map[string]*tally
 }
 
@@ -43,7 +43,7 @@ func (s *soak) wrapped(end int, c *zmtp.Conn) conn {
 	return c
 }
 
-// run runs every scenario at least once, and again until the time is over.
+// run runs every scenario at least once, and repeats them until the time is over.
 func (s *soak) run(ctx context.Context) error {
 	s.began = time.Now()
 	s.tallies = map[string]*tally{}
@@ -95,10 +95,10 @@ func (s *soak) run(ctx context.Context) error {
 	return nil
 }
 
-// soakAndReport soaks, and looks for what is left at the end.
+// soakAndReport soaks, and checks what is left at the end.
 func (s *soak) soakAndReport(ctx context.Context) error {
 	fmt.Fprintf(s.out, "seed %d, %v\n", s.seed, s.length)
-	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // what the runtime opens for the first
+	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // what the runtime opens for the first connection
 		ln.Close()
 	}
 	before := resources()

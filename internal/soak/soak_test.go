@@ -20,9 +20,9 @@ import (
 
 func TestMain(m *testing.M) { ztest.Main(m) }
 
-// TestSoak is a short soak, in which each scenario has one connection, of NULL or CURVE
-// in turn. It runs alone, since it looks for goroutines, memory and descriptors that are
-// left.
+// TestSoak is a short soak in which each scenario has one connection, with NULL or CURVE
+// in turn. It runs alone, because it checks for leftover goroutines, memory and
+// descriptors.
 func TestSoak(t *testing.T) {
 	ztest.NeedPeers(t)
 	s := &soak{seed: rand.Uint64(), length: 3 * time.Second, least: 300 * time.Millisecond, workers: 10, promptly: time.Second, patience: ztest.Patience, settling: ztest.Patience}
@@ -35,7 +35,7 @@ func TestSoak(t *testing.T) {
 	ztest.Must(t, s.soakAndReport(t.Context()))
 	t.Logf("\n%s", log.String())
 	if n := s.faults(); n > 0 {
-		t.Errorf("%d faults; to try again: go run ./internal/soak -seed %d", n, s.seed)
+		t.Errorf("%d faults; to reproduce: go run ./internal/soak -seed %d", n, s.seed)
 	}
 }
 
@@ -49,7 +49,7 @@ type broken struct {
 	held [][]byte
 }
 
-// breaks is how. Nil is not at all.
+// breaks returns a connection that breaks the promise. Nil leaves it correct.
 type breaks struct {
 	send     func(b *broken, ctx context.Context, parts [][]byte) error
 	recv     func(b *broken, ctx context.Context) ([][]byte, error)
@@ -87,7 +87,7 @@ func (b *broken) CloseNow() error {
 	return b.closeNow(b)
 }
 
-// nowAndThen is every fifth time.
+// nowAndThen returns true every fifth time.
 func (b *broken) nowAndThen() bool { return b.calls.Add(1)%5 == 0 }
 
 // TestFindsFaults: each fault of a connection is found. Lateness excuses nothing here.
@@ -155,7 +155,7 @@ func TestFindsFaults(t *testing.T) {
 				return err
 			}
 			return ctx.Err()
-		}}, "or its sender was told that it isn't sent"},
+		}}, "or Send had returned an error"},
 		"not sent though queued": {pair(lives, true, 1000), &breaks{send: func(b *broken, ctx context.Context, parts [][]byte) error {
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("%w: %w", zmtp.ErrQueued, err)
@@ -211,7 +211,7 @@ func TestFindsFaults(t *testing.T) {
 			time.Sleep(300 * ms)
 			return b.conn.CloseNow()
 		}}, "overran: client: closing took"},
-		"closed in vain, and says nothing": {pair(closesInVain, false, 50000), &breaks{close: func(b *broken) error {
+		"closed in vain, without an error": {pair(closesInVain, false, 50000), &breaks{close: func(b *broken) error {
 			b.conn.CloseNow()
 			return nil
 		}}, "messages are lost"},
@@ -224,7 +224,7 @@ func TestFindsFaults(t *testing.T) {
 			}
 			b.conn.CloseNow()
 			time.Sleep(ms)
-			return nil // so that only libzmq tells
+			return nil // so that only libzmq reports it
 		}}, "ended wrongly: server: libzmq has ended the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestFindsFaults(t *testing.T) {
 	}
 }
 
-// telling is a log. When some words are in it, it tells.
+// telling is a log that signals when it contains certain words.
 type telling struct {
 	ztest.Log
 	until string
@@ -269,7 +269,7 @@ func (l *telling) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// dying is a scenario in which the network carries nothing any more.
+// dying is a scenario in which the network stops carrying data.
 func dying() scenario {
 	const ms = time.Millisecond
 	return scenario{transport: "tcp", mechanism: null, fate: cut,
@@ -277,7 +277,7 @@ func dying() scenario {
 		server: party{socket: "DEALER", receives: receives}}
 }
 
-// TestGivesUpTooEarly: an end that is given up before its time is a fault.
+// TestGivesUpTooEarly: giving up on a peer too early is a fault.
 func TestGivesUpTooEarly(t *testing.T) {
 	t.Parallel()
 	var log ztest.Log
@@ -298,8 +298,8 @@ func TestGivesUpTooEarly(t *testing.T) {
 	}
 }
 
-// TestExcuses: a call that is late where the control is late too is no fault, nor is a
-// peer that is taken for dead on a machine that stood still.
+// TestExcuses: a late call is not a fault if the control is late, too. Nor is it a fault
+// to give up on a peer if the machine stood still.
 func TestExcuses(t *testing.T) {
 	t.Parallel()
 	for _, late := range []time.Duration{0, time.Minute} {
@@ -320,17 +320,17 @@ func TestExcuses(t *testing.T) {
 		}
 		r.ours[client] = e
 		if e.end("Recv", io.EOF); r.excused(client) {
-			t.Errorf("late by %v: excuses the end that the peer has made", late)
+			t.Errorf("late by %v: excuses a connection ended by the peer", late)
 		}
 		e.err = zmtp.ErrHeartbeat
 		if r.excused(client) != (late > 0) {
-			t.Errorf("late by %v: excuses one that gave up its peer: %v", late, late == 0)
+			t.Errorf("late by %v: excuses an end that gave up on its peer: %v", late, late == 0)
 		}
 	}
 }
 
-// TestLeft: goroutines, memory and descriptors that are left are reported.
-func TestLeft(t *testing.T) { // alone: others would leave some for a while
+// TestLeft: leftover goroutines, memory and descriptors are reported.
+func TestLeft(t *testing.T) { // alone: other tests would leave some for a while
 	before := resources()
 	if what := before.leftAfter(ztest.Patience); what != "" {
 		t.Error(what)

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A suite is the tests of a package in one way of running them.
+// A suite is the tests of a package, run in one way.
 type suite struct {
 	name string   // for people
-	dir  string   // the package's folder
+	dir  string   // the package's directory
 	argv []string // the test binary and its flags
 	env  []string
 
@@ -21,22 +21,23 @@ type suite struct {
 	spent   time.Duration
 	runs    int
 	failed  int
-	tests   map[string]int // how often each test failed
+	tests   map[string]int // number of failures of each test
 }
 
-// unraced matches the tests that count allocations, or that the race detector makes
-// slow. They skip themselves under it. See ztest.Unraced.
+// unraced matches the tests that skip themselves under the race detector, because they
+// count allocations or would be slow. See ztest.Unraced.
 const unraced = "Alloc|Unraced"
 
-// build compiles the tests of the packages into a folder.
+// build compiles the tests of the packages into a directory.
 func build(ctx context.Context, dir string, patterns []string) (suites []*suite, err error) {
 	list, err := output(ctx, "", append([]string{"go", "list", "-f",
 		"{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}
-	// Helper programs are built once, as under make test. What tests that are killed
-	// leave behind goes with the folder; its path is short, as those of sockets must be.
+	// Helper programs are built once, as under make test. The directory also receives the
+	// files that killed tests leave behind. Its path is short, because the paths of
+	// sockets must be.
 	env := []string{"ZCURVE_TEST_PROGRAMS=" + filepath.Join(dir, "programs"), "TMPDIR=" + dir}
 	for i, line := range strings.Split(strings.TrimSpace(list), "\n") {
 		path, folder, ok := strings.Cut(line, "\t")
@@ -76,7 +77,7 @@ func build(ctx context.Context, dir string, patterns []string) (suites []*suite,
 	return suites, nil
 }
 
-// output runs a command and returns what it prints.
+// output runs a command and returns its output.
 func output(ctx context.Context, dir string, argv ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr

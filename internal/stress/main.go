@@ -1,13 +1,13 @@
-// Stress runs the tests of this module's packages again and again on a machine
-// that it keeps busy, and lists which failed and how often.
+// Stress runs the tests of this module's packages repeatedly while it keeps the machine
+// busy, and lists which tests failed and how often.
 //
 //	go run ./internal/stress -for 30m [packages]
 //
 // The tests run in a random order, under the race detector, with one and with four
-// processors in turn; those that need it run without the race detector too. As many
-// packages as there are processors run at a time, beside as many busy loops. The
-// package that has had the least time comes next, so that fast tests run often. The
-// output of each run that fails is kept in a file.
+// processors in turn; those that need it also run without the race detector. As many
+// packages as there are processors run at a time, next to as many busy loops. The package
+// that has had the least time runs next, so that fast tests run often. The output of each
+// failed run is kept in a file.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 func main() {
 	duration := flag.Duration("for", 10*time.Minute, "how long to start new runs")
 	busy := flag.Int("busy", runtime.NumCPU(), "number of busy loops")
-	out := flag.String("o", "stress", "folder for the output of runs that fail")
+	out := flag.String("o", "stress", "directory for the output of failed runs")
 	flag.Parse()
 	patterns := flag.Args()
 	if len(patterns) == 0 {
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// stress builds the tests, runs them for a while and prints what failed.
+// stress builds the tests, runs them for a while and prints the failures.
 func stress(ctx context.Context, duration time.Duration, busy int, out string, patterns []string) (failed bool, err error) {
 	dir, err := os.MkdirTemp("", "stress-")
 	if err != nil {

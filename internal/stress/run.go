@@ -18,17 +18,17 @@ import (
 	"time"
 )
 
-// schedule decides what runs next and remembers what failed.
+// schedule decides what runs next and records failures.
 type schedule struct {
-	deadline time.Time // no run starts after it, but each suite runs once
+	deadline time.Time // no run starts after it, except the first of each suite
 	out      string
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	suites []*suite
 	kept   int // outputs in files
 }
 
-// run keeps some runs going at a time until the deadline.
+// run keeps several runs going until the deadline.
 func (s *schedule) run(ctx context.Context, workers int) {
 	var wg sync.WaitGroup
 	for range workers {
@@ -65,7 +65,7 @@ func (c *suite) run(ctx context.Context) (out []byte, err error) {
 	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), c.env...)
-	// A child that outlives its test may not keep this one waiting for its output.
+	// A child that outlives its test must not keep this process waiting for its output.
 	cmd.WaitDelay = time.Minute
 	var buf bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &buf, &buf
@@ -73,10 +73,10 @@ func (c *suite) run(ctx context.Context) (out []byte, err error) {
 	return buf.Bytes(), err
 }
 
-// maxKept is how many outputs of a suite are kept.
+// maxKept is the number of outputs kept for each suite.
 const maxKept = 20
 
-// clear makes the folder for outputs, and removes those of an earlier run.
+// clear creates the directory for outputs, and removes those of an earlier run.
 func clear(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
@@ -88,8 +88,8 @@ func clear(out string) error {
 	return err
 }
 
-// done counts a run and keeps its output if it failed. What an interrupt has ended
-// doesn't count.
+// done counts a run and keeps its output if it failed. Runs that an interrupt ended don't
+// count.
 func (s *schedule) done(ctx context.Context, c *suite, took time.Duration, out []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,9 +127,8 @@ var (
 	otherwise = regexp.MustCompile(`(?m)^(panic:|fatal error:|goroutines are left|WARNING: DATA RACE).*`)
 )
 
-// failures returns the names of the tests that failed or ran out of time, without
-// those of which a subtest did. Where no test is named, it returns a line that says
-// what happened.
+// failures returns the names of the tests that failed or timed out, without their
+// parents. If no test is named, it returns a line that describes the failure.
 func failures(out string, err error) (names []string) {
 	found := failed.FindAllStringSubmatch(out, -1)
 	if _, running, ok := strings.Cut(out, "\n\trunning tests:\n"); ok {
@@ -151,7 +150,7 @@ func failures(out string, err error) (names []string) {
 	return []string{fmt.Sprint("no test: ", err)}
 }
 
-// report prints how often each suite ran and what failed, worst last.
+// report prints how often each suite ran and which tests failed, worst last.
 func (s *schedule) report(w io.Writer) (anyFailed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestFailures: the tests that failed have names; otherwise there is a line that
-// says what happened.
+// TestFailures: the result has the names of the failed tests, or else a line that
+// describes the failure.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -26,7 +26,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"tests", "--- FAIL: TestA (0.00s)\n    a_test.go:1: no\n--- FAIL: TestAB (0.1s)\nFAIL\n", []string{"TestA", "TestAB"}},
 		{"subtests", "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x (0.00s)\n    --- FAIL: TestA/y (0.00s)\n", []string{"TestA/x", "TestA/y"}},
-		{"out of time", "--- FAIL: TestB (0.0s)\npanic: test timed out after 2s\n\trunning tests:\n\t\tTestA (2s)\n\t\tTestA/x (2s)\n\ngoroutine 1 [running]:\n\tTestC (0x1)\n", []string{"TestB", "TestA/x"}},
+		{"timed out", "--- FAIL: TestB (0.0s)\npanic: test timed out after 2s\n\trunning tests:\n\t\tTestA (2s)\n\t\tTestA/x (2s)\n\ngoroutine 1 [running]:\n\tTestC (0x1)\n", []string{"TestB", "TestA/x"}},
 		{"panic", "panic: no reason\n\ngoroutine 1:\n", []string{"panic: no reason"}},
 		{"leak", "PASS\ngoroutines are left behind: found unexpected goroutines:\n", []string{"goroutines are left behind: found unexpected goroutines:"}},
 		{"nothing", "PASS\n", []string{"no test: exit status 2"}},
@@ -37,8 +37,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestStress finds the test that fails in one way of running it only, and keeps
-// its output.
+// TestStress: stress finds a test that fails in only one way of running it, and keeps its
+// output.
 func TestStress(t *testing.T) {
 	ztest.NeedPeers(t) // the race detector needs a C compiler
 	if testing.Short() {
@@ -84,7 +84,7 @@ func TestGood(t *testing.T) {}
 	}
 }
 
-// TestInterrupted: an interrupt ends what runs, and that doesn't count.
+// TestInterrupted: an interrupt ends the current runs, and these don't count.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sleep"); err != nil {
@@ -110,7 +110,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestClear: outputs of an earlier run go, other files stay.
+// TestClear: outputs of an earlier run are removed; other files stay.
 func TestClear(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")
