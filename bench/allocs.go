@@ -6,7 +6,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// allocs measures the allocations for a message.
+// allocs measures the allocations per message.
 func (l *lab) allocs() *section {
 	s := &section{
 		name: "allocations",
@@ -17,7 +17,7 @@ func (l *lab) allocs() *section {
 	for _, size := range []size{sizes[0], sizes[4]} {
 		for _, role := range []string{"push", "pull"} {
 			s.rows = append(s.rows, row{role + " " + size.name, ofSides([]side{counting, zcurve}, func(ctx context.Context, both side) (sample, error) {
-				pushed, pulled, err := l.flow(ctx, both, both, zap.Curve, size.octets, 5*size.pilot)
+				pushed, pulled, err := l.flow(ctx, both, both, zap.Curve, size.length, 5*size.pilot)
 				f := pulled
 				if role == "push" {
 					f = pushed

@@ -54,8 +54,8 @@ func built(t *testing.T) *peers {
 	return p
 }
 
-// until doubles the count, up to 16 times, until shows returns true: systems count time and
-// memory in units that few messages may not reach.
+// until doubles the count, up to 16 times, until shows returns true. A few messages may
+// not be enough for the units in which systems count time and memory.
 func until(t *testing.T, what string, count int, shows func(count int) bool) {
 	t.Helper()
 	for range 5 {
@@ -110,9 +110,9 @@ func TestPeers(t *testing.T) {
 	for _, server := range servers {
 		parallel("idle "+string(server), func(t *testing.T) {
 			until(t, "memory of the server", 100, func(count int) bool {
-				octets, err := p.heldOctets(t.Context(), server, count, 0)
+				held, err := p.heldBytes(t.Context(), server, count, 0)
 				ztest.Must(t, err)
-				return octets > 0
+				return held > 0
 			})
 		})
 		parallel("active "+string(server), func(t *testing.T) {

@@ -31,7 +31,7 @@ const (
 type peers struct {
 	path   map[side]string
 	sodium string
-	env    []string // with the keys
+	env    []string // environment with the keys
 }
 
 // buildPeers builds the programs in a directory.

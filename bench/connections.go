@@ -14,8 +14,8 @@ const idleTime = 3 * time.Second
 // servers are the sides that many zcurve clients connect to.
 var servers = []side{libzmq, zcurve}
 
-// heldOctets returns the bytes of memory that each of n idle connections takes in a server.
-func (p *peers) heldOctets(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
+// heldBytes returns the bytes of memory that each of n idle connections takes in a server.
+func (p *peers) heldBytes(ctx context.Context, server side, n int, idle time.Duration) (float64, error) {
 	g := p.newGroup(ctx)
 	defer g.end()
 	s, endpoint, err := g.serve(server, "echo", zap.Curve)
@@ -50,8 +50,8 @@ func (l *lab) idle() *section {
 			"The zcurve server collects its garbage before the measurement and returns free memory to the system.",
 		columns: []column{{name: "bytes", spread: true, ratio: true}},
 		rows: []row{{fmt.Sprintf("%d connections", n), ofSides(servers, func(ctx context.Context, server side) (sample, error) {
-			octets, err := l.heldOctets(ctx, server, n, idleTime)
-			return sample{octets}, err
+			held, err := l.heldBytes(ctx, server, n, idleTime)
+			return sample{held}, err
 		})}},
 	}
 }
@@ -66,7 +66,7 @@ type shares struct {
 	Jain     float64 `json:"jain"`
 }
 
-// shares has n connections ask a server for the given time.
+// shares makes n connections ask a server for the given time.
 func (p *peers) shares(ctx context.Context, server side, n int, duration time.Duration) (result shares, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()

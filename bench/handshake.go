@@ -19,7 +19,7 @@ type connected struct {
 	serverCPU   float64 // nanoseconds
 }
 
-// connects has clients of one side connect to a server of the other.
+// connects makes clients of one side connect to a server of the other.
 func (p *peers) connects(ctx context.Context, client, server side, mechanism string, withZAP bool, clients, count int) (result connected, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -31,7 +31,7 @@ func (p *peers) connects(ctx context.Context, client, server side, mechanism str
 	if err != nil {
 		return result, err
 	}
-	// Some connections first, so that one-time costs are not measured.
+	// Open some connections first, so that one-time costs are not measured.
 	if err := g.run(client, &result, "connect", mechanism, endpoint, clients, 20); err != nil {
 		return result, err
 	}

@@ -12,15 +12,15 @@ type trips struct {
 	P99    float64 `json:"p99_ns"`
 }
 
-// trips has a client of one side ask an echo server of the other.
-func (p *peers) trips(ctx context.Context, client, server side, mechanism string, octets, count int) (result trips, err error) {
+// trips makes a client of one side ask an echo server of the other.
+func (p *peers) trips(ctx context.Context, client, server side, mechanism string, length, count int) (result trips, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
 	_, endpoint, err := g.serve(server, "echo", mechanism)
 	if err != nil {
 		return result, err
 	}
-	return result, g.run(client, &result, "ask", mechanism, endpoint, octets, count)
+	return result, g.run(client, &result, "ask", mechanism, endpoint, length, count)
 }
 
 // latency measures the time of a message and its echo.
@@ -40,7 +40,7 @@ func (l *lab) latency() *section {
 	for _, mechanism := range []string{zap.Null, zap.Curve} {
 		for _, size := range []size{sizes[0], sizes[2]} {
 			s.rows = append(s.rows, row{name: mechanism + " " + size.name, variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
-				took, err := l.trips(ctx, from, to, mechanism, size.octets, count)
+				took, err := l.trips(ctx, from, to, mechanism, size.length, count)
 				return sample{took.Median / 1e3, took.P99 / 1e3}, err
 			})})
 		}

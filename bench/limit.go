@@ -30,7 +30,7 @@ func (l *lab) limit() *section {
 		duration = 50 * time.Millisecond
 	}
 	for _, size := range sizes {
-		text := size.octets + 1 // with the flags
+		text := size.length + 1 // with the flags
 		buf := make([]byte, 32+text)
 		var key [32]byte
 		var nonce, tag [16]byte
@@ -41,7 +41,7 @@ func (l *lab) limit() *section {
 			return nil
 		}}
 		s.rows = append(s.rows, row{name: size.name, variants: []variant{{"zcurve → zcurve", func(ctx context.Context) (sample, error) {
-			primitives, err := timed(duration, max(1, batchOctets/(size.octets+curve.MessageOverhead)), both)
+			primitives, err := timed(duration, max(1, batchBytes/(size.length+curve.MessageOverhead)), both)
 			if err != nil {
 				return nil, err
 			}

@@ -31,7 +31,7 @@ func run(ctx context.Context) error {
 	short := flag.Bool("short", false, "measure less and for a shorter time, in 3 rounds by default")
 	rounds := flag.Int("rounds", 0, "measure everything in `N` rounds (default 5)")
 	match := flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
-	out := flag.String("o", "docs/performance.md", "write the results to `FILE` too; \"\" for none")
+	out := flag.String("o", "docs/performance.md", "also write the results to `FILE`; \"\" for no file")
 	onlyPlot := flag.Bool("plot", false, "only plot the figures in the document")
 	flag.Parse()
 	if *rounds <= 0 {

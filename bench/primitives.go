@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
-// libsodium has the program in C time an operation.
+// libsodium makes the C program time an operation.
 func (p *peers) libsodium(ctx context.Context, name string, duration time.Duration) (ns float64, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
@@ -36,9 +36,9 @@ type operation struct {
 	once    func(i int) error
 }
 
-// batchOctets is the number of bytes that a batch works on: small enough for the processor's
+// batchBytes is the number of bytes that a batch works on: small enough for the processor's
 // cache, large enough for the clock's cost not to matter.
-const batchOctets = 32 << 10
+const batchBytes = 32 << 10
 
 // timed repeats an operation for about the given time, after a tenth of that to warm up. It
 // returns the nanoseconds for one operation.
@@ -93,12 +93,12 @@ func (l *lab) primitives() (*section, error) {
 		s.rows = append(s.rows, r)
 	}
 	for _, size := range []size{sizes[0], sizes[2], sizes[4], sizes[5]} {
-		batch := max(1, batchOctets/size.octets)
-		session, err := newSessionBench(size.octets, batch)
+		batch := max(1, batchBytes/size.length)
+		session, err := newSessionBench(size.length, batch)
 		if err != nil {
 			return nil, err
 		}
-		nacl := newBoxBench(size.octets)
+		nacl := newBoxBench(size.length)
 		add("seal "+size.name, batch,
 			operation{name: "curve.Sealer", once: session.seal}, operation{name: "nacl/box", once: nacl.seal})
 		add("open "+size.name, batch,
@@ -159,8 +159,8 @@ type boxBench struct {
 	key                  [32]byte
 }
 
-func newBoxBench(octets int) *boxBench {
-	b := &boxBench{payload: make([]byte, octets), buf: make([]byte, 0, octets+box.Overhead)}
+func newBoxBench(length int) *boxBench {
+	b := &boxBench{payload: make([]byte, length), buf: make([]byte, 0, length+box.Overhead)}
 	b.sealed = box.SealAfterPrecomputation(nil, b.payload, &b.nonce, &b.key)
 	return b
 }

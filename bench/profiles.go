@@ -26,7 +26,7 @@ type profile struct {
 	run  func(ctx context.Context, g *group) error
 }
 
-// profiles returns where time goes, and what memory is allocated for.
+// profiles returns where time is spent, and where memory is allocated.
 func (l *lab) profiles(ctx context.Context, match *regexp.Regexp, progress io.Writer) (string, error) {
 	all := []profile{
 		{"sending 64 B", cpuProfile, l.profiledFlow("push", 64, 3_000_000)},
@@ -75,8 +75,8 @@ func (l *lab) profile(ctx context.Context, p profile) (string, error) {
 	return "      flat  flat%" + top, nil
 }
 
-// profiledFlow has two zcurve processes talk, and profiles one of them.
-func (l *lab) profiledFlow(role string, octets, count int) func(context.Context, *group) error {
+// profiledFlow makes two zcurve processes exchange messages, and profiles one of them.
+func (l *lab) profiledFlow(role string, length, count int) func(context.Context, *group) error {
 	return func(ctx context.Context, profiled *group) error {
 		plain := l.newGroup(ctx)
 		defer plain.end()
@@ -84,12 +84,12 @@ func (l *lab) profiledFlow(role string, octets, count int) func(context.Context,
 		if role == "push" {
 			pushing, pulling = profiled, plain
 		}
-		_, _, err := flowBetween(pushing, pulling, zcurve, zcurve, zap.Curve, octets, count)
+		_, _, err := flowBetween(pushing, pulling, zcurve, zcurve, zap.Curve, length, count)
 		return err
 	}
 }
 
-// profiledConnects has eight clients connect count times each, and profiles the server.
+// profiledConnects makes eight clients connect count times each, and profiles the server.
 func (l *lab) profiledConnects(count int) func(context.Context, *group) error {
 	return func(ctx context.Context, profiled *group) error {
 		server, endpoint, err := profiled.serve(zcurve, "echo", zap.Curve)

@@ -87,7 +87,7 @@ func (g *group) start(path string, args ...string) (*child, error) {
 		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
 			select {
 			case c.lines <- scanner.Text():
-			case <-g.ctx.Done(): // perhaps nobody reads
+			case <-g.ctx.Done(): // in case no one reads
 			}
 		}
 		if err := cmd.Wait(); err != nil {

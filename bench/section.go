@@ -28,8 +28,8 @@ type section struct {
 // column is one figure of a sample.
 type column struct {
 	name   string
-	spread bool // show the smallest and the largest too
-	ratio  bool // show the ratio to the first variant too
+	spread bool // also show the smallest and the largest
+	ratio  bool // also show the ratio to the first variant
 }
 
 // row is a measurement of several variants.
@@ -38,7 +38,7 @@ type row struct {
 	variants []variant
 }
 
-// variant is one of the things that a row compares.
+// variant is one of the alternatives that a row compares.
 type variant struct {
 	name    string
 	measure func(ctx context.Context) (sample, error)

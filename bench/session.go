@@ -7,15 +7,15 @@ type sessionBench struct {
 	sealer  *curve.Sealer
 	opener  *curve.Opener
 	payload []byte
-	sealed  [][]byte // a batch for the server to open; each message opens once
+	sealed  [][]byte // a batch for the server to open; each message opens only once
 	buf     []byte
 }
 
-func newSessionBench(octets, batch int) (b *sessionBench, err error) {
+func newSessionBench(length, batch int) (b *sessionBench, err error) {
 	b = &sessionBench{
-		payload: make([]byte, octets),
+		payload: make([]byte, length),
 		sealed:  make([][]byte, batch),
-		buf:     make([]byte, 0, octets+curve.MessageOverhead),
+		buf:     make([]byte, 0, length+curve.MessageOverhead),
 	}
 	b.sealer, b.opener, err = shakeHands()
 	return b, err

@@ -23,7 +23,7 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// TestRatio has a machine that is twice as slow in the second round.
+// TestRatio simulates a machine that is twice as slow in the second round.
 func TestRatio(t *testing.T) {
 	t.Parallel()
 	if got := ratio([]float64{30, 15, 33}, []float64{10, 5, 10}); got != 3 {

@@ -11,7 +11,7 @@ import (
 // size is a message size.
 type size struct {
 	name   string
-	octets int
+	length int
 	pilot  int // messages of the run that estimates the rate
 }
 
@@ -33,21 +33,21 @@ type flow struct {
 	AllocMessages float64 `json:"alloc_messages"`
 }
 
-// flow has one side push messages to the other.
-func (p *peers) flow(ctx context.Context, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
+// flow makes one side push messages to the other.
+func (p *peers) flow(ctx context.Context, from, to side, mechanism string, length, count int) (pushed, pulled flow, err error) {
 	g := p.newGroup(ctx)
 	defer g.end()
-	return flowBetween(g, g, from, to, mechanism, octets, count)
+	return flowBetween(g, g, from, to, mechanism, length, count)
 }
 
 // flowBetween is flow with each side in its own group. Both processes have exited when it
 // returns without an error.
-func flowBetween(pushing, pulling *group, from, to side, mechanism string, octets, count int) (pushed, pulled flow, err error) {
-	puller, endpoint, err := pulling.serve(to, "pull", mechanism, octets, count)
+func flowBetween(pushing, pulling *group, from, to side, mechanism string, length, count int) (pushed, pulled flow, err error) {
+	puller, endpoint, err := pulling.serve(to, "pull", mechanism, length, count)
 	if err != nil {
 		return pushed, pulled, err
 	}
-	pusher, err := pushing.peer(from, "push", mechanism, endpoint, octets, count)
+	pusher, err := pushing.peer(from, "push", mechanism, endpoint, length, count)
 	if err != nil {
 		return pushed, pulled, err
 	}
@@ -65,7 +65,7 @@ func flowBetween(pushing, pulling *group, from, to side, mechanism string, octet
 func (l *lab) rate(ctx context.Context, from, to side, mechanism string, size size) (float64, error) {
 	kind := fmt.Sprint(from, to, mechanism, size)
 	if l.counts[kind] == 0 {
-		pilot, err := l.rateOf(ctx, from, to, mechanism, size.octets, size.pilot)
+		pilot, err := l.rateOf(ctx, from, to, mechanism, size.length, size.pilot)
 		if err != nil {
 			return 0, err
 		}
@@ -75,12 +75,12 @@ func (l *lab) rate(ctx context.Context, from, to side, mechanism string, size si
 		}
 		l.counts[kind] = max(size.pilot, int(pilot*seconds))
 	}
-	return l.rateOf(ctx, from, to, mechanism, size.octets, l.counts[kind])
+	return l.rateOf(ctx, from, to, mechanism, size.length, l.counts[kind])
 }
 
 // rateOf is rate with a given number of messages.
-func (p *peers) rateOf(ctx context.Context, from, to side, mechanism string, octets, count int) (float64, error) {
-	_, pulled, err := p.flow(ctx, from, to, mechanism, octets, count)
+func (p *peers) rateOf(ctx context.Context, from, to side, mechanism string, length, count int) (float64, error) {
+	_, pulled, err := p.flow(ctx, from, to, mechanism, length, count)
 	return float64(pulled.Messages) / pulled.NS * 1e9, err
 }
 
@@ -98,7 +98,7 @@ func (l *lab) throughput() *section {
 		for _, size := range sizes {
 			s.rows = append(s.rows, row{name: mechanism + " " + size.name, variants: ofPairs(func(ctx context.Context, from, to side) (sample, error) {
 				rate, err := l.rate(ctx, from, to, mechanism, size)
-				return sample{rate, rate * float64(size.octets) / 1e6}, err
+				return sample{rate, rate * float64(size.length) / 1e6}, err
 			})})
 		}
 	}

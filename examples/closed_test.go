@@ -15,10 +15,10 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// recipe is a service of the examples, changed so that its context has no ZAP
-// handler. Each change is a list of pairs: a text and its replacement. In the change
-// "late", the service starts its handler once it is bound and the file $NOW exists; in
-// "gone", it stops the handler once $NOW exists, and then creates the file $GONE.
+// recipe is a service of the examples, changed so that its context has no ZAP handler.
+// Each change is a list of pairs: a text and its replacement. With the change "late", the
+// service starts its handler after it is bound and the file $NOW exists. With "gone", it
+// stops the handler when $NOW exists, and then creates the file $GONE.
 type recipe struct {
 	source  string
 	changes map[string][]string
@@ -159,8 +159,8 @@ const secondTry = 300 * time.Millisecond
 // door is a running service and the directory with its clients' certificates.
 type door struct{ dir, endpoint string }
 
-// knock returns the outcome of a client's last handshake, of at most tries handshakes
-// that each may take the given time.
+// knock makes at most tries handshakes, each within the given time, and returns the
+// outcome of the last.
 func (d door) knock(t *testing.T, who string, tries int, each time.Duration) string {
 	t.Helper()
 	out, err := output(t, ztest.Python(t), "testdata/knock.py", d.endpoint,
@@ -246,7 +246,7 @@ func TestRecipesStayClosed(t *testing.T) {
 					startZauth(t, endpoint)
 					d.open(t, when)
 				})
-				d.closed(t, "after zauth has gone")
+				d.closed(t, "after zauth has exited")
 			}
 		})
 	}

@@ -27,8 +27,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// elsewhere are commands that run this test, or take a quarter of an hour. Other
-// tests run parts of them.
+// elsewhere lists commands that run this test, or take a quarter of an hour. Other tests
+// run parts of them.
 var elsewhere = map[string]bool{"make test": true, "make bench": true}
 
 // needPeers matches commands that need libzmq, pyzmq or a C compiler.
@@ -43,7 +43,7 @@ var asleep = regexp.MustCompile(`^sleep \d+$`)
 // them, and "…" matches any text within a line. A command must succeed unless it ends
 // with a comment such as "# exits with 1".
 //
-// The test does not sleep where readers are told to. Lines below "sleep 1" are
+// The test does not sleep where the text tells readers to. Lines below "sleep 1" are
 // awaited from the last command in the background. If there are none, each command
 // in the rest of the block is repeated until it prints what is shown, so it must be
 // one that may run more than once.
@@ -174,8 +174,8 @@ func steps(t *testing.T, transcript string) (steps []step) {
 	return steps
 }
 
-// otherAddresses replaces the addresses in a document with some that nothing else on
-// this machine uses.
+// otherAddresses replaces the addresses in a document with addresses that no other
+// program on this machine uses.
 func otherAddresses(t *testing.T, text string) *strings.Replacer {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -352,7 +352,7 @@ func contents(t *testing.T, file string) string {
 	return string(text)
 }
 
-// run runs a command that must print what is shown: at once, or eventually.
+// run runs a command that must print the lines shown, at once or eventually.
 func (sh *shell) run(t *testing.T, s step, eventually bool) {
 	t.Helper()
 	for deadline := time.Now().Add(ztest.Patience); ; {

@@ -32,7 +32,7 @@ func tool(t *testing.T, name string) string {
 	return ztest.GoProgram(t, "cmd/"+name, "CGO_ENABLED=0")
 }
 
-// tools returns a folder with zcert and zauth.
+// tools returns a directory with zcert and zauth.
 func tools(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -42,7 +42,7 @@ func tools(t *testing.T) (dir string) {
 	return dir
 }
 
-// service has the commands that run an example's server and client.
+// service holds the commands that run an example's server and client.
 type service struct{ server, client []string }
 
 // services builds the examples.
@@ -143,8 +143,8 @@ func gen(t *testing.T, dir string, names ...string) {
 }
 
 // TestServices runs each server with each client. Alice, whose certificate is in the
-// keystore, gets a reply with her name. A stranger, and alice with a wrong server key, get an
-// error that says why.
+// keystore, gets a reply with her name. A stranger, and alice with a wrong server key,
+// get an error with the reason.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	services := services(t)
@@ -201,7 +201,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// sendSeveralParts sends messages of several parts, which no client of the examples does. The
+// sendSeveralParts sends multipart messages, which no client of the examples does. The
 // server replies to each.
 func sendSeveralParts(t *testing.T, endpoint, certificate, serverCertificate string) {
 	me, err := cert.Load(certificate)

@@ -56,8 +56,8 @@ func TestDocumentedCode(t *testing.T) {
 	}
 }
 
-// TestDocumentedReasons checks that the reasons in the guide are those of package policy,
-// by its source.
+// TestDocumentedReasons checks that the reasons in the guide are those in the source of
+// package policy.
 func TestDocumentedReasons(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder

@@ -89,7 +89,7 @@ func answerStats() error {
 			runtime.GC()
 			debug.FreeOSMemory()
 		}
-		resident, err := residentOctets()
+		resident, err := residentBytes()
 		if err != nil {
 			return err
 		}
@@ -104,8 +104,8 @@ func answerStats() error {
 	return lines.Err()
 }
 
-// residentOctets returns the bytes of the process that are in memory.
-func residentOctets() (int64, error) {
+// residentBytes returns the bytes of the process that are in memory.
+func residentBytes() (int64, error) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0, fmt.Errorf("resident memory: %w", err)

@@ -8,7 +8,7 @@ import (
 	"runtime/pprof"
 )
 
-// In init, before anything is allocated.
+// This is in init, before anything is allocated.
 func init() {
 	if os.Getenv("BENCH_MEMPROFILE") != "" {
 		runtime.MemProfileRate = 512

@@ -59,8 +59,8 @@ static uint64_t now_ns (void)
     return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* ns_per_operation repeats an operation for about that long. It asks for the
- * time so seldom that this doesn't count. */
+/* ns_per_operation repeats an operation for about that long. It reads the clock so
+ * rarely that this doesn't matter. */
 static double ns_per_operation (void (*operation) (void), uint64_t duration)
 {
     uint64_t start, took, batch = 1, done = 0;

@@ -3,23 +3,23 @@
  *
  *     gcc -O2 -Wall -o OUT zmqpeer.c -lzmq -lpthread
  *
- * With -DCOUNT_ALLOCS it counts allocations too. That is an executable of its
- * own, because counting costs some throughput.
+ * With -DCOUNT_ALLOCS, it also counts allocations. That is a separate executable,
+ * because counting costs some throughput.
  *
  *     pull MECH SIZE COUNT               receive COUNT messages after a first one
  *     push MECH ENDPOINT SIZE COUNT      send COUNT+1 messages
  *     echo MECH [zap]                    answer every message with itself
- *     ask MECH ENDPOINT SIZE COUNT       COUNT round trips, after 1000 others
+ *     ask MECH ENDPOINT SIZE COUNT       COUNT round trips, after 1000 to warm up
  *     connect MECH ENDPOINT N COUNT      N threads, each COUNT connections
  *     version
  *
  * The keys are in the environment, in Z85. pull and echo print "listening
  * ENDPOINT" first; echo prints its processor time and memory for each line
- * that it reads, and ends with its input. Results are a line of JSON.
+ * that it reads, and exits when its input ends. Results are a line of JSON.
  *
- * What libzmq is given is what is fastest for it: at 64 octets it was 1.3 times
- * slower with high water marks of 0 than with those it has by default, and
- * zmq_recv into a buffer made no difference to zmq_msg_recv, which is faster
+ * The program uses the fastest settings of libzmq. At 64 bytes, libzmq was 1.3
+ * times slower with high-water marks of 0 than with the default ones. Receiving
+ * with zmq_recv into a buffer was as fast as with zmq_msg_recv, which is faster
  * from 1 KiB on. */
 
 #define _GNU_SOURCE
@@ -40,8 +40,8 @@ enum { WARM_UP = 1000 };
 static atomic_ullong alloc_count, alloc_bytes;
 
 #ifdef COUNT_ALLOCS
-/* The executable's definitions come before those of the C library, for libzmq
- * as well, whose operator new ends here. */
+/* The executable's definitions take precedence over those of the C library, even
+ * for libzmq, whose operator new calls these. */
 extern void *__libc_malloc (size_t n);
 extern void *__libc_calloc (size_t k, size_t n);
 extern void *__libc_realloc (void *p, size_t n);
@@ -176,7 +176,7 @@ static void *dial_as (void *ctx, int type, const char *mech, const char *endpoin
 }
 
 /* meter measures a run of messages: the time of all of them, and the allocations
- * of the second half, when all buffers have their size. */
+ * of the second half, when all buffers have grown. */
 struct meter {
     uint64_t messages, done, ns, allocs, bytes, half;
 };
@@ -293,8 +293,8 @@ static void print_stat (void)
     fflush (stdout);
 }
 
-/* echo_waiting answers all messages that have arrived. A peer that is gone by
- * then loses its answer. */
+/* echo_waiting answers all messages that have arrived. A peer that has left in the
+ * meantime loses its answer. */
 static void echo_waiting (void *router)
 {
     zmq_msg_t id, body;

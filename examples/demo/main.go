@@ -150,7 +150,7 @@ func untilAdmitted(ctx context.Context, endpoint string, who *cert.Certificate, 
 	}
 }
 
-// stage is the directory with the demo's files, and the one with the tools.
+// stage holds the directory with the demo's files, and the one with the tools.
 type stage struct{ bin, dir string }
 
 // gen generates a certificate with zcert and loads it.

@@ -18,7 +18,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// service is a libzmq REP socket in a context of its own.
+// service is a libzmq REP socket in its own context.
 type service struct {
 	endpoint string
 	stop     func()

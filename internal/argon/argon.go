@@ -1,5 +1,5 @@
-// Package argon has the parameters of Argon2id (RFC 9106) and their bounds, for locked
-// secret keys (package cert) and the passwords of accounts (package policy).
+// Package argon holds the parameters of Argon2id (RFC 9106) and their bounds, for locked
+// secret keys (package cert) and for the passwords of accounts (package policy).
 package argon
 
 import (
@@ -21,8 +21,8 @@ type Parameters struct {
 // Recommended is the second recommended option of RFC 9106, section 4.
 var Recommended = Parameters{Memory: 64 << 10, Passes: 3, Lanes: 4}
 
-// Bounds limit what a file may ask for, before a passphrase or password is known to be
-// right.
+// Bounds limit the parameters in a file. They apply before a passphrase or password has
+// been checked.
 type Bounds struct {
 	Memory uint32 // KiB
 	Passes uint32 // 0 means that only Work limits them
@@ -31,7 +31,7 @@ type Bounds struct {
 }
 
 var (
-	// Locks bounds what unlocking takes: a few seconds at most.
+	// Locks bounds the cost of unlocking: a few seconds at most.
 	Locks = Bounds{Memory: 1 << 20, Work: 4 << 20, Lanes: 64}
 	// Passwords bounds the comparison of a password with a hash.
 	Passwords = Bounds{Memory: 1 << 20, Passes: 16, Work: 16 << 20, Lanes: 16}
@@ -42,7 +42,7 @@ func (p Parameters) Text(separator string) string {
 	return fmt.Sprintf("m=%d%st=%d%sp=%d", p.Memory, separator, p.Passes, separator, p.Lanes)
 }
 
-// Parse reads what Text writes, and nothing else.
+// Parse parses the output of Text, and no other form.
 func Parse(text, separator string) (p Parameters, ok bool) {
 	n, err := fmt.Sscanf(text, "m=%d"+separator+"t=%d"+separator+"p=%d", &p.Memory, &p.Passes, &p.Lanes)
 	return p, n == 3 && err == nil && p.Text(separator) == text

@@ -1,13 +1,13 @@
-// Package atomicfile writes files so that a crash at any moment leaves the old file or
-// the new one, complete and on the disk, and no part of a secret anywhere else.
+// Package atomicfile writes files so that a crash at any moment leaves either the old
+// file or the new one, complete and on the disk, and no part of a secret anywhere else.
 //
-// On Linux, a file has no name until all of it is on the disk, so that a process that
-// is killed leaves nothing behind. Where file systems can't do that, and for the moment
-// in which a file is replaced, it has a hidden name in the same directory,
-// ".NAME.0.tmp". Writing NAME again removes what a killed process left there.
+// On Linux, a file has no name until all of it is on the disk, so that a killed process
+// leaves nothing behind. On file systems that can't do that, and while an existing file
+// is being replaced, the file has a hidden name in the same directory, ".NAME.0.tmp".
+// Writing NAME again removes the file that a killed process left there.
 //
-// On Windows, modes have no effect, directories aren't synced, and what a killed process
-// left stays.
+// On Windows, modes have no effect, directories aren't synced, and the files that a
+// killed process left remain.
 package atomicfile
 
 import (
@@ -21,22 +21,22 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ErrNotRegular means that a path is neither a regular file nor a link, and that it
-// isn't replaced.
+// ErrNotRegular means that a path is neither a regular file nor a link, and was not
+// replaced.
 var ErrNotRegular = errors.New("not a regular file")
 
 // A File is a file to write.
 type File struct {
 	Path string
 	Data []byte
-	Mode fs.FileMode // from the start; that of a secret has no bits for others
+	Mode fs.FileMode // applies from the start; a secret's has no bits for others
 }
 
-// writers is the number of files written at a time. A disk syncs many in the time of
-// one.
+// writers is the number of files written at a time. A disk syncs many in the time it
+// takes to sync one.
 const writers = 16
 
-// Create creates files, in this order: all of them or none. If a file exists, it returns
+// Create creates files in this order: all of them or none. If a file exists, it returns
 // fs.ErrExist. Errors have the file's name. The umask applies to modes.
 //
 // Each directory is synced once, at the end. All files are open until then, so create at
@@ -58,17 +58,17 @@ func Create(files ...File) error {
 	return syncDirs(staged)
 }
 
-// Replace is like Create, but replaces files that exist. If it can't replace one of
-// them, the error says which, and it puts back those before. A crash leaves the first
-// few new and the others old, so let the last be the one that must not be lost.
+// Replace is like Create, but replaces files that exist. If it can't replace a file, the
+// error names it, and Replace restores the files before it. A crash leaves the first few
+// files new and the others old, so put the file that must not be lost last.
 //
-// The new file gets the old one's owner and group, as far as that is permitted, and no
-// bit of Mode that the old one doesn't have. A secret stays readable for the old one's
-// group. A link is replaced, not its target. If the path is something else, such as a
-// directory, the error is ErrNotRegular.
+// The new file gets the old one's owner and group, as far as permitted, and no mode bit
+// that the old one doesn't have. A secret stays readable for the old one's group. A link
+// is replaced, not its target. If the path is something else, such as a directory,
+// Replace returns ErrNotRegular.
 func Replace(files ...File) error { return replace(files, nil) }
 
-// replace is Replace. It calls after, if it isn't nil, after each file.
+// replace is Replace with a function to call after each file, unless it is nil.
 func replace(files []File, after func(path string)) error {
 	staged, err := stage(files, true)
 	defer discard(staged)
@@ -93,7 +93,7 @@ func replace(files []File, after func(path string)) error {
 	return syncDirs(staged)
 }
 
-// stage writes all files to the disk, without giving them their names.
+// stage writes all files to the disk, but does not give them their names yet.
 func stage(files []File, replace bool) ([]*staged, error) {
 	all, errs := make([]*staged, len(files)), make([]error, len(files))
 	var group errgroup.Group
@@ -113,12 +113,12 @@ func stage(files []File, replace bool) ([]*staged, error) {
 	return all, nil
 }
 
-// staged is a file that is on the disk and doesn't have its name yet.
+// staged is a file that is on the disk but doesn't have its name yet.
 type staged struct {
 	path string
 	file *os.File
-	temp string // its hidden name, or "" if it has none
-	kept string // a hidden name of the file that it replaced, or ""
+	temp string // its hidden name, if any
+	kept string // a hidden name of the file that it replaced, if any
 	lock *os.File
 }
 
@@ -145,7 +145,7 @@ func stageOne(f File, replace bool) (s *staged, err error) {
 			return nil, err
 		}
 	}
-	_ = lock(s.file) // shows that no killed process left it
+	_ = lock(s.file) // shows that the file is in use
 	if old != nil && old.Mode().IsRegular() {
 		err = inherit(s.file, old, f.Mode)
 	}
@@ -162,7 +162,7 @@ func stageOne(f File, replace bool) (s *staged, err error) {
 	return s, nil
 }
 
-// create gives a file its name, unless that exists.
+// create gives a file its name, unless another file has it.
 func (s *staged) create() error {
 	if s.temp == "" {
 		return link(s.file, s.path)
@@ -171,8 +171,8 @@ func (s *staged) create() error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// A file system without hard links. Another process could create the file between
-	// the check and the rename: such file systems have nothing better.
+	// A file system without hard links. Another process could create the file between the
+	// check and the rename, but such file systems offer nothing better.
 	if _, statErr := os.Lstat(s.path); statErr == nil {
 		return fs.ErrExist
 	} else if !errors.Is(statErr, fs.ErrNotExist) {
@@ -181,7 +181,7 @@ func (s *staged) create() error {
 	return s.rename()
 }
 
-// replace gives a file the name of another.
+// replace gives a file its name, and takes the name from the file that has it.
 func (s *staged) replace() (err error) {
 	if s.temp == "" {
 		s.temp, err = nameTemp(s.path, func(temp string) error { return link(s.file, temp) })
@@ -192,9 +192,9 @@ func (s *staged) replace() (err error) {
 	return s.rename()
 }
 
-// rename puts the hidden file in its place.
+// rename moves the hidden file into place.
 func (s *staged) rename() error {
-	if runtime.GOOS == "windows" { // where an open file can't be renamed
+	if runtime.GOOS == "windows" { // on systems that can't rename an open file
 		s.file.Close()
 	}
 	err := os.Rename(s.temp, s.path)
@@ -204,7 +204,7 @@ func (s *staged) rename() error {
 	return err
 }
 
-// undo returns a function that puts back the current file.
+// undo returns a function that restores the current file.
 func (s *staged) undo() func() {
 	if _, err := os.Lstat(s.path); err != nil {
 		return func() { os.Remove(s.path) }
@@ -215,7 +215,7 @@ func (s *staged) undo() func() {
 	}
 	s.kept = kept
 	if s.lock, err = openOwn(kept); err == nil {
-		_ = lock(s.lock) // shows that no killed process left it
+		_ = lock(s.lock) // shows that the file is in use
 	}
 	return func() { os.Rename(kept, s.path) }
 }
@@ -251,7 +251,7 @@ func dirOf(path string) string {
 	return dir
 }
 
-// failed puts the file's name, instead of a hidden one, into an error.
+// failed replaces a hidden name in an error with the file's name.
 func failed(path string, err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
@@ -271,7 +271,7 @@ func failed(path string, err error) error {
 // onSync is called for each synced directory, for tests.
 var onSync = func(dir string) {}
 
-// syncDirs brings the names of files to the disk.
+// syncDirs syncs the directories of files.
 func syncDirs(all []*staged) error {
 	done := map[string]bool{}
 	for _, s := range all {

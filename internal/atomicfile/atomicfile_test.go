@@ -16,7 +16,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// synced has an *atomic.Int64 for each synced directory: how often it was synced.
+// synced maps each synced directory to an *atomic.Int64, which counts the syncs.
 var synced sync.Map
 
 func TestMain(m *testing.M) {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// checkSynced fails unless a directory was synced this often.
+// checkSynced checks how often a directory was synced.
 func checkSynced(t *testing.T, dir string, want int64) {
 	t.Helper()
 	count, _ := synced.LoadOrStore(dir, new(atomic.Int64))
@@ -36,7 +36,7 @@ func checkSynced(t *testing.T, dir string, want int64) {
 	}
 }
 
-// check fails unless a directory has exactly these files, and so if one was left behind.
+// check checks that a directory has exactly these files, and none left behind.
 func check(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -63,7 +63,7 @@ func TestCreate(t *testing.T) {
 	one := map[string]string{"x": "public 1", "x_secret": "secret 1"}
 	ztest.Must(t, Create(pair(dir, "1")...))
 	check(t, dir, one)
-	// All or none, whichever of them exists.
+	// All are created or none, whichever of them exists.
 	for _, name := range []string{"x", "x_secret"} {
 		ztest.Must(t, os.Remove(filepath.Join(dir, name)))
 		left := map[string]string{"x": "public 1", "x_secret": "secret 1"}
@@ -77,8 +77,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// TestReplaceKeepsLast: the last file, the secret one, is replaced after all others. If it
-// can't be replaced, the others are the old ones again.
+// TestReplaceKeepsLast: the last file, the secret one, is replaced after all others. If
+// it can't be replaced, the others are restored.
 func TestReplaceKeepsLast(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,7 +104,7 @@ func TestReplaceKeepsLast(t *testing.T) {
 	}
 	ztest.Must(t, os.Remove(filepath.Join(dir, "x_secret")))
 	check(t, dir, map[string]string{"x": "public 2"})
-	// A directory takes its place.
+	// A directory replaces it.
 	obstruct := func(string) { ztest.Must(t, os.Mkdir(filepath.Join(dir, "x_secret"), 0o700)) }
 	err := replace(pair(dir, "4"), obstruct)
 	if err == nil || strings.Contains(err.Error(), ".tmp") {
@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if err := write(File{dir + string(filepath.Separator), nil, 0o600}); err == nil {
-			t.Error("a directory was written")
+			t.Error("a directory was replaced")
 		}
 	}
 	check(t, dir, map[string]string{})

@@ -16,5 +16,5 @@ func openOwn(path string) (*os.File, error) { return nil, fs.ErrPermission }
 // inherit does nothing: modes have no effect on Windows.
 func inherit(*os.File, fs.FileInfo, fs.FileMode) error { return nil }
 
-// SyncDir does nothing: Windows has no way to do it.
+// SyncDir does nothing: Windows cannot sync directories.
 func SyncDir(string) error { return nil }

@@ -18,7 +18,7 @@ const numbered = 8
 const longName = 200
 
 // tempName returns a hidden name in the directory of a file. The names are the same each
-// time, so that what a killed process left is found.
+// time, so that files that a killed process left are found.
 func tempName(path, suffix string) string {
 	base := filepath.Base(path)
 	if len(base) > longName {
@@ -29,7 +29,7 @@ func tempName(path, suffix string) string {
 }
 
 // nameTemp calls make with a hidden name for a file. If make returns fs.ErrExist, it
-// removes what a killed process left and tries again, or tries another name.
+// removes a file that a killed process left and tries again, or tries another name.
 func nameTemp(path string, make func(temp string) error) (temp string, err error) {
 	for i := range numbered {
 		temp = tempName(path, fmt.Sprint(i))
@@ -45,7 +45,8 @@ func nameTemp(path string, make func(temp string) error) (temp string, err error
 }
 
 // removeStale removes a file that a killed process left, and reports whether it did. It
-// leaves files of other users, and those that a process has locked: they are in use.
+// does not remove files of other users, nor files that a process has locked, which are in
+// use.
 func removeStale(temp string) bool {
 	f, err := openOwn(temp)
 	if err != nil {

@@ -35,8 +35,8 @@ func openOwn(path string) (*os.File, error) {
 	return f, nil
 }
 
-// inherit gives a file the owner, group and mode of the one that it replaces, as far as
-// that is permitted, and no bit of the mode that isn't in most.
+// inherit gives a file the owner, group and mode of the file that it replaces, as far as
+// permitted, but no mode bit outside most.
 func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -51,16 +51,16 @@ func inherit(f *os.File, old fs.FileInfo, most fs.FileMode) error {
 	}
 	mode := old.Mode().Perm()
 	if secret := most&0o077 == 0; secret && group && mode&0o007 == 0 {
-		most |= 0o040 // someone let the group read the old one, on purpose
+		most |= 0o040 // someone let the group read the old file on purpose
 	}
 	return f.Chmod(mode & most)
 }
 
-// SyncDir brings the names in a directory to the disk, if the file system can.
+// SyncDir syncs a directory, if the file system can.
 func SyncDir(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil // a directory that can be written but not read
+		return nil // a directory may be writable but not readable
 	}
 	if err != nil {
 		return err

@@ -32,8 +32,8 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// TestLeftover: writing a file again removes what a killed process left, and nothing that
-// is in use or of another kind.
+// TestLeftover: writing a file again removes a file that a killed process left, but
+// nothing that is in use or of another kind.
 func TestLeftover(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
@@ -63,7 +63,7 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
-// TestNamed: all works on a file system where every file has a name.
+// TestNamed: everything works on a file system where every file has a name.
 func TestNamed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -94,8 +94,8 @@ func TestNamed(t *testing.T) {
 	check(t, dir, map[string]string{"x": "2"})
 }
 
-// TestModes: a new file has its mode. One that replaces another has no bit that its mode
-// or the old file doesn't have.
+// TestModes: a new file has its mode. A file that replaces another has only the bits that
+// both its mode and the old file have.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -116,7 +116,7 @@ func TestModes(t *testing.T) {
 		info, err := os.Stat(path)
 		ztest.Must(t, err)
 		if info.Mode() != tt.want {
-			t.Errorf("mode %v in the place of %v: %v, want %v", tt.mode, tt.old, info.Mode(), tt.want)
+			t.Errorf("mode %v replacing %v: %v, want %v", tt.mode, tt.old, info.Mode(), tt.want)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestReplaceLink: a link is replaced and its target stays. What isn't a file stays.
+// TestReplaceLink: a link is replaced, and its target stays. A path that isn't a file stays.
 func TestReplaceLink(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")

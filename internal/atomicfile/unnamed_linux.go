@@ -23,7 +23,7 @@ func openUnnamed(dir string, mode fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// link gives a file a name, unless that exists.
+// link gives a file a name, unless another file has it.
 func link(f *os.File, path string) error {
 	return unix.Linkat(unix.AT_FDCWD, procPath(f), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 }

@@ -50,17 +50,17 @@ type hintError struct {
 
 func (e hintError) Unwrap() error { return e.error }
 
-// Hint returns err with a hint for the user, which is printed on a line of its own:
-// an imperative sentence, or a command that can be pasted.
+// Hint returns err with a hint for the user, which is printed on a separate line: an
+// imperative sentence, or a command that can be pasted.
 func Hint(err error, hint string) error { return hintError{err, hint} }
 
-// Hintf is Hint with a format.
+// Hintf is like Hint, with a format.
 func Hintf(err error, format string, args ...any) error {
 	return Hint(err, fmt.Sprintf(format, args...))
 }
 
 // Run runs a program and returns its exit code. Its error goes to stderr. A command
-// whose output cannot be written fails, whether or not it checks for that.
+// whose output cannot be written fails, whether or not it checks for errors.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{to: stdout}
 	root.SetArgs(args)

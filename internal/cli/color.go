@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// color is a sequence that changes what a terminal writes next (ECMA-48, SGR).
+// color is an escape sequence that changes how a terminal displays text (ECMA-48, SGR).
 type color string
 
 const (
@@ -21,7 +21,7 @@ const (
 	reset        = "\x1b[0m"
 )
 
-// IsTerminal reports whether a person reads what is written to w.
+// IsTerminal reports whether w is a terminal, so that a person reads the output.
 func IsTerminal(w io.Writer) bool {
 	if o, ok := w.(*output); ok {
 		w = o.to
@@ -30,8 +30,8 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// hasColor reports whether w is a terminal with colors, and the user has not said
-// no to them (https://no-color.org). Older consoles of Windows have none.
+// hasColor reports whether w is a terminal with colors, and the user has not disabled
+// them (https://no-color.org). Older consoles of Windows have no colors.
 func hasColor(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && runtime.GOOS != "windows" && IsTerminal(w)
 }

@@ -50,7 +50,7 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 // with a similar name or alias, or one of a group within that has this name.
 func nearest(group *cobra.Command, typed string) *cobra.Command {
 	if similar := group.SuggestionsFor(typed); len(similar) > 0 {
-		// Of commands that are as similar, one that begins as it was typed.
+		// Of equally similar commands, prefer one that begins like the typed text.
 		i := max(0, slices.IndexFunc(similar, func(name string) bool { return strings.HasPrefix(name, typed[:min(1, len(typed))]) }))
 		found, _, _ := group.Find(similar[i : i+1])
 		return found
@@ -91,7 +91,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return Hintf(err, "see \"%s --help\" for the list of flags", cmd.CommandPath())
 }
 
-// badValue words the error of a flag's value as other errors are worded.
+// badValue words the error about a flag's value like other errors.
 func badValue(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -110,7 +110,7 @@ func badValue(err error) error {
 // keyLength is the length of a key in Z85.
 const keyLength = 40
 
-// withDashHint replaces the hint of an unknown flag if that is an argument that
+// withDashHint replaces the hint about an unknown flag if that is really an argument that
 // begins with a dash: a key, or the name of a file.
 func withDashHint(err error, args []string) error {
 	var unknown *pflag.NotExistError
@@ -125,10 +125,10 @@ func withDashHint(err error, args []string) error {
 			continue
 		}
 		if len(arg) == keyLength && !strings.Contains(arg, " ") {
-			return Hint(err, "a key that begins with - goes behind all flags, after --")
+			return Hint(err, "put a key that begins with - after all flags and --")
 		}
 		if _, statErr := os.Stat(arg); statErr == nil {
-			return Hintf(err, "a file name that begins with - needs a path: ./%s", arg)
+			return Hintf(err, "put a path before a file name that begins with -: ./%s", arg)
 		}
 	}
 	return err
@@ -165,8 +165,8 @@ func SomeArgs(name string) cobra.PositionalArgs {
 	}
 }
 
-// Exclusive refuses more than one of these flags of a command, and completes to no other
-// after one. Call it when the command has its Args.
+// Exclusive refuses more than one of these flags, and does not complete to another one
+// after the first. Call it after setting the command's Args.
 func Exclusive(cmd *cobra.Command, flags ...string) {
 	cmd.MarkFlagsMutuallyExclusive(flags...)
 	checkArgs := cmd.Args
@@ -187,17 +187,17 @@ func Exclusive(cmd *cobra.Command, flags ...string) {
 	}
 }
 
-// Missing is the error for an argument that is not there.
+// Missing returns the error for a missing argument.
 func Missing(cmd *cobra.Command, name string) error {
 	return withHelp(cmd, Usagef("missing %s", name))
 }
 
-// withHelp adds a hint where to read more.
+// withHelp adds a hint to read the help.
 func withHelp(cmd *cobra.Command, err error) error {
 	return Hintf(err, "see \"%s --help\"", cmd.CommandPath())
 }
 
-// version says what the program was built from, and with what.
+// version describes the program's build: its source and the Go version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -206,8 +206,8 @@ func version() string {
 	return describe(info)
 }
 
-// describe is "v1.2.3, commit 0123456789ab (modified), go1.26.1 linux/amd64". The
-// commit is known of a program that was built in a repository.
+// describe returns "v1.2.3, commit 0123456789ab (modified), go1.26.1 linux/amd64". The
+// commit is known only if the program was built in a repository.
 func describe(info *debug.BuildInfo) string {
 	parts := []string{"(unknown)"}
 	if info.Main.Version != "" {

@@ -18,8 +18,8 @@ import (
 // errBad is the error of a package.
 var errBad = errors.New("cert: invalid signature")
 
-// TestMessage: the names of packages are left out wherever a part of a message
-// begins, and nothing else is.
+// TestMessage: the names of packages are left out at the beginning of each part of a
+// message, and nothing else is.
 func TestMessage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -47,7 +47,7 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// TestLog: what a package logs reads like the tool's own warnings.
+// TestLog: a package's log messages read like the tool's own warnings.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	_, message := run(t.Context(), &writes{limit: -1}, func(cmd *cobra.Command) error {
@@ -75,8 +75,8 @@ func tree() *cobra.Command {
 	return root
 }
 
-// TestWrongUsage: a wrong command line gets an error that says what is wrong, and a
-// hint. Not parallel: it changes the working directory.
+// TestWrongUsage: a wrong command line gets an error that names the problem, and a hint.
+// Not parallel: it changes the working directory.
 func TestWrongUsage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	ztest.WriteFile(t, "-file", "")
@@ -90,8 +90,8 @@ func TestWrongUsage(t *testing.T) {
 		{"xyzzy", `unknown command "xyzzy"|see "program --help" for the list of commands`},
 		{"store ls --actve", `unknown flag: --actve|did you mean --active?`},
 		{"store ls --xyzzy", `unknown flag: --xyzzy|see "program store ls --help" for the list of flags`},
-		{"store ls -ne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", `unknown shorthand flag: 'n' in -ne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID|a key that begins with - goes behind all flags, after --`},
-		{"show -file", `unknown shorthand flag: 'f' in -file|a file name that begins with - needs a path: ./-file`},
+		{"store ls -ne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", `unknown shorthand flag: 'n' in -ne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID|put a key that begins with - after all flags and --`},
+		{"show -file", `unknown shorthand flag: 'f' in -file|put a path before a file name that begins with -: ./-file`},
 		{"store ls --count x", `--count "x": must be a whole number|`},
 		{"store ls x", `unexpected argument "x"|program store ls takes no arguments; see "program store ls --help"`},
 		{"show", `missing FILE|see "program show --help"`},
@@ -110,7 +110,7 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-// TestVersion: the version of a program says which commit it was built from.
+// TestVersion: the version of a program contains the commit it was built from.
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	platform := runtime.GOOS + "/" + runtime.GOARCH

@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// packages matches the names of packages of this module where a part of a message
-// begins: a library names itself in front of its errors, and the user of a tool has
-// called no library.
+// packages matches names of this module's packages at the beginning of each part of a
+// message. A library puts its name in front of its errors, but the users of a tool have
+// not called a library.
 var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|curve|keystore|boltstore|policy|zap|remote|audit|zmtp|libzmq|zpl): )+`)
 
 // Message returns the text of an error without the names of packages and system calls:
@@ -58,7 +58,7 @@ func PrintError(cmd *cobra.Command, err error) {
 	Note(cmd, "%s", text)
 }
 
-// label returns the start of a line on stderr: "zcert: error: ".
+// label returns the beginning of a line on stderr: "zcert: error: ".
 func label(cmd *cobra.Command, color color, kind string) string {
 	return fmt.Sprintf("%s: %s ", cmd.Root().Name(), paint(cmd.ErrOrStderr(), color, kind+":"))
 }
@@ -72,7 +72,7 @@ func ReplaceAttr(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Log returns a logger that prints what a package logs, from level warn on, as
+// Log returns a logger that prints a package's log messages of level warn and above as
 // warnings and errors of the tool, with the attributes after the message.
 func Log(cmd *cobra.Command) *slog.Logger {
 	l := &logger{cmd: cmd}

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// together is the size of the largest write, in bytes, that a pipe of Linux keeps
-// together when several processes write to it.
+// together is the size in bytes of the largest write that a Linux pipe does not mix with
+// writes of other processes.
 const together = 4096
 
 // Print calls print with a writer for the command's stdout that writes whole lines, so
@@ -35,7 +35,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	w.buf = append(w.buf, p...)
 	for len(w.buf) > together {
 		n := bytes.LastIndexByte(w.buf[:together], '\n') + 1
-		if n == 0 { // a longer line
+		if n == 0 { // a line that is too long
 			n = bytes.IndexByte(w.buf, '\n') + 1
 		}
 		if n == 0 { // still incomplete

@@ -6,7 +6,7 @@ import (
 )
 
 // Progress returns a bar for a number of steps, with the time left. It shows nothing if
-// quiet is set, and unless stderr is a terminal.
+// quiet is set or stderr is not a terminal.
 func Progress(cmd *cobra.Command, count int, what string, quiet bool) *progressbar.ProgressBar {
 	if !quiet && count > 1 && IsTerminal(cmd.ErrOrStderr()) {
 		return progressbar.Default(int64(count), what)

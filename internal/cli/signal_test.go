@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// run runs a program of one command, and returns its exit code and stderr.
+// run runs a program with one command, and returns its exit code and stderr.
 func run(ctx context.Context, stdout io.Writer, command func(cmd *cobra.Command) error) (code int, message string) {
 	var stderr strings.Builder
 	root := Root(&cobra.Command{Use: "program"}, "program")
@@ -43,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{t.Context(), fmt.Errorf("it %w", interrupted{os.Interrupt}), 130},
 		{ctx, context.Canceled, 143},
 		{ctx, context.Cause(ctx), 143},
-		{ctx, nil, ExitDone}, // it was done before
+		{ctx, nil, ExitDone}, // it was done already
 		{ctx, failed, ExitFailed},
 	} {
 		if got, message := run(tt.ctx, io.Discard, func(*cobra.Command) error { return tt.err }); got != tt.want {

@@ -4,8 +4,8 @@
 //
 //	go run ./internal/dist -o bin/dist -version 1.2.3 linux/amd64 windows/amd64
 //
-// The same source gives the same bytes, in every directory: archives hold no owners, and
-// one time for all files, that of SOURCE_DATE_EPOCH.
+// The same source gives the same bytes, in every directory: archives contain no owners,
+// and all files have the time in SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 
 var programs = []string{"zcert", "zauth"}
 
-// texts go into each archive as they are.
+// texts are copied unchanged into each archive.
 var texts = []string{"LICENSE", "README.md", "CHANGELOG.md"}
 
 func main() {
@@ -101,8 +101,8 @@ func run(ctx context.Context, out, version string, platforms []string) error {
 	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), sums.Bytes(), 0o644)
 }
 
-// epoch returns the time of the files in the archives. A zip cannot hold an earlier one
-// than that of the default.
+// epoch returns the time of the files in the archives. A zip cannot hold a time before
+// the default.
 func epoch() (time.Time, error) {
 	text := os.Getenv("SOURCE_DATE_EPOCH")
 	if text == "" {

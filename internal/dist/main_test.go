@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// copySource copies the source to a new directory, with other times and without .git.
+// copySource copies the source to a new directory, with different times and without .git.
 func copySource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func checkSums(t *testing.T, dir string) {
 	}
 }
 
-// withoutSubcommands leaves out the manual pages of subcommands and of file formats, and
+// withoutSubcommands removes the manual pages of subcommands and of file formats, and
 // sorts the rest.
 func withoutSubcommands(names []string) []string {
 	names = slices.DeleteFunc(names, func(name string) bool {

@@ -55,7 +55,7 @@ func Check(endpoint string) error {
 }
 
 // CheckDial returns an error if endpoint is not one to connect to. Unlike an endpoint to
-// listen on, it needs a host and a port: neither "*" nor 0.
+// listen on, it needs a host other than "*" and a port other than 0.
 func CheckDial(endpoint string) error {
 	_, _, err := parseDial(endpoint)
 	return err
@@ -76,7 +76,7 @@ func parseDial(endpoint string) (network, address string, err error) {
 // IsLocal reports whether only this machine can reach endpoint: ipc, or tcp on a loopback
 // address or on localhost, which is never looked up. It does not say which users of the
 // machine can connect. All of them can connect to tcp and to an abstract socket of Linux
-// (ipc://@NAME), and any of them can listen there while nobody else does. Only the file
+// (ipc://@NAME), and any of them can listen there while no one else does. Only the file
 // of a socket has an owner and a mode.
 func IsLocal(endpoint string) bool {
 	network, address, err := parse(endpoint)
@@ -90,8 +90,8 @@ func IsLocal(endpoint string) bool {
 
 func isLocalhost(host string) bool { return strings.EqualFold(host, "localhost") }
 
-// addresses returns the addresses to try, in order. It knows those of localhost, because
-// a resolver could return another machine's.
+// addresses returns the addresses to try, in order. It does not look up localhost,
+// because a resolver could return another machine's address.
 func addresses(network, address string) []string {
 	if network == "tcp" {
 		if host, port, _ := net.SplitHostPort(address); isLocalhost(host) {
@@ -119,8 +119,9 @@ func Dial(ctx context.Context, endpoint string) (net.Conn, error) {
 }
 
 // Listen listens on an endpoint. The host and the port of tcp may be "*": any address,
-// any free port. Listen replaces the file of an ipc endpoint on which nobody listens any
-// more. The new file has mode 0600; to let other users connect, change it afterwards.
+// any free port. Listen replaces the file of an ipc endpoint on which no process listens
+// any longer. The new file has mode 0600; to let other users connect, change it
+// afterwards.
 func Listen(ctx context.Context, endpoint string) (net.Listener, error) {
 	network, address, err := parse(endpoint)
 	if err != nil {
@@ -140,7 +141,7 @@ func Listen(ctx context.Context, endpoint string) (net.Listener, error) {
 		}
 		errs = append(errs, err)
 		if isInUse(err) {
-			break // another program has this port of localhost
+			break // another program uses this port of localhost
 		}
 	}
 	return nil, fmt.Errorf("listening on %s failed: %w", endpoint, errors.Join(errs...))

@@ -7,8 +7,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestEndpoints checks which endpoints one can listen on and connect to, and which of
-// them only this machine can reach.
+// TestEndpoints checks which endpoints are valid to listen on or to connect to, and which
+// of them only this machine can reach.
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	isInvalid := func(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "invalid endpoint ") }

@@ -7,7 +7,7 @@ import (
 )
 
 // The network of Windows returns its own error numbers. Package syscall defines its
-// portable names as others, which nothing returns.
+// portable names with other numbers, which no call returns.
 
 // isInUse reports whether another socket listens on the address.
 func isInUse(err error) bool { return errors.Is(err, windows.WSAEADDRINUSE) }

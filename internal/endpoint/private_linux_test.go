@@ -21,7 +21,7 @@ func TestSocketsArePrivate(t *testing.T) {
 		syscall.Umask(before)
 		ztest.Must(t, err)
 		if info, err := os.Lstat(path); err != nil || info.Mode().Perm()&^0o600 != 0 {
-			t.Errorf("umask %03o: when it is made it is %v, %v", umask, info.Mode(), err)
+			t.Errorf("umask %03o: when created, it is %v, %v", umask, info.Mode(), err)
 		}
 		ztest.Must(t, ln.Close())
 

@@ -1,4 +1,4 @@
-// Package filename says which names can be file names on every platform.
+// Package filename checks which names can be file names on every platform.
 package filename
 
 import (
@@ -16,8 +16,8 @@ var devices = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|com[0-9
 // IsDevice reports whether a name means a device on Windows.
 func IsDevice(name string) bool { return devices.MatchString(name) }
 
-// IsSafe reports whether a character means nothing special in a name, to any file system
-// or shell.
+// IsSafe reports whether a character has no special meaning in a name, for any file
+// system or shell.
 func IsSafe(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+@", r)
 }

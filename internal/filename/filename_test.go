@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestClean: whatever the name in a certificate, its file is an ordinary one in
-// the directory.
+// TestClean: whatever the name in a certificate, its file is an ordinary file in the
+// directory.
 func TestClean(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, want string }{

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// pollEvery is the interval of polling. It is longer where a look at everything
-	// takes long: at least pollShare times as long.
+	// pollEvery is the interval of polling. It is longer if looking at everything takes
+	// long: at least pollShare times as long as a look.
 	pollEvery = 500 * time.Millisecond
 	pollShare = 20
-	// gather is how long to gather events before a look.
+	// gather is how long to collect events before a look.
 	gather = 50 * time.Millisecond
 	// promised is the time within which changes are noticed. A longer interval is
 	// logged.
@@ -23,7 +23,7 @@ const (
 
 // A Follower calls a function when something on the disk may have changed.
 type Follower struct {
-	Name string        // what is watched, for the log
+	Name string        // describes the watched thing, for the log
 	Log  *slog.Logger  // must not be nil
 	Poll time.Duration // the interval of polling; zero means half a second
 	Deaf bool          // poll only, without events
@@ -34,11 +34,11 @@ type Follower struct {
 // Next is the result of a look.
 type Next struct {
 	Dirs  []string      // the directories to watch; nil means the same as before
-	After time.Duration // look again after this time at the latest, if it isn't zero
+	After time.Duration // look again after this time at the latest; zero means no such time
 }
 
 // Follow calls look at once and whenever something may have changed, until ctx is done.
-// paths are those of events; if all is true, look must look at everything. Follow never
+// paths are the paths of events; if all is true, look must look at everything. Follow never
 // calls look twice at a time.
 func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool) Next) {
 	if f.Poll == 0 {
@@ -65,7 +65,7 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 		}
 		paths, all = nil, false
 		if next.Dirs != nil && w.watch(next.Dirs) {
-			all = true // there were no events for changes since the look
+			all = true // changes since the look had no events
 			continue
 		}
 		var again <-chan time.Time
@@ -85,7 +85,7 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 				}
 				paths = append(paths, event.Name)
 				if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
-					delete(w.ids, event.Name) // to watch another with this name
+					delete(w.ids, event.Name) // to watch a new directory with this name
 				}
 				if gathered == nil {
 					gathered = time.After(gather)
@@ -107,13 +107,13 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 	}
 }
 
-// watches are the directories for which there are events.
+// watches holds the directories that have events.
 type watches struct {
 	Follower
 	watcher *fsnotify.Watcher // nil if there are no events
 	events  <-chan fsnotify.Event
 	errors  <-chan error
-	ids     map[string]Stamp // the directories that are watched, as they were then
+	ids     map[string]Stamp // the watched directories, as they were at that time
 	poll    *time.Timer
 }
 
@@ -140,9 +140,9 @@ func (w *watches) close() {
 	}
 }
 
-// watch watches these directories and no others, and reports whether it watches one that
-// it didn't before. One that was replaced, by a link or a mount, counts as new. Those
-// that can't be watched are only polled.
+// watch watches these directories and no others, and reports whether any is new. A
+// directory that was replaced, by a link or a mount, counts as new. Directories that
+// can't be watched are only polled.
 func (w *watches) watch(dirs []string) (added bool) {
 	if w.watcher == nil {
 		return false

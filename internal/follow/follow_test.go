@@ -41,7 +41,7 @@ func follows(t *testing.T, f Follower, dirs ...string) (told func(what string, p
 		return nil
 	})
 	ztest.Receive(t, "the first look", looks)
-	ztest.Receive(t, "the look at what changed before they were watched", looks)
+	ztest.Receive(t, "the look at changes before they were watched", looks)
 	return func(what, path string) {
 		t.Helper()
 		for !slices.Contains(ztest.Receive(t, what, looks), path) {
@@ -61,7 +61,7 @@ func TestTold(t *testing.T) {
 	told("a new file", filepath.Join(dir, "a"))
 	ztest.Must(t, os.Remove(filepath.Join(dir, "a")))
 	told("it is gone", filepath.Join(dir, "a"))
-	// By rename, as a mount is replaced, and by removal, where the inode may be the same.
+	// By renaming, as a mount is replaced, and by removal, after which the inode may be the same.
 	next := filepath.Join(base, "next")
 	ztest.Must(t, os.Mkdir(next, 0o755), os.Rename(dir, filepath.Join(base, "old")), os.Rename(next, dir))
 	told("exchanged", dir)
@@ -89,7 +89,7 @@ func changeUntilTold(t *testing.T, told func(what, path string), path string) {
 			}
 		}
 	}()
-	told("a file in another in its place", path)
+	told("a file in its replacement", path)
 	<-done
 }
 
@@ -105,7 +105,7 @@ func TestPolledOnly(t *testing.T) {
 		ctx, cancel := context.WithCancel(ztest.Context(t))
 		f.Follow(ctx, func(_ []string, all bool) Next {
 			if !all {
-				t.Error("not everything is looked at")
+				t.Error("look was not told to look at everything")
 			}
 			if looks++; looks == 3 {
 				cancel()
@@ -118,7 +118,7 @@ func TestPolledOnly(t *testing.T) {
 	}
 }
 
-// TestAfter: a look can ask for another.
+// TestAfter: a look can request another look.
 func TestAfter(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(ztest.Context(t))
@@ -134,8 +134,8 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// TestStamp: a stamp shows every later change if the file wasn't written for a while before
-// it was taken. Otherwise it shows nothing.
+// TestStamp: a stamp shows every later change if the file wasn't written for a while
+// before it was taken. Otherwise, it shows nothing.
 func TestStamp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -145,7 +145,7 @@ func TestStamp(t *testing.T) {
 	ztest.Must(t, os.Chtimes(path, old, old))
 	settledAt := func(path string) Stamp {
 		s := Look(path)
-		s.at = s.at.Add(2 * settled) // as if it were taken later
+		s.at = s.at.Add(2 * settled) // as if the stamp were taken later
 		return s
 	}
 	if Look(path).IsOf(path) {
@@ -170,11 +170,11 @@ func TestStamp(t *testing.T) {
 		{"a link", func() error {
 			return errors.Join(os.WriteFile(filepath.Join(dir, "b"), []byte("one"), 0o644), os.Symlink("b", path))
 		}},
-		{"what it links to", func() error { return os.WriteFile(filepath.Join(dir, "b"), []byte("three"), 0o644) }},
+		{"the link's target", func() error { return os.WriteFile(filepath.Join(dir, "b"), []byte("three"), 0o644) }},
 	} {
 		before := settledAt(path)
 		if !before.IsOf(path) {
-			t.Errorf("before %s: not itself", tt.name)
+			t.Errorf("before %s: not the same file", tt.name)
 		}
 		ztest.Must(t, tt.change())
 		if before.IsOf(path) {

@@ -10,9 +10,9 @@ import (
 const nonblock = unix.O_NONBLOCK
 
 // hasWriter reports whether a process has the file open for writing. ok is false if the
-// system doesn't say. It refuses a lease on such a file; one that it grants is returned
-// at once. That works on file systems with leases, for the owner of the file and with
-// CAP_LEASE.
+// system doesn't know. Linux refuses a lease on a file that is open for writing; if it
+// grants one, hasWriter returns it at once. This works on file systems with leases, for
+// the owner of the file or with CAP_LEASE.
 func hasWriter(f *os.File) (written, ok bool) {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -17,8 +17,8 @@ var (
 	ErrLarge = errors.New("too large")
 )
 
-// Stillness is the time without writes after which a file counts as complete, where the
-// system doesn't say whether a process has it open for writing.
+// Stillness is the time without writes after which a file counts as complete, if the
+// system doesn't know whether a process has it open for writing.
 const Stillness = 250 * time.Millisecond
 
 // Read reads the regular file at path, of at most limit bytes, and returns its stamp. It
@@ -26,8 +26,9 @@ const Stillness = 250 * time.Millisecond
 // ErrNotRegular, ErrLarge or ErrBusy, or an error of package fs.
 func Read(path string, limit int) ([]byte, Stamp, error) { return read(path, limit, isBusy) }
 
-// ReadOwn is Read for a file that this program has just written, or that is only
-// replaced as a whole. It never returns ErrBusy for a file that has a writer.
+// ReadOwn is like Read, for a file that this program has just written, or that is only
+// replaced as a whole. It does not return ErrBusy because a process has the file open for
+// writing.
 func ReadOwn(path string, limit int) ([]byte, Stamp, error) {
 	return read(path, limit, func(*os.File, Stamp) bool { return false })
 }
@@ -58,8 +59,8 @@ func read(path string, limit int, isBusy func(*os.File, Stamp) bool) ([]byte, St
 	return text, stamp, nil
 }
 
-// ReadStill is Read for the start of a program, which has no earlier version to use: it
-// waits a few seconds for a file that is being written.
+// ReadStill is like Read, for the start of a program, which has no earlier version to
+// use. It waits a few seconds for a file that is being written.
 func ReadStill(path string, limit int) (text []byte, stamp Stamp, err error) {
 	for end := time.Now().Add(patience); ; time.Sleep(Stillness / 5) {
 		text, stamp, err = Read(path, limit)
@@ -99,8 +100,8 @@ func open(path string) (*os.File, Stamp, error) {
 	return f, stampOf(info), nil
 }
 
-// isBusy reports whether an open file is being written. If the system doesn't say, it
-// judges by the time of the last write.
+// isBusy reports whether an open file is being written. If the system doesn't know,
+// isBusy judges by the time of the last write.
 func isBusy(f *os.File, stamp Stamp) bool {
 	if written, ok := hasWriter(f); ok {
 		return written

@@ -10,24 +10,24 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestBusy: a file is busy while a process has it open for writing, however long nothing is
-// written.
+// TestBusy: a file is busy while a process has it open for writing, even if the process
+// writes nothing for a long time.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a")
 	f, err := os.Create(path)
 	ztest.Must(t, err)
 	defer f.Close()
-	_, err = f.WriteString("whole by chance")
+	_, err = f.WriteString("complete by chance")
 	ztest.Must(t, err)
 	if _, _, err := Read(path, 100); !errors.Is(err, ErrBusy) || !IsBusy(path) {
 		t.Errorf("being written: %v", err)
 	}
-	if text, _, err := ReadOwn(path, 100); err != nil || string(text) != "whole by chance" {
+	if text, _, err := ReadOwn(path, 100); err != nil || string(text) != "complete by chance" {
 		t.Errorf("our own: %q, %v", text, err)
 	}
 	ztest.Must(t, f.Close())
-	if text, _, err := Read(path, 100); err != nil || string(text) != "whole by chance" || IsBusy(path) {
+	if text, _, err := Read(path, 100); err != nil || string(text) != "complete by chance" || IsBusy(path) {
 		t.Errorf("written: %q, %v", text, err)
 	}
 	reader, err := os.Open(path)

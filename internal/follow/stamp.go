@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A Stamp is the size, times and inode of a file when it was read. While they are the
-// same, its content is the same.
+// A Stamp holds the size, times and inode of a file when it was read. While they are the
+// same, the content is the same.
 type Stamp struct {
 	exists        bool // as a regular file
 	size          int64
 	modified      time.Time
-	changed       time.Time // of the inode, if the system has it; nobody can set it back
+	changed       time.Time // of the inode, if the system has it; it cannot be set back
 	device, inode uint64
 	at            time.Time // when the stamp was taken
 }
@@ -42,8 +42,7 @@ func stampOf(info fs.FileInfo) Stamp {
 // Exists reports whether there was a regular file.
 func (s Stamp) Exists() bool { return s.exists }
 
-// Changed returns when the file was last written, renamed or replaced, as far as is
-// known.
+// Changed returns when the file was last written, renamed or replaced, as far as known.
 func (s Stamp) Changed() time.Time {
 	if s.changed.After(s.modified) {
 		return s.changed

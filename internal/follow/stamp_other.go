@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// inodeOf returns nothing. A change that keeps a file's size and time of writing is only
-// noticed by its event.
+// inodeOf returns nothing. Only its event shows a change that keeps a file's size and
+// modification time.
 func inodeOf(fs.FileInfo) (changed time.Time, device, inode uint64) { return changed, 0, 0 }

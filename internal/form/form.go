@@ -1,6 +1,6 @@
-// Package form has what the texts of certificates, authorities, revocation lists and
-// logins have in common: sections of properties in ZPL, metadata, base64, and bounds.
-// Packages cert and cert/armor are made of it.
+// Package form holds the common parts of the texts of certificates, authorities,
+// revocation lists and logins: sections of properties in ZPL, metadata, base64, and
+// bounds. Packages cert and cert/armor use it.
 package form
 
 import (
@@ -20,14 +20,14 @@ const (
 )
 
 var (
-	// ErrProperty means that a property is not allowed where it is, is missing or
-	// duplicate, or that its value is not of its kind.
+	// ErrProperty means that a property is misplaced, missing or duplicate, or that its
+	// value is invalid.
 	ErrProperty = errors.New("invalid property")
-	// ErrSection means that a known section is there twice.
+	// ErrSection means that a known section is duplicate.
 	ErrSection = errors.New("duplicate section")
-	// ErrAmbiguous means that a line that begins with public-key or secret-key is
-	// outside the section curve, or a duplicate. Some programs take such a line for the
-	// key wherever it is, and would use a different key than this package.
+	// ErrAmbiguous means that a line that begins with public-key or secret-key is outside
+	// the section curve, or a duplicate. Some programs read such a line as the key
+	// wherever it is, and would use a different key than this package.
 	ErrAmbiguous = errors.New("ambiguous: some programs would read this line as the key")
 )
 
@@ -36,14 +36,15 @@ func Property(name, value string) *zpl.Node {
 	return &zpl.Node{Name: name, Value: value, HasValue: true}
 }
 
-// Secret returns a property whose value is a secret, in characters that are no quotes. The
-// caller clears it.
+// Secret returns a property whose value is a secret, without quotes in it. The caller
+// clears it.
 func Secret(name string, value []byte) *zpl.Node {
 	return &zpl.Node{Name: name, Hidden: value, HasValue: true}
 }
 
-// Properties returns the properties of a section by name, nil for one that is missing.
-// There must be no others: an unknown one could change the meaning of the section.
+// Properties returns the properties of a section by name, with nil for a missing one. It
+// refuses other properties, because an unknown one could change the meaning of the
+// section.
 func Properties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
 	values := make([]*zpl.Node, len(names))
 	if section.HasValue {
@@ -67,7 +68,7 @@ func Properties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
 	return values, nil
 }
 
-// AllProperties is Properties, none of which may be missing.
+// AllProperties is like Properties, but none may be missing.
 func AllProperties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
 	values, err := Properties(section, names...)
 	if i := slices.Index(values, nil); err == nil && i >= 0 {
@@ -76,7 +77,7 @@ func AllProperties(section *zpl.Node, names ...string) ([]*zpl.Node, error) {
 	return values, err
 }
 
-// CheckSections returns an error if one of these sections is there twice.
+// CheckSections returns an error if one of these sections is duplicate.
 func CheckSections(root *zpl.Node, names ...string) error {
 	seen := make([]bool, len(names))
 	for _, n := range root.Children {
@@ -106,7 +107,7 @@ func CheckForeign(n *zpl.Node) error {
 	return nil
 }
 
-// looksLikeKey reports whether pyzmq would take a line that begins with name for a key.
+// looksLikeKey reports whether pyzmq would read a line that begins with name as a key.
 func looksLikeKey(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, PublicKey) || strings.HasPrefix(name, SecretKey)
@@ -115,7 +116,7 @@ func looksLikeKey(name string) bool {
 // Encoding is the base64 of all texts: without padding, and one text for each value.
 var Encoding = base64.RawStdEncoding.Strict()
 
-// Decode fills dst from its base64, and reports whether text was that.
+// Decode decodes text to dst, and reports whether text is the base64 of that many bytes.
 func Decode[T string | []byte](dst []byte, text T) bool {
 	if len(text) != Encoding.EncodedLen(len(dst)) {
 		return false // package base64 would ignore line ends
@@ -124,7 +125,7 @@ func Decode[T string | []byte](dst []byte, text T) bool {
 	return err == nil && n == len(dst)
 }
 
-// ParseBytes fills dst from a property in base64, whether its value is hidden or not.
+// ParseBytes decodes a property in base64 to dst, whether its value is hidden or not.
 func ParseBytes(dst []byte, n *zpl.Node) error {
 	if !Decode(dst, n.Hidden) && !Decode(dst, n.Value) {
 		return n.ValueError(fmt.Errorf("%w: %s: expected %d characters of base64 without padding",

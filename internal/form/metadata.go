@@ -58,7 +58,7 @@ func ParseMetadata(section *zpl.Node) (m []Pair, warnings []zpl.Warning, err err
 		p := Pair{n.Name, n.Value}
 		if err := checkPair(p); errors.Is(err, ErrAmbiguous) {
 			return nil, nil, n.Error(err)
-		} else if err != nil { // others write what this package does not
+		} else if err != nil { // others write metadata that this package does not
 			warnings = append(warnings, zpl.Warning{Line: n.Line, Text: err.Error()})
 		}
 		if seen[strings.ToLower(p.Name)] {

@@ -12,7 +12,7 @@ var (
 	// ErrLine means that a line would be longer than MaxLine. Such a line is read, but
 	// not written.
 	ErrLine = errors.New("line longer than 1024 bytes, which czmq cannot read")
-	// ErrTooLarge means that a text would be larger than what is read.
+	// ErrTooLarge means that a text would be too large to be read again.
 	ErrTooLarge = errors.New("too large")
 )
 
@@ -20,7 +20,7 @@ var (
 // error, it returns dst unchanged.
 func Append(dst []byte, comments []string, nodes []*zpl.Node, limit int) ([]byte, error) {
 	out, err := zpl.Append(dst, comments, nodes)
-	if err != nil { // its place is one in no text that anybody has
+	if err != nil { // its place is in a text that the user never sees
 		return dst, fmt.Errorf("%w: %w", ErrMetadata, errors.Unwrap(err))
 	}
 	text := out[len(dst):]

@@ -2,8 +2,8 @@
 package hidden
 
 // Bytes are not printed by package fmt, even as an unexported field of another value,
-// on which fmt cannot call methods. fmt prints a pointer in such a field as an address,
-// but follows it for a verb that does not fit (%s). So a value that has a *Bytes hides
+// where fmt cannot call methods. fmt prints a pointer in such a field as an address, but
+// follows it for a verb that does not fit (%s). A value that has a *Bytes therefore hides
 // the bytes behind two pointers.
 type Bytes struct{ bytes *[]byte }
 

@@ -1,5 +1,5 @@
-// Package modes finds files that decide who is admitted and that other users can change.
-// On Windows, which has no modes, it finds none.
+// Package modes finds files that other users can change, among those that decide who is
+// admitted. On Windows, which has no modes, it finds no such files.
 package modes
 
 import (
@@ -96,7 +96,7 @@ func tree(dir string) string {
 }
 
 // IsMounted reports whether systemd or Kubernetes provides a secret at path. Its mode
-// looks wider than it is: they decide who can reach it.
+// looks too wide, but they decide who can reach it.
 func IsMounted(path string) bool {
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {

@@ -1,5 +1,5 @@
 // Recording turns the transcript of a program into an animated SVG, in which the lines
-// light up one after the other, as they appear in a terminal:
+// light up one after the other, as they would appear in a terminal:
 //
 //	go run ./examples/demo > demo.txt
 //	go run ./internal/recording < demo.txt > docs/images/demo.svg

@@ -1,6 +1,6 @@
-// Package regular reads files that must be regular ones: opening a pipe or a device
-// never blocks, and a file's size is bounded. It leaves no copy of the text in memory
-// but the one that it returns.
+// Package regular reads files, which must be regular: opening a pipe or a device never
+// blocks, and a file's size is bounded. It leaves no copy of the text in memory except
+// the one that it returns.
 package regular
 
 import (
@@ -14,15 +14,15 @@ import (
 )
 
 var (
-	// ErrNotRegular means that a directory, a pipe or a device has a file's name.
+	// ErrNotRegular means that a path is a directory, a pipe or a device.
 	ErrNotRegular = errors.New("not a regular file")
-	// ErrTooLarge means that a file is larger than it may be.
+	// ErrTooLarge means that a file is larger than the limit.
 	ErrTooLarge = errors.New("larger than")
 )
 
 // Read returns the text of a file of at most limit bytes, and the file's mode.
 func Read(path string, limit int) (text []byte, mode fs.FileMode, err error) {
-	// What was opened is looked at, as the name could be another file's by then.
+	// Check the opened file, because the name could belong to another file by now.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		info, statErr := os.Stat(path)
@@ -56,7 +56,7 @@ func Read(path string, limit int) (text []byte, mode fs.FileMode, err error) {
 
 func notRegular(path string) error { return fmt.Errorf("%s is %w", path, ErrNotRegular) }
 
-// readAll reads at most limit bytes. Unlike io.ReadAll, it clears what it outgrows.
+// readAll reads at most limit bytes. Unlike io.ReadAll, it clears the buffers it outgrows.
 func readAll(r io.Reader, limit int) ([]byte, error) {
 	text := make([]byte, 0, min(4<<10, limit))
 	for {

@@ -1,5 +1,5 @@
-// Package storeurl splits the URLs of keystores, for package keystore and for those who
-// look at the file of a keystore.
+// Package storeurl splits the URLs of keystores, for package keystore and for code that
+// examines the file of a keystore.
 package storeurl
 
 import "strings"
@@ -13,8 +13,8 @@ const (
 	Env    = "env"
 )
 
-// Split splits a URL into the kind of keystore and what follows the colon. A path alone
-// is that of a directory. It doesn't check whether the kind exists.
+// Split splits a URL into the kind of keystore and the text after the colon. A path
+// without a kind means a directory. It doesn't check whether the kind exists.
 func Split(url string) (kind, rest string) {
 	kind, rest, ok := strings.Cut(url, ":")
 	if !ok || strings.ContainsAny(kind, `/\.`) || len(kind) < 2 { // C: is a drive

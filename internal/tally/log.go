@@ -14,8 +14,8 @@ const perSource = 20
 // maxCause is how many bytes of a cause are remembered.
 const maxCause = 255
 
-// classes are the classes of a Log, one for each level, so that messages that hardly
-// matter take no place from others.
+// classes are the classes of a Log, one for each level, so that unimportant messages take
+// no place from others.
 var classes = [...]Class{
 	{Bound: perSource, Level: slog.LevelDebug, More: "log messages left out"},
 	{Bound: perSource, Level: slog.LevelInfo, More: "log messages left out"},
@@ -60,9 +60,9 @@ var port = regexp.MustCompile(`(\.[0-9]+|\]):[0-9]+`)
 // Tell logs a message with these attributes, or counts it. address is the peer's address,
 // with or without a port, as [Network] reads it; it may be empty. Messages with the same
 // level, text, cause and address are repeats. Ports in the cause and the address make no
-// difference, because each connection has another one. Put other values that differ each
-// time into the attributes, not into the cause. Tell does not log address and why, except
-// with a count.
+// difference, because each connection has its own. Put other values that differ each time
+// into the attributes, not into the cause. Tell does not log address and why, except with
+// a count.
 func (l *Log) Tell(level slog.Level, message, address, why string, attrs ...slog.Attr) {
 	ctx := context.Background()
 	if !l.tally.log.Enabled(ctx, level) {
@@ -94,5 +94,5 @@ func classOf(level slog.Level) *Class {
 	return &classes[0]
 }
 
-// Close logs what has been counted. Each later message is logged.
+// Close logs the counts. Each later message is logged.
 func (l *Log) Close() { l.tally.Close() }

@@ -27,7 +27,7 @@ func Network(address string) string {
 // host returns an IP address without its port, and any other text unchanged.
 func host(address string) string {
 	if strings.Count(address, ":") != 1 && !strings.HasPrefix(address, "[") {
-		return address // there is no port
+		return address // it has no port
 	}
 	if ap, err := netip.ParseAddrPort(address); err == nil {
 		return ap.Addr().String()

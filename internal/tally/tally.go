@@ -25,13 +25,13 @@ import (
 	"time"
 )
 
-// Period is how long a message that repeats is counted instead of logged. All bounds are
-// for this time.
+// Period is how long a repeated message is counted instead of logged. All limits apply to
+// this period.
 const Period = time.Minute
 
 const (
-	// maxKeys bounds the messages that are remembered, and with them the messages in a
-	// period that are not repeats.
+	// maxKeys bounds the remembered messages, and therefore the messages in a period that
+	// are not repeats.
 	maxKeys = 10_000
 	// maxSources bounds the sources. All others count as one.
 	maxSources = 10_000
@@ -40,8 +40,7 @@ const (
 // Key identifies a message: keys of repeats are equal.
 type Key interface {
 	comparable
-	// Again returns the message that says how many repeats there were, without the
-	// count.
+	// Again returns the message that reports the number of repeats, without the number.
 	Again() Line
 }
 
@@ -68,7 +67,7 @@ type Tally[K Key] struct {
 	mu      sync.Mutex
 	keys    map[K]*count
 	sources map[source]*count
-	timer   *time.Timer // runs while anything is remembered
+	timer   *time.Timer // runs while there are counts
 	closed  bool
 }
 
@@ -98,8 +97,8 @@ func (t *Tally[K]) Each(now time.Time, class *Class, address string) bool {
 }
 
 // Once counts a message that an address caused and that is logged once in a period. It
-// reports whether to log it. If so, repeated is how many repeats have not been logged
-// since the last time.
+// reports whether to log it. If so, repeated is the number of repeats since then that
+// have not been logged.
 func (t *Tally[K]) Once(now time.Time, class *Class, address string, key K) (repeated int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,7 +166,8 @@ func (t *Tally[K]) flush() {
 	t.logAll(lines)
 }
 
-// Close logs all counts. Afterwards nothing is counted, and each message is to be logged.
+// Close logs all counts. Afterwards, nothing is counted, and the caller must log each
+// message.
 func (t *Tally[K]) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -186,7 +186,7 @@ func (t *Tally[K]) logAll(lines []Line) {
 	}
 }
 
-// forgetLocked forgets what is older than age. It returns the messages with its counts.
+// forgetLocked forgets counts older than age, and returns the messages that report them.
 func (t *Tally[K]) forgetLocked(now time.Time, age time.Duration) (lines []Line) {
 	for key, c := range t.keys {
 		if now.Sub(c.since) < age {

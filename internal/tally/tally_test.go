@@ -50,7 +50,7 @@ func TestOnceThenCounted(t *testing.T) {
 		wantLines(t, &out, 1, `msg="handshake failed again"`, "count=1 ", "address=2001:db8::1 ")
 		wantLines(t, &out, 6, "")
 		tell("192.0.2.1", "wrong version", 8)
-		wantLines(t, &out, 3, `msg="handshake failed"`, "peer=192.0.2.1") // one of them for silence
+		wantLines(t, &out, 3, `msg="handshake failed"`, "peer=192.0.2.1") // including one period of silence
 		log.Close()
 		wantLines(t, &out, 1, `msg="handshake failed again"`, "count=7 ", "address=192.0.2.1")
 		tell("192.0.2.1", "wrong version", 3)
@@ -58,8 +58,8 @@ func TestOnceThenCounted(t *testing.T) {
 	})
 }
 
-// TestRepeated: a message that is logged again before its count has been logged has the
-// count.
+// TestRepeated: a message that is logged again before its count has been logged includes
+// the count.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,8 +110,8 @@ func counted(t *testing.T, log *ztest.Log) (n int) {
 	return n
 }
 
-// TestSources: a source causes 20 messages a minute for each level, and takes none from
-// another source. The others are counted.
+// TestSources: a source causes at most 20 messages a minute for each level, and takes
+// none from another source. The others are counted.
 func TestSources(t *testing.T) {
 	t.Parallel()
 	for network, address := range map[string]func(n int) string{
@@ -187,7 +187,7 @@ func TestCloseWaits(t *testing.T) {
 		for range 2 {
 			log.Tell(slog.LevelWarn, "failed", "", "")
 		}
-		<-slow.began // that of the first minute
+		<-slow.began // the count of the first minute
 		log.Close()
 		if slow.ended != 1 {
 			t.Error("Close has returned, and the line isn't logged")
@@ -212,7 +212,7 @@ func (h *slowHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestNetwork: which addresses are one source.
+// TestNetwork: addresses of one network or user are one source.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{

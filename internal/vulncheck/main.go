@@ -1,12 +1,12 @@
-// Vulncheck looks for known vulnerabilities that reach this module's code, with the
-// Go version that go.mod asks for.
+// Vulncheck looks for known vulnerabilities that affect this module's code, with the Go
+// version that go.mod requires.
 //
 //	go run ./internal/vulncheck [packages]
 //
 // The database is the newest version of the module golang.org/x/vulndb, from a module
-// proxy or, without one, from the module cache: so it works offline, and no one learns
-// what it looks for. It prints how old the database is. It exits with govulncheck's
-// exit code, which is not 0 if there are findings.
+// proxy or, without one, from the module cache. It therefore works offline, and no one
+// learns which modules it checks. It prints how old the database is. It exits with
+// govulncheck's exit code, which is not 0 if there are findings.
 package main
 
 import (
@@ -22,9 +22,9 @@ import (
 	"time"
 )
 
-// govulncheck is pinned, so that only the database and the code decide what it finds.
-// It is no tool of go.mod: there it would raise the versions of what zcurve itself and
-// programs that import it are built with.
+// govulncheck is pinned, so that only the database and the code affect the findings. It
+// is not a tool in go.mod, because there it would raise the versions of dependencies of
+// zcurve and of programs that import it.
 const govulncheck = "golang.org/x/vuln/cmd/govulncheck@v1.9.0"
 
 // vulndb is the module with the database's source. The module proxy serves its newest
@@ -38,7 +38,7 @@ func main() {
 	}
 	err := check(os.Stdout, packages)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		os.Exit(max(exit.ExitCode(), 1)) // it has said why
+		os.Exit(max(exit.ExitCode(), 1)) // it has printed why
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vulncheck:", err)
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// check prints how old the database is, and what govulncheck finds.
+// check prints the age of the database and the findings of govulncheck.
 func check(w io.Writer, packages []string) error {
 	dir, err := os.MkdirTemp("", "zcurve-vulncheck-")
 	if err != nil {
@@ -63,7 +63,7 @@ func check(w io.Writer, packages []string) error {
 		mod.Toolchain = "go" + mod.Go
 	}
 
-	// Outside of this module, whose go.mod and go.sum stay as they are.
+	// Outside this module, whose go.mod and go.sum must not change.
 	g.dir = dir
 	g.env = []string{"GOFLAGS=", "GOPROXY=" + strings.ReplaceAll(env.GOPROXY, ",", "|") + "|file://" + filepath.ToSlash(env.GOMODCACHE) + "/cache/download"}
 	if err := g.run("mod", "download", vulndb+"@latest"); err != nil {
@@ -88,7 +88,7 @@ func check(w io.Writer, packages []string) error {
 	return g.run(slices.Concat([]string{"run", govulncheck, "-db", "file://" + filepath.ToSlash(out)}, packages)...)
 }
 
-// age says how old a database is.
+// age returns the age of a database, as text.
 func age(d time.Duration) string {
 	if days := int(d / (24 * time.Hour)); days != 1 {
 		return fmt.Sprintf("%d days old", days)
@@ -100,7 +100,7 @@ func age(d time.Duration) string {
 type goCommand struct {
 	w   io.Writer // what it prints
 	dir string
-	env []string // besides this process's
+	env []string // in addition to this process's
 }
 
 func (g goCommand) command(args ...string) *exec.Cmd {
@@ -117,7 +117,7 @@ func (g goCommand) run(args ...string) error {
 	return cmd.Run()
 }
 
-// read decodes what it prints in JSON.
+// read decodes its output, which is JSON.
 func (g goCommand) read(into any, args ...string) error {
 	text, err := g.command(args...).Output()
 	if err != nil {

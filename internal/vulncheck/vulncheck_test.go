@@ -27,8 +27,8 @@ list*) echo '{"Version": "v0.1.0", "Dir": "/vulndb", "Time": "2020-02-02T12:00:0
 esac
 `
 
-// TestVulncheck: it says how old the database is, takes the Go version that go.mod asks
-// for, goes on without a module proxy, and fails if there are findings.
+// TestVulncheck: vulncheck prints the age of the database, uses the Go version that
+// go.mod requires, continues without a module proxy, and fails if there are findings.
 func TestVulncheck(t *testing.T) {
 	t.Parallel()
 	vulncheck := ztest.GoProgram(t, "internal/vulncheck", "CGO_ENABLED=0")

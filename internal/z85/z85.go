@@ -22,7 +22,7 @@ var (
 	ErrOverflow  = errors.New("five characters encode more than 32 bits")
 )
 
-// Error reports where a text is not Z85. It never quotes the text, which may be a
+// Error says where a text is not Z85. It never quotes the text, which may be a
 // secret.
 type Error struct {
 	Offset int   // where the fault begins, in bytes; for ErrLength, the whole length
@@ -43,16 +43,16 @@ func (e *Error) Unwrap() error { return e.Err }
 // four, it returns dst unchanged and an *Error.
 func Append(dst, src []byte) ([]byte, error) { return encode(dst, src, secretCharacter) }
 
-// AppendPublic is Append for bytes that are not secret.
+// AppendPublic is like Append, for bytes that are not secret.
 func AppendPublic(dst, src []byte) ([]byte, error) { return encode(dst, src, publicCharacter) }
 
 // AppendDecoded appends to dst the bytes that the Z85 text src encodes. If src is not
-// Z85, it returns dst unchanged and an *Error, and wipes what it has decoded.
+// Z85, it returns dst unchanged and an *Error, and wipes the bytes decoded so far.
 func AppendDecoded[T string | []byte](dst []byte, src T) ([]byte, error) {
 	return decode(dst, src, secretValue)
 }
 
-// AppendPublicDecoded is AppendDecoded for a text that is not secret.
+// AppendPublicDecoded is like AppendDecoded, for a text that is not secret.
 func AppendPublicDecoded[T string | []byte](dst []byte, src T) ([]byte, error) {
 	return decode(dst, src, publicValue)
 }
@@ -101,7 +101,7 @@ func decode[T string | []byte](dst []byte, src T, value func(byte) uint32) ([]by
 // noValue is the value of a character outside the alphabet.
 const noValue = 0xFF
 
-// publicCharacter returns the character of a value below 85.
+// publicCharacter returns the character for a value below 85.
 func publicCharacter(v uint32) byte { return alphabet[v] }
 
 // publicValue returns the value of a character, or noValue.
@@ -118,9 +118,9 @@ var values = func() (v [256]byte) {
 	return v
 }()
 
-// A table indexed by a secret would leave a trace of it in the processor's cache. So
-// secretCharacter and secretValue compute letters and digits, and compare with every
-// other character.
+// A table indexed by a secret would leave a trace of it in the processor's cache.
+// secretCharacter and secretValue therefore compute letters and digits, and compare with
+// every other character.
 const (
 	letters = 10 // the value of "a"; that of "A" is 26 more
 	capital = letters + 26
@@ -148,7 +148,7 @@ func secretValue(character byte) uint32 {
 	for i := uint32(signs); i < uint32(len(alphabet)); i++ {
 		v |= equal(c, uint32(alphabet[i])) & (i + 1)
 	}
-	return (v - 1) & noValue // v is the value plus 1 so far, and 0 for none
+	return (v - 1) & noValue // v is the value plus 1, or 0 if there is none yet
 }
 
 // below, within and equal return all ones if the condition holds, and 0 otherwise,

@@ -157,14 +157,14 @@ func TestWipedAlloc(t *testing.T) { // not in parallel: AllocsPerRun counts ever
 	}
 	text := strings.Repeat("Hello", 8)
 	if n := testing.AllocsPerRun(10, func() { AppendDecoded(nil, text) }); n != 1 {
-		t.Errorf("decoding a key makes %v buffers", n)
+		t.Errorf("decoding a key allocates %v buffers", n)
 	}
 	if n := testing.AllocsPerRun(10, func() { Append(nil, make([]byte, 32)) }); n != 1 {
-		t.Errorf("encoding a key makes %v buffers", n)
+		t.Errorf("encoding a key allocates %v buffers", n)
 	}
 }
 
-// FuzzZ85 checks that what decodes encodes to the same text, and the other way round.
+// FuzzZ85 checks that a text that decodes encodes to the same text, and vice versa.
 func FuzzZ85(f *testing.F) {
 	for _, text := range []string{"", "HelloWorld", "%nSc0", "%nSc1", "#####", "00000", "0000", "Hello orld", "\xff\x00\n~,"} {
 		f.Add([]byte(text))

@@ -12,12 +12,12 @@ import (
 const indent = 4
 
 // Parse parses a text. root has no name; its children are the properties that aren't
-// indented. The error is an *Error.
+// indented. Parse returns an *Error if the text is invalid.
 func Parse(text []byte) (root *Node, warnings []Warning, err error) { return ParseHiding(text) }
 
 // ParseHiding is like Parse, but puts the values of some properties into Node.Hidden,
-// where the caller can clear them, and leaves no copy. hidden names these properties as
-// "SECTION/NAME".
+// where the caller can clear them, and leaves no other copy. hidden names these
+// properties as "SECTION/NAME".
 func ParseHiding(text []byte, hidden ...string) (root *Node, warnings []Warning, err error) {
 	root = new(Node)
 	if len(text) > MaxSize {
@@ -112,7 +112,7 @@ type level struct {
 	width, children int
 }
 
-// warn adds a warning. It adds each text once.
+// warn adds a warning. It adds each text only once.
 func (p *parser) warn(text string) {
 	if len(p.warnings) == maxWarnings {
 		return
@@ -169,14 +169,14 @@ func (p *parser) parseLine(line []byte) error {
 	return nil
 }
 
-// parseValue parses what follows a name, which ends at offset.
+// parseValue parses the rest of a line after a name that ends at offset.
 func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 	rest := bytes.TrimLeft(line[offset:], " \t")
 	if len(rest) == 0 || rest[0] == '#' {
 		return nil
 	}
 	if rest[0] != '=' {
-		if len(rest) == len(line)-offset { // no space between: still in the name
+		if len(rest) == len(line)-offset { // no space between them: still in the name
 			return p.fail(offset, ErrName)
 		}
 		return p.fail(len(line)-len(rest), ErrSyntax)
@@ -207,10 +207,10 @@ func (p *parser) parseValue(node, parent *Node, line []byte, offset int) error {
 	return nil
 }
 
-// cutQuoted returns the quoted value at the start of s. It ends at the next quote of
-// its kind if only spaces and a comment follow. Otherwise it is odd: czmq and JeroMQ
-// write a value that contains quotes like that, and it ends at the last quote. If that
-// isn't at the end either, the value isn't quoted, and the quotes are part of it.
+// cutQuoted returns the quoted value at the start of s. It ends at the next quote of its
+// kind if only spaces and a comment follow. Otherwise, it is odd, as czmq and JeroMQ
+// write a value that contains quotes, and it ends at the last quote. If more text follows
+// that quote, too, the value isn't quoted, and the quotes are part of it.
 func cutQuoted(s []byte) (value []byte, quoted, odd bool) {
 	if len(s) == 0 || s[0] != '"' && s[0] != '\'' {
 		return nil, false, false
@@ -229,7 +229,7 @@ func cutQuoted(s []byte) (value []byte, quoted, odd bool) {
 	return nil, false, true
 }
 
-// place returns the level of which a property with this indentation is a child.
+// place returns the parent level of a property with this indentation.
 func (p *parser) place(spaces []byte) (*level, error) {
 	width := 0
 	for _, c := range spaces {

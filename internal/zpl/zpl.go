@@ -7,8 +7,8 @@
 //	    public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 //
 // Each property keeps its place in the text, for error messages. Parse accepts, with a
-// warning, what people and other programs write: indentation by tabs or by another
-// number of spaces, and lines that end in CR or CR LF.
+// warning, variants that people and other programs write: indentation by tabs or by
+// another number of spaces, and lines that end in CR or CR LF.
 package zpl
 
 import (
@@ -24,7 +24,7 @@ const (
 	MaxCount = 1 << 19  // properties
 )
 
-// Faults of a text. Each is in an [*Error], which says where.
+// Faults of a text. Each is in an [*Error], which has the place.
 var (
 	ErrSize    = errors.New("text is larger than 16 MiB")
 	ErrCount   = errors.New("more than 524288 properties")

@@ -89,7 +89,7 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if root.Child("other") != nil {
-		t.Error("a child that isn't there")
+		t.Error("a missing child")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestMalformed(t *testing.T) {
 		{"UTF-16, high byte first", "\xfe\xff\x00a", ErrUTF16, 1, 1},
 		{"UTF-16 without a mark", "a\x00=\x00", ErrUTF16, 1, 1},
 		{"control character", "a\n    b = x\x00", ErrControl, 2, 10},
-		{"escape sequence in a comment's place", "a = 1\nb = \x1b[2J", ErrControl, 2, 5},
+		{"escape sequence in place of a comment", "a = 1\nb = \x1b[2J", ErrControl, 2, 5},
 		{"tab in a value", "a = \"x\ty\"", ErrControl, 1, 7},
 		{"first line indented", "    a = 1", ErrIndent, 1, 5},
 		{"between two levels", "a\n    b\n  c\n", ErrIndent, 3, 3},
@@ -138,7 +138,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestParseTells: the error for a text that is indented as a whole says what to do.
+// TestParseTells: the error about a text that is completely indented says what to do.
 func TestParseTells(t *testing.T) {
 	t.Parallel()
 	_, _, err := Parse([]byte("    # comment\n    a = 1\n"))
@@ -161,7 +161,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestWarnings: a text with very many warnings costs little.
+// TestWarnings: a text with very many warnings is quick to parse.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
@@ -228,7 +228,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// FuzzParse: what Parse reads, Append writes so that it reads the same, unless a value
+// FuzzParse: Parse reads the same properties from the output of Append, unless a value
 // contains both kinds of quotes.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
@@ -252,7 +252,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if err != nil {
-			t.Fatalf("what was read can't be written: %v", err)
+			t.Fatalf("parsed text can't be written: %v", err)
 		}
 		if len(written) > MaxSize {
 			return
@@ -262,7 +262,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if err != nil || len(warnings) > 0 {
-			t.Fatalf("what was written reads with %v, %v:\n%s", err, warnings, written)
+			t.Fatalf("written text reads with %v, %v:\n%s", err, warnings, written)
 		}
 		if diff := cmp.Diff(root, again, withoutPlaces, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("(-read +read again):\n%s", diff)

@@ -30,7 +30,7 @@ func (b *Log) String() string {
 	return b.buf.String()
 }
 
-// Count returns how many lines hold all of these words.
+// Count returns the number of lines that contain all of these texts.
 func (b *Log) Count(words ...string) (n int) {
 lines:
 	for line := range strings.Lines(b.String()) {

@@ -8,8 +8,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package, a *testing.M or an [M], and ends the process. It fails if goroutines are
-// left behind. On a busy machine one may take its time to end: it has [Patience].
+// Main runs the tests of a package, a *testing.M or an [M], and ends the process. It
+// fails if goroutines are left behind. On a busy machine, a goroutine may take some time
+// to end, so Main waits for [Patience].
 func Main(m interface{ Run() int }) {
 	code := m.Run()
 	if code == 0 {

@@ -10,15 +10,15 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestMakeDeps: make test begins with make deps, which says at once what is needed
-// and can't be installed.
+// TestMakeDeps: make test begins with make deps, which reports at once which requirements
+// can't be installed.
 func TestMakeDeps(t *testing.T) {
 	t.Parallel()
-	ztest.NeedPeers(t) // in other words, a system with apt-get and dpkg-query
+	ztest.NeedPeers(t) // whether the system has apt-get and dpkg-query
 	script := func(text string) string { return "#!/bin/sh\n" + text + "\n" }
 	for _, tt := range []struct {
 		name     string
-		commands map[string]string // that the system has, besides the usual ones
+		commands map[string]string // commands of the system, in addition to the usual ones
 		fails    bool
 		want     string
 	}{

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// ReservePort returns an address on loopback, "127.0.0.1:PORT", for a server that
-// ends and is started again. Until the end of the test the system gives that port to
-// no program that asks for any port: a socket is bound to it that doesn't listen, and
-// that lets Go's listeners bind exactly this port.
+// ReservePort returns an address on loopback, "127.0.0.1:PORT", for a server that ends
+// and is started again. Until the end of the test, the system does not give the port to
+// programs that ask for any free port: a socket that doesn't listen is bound to it, in a
+// way that lets Go's listeners bind this port explicitly.
 func ReservePort(t testing.TB) string {
 	t.Helper()
 	syscall.ForkLock.RLock()

@@ -11,8 +11,8 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestReservePort: a server can come back to its port. A process that another test
-// starts may hold the listener for a moment longer.
+// TestReservePort: a server can return to its port. A process that another test starts
+// may hold the listener for a moment longer.
 func TestReservePort(t *testing.T) {
 	t.Parallel()
 	address := ztest.ReservePort(t)

@@ -15,18 +15,18 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// programs is the environment variable that names the folder of the programs. make
-// test and make stress set it, so that all packages share a folder.
+// programs is the environment variable with the directory of the programs. make test and
+// make stress set it, so that all packages share one directory.
 const programs = "ZCURVE_TEST_PROGRAMS"
 
 // M is a *testing.M whose tests may ask for programs.
 type M struct{ tests interface{ Run() int } }
 
 // WithPrograms wraps m for a package's TestMain if its tests call [GoProgram] or
-// [CProgram]. testscript takes the result too.
+// [CProgram]. testscript accepts the result, too.
 func WithPrograms(m *testing.M) M { return M{m} }
 
-// Run runs the tests. A folder that it made for the programs is removed afterwards.
+// Run runs the tests. Afterwards, it removes the directory of the programs if it has created it.
 func (m M) Run() int {
 	if os.Getenv(programs) == "" {
 		dir, err := os.MkdirTemp("", "zcurve-programs-")
@@ -40,18 +40,18 @@ func (m M) Run() int {
 	return m.tests.Run()
 }
 
-// GoProgram builds the command in a folder of this module, such as "cmd/zcert",
-// with the variables added to the environment, and without the race detector. It
-// returns the path of the executable, which has a folder of its own and the name of
-// the command. Each is built once, for the first that asks.
+// GoProgram builds the command in a directory of this module, such as "cmd/zcert", with
+// the variables added to the environment, and without the race detector. It returns the
+// path of the executable, which is in its own directory and has the name of the command.
+// Each program is built once, for the first caller.
 func GoProgram(t testing.TB, folder string, env ...string) string {
 	t.Helper()
 	return program(t, filepath.Join(folder, filepath.Base(folder)), env, "go", "build", "-o", "OUT", "./"+folder)
 }
 
-// CProgram compiles a C source of this module, such as "examples/c/server.c", with
-// flags after it, such as "-lzmq". It returns the path of the
-// executable. Each is built once, for the first that asks.
+// CProgram compiles a C source of this module, such as "examples/c/server.c", with flags
+// after it, such as "-lzmq". It returns the path of the executable. Each program is built
+// once, for the first caller.
 func CProgram(t testing.TB, source string, flags ...string) string {
 	t.Helper()
 	NeedPeers(t)
@@ -59,15 +59,16 @@ func CProgram(t testing.TB, source string, flags ...string) string {
 	return program(t, strings.TrimSuffix(source, ".c"), []string{"LC_ALL=C"}, command...)
 }
 
-// program runs a command in the module's root, unless the executable name exists in
-// the folder of the programs. OUT in the command is where the executable goes.
+// program runs a command in the module's root, unless the executable name exists in the
+// directory of the programs. OUT in the command is replaced with the path of the
+// executable.
 func program(t testing.TB, name string, env []string, command ...string) string {
 	t.Helper()
 	dir := os.Getenv(programs)
 	if dir == "" {
 		t.Fatal("TestMain has to run ztest.WithPrograms")
 	}
-	// What is built in another way is another program.
+	// A program that is built in another way is a different program.
 	way := sha256.Sum256(fmt.Appendf(nil, "%q %q", env, command))
 	path := filepath.Join(dir, hex.EncodeToString(way[:4]), filepath.FromSlash(name))
 	Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -93,7 +94,7 @@ func program(t testing.TB, name string, env []string, command ...string) string 
 	return path
 }
 
-// Root returns the folder of this module.
+// Root returns the root directory of this module.
 func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -103,7 +104,7 @@ func Root(t testing.TB) string {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod in any folder above")
+			t.Fatal("no go.mod in any directory above")
 		}
 		dir = filepath.Dir(dir)
 	}

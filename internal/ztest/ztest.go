@@ -1,14 +1,14 @@
-// Package ztest holds what the tests of several packages share: ending a test on
-// an error, waiting for an event, a log that can be read while it is written, and
-// the programs that tests run. Its subpackages hold the rest:
+// Package ztest holds helpers that the tests of several packages share: for ending a test
+// on an error, waiting for an event, reading a log while it is written, and building the
+// programs that tests run. Its subpackages hold the rest:
 //
 //   - scenario: a keystore with a trader, a guest and those to be refused,
 //   - script: what testscript files can use,
 //   - remotetest: servers and handlers of package zap/remote,
 //   - zmqtest: sockets of libzmq and their monitors.
 //
-// A test waits for an event, never for a time. Where it has to give up, it does so
-// after [Patience], which a busy machine doesn't reach.
+// A test waits for an event, never for a time. If it must give up, it does so after
+// [Patience], which even a busy machine doesn't reach.
 package ztest
 
 import (
@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what must happen. It bounds only how long
-// a failure takes: no test passes because of it.
+// Patience is how long a test waits for an event that must happen. It bounds only how
+// long a failure takes: no test passes because of it.
 const Patience = time.Minute
 
 // Must ends the test at the first error that isn't nil.
@@ -49,7 +49,7 @@ func Background(t testing.TB, run func(context.Context) error) {
 	go func() { done <- run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := Receive(t, "the end of what runs in the background", done); err != nil {
+		if err := Receive(t, "the end of the function in the background", done); err != nil {
 			t.Error(err)
 		}
 	})
@@ -79,9 +79,9 @@ func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
-// Unraced skips a test under the race detector, which makes it slow or its counts
-// of allocations wrong. make test runs such tests once more without: all whose
-// names contain Alloc or Unraced, as the name of this one must.
+// Unraced skips a test under the race detector, which makes it slow or its counts of
+// allocations wrong. make test runs such tests again without it: all tests whose names
+// contain Alloc or Unraced, as the name of this one must.
 func Unraced(t testing.TB) {
 	t.Helper()
 	if name, _, _ := strings.Cut(t.Name(), "/"); !strings.Contains(name, "Alloc") && !strings.Contains(name, "Unraced") {
@@ -92,11 +92,11 @@ func Unraced(t testing.TB) {
 	}
 }
 
-// Peers reports whether there are libzmq, czmq, pyzmq and a C compiler to test
-// with. It is so unless make test has found that there are none.
+// Peers reports whether libzmq, czmq, pyzmq and a C compiler are installed. It returns
+// true unless make test has found that they are missing.
 func Peers() bool { return os.Getenv("ZCURVE_TEST_PEERS") != "none" }
 
-// NeedPeers skips a test that needs any of [Peers] where there are none.
+// NeedPeers skips a test that needs any of [Peers] if they are missing.
 func NeedPeers(t testing.TB) {
 	t.Helper()
 	if !Peers() {
@@ -112,8 +112,8 @@ func Python(t testing.TB) string {
 	return "/usr/bin/python3"
 }
 
-// WriteFile creates or replaces a file in one step: a program that follows it never
-// reads half of it. It writes a hidden file beside it and renames that.
+// WriteFile creates or replaces a file in one step, so that a program that watches it
+// never reads half of it. It writes a hidden file next to it and renames that.
 func WriteFile(t testing.TB, path, text string) {
 	t.Helper()
 	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(ztest.WithPrograms(m).Run()) }
 
-// another is a test that the tests below look at.
+// another is a test that the tests below check.
 type another struct {
 	testing.TB
 	name    string
@@ -47,8 +47,7 @@ func (a *another) run(test func(t testing.TB)) {
 	wg.Wait()
 }
 
-// TestFails: what helps a test to wait can fail it, says why, and not before its
-// time.
+// TestFails: each helper that waits can fail a test, with the reason, and not too early.
 func TestFails(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -71,20 +70,20 @@ func TestFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { // with a clock of its own
+			synctest.Test(t, func(t *testing.T) { // with its own clock
 				a, start := &another{TB: t}, time.Now()
 				a.run(tt.test)
 				took := time.Since(start)
 				if a.failed != tt.want || took < tt.took || took > tt.took+time.Second {
-					t.Errorf("says %q after %v, want %q after %v", a.failed, took, tt.want, tt.took)
+					t.Errorf("reports %q after %v, want %q after %v", a.failed, took, tt.want, tt.took)
 				}
 			})
 		})
 	}
 }
 
-// TestUnraced: a test that is skipped under the race detector has a name by which
-// make test runs it without.
+// TestUnraced: a test that is skipped under the race detector has a name by which make
+// test runs it without the detector.
 func TestUnraced(t *testing.T) {
 	t.Parallel()
 	for name, found := range map[string]bool{

@@ -33,7 +33,7 @@ func serve(endpoint, certificate, zauth string) error {
 		return err
 	}
 	defer client.Close()
-	// Start before the first server socket binds. Nil is libzmq's default context.
+	// Call Start before the first server socket binds. Nil means libzmq's default context.
 	if _, err := libzmq.Start(nil, client, slog.Default()); err != nil {
 		return err
 	}

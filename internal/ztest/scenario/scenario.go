@@ -1,5 +1,5 @@
-// Package scenario makes the certificates and the keystore that tests of policies
-// have in common: some clients are admitted, and some are refused, each for another
+// Package scenario creates the certificates and the keystore that tests of policies have
+// in common: some clients are admitted, and some are refused, each for a different
 // reason.
 package scenario
 
@@ -15,22 +15,23 @@ import (
 )
 
 // Scenario is a keystore and the certificates of clients that could connect. The name of
-// each is that of its field in lower case. All but the stranger are in the keystore.
+// each is the name of its field in lower case. All except the stranger are in the
+// keystore.
 type Scenario struct {
-	Dir     string // has both files of each certificate, and Clients
-	Clients string // the keystore, the folder "clients" in Dir
+	Dir     string // holds both files of each certificate, and Clients
+	Clients string // the keystore, the directory "clients" in Dir
 
 	Authority *cert.Authority
 
 	Trader   *cert.Certificate // in group traders, claims desk = 7
 	Guest    *cert.Certificate // in group guests
-	Signed   *cert.Certificate // signed by the authority, which says group = guests
-	Expired  *cert.Certificate // as the trader, but no longer valid
-	Revoked  *cert.Certificate // as the trader, but revoked in the keystore
+	Signed   *cert.Certificate // signed by the authority, with group = guests
+	Expired  *cert.Certificate // like the trader, but expired
+	Revoked  *cert.Certificate // like the trader, but revoked in the keystore
 	Stranger *cert.Certificate // in no group
 }
 
-// New makes the scenario in a folder of the test's.
+// New creates the scenario in a temporary directory of the test.
 func New(t testing.TB) *Scenario {
 	t.Helper()
 	s := &Scenario{Dir: t.TempDir(), Authority: cert.GenerateAuthority("")}
@@ -66,7 +67,7 @@ func Named(name string, metadata ...struct{ Name, Value string }) *cert.Certific
 	return c
 }
 
-// Store opens the keystore, until the test ends.
+// Store opens the keystore until the test ends.
 func (s *Scenario) Store(t testing.TB) keystore.Store {
 	t.Helper()
 	store, err := keystore.Open(s.Clients, nil)

@@ -15,7 +15,7 @@ const (
 	maxLine  = 86
 )
 
-// CheckHelp checks the form of the help of a command and all commands within. A
+// CheckHelp checks the form of the help of a command and all its subcommands. A
 // summary is an imperative without a full stop. A description begins with the
 // command's name as a verb ("Gen generates …"). The text of a flag begins in lower
 // case and names the flag's value in capitals.

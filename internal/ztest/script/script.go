@@ -1,4 +1,4 @@
-// Package script holds what the testscript files of both command lines need.
+// Package script holds commands and conditions for the testscript files of both tools.
 package script
 
 import (
@@ -20,10 +20,10 @@ import (
 // sleeping for a second at the end of each program.
 const WithoutSleep = "atexit_sleep_ms=0"
 
-// Run runs the testscript files in the folder testdata. Beside what testscript has
-// they can use the commands await, mode and status, the condition [peers], which is
-// [ztest.Peers], and in their environment these variables ("NAME=value") and, with
-// peers, PYTHON, the path of Debian's Python.
+// Run runs the testscript files in the directory testdata. In addition to testscript's
+// own commands, they can use the commands await, mode and status, the condition [peers],
+// which is [ztest.Peers], and in their environment these variables ("NAME=value") and,
+// with peers, PYTHON, the path of Debian's Python.
 func Run(t *testing.T, env ...string) {
 	t.Helper()
 	env = append([]string{"GORACE=" + WithoutSleep}, env...)
@@ -53,7 +53,7 @@ func Run(t *testing.T, env ...string) {
 }
 
 // status is the script command "status 2 zcert …": the program must exit with
-// that code. Its output can be asked for with stdout and stderr afterwards.
+// that code. Afterwards, stdout and stderr can check its output.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status code program [argument ...]")

@@ -10,12 +10,12 @@ import (
 	"github.com/creack/pty"
 )
 
-// Terminal is the command "terminal INPUT SCREEN PROGRAM [argument ...]" for
-// scripts: it runs a program at its own terminal, types what is in the file
-// INPUT and keeps what the terminal shows in the file SCREEN. The program's stdin is
-// the terminal; its stdout, stderr and exit code are the command's.
+// Terminal is the command "terminal INPUT SCREEN PROGRAM [argument ...]" for scripts: it
+// runs a program at its own terminal, types the content of the file INPUT, and writes the
+// terminal's output to the file SCREEN. The program's stdin is the terminal; its stdout,
+// stderr and exit code are the command's.
 //
-// testscript's ttyout can miss what a program writes last.
+// testscript's ttyout can miss the last output of a program.
 func Terminal() {
 	if len(os.Args) < 4 {
 		fmt.Fprintln(os.Stderr, "usage: terminal input screen program [argument ...]")

@@ -53,8 +53,7 @@ func NewSocket(t testing.TB, zctx *zmq4.Context, kind zmq4.Type) *zmq4.Socket {
 	return sock
 }
 
-// Wildcard returns an endpoint to bind that no other program uses, for the transport "tcp"
-// or "ipc".
+// Wildcard returns an unused endpoint to bind, for the transport "tcp" or "ipc".
 func Wildcard(t testing.TB, transport string) string {
 	t.Helper()
 	if transport == "ipc" {
