@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
@@ -29,12 +30,14 @@ func Root(root *cobra.Command, try string) *cobra.Command {
 // Group prepares a command that consists of other commands. try is a command line to
 // suggest to users who give none of them.
 func Group(group *cobra.Command, try string) *cobra.Command {
-	group.SuggestionsMinimumDistance = 2
 	group.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
 		err := Usagef("unknown command %q", args[0])
+		if args[0] == "version" && !cmd.HasParent() {
+			return Hintf(err, "did you mean \"%s --version\"?", cmd.CommandPath())
+		}
 		if near := nearest(cmd, args[0]); near != nil {
 			return Hintf(err, "did you mean \"%s\"?", near.CommandPath())
 		}
@@ -46,30 +49,59 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 	return group
 }
 
-// nearest returns the command in a group that the user probably meant, or nil: one
-// with a similar name or alias, or one of a group within that has this name.
-func nearest(group *cobra.Command, typed string) *cobra.Command {
-	if similar := group.SuggestionsFor(typed); len(similar) > 0 {
-		// Of equally similar commands, prefer one that begins like the typed text.
-		i := max(0, slices.IndexFunc(similar, func(name string) bool { return strings.HasPrefix(name, typed[:min(1, len(typed))]) }))
-		found, _, _ := group.Find(similar[i : i+1])
-		return found
-	}
+// nearest returns the command that the user probably meant, or nil: the one of a group,
+// or of the groups within, whose name or alias is the most similar. Of commands that are
+// as similar, it returns one that begins as it was typed.
+func nearest(group *cobra.Command, typed string) (found *cobra.Command) {
+	best := 2*min(2, (utf8.RuneCountInString(typed)+2)/3) + 1 // twice the distance, and 1 for another beginning
 	for _, cmd := range group.Commands() {
-		for _, alias := range cmd.Aliases {
-			if levenshtein.ComputeDistance(typed, alias) <= group.SuggestionsMinimumDistance {
-				return cmd
+		for _, c := range append([]*cobra.Command{cmd}, cmd.Commands()...) {
+			for _, name := range append([]string{c.Name()}, c.Aliases...) {
+				d := 2 * distance(typed, name)
+				if typed == "" || name[0] != typed[0] {
+					d++
+				}
+				if !c.Hidden && (d < best || d == best && found == nil) {
+					found, best = c, d
+				}
 			}
 		}
 	}
-	for _, cmd := range group.Commands() {
-		for _, within := range cmd.Commands() {
-			if within.Name() == typed || within.HasAlias(typed) {
-				return within
-			}
-		}
+	return found
+}
+
+// distance is the number of typing errors between two words: letters that were added, left
+// out or replaced, or one for letters in another order, or for a beginning.
+func distance(typed, name string) int {
+	ofName, ofTyped := []rune(name), []rune(typed)
+	slices.Sort(ofName)
+	slices.Sort(ofTyped)
+	if typed != name && (slices.Equal(ofName, ofTyped) || typed != "" && strings.HasPrefix(name, typed)) {
+		return 1
 	}
-	return nil
+	return levenshtein.ComputeDistance(typed, name)
+}
+
+// checkHelp makes the command help refuse commands that do not exist.
+func checkHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil || help == root {
+		return
+	}
+	show := help.Run
+	help.Run = nil
+	help.RunE = func(cmd *cobra.Command, args []string) error {
+		about, rest, err := root.Find(args)
+		if err == nil && about.HasSubCommands() && len(rest) > 0 {
+			err = about.Args(about, rest)
+		}
+		if err != nil {
+			return err
+		}
+		show(cmd, args)
+		return nil
+	}
 }
 
 // flagError suggests the flag that was probably meant.

@@ -32,6 +32,11 @@ func TestMessage(t *testing.T) {
 		{errors.Join(errBad, fmt.Errorf("zmtp: %w", errBad)), "invalid signature\ninvalid signature"},
 		{fmt.Errorf("policy: %w", &fs.PathError{Op: "open", Path: "p.zpl", Err: fs.ErrNotExist}), "p.zpl: file does not exist"},
 		{fmt.Errorf("p.zpl: %w", &fs.PathError{Op: "open", Path: "p.zpl", Err: fs.ErrNotExist}), "p.zpl: file does not exist"},
+		{&fs.PathError{Op: "open", Path: "cert", Err: fs.ErrNotExist}, "cert: file does not exist"},
+		{fmt.Errorf("cert: %w", &fs.PathError{Op: "open", Path: "cert", Err: fs.ErrNotExist}), "cert: file does not exist"},
+		{fmt.Errorf("keystore: %w", &fs.PathError{Op: "open", Path: "a: cert: b", Err: fs.ErrNotExist}), "a: cert: b: file does not exist"},
+		{fmt.Errorf("%s: %w", Subject("cert"), errBad), "./cert: invalid signature"},
+		{fmt.Errorf("%s: %w", Subject("a.key"), errBad), "a.key: invalid signature"},
 		{errors.New(`open cert: no such file`), "open cert: no such file"},
 		{errors.New(`value "zap: x" in acert: y`), `value "zap: x" in acert: y`},
 	} {
@@ -87,6 +92,13 @@ func TestWrongUsage(t *testing.T) {
 		{"store sl", `unknown command "sl"|did you mean "program store ls"?`},
 		{"list", `unknown command "list"|did you mean "program store ls"?`},
 		{"store lsit", `unknown command "lsit"|did you mean "program store ls"?`},
+		{"lst", `unknown command "lst"|did you mean "program store ls"?`},
+		{"ls", `unknown command "ls"|did you mean "program store ls"?`},
+		{"é", `unknown command "é"|see "program --help" for the list of commands`},
+		{"version", `unknown command "version"|did you mean "program --version"?`},
+		{"help xyzzy", `unknown command "xyzzy"|see "program --help" for the list of commands`},
+		{"help store sl", `unknown command "sl"|did you mean "program store ls"?`},
+		{strings.Repeat("x", 60), `unknown command "` + strings.Repeat("x", 60) + `"|see "program --help" for the list of commands`},
 		{"xyzzy", `unknown command "xyzzy"|see "program --help" for the list of commands`},
 		{"store ls --actve", `unknown flag: --actve|did you mean --active?`},
 		{"store ls --xyzzy", `unknown flag: --xyzzy|see "program store ls --help" for the list of flags`},
@@ -107,6 +119,9 @@ func TestWrongUsage(t *testing.T) {
 		if code != ExitUsage || stderr.String() != want {
 			t.Errorf("%s: exit code %d: got %q, want %q", tt.args, code, stderr.String(), want)
 		}
+	}
+	if near := nearest(tree(), ""); near != nil {
+		t.Errorf("for an empty command: got %s", near.Name())
 	}
 }
 

@@ -23,12 +23,25 @@ var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|curve|keystore|bol
 // "forged.key: cert: invalid signature" is "forged.key: invalid signature".
 func Message(err error) string {
 	text := err.Error()
-	// "open x: no such file or directory" is "x: no such file or directory".
-	if file, ok := errors.AsType[*fs.PathError](err); ok {
-		text = strings.Replace(text, file.Error(), file.Path+": "+file.Err.Error(), 1)
-		text = strings.Replace(text, file.Path+": "+file.Path+": ", file.Path+": ", 1)
+	file, ok := errors.AsType[*fs.PathError](err)
+	if !ok {
+		return strip(text)
 	}
-	return strip(text)
+	// "open x: no such file or directory" is "x: no such file or directory". The path is
+	// left out meanwhile, as parts of it can look like a package.
+	const path = "\x00"
+	text = strings.Replace(text, file.Error(), path+": "+file.Err.Error(), 1)
+	text = strings.Replace(text, file.Path+": "+path, path, 1)
+	return strings.Replace(strip(text), path, file.Path, 1)
+}
+
+// Subject returns the name of a file for the beginning of a message. One that looks like
+// a package, which Message would leave out, gets a path.
+func Subject(file string) string {
+	if strip(file+": ") != file+": " {
+		return "./" + file
+	}
+	return file
 }
 
 func strip(text string) string { return packages.ReplaceAllString(text, "$1") }
