@@ -39,7 +39,7 @@ func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inCl
 			return nil, false, err
 		}
 		if !x.secret {
-			return nil, false, cli.Hint(fmt.Errorf("%s: PLAIN credentials contain a password", in.path), `pass --secret to include it, and encrypt the result with "zcert seal"`)
+			return nil, false, cli.Hint(fmt.Errorf("%s: PLAIN credentials contain a password", cli.Subject(in.path)), `pass --secret to include it, and encrypt the result with "zcert seal"`)
 		}
 		b, err = armor.NewLogin(p)
 		inClear = true
@@ -56,7 +56,7 @@ func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inCl
 		b, err = armor.New(c)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", in.path, err)
+		return nil, false, fmt.Errorf("%s: %w", cli.Subject(in.path), err)
 	}
 	b.Comment = x.comment
 	return b, inClear, nil
@@ -182,7 +182,7 @@ headers, including --comment and both public keys, are not encrypted.`,
 // certificate.
 func withSecretHint(err error, path string) error {
 	if strings.HasSuffix(path, publicSuffix) {
-		return cli.Hint(err, "use the secret certificate: "+path+cert.SecretSuffix)
+		return cli.Hint(err, "use the secret certificate: "+cli.Quote(path+cert.SecretSuffix))
 	}
 	return err
 }
@@ -199,7 +199,7 @@ func loadSecret(cmd *cobra.Command, path, passphraseFile string) (*cert.Certific
 		}
 	}
 	if c.Secret.IsZero() {
-		return nil, withSecretHint(fmt.Errorf("%s: no secret key in this file", path), path)
+		return nil, withSecretHint(fmt.Errorf("%s: no secret key in this file", cli.Subject(path)), path)
 	}
 	return c, nil
 }

@@ -84,9 +84,9 @@ env_file, for example, $ starts a variable.`,
 				}
 			}
 			if secret && c.Secret.IsZero() {
-				err := fmt.Errorf("%s: no secret key in this file", in.path)
+				err := fmt.Errorf("%s: no secret key in this file", cli.Subject(in.path))
 				if strings.HasSuffix(in.path, publicSuffix) {
-					return cli.Hint(err, "use the secret certificate: "+in.path+cert.SecretSuffix)
+					return cli.Hint(err, "use the secret certificate: "+cli.Quote(in.path+cert.SecretSuffix))
 				}
 				return cli.Hint(err, "to read a bare secret key, pass --from secret-key")
 			}
@@ -142,7 +142,7 @@ func (in input) anyKey(cmd *cobra.Command, from string) (*cert.Certificate, erro
 		return in.certificate(cmd)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", in.path, err)
+		return nil, fmt.Errorf("%s: %w", cli.Subject(in.path), err)
 	}
 	if !c.Secret.IsZero() {
 		return c, in.checkMode(cmd, "secret key")

@@ -41,7 +41,7 @@ Open sealed certificates with zcert open.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return x.run(cmd, args[0], func(b *armor.Block) (*armor.Block, error) {
 				if b.IsSealed() {
-					return nil, cli.Hintf(fmt.Errorf("sealed to %s", b.SealedTo), "open it: zcert open %s --with FILE.key_secret", args[0])
+					return nil, cli.Hintf(fmt.Errorf("sealed to %s", b.SealedTo), "open it: zcert open %s --with FILE.key_secret", cli.Quote(args[0]))
 				}
 				return b, nil
 			})
@@ -77,7 +77,7 @@ you could have made it yourself.`,
 			defer me.Secret.Wipe()
 			return x.run(cmd, args[0], func(b *armor.Block) (*armor.Block, error) {
 				if !b.IsSealed() {
-					return nil, cli.Hint(errors.New("not sealed"), "extract it: zcert extract "+args[0])
+					return nil, cli.Hint(errors.New("not sealed"), "extract it: zcert extract "+cli.Quote(args[0]))
 				}
 				if b.SealedTo != me.Public {
 					return nil, fmt.Errorf("%w: sealed to %v, but the key given is %v", errOtherRecipient, b.SealedTo, me.Public)

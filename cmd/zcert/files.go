@@ -51,7 +51,7 @@ func (l *nameList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	for line := range bytes.Lines(text) {
 		name := string(bytes.TrimRight(line, "\r\n"))
 		if name == "-" {
-			return nil, fmt.Errorf("%s: a list cannot contain -", l.from)
+			return nil, fmt.Errorf("%s: a list cannot contain -", cli.Subject(l.from))
 		}
 		if name != "" {
 			names = append(names, name)
@@ -75,7 +75,7 @@ func (l *nameList) some(cmd *cobra.Command, args []string, what string) ([]strin
 	names, err := l.names(cmd, args)
 	if err == nil && len(names) == 0 {
 		if l.from != "" {
-			return nil, fmt.Errorf("%s: contains no names", l.from)
+			return nil, fmt.Errorf("%s: contains no names", cli.Subject(l.from))
 		}
 		return nil, cli.Missing(cmd, what)
 	}

@@ -57,7 +57,7 @@ groups or more: "What are 3, 9, 12 and 14?" If they match, so does the key.`,
 func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 	c, err := in.certificate(cmd)
 	if err == nil {
-		f.Key = c.Public.String()
+		f.Identity, f.Key = c.Name(), c.Public.String()
 		return f.of(c.Public), nil
 	}
 	if errors.Is(err, cert.ErrKind) {
@@ -109,7 +109,7 @@ func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
 	if key := bytes.TrimSpace(bytes.TrimPrefix(text, byteOrderMark)); len(key) > 0 && !bytes.ContainsAny(key, " \t\r\n") {
 		c, err := parseBareKey(string(key), true)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", in.path, err)
+			return nil, fmt.Errorf("%s: %w", cli.Subject(in.path), err)
 		}
 		c.Secret.Wipe()
 		return c.Public, in.checkMode(cmd, "secret key")

@@ -113,9 +113,9 @@ func checkFileName(name string) error {
 	}
 	dir := filepath.Dir(name)
 	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cli.Hint(fmt.Errorf("%s: no such directory", dir), "create it first: mkdir -p "+dir)
+		return cli.Hint(fmt.Errorf("%s: no such directory", cli.Subject(dir)), "create it first: mkdir -p "+cli.Quote(dir))
 	} else if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s: not a directory", dir)
+		return fmt.Errorf("%s: not a directory", cli.Subject(dir))
 	}
 	return nil
 }
@@ -191,8 +191,8 @@ func (g *generator) one(cmd *cobra.Command, name string) error {
 	}
 	cli.Note(cmd, `public certificate: %[1]s
 secret certificate: %[2]s (keep it secret)
-next: zcert show %[1]s
-      cp %[1]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.public, made.secret, printable(filepath.Base(name)))
+next: zcert show %[4]s
+      cp %[4]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.public, made.secret, printable(filepath.Base(name)), cli.Quote(made.public))
 	return nil
 }
 

@@ -101,7 +101,7 @@ func withPipeHint(cmd *cobra.Command, path string, err error) error {
 		return err
 	}
 	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		return cli.Hint(err, fmt.Sprintf("to read a pipe, pass - as FILE: %s - < %s", cmd.CommandPath(), path))
+		return cli.Hint(err, fmt.Sprintf("to read a pipe, pass - as FILE: %s - < %s", cmd.CommandPath(), cli.Quote(path)))
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (in input) plain(cmd *cobra.Command) (*armor.Login, error) {
 func (in input) revocations(cmd *cobra.Command, isAuthority func(cert.AuthorityKey) bool) (*cert.RevocationList, error) {
 	l, err := readAs(cmd, in, cert.LoadRevocations, cert.ParseRevocations, func(l *cert.RevocationList) []cert.Warning { return l.Warnings })
 	if err == nil && !isAuthority(l.Authority) {
-		return nil, fmt.Errorf("%s: revocation list signed by an unknown authority: %s", in.path, l.Authority)
+		return nil, fmt.Errorf("%s: revocation list signed by an unknown authority: %s", cli.Subject(in.path), l.Authority)
 	}
 	return l, err
 }
@@ -191,14 +191,14 @@ func tell(cmd *cobra.Command, path string, w cert.Warning) error {
 			return nil
 		}
 		if strict, _ := cmd.Flags().GetBool("strict"); strict {
-			return cli.Hint(fmt.Errorf("%s: mode %04o: other users can read this secret", path, w.Mode.Perm()), "chmod 600 "+path)
+			return cli.Hint(fmt.Errorf("%s: mode %04o: other users can read this secret", cli.Subject(path), w.Mode.Perm()), "chmod 600 "+cli.Quote(path))
 		}
 	}
 	place := path
 	if w.Line > 0 {
 		place = fmt.Sprintf("%s:%d", path, w.Line)
 	}
-	cli.Warn(cmd, "%s: %s", place, w.Text)
+	cli.Warn(cmd, "%s: %s", cli.Subject(place), w.Text)
 	return nil
 }
 
@@ -241,7 +241,7 @@ func unlockWith(cmd *cobra.Command, path, passphraseFile string, unlock func([]b
 	}
 	defer clear(p)
 	if err := unlock(p); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", cli.Subject(path), err)
 	}
 	return nil
 }

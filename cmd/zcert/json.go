@@ -103,6 +103,7 @@ type revocationJSON struct {
 
 // fingerprintJSON is the fingerprint of a certificate's or an authority's key.
 type fingerprintJSON struct {
+	Identity    string   `json:"identity,omitempty"`
 	Key         string   `json:"key,omitempty"`
 	Authority   string   `json:"authority,omitempty"`
 	Fingerprint string   `json:"fingerprint"`

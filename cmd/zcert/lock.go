@@ -70,7 +70,7 @@ func lockInPlace(cmd *cobra.Command, path string, secret lockable, passphraseFil
 	}
 	defer clear(p)
 	if err := secret.Lock(p); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", cli.Subject(path), err)
 	}
 	return saveInPlace(path, secret.AppendSecret, secretInPlace)
 }
@@ -94,9 +94,9 @@ in the file can change until you unlock it. Other programs cannot use a locked k
 			}
 			switch state {
 			case lockedSecret:
-				return cli.Hint(fmt.Errorf("%s: already locked", path), "to change the passphrase: zcert passphrase "+path)
+				return cli.Hint(fmt.Errorf("%s: already locked", cli.Subject(path)), "to change the passphrase: zcert passphrase "+cli.Quote(path))
 			case noSecret:
-				return withSecretHint(fmt.Errorf("%s: no secret key in this file", path), path)
+				return withSecretHint(fmt.Errorf("%s: no secret key in this file", cli.Subject(path)), path)
 			}
 			if err := lockInPlace(cmd, path, secret, passphraseFile, "--passphrase-file FILE"); err != nil {
 				return err
@@ -124,7 +124,7 @@ the file can use the key.`,
 				return err
 			}
 			if state != lockedSecret {
-				return fmt.Errorf("%s: not locked", path)
+				return fmt.Errorf("%s: not locked", cli.Subject(path))
 			}
 			if err := unlockWith(cmd, path, passphraseFile, secret.Unlock); err != nil {
 				return err
@@ -161,7 +161,7 @@ still opens copies that you made before.`,
 				return err
 			}
 			if state != lockedSecret {
-				return cli.Hint(fmt.Errorf("%s: not locked", path), "to lock it: zcert lock "+path)
+				return cli.Hint(fmt.Errorf("%s: not locked", cli.Subject(path)), "to lock it: zcert lock "+cli.Quote(path))
 			}
 			if err := unlockWith(cmd, path, oldFile, secret.Unlock); err != nil {
 				return err

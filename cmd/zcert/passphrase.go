@@ -75,7 +75,7 @@ func newPassphrase(cmd *cobra.Command, file, flag string) ([]byte, error) {
 		}
 		if err := checkStrength(p); err != nil {
 			clear(p)
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", cli.Subject(file), err)
 		}
 		return p, nil
 	}
@@ -128,10 +128,10 @@ func readPassphrase(cmd *cobra.Command, file string) ([]byte, error) {
 	}
 	p = bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
 	if len(p) > maxPassphrase {
-		return nil, fmt.Errorf("%s: passphrase longer than %d bytes", file, maxPassphrase)
+		return nil, fmt.Errorf("%s: passphrase longer than %d bytes", cli.Subject(file), maxPassphrase)
 	}
 	if len(p) == 0 {
-		return nil, fmt.Errorf("%s: empty passphrase", file)
+		return nil, fmt.Errorf("%s: empty passphrase", cli.Subject(file))
 	}
 	return p, nil
 }

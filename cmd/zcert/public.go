@@ -19,9 +19,9 @@ func publicOf(cmd *cobra.Command, path string, c *cert.Certificate) (*cert.Certi
 	}
 	if len(unknownLines(c)) > 0 {
 		if c.Authority != (cert.AuthorityKey{}) {
-			return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", path)
+			return nil, fmt.Errorf("%s: its signature covers unknown sections, which may be secret", cli.Subject(path))
 		}
-		cli.Warn(cmd, "%s: omitting unknown sections, which may be secret", path)
+		cli.Warn(cmd, "%s: omitting unknown sections, which may be secret", cli.Subject(path))
 	}
 	return c.WithoutSecret(), nil
 }

@@ -74,7 +74,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 				return err
 			}
 			if files.from != "" && len(paths) == 0 {
-				return fmt.Errorf("%s: contains no names", files.from)
+				return fmt.Errorf("%s: contains no names", cli.Subject(files.from))
 			}
 			if r.list == "" {
 				r.list = strings.TrimSuffix(strings.TrimSuffix(authorityFile, cert.SecretSuffix), authoritySuffix) + revokedSuffix
@@ -198,7 +198,7 @@ func (r *revoker) load(cmd *cobra.Command) (*cert.RevocationList, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, missingList(r.list, err)
 	case err == nil && r.isNew:
-		return nil, cli.Hint(fmt.Errorf("%s: %w", r.list, fs.ErrExist), "leave out --new to add to the list")
+		return nil, cli.Hint(fmt.Errorf("%s: %w", cli.Subject(r.list), fs.ErrExist), "leave out --new to add to the list")
 	}
 	return l, err
 }
@@ -208,7 +208,7 @@ func missingList(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return cli.Hint(fmt.Errorf("%s: no such revocation list", path),
+	return cli.Hint(fmt.Errorf("%s: no such revocation list", cli.Subject(path)),
 		"pass --list FILE if it is elsewhere, or --new to create a list that revokes nothing yet")
 }
 
@@ -225,7 +225,7 @@ func issueTime(ctx context.Context, path string, before, now time.Time) (time.Ti
 	}
 	wait := time.Until(issued)
 	if wait > maxIssueWait {
-		return issued, fmt.Errorf("%s: issued %s, which is in the future: one of the two clocks is wrong", path, before.Format(time.RFC3339))
+		return issued, fmt.Errorf("%s: issued %s, which is in the future: one of the two clocks is wrong", cli.Subject(path), before.Format(time.RFC3339))
 	}
 	if wait > 0 {
 		select {

@@ -39,7 +39,7 @@ whether you trust the authority that signed it.`,
 					return err
 				}
 				if text, readErr := in.read(); readErr == nil && hasArmor(text) {
-					err = cli.Hint(err, "extract the armored certificate first: zcert extract "+args[0])
+					err = cli.Hint(err, "extract the armored certificate first: zcert extract "+cli.Quote(args[0]))
 				}
 				return err
 			}
@@ -79,9 +79,9 @@ func (in input) shown(cmd *cobra.Command) (printer, error) {
 	if listErr == nil {
 		switch now := time.Now(); {
 		case !now.Before(l.Expires):
-			cli.Warn(cmd, "%s: revocation list expired on %s: until you renew it, every certificate of its authority is refused", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expired on %s: until you renew it, every certificate of its authority is refused", cli.Subject(in.path), l.Expires.Format(time.RFC3339))
 		case expiresSoon(l, now):
-			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before then", in.path, l.Expires.Format(time.RFC3339))
+			cli.Warn(cmd, "%s: revocation list expires on %s: renew it before then", cli.Subject(in.path), l.Expires.Format(time.RFC3339))
 		}
 		return newRevocationsJSON(in.path, l), nil
 	}

@@ -134,9 +134,9 @@ func loadSigningAuthority(cmd *cobra.Command, path, passphraseFile string) (*cer
 		}
 	}
 	if !a.HasSecret() {
-		err := fmt.Errorf("%s: no authority secret key in this file", path)
+		err := fmt.Errorf("%s: no authority secret key in this file", cli.Subject(path))
 		if !strings.HasSuffix(path, cert.SecretSuffix) {
-			err = cli.Hint(err, "use the authority's secret file: "+path+cert.SecretSuffix)
+			err = cli.Hint(err, "use the authority's secret file: "+cli.Quote(path+cert.SecretSuffix))
 		}
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		return signed{}, err
 	}
 	if _, locked := c.Locked(); locked {
-		return signed{}, cli.Hint(fmt.Errorf("%s: locked", path), "sign the public certificate, or unlock this one first: zcert unlock "+path)
+		return signed{}, cli.Hint(fmt.Errorf("%s: locked", cli.Subject(path)), "sign the public certificate, or unlock this one first: zcert unlock "+cli.Quote(path))
 	}
 	public, err := publicOf(cmd, path, c)
 	if err != nil {
@@ -207,11 +207,11 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 		public.Metadata.Set(p.Name, p.Value)
 	}
 	if err := s.authority.Sign(public); err != nil {
-		return signed{}, fmt.Errorf("%s: %w", path, err)
+		return signed{}, fmt.Errorf("%s: %w", cli.Subject(path), err)
 	}
 	// Never sign a certificate that verifiers would refuse.
 	if err := public.Check(time.Now()); err != nil {
-		return signed{}, fmt.Errorf("%s: %w", path, err)
+		return signed{}, fmt.Errorf("%s: %w", cli.Subject(path), err)
 	}
 	if path == "-" {
 		text, err := public.AppendPublic(nil)
@@ -251,7 +251,7 @@ func (s *signer) sign(cmd *cobra.Command, path string) (signed, error) {
 // check refuses to replace the signature of another authority.
 func (s *signer) check(path string, c *cert.Certificate) error {
 	if c.Authority != (cert.AuthorityKey{}) && c.Authority != s.authority.Key && !s.force {
-		return cli.Hint(fmt.Errorf("%s: already signed by authority %s", path, c.Authority), "pass --force to replace that signature")
+		return cli.Hint(fmt.Errorf("%s: already signed by authority %s", cli.Subject(path), c.Authority), "pass --force to replace that signature")
 	}
 	return nil
 }
@@ -268,10 +268,10 @@ func merged(path string, c, public *cert.Certificate) (atomicfile.File, error) {
 	secret.Metadata, secret.Validity, secret.Serial, secret.Authority = public.Metadata, public.Validity, public.Serial, public.Authority
 	was, err := public.AppendCanonical(nil)
 	if err != nil {
-		return atomicfile.File{}, fmt.Errorf("%s: %w", path, err)
+		return atomicfile.File{}, fmt.Errorf("%s: %w", cli.Subject(path), err)
 	}
 	if is, err := secret.AppendCanonical(nil); err != nil || !bytes.Equal(is, was) {
-		return atomicfile.File{}, fmt.Errorf("%s: %w", path, errUnknown)
+		return atomicfile.File{}, fmt.Errorf("%s: %w", cli.Subject(path), errUnknown)
 	}
 	signed := *public
 	signed.Secret = c.Secret
@@ -293,11 +293,11 @@ func (s *signer) other(cmd *cobra.Command, path, signedPath string, public *cert
 		return f, false, err
 	}
 	if c.Public != public.Public {
-		cli.Warn(cmd, "%s: not signed: its key is not the key of %s", path, signedPath)
+		cli.Warn(cmd, "%s: not signed: its key is not the key of %s", cli.Subject(path), signedPath)
 		return f, false, nil
 	}
 	if _, locked := c.Locked(); locked {
-		cli.Warn(cmd, "%s: not signed: it is locked; unlock it and sign again", path)
+		cli.Warn(cmd, "%s: not signed: it is locked; unlock it and sign again", cli.Subject(path))
 		return f, false, nil
 	}
 	if err := s.check(path, c); err != nil {

@@ -44,9 +44,9 @@ func openStore(cmd *cobra.Command, url string) (keystore.Store, error) {
 	s, err := keystore.Open(url, cli.Log(cmd))
 	if errors.Is(err, fs.ErrNotExist) {
 		if path, ok := strings.CutPrefix(url, "bolt:"); ok {
-			err = cli.Hintf(err, "create %s by adding certificates: zcert store add %s FILE", path, url)
+			err = cli.Hintf(err, "create %s by adding certificates: zcert store add %s FILE", path, cli.Quote(url))
 		} else if path = strings.TrimPrefix(url, "dir:"); !strings.HasPrefix(url, "file:") {
-			err = cli.Hint(err, "create the directory first: mkdir "+path)
+			err = cli.Hint(err, "create the directory first: mkdir "+cli.Quote(path))
 		}
 	}
 	return s, err
@@ -241,7 +241,7 @@ To add armored certificates, use zcert extract --out and zcert store add.`,
 			}
 			ids, revocations, err := keystore.Import(text)
 			if err != nil {
-				return cli.Hint(fmt.Errorf("%s: %w", in.path, err), "import reads the output of zcert store export")
+				return cli.Hint(fmt.Errorf("%s: %w", cli.Subject(in.path), err), "import reads the output of zcert store export")
 			}
 			s, err := openOrCreateStore(cmd, args[0], quiet)
 			if err != nil {

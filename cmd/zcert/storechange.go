@@ -67,7 +67,7 @@ func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, 
 			return nil, cli.Hint(fmt.Errorf("%s: not found: not a file, and not a key or a name in the keystore", shown(name)), "list the identities: zcert store ls URL")
 		default:
 			return nil, cli.Hint(fmt.Errorf("%s: ambiguous: names %d keys, as a file or in the keystore", shown(name), len(found)),
-				"pass its key instead; list the keys with: zcert store ls URL --name "+name)
+				"pass its key instead; list the keys with: zcert store ls URL --name "+cli.Quote(name))
 		}
 		for key := range found {
 			w := subject{key: key}

@@ -95,9 +95,9 @@ func (f *storeFilter) matches(name string, groups []string) bool {
 	return strings.Contains(name, f.name) && (f.group == "" || slices.Contains(groups, f.group))
 }
 
-// shown is like printable, but also quotes names that are empty or contain quotes.
+// shown is like printable, but also quotes names that are empty, contain quotes, or look like a package in a message.
 func shown(name string) string {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '"' }) {
+	if name == "" || cli.Subject(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '"' }) {
 		return strconv.Quote(name)
 	}
 	return name

@@ -24,9 +24,9 @@ func exportSystemd(c *cert.Certificate) ([]byte, error) {
 // environment they set.
 func writeSystemd(cmd *cobra.Command, in input, c *cert.Certificate) error {
 	if c.Secret.IsZero() {
-		err := fmt.Errorf("%s: no secret key in this file", in.path)
+		err := fmt.Errorf("%s: no secret key in this file", cli.Subject(in.path))
 		if _, locked := c.Locked(); locked {
-			err = fmt.Errorf("%s: locked", in.path)
+			err = fmt.Errorf("%s: locked", cli.Subject(in.path))
 		}
 		return cli.Hint(err, "use the unlocked secret certificate: the service cannot unlock it")
 	}

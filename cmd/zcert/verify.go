@@ -150,17 +150,17 @@ func (v *verifier) loadRevocations(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	renew := "run zcert revoke --authority " + strings.TrimSuffix(v.authorities[l.Authority], cert.SecretSuffix) + cert.SecretSuffix
+	renew := "run zcert revoke --authority " + cli.Quote(strings.TrimSuffix(v.authorities[l.Authority], cert.SecretSuffix)+cert.SecretSuffix)
 	expires := l.Expires.Format(time.RFC3339)
 	switch {
 	case !v.now.Before(l.Expires):
-		return cli.Hint(fmt.Errorf("%s: revocation list expired on %s", path, expires), "on the authority's machine, "+renew)
+		return cli.Hint(fmt.Errorf("%s: revocation list expired on %s", cli.Subject(path), expires), "on the authority's machine, "+renew)
 	case v.now.Before(l.Issued):
-		return fmt.Errorf("%s: revocation list not yet valid: issued on %s", path, l.Issued.Format(time.RFC3339))
+		return fmt.Errorf("%s: revocation list not yet valid: issued on %s", cli.Subject(path), l.Issued.Format(time.RFC3339))
 	case v.isDue(l.Expires):
-		return cli.Hint(fmt.Errorf("%s: revocation list %w, on %s", path, errDue, expires), "on the authority's machine, "+renew)
+		return cli.Hint(fmt.Errorf("%s: revocation list %w, on %s", cli.Subject(path), errDue, expires), "on the authority's machine, "+renew)
 	case expiresSoon(l, v.now):
-		cli.Warn(cmd, "%s: revocation list expires on %s: on the authority's machine, %s", path, expires, renew)
+		cli.Warn(cmd, "%s: revocation list expires on %s: on the authority's machine, %s", cli.Subject(path), expires, renew)
 	}
 	v.checker.Revocations = append(v.checker.Revocations, l)
 	return nil
@@ -184,7 +184,7 @@ func (v *verifier) verify(cmd *cobra.Command, path string) (verdictJSON, error) 
 		}
 		if err != nil {
 			result.Err = cli.Message(err)
-			err = withVerifyHint(fmt.Errorf("%s: %w", path, err), path, c)
+			err = withVerifyHint(fmt.Errorf("%s: %w", cli.Subject(path), err), path, c)
 		}
 	} else {
 		result.Err = cli.Message(err)
@@ -209,7 +209,7 @@ func (v *verifier) check(c *cert.Certificate) error {
 
 // withVerifyHint adds a hint to err about a refused certificate.
 func withVerifyHint(err error, path string, c *cert.Certificate) error {
-	sign := "zcert sign " + path + " --authority NAME.authority_secret --valid 90d"
+	sign := "zcert sign " + cli.Quote(path) + " --authority NAME.authority_secret --valid 90d"
 	switch {
 	case errors.Is(err, cert.ErrExpired) || errors.Is(err, errDue):
 		return cli.Hint(err, "renew it: "+sign)

@@ -51,19 +51,21 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 
 // nearest returns the command that the user probably meant, or nil: the one of a group,
 // or of the groups within, whose name or alias is the most similar. Of commands that are
-// as similar, it returns one that begins as it was typed.
+// as similar, it returns one that begins as it was typed, or else one of the group.
 func nearest(group *cobra.Command, typed string) (found *cobra.Command) {
 	best := 2*min(2, (utf8.RuneCountInString(typed)+2)/3) + 1 // twice the distance, and 1 for another beginning
+	commands := slices.Clone(group.Commands())
 	for _, cmd := range group.Commands() {
-		for _, c := range append([]*cobra.Command{cmd}, cmd.Commands()...) {
-			for _, name := range append([]string{c.Name()}, c.Aliases...) {
-				d := 2 * distance(typed, name)
-				if typed == "" || name[0] != typed[0] {
-					d++
-				}
-				if !c.Hidden && (d < best || d == best && found == nil) {
-					found, best = c, d
-				}
+		commands = append(commands, cmd.Commands()...)
+	}
+	for _, cmd := range commands {
+		for _, name := range append([]string{cmd.Name()}, cmd.Aliases...) {
+			d := 2 * distance(typed, name)
+			if typed == "" || name[0] != typed[0] {
+				d++
+			}
+			if !cmd.Hidden && (d < best || d == best && found == nil) {
+				found, best = cmd, d
 			}
 		}
 	}

@@ -149,3 +149,23 @@ func TestVersion(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stdout.String())
 	}
 }
+
+// TestQuote: a command in a hint can be pasted, whatever the name of the file.
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ file, want string }{
+		{"dir:clients/alice-1.key", "dir:clients/alice-1.key"},
+		{"", "''"},
+		{"two words.key", "'two words.key'"},
+		{"-dash.key", "./-dash.key"},
+		{"- x", "'./- x'"},
+		{"$(reboot)", "'$(reboot)'"},
+		{"~", "'~'"},
+		{"it's", `'it'\''s'`},
+		{"Zoë", "'Zoë'"},
+	} {
+		if got := Quote(tt.file); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.file, got, tt.want)
+		}
+	}
+}

@@ -125,3 +125,18 @@ func (l *logger) Handle(ctx context.Context, r slog.Record) error {
 	Note(l.cmd, "%s", label(l.cmd, color, kind)+text)
 	return nil
 }
+
+// Quote returns the name of a file as an argument of a command that can be pasted to a
+// shell.
+func Quote(file string) string {
+	if strings.HasPrefix(file, "-") {
+		file = "./" + file
+	}
+	if file != "" && strings.Trim(file, safe) == "" {
+		return file
+	}
+	return "'" + strings.ReplaceAll(file, "'", `'\''`) + "'"
+}
+
+// safe are characters that mean nothing special to a shell.
+const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@/:,"
