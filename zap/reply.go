@@ -12,7 +12,7 @@ const (
 	StatusOK       Status = 200 // admit the client
 	StatusTryLater Status = 300 // no decision now: the connection is closed, and the client tries again
 	StatusRefused  Status = 400 // refuse the client, which then does not try again with the same credentials
-	StatusError    Status = 500 // the handler failed; for the client, the same as 400
+	StatusError    Status = 500 // the handler failed: refuse the client, which sees this status
 )
 
 // Reply is the answer to a request. The zero value is invalid; Ask returns StatusError

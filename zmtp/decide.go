@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
+	"strings"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/zap"
@@ -27,7 +27,8 @@ func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials
 		return ctx.Err()
 	}
 	if err != nil {
-		h.tell(slog.LevelError, "the handler failed", strconv.Itoa(int(reply.Status)), slog.Any("err", err))
+		cause, _, _ := strings.Cut(err.Error(), "\n") // without the stack of a panic
+		h.tell(slog.LevelError, "the handler failed", cause, slog.Any("err", err))
 	}
 	if reply.Status != zap.StatusOK {
 		return &RefusedError{Key: key, Reply: reply, atServer: true}

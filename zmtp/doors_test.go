@@ -293,3 +293,40 @@ func TestHandlerStuck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestHandlerFaultsTold checks that each fault of a handler is logged with its own error,
+// and counted with that error when it repeats.
+func TestHandlerFaultsTold(t *testing.T) {
+	t.Parallel()
+	client, server := configs(zap.Plain, "REQ", "REP")
+	log := new(ztest.Log)
+	server.Log = slog.New(slog.NewTextHandler(log, nil))
+	server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
+		if login, _, _ := req.PlainLogin(); login == "panics" {
+			panic("out of order")
+		}
+		return zap.Reply{}
+	})
+	ln, err := zmtp.Listen(ztest.Context(t), "tcp://127.0.0.1:*", server)
+	ztest.Must(t, err)
+	for _, client.Username = range []string{"panics", "panics", "has no status", "panics"} {
+		if _, err := zmtp.Dial(ztest.Context(t), ln.Endpoint(), client); err == nil {
+			t.Fatal("admitted")
+		}
+	}
+	ztest.Must(t, ln.Close()) // which logs the counts
+	const panicked, status = "the handler panicked: out of order", "malformed reply: status 0"
+	for _, want := range []struct {
+		words []string
+		lines int
+	}{
+		{[]string{`msg="the handler failed"`, panicked}, 1},
+		{[]string{`msg="the handler failed"`, status}, 1},
+		{[]string{`msg="the handler failed again"`, panicked, "count=2"}, 1},
+		{[]string{`msg="the handler failed again"`}, 1},
+	} {
+		if n := log.Count(want.words...); n != want.lines {
+			t.Errorf("%d lines with %q:\n%s", n, want.words, log)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,7 +71,8 @@ func (p *peer) tell(level slog.Level, message string, err error) {
 	if user := p.conn.User().ID; user != "" {
 		attrs = append(attrs, slog.String("user", user))
 	}
-	p.log.Tell(level, message, p.asker, err.Error(), append(attrs, slog.Any("err", err))...)
+	cause, _, _ := strings.Cut(err.Error(), "\n") // without the stack of a panic
+	p.log.Tell(level, message, p.asker, cause, append(attrs, slog.Any("err", err))...)
 }
 
 // serve answers requests until the connection ends.
