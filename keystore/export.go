@@ -61,7 +61,7 @@ func Export(w io.Writer, ids []*Identity, revoked map[curve.PublicKey]*RevokedKe
 	return out.Flush()
 }
 
-// Import reads what Export wrote: identities to Put and revocations to Restore. If
+// Import reads the output of Export: identities to Put and revocations to Restore. If
 // anything in text is invalid, the error has the line.
 func Import(text []byte) (ids []*Identity, revoked map[curve.PublicKey]*RevokedKey, err error) {
 	ids, revoked, err = readExport(text)

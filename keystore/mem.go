@@ -100,7 +100,7 @@ func (m *memory) prepareLocked(ids []*Identity) ([]*Identity, error) {
 	}
 	identities := make([]*Identity, 0, len(ids))
 	taken := make(map[string]curve.PublicKey, len(ids))
-	seen := make(map[curve.PublicKey]int, len(ids)) // the index in identities
+	seen := make(map[curve.PublicKey]int, len(ids)) // index in identities
 	for _, p := range parallel(ids, func(id *Identity) prepared {
 		id, err := prepare(id)
 		return prepared{id, err}

@@ -39,7 +39,7 @@ func TestPutMisuse(t *testing.T) {
 	})
 }
 
-// TestRestoreZone: the times of a revocation are in any zone, and kept.
+// TestRestoreZone: the times of a revocation can be in any zone, and are kept.
 func TestRestoreZone(t *testing.T) {
 	t.Parallel()
 	eachKind(t, func(t *testing.T, s keystore.Store, again func() keystore.Store) {

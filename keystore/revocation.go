@@ -13,8 +13,8 @@ import (
 
 var errReason = errors.New("invalid reason")
 
-// maxReason is the length in bytes of the longest reason. With it, a line stays below
-// what czmq reads.
+// maxReason is the length in bytes of the longest reason. It keeps lines short enough for
+// czmq.
 const maxReason = 900
 
 // A RevokedKey is a store's record of a key that an operator revoked, including a

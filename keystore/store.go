@@ -37,11 +37,10 @@ var (
 // A Reader finds identities by key. Implement it to admit clients that your program keeps
 // elsewhere. Its method must be safe for concurrent use.
 type Reader interface {
-	// Lookup returns the identity with this key. ok is false if there is none, or if
-	// the key is revoked. An identity needs only a Certificate, which never
-	// expires without Validity, and a UserID if services are to know the client by a
-	// name. A Reader that is not a Store may block, as a query of a database
-	// does.
+	// Lookup returns the identity with this key. ok is false if there is none, or if the
+	// key is revoked. An identity needs only a Certificate, which never expires without
+	// Validity, and a UserID if services should know the client by a name. A Reader that
+	// is not a Store may block, for example on a database query.
 	Lookup(key curve.PublicKey) (id *Identity, ok bool)
 }
 

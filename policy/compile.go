@@ -246,7 +246,7 @@ func (c compiler) account(from *Account) *account {
 	groups := slices.Clone(c.groups(from.at, from.Groups))
 	slices.Sort(groups)
 	a.metadata = append(c.metadata(from), zap.Metadata{{groupProperty, strings.Join(slices.Compact(groups), ",")}}...)
-	a.metadata = slices.Clip(a.metadata) // a program may append to a reply's
+	a.metadata = slices.Clip(a.metadata) // a program may append to the metadata of a reply
 	return a
 }
 
@@ -328,7 +328,7 @@ func (c compiler) curve(from *Curve) *curveSection {
 		s.readers = append(s.readers, reader{r, l})
 	}
 	for i, key := range from.Authorities {
-		if err := key.Check(); err != nil { // without the name of package cert in front
+		if err := key.Check(); err != nil { // without the package name cert in front
 			c.failValue(from.at.find("authority", i, key.String()), fmt.Errorf("%w: authority: %w", errValue, errors.Unwrap(err)))
 		}
 		s.authorities[key] = true

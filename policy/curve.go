@@ -19,8 +19,8 @@ import (
 type curveRules struct {
 	*curveSection
 	stores []storeRule
-	// mayBlock reports that one of stores is a keystore of the program that can only look
-	// up: a database, for example.
+	// mayBlock reports whether any of the stores is a program's keystore with Lookup
+	// only, such as a database.
 	mayBlock bool
 	lists    []listRule
 	memory   *memory
@@ -46,8 +46,8 @@ func (s *storeRule) lookup(key curve.PublicKey) (id *keystore.Identity, ok bool)
 	return id, ok && id != nil && id.Certificate != nil // a program's reader may have bugs
 }
 
-// isFaulty reports whether an identity is not one with this key and valid certificates. A
-// keystore.Store has checked that before. A program that can only look up may have read it
+// isFaulty reports whether an identity has a different key or an invalid certificate. A
+// keystore.Store has already checked this. A program's own Reader may return identities
 // from anywhere.
 func (s *storeRule) isFaulty(id *keystore.Identity, key curve.PublicKey, now time.Time) bool {
 	faulty := func(c *cert.Certificate) bool {
@@ -55,7 +55,7 @@ func (s *storeRule) isFaulty(id *keystore.Identity, key curve.PublicKey, now tim
 			return true
 		}
 		err := c.Check(now)
-		return err != nil && !errors.Is(err, cert.ErrExpired) && !errors.Is(err, cert.ErrNotYetValid) // refuses says these
+		return err != nil && !errors.Is(err, cert.ErrExpired) && !errors.Is(err, cert.ErrNotYetValid) // refuses reports these
 	}
 	return s.store == nil && (faulty(id.Certificate) || slices.ContainsFunc(id.Others, faulty))
 }
@@ -68,7 +68,7 @@ type listRule struct {
 	rule  string
 	line  line
 	list  *cert.RevocationList
-	sum   [sha256.Size]byte // of its text
+	sum   [sha256.Size]byte // hash of its text
 	path  string
 	stamp follow.Stamp
 }

@@ -46,7 +46,7 @@ func (s *snapshot) domain(req *zap.Request) *domain {
 	return d
 }
 
-// isPrompt reports whether decide takes microseconds for a request, and doesn't block.
+// isPrompt reports whether decide takes only microseconds for a request, and doesn't block.
 func (s *snapshot) isPrompt(req *zap.Request) bool {
 	switch {
 	case req.Mechanism == zap.Plain:

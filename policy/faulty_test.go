@@ -14,13 +14,13 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// always is a keystore of a program that has one identity for every key.
+// always is a program's keystore that returns one identity for every key.
 func always(id *keystore.Identity) keystore.Reader {
 	return lookup(func(curve.PublicKey) (*keystore.Identity, bool) { return id, true })
 }
 
-// TestFaultyReader: a policy checks what a keystore of a program returns: the key, and the
-// signature of a trusted authority.
+// TestFaultyReader: a policy checks the identities from a program's keystore: their key,
+// and the signature of a trusted authority.
 func TestFaultyReader(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -55,7 +55,7 @@ func TestFaultyReader(t *testing.T) {
 	}
 }
 
-// TestReaderMayBlock: a policy doesn't decide at once where it asks a keystore of a program,
+// TestReaderMayBlock: a policy doesn't decide at once if it asks a program's keystore,
 // which may be a database.
 func TestReaderMayBlock(t *testing.T) {
 	t.Parallel()
@@ -97,13 +97,13 @@ func TestAppendToReply(t *testing.T) {
 	}
 }
 
-// loud is a keystore of a program whose values can't be compared.
+// loud is a program's keystore whose values can't be compared.
 type loud struct {
 	keystore.Store
 	_ []string
 }
 
-// TestIncomparableStores: a keystore that can't be compared is an error and no panic.
+// TestIncomparableStores: a keystore that can't be compared is an error, not a panic.
 func TestIncomparableStores(t *testing.T) {
 	t.Parallel()
 	known := store(t, scenario.Named("alice"))
@@ -117,7 +117,7 @@ func TestIncomparableStores(t *testing.T) {
 	}
 }
 
-// TestNilKeystores: a nil keystore is an error and no panic, whatever its type.
+// TestNilKeystores: a nil keystore is an error, not a panic, whatever its type.
 func TestNilKeystores(t *testing.T) {
 	t.Parallel()
 	var store keystore.Store
@@ -131,7 +131,7 @@ func TestNilKeystores(t *testing.T) {
 	}
 }
 
-// TestManyProperties: a certificate with more metadata than a reply can carry is no failure.
+// TestManyProperties: a certificate with more metadata than a reply can carry is not a failure.
 func TestManyProperties(t *testing.T) {
 	t.Parallel()
 	c := cert.Generate("alice")
@@ -145,7 +145,7 @@ func TestManyProperties(t *testing.T) {
 	}
 }
 
-// TestRevokedWithoutCurve: Revoked reports a revoked key also when no rule admits by CURVE.
+// TestRevokedWithoutCurve: Revoked reports a revoked key even if no rule admits clients by CURVE.
 func TestRevokedWithoutCurve(t *testing.T) {
 	t.Parallel()
 	alice, known := scenario.Named("alice"), keystore.NewMemory()
@@ -158,8 +158,8 @@ func TestRevokedWithoutCurve(t *testing.T) {
 	}
 }
 
-// TestUserIDsOfReaders: a keystore of a program can't give a client the user id of another
-// in a keystore before it.
+// TestUserIDsOfReaders: a program's keystore can't give a client the user id of another
+// client in an earlier keystore.
 func TestUserIDsOfReaders(t *testing.T) {
 	t.Parallel()
 	alice, mallory := scenario.Named("alice"), scenario.Named("mallory")
@@ -173,7 +173,7 @@ func TestUserIDsOfReaders(t *testing.T) {
 	}
 }
 
-// TestNearlySecurity: a section that is meant as a section security is an error.
+// TestNearlySecurity: a section that is probably meant as a section security is an error.
 func TestNearlySecurity(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -196,8 +196,8 @@ func TestNearlySecurity(t *testing.T) {
 	}
 }
 
-// TestTextOfAllRules: New refuses what a policy file can't hold, and no text in rules adds
-// lines to those of String.
+// TestTextOfAllRules: New refuses rules that a policy file can't hold, and no text in
+// rules adds lines to the output of String.
 func TestTextOfAllRules(t *testing.T) {
 	t.Parallel()
 	const hard = `a" #' #`
@@ -214,11 +214,11 @@ func TestTextOfAllRules(t *testing.T) {
 	}
 	rules := policy.Rules{{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Metadata: zap.Metadata{{Name: "x = 1\nsecurity\n    domain = y\n    anonymous = 1\n#", Value: "1"}}}}}}
 	if parsed, err := policy.Parse("rules", []byte(rules.String())); err == nil {
-		t.Errorf("the name of metadata makes rules: %s", parsed)
+		t.Errorf("a name of metadata became a rule: %s", parsed)
 	}
 }
 
-// TestChangedRules: rules that a program changes after Parse are checked as they are then.
+// TestChangedRules: rules that a program changes after Parse are checked in their new form.
 func TestChangedRules(t *testing.T) {
 	t.Parallel()
 	text := "security\n    curve = 1\n        keystore = \"mem:\"\n        authority = \"" + cert.GenerateAuthority("").Key.String() + "\"\n"
@@ -237,7 +237,7 @@ func TestChangedRules(t *testing.T) {
 	}
 }
 
-// TestPathsThatLookLikeURLs: a relative path stays a path beside the file.
+// TestPathsThatLookLikeURLs: a relative path stays relative to the file.
 func TestPathsThatLookLikeURLs(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ file, keystore, want string }{

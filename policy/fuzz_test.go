@@ -133,8 +133,8 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// FuzzRulesOfCode: a policy file can say what New accepts. Parse reads the same rules from
-// the text that String returns, and no text in the rules adds lines to it.
+// FuzzRulesOfCode: a policy file can hold all rules that New accepts. Parse reads the
+// same rules from the output of String, and no text in the rules adds lines to it.
 func FuzzRulesOfCode(f *testing.F) {
 	f.Add("a", "10.0.0.0/8", "b", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "c", "d", "desk", "7", "mem:", "list", "p", 3, byte(0xf7))
 	f.Add("*", "::1", "b", "x", "", "d", "desk", `a" #' #`, "./env:x", "list", "p\nq", -1, byte(0x0f))

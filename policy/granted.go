@@ -29,7 +29,7 @@ type grants struct {
 	slots  atomic.Pointer[[]atomic.Pointer[grant]] // the length is a power of two
 }
 
-// newGrants returns grants for the identities in these keystores, and some others.
+// newGrants returns grants with room for the identities in these keystores, and some more.
 func newGrants(stores []keystore.Store) *grants {
 	g := &grants{stores: stores}
 	slots := make([]atomic.Pointer[grant], g.size())
@@ -37,7 +37,7 @@ func newGrants(stores []keystore.Store) *grants {
 	return g
 }
 
-// size returns how many slots there should be.
+// size returns the number of slots there should be.
 func (g *grants) size() int {
 	identities := 0
 	for _, s := range g.stores {

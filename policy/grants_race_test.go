@@ -14,9 +14,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestGrantsWhileTheyChange: while identities that share a slot of what was granted are
-// renamed, moved to other groups and revoked, and while the rules are replaced, each client
-// has its own user id and groups, and those of the last change once that has returned.
+// TestGrantsWhileTheyChange: identities that share a slot are renamed, moved to other
+// groups and revoked, while the rules are replaced. Each client always has its own user
+// id and groups, and after a change has returned, those of the change.
 func TestGrantsWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	store := keystore.NewMemory()

@@ -83,14 +83,14 @@ func parse(file string, text []byte) (*config, error) {
 // sectionName is the name of the sections of a policy.
 const sectionName = "security"
 
-// isMechanism reports whether a property admits clients by a mechanism, if it is in a section
-// security.
+// isMechanism reports whether a property admits clients by a mechanism when it is in a
+// section security.
 func isMechanism(n *zpl.Node) bool {
 	return n.Value == "1" && slices.Contains([]string{"anonymous", "plain", "curve", "gssapi"}, n.Name)
 }
 
 // isNearlySecurity reports whether a section is probably meant as a section security: its
-// name is similar, or it has rules in it. Ignoring it could admit clients whom it refuses.
+// name is similar, or it contains rules. Ignoring it could admit clients that it refuses.
 func isNearlySecurity(n *zpl.Node) bool {
 	name := strings.ToLower(n.Name)
 	return strings.HasPrefix(name, sectionName) || levenshtein.ComputeDistance(name, sectionName) <= 2 ||
@@ -339,7 +339,7 @@ func (p *parser) gssapi(at *source, n *zpl.Node) (principals []string) {
 	return principals
 }
 
-// beside returns a path, which is relative to a file, relative to the working directory.
+// beside converts a path relative to a file to one relative to the working directory.
 func beside(file, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -357,7 +357,7 @@ func storeBeside(file, url string) string {
 	if url != path {
 		return strings.TrimSuffix(url, path) + moved
 	}
-	if now, _ := storeurl.Split(moved); now != kind || strings.HasPrefix(moved, kind+":") { // it reads as another URL
+	if now, _ := storeurl.Split(moved); now != kind || strings.HasPrefix(moved, kind+":") { // otherwise, it would read as another URL
 		return kind + ":" + moved
 	}
 	return moved

@@ -78,7 +78,7 @@ func parsePassword(s string) (p password, err error) {
 	return p, err
 }
 
-// isNoBcrypt reports whether a character is not one of bcrypt's alphabet.
+// isNoBcrypt reports whether a character is not in bcrypt's alphabet.
 func isNoBcrypt(r rune) bool {
 	return (r < '.' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') // . and / come before 0
 }

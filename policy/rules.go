@@ -82,8 +82,8 @@ type Curve struct {
 const codeName = "rules"
 
 // String returns the rules as the text of a policy file in the working directory. Parse reads
-// the same rules from it, but for Readers, which are comments. Decisions by rules of a program
-// cite its lines, such as rules:4. What New refuses may read as something else.
+// the same rules from it, except Readers, which are comments. Decisions by rules of a program
+// cite its lines, such as rules:4. If New refuses the rules, the text may read differently.
 func (r Rules) String() string {
 	text, _ := r.write(codeName)
 	return text

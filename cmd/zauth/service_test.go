@@ -27,9 +27,9 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestKilledAndRestarted: zauth is killed while a service runs. Clients that connect
-// meanwhile are admitted when it is back: at once if the service still waits, otherwise
-// on their next attempt. No stranger is ever admitted.
+// TestKilledAndRestarted: zauth is killed while a service runs. Clients that connect in
+// the meantime are admitted when it is back: at once if the service still waits,
+// otherwise on their next attempt. No stranger is ever admitted.
 func TestKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "ipc"} {
@@ -144,8 +144,8 @@ func (z *zauth) resident(t *testing.T) int {
 	return 0
 }
 
-// TestBadInput: the log names the peer, or the file and line, of bad input. A good
-// client is served meanwhile, and memory does not grow.
+// TestBadInput: the log names the peer, or the file and line, of bad input. Meanwhile, a
+// good client is served, and memory does not grow.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")

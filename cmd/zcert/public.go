@@ -11,7 +11,7 @@ import (
 )
 
 // publicOf returns a certificate without its secret key and without unknown sections
-// of a secret file, which may be secret too. It warns about those, and fails if the
+// of a secret file, which may also be secret. It warns about those, and fails if the
 // certificate is signed, since the signature covers them.
 func publicOf(cmd *cobra.Command, path string, c *cert.Certificate) (*cert.Certificate, error) {
 	if !hasSecret(c) {

@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/keystore"
 )
 
-// identityArg is how help calls an argument that names an identity.
+// identityArg is the placeholder in help for an argument that names an identity.
 const identityArg = "FILE, KEY or NAME"
 
 // subject is the identity that an argument names.

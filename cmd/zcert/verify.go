@@ -199,7 +199,7 @@ func (v *verifier) verify(cmd *cobra.Command, path string) (verdictJSON, error) 
 	return result, err
 }
 
-// check checks a certificate, without an authority as far as that is possible.
+// check checks a certificate. Without authorities, it checks as much as possible.
 func (v *verifier) check(c *cert.Certificate) error {
 	if v.authorities == nil {
 		return c.Check(v.now)

@@ -89,7 +89,7 @@ func manual(root *cobra.Command, texts fs.FS) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// addPages adds the page of a command, and those of its commands.
+// addPages adds the pages of a command and its subcommands.
 func addPages(pages map[string][]byte, cmd *cobra.Command, sections map[string][]byte, others []string) {
 	name := pageName(cmd) + ".1"
 	see := slices.Clone(others)
@@ -138,7 +138,7 @@ func page(cmd *cobra.Command, commands []*cobra.Command, sections []byte, see []
 	if !bytes.Contains(sections, []byte("# EXIT STATUS\n")) {
 		sections = append([]byte(exitStatus+"\n"), sections...)
 	}
-	// With a title, as a page of its own has, so that the first heading is a section.
+	// With a title, like a separate page, so that the first heading is a section.
 	_, text, _ := bytes.Cut(md2man.Render(append([]byte("% NAME 1\n\n"), sections...)), []byte(".SH"))
 	fmt.Fprintf(&b, ".SH %s\n.SH SEE ALSO\n", bytes.TrimSpace(text))
 	slices.SortFunc(see, func(a, b string) int { return strings.Compare(path.Ext(a)+a, path.Ext(b)+b) })

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestManual: a page has what the help of its command says, and its own sections.
+// TestManual: a page has the content of its command's help, and its own sections.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	root := Root(&cobra.Command{Use: "program", Short: "Do things"}, "program run")

@@ -15,8 +15,8 @@ const maxSecret = 1024
 // A Terminal is the terminal of the process, even if stdin and stdout are redirected.
 type Terminal struct{ in, out *os.File }
 
-// OpenTerminal opens the terminal of the process, to ask for what. If there is none,
-// the error has a hint to use flag instead.
+// OpenTerminal opens the terminal of the process to ask for a secret, which what
+// describes. If there is none, the error has a hint to use flag instead.
 func OpenTerminal(what, flag string) (Terminal, error) {
 	var t Terminal
 	var err error

@@ -7,7 +7,7 @@ package hidden
 // the bytes behind two pointers.
 type Bytes struct{ bytes *[]byte }
 
-// New hides bytes, which the caller must not use any more.
+// New hides bytes, which the caller must not use afterwards.
 func New(bytes []byte) *Bytes { return &Bytes{&bytes} }
 
 // Reveal returns the bytes, or nil if h is nil.

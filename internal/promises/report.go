@@ -158,7 +158,7 @@ var (
 
 // told returns the part of a test's output that go test prints when a package fails. For
 // a test that failed or didn't end, that is everything, after its name; for other tests,
-// it is what they didn't log, such as a race with another test.
+// it is the output that they didn't log, such as a race with another test.
 func told(output, done string) string {
 	var first, rest strings.Builder
 	stray := false

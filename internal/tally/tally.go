@@ -97,8 +97,8 @@ func (t *Tally[K]) Each(now time.Time, class *Class, address string) bool {
 }
 
 // Once counts a message that an address caused and that is logged once in a period. It
-// reports whether to log it. If so, repeated is the number of repeats since then that
-// have not been logged.
+// reports whether to log it. If so, repeated is the number of repeats that have not been
+// logged yet.
 func (t *Tally[K]) Once(now time.Time, class *Class, address string, key K) (repeated int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

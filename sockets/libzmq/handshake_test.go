@@ -225,7 +225,7 @@ func TestPlain(t *testing.T) {
 		}
 		outcomes := zmqtest.Monitor(t, zctx, client)
 		ztest.Must(t, client.Connect(endpoint))
-		// A refused client may have no connection any more.
+		// A refused client may no longer have a connection.
 		if _, err := client.Send(fmt.Sprint(tt.name, i), zmq4.DONTWAIT); err != nil && tt.outcome == "succeeded" {
 			t.Error(err)
 		}
@@ -263,7 +263,7 @@ func TestNull(t *testing.T) {
 		atServer := zmqtest.Monitor(t, zctx, server)
 		client := zmqtest.NewSocket(t, zctx, zmq4.PUSH)
 		ztest.Must(t, client.Connect(zmqtest.Bind(t, server, "tcp")))
-		// A refused client may have no connection any more.
+		// A refused client may no longer have a connection.
 		if _, err := client.Send("hello", zmq4.DONTWAIT); err != nil && tt.domain == "open" {
 			t.Error(err)
 		}

@@ -1,4 +1,5 @@
-// Policy is a service in pure Go that decides by itself who may connect: no libzmq, no zauth.
+// Policy is a service in pure Go that decides for itself who may connect, without libzmq
+// or zauth.
 package main
 
 import (
