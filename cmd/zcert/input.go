@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -106,6 +107,19 @@ func withPipeHint(cmd *cobra.Command, path string, err error) error {
 	return err
 }
 
+// withNameHint adds a hint to err if path is a name without the end of its file.
+func withNameHint(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, end := range []string{".key", ".authority", ".revoked"} {
+		if _, statErr := os.Stat(path + end); statErr == nil {
+			return cli.Hintf(err, "did you mean %s%s?", path, end)
+		}
+	}
+	return err
+}
+
 // withKeyHint adds a hint to err if the input is a bare key.
 func (in input) withKeyHint(err error) error {
 	if _, ok := errors.AsType[*cert.SyntaxError](err); !ok {
@@ -162,7 +176,7 @@ func readAs[T any](cmd *cobra.Command, in input,
 		t, err = load(in.path)
 	}
 	if err != nil {
-		return nil, in.withKeyHint(withPipeHint(cmd, in.path, err))
+		return nil, in.withKeyHint(withNameHint(in.path, withPipeHint(cmd, in.path, err)))
 	}
 	for _, w := range warnings(t) {
 		if err := tell(cmd, in.path, w); err != nil {
