@@ -25,7 +25,7 @@ check_event (void *monitor)
         fprintf (stderr, "failed: the server does not use the same mechanism (HANDSHAKE_FAILED_PROTOCOL %u)\n", value);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        fprintf (stderr, "failed: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %u)\n", value);
+        fprintf (stderr, "failed: wrong server key, or no answer in time (HANDSHAKE_FAILED_NO_DETAIL %u)\n", value);
         break;
     default:
         return;

@@ -11,7 +11,7 @@ FAILED = {
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
         "failed: the server does not use the same mechanism (HANDSHAKE_FAILED_PROTOCOL %d)",
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        "failed: the server key is probably wrong (HANDSHAKE_FAILED_NO_DETAIL %d)",
+        "failed: wrong server key, or no answer in time (HANDSHAKE_FAILED_NO_DETAIL %d)",
 }
 
 
