@@ -50,7 +50,7 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 }
 
 // nearest returns the command that the user probably meant, or nil: the one of a group,
-// or of the groups within, whose name or alias is the most similar. Of commands that are
+// or of the groups within, whose name, alias or other word is the most similar. Of commands that are
 // as similar, it returns one that begins as it was typed, or else one of the group.
 func nearest(group *cobra.Command, typed string) (found *cobra.Command) {
 	best := 2*min(2, (utf8.RuneCountInString(typed)+2)/3) + 1 // twice the distance, and 1 for another beginning
@@ -59,7 +59,7 @@ func nearest(group *cobra.Command, typed string) (found *cobra.Command) {
 		commands = append(commands, cmd.Commands()...)
 	}
 	for _, cmd := range commands {
-		for _, name := range append([]string{cmd.Name()}, cmd.Aliases...) {
+		for _, name := range slices.Concat([]string{cmd.Name()}, cmd.Aliases, cmd.SuggestFor) {
 			d := 2 * distance(typed, name)
 			if typed == "" || name[0] != typed[0] {
 				d++
