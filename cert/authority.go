@@ -54,6 +54,8 @@ func (a *Authority) Locked() (scheme string, ok bool) { return a.locked.scheme()
 // sign signs a text, whose first line names its kind.
 func (a *Authority) sign(text []byte) (signatureBytes, error) {
 	switch {
+	case a.seed != nil && a.public() != a.Key:
+		return signatureBytes{}, errSeed
 	case a.seed != nil:
 		return signatureBytes(ed25519.Sign(a.private(), text)), nil
 	case a.locked != nil:

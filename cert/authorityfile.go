@@ -130,6 +130,9 @@ func (a *Authority) check() error {
 	if a.Key.isWeak() {
 		return errAuthorityKey
 	}
+	if a.seed != nil && a.public() != a.Key {
+		return errSeed
+	}
 	return form.CheckMetadata(a.Metadata)
 }
 

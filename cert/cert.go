@@ -34,6 +34,7 @@ package cert
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/zcurve/zcurve/curve"
@@ -131,6 +132,7 @@ func (c *Certificate) WithoutSecret() *Certificate {
 	if c.hasPrivate() {
 		public.extra = nil
 	}
+	public.Metadata = slices.Clone(c.Metadata) // a change of one would change the other
 	public.Secret, public.locked, public.private, public.Warnings = curve.SecretKey{}, nil, false, nil
 	return &public
 }
@@ -154,7 +156,8 @@ func (c *Certificate) checkFields() error {
 	return form.CheckMetadata(c.Metadata)
 }
 
-// checkWhole is checkFields, and also returns an error for half a signature.
+// checkWhole is checkFields, and also returns an error for a signature that Parse would
+// refuse.
 func (c *Certificate) checkWhole() error {
 	if c.isSigned() && c.signature.isZero() {
 		return errUnsigned
@@ -162,7 +165,10 @@ func (c *Certificate) checkWhole() error {
 	if c.isSigned() && c.Authority.isWeak() {
 		return errAuthorityKey
 	}
-	return c.checkFields()
+	if err := c.checkFields(); err != nil || !c.isSigned() {
+		return err
+	}
+	return c.verifySignature()
 }
 
 // isSigned reports whether the certificate names an authority.

@@ -48,7 +48,10 @@ func (l *RevocationList) Revoke(r Revocation) (added bool, err error) {
 	if err := r.check(); err != nil {
 		return false, named(fmt.Errorf("revoking: %w", err))
 	}
-	return l.add(r), nil
+	if added = l.add(r); added {
+		l.signature = signatureBytes{} // it is not of this list any more
+	}
+	return added, nil
 }
 
 // check returns an error for a revocation that cannot be written.

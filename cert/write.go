@@ -23,7 +23,7 @@ var (
 // AppendPublic appends the text of the public certificate to dst. Sections of a secret
 // certificate that this version does not know are left out unless they are signed, as
 // they could be secret. It returns an error, and dst unchanged, for a certificate that
-// cannot be written.
+// Parse would refuse, such as one that was changed after it was signed.
 func (c *Certificate) AppendPublic(dst []byte) ([]byte, error) {
 	out, err := c.appendPublic(dst)
 	return out, named(err)
@@ -38,7 +38,7 @@ func (c *Certificate) appendPublic(dst []byte) ([]byte, error) {
 
 // AppendSecret appends the text of the secret certificate to dst, locked or not. It
 // returns an error, and dst unchanged, for a certificate without a secret key, or one that
-// cannot be written.
+// Parse would refuse.
 func (c *Certificate) AppendSecret(dst []byte) ([]byte, error) {
 	out, err := c.appendSecret(dst)
 	return out, named(err)

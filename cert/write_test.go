@@ -2,6 +2,7 @@ package cert
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -145,15 +146,14 @@ twice = "2"
 		write   func([]byte) ([]byte, error)
 		without bool
 	}{
-		"secret":                      {c.AppendSecret, false},
-		"public of secret":            {c.AppendPublic, true},
-		"public of one made public":   {withoutSecret.AppendPublic, true},
-		"public of locked":            {lockedRead.AppendPublic, true},
-		"locked":                      {lockedRead.AppendSecret, false},
-		"public":                      {public.AppendPublic, false},
-		"signed secret":               {signedSecret.AppendSecret, false},
-		"public of signed secret":     {signedSecret.AppendPublic, false},
-		"public of signed and forged": {tampered.AppendPublic, true},
+		"secret":                    {c.AppendSecret, false},
+		"public of secret":          {c.AppendPublic, true},
+		"public of one made public": {withoutSecret.AppendPublic, true},
+		"public of locked":          {lockedRead.AppendPublic, true},
+		"locked":                    {lockedRead.AppendSecret, false},
+		"public":                    {public.AppendPublic, false},
+		"signed secret":             {signedSecret.AppendSecret, false},
+		"public of signed secret":   {signedSecret.AppendPublic, false},
 	} {
 		text, err := tt.write(nil)
 		if err != nil {
@@ -162,6 +162,9 @@ twice = "2"
 		if strings.HasSuffix(string(text), "\"\n"+others) == tt.without || strings.Contains(string(text), "deeper") == tt.without {
 			t.Errorf("%s: got\n%s\nwithout %v\n%s", name, text, tt.without, others)
 		}
+	}
+	if extra := tampered.WithoutSecret().extra; extra != nil {
+		t.Errorf("signed and tampered with: made public %v", extra)
 	}
 	if err := authority(t, "acme").Sign(c); !errors.Is(err, form.ErrProperty) || !strings.Contains(err.Error(), "sign the public certificate") {
 		t.Errorf("signed with what may be secret: %v", err)
@@ -263,4 +266,46 @@ func TestUnwritable(t *testing.T) {
 		}
 		checkFiles(t, path, nil)
 	})
+}
+
+// TestChangedIsNotWritten: what was changed after it was signed is not written, as it
+// could not be read again.
+func TestChangedIsNotWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.key")
+	c := signed(t)
+	ztest.Must(t, c.Save(path))
+	want := texts(t, c)
+	c.Metadata.Set("group", "admins")
+	if err := c.Save(path, Replace); !errors.Is(err, errSignature) {
+		t.Errorf("certificate: %v", err)
+	}
+	checkFiles(t, path, want)
+
+	l := revocations(t, authority(t, "acme"))
+	if _, err := l.Revoke(Revocation{Serial: 8, Time: day(5, 5)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(nil); !errors.Is(err, errUnsigned) {
+		t.Errorf("list: %v", err)
+	}
+
+	a := authority(t, "acme")
+	a.Key = authority(t, "other").Key
+	if _, err := a.AppendSecret(nil); !errors.Is(err, errSeed) {
+		t.Errorf("authority: %v", err)
+	}
+	if err := a.Sign(Generate("bob")); !errors.Is(err, errSeed) {
+		t.Errorf("signing with another key: %v", err)
+	}
+}
+
+// TestWithoutSecretIsACopy: a change of the copy does not change the certificate.
+func TestWithoutSecretIsACopy(t *testing.T) {
+	t.Parallel()
+	c := signed(t)
+	c.WithoutSecret().Metadata.Set("name", "mallory")
+	if c.Name() != "alice" {
+		t.Errorf("the certificate's name is %q now", c.Name())
+	}
 }

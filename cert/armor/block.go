@@ -114,9 +114,13 @@ func newBlock(mechanism string, content []byte) (*Block, error) {
 	return b, nil
 }
 
-// setContent takes an unencrypted content, which must be one of the mechanism.
+// setContent takes an unencrypted content, which must be one of the mechanism. It clears
+// one that it does not keep.
 func (b *Block) setContent(content []byte) error {
 	err := b.parseContent(content)
+	if err != nil {
+		clear(content) // which could hold a secret
+	}
 	if place, ok := errors.AsType[*cert.SyntaxError](err); ok {
 		place.File = "content"
 		return place

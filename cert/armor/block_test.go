@@ -1,6 +1,7 @@
 package armor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -298,6 +299,22 @@ func TestBlockPrintsNoSecret(t *testing.T) {
 		content := string(e.content.Reveal())
 		for _, v := range []any{e, *e, []*Block{e}, inside{e, *e, []*Block{e}}, map[string]any{"b": e}} {
 			ztest.CheckHidden(t, v, content, fmt.Sprint([]byte(content[:8]))[1:], aliceSecret, "sesame")
+		}
+	}
+}
+
+// TestRefusedContentIsCleared: of a content that a block does not keep, no secret stays in
+// memory.
+func TestRefusedContentIsCleared(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range []string{mechanismCurve, mechanismPlain, "GSSAPI"} {
+		content := []byte(secretText("") + "secret-key\n")
+		b := &Block{mechanism: mechanism}
+		if err := b.setContent(content); err == nil || b.content != nil {
+			t.Fatalf("%s: accepted, or kept: %v", mechanism, err)
+		}
+		if len(bytes.Trim(content, "\x00")) > 0 {
+			t.Errorf("%s: it still holds %q", mechanism, content)
 		}
 	}
 }
