@@ -79,8 +79,12 @@ func printSummary(cmd *cobra.Command, file string, s policy.Summary) {
 	if len(s.Domains) > 1 {
 		domains = "domains"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s %s; mechanisms %s; %s in %s, %s\n", file, cli.NewPainter(cmd).Good("valid"),
-		domains, strings.Join(s.Domains, ", "), strings.Join(s.Mechanisms, ", "),
+	mechanisms := "no mechanisms"
+	if len(s.Mechanisms) > 0 {
+		mechanisms = "mechanisms " + strings.Join(s.Mechanisms, ", ")
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s %s; %s; %s in %s, %s\n", file, cli.NewPainter(cmd).Good("valid"),
+		domains, strings.Join(s.Domains, ", "), mechanisms,
 		countOf(s.Identities, "identity", "identities"), count(s.Groups, "group"), count(s.Accounts, "account"))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -166,7 +167,11 @@ func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) 
 	case reply.Status == zap.StatusOK:
 		return nil
 	case reply.Status == zap.StatusRefused:
-		return fmt.Errorf("%w: %s", errRefused, reply.Text)
+		err := fmt.Errorf("%w: %s", errRefused, reply.Text)
+		if strings.HasPrefix(reply.Text, zap.Null) {
+			return cli.Hint(err, "this is a NULL client: to describe another, pass --cert, --key, --login or --principal")
+		}
+		return err
 	}
 	return fmt.Errorf("no decision: %s", reply.Text)
 }
