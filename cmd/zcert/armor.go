@@ -35,8 +35,10 @@ func (x *enclosure) block(cmd *cobra.Command, path string) (b *armor.Block, inCl
 	switch {
 	case errors.Is(err, cert.ErrKind):
 		p, plainErr := in.plain(cmd)
-		if plainErr != nil {
+		if errors.Is(plainErr, cert.ErrKind) {
 			return nil, false, err
+		} else if plainErr != nil { // it is a login with a fault
+			return nil, false, plainErr
 		}
 		if !x.secret {
 			return nil, false, cli.Hint(fmt.Errorf("%s: PLAIN credentials contain a password", cli.Subject(in.path)), `pass --secret to include it, and encrypt the result with "zcert seal"`)

@@ -61,9 +61,12 @@ func (in input) fingerprint(cmd *cobra.Command) (f fingerprintJSON, err error) {
 		return f.of(c.Public), nil
 	}
 	if errors.Is(err, cert.ErrKind) {
-		if a, authorityErr := in.authority(cmd); authorityErr == nil {
+		a, authorityErr := in.authority(cmd)
+		if authorityErr == nil {
 			f.Authority = a.Key.String()
 			return f.of(curve.PublicKey(a.Key)), nil
+		} else if !errors.Is(authorityErr, cert.ErrKind) {
+			return f, authorityErr
 		}
 	}
 	return f, err
@@ -118,8 +121,14 @@ func (in input) publicKey(cmd *cobra.Command) (fmt.Stringer, error) {
 	if err == nil {
 		return c.Public, nil
 	}
-	if a, authorityErr := in.authority(cmd); authorityErr == nil {
-		return a.Key, nil
+	if !errors.Is(err, cert.ErrKind) {
+		return nil, err
 	}
-	return nil, err
+	a, authorityErr := in.authority(cmd)
+	if errors.Is(authorityErr, cert.ErrKind) {
+		return nil, err
+	} else if authorityErr != nil {
+		return nil, authorityErr
+	}
+	return a.Key, nil
 }

@@ -50,8 +50,8 @@ func Group(group *cobra.Command, try string) *cobra.Command {
 }
 
 // nearest returns the command that the user probably meant, or nil: the one of a group,
-// or of the groups within, whose name, alias or other word is the most similar. Of commands that are
-// as similar, it returns one that begins as it was typed, or else one of the group.
+// or of the groups within, whose name, alias or other word is the most similar. Of equally
+// similar commands, it prefers one that begins like the typed text, and one of the group.
 func nearest(group *cobra.Command, typed string) (found *cobra.Command) {
 	best := 2*min(2, (utf8.RuneCountInString(typed)+2)/3) + 1 // twice the distance, and 1 for another beginning
 	commands := slices.Clone(group.Commands())

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/internal/storeurl"
 )
 
 // Extensions returns a function that completes to files with these extensions.
@@ -39,6 +41,9 @@ func CompleteKeystore(_ *cobra.Command, _ []string, typed string) ([]cobra.Compl
 			}
 		}
 		return all, cobra.ShellCompDirectiveNoFileComp
+	}
+	if !storeurl.HasPath(kind) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	paths, _ := filepath.Glob(path + "*")
 	for _, p := range paths {
