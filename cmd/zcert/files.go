@@ -10,6 +10,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/zpl"
 )
 
 // nameList holds the flag for a file that lists further arguments.
@@ -22,6 +23,9 @@ func (l *nameList) addFlag(cmd *cobra.Command) {
 // names returns the arguments and the names in the list. It returns an empty slice if
 // there are none.
 func (l *nameList) names(cmd *cobra.Command, args []string) ([]string, error) {
+	if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
+		return nil, cli.Usagef("- is given twice, but stdin can be read only once")
+	}
 	if l.from == "" {
 		return args, nil
 	}
@@ -47,17 +51,28 @@ func (l *nameList) names(cmd *cobra.Command, args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if zpl.IsUTF16(text) {
+		return nil, fmt.Errorf("%s: %w", l.name(), zpl.ErrUTF16)
+	}
 	names := args
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(bytes.TrimPrefix(text, byteOrderMark)) {
 		name := string(bytes.TrimRight(line, "\r\n"))
 		if name == "-" {
-			return nil, fmt.Errorf("%s: a list cannot contain -", cli.Subject(l.from))
+			return nil, fmt.Errorf("%s: a list cannot contain -", l.name())
 		}
 		if name != "" {
 			names = append(names, name)
 		}
 	}
 	return names, nil
+}
+
+// name returns the name of the list in messages.
+func (l *nameList) name() string {
+	if l.from == "-" {
+		return stdinName
+	}
+	return cli.Subject(l.from)
 }
 
 // urlAndMore requires a URL, and at least one more argument or a list.
@@ -75,7 +90,7 @@ func (l *nameList) some(cmd *cobra.Command, args []string, what string) ([]strin
 	names, err := l.names(cmd, args)
 	if err == nil && len(names) == 0 {
 		if l.from != "" {
-			return nil, fmt.Errorf("%s: contains no names", cli.Subject(l.from))
+			return nil, fmt.Errorf("%s: contains no names", l.name())
 		}
 		return nil, cli.Missing(cmd, what)
 	}

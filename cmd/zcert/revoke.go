@@ -74,7 +74,7 @@ withholding the new list. Run revoke without FILE to renew the list in time.`,
 				return err
 			}
 			if files.from != "" && len(paths) == 0 {
-				return fmt.Errorf("%s: contains no names", cli.Subject(files.from))
+				return fmt.Errorf("%s: contains no names", files.name())
 			}
 			if r.list == "" {
 				r.list = strings.TrimSuffix(strings.TrimSuffix(authorityFile, cert.SecretSuffix), authoritySuffix) + revokedSuffix

@@ -30,7 +30,7 @@ func (w subject) String() string {
 }
 
 // identify returns the identities that arguments name by certificate, key or name. Each
-// must name exactly one.
+// must name exactly one. One that is named twice is returned once.
 func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, error) {
 	identities, revoked := map[string][]curve.PublicKey{}, map[string][]curve.PublicKey{}
 	for id := range s.All() {
@@ -39,7 +39,7 @@ func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, 
 	for key, r := range s.Revocations() {
 		revoked[r.Name] = append(revoked[r.Name], key)
 	}
-	all := make([]subject, 0, len(names))
+	all, seen := make([]subject, 0, len(names)), map[curve.PublicKey]bool{}
 	for _, name := range names {
 		found := map[curve.PublicKey]bool{}
 		if key, err := curve.ParsePublicKey(name); err == nil {
@@ -70,6 +70,10 @@ func identify(cmd *cobra.Command, s keystore.Store, names []string) ([]subject, 
 				"pass its key instead; list the keys with: zcert store ls URL --name "+cli.Quote(name))
 		}
 		for key := range found {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
 			w := subject{key: key}
 			if id, ok := s.Lookup(key); ok {
 				w.name = id.Name

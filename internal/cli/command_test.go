@@ -44,6 +44,12 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", tt.err, got, tt.want)
 		}
 	}
+	_, hostile := run(t.Context(), &writes{limit: -1}, func(*cobra.Command) error {
+		return Hint(errors.New("a\x1b[31m\r\u202eb é: not found\nand"), "rm a\x1b")
+	})
+	if want := "program: error: a\\x1b[31m\\r\\u202eb é: not found\nand\nprogram: hint: rm a\\x1b\n"; hostile != want {
+		t.Errorf("got %q, want %q", hostile, want)
+	}
 	code, message := run(t.Context(), &writes{limit: -1}, func(*cobra.Command) error {
 		return Hint(fmt.Errorf("forged.key: %w", errBad), "ask for another")
 	})

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -58,17 +60,31 @@ func Note(cmd *cobra.Command, format string, args ...any) {
 
 // Warn prints a warning on stderr.
 func Warn(cmd *cobra.Command, format string, args ...any) {
-	Note(cmd, "%s", label(cmd, yellow, "warning")+strip(fmt.Sprintf(format, args...)))
+	Note(cmd, "%s", label(cmd, yellow, "warning")+visible(strip(fmt.Sprintf(format, args...))))
 }
 
 // PrintError prints an error on stderr, and its hint.
 func PrintError(cmd *cobra.Command, err error) {
-	text := label(cmd, red, "error") + Message(err)
+	text := label(cmd, red, "error") + visible(Message(err))
 	var hint hintError
 	if errors.As(err, &hint) {
-		text += "\n" + label(cmd, cyan, "hint") + hint.hint
+		text += "\n" + label(cmd, cyan, "hint") + visible(hint.hint)
 	}
 	Note(cmd, "%s", text)
+}
+
+// visible escapes characters that a terminal could act on, as in the name of a file.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 // label returns the beginning of a line on stderr: "zcert: error: ".
