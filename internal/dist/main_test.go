@@ -71,17 +71,19 @@ func TestSameBytes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs for two platforms")
 	}
-	one, two := dist(t, "linux/amd64", "windows/amd64"), dist(t, "linux/amd64")
+	one, two := dist(t, "linux/amd64", "windows/amd64"), dist(t, "linux/amd64", "windows/amd64")
 	checkSums(t, one)
-	tarball, err := os.ReadFile(filepath.Join(one, "zcurve-1.2.3-linux-amd64.tar.gz"))
-	ztest.Must(t, err)
-	again, err := os.ReadFile(filepath.Join(two, "zcurve-1.2.3-linux-amd64.tar.gz"))
-	ztest.Must(t, err)
-	if !bytes.Equal(tarball, again) {
-		t.Error("two directories gave different archives")
+	archive := func(name string) []byte {
+		content, err := os.ReadFile(filepath.Join(one, name))
+		ztest.Must(t, err)
+		again, err := os.ReadFile(filepath.Join(two, name))
+		ztest.Must(t, err)
+		if !bytes.Equal(content, again) {
+			t.Errorf("two directories gave different archives %s", name)
+		}
+		return content
 	}
-	zipped, err := os.ReadFile(filepath.Join(one, "zcurve-1.2.3-windows-amd64.zip"))
-	ztest.Must(t, err)
+	tarball, zipped := archive("zcurve-1.2.3-linux-amd64.tar.gz"), archive("zcurve-1.2.3-windows-amd64.zip")
 	want := []string{
 		"CHANGELOG.md 644", "LICENSE 644", "README.md 644",
 		"completion/zauth.bash 644", "completion/zauth.fish 644", "completion/zauth.zsh 644",
