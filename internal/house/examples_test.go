@@ -24,7 +24,7 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			// One that imports what it shows, as programs do.
-			found = found || example.Match(text) && strings.Contains(string(text), `"github.com/zcurve/zcurve/`+dir+`"`)
+			found = found || example.Match(text) && strings.Contains(string(text), `"`+module+dir+`"`)
 		}
 		if !found {
 			t.Errorf("%s has no example", dir)

@@ -1,5 +1,5 @@
 // Package house tests the rules that hold for the whole repository: what packages export,
-// and the words they use.
+// which of them each may import, and the words they use.
 package house
 
 import (
