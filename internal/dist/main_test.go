@@ -65,8 +65,9 @@ func dist(t *testing.T, platforms ...string) string {
 	return out
 }
 
-// TestSameBytes builds archives in two directories and compares them.
-func TestSameBytes(t *testing.T) {
+// TestSameBytesUnraced builds archives in two directories and compares them.
+func TestSameBytesUnraced(t *testing.T) {
+	ztest.Unraced(t) // compressing takes minutes with it
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds programs for two platforms")
