@@ -44,7 +44,8 @@ func listenAs(t *testing.T, uid int, path string) {
 func TestServerOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	const nobody = 65534
-	open, err := os.MkdirTemp("", "zcurve-") // no other user can enter t.TempDir()
+	// No other user can enter t.TempDir(), nor perhaps TMPDIR.
+	open, err := os.MkdirTemp("/tmp", "zcurve-")
 	ztest.Must(t, err, os.Chmod(open, 0o777))
 	t.Cleanup(func() { os.RemoveAll(open) })
 	for name, uid := range map[string]int{"own": os.Getuid(), "nobody's": nobody} {
