@@ -410,9 +410,9 @@ func TestLargeMessageUnraced(t *testing.T) {
 	}
 }
 
-// TestIdleMemoryUnraced checks that an idle connection with heartbeats takes at most 8
-// KiB, including the stack of the goroutine in Recv. It is not parallel, because it
-// measures the whole process.
+// TestIdleMemoryUnraced checks that an idle connection with heartbeats takes at most 6 KiB
+// besides the stack of the goroutine in Recv: 2 to 4 KiB more, depending on the stacks that
+// Go has seen before. It is not parallel, because it measures the whole process.
 func TestIdleMemoryUnraced(t *testing.T) {
 	ztest.Unraced(t)
 	client, server := configs(zap.Curve, "DEALER", "DEALER")
@@ -422,16 +422,17 @@ func TestIdleMemoryUnraced(t *testing.T) {
 		runtime.GC()
 		runtime.GC() // empties the pools
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc + m.StackInuse
+		return m.HeapAlloc
 	}
 	const pairs = 200
+	message := pattern(10_000) // allocates for all tests, once
 	before := take()
 	var conns []*zmtp.Conn
 	for range pairs {
 		a, b := tcpPair(t)
 		c, s := connectOver(t, a, b, client, server)
 		conns = append(conns, c, s)
-		ztest.Must(t, c.Send(ztest.Context(t), pattern(10_000)))
+		ztest.Must(t, c.Send(ztest.Context(t), message))
 		if _, err := s.Recv(ztest.Context(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -441,9 +442,9 @@ func TestIdleMemoryUnraced(t *testing.T) {
 		receiving.Go(func() { conn.Recv(context.Background()) })
 	}
 	each := int64(0)
-	ztest.Wait(t, "8 KiB for each connection", func() bool { // once the handshakes' goroutines have ended
+	ztest.Wait(t, "6 KiB for each connection", func() bool { // once the handshakes' goroutines have ended
 		each = int64(take()-before) / (2 * pairs)
-		return each <= 8<<10
+		return each <= 6<<10
 	})
 	t.Logf("%d bytes each", each)
 	for _, conn := range conns {
