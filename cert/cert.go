@@ -52,7 +52,7 @@ const SecretSuffix = "_secret"
 // kind of quotes.
 type Metadata []struct{ Name, Value string }
 
-// Get returns the value of that name, or "" if there is none.
+// Get returns the value with that name, or "" if m has no such name.
 func (m Metadata) Get(name string) string {
 	for _, p := range m {
 		if strings.EqualFold(p.Name, name) {

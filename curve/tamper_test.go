@@ -103,7 +103,7 @@ func wantKey(altered []byte, _ uint64) error {
 // layouts are the fields of the commands, from RFC 26.
 var layouts = map[string]struct {
 	fields   []field
-	min, max int // bytes; a max of 0 is none
+	min, max int // bytes; a max of 0 means no limit
 }{
 	"HELLO": {[]field{
 		{"name", 6, always(errName)},

@@ -188,7 +188,7 @@ func (b *Block) checkContent(mechanism string) error {
 	case b.IsSealed():
 		return errSealed
 	case b.content == nil:
-		return fmt.Errorf("%w: there is none", errContent)
+		return fmt.Errorf("%w: empty block", errContent)
 	case b.mechanism == mechanism:
 		return nil
 	case mechanism == mechanismPlain:
@@ -265,7 +265,7 @@ func (b *Block) check() error {
 	case b.IsSealed() && b.version == draftVersion:
 		return fmt.Errorf("%w: sealed in version %s, which cannot be written: open it first", errVersion, draftVersion)
 	case !b.IsSealed() && b.content == nil:
-		return fmt.Errorf("%w: there is none", errContent)
+		return fmt.Errorf("%w: empty block", errContent)
 	case b.IsSealed() && b.SealedTo == (curve.PublicKey{}):
 		return fmt.Errorf("%w: SealedTo was cleared", errHeader)
 	case len(b.Extensions) > maxHeaders-knownHeaders:

@@ -32,8 +32,8 @@ func Find(text []byte) iter.Seq2[*Block, error] {
 	}
 }
 
-// Parse reads the block in a text, as Find does. It is an error if there is none, or
-// more than one. The error is a *cert.SyntaxError.
+// Parse reads the block in a text, as Find does. It returns an error if the
+// text has no block, or more than one. The error is a *cert.SyntaxError.
 func Parse(text []byte) (*Block, error) {
 	b, err := parse(text)
 	return b, named(err)
@@ -51,7 +51,7 @@ func parse(text []byte) (*Block, error) {
 		return nil, errorAt(1, fmt.Errorf("%w: %w", errBlocks, zpl.ErrUTF16))
 	}
 	if found == nil {
-		return nil, errorAt(1, fmt.Errorf("%w: there is none", errBlocks))
+		return nil, errorAt(1, fmt.Errorf("%w: found no block", errBlocks))
 	}
 	b, err := found.parse()
 	if err != nil {

@@ -43,7 +43,7 @@ var exports = func() map[string]func(*cert.Certificate) ([]byte, error) {
 // exportNames returns the names of the formats, sorted.
 func exportNames() []string { return slices.Sorted(maps.Keys(exports)) }
 
-// keyBytes returns the secret key, or the public key if there is none.
+// keyBytes returns the secret key, or the public key of a public certificate.
 func keyBytes(c *cert.Certificate) []byte {
 	if c.Secret.IsZero() {
 		return c.Public[:]

@@ -16,7 +16,7 @@ const maxSecret = 1024
 type Terminal struct{ in, out *os.File }
 
 // OpenTerminal opens the terminal of the process to ask for a secret, which what
-// describes. If there is none, the error has a hint to use flag instead.
+// describes. Without a terminal, the error has a hint to use flag instead.
 func OpenTerminal(what, flag string) (Terminal, error) {
 	var t Terminal
 	var err error

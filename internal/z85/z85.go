@@ -148,7 +148,7 @@ func secretValue(character byte) uint32 {
 	for i := uint32(signs); i < uint32(len(alphabet)); i++ {
 		v |= equal(c, uint32(alphabet[i])) & (i + 1)
 	}
-	return (v - 1) & noValue // v is the value plus 1, or 0 if there is none yet
+	return (v - 1) & noValue // v is the value plus 1, or still 0
 }
 
 // below, within and equal return all ones if the condition holds, and 0 otherwise,

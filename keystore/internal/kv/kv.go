@@ -17,7 +17,7 @@ var (
 type Tx interface {
 	// Changes returns how often the file has been changed.
 	Changes() int
-	// Get returns a value, or nil if there is none.
+	// Get returns the value of a key, or nil if the key does not exist.
 	Get(bucket string, key []byte) []byte
 	// ForEach calls f for each key of a bucket, until f returns an error.
 	ForEach(bucket string, f func(key, value []byte) error) error
