@@ -1,0 +1,138 @@
+package sasl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The mechanisms of this package.
+const (
+	Anonymous       = "ANONYMOUS"          // no credentials (RFC 4505)
+	Plain           = "PLAIN"              // a user name and a password, unencrypted (RFC 4616)
+	ScramSHA256     = "SCRAM-SHA-256"      // proof of a password, in both directions (RFC 5802, RFC 7677)
+	ScramSHA256Plus = "SCRAM-SHA-256-PLUS" // the same, bound to the CURVE connection below
+	External        = "EXTERNAL"           // what the connection below has proved (RFC 4422, appendix A)
+	Curve           = "CURVE"              // proof of a key, in both directions, and encryption (RFC 26)
+)
+
+// Kind is the kind of a [Command].
+type Kind byte
+
+// The commands of the exchange:
+//
+//	open-peering = C:OHAI *( S:ORLY C:YARLY ) ( S:OHAI-OK / S:SRSLY / S:RTFM )
+const (
+	OHAI   Kind = iota + 1 // the client begins
+	ORLY                   // the server offers mechanisms, or continues with a challenge
+	YARLY                  // the client chooses a mechanism, or continues, with a response
+	OHAIOK                 // the server admits the client
+	SRSLY                  // the server refuses the client
+	RTFM                   // the peer broke the protocol
+)
+
+// String returns the name of the command in the protocols.
+func (k Kind) String() string {
+	switch k {
+	case OHAI:
+		return "OHAI"
+	case ORLY:
+		return "ORLY"
+	case YARLY:
+		return "YARLY"
+	case OHAIOK:
+		return "OHAI-OK"
+	case SRSLY:
+		return "SRSLY"
+	case RTFM:
+		return "RTFM"
+	}
+	return fmt.Sprintf("command %d", byte(k))
+}
+
+// Command is a command of the exchange. Plain data: don't change it while it is in use.
+type Command struct {
+	Kind       Kind
+	Mechanisms []string // ORLY: those that are offered, at most 32; YARLY: the one chosen
+	Data       []byte   // ORLY: the challenge; YARLY: the response; at most 8,192 bytes
+	Reason     string   // SRSLY and RTFM: printable ASCII, at most 255 bytes
+}
+
+// Codec converts the commands of a protocol to messages and back. A message is without the
+// routing id that a ROUTER puts in front. Safe for concurrent use.
+type Codec interface {
+	// Message returns the message of a valid command.
+	Message(c Command) ([][]byte, error)
+	// Parse returns the command in a message. Command.Data may refer to the message. It
+	// returns ErrForeign for a message that does not belong to the protocol, and another error for
+	// a malformed one.
+	Parse(message [][]byte) (Command, error)
+}
+
+const (
+	maxMechanisms = 32   // in an ORLY
+	maxName       = 20   // bytes of the name of a mechanism (RFC 4422, section 3.1)
+	maxData       = 8192 // bytes of a challenge or a response
+	maxReason     = 255  // bytes of a reason
+)
+
+var (
+	errKind       = errors.New("unknown command")
+	errMechanisms = errors.New("wrong number of mechanisms")
+	errName       = errors.New("invalid name of a mechanism")
+	errData       = errors.New("challenge or response is too long")
+	errReason     = errors.New("reason is not printable ASCII of at most 255 bytes")
+	errField      = errors.New("the command has no such field")
+)
+
+// check returns an error if a command is invalid.
+func (c *Command) check() error {
+	least, most := 0, 0
+	switch c.Kind {
+	case ORLY:
+		least, most = 1, maxMechanisms
+	case YARLY:
+		least, most = 1, 1
+	case OHAI, OHAIOK, SRSLY, RTFM:
+	default:
+		return errKind
+	}
+	if n := len(c.Mechanisms); n < least || n > most {
+		return fmt.Errorf("%w: %d", errMechanisms, n)
+	}
+	for i, name := range c.Mechanisms {
+		if !isName(name) || slices.Contains(c.Mechanisms[:i], name) {
+			return errName
+		}
+	}
+	if len(c.Data) > maxData {
+		return fmt.Errorf("%w: %d bytes", errData, len(c.Data))
+	}
+	if !isReason(c.Reason) {
+		return errReason
+	}
+	if most == 0 && len(c.Data) > 0 || c.Kind != SRSLY && c.Kind != RTFM && c.Reason != "" {
+		return errField
+	}
+	return nil
+}
+
+// isName reports whether a text can be the name of a mechanism (RFC 4422, section 3.1).
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
+
+// isReason reports whether a text is printable ASCII of at most 255 bytes.
+func isReason(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= maxReason
+}
