@@ -57,6 +57,8 @@ func TestRequest(t *testing.T) {
 		{"PLAIN without password", request("PLAIN", "alice", ""), one, payments("PLAIN", "alice", "")},
 		{"CURVE", request("CURVE", key), one, payments("CURVE", key)},
 		{"GSSAPI", request("GSSAPI", "alice@EXAMPLE"), one, payments("GSSAPI", "alice@EXAMPLE")},
+		{"SCRAM", request("SCRAM-SHA-256", "alice", key), one, payments("SCRAM-SHA-256", "alice", key)},
+		{"SCRAM with a key", request("SCRAM-SHA-256-PLUS", "alice", key, key), one, payments("SCRAM-SHA-256-PLUS", "alice", key, key)},
 		{"another mechanism", request("X-TOKEN", "a", "b", "c"), one, payments("X-TOKEN", "a", "b", "c")},
 		{"as empty as possible", frames("", "1.0", "", "", "", "", "NULL"), zap.Envelope{}, &zap.Request{Mechanism: "NULL"}},
 		{"longest strings", frames("", "1.0", long[1:], long[1:], long[1:], long[1:], long[1:]),
@@ -138,6 +140,9 @@ func TestParseRequestMalformed(t *testing.T) {
 		{"CURVE with a key in Z85", request("CURVE", strings.Repeat("0", 40)), true, zap.ErrRequest},
 		{"CURVE with two keys", request("CURVE", key, key), true, zap.ErrRequest},
 		{"GSSAPI without principal", request("GSSAPI"), true, zap.ErrRequest},
+		{"SCRAM without ClientKey", request("SCRAM-SHA-256", "alice"), true, zap.ErrRequest},
+		{"SCRAM with a ClientKey of 31 bytes", request("SCRAM-SHA-256", "alice", key[1:]), true, zap.ErrRequest},
+		{"SCRAM-PLUS without a key", request("SCRAM-SHA-256-PLUS", "alice", key), true, zap.ErrRequest},
 		{"another mechanism with 17 frames", request(append([]string{"X"}, make([]string, 17)...)...), true, zap.ErrRequest},
 		{"another mechanism with 1025 bytes", request("X", strings.Repeat("c", 1025)), true, zap.ErrRequest},
 	} {

@@ -14,6 +14,14 @@ const (
 	GSSAPI = "GSSAPI"
 )
 
+// The mechanisms of SASL that need requests of their own (docs/spec/sasl.md, Decisions).
+// Their credentials are the user name and the ClientKey of RFC 5802, which proves the
+// password. ScramSHA256Plus adds the public key that the client has proved by CURVE.
+const (
+	ScramSHA256     = "SCRAM-SHA-256"
+	ScramSHA256Plus = "SCRAM-SHA-256-PLUS"
+)
+
 const (
 	// maxString is the largest size of a string in bytes (RFC 27, Message Format).
 	maxString = 255
@@ -39,7 +47,7 @@ type Request struct {
 	Domain      string   // the ZAP domain of the server; may be empty
 	Address     string   // the client's IP address; for ipc empty, or libzmq's localhost:UID:GID:PID
 	RoutingID   []byte   // of the server's socket, as libzmq sends it
-	Mechanism   string   // Null, Plain, Curve or GSSAPI
+	Mechanism   string   // Null, Plain, Curve, GSSAPI, ScramSHA256 or ScramSHA256Plus
 	Credentials [][]byte `json:"-"` // proved or claimed by the mechanism; may contain a password
 
 	// Asker is the service that sent the request to a daemon, for logs: its address, with
@@ -64,6 +72,25 @@ func (r *Request) PlainLogin() (username string, password []byte, ok bool) {
 		return "", nil, false
 	}
 	return string(r.Credentials[0]), r.Credentials[1], true
+}
+
+// ScramLogin returns the user name, the ClientKey, and for ScramSHA256Plus the client's
+// public key, which is zero for ScramSHA256. ok is false if the mechanism is neither, or the
+// request is malformed. The handler must check the ClientKey.
+func (r *Request) ScramLogin() (username string, clientKey, key [32]byte, ok bool) {
+	switch n := len(r.Credentials); {
+	case r.Mechanism == ScramSHA256 && n == 2:
+	case r.Mechanism == ScramSHA256Plus && n == 3 && len(r.Credentials[2]) == len(key):
+	default:
+		return "", clientKey, key, false
+	}
+	if len(r.Credentials[1]) != len(clientKey) {
+		return "", clientKey, key, false
+	}
+	if r.Mechanism == ScramSHA256Plus {
+		key = [32]byte(r.Credentials[2])
+	}
+	return string(r.Credentials[0]), [32]byte(r.Credentials[1]), key, true
 }
 
 // Principal returns the client's GSSAPI principal. ok is false if the mechanism is not
@@ -127,6 +154,8 @@ func (r *Request) checkCredentials() error {
 		}
 	case GSSAPI:
 		ok = n == 1
+	case ScramSHA256, ScramSHA256Plus:
+		_, _, _, ok = r.ScramLogin()
 	}
 	if !ok {
 		return fmt.Errorf("%d credentials frames for %s", n, r.Mechanism)

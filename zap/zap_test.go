@@ -22,6 +22,20 @@ func TestCredentials(t *testing.T) {
 	if name, ok := (&zap.Request{Mechanism: zap.GSSAPI, Credentials: frames("alice@EXAMPLE")}).Principal(); name != "alice@EXAMPLE" || !ok {
 		t.Errorf("got %q, %v", name, ok)
 	}
+	bare := &zap.Request{Mechanism: zap.ScramSHA256, Credentials: frames("alice", key)}
+	if name, proof, link, ok := bare.ScramLogin(); name != "alice" || string(proof[:]) != key || link != [32]byte{} || !ok {
+		t.Errorf("got %q, %x, %x, %v", name, proof, link, ok)
+	}
+	linked := key[1:] + key[:1]
+	bound := &zap.Request{Mechanism: zap.ScramSHA256Plus, Credentials: frames("alice", key, linked)}
+	if name, proof, link, ok := bound.ScramLogin(); name != "alice" || string(proof[:]) != key || string(link[:]) != linked || !ok {
+		t.Errorf("got %q, %x, %x, %v", name, proof, link, ok)
+	}
+	// Handlers that admit keys must not take one that a login brings along for a proof of
+	// the password.
+	if _, ok := bound.CurveKey(); ok {
+		t.Error("a login by SCRAM is a request by CURVE")
+	}
 	// A request that has not been checked can hold anything.
 	for _, req := range []*zap.Request{
 		{},
@@ -34,6 +48,12 @@ func TestCredentials(t *testing.T) {
 		{Mechanism: zap.GSSAPI},
 		{Mechanism: zap.GSSAPI, Credentials: frames("a", "b")},
 		{Mechanism: zap.Null, Credentials: frames("a", "b")},
+		{Mechanism: zap.ScramSHA256, Credentials: frames("a")},
+		{Mechanism: zap.ScramSHA256, Credentials: frames("a", key[1:])},
+		{Mechanism: zap.ScramSHA256, Credentials: frames("a", key, key)},
+		{Mechanism: zap.ScramSHA256Plus, Credentials: frames("a", key)},
+		{Mechanism: zap.ScramSHA256Plus, Credentials: frames("a", key, key[1:])},
+		{Mechanism: zap.ScramSHA256Plus, Credentials: frames("a", "", key)},
 	} {
 		if got, ok := req.CurveKey(); got != [32]byte{} || ok {
 			t.Errorf("%v: got the key %x, %v", req, got, ok)
@@ -43,6 +63,9 @@ func TestCredentials(t *testing.T) {
 		}
 		if name, ok := req.Principal(); name != "" || ok {
 			t.Errorf("%v: got the principal %q, %v", req, name, ok)
+		}
+		if name, proof, link, ok := req.ScramLogin(); name != "" || proof != [32]byte{} || link != [32]byte{} || ok {
+			t.Errorf("%v: got the login %q, %x, %x, %v", req, name, proof, link, ok)
 		}
 	}
 }

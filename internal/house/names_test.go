@@ -28,7 +28,7 @@ var most = map[string]int{
 	"keystore/boltstore": 0,
 	"policy":             26,
 	"sockets/libzmq":     6,
-	"zap":                40,
+	"zap":                43,
 	"zap/audit":          8,
 	"zap/remote":         7,
 	"zap/zaptest":        8,
