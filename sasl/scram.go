@@ -1,0 +1,57 @@
+package sasl
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Package github.com/xdg-go/scram is not enough here: its server refuses each type of
+// channel binding but TLS's, it cannot add an attribute to the server's first message, and
+// it does not limit iterations.
+
+// bindingName is the type of the channel binding of SCRAM-SHA-256-PLUS.
+const bindingName = "curvezmq"
+
+var (
+	errStep       = fmt.Errorf("%w: unexpected message of SCRAM", ErrProtocol)
+	errFlag       = fmt.Errorf("%w: channel binding does not fit the mechanism", ErrProtocol)
+	errLogin      = fmt.Errorf("%w: user name is empty, too long, or has characters that SASLprep prohibits", ErrProtocol)
+	errAuthzID    = fmt.Errorf("%w: client asks to act as another user", ErrProtocol)
+	errDowngraded = fmt.Errorf("%w: client did not see that the server offers %s", ErrTampered, ScramSHA256Plus)
+	errOfferHash  = fmt.Errorf("%w: client and server saw different offers", ErrTampered)
+	errBinding    = fmt.Errorf("%w: proof was made for another connection", ErrTampered)
+	errSignature  = fmt.Errorf("%w: server does not know the password", ErrTampered)
+)
+
+// newNonce returns a nonce of 144 random bits.
+func newNonce() string {
+	var b [18]byte
+	rand.Read(b[:])
+	return encode(b[:])
+}
+
+// offerHash returns the value of the attribute h of the server's first message, by which
+// a client sees whether someone changed the offer. The hash is that of XEP-0474, version
+// 0.5.0, for a server that does not offer types of channel bindings.
+func offerHash(offered []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(offered)), "\x1e")))
+	return encode(sum[:])
+}
+
+// xor sets a to a XOR b.
+func xor(a, b *[sha256.Size]byte) {
+	for i := range a {
+		a[i] ^= b[i]
+	}
+}
+
+// mechanismName returns the name of the mechanism.
+func mechanismName(plus bool) string {
+	if plus {
+		return ScramSHA256Plus
+	}
+	return ScramSHA256
+}

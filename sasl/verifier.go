@@ -1,0 +1,185 @@
+package sasl
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/xdg-go/stringprep"
+	"github.com/zcurve/zcurve/internal/hidden"
+)
+
+// Bounds of a verifier. A client refuses the same: few iterations help to guess its
+// password, and many keep it busy.
+const (
+	newIterations = 600_000 // of a new verifier
+	minIterations = 4096    // RFC 7677, section 4
+	maxIterations = 10_000_000
+	newSalt       = 16 // bytes
+	minSalt       = 8
+	maxSalt       = 64
+)
+
+var (
+	errVerifier   = errors.New("sasl: malformed SCRAM verifier: must be SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY")
+	errIterations = fmt.Errorf("sasl: number of iterations of a SCRAM verifier must be %d to %d", minIterations, maxIterations)
+	errSalt       = fmt.Errorf("sasl: salt of a SCRAM verifier must have %d to %d bytes", minSalt, maxSalt)
+	errPassword   = errors.New("sasl: the password is empty, not UTF-8, or has characters that SASLprep prohibits")
+)
+
+// Verifier is what a server stores to check a password by SCRAM-SHA-256: a salt, a number
+// of iterations, and two keys that are derived from the password (RFC 5802, section 3;
+// RFC 7677). Someone who steals it can guess passwords, and can pretend to be the server,
+// but cannot log in. It prints without its keys. Safe for concurrent use.
+type Verifier struct {
+	iterations int
+	salt       []byte
+	keys       *hidden.Bytes // StoredKey and ServerKey
+}
+
+// NewVerifier returns a verifier of a password in UTF-8, with 600,000 iterations and a random salt
+// of 16 bytes. It returns an error if the password is empty, or has characters that
+// SASLprep (RFC 4013) prohibits, such as control characters and those that Unicode 3.2
+// does not define, emoji for example. It takes a tenth of a second or more.
+func NewVerifier(password []byte) (Verifier, error) {
+	prepared, ok := prepare(string(password))
+	if !ok {
+		return Verifier{}, errPassword
+	}
+	salt := make([]byte, newSalt)
+	rand.Read(salt)
+	salted, err := saltedPassword(prepared, salt, newIterations)
+	if err != nil {
+		return Verifier{}, err
+	}
+	defer clear(salted[:])
+	client, server := salted.clientKey(), salted.serverKey()
+	defer clear(client[:])
+	stored := sha256.Sum256(client[:])
+	return Verifier{newIterations, salt, hidden.New(append(stored[:], server[:]...))}, nil
+}
+
+// ParseVerifier parses a verifier as [Verifier.Encode] writes it. It refuses fewer than 4,096 or
+// more than 10,000,000 iterations, and a salt of fewer than 8 or more than 64 bytes. The
+// error does not contain the text.
+func ParseVerifier(text string) (Verifier, error) {
+	parts := strings.Split(text, "$")
+	if len(parts) != 3 || parts[0] != ScramSHA256 {
+		return Verifier{}, errVerifier
+	}
+	count, saltText, ok1 := strings.Cut(parts[1], ":")
+	storedText, serverText, ok2 := strings.Cut(parts[2], ":")
+	salt, ok3 := decode(saltText)
+	stored, ok4 := decode(storedText)
+	server, ok5 := decode(serverText)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !isNumber(count) || len(stored) != sha256.Size || len(server) != sha256.Size {
+		return Verifier{}, errVerifier
+	}
+	n, ok := parseIterations(count)
+	if !ok {
+		return Verifier{}, errIterations
+	}
+	if len(salt) < minSalt || len(salt) > maxSalt {
+		return Verifier{}, errSalt
+	}
+	return Verifier{n, salt, hidden.New(append(stored, server...))}, nil
+}
+
+// Encode returns the verifier as text: the scheme of RFC 5803, as PostgreSQL writes it,
+//
+//	SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY
+//
+// with the last three in base64. Keep it secret.
+func (v Verifier) Encode() string {
+	stored, server := v.reveal()
+	return fmt.Sprintf("%s$%d:%s$%s:%s", ScramSHA256, v.iterations, encode(v.salt), encode(stored), encode(server))
+}
+
+// Matches reports whether a ClientKey (RFC 5802, section 3) belongs to the password of
+// this verifier, in constant time. The zero Verifier and a decoy match none.
+func (v Verifier) Matches(clientKey []byte) bool {
+	stored, _ := v.reveal()
+	sum := sha256.Sum256(clientKey)
+	return subtle.ConstantTimeCompare(sum[:], stored) == 1
+}
+
+// Decoy returns a verifier for a login that does not exist. It matches no password, and
+// an observer without the key cannot tell it from that of an account: the number of
+// iterations and the size of the salt are those of v, and the salt is always the same for
+// the same key and login. If v is the zero Verifier, they are those of NewVerifier.
+func (v Verifier) Decoy(key [32]byte, login string) Verifier {
+	n, size := v.iterations, len(v.salt)
+	if v.keys == nil {
+		n, size = newIterations, newSalt
+	}
+	derived, err := hkdf.Expand(sha256.New, key[:], login, size+2*sha256.Size)
+	if err != nil { // only for lengths of more than 255 hashes, or a key that FIPS 140 refuses
+		panic("sasl: " + err.Error())
+	}
+	return Verifier{n, derived[:size:size], hidden.New(derived[size:])}
+}
+
+// reveal returns StoredKey and ServerKey, which are empty in the zero Verifier.
+func (v Verifier) reveal() (stored, server []byte) {
+	keys := v.keys.Reveal()
+	return keys[:len(keys)/2], keys[len(keys)/2:]
+}
+
+// salted is SaltedPassword of RFC 5802, section 3.
+type salted [sha256.Size]byte
+
+// saltedPassword derives a key from a password that has been prepared. This is the slow
+// step.
+func saltedPassword(password string, salt []byte, iterations int) (s salted, err error) {
+	key, err := pbkdf2.Key(sha256.New, password, salt, iterations, len(s))
+	copy(s[:], key)
+	clear(key)
+	return s, err
+}
+
+func (s *salted) clientKey() [sha256.Size]byte { return sign(s[:], "Client Key") }
+func (s *salted) serverKey() [sha256.Size]byte { return sign(s[:], "Server Key") }
+
+// sign returns HMAC-SHA-256.
+func sign(key []byte, text string) (sum [sha256.Size]byte) {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	mac.Sum(sum[:0])
+	return sum
+}
+
+// prepare applies SASLprep (RFC 4013) for strings that are stored, as RFC 5802, section
+// 2.2, has it. The error of package stringprep, which ok replaces, contains a character of
+// the text. Bytes that are not UTF-8 become U+FFFD, which is prohibited.
+func prepare(text string) (prepared string, ok bool) {
+	prepared, err := stringprep.SASLprep.Prepare(text)
+	return prepared, err == nil && prepared != ""
+}
+
+// isNumber reports whether a text is a positive decimal number as RFC 5802, section 7,
+// writes it.
+func isNumber(s string) bool {
+	return s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// parseIterations returns the number of iterations, if it is one that we accept.
+func parseIterations(s string) (n int, ok bool) {
+	n, err := strconv.Atoi(s)
+	return n, isNumber(s) && err == nil && n >= minIterations && n <= maxIterations
+}
+
+func encode(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// decode decodes base64 as encode writes it. The decoder alone would ignore line breaks.
+func decode(s string) (b []byte, ok bool) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	return b, err == nil && len(s) == base64.StdEncoding.EncodedLen(len(b))
+}
