@@ -20,12 +20,24 @@ var (
 	ErrTries = errors.New("too many tries")
 )
 
-// RefusedError means that a client was not admitted.
+// RefusedError means that the client was not admitted.
 type RefusedError struct {
-	Mechanism string    // empty if the client had not chosen one
+	Mechanism string    // empty if the client had chosen none
 	Reply     zap.Reply // on a client only the status and the text that the server sent
+
+	err error // why the handler made no decision
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("sasl: %s refused: %d %s", e.Mechanism, e.Reply.Status, e.Reply.Text)
+	text := fmt.Sprintf("sasl: refused: %d %s", e.Reply.Status, e.Reply.Text)
+	if e.Mechanism != "" {
+		text = fmt.Sprintf("sasl: %s refused: %d %s", e.Mechanism, e.Reply.Status, e.Reply.Text)
+	}
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	return text
 }
+
+// Unwrap returns the error of the handler that made no decision, or nil.
+func (e *RefusedError) Unwrap() error { return e.err }

@@ -1,0 +1,275 @@
+package sasl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	gosasl "github.com/emersion/go-sasl"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// ClientConfig says how a client authenticates.
+type ClientConfig struct {
+	// Codec is that of the program's protocol.
+	Codec Codec
+	// Mechanisms are those to use, in order of preference. Nil is all for which the client has
+	// credentials, strongest first: SCRAM-SHA-256-PLUS, CURVE, EXTERNAL, SCRAM-SHA-256,
+	// PLAIN. A client without any credentials then uses ANONYMOUS.
+	Mechanisms []string
+	// Username and Password are for PLAIN and SCRAM: at most 255 bytes each, without zero
+	// bytes. SCRAM prepares both by SASLprep (RFC 4013).
+	Username string
+	Password zap.Password
+	// Key and ServerKey are the client's secret key and the server's public key, for CURVE.
+	Key       curve.SecretKey
+	ServerKey curve.PublicKey
+	// Link describes the connection to the server.
+	Link Link
+	// InsecurePlain allows PLAIN on a connection that is not encrypted: anyone on the path can
+	// read the password.
+	InsecurePlain bool
+}
+
+// Client authenticates to a server: the client's half of the exchange. For one goroutine at
+// a time. NewClient returns one.
+type Client struct {
+	cfg       ClientConfig
+	state     state
+	rounds    int
+	offered   []string
+	name      string // of the mechanism in use
+	mechanism gosasl.Client
+}
+
+// mutual is a client's mechanism by which the server proves something too.
+type mutual interface {
+	verified() bool // the server has proved it
+}
+
+var (
+	errUnverified = errors.New("the server admits the client without proving itself")
+	errUnasked    = errors.New("the server admits the client without asking for credentials")
+	errLoginText  = errors.New("sasl: user name or password with a zero byte, or of more than 255 bytes")
+)
+
+// NewClient returns a client. It returns an error if cfg is invalid.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	if cfg.Codec == nil {
+		return nil, errors.New("sasl: no Codec")
+	}
+	if err := checkMechanisms(cfg.Mechanisms); err != nil {
+		return nil, err
+	}
+	for _, text := range []string{cfg.Username, cfg.Password.Reveal()} {
+		if len(text) > maxLogin || strings.Contains(text, "\x00") {
+			return nil, errLoginText
+		}
+	}
+	if !cfg.Key.IsZero() {
+		if err := cfg.ServerKey.Check(); err != nil {
+			return nil, fmt.Errorf("sasl: ServerKey: %w", err)
+		}
+	}
+	cfg.Mechanisms = slices.Clone(cfg.Mechanisms)
+	return &Client{cfg: cfg}, nil
+}
+
+// Start returns the message that begins an exchange. It may be called again at any time,
+// for example after a refusal, and ends whatever was before.
+func (c *Client) Start() ([][]byte, error) {
+	if c.cfg.Codec == nil {
+		return nil, errors.New("sasl: this Client is not from NewClient")
+	}
+	c.reset(choosing)
+	message, err := c.cfg.Codec.Message(Command{Kind: OHAI})
+	if err != nil {
+		return nil, fmt.Errorf("sasl: OHAI: %w", err)
+	}
+	return message, nil
+}
+
+// Done reports whether the server has admitted the client, and, with SCRAM and CURVE, has
+// proved itself.
+func (c *Client) Done() bool { return c.state == open }
+
+// Mechanism returns the mechanism that the client has chosen, or "".
+func (c *Client) Mechanism() string { return c.name }
+
+// Layer returns the security layer of the mechanism CURVE: what seals messages to the server
+// and opens those from it. Both are nil before Done and with any other mechanism. A new
+// exchange or Close does not close them.
+func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
+	if m, ok := c.mechanism.(layered); ok && c.state == open {
+		return m.layer()
+	}
+	return nil, nil
+}
+
+// Close ends the exchange and wipes its secrets. It may be called more than once.
+func (c *Client) Close() { c.reset(ended) }
+
+// Handle takes a message from the server and returns the reply, or nil if there is nothing
+// to send: when the client is Done, and with an error. After an error only Start continues,
+// except after ErrForeign, which changes nothing. The errors:
+//
+//   - *RefusedError: the server refused the client.
+//   - ErrTampered: what was offered was changed on the way, or the server did not prove
+//     itself. Someone may be interfering.
+//   - ErrProtocol: either side broke the protocol.
+//   - Others say why no mechanism can be used.
+//
+// With SCRAM, Handle derives a key from the password, which takes as long as the server's
+// number of iterations requires: about a second for the largest number that it accepts.
+func (c *Client) Handle(message [][]byte) (reply [][]byte, err error) {
+	if c.state != choosing && c.state != exchanging {
+		return nil, errors.New("sasl: no exchange in progress")
+	}
+	command, err := c.cfg.Codec.Parse(message)
+	if errors.Is(err, ErrForeign) {
+		return nil, fmt.Errorf("sasl: %w", ErrForeign)
+	}
+	if err == nil {
+		err = command.check()
+	}
+	if err != nil {
+		c.reset(start)
+		return nil, fmt.Errorf("sasl: %w: malformed command: %w", ErrProtocol, err)
+	}
+	answer, err := c.handle(&command)
+	if err != nil {
+		c.reset(start)
+		return nil, err
+	}
+	if answer.Kind == 0 {
+		return nil, nil
+	}
+	if reply, err = c.cfg.Codec.Message(answer); err != nil {
+		c.reset(start)
+		return nil, fmt.Errorf("sasl: %s: %w", answer.Kind, err)
+	}
+	return reply, nil
+}
+
+func (c *Client) handle(command *Command) (answer Command, err error) {
+	switch command.Kind {
+	case ORLY:
+		if c.state == choosing {
+			return c.choose(command.Mechanisms)
+		}
+		return c.next(command)
+	case OHAIOK:
+		return Command{}, c.admitted()
+	case SRSLY:
+		return Command{}, &RefusedError{Mechanism: c.name, Reply: parseReason(command.Reason)}
+	case RTFM:
+		return Command{}, fmt.Errorf("sasl: %w: the server says: %s", ErrProtocol, command.Reason)
+	}
+	return Command{}, fmt.Errorf("sasl: %w: unexpected %s", ErrProtocol, command.Kind)
+}
+
+// choose chooses a mechanism and makes the first response.
+func (c *Client) choose(offered []string) (Command, error) {
+	c.offered = slices.Clone(offered)
+	var missing []string
+	for _, name := range c.preferred() {
+		why := c.lacks(name)
+		if why == "" && !slices.Contains(offered, name) {
+			why = "is not offered"
+		}
+		if why != "" {
+			missing = append(missing, name+" "+why)
+			continue
+		}
+		c.state, c.name, c.mechanism = exchanging, name, c.newClient(name)
+		_, response, err := c.mechanism.Start()
+		if err != nil {
+			return Command{}, fmt.Errorf("sasl: %s: %w", name, err)
+		}
+		return Command{Kind: YARLY, Mechanisms: []string{name}, Data: response}, nil
+	}
+	return Command{}, fmt.Errorf("sasl: no mechanism to use: the server offers %s; %s",
+		strings.Join(offered, ", "), strings.Join(missing, ", "))
+}
+
+// preferred returns the mechanisms in order of preference.
+func (c *Client) preferred() []string {
+	if c.cfg.Mechanisms != nil {
+		return c.cfg.Mechanisms
+	}
+	link := &c.cfg.Link
+	if c.cfg.Username != "" || !c.cfg.Key.IsZero() || link.isCurve() || link.Principal != "" {
+		return strongest[:len(strongest)-1] // not ANONYMOUS: the client has credentials
+	}
+	return strongest
+}
+
+// lacks returns what a mechanism needs that the client does not have, or "".
+func (c *Client) lacks(name string) string {
+	switch {
+	case name == Curve && c.cfg.Key.IsZero():
+		return "needs a key"
+	case name == External && !c.cfg.Link.isCurve() && c.cfg.Link.Principal == "":
+		return "needs a connection that proves the client"
+	case (name == ScramSHA256 || name == ScramSHA256Plus || name == Plain) && c.cfg.Username == "":
+		return "needs a user name and a password"
+	case name == ScramSHA256Plus && !c.cfg.Link.isBound():
+		return "needs a CURVE connection"
+	case name == Plain && !c.cfg.Link.isEncrypted() && !c.cfg.InsecurePlain:
+		return "needs an encrypted connection"
+	}
+	return ""
+}
+
+// next passes a challenge on to the mechanism.
+func (c *Client) next(command *Command) (Command, error) {
+	if !slices.Contains(command.Mechanisms, c.name) {
+		return Command{}, fmt.Errorf("sasl: %w: the server changed the mechanism from %s to %s",
+			ErrProtocol, c.name, strings.Join(command.Mechanisms, ", "))
+	}
+	if c.rounds++; c.rounds > maxRounds {
+		return Command{}, fmt.Errorf("sasl: %w: too many rounds", ErrProtocol)
+	}
+	response, err := c.mechanism.Next(command.Data)
+	if err != nil {
+		if !errors.Is(err, ErrTampered) && !errors.Is(err, ErrProtocol) {
+			err = fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		return Command{}, fmt.Errorf("sasl: %s: %w", c.name, err)
+	}
+	return Command{Kind: YARLY, Mechanisms: []string{c.name}, Data: response}, nil
+}
+
+// admitted handles OHAI-OK.
+func (c *Client) admitted() error {
+	if c.state == choosing && !slices.Contains(c.preferred(), Anonymous) {
+		return fmt.Errorf("sasl: %w: %w", ErrTampered, errUnasked)
+	}
+	if m, ok := c.mechanism.(mutual); ok && !m.verified() {
+		return fmt.Errorf("sasl: %s: %w: %w", c.name, ErrTampered, errUnverified)
+	}
+	c.state = open
+	return nil
+}
+
+// parseReason parses the reason of an SRSLY: a status and a text.
+func parseReason(reason string) zap.Reply {
+	number, text, _ := strings.Cut(reason, " ")
+	switch status, _ := strconv.Atoi(number); zap.Status(status) {
+	case zap.StatusTryLater, zap.StatusRefused, zap.StatusError:
+		return zap.Reply{Status: zap.Status(status), Text: text}
+	}
+	return zap.Refuse(reason)
+}
+
+// reset ends the exchange.
+func (c *Client) reset(next state) {
+	if m, ok := c.mechanism.(layered); ok {
+		m.close()
+	}
+	c.state, c.rounds, c.offered, c.name, c.mechanism = next, 0, nil, "", nil
+}

@@ -1,0 +1,316 @@
+package sasl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	gosasl "github.com/emersion/go-sasl"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// ServerConfig says how a server authenticates one client.
+type ServerConfig struct {
+	// Codec is that of the program's protocol.
+	Codec Codec
+	// Handler decides whether to admit the client; zap.Ask asks it. If it is a Policy, it
+	// also says which mechanisms to offer. SCRAM needs a Policy.
+	Handler zap.Handler
+	// Domain is the ZAP domain of the service: printable ASCII, at most 255 bytes.
+	Domain string
+	// Mechanisms are those to offer, in this order, of those that a Policy offers. They can
+	// be left out if Handler is a Policy.
+	Mechanisms []string
+	// Link describes the connection to the client.
+	Link Link
+	// Curve has the server's key for the mechanism CURVE, one for all clients. Nil does not
+	// offer CURVE.
+	Curve *curve.Server
+}
+
+// maxTries is how often a client may begin before it succeeds.
+const maxTries = 5
+
+// maxRounds is the largest number of responses in one exchange. CURVE and SCRAM have three.
+const maxRounds = 8
+
+// state is the state of an exchange on either side.
+type state byte
+
+const (
+	start      state = iota // OHAI comes next
+	choosing                // the mechanisms are offered
+	exchanging              // a mechanism is chosen
+	open                    // the client is admitted
+	ended                   // nothing comes next
+)
+
+// User is an authenticated client. Plain data: don't change it while it is in use.
+type User struct {
+	Mechanism string          // by which it authenticated
+	ID        string          // the user id, from the handler
+	Key       curve.PublicKey // that the client has proved, by the mechanism or on the link; zero without CURVE
+	Metadata  zap.Metadata    // of the user, from the handler
+}
+
+// Server authenticates one client: the server's half of the exchange. For one goroutine at
+// a time. NewServer returns one; the zero Server refuses every command.
+type Server struct {
+	cfg       ServerConfig
+	state     state
+	tries     int      // since the last success
+	rounds    int      // of this exchange
+	offered   []string // in this exchange
+	name      string   // of the mechanism in use
+	mechanism gosasl.Server
+	decided   *User // whom the gate admits, before the exchange ends
+
+	// ctx is that of the call of Handle in progress, because go-sasl's callbacks take none.
+	ctx context.Context
+}
+
+// NewServer returns a server for one client. It returns an error if cfg is incomplete or
+// names an unknown mechanism.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	_, isPolicy := cfg.Handler.(Policy)
+	switch {
+	case cfg.Codec == nil:
+		return nil, errors.New("sasl: no Codec")
+	case cfg.Handler == nil:
+		return nil, errors.New("sasl: no Handler")
+	case cfg.Mechanisms == nil && !isPolicy:
+		return nil, errors.New("sasl: the Handler is not a Policy: set Mechanisms")
+	case !isReason(cfg.Domain) || !isReason(cfg.Link.Address):
+		return nil, errors.New("sasl: Domain or Address is not printable ASCII of at most 255 bytes")
+	case len(cfg.Link.Principal) > maxLogin:
+		return nil, fmt.Errorf("sasl: Principal longer than %d bytes", maxLogin)
+	}
+	if err := checkMechanisms(cfg.Mechanisms); err != nil {
+		return nil, err
+	}
+	for _, name := range cfg.Mechanisms {
+		switch {
+		case (name == ScramSHA256 || name == ScramSHA256Plus) && !isPolicy:
+			return nil, fmt.Errorf("sasl: %s needs verifiers of passwords: the Handler is not a Policy", name)
+		case name == Curve && cfg.Curve == nil:
+			return nil, errors.New("sasl: CURVE needs the server's key: set Curve")
+		}
+	}
+	cfg.Mechanisms = slices.Clone(cfg.Mechanisms)
+	return &Server{cfg: cfg}, nil
+}
+
+// User returns the client, or false if it is not authenticated, also if it was and has
+// begun a new exchange.
+func (s *Server) User() (User, bool) {
+	if s.state != open {
+		return User{}, false
+	}
+	return *s.decided, true
+}
+
+// Layer returns the security layer of the mechanism CURVE: what seals messages to the client
+// and opens those from it. Both are nil before the client is authenticated and with any
+// other mechanism. A new exchange or Close does not close them.
+func (s *Server) Layer() (*curve.Sealer, *curve.Opener) {
+	if m, ok := s.mechanism.(layered); ok && s.state == open {
+		return m.layer()
+	}
+	return nil, nil
+}
+
+// Close ends the exchange and wipes its secrets. Handle then refuses every command. It may
+// be called more than once.
+func (s *Server) Close() {
+	s.reset(ended)
+}
+
+// Handle takes a message from the client and returns the reply, or nil if there is nothing
+// to send. It asks the handler under ctx. An error says, for the log, why the client is not
+// admitted; there may be a reply in any case:
+//
+//   - *RefusedError: the handler refused the client, which may try again.
+//   - ErrTampered: as if it were refused.
+//   - ErrProtocol: the client broke the protocol; it may try again.
+//   - ErrTries: the client has used up its 5 tries. Close the connection.
+//   - ErrForeign: the message belongs to another protocol. Nothing has changed.
+func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, err error) {
+	if s.cfg.Codec == nil {
+		return nil, errors.New("sasl: this Server is not from NewServer")
+	}
+	if s.state == ended {
+		return nil, fmt.Errorf("sasl: %w", ErrTries)
+	}
+	c, err := s.cfg.Codec.Parse(message)
+	if errors.Is(err, ErrForeign) {
+		return nil, fmt.Errorf("sasl: %w", ErrForeign)
+	}
+	if err == nil {
+		err = c.check()
+	}
+	s.ctx = ctx
+	defer func() { s.ctx = nil }()
+	var answer Command
+	if err != nil {
+		answer, err = s.broken("malformed command", err)
+	} else {
+		answer, err = s.handle(&c)
+	}
+	reply, failed := s.cfg.Codec.Message(answer)
+	if failed != nil {
+		s.reset(ended)
+		return nil, fmt.Errorf("sasl: %s: %w", answer.Kind, failed)
+	}
+	return reply, err
+}
+
+func (s *Server) handle(c *Command) (Command, error) {
+	switch {
+	case c.Kind == OHAI:
+		return s.begin()
+	case c.Kind == YARLY && s.state == choosing:
+		name := c.Mechanisms[0]
+		if !slices.Contains(s.offered, name) {
+			return s.broken("mechanism was not offered", fmt.Errorf("mechanism %s was not offered", name))
+		}
+		s.state, s.name, s.mechanism = exchanging, name, s.newServer(name)
+		return s.next(c.Data)
+	case c.Kind == YARLY && s.state == exchanging:
+		if c.Mechanisms[0] != s.name {
+			return s.broken("mechanism changed", fmt.Errorf("mechanism changed from %s to %s", s.name, c.Mechanisms[0]))
+		}
+		return s.next(c.Data)
+	}
+	return s.broken("unexpected command", fmt.Errorf("unexpected %s", c.Kind))
+}
+
+// begin answers OHAI, which ends whatever was before.
+func (s *Server) begin() (Command, error) {
+	s.reset(start)
+	if s.tries >= maxTries {
+		s.reset(ended)
+		return Command{Kind: SRSLY, Reason: "400 too many tries"}, fmt.Errorf("sasl: %w", ErrTries)
+	}
+	s.tries++
+	if s.offered = s.offer(); len(s.offered) == 0 {
+		return refusal(zap.StatusRefused), s.refused(zap.Refuse("no mechanism to offer on this connection"), nil)
+	}
+	s.state = choosing
+	return Command{Kind: ORLY, Mechanisms: s.offered}, nil
+}
+
+// offer returns the mechanisms to offer.
+func (s *Server) offer() []string {
+	names := s.cfg.Mechanisms
+	policy, isPolicy := s.cfg.Handler.(Policy)
+	if isPolicy {
+		allowed := policy.Mechanisms(s.cfg.Domain, s.cfg.Link.isEncrypted())
+		if names == nil {
+			names = allowed
+		}
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) })
+	}
+	link := &s.cfg.Link
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		switch name {
+		case ScramSHA256Plus:
+			return !isPolicy || !link.isBound()
+		case ScramSHA256:
+			return !isPolicy
+		case Curve:
+			return s.cfg.Curve == nil
+		case External:
+			return !link.isCurve() && link.Principal == ""
+		}
+		return !slices.Contains(strongest, name)
+	})
+}
+
+// next passes a response on to the mechanism.
+func (s *Server) next(response []byte) (Command, error) {
+	if s.rounds++; s.rounds > maxRounds {
+		return s.broken("too many rounds", errors.New("too many rounds"))
+	}
+	name := s.name
+	challenge, done, err := s.mechanism.Next(response)
+	refused, isRefused := errors.AsType[*RefusedError](err)
+	switch {
+	case isRefused:
+		s.reset(start)
+		return refusal(refused.Reply.Status), err
+	case errors.Is(err, ErrTampered):
+		s.reset(start)
+		return refusal(zap.StatusRefused), fmt.Errorf("sasl: %s: %w", name, err)
+	case errors.Is(err, ErrProtocol):
+		return s.broken("malformed response", fmt.Errorf("%s: %w", name, err))
+	case err == nil && done && s.decided == nil:
+		err = errors.New("nobody has decided")
+		fallthrough
+	case err != nil:
+		s.reset(start)
+		return refusal(zap.StatusError), fmt.Errorf("sasl: %s: %w", name, err)
+	case done:
+		s.state, s.tries = open, 0
+		return Command{Kind: OHAIOK}, nil
+	}
+	return Command{Kind: ORLY, Mechanisms: []string{name}, Data: challenge}, nil
+}
+
+// ask asks the gate about the client. It returns a *RefusedError, or nil if the client is
+// admitted.
+func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byte) error {
+	reply, err := zap.Ask(s.ctx, s.cfg.Handler, &zap.Request{
+		Domain:      s.cfg.Domain,
+		Address:     s.cfg.Link.Address,
+		Mechanism:   mechanism,
+		Credentials: credentials,
+	})
+	if reply.Status != zap.StatusOK {
+		return s.refused(reply, err)
+	}
+	s.decided = &User{Mechanism: s.name, ID: reply.UserID, Key: key, Metadata: reply.Metadata}
+	return nil
+}
+
+func (s *Server) refused(reply zap.Reply, err error) error {
+	return &RefusedError{Mechanism: s.name, Reply: reply, err: err}
+}
+
+// refusal returns the command that refuses a client. It says nothing of the reasons.
+func refusal(status zap.Status) Command {
+	reason := "server error"
+	switch status {
+	case zap.StatusRefused:
+		reason = "refused"
+	case zap.StatusTryLater:
+		reason = "try again later"
+	}
+	return Command{Kind: SRSLY, Reason: fmt.Sprintf("%d %s", status, reason)}
+}
+
+// broken answers a command that breaks the protocol. The server is at its start again; a
+// command out of place counts as a try.
+func (s *Server) broken(reason string, err error) (Command, error) {
+	if s.state == start {
+		s.tries++
+	}
+	s.reset(start)
+	if s.tries >= maxTries {
+		s.reset(ended)
+	}
+	if !errors.Is(err, ErrProtocol) {
+		err = fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return Command{Kind: RTFM, Reason: reason}, fmt.Errorf("sasl: %w", err)
+}
+
+// reset ends the exchange.
+func (s *Server) reset(next state) {
+	if m, ok := s.mechanism.(layered); ok {
+		m.close()
+	}
+	s.state, s.rounds, s.offered, s.name, s.mechanism, s.decided = next, 0, nil, "", nil, nil
+}
