@@ -77,9 +77,10 @@ const (
 )
 
 var (
-	errKind       = errors.New("unknown command")
+	errKind       = errors.New("not a command of the exchange")
 	errMechanisms = errors.New("wrong number of mechanisms")
 	errName       = errors.New("invalid name of a mechanism")
+	errDuplicate  = errors.New("duplicate mechanism")
 	errData       = errors.New("challenge or response is too long")
 	errReason     = errors.New("reason is not printable ASCII of at most 255 bytes")
 	errField      = errors.New("the command has no such field")
@@ -101,8 +102,11 @@ func (c *Command) check() error {
 		return fmt.Errorf("%w: %d", errMechanisms, n)
 	}
 	for i, name := range c.Mechanisms {
-		if !isName(name) || slices.Contains(c.Mechanisms[:i], name) {
+		if !isName(name) {
 			return errName
+		}
+		if slices.Contains(c.Mechanisms[:i], name) {
+			return fmt.Errorf("%w: %s", errDuplicate, name)
 		}
 	}
 	if len(c.Data) > maxData {

@@ -1,0 +1,156 @@
+package sasl
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// FILEMQ converts the commands of version 1 of the File Message Queuing Protocol (ZeroMQ RFC
+// 19): two bytes of signature, a byte for the command, its fields, and the challenge or the
+// response as a second frame. A message without the signature is ErrForeign. The commands that
+// follow the exchange, from ICANHAZ (05) to KTHXBAI (0B), are the program's: Parse returns an
+// error for them, so a Server to which one is handed answers RTFM.
+//
+// Strings of RFC 19 consist of visible characters. A reason may also have spaces, as in FileMQ.
+var FILEMQ Codec = filemq{}
+
+type filemq struct{}
+
+const (
+	filemqSignature = "\xAA\xA3"
+	filemqProtocol  = "FILEMQ"
+	filemqVersion   = 1
+)
+
+// filemqCommands are the bytes of the commands, by their Kind.
+var filemqCommands = []byte{OHAI: 0x01, ORLY: 0x02, YARLY: 0x03, OHAIOK: 0x04, SRSLY: 0x80, RTFM: 0x81}
+
+var (
+	errTruncated = errors.New("truncated")
+	errTrailing  = errors.New("trailing bytes")
+	errFrames    = errors.New("wrong number of frames")
+	errPeering   = errors.New("another protocol than FILEMQ")
+	errVersion   = errors.New("another version than 1")
+)
+
+func (filemq) Message(c Command) ([][]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	frame := append([]byte(filemqSignature), filemqCommands[c.Kind])
+	switch c.Kind {
+	case OHAI:
+		frame = append(appendString(frame, filemqProtocol), filemqVersion)
+	case ORLY:
+		frame = append(frame, byte(len(c.Mechanisms)))
+	case SRSLY, RTFM:
+		frame = appendString(frame, c.Reason)
+	}
+	for _, name := range c.Mechanisms {
+		frame = appendString(frame, name)
+	}
+	if c.Kind == ORLY || c.Kind == YARLY {
+		return [][]byte{frame, c.Data}, nil
+	}
+	return [][]byte{frame}, nil
+}
+
+func (filemq) Parse(message [][]byte) (Command, error) {
+	if len(message) == 0 || !bytes.HasPrefix(message[0], []byte(filemqSignature)) {
+		return Command{}, ErrForeign
+	}
+	c, err := parseFILEMQ(message)
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return Command{}, err
+	}
+	return c, nil
+}
+
+// parseFILEMQ parses a message that has the signature. The strings in the command are unchecked.
+func parseFILEMQ(message [][]byte) (c Command, err error) {
+	id, rest, err := cutByte(message[0][len(filemqSignature):])
+	if err != nil {
+		return c, err
+	}
+	kind := slices.Index(filemqCommands, id)
+	if kind < int(OHAI) {
+		return c, fmt.Errorf("%w: %#04x", errKind, id)
+	}
+	c.Kind = Kind(kind)
+	frames, mechanisms := 1, byte(0)
+	switch c.Kind {
+	case OHAI:
+		rest, err = cutOpening(rest)
+	case ORLY:
+		frames = 2
+		if mechanisms, rest, err = cutByte(rest); mechanisms > maxMechanisms {
+			err = fmt.Errorf("%w: %d", errMechanisms, mechanisms)
+		}
+	case YARLY:
+		frames, mechanisms = 2, 1
+	case SRSLY, RTFM:
+		c.Reason, rest, err = cutString(rest)
+	}
+	for range mechanisms {
+		if err != nil {
+			break
+		}
+		var name string
+		name, rest, err = cutString(rest)
+		c.Mechanisms = append(c.Mechanisms, name)
+	}
+	switch {
+	case err != nil:
+		return c, err
+	case len(rest) > 0:
+		return c, fmt.Errorf("%w: %d", errTrailing, len(rest))
+	case len(message) != frames:
+		return c, fmt.Errorf("%w: %d", errFrames, len(message))
+	case frames == 2:
+		c.Data = message[1]
+	}
+	return c, nil
+}
+
+// cutOpening cuts the fields of an OHAI off the front of a frame.
+func cutOpening(frame []byte) (rest []byte, err error) {
+	protocol, frame, err := cutString(frame)
+	if err != nil {
+		return nil, err
+	}
+	if protocol != filemqProtocol {
+		return nil, errPeering
+	}
+	version, rest, err := cutByte(frame)
+	if err == nil && version != filemqVersion {
+		err = errVersion
+	}
+	return rest, err
+}
+
+// cutByte cuts a byte off the front of a frame.
+func cutByte(frame []byte) (b byte, rest []byte, err error) {
+	if len(frame) == 0 {
+		return 0, nil, errTruncated
+	}
+	return frame[0], frame[1:], nil
+}
+
+// cutString cuts a string, with its size in a byte, off the front of a frame.
+func cutString(frame []byte) (s string, rest []byte, err error) {
+	size, rest, err := cutByte(frame)
+	if err != nil || len(rest) < int(size) {
+		return "", nil, errTruncated
+	}
+	return string(rest[:size]), rest[size:], nil
+}
+
+// appendString appends a string of at most 255 bytes, with its size in a byte.
+func appendString(frame []byte, s string) []byte {
+	return append(append(frame, byte(len(s))), s...)
+}

@@ -1,0 +1,109 @@
+package sasl
+
+import (
+	"errors"
+	"fmt"
+)
+
+// NOM converts the commands of NOM, the example of a protocol in chapter 7 of the ZeroMQ guide.
+// Each field of a command is a frame:
+//
+//	OHAI
+//	ORLY mechanism… challenge
+//	YARLY mechanism response
+//	OHAI-OK
+//	WTF reason
+//
+// Both SRSLY and RTFM are WTF. A reason that begins with a digit is that of a SRSLY, and any
+// other that of a RTFM. As NOM has no signature, only a message without frames is ErrForeign. The
+// commands that follow the exchange, such as ICANHAZ, are the program's: Parse returns an error
+// for them.
+var NOM Codec = nom{}
+
+type nom struct{}
+
+const nomWTF = "WTF"
+
+var errDigit = errors.New("a reason begins with a digit in SRSLY, and only there")
+
+func (nom) Message(c Command) ([][]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.Kind == SRSLY || c.Kind == RTFM {
+		if c.Kind != nomKind(c.Reason) {
+			return nil, errDigit
+		}
+		return [][]byte{[]byte(nomWTF), []byte(c.Reason)}, nil
+	}
+	message := [][]byte{[]byte(c.Kind.String())}
+	for _, name := range c.Mechanisms {
+		message = append(message, []byte(name))
+	}
+	if c.Kind == ORLY || c.Kind == YARLY {
+		message = append(message, c.Data)
+	}
+	return message, nil
+}
+
+func (nom) Parse(message [][]byte) (Command, error) {
+	if len(message) == 0 {
+		return Command{}, ErrForeign
+	}
+	c, err := parseNOM(string(message[0][:min(len(message[0]), maxName)]), message[1:])
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return Command{}, err
+	}
+	return c, nil
+}
+
+// parseNOM parses a command with its fields. The strings in the command are unchecked, but
+// bounded.
+func parseNOM(name string, fields [][]byte) (c Command, err error) {
+	least, most := 0, 0 // fields
+	switch name {
+	case OHAI.String():
+		c.Kind = OHAI
+	case OHAIOK.String():
+		c.Kind = OHAIOK
+	case ORLY.String():
+		c.Kind, least, most = ORLY, 2, maxMechanisms+1
+	case YARLY.String():
+		c.Kind, least, most = YARLY, 2, 2
+	case nomWTF:
+		least, most = 1, 1
+	default:
+		return c, errKind
+	}
+	if len(fields) < least || len(fields) > most {
+		return c, fmt.Errorf("%w: %d", errFrames, 1+len(fields))
+	}
+	switch {
+	case name == nomWTF:
+		if len(fields[0]) > maxReason {
+			return c, errReason
+		}
+		c.Reason = string(fields[0])
+		c.Kind = nomKind(c.Reason)
+	case least > 0:
+		for _, f := range fields[:len(fields)-1] {
+			if len(f) > maxName {
+				return c, errName
+			}
+			c.Mechanisms = append(c.Mechanisms, string(f))
+		}
+		c.Data = fields[len(fields)-1]
+	}
+	return c, nil
+}
+
+// nomKind returns the kind of the command that a reason belongs to.
+func nomKind(reason string) Kind {
+	if reason != "" && reason[0] >= '0' && reason[0] <= '9' {
+		return SRSLY
+	}
+	return RTFM
+}
