@@ -46,6 +46,7 @@ var (
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	key := curve.GenerateKey().Public()
+	proof := strings.Repeat("ClientKey", 4)[:32]
 	request := func(mechanism string, credentials ...string) *zap.Request {
 		req := &zap.Request{Asker: "192.0.2.7 (billing)", Domain: "payments", Address: "192.0.2.1", Mechanism: mechanism}
 		for _, c := range credentials {
@@ -70,6 +71,9 @@ func TestRecord(t *testing.T) {
 		"PLAIN":  {request("PLAIN", "alice", "hunter2"), map[string]any{"login": "alice"}},
 		"CURVE":  {request("CURVE", string(key[:])), map[string]any{"key": key.String(), "fingerprint": key.Fingerprint()}},
 		"GSSAPI": {request("GSSAPI", "alice@EXAMPLE"), map[string]any{"principal": "alice@EXAMPLE"}},
+		"SCRAM":  {request("SCRAM-SHA-256", "alice", proof), map[string]any{"login": "alice"}},
+		"SCRAM with a key": {request("SCRAM-SHA-256-PLUS", "alice", proof, string(key[:])),
+			map[string]any{"login": "alice", "key": key.String(), "fingerprint": key.Fingerprint()}},
 		"other":  {request("X-TOKEN", "hunter2"), nil},
 		"bad":    {request("PLAIN", "hunter2"), nil},
 	} {
@@ -115,8 +119,8 @@ func TestRecord(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s, %s (-want +got):\n%s", name, what, diff)
 				}
-				if strings.Contains(text, "hunter2") {
-					t.Errorf("%s, %s: a password in %s", name, what, text)
+				if strings.Contains(text, "hunter2") || strings.Contains(text, proof[:9]) {
+					t.Errorf("%s, %s: a password or its proof in %s", name, what, text)
 				}
 			}
 			if name == "CURVE" && !strings.Contains(out.String(), `"`+key.String()+`"`) {

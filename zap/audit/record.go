@@ -11,7 +11,7 @@ import (
 const schema = 1
 
 // Record is a line of the audit log: the asker, the client, the decision, and the reason.
-// It contains no password. Domain, Address, Mechanism, and the fields that identify the
+// It contains no password and nothing that proves one. Domain, Address, Mechanism, and the fields that identify the
 // client are as stated by the asker. Plain data: don't change it while it is in use.
 type Record struct {
 	Schema      int       `json:"schema"`                // 1
@@ -19,10 +19,10 @@ type Record struct {
 	Asker       string    `json:"asker,omitempty"`       // the service that asked zauth; empty within one process
 	Domain      string    `json:"domain"`                // the ZAP domain
 	Address     string    `json:"address"`               // the client's IP address; may be empty
-	Mechanism   string    `json:"mechanism"`             // NULL, PLAIN, CURVE or GSSAPI
-	Key         string    `json:"key,omitempty"`         // the client's public key in Z85, if CURVE
+	Mechanism   string    `json:"mechanism"`             // as in [zap.Request]
+	Key         string    `json:"key,omitempty"`         // the client's public key in Z85, if CURVE or SCRAM-SHA-256-PLUS
 	Fingerprint string    `json:"fingerprint,omitempty"` // the fingerprint of the key
-	Login       string    `json:"login,omitempty"`       // the client's user name, if PLAIN
+	Login       string    `json:"login,omitempty"`       // the client's user name, if PLAIN, SCRAM-SHA-256 or SCRAM-SHA-256-PLUS
 	Principal   string    `json:"principal,omitempty"`   // the client's principal, if GSSAPI
 	Identity    string    `json:"identity,omitempty"`    // the handler's name for the client, admitted or not
 	Status      int       `json:"status"`                // 200, 300, 400 or 500
@@ -49,13 +49,21 @@ func NewRecord(at time.Time, req *zap.Request, reply zap.Reply) Record {
 	} else {
 		r.Reason = reply.Text
 	}
-	if raw, ok := req.CurveKey(); ok {
-		key := curve.PublicKey(raw)
-		r.Key, r.Fingerprint = key.String(), key.Fingerprint()
+	if key, ok := req.CurveKey(); ok {
+		r.setKey(key)
 	} else if login, _, ok := req.PlainLogin(); ok {
 		r.Login = login
 	} else if principal, ok := req.Principal(); ok {
 		r.Principal = principal
+	} else if login, _, key, ok := req.ScramLogin(); ok {
+		r.Login = login
+		if req.Mechanism == zap.ScramSHA256Plus {
+			r.setKey(key)
+		}
 	}
 	return r
+}
+
+func (r *Record) setKey(key curve.PublicKey) {
+	r.Key, r.Fingerprint = key.String(), key.Fingerprint()
 }
