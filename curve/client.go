@@ -21,6 +21,8 @@ type Client struct {
 	shared    *sharedKey // c' and S, then c' and S'
 	due       step
 	random    io.Reader
+	binding   [32]byte // once S' is known
+	bound     bool     // the handshake has succeeded
 }
 
 // Counters of the commands that a client sends in its handshake. Those of its messages
@@ -87,6 +89,7 @@ func (c *Client) HandleWelcome(dst, welcome, claims []byte) (initiate []byte, er
 	c.due = dueReady
 
 	public := c.key.Public() // C
+	c.binding = bind(public, c.server, c.transient.Public(), server)
 	text = make([]byte, 0, KeySize+vouchSize+len(claims))
 	text = append(text, public[:]...)
 	text = c.appendVouch(text, &server)
@@ -129,6 +132,7 @@ func (c *Client) HandleReady(ready []byte) (claims []byte, s *Sealer, o *Opener,
 	}
 	s = newSealer(c.shared, clientMessagePrefix, initiateCounter)
 	o = newOpener(c.shared, serverMessagePrefix, counter)
+	c.bound = true
 	c.Close()
 	return claims, s, o, nil
 }

@@ -8,7 +8,7 @@ import (
 // Handshake is the server's half of one handshake: HandleHello, then HandleInitiate, then
 // Ready if the server admits the client. To refuse the client, send what [AppendError]
 // makes instead and close the connection. Between HandleHello and HandleInitiate a
-// Handshake keeps nothing secret and only 8 bytes of the client, so a flood of HELLOs
+// Handshake keeps nothing secret and only 56 bytes of the two commands, so a flood of HELLOs
 // takes no memory beyond the connections.
 //
 // An error ends the handshake: each later step, like each step out of order, returns an
@@ -21,6 +21,15 @@ type Handshake struct {
 	due     step
 	counter uint64     // of the client's last command
 	shared  *sharedKey // C' and s'; nil before INITIATE and at the end
+	sent    sentWelcome
+	binding [32]byte // once INITIATE is accepted
+	bound   bool     // the handshake has succeeded
+}
+
+// sentWelcome is the public part of a WELCOME.
+type sentWelcome struct {
+	transient PublicKey           // S'
+	cookie    [longNonceSize]byte // the cookie's nonce
 }
 
 // step is the next step of a handshake.
@@ -87,6 +96,7 @@ func (h *Handshake) HandleHello(dst, hello []byte) (welcome []byte, err error) {
 	mustRead(s.random, nonce[:])
 	dst = append(dst, welcomeName...)
 	dst = append(dst, nonce[:]...)
+	h.sent = sentWelcome{public, [longNonceSize]byte(text[KeySize:])}
 	h.counter, h.due = counter, dueInitiate
 	return shared.seal(dst, text, longNonce(welcomePrefix, nonce[:])), nil
 }
@@ -134,8 +144,18 @@ func (h *Handshake) HandleInitiate(initiate []byte) (client PublicKey, claims []
 	if !s.checkVouch(cut(&text, vouchSize), &client, opened) {
 		return PublicKey{}, nil, h.fail(initiateName, errVouch)
 	}
+	h.binding = bind(client, s.key.Public(), opened.client, h.sent.transientOf(opened))
 	h.counter, h.due = counter, dueReady
 	return client, text, nil
+}
+
+// transientOf returns S' of a cookie. It knows that of its own WELCOME, and computes that of
+// another: a client may return a cookie on another connection than the one it got it on.
+func (w *sentWelcome) transientOf(c *openedCookie) PublicKey {
+	if w.cookie == c.nonce {
+		return w.transient
+	}
+	return basepointMult(&c.secret)
 }
 
 // checkVouch reports whether the vouch is from the owner of C to S' and names both C' and
@@ -168,6 +188,7 @@ func (h *Handshake) Ready(dst, claims []byte) (ready []byte, s *Sealer, o *Opene
 	dst = h.shared.seal(dst, claims, shortNonce(readyPrefix, readyCounter))
 	s = newSealer(h.shared, serverMessagePrefix, readyCounter)
 	o = newOpener(h.shared, clientMessagePrefix, h.counter)
+	h.bound = true
 	return dst, s, o, nil
 }
 

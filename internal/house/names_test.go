@@ -23,7 +23,7 @@ import (
 var most = map[string]int{
 	"cert":               70,
 	"cert/armor":         17,
-	"curve":              51,
+	"curve":              53,
 	"keystore":           15,
 	"keystore/boltstore": 0,
 	"policy":             26,
