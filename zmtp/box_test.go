@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"io"
 	mathrand "math/rand/v2"
@@ -23,7 +24,8 @@ import (
 type boxPeer struct {
 	nc             net.Conn
 	shared         [32]byte // of c' and S'
-	sent, received uint64   // counters
+	binding        [32]byte
+	sent, received uint64 // counters
 }
 
 func nonce(prefix string, rest []byte) *[24]byte {
@@ -74,6 +76,8 @@ func newBoxPeer(nc net.Conn, serverKey curve.PublicKey) (*boxPeer, error) {
 	}
 	serverTransient := [32]byte(opened)
 	box.Precompute(&p.shared, &serverTransient, transientSecret)
+	keys := [][]byte{permanent[:], S[:], transient[:], serverTransient[:]}
+	p.binding = sha256.Sum256(append([]byte("CurveZMQ channel binding 1"), bytes.Join(keys, nil)...))
 
 	vouch := box.Seal(nil, append(transient[:], S[:]...), nonce("VOUCH---", make([]byte, 16)), &serverTransient, permanentSecret)
 	text := append(append(permanent[:], make([]byte, 16)...), vouch...)

@@ -13,6 +13,7 @@ import (
 // it is in use.
 type User struct {
 	Key      curve.PublicKey // the peer's long-term public key; zero without CURVE
+	Binding  [32]byte        // the connection's channel binding (curve.Client.Binding); zero without CURVE
 	ID       string          // from the handler; empty on a client
 	Metadata zap.Metadata    // from the handler; empty on a client
 }

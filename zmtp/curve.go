@@ -52,7 +52,7 @@ func (h *handshake) curveClient() error {
 		return err
 	}
 	h.sealer, h.opener = sealer, opener
-	h.user.Key = h.cfg.ServerKey
+	h.user.Key, h.user.Binding = h.cfg.ServerKey, client.Binding()
 	return h.setClaims(claims)
 }
 
@@ -96,5 +96,6 @@ func (h *handshake) curveServer(ctx context.Context) error {
 		return err
 	}
 	h.sealer, h.opener = sealer, opener
+	h.user.Binding = shake.Binding()
 	return h.send(ready)
 }

@@ -288,6 +288,18 @@ func TestInterop(t *testing.T) {
 	}
 }
 
+// TestInteropBinding checks that a connection with libzmq has a binding at our end.
+func TestInteropBinding(t *testing.T) {
+	t.Parallel()
+	for _, weServe := range []bool{true, false} {
+		client, server := configs(zap.Curve, "DEALER", "DEALER")
+		sock := libzmqSocket(t, "DEALER", client, server, !weServe)
+		if join(t, "tcp", sock, client, server, weServe, true).User().Binding == [32]byte{} {
+			t.Errorf("no binding; we serve: %v", weServe)
+		}
+	}
+}
+
 // TestInteropMany sends 10,000 messages each way at once over one connection.
 func TestInteropMany(t *testing.T) {
 	t.Parallel()
