@@ -5,19 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
 )
 
 // maxPassword is the size in bytes of the longest password of PLAIN (RFC 24).
 const maxPassword = 255
 
+// kinds says what a policy stores of a password. Without a choice, it is a hash for PLAIN.
+type kinds struct{ plain, scram bool }
+
+// add adds the flags --plain and --scram.
+func (k *kinds) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&k.plain, "plain", false, "make an Argon2id hash, for PLAIN (without flags, this one)")
+	flags.BoolVar(&k.scram, "scram", false, "make a verifier for SCRAM; with --plain, make both")
+}
+
+// hash returns the value of the property password.
+func (k kinds) hash(password []byte) (string, error) {
+	var values []string
+	if k.plain || !k.scram {
+		values = append(values, policy.HashPassword(password))
+	}
+	if k.scram {
+		verifier, err := sasl.NewVerifier(password)
+		if err != nil {
+			return "", err
+		}
+		values = append(values, verifier.Encode())
+	}
+	return strings.Join(values, " "), nil
+}
+
 func newHash() *cobra.Command {
-	return &cobra.Command{
+	var k kinds
+	cmd := &cobra.Command{
 		Use:        "hash",
 		Short:      "Hash a password for a policy file",
 		SuggestFor: []string{"password"},
@@ -25,9 +54,15 @@ func newHash() *cobra.Command {
 to put in a policy between quotes. Someone who reads the policy cannot log in with
 the hash. A final newline is not part of the password.
 
+With --scram, it prints a verifier for SASL's SCRAM-SHA-256, by which a client proves
+the password without sending it. A verifier is quicker to guess passwords from than an
+Argon2id hash: choose a long password. With --plain --scram, it prints both on one
+line, for an account that clients use by PLAIN and by SCRAM.
+
 To convert a file of passwords, use zauth passwd.`,
 		Example: `  zauth hash
-  echo "$PASSWORD" | zauth hash`,
+  zauth hash --scram
+  echo "$PASSWORD" | zauth hash --plain --scram`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file := "-"
@@ -39,12 +74,23 @@ To convert a file of passwords, use zauth passwd.`,
 				return err
 			}
 			defer clear(password)
-			if _, err := fmt.Fprintln(cmd.OutOrStdout(), policy.HashPassword(password)); err != nil {
+			if k.scram {
+				if err := checkPrepared("password", password); err != nil {
+					return err
+				}
+			}
+			value, err := k.hash(password)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), value); err != nil {
 				return fmt.Errorf("writing to stdout: %w", err)
 			}
 			return nil
 		},
 	}
+	k.add(cmd.Flags())
+	return cmd
 }
 
 // readPassword reads a password from a file, from stdin if file is "-", or from the

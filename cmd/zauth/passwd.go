@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/xdg-go/stringprep"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/modes"
 	"github.com/zcurve/zcurve/internal/zpl"
-	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
 )
 
 const (
@@ -26,18 +27,20 @@ const (
 
 func newPasswd() *cobra.Command {
 	var domain string
+	var k kinds
 	cmd := &cobra.Command{
 		Use:   "passwd FILE|- [NAME...]",
 		Short: "Convert a password file to policy accounts",
 		Long: `Passwd reads a file of NAME=PASSWORD lines, as czmq's zauth uses, and prints a policy
 with an account for each NAME, or for those you list. Passwords are hashed with
-Argon2id. Passwd ignores empty lines and lines that begin with #. If FILE is -, it
-reads stdin.
+Argon2id for PLAIN. With --scram, accounts have verifiers for SCRAM instead, and with
+--plain --scram both. Passwd ignores empty lines and lines that begin with #. If FILE
+is -, it reads stdin.
 
 The output contains no passwords. Redirect it to a policy file, or copy its accounts
 into an existing policy. Then delete the password file.`,
 		Example: `  zauth passwd passwords.txt > policy.zpl
-  zauth passwd passwords.txt alice bob --domain chat >> policy.zpl
+  zauth passwd passwords.txt alice bob --domain chat --plain --scram >> policy.zpl
   zauth check policy.zpl`,
 		Args: cli.SomeArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,13 +53,17 @@ into an existing policy. Then delete the password file.`,
 			if err == nil {
 				users, err = selectUsers(users, args[1:])
 			}
+			if err == nil && k.scram {
+				err = checkScram(users)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			return printAccounts(cmd, domain, users)
+			return printAccounts(cmd, domain, k, users)
 		},
 	}
 	cmd.Flags().StringVar(&domain, "domain", "", "write a policy for `DOMAIN` instead of for every domain")
+	k.add(cmd.Flags())
 	return cmd
 }
 
@@ -141,7 +148,8 @@ func (u passwordLine) check() error {
 		return fmt.Errorf("name %q: remove the spaces around it", u.name)
 	case zpl.CheckValue(u.name) != nil:
 		return fmt.Errorf("name %q: not allowed in a policy: %w", u.name, zpl.CheckValue(u.name))
-	case bytes.HasPrefix(u.password, []byte("$argon2")), bytes.HasPrefix(u.password, []byte("$2")) && len(u.password) == 60:
+	case bytes.HasPrefix(u.password, []byte("$argon2")), bytes.HasPrefix(u.password, []byte(sasl.ScramSHA256+"$")),
+		bytes.HasPrefix(u.password, []byte("$2")) && len(u.password) == 60:
 		return fmt.Errorf("the password of %q is already a hash: copy it to the policy unchanged", u.name)
 	}
 	if _, err := checkPassword(u.password); err != nil {
@@ -167,8 +175,25 @@ func selectUsers(users []passwordLine, names []string) ([]passwordLine, error) {
 	return selected, nil
 }
 
+// checkScram returns an error if SCRAM cannot use a name or a password.
+func checkScram(users []passwordLine) error {
+	for _, u := range users {
+		what := fmt.Sprintf("name %q", u.name)
+		if err := checkPrepared(what, []byte(u.name)); err != nil {
+			return err
+		}
+		if prepared, _ := stringprep.SASLprep.Prepare(u.name); prepared != u.name {
+			return fmt.Errorf("name %+q: clients that use SCRAM send it as %q: rename the user", u.name, prepared)
+		}
+		if err := checkPrepared(fmt.Sprintf("password of %q", u.name), u.password); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // printAccounts hashes all passwords, and then prints the policy.
-func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) error {
+func printAccounts(cmd *cobra.Command, domain string, k kinds, users []passwordLine) error {
 	property := func(name, value string, children ...*zpl.Node) *zpl.Node {
 		return &zpl.Node{Name: name, Value: value, HasValue: true, Children: children}
 	}
@@ -179,8 +204,13 @@ func printAccounts(cmd *cobra.Command, domain string, users []passwordLine) erro
 			bar.Exit()
 			return fmt.Errorf("interrupted, nothing printed: %w", err)
 		}
+		value, err := k.hash(u.password)
+		if err != nil {
+			bar.Exit()
+			return fmt.Errorf("user %q: %w", u.name, err)
+		}
 		plain.Children = append(plain.Children, &zpl.Node{Name: "account", Children: []*zpl.Node{
-			property("login", u.name), property("password", policy.HashPassword(u.password)),
+			property("login", u.name), property("password", value),
 		}})
 		bar.Add(1)
 	}

@@ -34,6 +34,7 @@ func TestParsePasswords(t *testing.T) {
 		long + "=secret\n":                    "!line 1: name longer than 255 bytes",
 		"a=" + long + "\n":                    "!line 1: user \"a\": password longer than 255",
 		"a=$argon2id$v=19$secret\n":           "!line 1: the password of \"a\" is already a hash",
+		"a=SCRAM-SHA-256$secret\n":            "!line 1: the password of \"a\" is already a hash",
 		"a=$2y$10$" + long[:53] + "\n":        "!line 1: the password of \"a\" is already a hash",
 		"a=$2 bills\n":                        "a=$2 bills",
 	} {

@@ -74,8 +74,8 @@ func TestRecord(t *testing.T) {
 		"SCRAM":  {request("SCRAM-SHA-256", "alice", proof), map[string]any{"login": "alice"}},
 		"SCRAM with a key": {request("SCRAM-SHA-256-PLUS", "alice", proof, string(key[:])),
 			map[string]any{"login": "alice", "key": key.String(), "fingerprint": key.Fingerprint()}},
-		"other":  {request("X-TOKEN", "hunter2"), nil},
-		"bad":    {request("PLAIN", "hunter2"), nil},
+		"other": {request("X-TOKEN", "hunter2"), nil},
+		"bad":   {request("PLAIN", "hunter2"), nil},
 	} {
 		for _, decision := range []struct {
 			reply  zap.Reply
