@@ -110,8 +110,9 @@ func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
 	return nil, nil
 }
 
-// Close ends the exchange and wipes its secrets. It may be called more than once.
-func (c *Client) Close() { c.reset(ended) }
+// Close ends the exchange and wipes its secrets. It may be called more than once, and Start
+// after it.
+func (c *Client) Close() { c.reset(start) }
 
 // Handle takes a message from the server and returns the reply, or nil if there is nothing
 // to send: when the client is Done, and with an error. After an error only Start continues,
@@ -215,7 +216,7 @@ func (c *Client) lacks(name string) string {
 		return "needs a key"
 	case name == External && !c.cfg.Link.isCurve() && c.cfg.Link.Principal == "":
 		return "needs a connection that proves the client"
-	case (name == ScramSHA256 || name == ScramSHA256Plus || name == Plain) && c.cfg.Username == "":
+	case (name == ScramSHA256 || name == ScramSHA256Plus || name == Plain) && (c.cfg.Username == "" || c.cfg.Password.Reveal() == ""):
 		return "needs a user name and a password"
 	case name == ScramSHA256Plus && !c.cfg.Link.isBound():
 		return "needs a CURVE connection"

@@ -33,9 +33,9 @@ const (
 )
 
 var (
-	errTooLong  = fmt.Errorf("user name or password longer than %d bytes", maxLogin)
-	errTrace    = fmt.Errorf("trace longer than %d bytes", maxTrace)
-	errIdentity = errors.New("a client may only act as itself")
+	errLoginSize = fmt.Errorf("user name or password is empty or longer than %d bytes", maxLogin)
+	errTrace     = fmt.Errorf("trace longer than %d bytes", maxTrace)
+	errIdentity  = errors.New("a client may only act as itself")
 )
 
 // layered is a mechanism that ends with a security layer.
@@ -57,13 +57,15 @@ func (s *Server) newServer(name string) gosasl.Server {
 		})}
 	case Plain:
 		return strict{gosasl.NewPlainServer(func(identity, username, password string) error {
-			if len(username) > maxLogin || len(password) > maxLogin {
-				return errTooLong
+			for _, text := range []string{username, password} {
+				if text == "" || len(text) > maxLogin {
+					return errLoginSize
+				}
 			}
 			if identity != "" && identity != username {
 				return s.refused(zap.Refuse(errIdentity.Error()), nil)
 			}
-			return s.ask(link.Key, zap.Plain, []byte(username), []byte(password))
+			return s.ask(curve.PublicKey{}, zap.Plain, []byte(username), []byte(password))
 		})}
 	case External:
 		return strict{gosasl.NewExternalServer(func(identity string) error {
@@ -86,7 +88,7 @@ func (s *Server) newServer(name string) gosasl.Server {
 				if name == ScramSHA256Plus {
 					return s.ask(link.Key, zap.ScramSHA256Plus, []byte(login), clientKey, link.Key[:])
 				}
-				return s.ask(link.Key, zap.ScramSHA256, []byte(login), clientKey)
+				return s.ask(curve.PublicKey{}, zap.ScramSHA256, []byte(login), clientKey)
 			},
 		}
 	case Curve:

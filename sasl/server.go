@@ -1,6 +1,7 @@
 package sasl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type ServerConfig struct {
 	Curve *curve.Server
 }
 
+var errClosed = errors.New("sasl: this Server is closed")
+
 // maxTries is how often a client may begin before it succeeds.
 const maxTries = 5
 
@@ -52,7 +55,7 @@ const (
 type User struct {
 	Mechanism string          // by which it authenticated
 	ID        string          // the user id, from the handler
-	Key       curve.PublicKey // that the client has proved, by the mechanism or on the link; zero without CURVE
+	Key       curve.PublicKey // that the client has proved, and that was decided about; zero if it was not
 	Metadata  zap.Metadata    // of the user, from the handler
 }
 
@@ -142,7 +145,7 @@ func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, 
 		return nil, errors.New("sasl: this Server is not from NewServer")
 	}
 	if s.state == ended {
-		return nil, fmt.Errorf("sasl: %w", ErrTries)
+		return nil, s.over()
 	}
 	c, err := s.cfg.Codec.Parse(message)
 	if errors.Is(err, ErrForeign) {
@@ -165,6 +168,14 @@ func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, 
 		return nil, fmt.Errorf("sasl: %s: %w", answer.Kind, failed)
 	}
 	return reply, err
+}
+
+// over says why the server is ended.
+func (s *Server) over() error {
+	if s.tries >= maxTries {
+		return fmt.Errorf("sasl: %w", ErrTries)
+	}
+	return errClosed
 }
 
 func (s *Server) handle(c *Command) (Command, error) {
@@ -235,6 +246,9 @@ func (s *Server) next(response []byte) (Command, error) {
 		return s.broken("too many rounds", errors.New("too many rounds"))
 	}
 	name := s.name
+	if response == nil {
+		response = []byte{} // to go-sasl, nil is a response that is still to come
+	}
 	challenge, done, err := s.mechanism.Next(response)
 	refused, isRefused := errors.AsType[*RefusedError](err)
 	switch {
@@ -262,6 +276,9 @@ func (s *Server) next(response []byte) (Command, error) {
 // ask asks the gate about the client. It returns a *RefusedError, or nil if the client is
 // admitted.
 func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byte) error {
+	for i, c := range credentials {
+		credentials[i] = bytes.Clone(c) // the handler may change or keep them
+	}
 	reply, err := zap.Ask(s.ctx, s.cfg.Handler, &zap.Request{
 		Domain:      s.cfg.Domain,
 		Address:     s.cfg.Link.Address,
