@@ -20,13 +20,14 @@ func TestRemembered(t *testing.T) {
 	p := newPlainRules(c.sections[0].plain)
 	now := time.Now()
 	ask := func(password string, now time.Time) zap.Status {
-		return p.decide(t.Context(), &zap.Request{Credentials: [][]byte{[]byte("guest"), []byte(password)}}, now).Status
+		reply, _ := p.decide(t.Context(), &zap.Request{Credentials: [][]byte{[]byte("guest"), []byte(password)}}, now)
+		return reply.Status
 	}
 	if ask("hunter2", now) != zap.StatusOK {
 		t.Fatal("refused")
 	}
 	// From now on another password is correct, but the old one is remembered.
-	p.accounts["guest"].password, err = parsePassword(quickHash("hunter3"))
+	*p.accounts["guest"].password, err = parsePassword(quickHash("hunter3"))
 	ztest.Must(t, err)
 	for _, tt := range []struct {
 		password string

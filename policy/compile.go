@@ -8,10 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/xdg-go/stringprep"
+
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -28,8 +31,9 @@ type section struct {
 	domain    string // or others
 	allow     []network
 	deny      []network
-	failures  int    // of an address in a minute; 0 for no limit
-	anonymous string // the rule that admits NULL clients, or ""
+	failures  int      // of an address in a minute; 0 for no limit
+	sasl      []string // the mechanisms that servers of package sasl may offer; empty for all
+	anonymous string   // the rule that admits NULL clients, or ""
 	plain     *plainSection
 	byKey     bool // the user id of a CURVE client is its key
 	curve     *curveSection
@@ -44,16 +48,20 @@ type network struct {
 
 // plainSection holds the checked Accounts of a Domain.
 type plainSection struct {
-	rule     string
-	accounts []*account
+	rule      string
+	accounts  []*account
+	hashes    bool // some account has a hash, for PLAIN
+	verifiers bool // some account has a verifier, for SCRAM
 }
 
 // account is a checked Account.
 type account struct {
 	rule     string
 	login    string
-	password password
-	userID   string       // "" if a reply can't carry it
+	password *password      // nil without a hash
+	verifier *sasl.Verifier // nil without a verifier
+	userID   string         // "" if a reply can't carry it
+	groups   []string
 	metadata zap.Metadata // including the groups
 }
 
@@ -66,6 +74,7 @@ type curveSection struct {
 	groups      []string
 	authorities map[cert.AuthorityKey]bool
 	revoked     []reference // revocation lists
+	passwordFor passwordFor
 }
 
 // reference is a file or a keystore that rules name.
@@ -157,6 +166,8 @@ func (c compiler) section(d *Domain) *section {
 			s.gssapi.principals[name] = l.rule()
 		}
 	}
+	s.sasl = c.sasl(d, s)
+	c.passwordFor(d, s)
 	if d.Name == LinkDomain && (s.anonymous != "" || s.curve != nil && s.curve.any != "") {
 		c.fail(d.at.head, fmt.Errorf("%w: domain %s admits services to zauth: it cannot admit every client by anonymous or any", errValue, LinkDomain))
 	}
@@ -203,16 +214,22 @@ func parseNetwork(text string) (prefix netip.Prefix, err error) {
 
 func (c compiler) plain(d *Domain) *plainSection {
 	s := &plainSection{rule: d.at.first("plain").rule()}
-	logins := map[string]bool{}
+	logins, prepared := map[string]bool{}, map[string]*account{}
 	for i := range d.Accounts {
 		from := &d.Accounts[i]
 		a := c.account(from)
 		if logins[a.login] {
 			c.fail(from.at.head, fmt.Errorf("%w account %q", errDuplicate, a.login))
 		}
-		logins[a.login] = true
+		form, _ := stringprep.SASLprep.Prepare(a.login)
+		if same := prepared[form]; same != nil && form != "" && !logins[a.login] && (a.verifier != nil || same.verifier != nil) {
+			c.fail(from.at.head, fmt.Errorf("%w account %q: a client of SCRAM can't tell its login from %q", errDuplicate, a.login, same.login))
+		}
+		logins[a.login], prepared[form] = true, a
 		if !from.off {
 			s.accounts = append(s.accounts, a)
+			s.hashes = s.hashes || a.password != nil
+			s.verifiers = s.verifiers || a.verifier != nil
 		}
 	}
 	if len(s.accounts) == 0 {
@@ -228,9 +245,14 @@ func (c compiler) account(from *Account) *account {
 	}
 	if c.isThere(from.at, "password", from.Hash) {
 		var err error
-		if a.password, err = parsePassword(from.Hash); err != nil {
+		if a.password, a.verifier, err = parseHashes(from.Hash); err != nil {
 			c.failValue(from.at.first("password"), err)
+		} else {
+			c.writable(from.at.first("password"), "password", from.Hash)
 		}
+	}
+	if a.verifier != nil {
+		c.verifier(from, a.verifier)
 	}
 	if l := from.at.first("user-id"); isUserID(a.userID) {
 		c.writable(l, "user-id", a.userID)
@@ -243,12 +265,33 @@ func (c compiler) account(from *Account) *account {
 	if _, err := curve.ParsePublicKey(a.userID); err == nil {
 		c.fail(from.at.head, fmt.Errorf("%w: the user id %s reads as a key: a CURVE client could have the same", errValue, a.userID))
 	}
-	groups := slices.Clone(c.groups(from.at, from.Groups))
-	slices.Sort(groups)
-	a.metadata = append(c.metadata(from), zap.Metadata{{groupProperty, strings.Join(slices.Compact(groups), ",")}}...)
+	a.groups = slices.Clone(c.names(from.at, groupProperty, from.Groups))
+	slices.Sort(a.groups)
+	a.groups = slices.Compact(a.groups)
+	a.metadata = append(c.metadata(from), zap.Metadata{{groupProperty, strings.Join(a.groups, ",")}}...)
 	a.metadata = slices.Clip(a.metadata) // a program may append to the metadata of a reply
 	return a
 }
+
+// verifier checks an account with a verifier.
+func (c compiler) verifier(from *Account, v *sasl.Verifier) {
+	l := from.at.first("login")
+	switch form, err := stringprep.SASLprep.Prepare(from.Login); {
+	case from.Login == "": // already reported as a fault
+	case err != nil || form == "":
+		c.failValue(l, fmt.Errorf("%w: login: a client of SCRAM can't send it: SASLprep (RFC 4013) prohibits some character", errValue))
+	case form != from.Login:
+		c.failValue(l, fmt.Errorf("%w: login: a client of SCRAM sends it as %q: write this form of SASLprep (RFC 4013)", errValue, form))
+	}
+	var iterations int
+	if _, err := fmt.Sscanf(v.Encode(), verifierPrefix+"%d:", &iterations); err == nil && iterations < fewIterations {
+		c.warn(from.at.first("password"), `the verifier has %d iterations, fewer than %d: replace it with the output of "zauth hash --scram"`, iterations, fewIterations)
+	}
+}
+
+// fewIterations is the number of iterations below which there is a warning: someone who
+// steals the verifier can guess too many passwords.
+const fewIterations = 100_000
 
 // isNil reports whether a keystore is nil, or a nil pointer.
 func isNil(r keystore.Reader) bool {
@@ -265,18 +308,18 @@ func (c compiler) isThere(at *source, name, value string) bool {
 	return true
 }
 
-// groups checks the names of groups.
-func (c compiler) groups(at *source, groups []string) []string {
-	for i, name := range groups {
-		l := at.find("group", i, name)
+// names checks a list of names, such as those of groups.
+func (c compiler) names(at *source, property string, names []string) []string {
+	for i, name := range names {
+		l := at.find(property, i, name)
 		switch {
 		case strings.Contains(name, ",") || strings.Trim(name, " ") != name:
-			c.failValue(l, fmt.Errorf("%w: group: %q: expected a name without commas or surrounding spaces", errValue, name))
+			c.failValue(l, fmt.Errorf("%w: %s: %q: expected a name without commas or surrounding spaces", errValue, property, name))
 		default:
-			c.text(l, "group", name)
+			c.text(l, property, name)
 		}
 	}
-	return groups
+	return names
 }
 
 // metadata checks the metadata of an account.
@@ -309,7 +352,7 @@ func isReserved(name string) bool {
 }
 
 func (c compiler) curve(from *Curve) *curveSection {
-	s := &curveSection{rule: from.at.head.rule(), authorities: map[cert.AuthorityKey]bool{}, groups: c.groups(from.at, from.Groups)}
+	s := &curveSection{rule: from.at.head.rule(), authorities: map[cert.AuthorityKey]bool{}, groups: c.names(from.at, groupProperty, from.Groups)}
 	for i, url := range from.Keystores {
 		l := from.at.find("keystore", i, url)
 		c.text(l, "keystore", url)
@@ -338,6 +381,9 @@ func (c compiler) curve(from *Curve) *curveSection {
 		c.text(l, "revoked", path)
 		s.revoked = append(s.revoked, reference{path, l})
 	}
+	for i, name := range c.names(from.at, "password-for", from.PasswordFor) {
+		s.passwordFor = append(s.passwordFor, groupRule{name, from.at.find("password-for", i, name).rule()})
+	}
 	if from.Any {
 		s.any = from.at.first("any").rule()
 	}
@@ -349,6 +395,8 @@ func (c compiler) curve(from *Curve) *curveSection {
 		c.fail(l, errors.New("curve = 1 needs a keystore, or any = 1"))
 	case from.Any && (len(s.groups) > 0 || isSigned):
 		c.fail(l, errors.New("any = 1 admits every key: remove it, or remove group and authority"))
+	case from.Any && len(s.passwordFor) > 0:
+		c.fail(l, errors.New("any = 1 admits every key: remove it, or remove password-for"))
 	case len(s.revoked) > 0 && !isSigned:
 		c.fail(l, errors.New("revoked needs authority: name the authority that signed the list"))
 	}

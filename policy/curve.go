@@ -73,15 +73,11 @@ type listRule struct {
 	stamp follow.Stamp
 }
 
-// decide decides whether to admit a client that has proved that it holds its key.
-func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
-	raw, ok := req.CurveKey()
-	if !ok {
-		return refuse("malformed key: not 32 bytes", c.rule)
-	}
-	key := curve.PublicKey(raw)
+// decide decides whether to admit a client that has proved that it holds its key. It
+// returns the client's groups as well.
+func (c *curveRules) decide(key curve.PublicKey, now time.Time) (reply zap.Reply, groups []string) {
 	if why, rule, name := c.revocation(key, now); why != "" {
-		return refuseIdentity(why, rule, name)
+		return refuseIdentity(why, rule, name), nil
 	}
 	why, where, name := "unknown key", c.rule, ""
 	for i := range c.stores {
@@ -98,7 +94,7 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		certificate, reason, by, final := c.accept(id, rule, now)
 		if certificate == nil {
 			if final {
-				return refuseIdentity(reason, by, id.Name)
+				return refuseIdentity(reason, by, id.Name), nil
 			}
 			why, where, name = reason, by, id.Name
 			continue
@@ -117,12 +113,12 @@ func (c *curveRules) decide(req *zap.Request, now time.Time) zap.Reply {
 		if c.isTaken(i, g.userID, key) {
 			reply.UserID = g.keyID
 		}
-		return reply
+		return reply, g.groups
 	}
 	if c.any != "" && isSound(key) {
-		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}
+		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}, nil
 	}
-	return refuseIdentity(why, where, name)
+	return refuseIdentity(why, where, name), nil
 }
 
 // isSound reports whether only its owner can hold the secret key: the public key is not a
@@ -276,6 +272,22 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 		}
 		if certificate, _, _, _ := c.accept(id, s.rule, now); certificate != nil {
 			groups = append(groups, c.granted(id, certificate).groups...)
+		}
+	}
+	return groups
+}
+
+// allGroups returns the groups that a key has in the keystores, by any of its
+// certificates, valid or not.
+func (c *curveRules) allGroups(key curve.PublicKey) (groups []string) {
+	for i := range c.stores {
+		id, ok := c.stores[i].lookup(key)
+		if !ok {
+			continue
+		}
+		groups = append(groups, c.granted(id, id.Certificate).groups...)
+		for _, other := range id.Others {
+			groups = append(groups, c.granted(id, other).groups...)
 		}
 	}
 	return groups

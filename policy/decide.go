@@ -13,7 +13,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	if s == nil {
 		return refuse("no policy", "") // the zero value
 	}
-	d := s.domain(req)
+	d := s.domain(req.Domain)
 	if d == nil {
 		return refuse("no rule for this domain", s.file)
 	}
@@ -25,7 +25,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 		return refuse(reason, rule)
 	}
 	var reply zap.Reply
-	isGuess := req.Mechanism == zap.Plain && d.plain != nil
+	isGuess := req.Mechanism == zap.Plain && d.plain != nil || isScram(req) && d.scram != nil
 	if d.limit == 0 || d.failures == 0 && !isGuess {
 		reply = d.mechanism(ctx, req, now)
 	} else {
@@ -37,10 +37,15 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	return reply
 }
 
-// domain returns the section for a request, or nil.
-func (s *snapshot) domain(req *zap.Request) *domain {
-	d := s.domains[req.Domain]
-	if d == nil && req.Domain != LinkDomain {
+// isScram reports whether a request is about a login by SCRAM.
+func isScram(req *zap.Request) bool {
+	return req.Mechanism == zap.ScramSHA256 || req.Mechanism == zap.ScramSHA256Plus
+}
+
+// domain returns the section for a domain, or nil.
+func (s *snapshot) domain(name string) *domain {
+	d := s.domains[name]
+	if d == nil && name != LinkDomain {
 		d = s.domains[others]
 	}
 	return d
@@ -51,11 +56,12 @@ func (s *snapshot) isPrompt(req *zap.Request) bool {
 	switch {
 	case req.Mechanism == zap.Plain:
 		return false
-	case req.Mechanism != zap.Curve || s == nil:
+	case req.Mechanism != zap.Curve && req.Mechanism != zap.ScramSHA256Plus || s == nil:
 		return true
 	}
-	d := s.domain(req)
-	return d == nil || d.curve == nil || !d.curve.mayBlock
+	d := s.domain(req.Domain)
+	isAsked := d != nil && d.curve != nil && (req.Mechanism == zap.Curve || len(d.curve.passwordFor) > 0)
+	return !isAsked || !d.curve.mayBlock
 }
 
 // noGroups is the metadata of a client in no group. Without it, libzmq would show a service
@@ -78,7 +84,11 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *li
 		}
 		return reply
 	}
-	g, tooMany, busy := l.begin(b, d.limit, now)
+	atOnce := maxGuesses
+	if isScram(req) { // which takes no slot
+		atOnce = d.limit
+	}
+	g, tooMany, busy := l.begin(b, d.limit, atOnce, now)
 	switch {
 	case tooMany:
 		return refuse(tooManyFailures, d.rule)
@@ -105,12 +115,29 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 		if d.plain == nil {
 			return refuse("PLAIN is not allowed", d.rule)
 		}
-		return d.plain.decide(ctx, req, now)
+		if rule := d.keys.passwordFor.all(); rule != "" {
+			return refuse(needsKey, rule)
+		}
+		reply, groups := d.plain.decide(ctx, req, now)
+		return d.alone(reply, groups, needsKey)
+	case zap.ScramSHA256, zap.ScramSHA256Plus:
+		if !d.offers(req.Mechanism) {
+			if rule := d.keys.passwordFor.all(); rule != "" {
+				return refuse(needsKey, rule)
+			}
+			return refuse(req.Mechanism+" is not allowed", d.rule)
+		}
+		return d.scramLogin(req, now)
 	case zap.Curve:
 		if d.curve == nil {
 			return refuse("CURVE is not allowed", d.rule)
 		}
-		reply := d.curve.decide(req, now)
+		key, ok := req.CurveKey()
+		if !ok {
+			return refuse("malformed key: not 32 bytes", d.curve.rule)
+		}
+		reply, groups := d.curve.decide(key, now)
+		reply = d.alone(reply, groups, needsPassword)
 		if d.byKey && reply.Status == zap.StatusOK {
 			reply.UserID = curve.PublicKey(req.Credentials[0]).String()
 		}
@@ -135,5 +162,5 @@ func (d *domain) principal(req *zap.Request) zap.Reply {
 	if isUserID(principal) {
 		reply.UserID = principal
 	}
-	return reply
+	return d.alone(reply, nil, needsBoth)
 }

@@ -215,7 +215,7 @@ func TestMoreFaults(t *testing.T) {
 func TestFileMQVariants(t *testing.T) {
 	t.Parallel()
 	p, log := load(t, t.TempDir(), "server\n    monitor = 2\nbind\n    endpoint = tcp://*:6000\nmount\n    local = ./out\nsecurity\n    anonymous = 1\n    plain = 1\n")
-	if log.Count("level=WARN", "section bind is not part of a policy") != 1 || log.Count("level=WARN", "policy.zpl:9", "plain = 1 without an account") != 1 {
+	if log.Count("level=WARN", "policy.zpl:9", "plain = 1 without an account") != 1 || log.Count("level=WARN", "anonymous = 1") != 1 || log.Count("level=WARN") != 2 {
 		t.Errorf("log:\n%s", log)
 	}
 	check(t, p, ask("", "", zap.Null), decision{"OK", "", 8})

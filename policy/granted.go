@@ -117,18 +117,22 @@ func (g *granted) in(groups []string) *granted {
 	more.groups = slices.Concat(g.groups, groups)
 	slices.Sort(more.groups)
 	more.groups = slices.Compact(more.groups)
-	more.metadata = nil
-	for _, p := range g.metadata {
+	more.metadata = withGroups(g.metadata, more.groups)
+	return &more
+}
+
+// withGroups returns a copy of metadata in which the groups are these, which are sorted.
+func withGroups(m zap.Metadata, groups []string) (with zap.Metadata) {
+	for _, p := range m {
 		if p.Name != groupProperty {
-			more.metadata = append(more.metadata, p)
+			with = append(with, p)
 		}
 	}
-	before := len(more.metadata)
-	if more.metadata = appendProperty(more.metadata, groupProperty, strings.Join(more.groups, ",")); len(more.metadata) == before {
-		more.metadata = append(more.metadata, noGroups...)
+	before := len(with)
+	if with = appendProperty(with, groupProperty, strings.Join(groups, ",")); len(with) == before {
+		with = append(with, noGroups...)
 	}
-	more.metadata = slices.Clip(more.metadata) // a program may append to a reply's
-	return &more
+	return slices.Clip(with) // a program may append to a reply's
 }
 
 // claimPrefix begins the names of metadata that the client claims, without the signature

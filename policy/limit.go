@@ -112,9 +112,9 @@ type guess struct {
 }
 
 // begin counts a guess before it is compared. tooMany means that the bucket has too many
-// failures. busy means that more guesses are in progress than may fail, or than may be
-// compared at the same time. If it returns neither, the caller must call end.
-func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany, busy bool) {
+// failures. busy means that more guesses are in progress than may fail, or than atOnce of
+// one address. If it returns neither, the caller must call end.
+func (l *limiter) begin(b bucket, failures, atOnce int, now time.Time) (g guess, tooMany, busy bool) {
 	g = guess{limiter: l, buckets: [2]bucket{b, {asker: b.asker, all: true}}}
 	most := [2]int{failures, math.MaxInt}
 	if failures < math.MaxInt/askerFactor {
@@ -131,7 +131,7 @@ func (l *limiter) begin(b bucket, failures int, now time.Time) (g guess, tooMany
 		g.counts[i] = c
 		failed := c.failed(slot)
 		tooMany = tooMany || i == 0 && failed >= most[i]
-		busy = busy || failed+c.pending >= most[i] || i == 0 && c.pending >= maxGuesses
+		busy = busy || failed+c.pending >= most[i] || i == 0 && c.pending >= atOnce
 	}
 	for i, c := range g.counts {
 		if c == nil {

@@ -15,7 +15,7 @@ func (l *limiter) at(address string) bucket { return l.bucketOf("", parseClient(
 // compared.
 func (l *limiter) guesses(n int, b bucket, failures int, now time.Time) (through int) {
 	for range n {
-		if g, tooMany, busy := l.begin(b, failures, now); !tooMany && !busy {
+		if g, tooMany, busy := l.begin(b, failures, maxGuesses, now); !tooMany && !busy {
 			through++
 			g.end(true, now)
 		}
@@ -103,7 +103,7 @@ func TestGuessesInProgress(t *testing.T) {
 		b := l.at(fmt.Sprintf("192.0.2.%d", tt.failures))
 		var open []guess
 		for range 100 {
-			if g, tooMany, busy := l.begin(b, tt.failures, now); tooMany {
+			if g, tooMany, busy := l.begin(b, tt.failures, maxGuesses, now); tooMany {
 				t.Fatal("nothing has failed yet")
 			} else if !busy {
 				open = append(open, g)
@@ -118,7 +118,7 @@ func TestGuessesInProgress(t *testing.T) {
 		if n := l.guesses(2*tt.failures, b, tt.failures, now); n != tt.failures {
 			t.Errorf("failures = %d: %d wrong guesses after right ones", tt.failures, n)
 		}
-		if g, tooMany, busy := l.begin(b, tt.failures, now); !tooMany {
+		if g, tooMany, busy := l.begin(b, tt.failures, maxGuesses, now); !tooMany {
 			t.Errorf("failures = %d: %+v, busy %v", tt.failures, g, busy)
 		}
 	}
@@ -184,7 +184,7 @@ func TestGuessKeepsItsCount(t *testing.T) {
 		l.fail(l.at(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()), l.start)
 	}
 	b := l.at("203.0.113.1")
-	g, _, _ := l.begin(b, 60, l.start)
+	g, _, _ := l.begin(b, 60, maxGuesses, l.start)
 	later := l.start.Add(2 * time.Minute)
 	if n := l.guesses(1, b, 60, later); n != 1 {
 		t.Fatal("no room after two minutes")

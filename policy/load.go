@@ -109,7 +109,7 @@ func (p *Policy) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 }
 
 // HandleAtOnce is like Handle, but ok is false for decisions that can take time: about
-// PLAIN, because of the password, and about CURVE in a domain with a Reader that isn't a
+// PLAIN, because of the password, and about keys in a domain with a Reader that isn't a
 // keystore.Store. See zap.PromptHandler.
 func (p *Policy) HandleAtOnce(req *zap.Request) (reply zap.Reply, ok bool) {
 	s := p.current.Load()
@@ -125,16 +125,11 @@ func (p *Policy) Revoked(key curve.PublicKey) (reason string, ok bool) {
 	if s == nil {
 		return "", false
 	}
-	for _, d := range s.domains {
-		if d.curve != nil { // any section knows the whole policy
-			reason, _, _ = d.curve.revocation(key, time.Now())
-			return reason, reason != ""
-		}
+	for _, d := range s.domains { // any section knows the whole policy
+		reason, _, _ = d.keys.revocation(key, time.Now())
+		break
 	}
-	if r, ok := p.memory.revocation(key); ok {
-		return printable("key " + r.String()), true
-	}
-	return "", false
+	return reason, reason != ""
 }
 
 // Reload reloads the policy file, its revocation lists and its keystores, but not the

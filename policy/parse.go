@@ -66,8 +66,8 @@ func parse(file string, text []byte) (*config, error) {
 			p.fail(p.line(n), fmt.Errorf("%w %s: expected it in a section security", errName, n.Name))
 		case isNearlySecurity(n):
 			p.fail(p.line(n), fmt.Errorf("%w %s: did you mean security?", errName, n.Name))
-		default:
-			p.warn(p.line(n), "section %s is not part of a policy: ignored", n.Name)
+		case n.HasValue && slices.Contains(securityNames, n.Name): // probably not indented enough
+			p.warn(p.line(n), "%s is not in a section security: ignored", n.Name)
 		}
 	}
 	var sections []*section
@@ -162,19 +162,19 @@ func (p *parser) on(n *zpl.Node) bool {
 	return n.Value == "1"
 }
 
-// groups returns a list of groups, with commas between them.
-func (p *parser) groups(at *source, n *zpl.Node) (groups []string) {
+// names returns a list of names, with commas between them.
+func (p *parser) names(at *source, n *zpl.Node) (names []string) {
 	p.childless(n)
 	for name := range strings.SplitSeq(n.Value, ",") {
 		l := p.line(n)
 		l.value = strings.Trim(name, " ")
 		at.note(n.Name, l)
-		groups = append(groups, l.value)
+		names = append(names, l.value)
 	}
-	return groups
+	return names
 }
 
-var securityNames = []string{"domain", "allow", "deny", "failures", "user-id", "anonymous", "plain", "curve", "gssapi", "echo"}
+var securityNames = []string{"domain", "allow", "deny", "failures", "user-id", "sasl", "anonymous", "plain", "curve", "gssapi", "echo"}
 
 func (p *parser) section(n *zpl.Node) Domain {
 	d := Domain{at: &source{head: p.line(n)}}
@@ -182,7 +182,7 @@ func (p *parser) section(n *zpl.Node) Domain {
 		p.failValue(d.at.head, fmt.Errorf("%w: security takes no value: put domain = NAME below it", errValue))
 	}
 	for _, c := range n.Children {
-		if c.Name != "allow" && c.Name != "deny" && p.isAgain(d.at, c) {
+		if c.Name != "allow" && c.Name != "deny" && c.Name != "sasl" && p.isAgain(d.at, c) {
 			continue
 		}
 		switch c.Name {
@@ -201,6 +201,8 @@ func (p *parser) section(n *zpl.Node) Domain {
 			}
 		case "user-id":
 			d.UserID = p.text(d.at, c)
+		case "sasl":
+			d.SASL = append(d.SASL, p.names(d.at, c)...)
 		case "anonymous":
 			p.value(d.at, c)
 			d.Anonymous = p.on(c)
@@ -252,13 +254,16 @@ func (p *parser) account(n *zpl.Node) Account {
 		case "login":
 			a.Login = p.value(a.at, c)
 		case "password":
-			if a.Hash = p.value(a.at, c); a.Hash != "" && !strings.HasPrefix(a.Hash, "$") {
+			if a.Hash = p.value(a.at, c); isUnhashed(a.Hash) {
+				if hasHash(a.Hash) {
+					p.failValue(p.line(c), errUnhashed)
+				}
 				a.Hash = quickHash(a.Hash)
 				p.unhashed = true
 				p.warn(p.line(c), `unhashed password: replace it with the output of "zauth hash"`)
 			}
 		case "group":
-			a.Groups = append(a.Groups, p.groups(a.at, c)...)
+			a.Groups = append(a.Groups, p.names(a.at, c)...)
 		case "user-id":
 			a.UserID = p.text(a.at, c)
 		case "metadata":
@@ -298,7 +303,7 @@ func (p *parser) curve(n *zpl.Node) *Curve {
 		case "keystore":
 			s.Keystores = append(s.Keystores, p.path(s.at, c, storeBeside))
 		case "group":
-			s.Groups = append(s.Groups, p.groups(s.at, c)...)
+			s.Groups = append(s.Groups, p.names(s.at, c)...)
 		case "authority":
 			key, err := cert.ParseAuthorityKey(p.value(s.at, c))
 			if err != nil {
@@ -309,13 +314,15 @@ func (p *parser) curve(n *zpl.Node) *Curve {
 			s.Authorities = append(s.Authorities, key)
 		case "revoked":
 			s.Revocations = append(s.Revocations, p.path(s.at, c, beside))
+		case "password-for":
+			s.PasswordFor = append(s.PasswordFor, p.names(s.at, c)...)
 		case "any":
 			if !p.isAgain(s.at, c) {
 				p.value(s.at, c)
 				s.Any = p.on(c)
 			}
 		default:
-			p.unknown(c, "keystore", "group", "authority", "revoked", "any")
+			p.unknown(c, "keystore", "group", "authority", "revoked", "password-for", "any")
 		}
 	}
 	return s

@@ -7,14 +7,19 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/zcurve/zcurve/internal/argon"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/zcurve/zcurve/internal/argon"
+	"github.com/zcurve/zcurve/sasl"
 )
 
 var (
-	errPassword = errors.New(`unknown password hash: must begin with $argon2id$ or $2b$; "zauth hash" makes one`)
+	errPassword = errors.New(`unknown password hash: must begin with $argon2id$, $2b$ or SCRAM-SHA-256$; "zauth hash" makes one`)
+	errUnhashed = fmt.Errorf(`%w: password: unhashed beside a hash: "zauth hash --plain --scram" makes both`, errValue)
+	errTwoOfOne = fmt.Errorf("%w: password: expected one hash, one verifier, or one of each", errValue)
 	errWork     = fmt.Errorf("%w: hash parameters exceed the limit", errValue)
 )
 
@@ -24,6 +29,50 @@ const maxBcryptCost = 16
 
 // maxBcrypt is the number of bytes of a password that bcrypt compares.
 const maxBcrypt = 72
+
+// verifierPrefix begins a SCRAM verifier.
+const verifierPrefix = sasl.ScramSHA256 + "$"
+
+// isUnhashed reports whether the password of an account in a file is not hashed. What
+// looks like a hash is none of a kind that is known, rather than a password.
+func isUnhashed(s string) bool {
+	return s != "" && !strings.HasPrefix(s, "$") && !strings.HasPrefix(strings.ToUpper(s), "SCRAM-SHA-")
+}
+
+// hasHash reports whether one of the words of an unhashed password is a hash.
+func hasHash(s string) bool {
+	return slices.ContainsFunc(strings.Fields(s), func(word string) bool {
+		return strings.HasPrefix(word, "$argon2id$") || strings.HasPrefix(word, verifierPrefix)
+	})
+}
+
+// parseHashes parses the hash for PLAIN and the verifier for SCRAM of an account. One of
+// them can be missing.
+func parseHashes(s string) (p *password, v *sasl.Verifier, err error) {
+	words := strings.Fields(s)
+	if len(words) == 0 {
+		return nil, nil, emptyValue("password")
+	}
+	for _, word := range words {
+		switch isVerifier := strings.HasPrefix(word, verifierPrefix); {
+		case isVerifier && v != nil, !isVerifier && p != nil:
+			return nil, nil, errTwoOfOne
+		case isVerifier:
+			verifier, err := sasl.ParseVerifier(word)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%w: password: %s", errValue, strings.TrimPrefix(err.Error(), "sasl: "))
+			}
+			v = &verifier
+		default:
+			hash, err := parsePassword(word)
+			if err != nil {
+				return nil, nil, err
+			}
+			p = &hash
+		}
+	}
+	return p, v, nil
+}
 
 // password is the hash of an account's password; one of the fields is set.
 type password struct {
@@ -70,8 +119,6 @@ func parsePassword(s string) (p password, err error) {
 			return p, errWork
 		}
 		p.bcrypt = []byte(s)
-	case s == "":
-		return p, emptyValue("password")
 	default:
 		return p, errPassword
 	}

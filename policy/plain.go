@@ -19,11 +19,11 @@ const (
 	maxRemembered = 16 << 10
 )
 
-// plainRules decides which logins to admit.
+// plainRules decides which logins by PLAIN to admit.
 type plainRules struct {
 	rule     string
-	accounts map[string]*account
-	decoys   []password // one for each kind of hash
+	accounts map[string]*account // with a hash
+	decoys   []*password         // one for each kind of hash
 	cache    *cache
 	patience time.Duration // time limit for waiting for a slot
 }
@@ -39,6 +39,9 @@ func newPlainRules(s *plainSection) *plainRules {
 	p := &plainRules{rule: s.rule, accounts: map[string]*account{}, cache: newCache(), patience: defaultPatience}
 	kinds := map[kind]bool{}
 	for _, a := range s.accounts {
+		if a.password == nil {
+			continue
+		}
 		p.accounts[a.login] = a
 		if k := a.password.kind(); !kinds[k] {
 			kinds[k] = true
@@ -48,22 +51,25 @@ func newPlainRules(s *plainSection) *plainRules {
 	return p
 }
 
-func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
+// decide returns the groups of the account as well.
+func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) (reply zap.Reply, groups []string) {
 	login, text := req.Credentials[0], req.Credentials[1]
 	a := p.accounts[string(login)]
 	sum := p.cache.sum(login, text)
 	if a == nil || !p.cache.has(sum, now) {
 		matches, err := p.compareInTurn(ctx, a, text)
 		if err != nil {
-			return zap.Reply{Status: zap.StatusTryLater, Text: "timed out checking the password", Rule: p.rule}
+			return zap.Reply{Status: zap.StatusTryLater, Text: "timed out checking the password", Rule: p.rule}, nil
 		}
 		if !matches {
-			return refuse("wrong user name or password", p.rule)
+			return refuse(wrongPassword, p.rule), nil
 		}
 		p.cache.add(sum, now)
 	}
-	return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule, UserID: a.userID, Identity: a.login, Metadata: a.metadata}
+	return a.reply(), a.groups
 }
+
+const wrongPassword = "wrong user name or password"
 
 // compareInTurn compares once there is a slot. If ctx is done first, it returns ctx's
 // error.
@@ -86,7 +92,7 @@ func (p *plainRules) compareInTurn(ctx context.Context, a *account, text []byte)
 // hash that the accounts have.
 func (p *plainRules) compare(a *account, text []byte) bool {
 	for _, with := range p.comparisons(a) {
-		if with.matches(text) && a != nil && with == &a.password {
+		if with.matches(text) && a != nil && with == a.password {
 			return true
 		}
 	}
@@ -98,10 +104,10 @@ func (p *plainRules) compare(a *account, text []byte) bool {
 func (p *plainRules) comparisons(a *account) []*password {
 	var all []*password
 	if a != nil {
-		all = append(all, &a.password)
+		all = append(all, a.password)
 	}
-	for i := range p.decoys {
-		if d := &p.decoys[i]; a == nil || d.kind() != a.password.kind() {
+	for _, d := range p.decoys {
+		if a == nil || d.kind() != a.password.kind() {
 			all = append(all, d)
 		}
 	}

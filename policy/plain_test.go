@@ -82,7 +82,7 @@ func TestRefusalsTakeTheSameWork(t *testing.T) {
 		if diff := cmp.Diff(want, work(a), cmp.AllowUnexported(kind{})); diff != "" {
 			t.Errorf("%s (-unknown +known):\n%s", login, diff)
 		}
-		if p.comparisons(a)[0] != &a.password {
+		if p.comparisons(a)[0] != a.password {
 			t.Errorf("%s: a correct password isn't compared first", login)
 		}
 	}

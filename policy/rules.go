@@ -30,18 +30,27 @@ type Domain struct {
 	// UserID selects the user id of CURVE clients: "name" or "key". Empty means name.
 	UserID string
 
+	// SASL lists the mechanisms that servers of package sasl may offer, such as
+	// sasl.ScramSHA256Plus. Empty means every mechanism by which the domain can admit
+	// clients. PLAIN is offered over an unencrypted connection only if the list has it.
+	SASL []string
+
 	Anonymous  bool      // admit every client by NULL, unencrypted
-	Accounts   []Account // clients to admit by PLAIN
+	Accounts   []Account // clients to admit by PLAIN and SCRAM
 	Curve      *Curve    // clients to admit by CURVE
 	Principals []string  // clients to admit by GSSAPI
 
 	at *source
 }
 
-// An Account is a user who logs in with a password, by PLAIN.
+// An Account is a user who logs in with a password, by PLAIN or SCRAM.
 type Account struct {
+	// Login is the user name. With a verifier, it must be in the form of SASLprep
+	// (RFC 4013).
 	Login string
-	// Hash is the password's hash, from [HashPassword] or bcrypt.
+	// Hash is the password's hash, from [HashPassword] or bcrypt, or its verifier, from
+	// sasl.NewVerifier, or one of each with a space between. PLAIN needs the hash, and
+	// SCRAM the verifier.
 	Hash string
 	// UserID is the user id of the client. Empty means the login.
 	UserID string
@@ -70,6 +79,10 @@ type Curve struct {
 	Authorities []cert.AuthorityKey
 	// Revocations are files of revocation lists of the authorities.
 	Revocations []string
+	// PasswordFor lists groups whose members need a password as well as a key, by
+	// SCRAM-SHA-256-PLUS: members by their certificate, and members by their account. Key
+	// and account must have the same user id. "*" means every client of the domain.
+	PasswordFor []string
 	// Any admits every key: encryption without authentication.
 	Any bool
 
@@ -96,6 +109,7 @@ func (r Rules) located() Rules {
 	for i := range written {
 		from, to := &r[i], &written[i]
 		to.Allow, to.Deny, to.Principals = slices.Clone(to.Allow), slices.Clone(to.Deny), slices.Clone(to.Principals)
+		to.SASL = slices.Clone(to.SASL)
 		if from.at != nil {
 			to.at = from.at
 		}
@@ -109,6 +123,7 @@ func (r Rules) located() Rules {
 		if c := to.Curve; c != nil {
 			c.Keystores, c.Readers, c.Groups = slices.Clone(c.Keystores), slices.Clone(c.Readers), slices.Clone(c.Groups)
 			c.Authorities, c.Revocations = slices.Clone(c.Authorities), slices.Clone(c.Revocations)
+			c.PasswordFor = slices.Clone(c.PasswordFor)
 			if from.Curve.at != nil {
 				c.at = from.Curve.at
 			}

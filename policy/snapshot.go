@@ -36,9 +36,13 @@ type snapshot struct {
 // domain is the compiled section of a domain.
 type domain struct {
 	*section
-	limit int // failures of an address in a minute; 0 for no limit
-	plain *plainRules
+	limit int         // failures of an address in a minute; 0 for no limit
+	plain *plainRules // nil if no account has a hash
+	scram *scramRules // nil if no account has a verifier
 	curve *curveRules
+
+	keys    *curveRules       // curve, or rules that only know which keys are revoked
+	members map[string]string // by user id, the rule by which an account needs a key as well
 }
 
 // plainFailures is the default number of wrong passwords that an address has in a minute.
@@ -55,13 +59,23 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		if d.limit == 0 && section.plain != nil {
 			d.limit = plainFailures
 		}
-		if section.plain != nil {
+		if section.plain != nil && section.plain.hashes {
 			d.plain = newPlainRules(section.plain)
 		}
+		if section.plain != nil && section.plain.verifiers {
+			d.scram = newScramRules(section.plain)
+		}
 		if section.curve == nil {
+			d.keys = &curveRules{curveSection: &curveSection{rule: section.rule}, memory: m}
 			continue
 		}
 		d.curve = &curveRules{curveSection: section.curve, memory: m}
+		d.keys, d.members = d.curve, map[string]string{}
+		for _, a := range section.accounts() {
+			if rule := section.curve.passwordFor.rule(a.groups); rule != "" {
+				d.members[a.userID] = rule
+			}
+		}
 		for _, r := range section.curve.keystores {
 			store, err := open(r.text)
 			if err != nil {
@@ -99,15 +113,13 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 	}
 	grants := newGrants(s.stores)
 	for _, d := range s.domains {
-		if d.curve != nil {
-			d.curve.grants = grants
-			d.curve.otherStores = without(s.stores, func(store keystore.Store) bool {
-				return slices.ContainsFunc(d.curve.stores, func(own storeRule) bool { return own.store == store })
-			})
-			d.curve.otherLists = without(s.lists, func(l listRule) bool {
-				return slices.ContainsFunc(d.curve.lists, func(own listRule) bool { return own.list == l.list })
-			})
-		}
+		d.keys.grants = grants
+		d.keys.otherStores = without(s.stores, func(store keystore.Store) bool {
+			return slices.ContainsFunc(d.keys.stores, func(own storeRule) bool { return own.store == store })
+		})
+		d.keys.otherLists = without(s.lists, func(l listRule) bool {
+			return slices.ContainsFunc(d.keys.lists, func(own listRule) bool { return own.list == l.list })
+		})
 	}
 	if err := f.err(); err != nil {
 		return nil, err
@@ -180,12 +192,13 @@ func (s *snapshot) summary() (sum summary) {
 				sum.open = append(sum.open, warning{d.anonymous, fmt.Sprintf("domain %s admits every client, unencrypted (anonymous = 1)", name)})
 			}
 		}
-		if d.plain != nil {
-			mechanisms[zap.Plain] = true
-			sum.accounts += len(d.plain.accounts)
-		}
+		needsBoth := d.keys.passwordFor.all() != ""
+		sum.accounts += len(d.accounts())
+		mechanisms[zap.Plain] = mechanisms[zap.Plain] || d.plain != nil && !needsBoth
+		mechanisms[zap.ScramSHA256] = mechanisms[zap.ScramSHA256] || d.offers(zap.ScramSHA256)
+		mechanisms[zap.ScramSHA256Plus] = mechanisms[zap.ScramSHA256Plus] || d.offers(zap.ScramSHA256Plus)
+		mechanisms[zap.Curve] = mechanisms[zap.Curve] || d.curve != nil && !needsBoth
 		if d.curve != nil {
-			mechanisms[zap.Curve] = true
 			for _, r := range d.curve.stores {
 				if r.store != nil && !counted[r.store] {
 					sum.identities += r.store.Len()
@@ -202,7 +215,7 @@ func (s *snapshot) summary() (sum summary) {
 	}
 	slices.Sort(sum.domains)
 	slices.SortFunc(sum.open, compareWarnings)
-	for _, m := range []string{zap.Null, zap.Plain, zap.Curve, zap.GSSAPI} {
+	for _, m := range []string{zap.Null, zap.Plain, zap.ScramSHA256, zap.ScramSHA256Plus, zap.Curve, zap.GSSAPI} {
 		if mechanisms[m] {
 			sum.mechanisms = append(sum.mechanisms, m)
 		}

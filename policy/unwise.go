@@ -49,21 +49,37 @@ func (s *snapshot) lostRevocations() (warnings []warning) {
 // only in case.
 func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
-		if d.curve == nil || len(d.curve.groups) == 0 || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
+		if d.curve == nil || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
 			continue
 		}
 		known := map[string]bool{}
 		d.curve.addGroups(known)
 		for _, group := range d.curve.groups {
-			if !known[group] {
-				warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("no identity is in group %s%s", group, similar(group, known))})
-				continue
+			warnings = append(warnings, isEmpty(groupRule{group, d.curve.rule}, "no identity", known)...)
+		}
+		for _, a := range d.accounts() {
+			for _, group := range a.groups {
+				known[group] = true
 			}
-			for other := range known {
-				if other != group && strings.EqualFold(other, group) {
-					warnings = append(warnings, warning{d.curve.rule, fmt.Sprintf("group %s is not group %s: their names differ in case", group, other)})
-				}
+		}
+		for _, one := range d.curve.passwordFor {
+			if one.group != others {
+				warnings = append(warnings, isEmpty(one, "no identity or account", known)...)
 			}
+		}
+	}
+	return warnings
+}
+
+// isEmpty warns about a group that rules name, if nobody is in it, or if the name of a
+// known group differs from it only in case.
+func isEmpty(g groupRule, nobody string, known map[string]bool) (warnings []warning) {
+	if !known[g.group] {
+		return []warning{{g.rule, fmt.Sprintf("%s is in group %s%s", nobody, g.group, similar(g.group, known))}}
+	}
+	for other := range known {
+		if other != g.group && strings.EqualFold(other, g.group) {
+			warnings = append(warnings, warning{g.rule, fmt.Sprintf("group %s is not group %s: their names differ in case", g.group, other)})
 		}
 	}
 	return warnings

@@ -39,6 +39,7 @@ func (w *writer) domain(d Domain) Domain {
 	if d.UserID != "" {
 		w.property(d.at, 1, "user-id", d.UserID)
 	}
+	w.properties(d.at, 1, "sasl", d.SASL)
 	if d.Anonymous {
 		w.property(d.at, 1, "anonymous", "1")
 	}
@@ -86,6 +87,7 @@ func (w *writer) curve(c Curve) *Curve {
 		w.property(c.at, 2, "authority", a.String())
 	}
 	w.properties(c.at, 2, "revoked", c.Revocations)
+	w.properties(c.at, 2, "password-for", c.PasswordFor)
 	if c.Any {
 		w.property(c.at, 2, "any", "1")
 	}

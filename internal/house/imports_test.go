@@ -21,7 +21,7 @@ var imports = map[string][]string{
 	"curve":              {},
 	"keystore":           {"cert", "cert/armor", "curve"},
 	"keystore/boltstore": {},
-	"policy":             {"cert", "curve", "keystore", "zap"},
+	"policy":             {"cert", "curve", "keystore", "sasl", "zap"},
 	"sockets/libzmq":     {"curve", "zap"},
 	"zap":                {},
 	"zap/audit":          {"curve", "zap"},

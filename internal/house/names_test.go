@@ -26,7 +26,7 @@ var most = map[string]int{
 	"curve":              53,
 	"keystore":           15,
 	"keystore/boltstore": 0,
-	"policy":             26,
+	"policy":             28,
 	"sockets/libzmq":     6,
 	"zap":                43,
 	"zap/audit":          8,

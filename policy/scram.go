@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/sasl"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// scramRules decides which logins by SCRAM to admit.
+type scramRules struct {
+	rule     string
+	accounts map[string]*account // with a verifier
+	all      []*sasl.Verifier    // of the accounts, in an order that does not depend on theirs
+	key      [sha256.Size]byte   // of decoys
+}
+
+func newScramRules(s *plainSection) *scramRules {
+	p := &scramRules{rule: s.rule, accounts: map[string]*account{}}
+	var texts []string
+	for _, a := range s.accounts {
+		if a.verifier != nil {
+			p.accounts[a.login] = a
+			p.all = append(p.all, a.verifier)
+		}
+	}
+	slices.SortFunc(p.all, func(a, b *sasl.Verifier) int { return strings.Compare(a.Encode(), b.Encode()) })
+	for _, v := range p.all {
+		texts = append(texts, v.Encode())
+	}
+	// Only someone who knows every verifier can tell a decoy. It stays the same when the
+	// program restarts.
+	p.key = sha256.Sum256([]byte("decoys\n" + strings.Join(texts, "\n")))
+	return p
+}
+
+// verifier returns the verifier of a login, or a decoy with the parameters of one of the
+// accounts. It takes the same steps for each login.
+func (p *scramRules) verifier(login string) sasl.Verifier {
+	sum := sha256.Sum256(append(p.key[:], login...))
+	like := p.all[binary.LittleEndian.Uint64(sum[:])%uint64(len(p.all))]
+	v := like.Decoy(p.key, login)
+	if a := p.accounts[login]; a != nil {
+		v = *a.verifier
+	}
+	return v
+}
+
+// login returns the account of a client that has proved its password, or nil. The work is
+// the same for each login.
+func (p *scramRules) login(name string, clientKey []byte) *account {
+	if v := p.verifier(name); !v.Matches(clientKey) {
+		return nil
+	}
+	return p.accounts[name]
+}
+
+// scramLogin decides about a login by SCRAM, which proves a key as well if it is bound to
+// a CURVE connection.
+func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
+	login, clientKey, raw, _ := req.ScramLogin()
+	isBound := req.Mechanism == zap.ScramSHA256Plus
+	key := curve.PublicKey(raw)
+	var byKey zap.Reply
+	var groups []string
+	if isBound {
+		if why, rule, name := d.keys.revocation(key, now); why != "" {
+			return refuseIdentity(why, rule, name)
+		}
+		if len(d.keys.passwordFor) > 0 {
+			byKey, groups = d.keys.decide(key, now)
+		}
+	}
+	a := d.scram.login(login, clientKey[:])
+	if a == nil {
+		return refuse(wrongPassword, d.scram.rule)
+	}
+	if !isBound {
+		return d.alone(a.reply(), a.groups, needsKey)
+	}
+	groups = slices.Concat(groups, a.groups)
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
+	switch isNameless := byKey.Identity == "" && byKey.UserID == key.String(); {
+	case d.bothRule(a.userID, groups) == "":
+		return a.reply()
+	case byKey.Status != zap.StatusOK:
+		return byKey
+	case byKey.UserID != a.userID && !isNameless:
+		return refuseIdentity(anotherUser, byKey.Rule, byKey.Identity)
+	}
+	reply := a.reply()
+	reply.Metadata = withGroups(a.metadata, groups)
+	return reply
+}
+
+// reply returns the reply that admits a client as the user of an account.
+func (a *account) reply() zap.Reply {
+	return zap.Reply{Status: zap.StatusOK, Text: "OK", Rule: a.rule, UserID: a.userID, Identity: a.login, Metadata: a.metadata}
+}

@@ -1,0 +1,231 @@
+package policy_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/scenario"
+	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// clientKey returns a ClientKey (RFC 5802). It is not derived from the password as the RFC
+// has it, since a policy sees only the key.
+func clientKey(password string) string {
+	sum := sha256.Sum256([]byte("Client Key of " + password))
+	return string(sum[:])
+}
+
+// verifierOf returns a verifier that clientKey matches.
+func verifierOf(password string) string {
+	stored, server := sha256.Sum256([]byte(clientKey(password))), sha256.Sum256([]byte("Server Key of "+password))
+	text := func(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+	return "SCRAM-SHA-256$600000:" + text(stored[:16]) + "$" + text(stored[:]) + ":" + text(server[:])
+}
+
+// account returns the text of an account.
+func account(login, password string, more ...string) string {
+	return fmt.Sprintf("        account\n            login = %q\n            password = %q\n%s", login, password, strings.Join(more, ""))
+}
+
+// TestScram: an account with a verifier is admitted by SCRAM, one with a hash by PLAIN,
+// and one with both by either.
+func TestScram(t *testing.T) {
+	t.Parallel()
+	p, log := load(t, t.TempDir(), "security\n    plain = 1\n"+
+		account("scram", verifierOf("pässword"), "            group = \"b, a\"\n")+
+		account("hash", argon2Of)+
+		account("both", argon2Of+" "+verifierOf("pässword"), "            user-id = other\n            metadata\n                desk = 7\n")+
+		account("turned", verifierOf("x")+"  "+argon2Of))
+	if log.Count("level=INFO", "mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS", "accounts=4") != 1 || log.Count("level=WARN") != 0 {
+		t.Errorf("log:\n%s", log)
+	}
+	wrong := decision{"wrong user name or password", "", 2}
+	for _, tt := range []struct {
+		login, password string
+		plain, scram    decision
+	}{
+		{"scram", "pässword", wrong, decision{"OK", "scram", 3}},
+		{"hash", "pässword", decision{"OK", "hash", 7}, wrong},
+		{"both", "pässword", decision{"OK", "other", 10}, decision{"OK", "other", 10}},
+		{"turned", "pässword", decision{"OK", "turned", 16}, wrong},
+		{"turned", "x", wrong, decision{"OK", "turned", 16}},
+		{"scram", "x", wrong, wrong},
+		{"scram", "", wrong, wrong},
+		{"SCRAM", "pässword", wrong, wrong},
+		{"nobody", "pässword", wrong, wrong},
+		{"", "pässword", wrong, wrong},
+	} {
+		check(t, p, ask("", "192.0.2.1", zap.Plain, tt.login, tt.password), tt.plain)
+		check(t, p, ask("", "192.0.2.1", zap.ScramSHA256, tt.login, clientKey(tt.password)), tt.scram)
+		check(t, p, ask("", "192.0.2.1", zap.ScramSHA256Plus, tt.login, clientKey(tt.password), clientKey("of curve")), tt.scram)
+	}
+	for mechanism, credentials := range map[string][]string{zap.ScramSHA256: {}, zap.ScramSHA256Plus: {clientKey("of curve")}} {
+		reply := p.Handle(t.Context(), ask("", "", mechanism, append([]string{"both", clientKey("pässword")}, credentials...)...))
+		if diff := cmp.Diff(zap.Metadata{{Name: "desk", Value: "7"}, {Name: "group", Value: ""}}, reply.Metadata); diff != "" || reply.Identity != "both" {
+			t.Errorf("%s: identity %q, metadata (-want +got):\n%s", mechanism, reply.Identity, diff)
+		}
+	}
+}
+
+// TestNoScram: without a verifier, no client is admitted by SCRAM, and without a hash
+// none by PLAIN.
+func TestNoScram(t *testing.T) {
+	t.Parallel()
+	p, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+account("a", argon2Of)+
+		"security\n    domain = b\n    plain = 1\n"+account("a", verifierOf("x"))+
+		"security\n    domain = c\n    sasl = SCRAM-SHA-256-PLUS\n    plain = 1\n"+account("a", verifierOf("x"))+
+		"security\n    domain = d\n    plain = 0\n"+account("a", verifierOf("x")))
+	scram, plus := []string{"a", clientKey("x")}, []string{"a", clientKey("x"), clientKey("of curve")}
+	check(t, p, ask("", "", zap.ScramSHA256, scram...), decision{"SCRAM-SHA-256 is not allowed", "", 1})
+	check(t, p, ask("", "", zap.ScramSHA256Plus, plus...), decision{"SCRAM-SHA-256-PLUS is not allowed", "", 1})
+	check(t, p, ask("b", "", zap.Plain, "a", "x"), decision{"PLAIN is not allowed", "", 6})
+	check(t, p, ask("c", "", zap.ScramSHA256, scram...), decision{"SCRAM-SHA-256 is not allowed", "", 12})
+	check(t, p, ask("c", "", zap.ScramSHA256Plus, plus...), decision{"OK", "a", 16})
+	check(t, p, ask("d", "", zap.ScramSHA256, scram...), decision{"SCRAM-SHA-256 is not allowed", "", 19})
+	check(t, p, ask("zauth", "", zap.ScramSHA256, scram...), decision{"no rule for this domain", "", 0})
+}
+
+// TestScramCounts: wrong logins by SCRAM count as those by PLAIN do, also those about a key.
+func TestScramCounts(t *testing.T) {
+	t.Parallel()
+	p, _ := load(t, t.TempDir(), "security\n    failures = 4\n    plain = 1\n"+account("a", verifierOf("x")))
+	right, limited := []string{"a", clientKey("x")}, decision{"too many failures from this address", "", 1}
+	for i := range 4 {
+		check(t, p, ask("", "192.0.2.1", zap.ScramSHA256, right...), decision{"OK", "a", 4})
+		check(t, p, ask("", "192.0.2.1", zap.ScramSHA256, "a", clientKey(fmt.Sprint("wrong", i))), decision{"wrong user name or password", "", 3})
+	}
+	check(t, p, ask("", "192.0.2.1", zap.ScramSHA256, right...), limited)
+	check(t, p, ask("", "192.0.2.1", zap.ScramSHA256Plus, append(right, clientKey("of curve"))...), limited)
+	check(t, p, ask("", "192.0.2.2", zap.ScramSHA256, right...), decision{"OK", "a", 4})
+	// Through a service that reports other addresses, too.
+	said := map[string]int{}
+	for i := range 100 {
+		req := ask("", fmt.Sprintf("10.9.8.%d", i), zap.ScramSHA256, "a", clientKey(fmt.Sprint("guess", i)))
+		req.Asker = "198.51.100.7 (mallory)"
+		said[p.Handle(t.Context(), req).Text]++
+	}
+	want := map[string]int{"wrong user name or password": 40, "too many simultaneous logins from this address or service": 60}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestScramAtOnce: a policy decides about SCRAM at once, except if it has to ask a
+// program's keystore for a key.
+func TestScramAtOnce(t *testing.T) {
+	t.Parallel()
+	alice := scenario.Named("alice")
+	c := &policy.Curve{Readers: []keystore.Reader{always(&keystore.Identity{Name: "alice", UserID: "alice", Certificate: alice})}}
+	both := *c
+	both.PasswordFor = []string{"*"}
+	accounts := []policy.Account{{Login: "alice", Hash: verifierOf("x")}}
+	p := newPolicy(t, policy.Rules{{Name: "password", Accounts: accounts, Curve: c}, {Name: "both", Accounts: accounts, Curve: &both}})
+	for _, tt := range []struct {
+		domain, mechanism string
+		credentials       []string
+		want              bool
+	}{
+		{"password", zap.ScramSHA256, nil, true},
+		{"password", zap.ScramSHA256Plus, []string{string(alice.Public[:])}, true},
+		{"both", zap.ScramSHA256, nil, true},
+		{"both", zap.ScramSHA256Plus, []string{string(alice.Public[:])}, false},
+	} {
+		req := ask(tt.domain, "", tt.mechanism, append([]string{"alice", clientKey("x")}, tt.credentials...)...)
+		if reply, ok := p.HandleAtOnce(req); ok != tt.want || ok && (reply.Status == zap.StatusOK) != (tt.domain == "password") {
+			t.Errorf("%s in %s: at once %v, %+v", tt.mechanism, tt.domain, ok, reply)
+		}
+		if reply := p.Handle(t.Context(), req); (reply.Status == zap.StatusOK) != (tt.domain == "password" || tt.mechanism == zap.ScramSHA256Plus) {
+			t.Errorf("%s in %s: %+v", tt.mechanism, tt.domain, reply)
+		}
+	}
+}
+
+// TestDecoys: the verifier of an unknown login looks like that of an account, and stays
+// the same when the policy is loaded again, or its accounts are in another order.
+func TestDecoys(t *testing.T) {
+	t.Parallel()
+	few := strings.Replace(verifierOf("y"), "600000:", "4096:AAAA", 1)
+	one, two := account("a", verifierOf("x")), account("b", argon2Of+" "+few)
+	p, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+one+two+account("c", argon2Of))
+	again, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+two+one)
+	other, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+one+account("b", strings.Replace(few, "AAAA", "BBBB", 1)))
+	if got := p.Verifier("", "a").Encode(); got != verifierOf("x") {
+		t.Errorf("of an account: %s", got)
+	}
+	// salt returns the number of iterations and the salt, which a client sees.
+	salt := func(v sasl.Verifier) (iterations, salt string) {
+		_, rest, _ := strings.Cut(v.Encode(), "$")
+		rest, _, _ = strings.Cut(rest, "$")
+		iterations, salt, _ = strings.Cut(rest, ":")
+		return iterations, salt
+	}
+	sizes, seen := map[string]int{}, map[string]bool{}
+	for i := range 100 {
+		login := fmt.Sprint("nobody", i)
+		if i == 0 {
+			login = "c" // which has no verifier
+		}
+		v := p.Verifier("", login)
+		n, s := salt(v)
+		sizes[fmt.Sprint(n, " ", len(s))]++
+		if v.Encode() != p.Verifier("", login).Encode() || v.Encode() != again.Verifier("any", login).Encode() {
+			t.Errorf("%s: another decoy", login)
+		}
+		if seen[s] || v.Encode() == other.Verifier("", login).Encode() {
+			t.Errorf("%s: the same salt", login)
+		}
+		seen[s] = true
+		if reply := p.Handle(t.Context(), ask("", fmt.Sprintf("192.0.2.%d", i), zap.ScramSHA256, login, clientKey("x"))); reply.Text != "wrong user name or password" {
+			t.Errorf("%s: %+v", login, reply)
+		}
+	}
+	if len(sizes) != 2 || sizes["600000 24"] < 20 || sizes["4096 28"] < 20 {
+		t.Errorf("decoys: %v", sizes)
+	}
+	// Where no account has a verifier, SCRAM is not offered.
+	none, _ := load(t, t.TempDir(), "security\n    domain = x\n    plain = 1\n"+account("c", argon2Of))
+	for _, v := range []sasl.Verifier{none.Verifier("x", "c"), none.Verifier("y", "c"), new(policy.Policy).Verifier("", "c")} {
+		if diff := cmp.Diff((sasl.Verifier{}).Encode(), v.Encode()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestSASLExchange: a policy decides about the exchange of package sasl.
+func TestSASLExchange(t *testing.T) {
+	t.Parallel()
+	v, err := sasl.NewVerifier([]byte("correct horse"))
+	ztest.Must(t, err)
+	p := newPolicy(t, policy.Rules{{Name: "payments", Accounts: []policy.Account{{Login: "alice", Hash: v.Encode(), Groups: []string{"traders"}}}}})
+	for _, tt := range []struct {
+		login, password string
+		want            bool
+	}{{"alice", "correct horse", true}, {"alice", "wrong", false}, {"bob", "correct horse", false}} {
+		server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Handler: p, Domain: "payments"})
+		ztest.Must(t, err)
+		client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Username: tt.login, Password: zap.NewPassword(tt.password)})
+		ztest.Must(t, err)
+		message, err := client.Start()
+		ztest.Must(t, err)
+		for message != nil {
+			reply, _ := server.Handle(t.Context(), message)
+			if message, err = client.Handle(reply); err != nil {
+				break
+			}
+		}
+		if user, ok := server.User(); ok != tt.want || ok && (user.Mechanism != sasl.ScramSHA256 || user.ID != "alice" || user.Metadata.Get("group") != "traders") {
+			t.Errorf("%s: %v, %+v", tt.login, ok, user)
+		}
+	}
+}
+
+var _ sasl.Policy = (*policy.Policy)(nil)
