@@ -79,7 +79,7 @@ func parseFILEMQ(message [][]byte) (c Command, err error) {
 	}
 	kind := slices.Index(filemqCommands, id)
 	if kind < int(OHAI) {
-		return c, fmt.Errorf("%w: %#04x", errKind, id)
+		return c, fmt.Errorf("%w: 0x%02x", errKind, id)
 	}
 	c.Kind = Kind(kind)
 	frames, mechanisms := 1, byte(0)
