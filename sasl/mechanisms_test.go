@@ -1,0 +1,355 @@
+package sasl
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// requests are what the gate is asked with each mechanism, and the key that it decides about.
+var requests = map[string]struct {
+	mechanism   string
+	credentials [][]byte
+	key         curve.PublicKey
+}{
+	Anonymous:       {mechanism: zap.Null},
+	Plain:           {mechanism: zap.Plain, credentials: frames(testLogin, testPassword)},
+	External:        {mechanism: zap.Curve, credentials: [][]byte{publicKey(testKey)}, key: testKey.Public()},
+	Curve:           {mechanism: zap.Curve, credentials: [][]byte{publicKey(testKey)}, key: testKey.Public()},
+	ScramSHA256:     {mechanism: zap.ScramSHA256, credentials: [][]byte{[]byte(testLogin), clientKey()}},
+	ScramSHA256Plus: {mechanism: zap.ScramSHA256Plus, credentials: [][]byte{[]byte(testLogin), clientKey(), publicKey(testKey)}, key: testKey.Public()},
+}
+
+func publicKey(k curve.SecretKey) []byte { p := k.Public(); return p[:] }
+
+func clientKey() []byte {
+	salted := must(saltedPassword(testPassword, verifier.salt, minIterations))
+	key := salted.clientKey()
+	return key[:]
+}
+
+// checkAdmitted reports an error unless both sides of an exchange have succeeded.
+func checkAdmitted(t *testing.T, w *wire, c *Client, s *Server, g *gate, mechanism string) {
+	t.Helper()
+	user, ok := s.User()
+	want := User{Mechanism: mechanism, ID: "user of " + requests[mechanism].mechanism, Key: requests[mechanism].key}
+	if w.client != nil || w.server != nil || !c.Done() || c.Mechanism() != mechanism || !ok || diff(want, user) != "" {
+		t.Errorf("client: %v, server: %v, %v", w.client, w.server, user)
+	}
+	req := &zap.Request{Domain: "test", Address: "192.0.2.1", Mechanism: requests[mechanism].mechanism, Credentials: requests[mechanism].credentials}
+	if got := g.requests[len(g.requests)-1]; diff(req, got) != "" {
+		t.Errorf("the gate was asked about %v with %d credentials", got, len(got.Credentials))
+	}
+	sealer, opener := c.Layer()
+	sealer2, opener2 := s.Layer()
+	if layered := mechanism == Curve; (sealer != nil) != layered || (opener != nil) != layered || (sealer2 != nil) != layered || (opener2 != nil) != layered {
+		t.Error("there is a security layer where it should not be, or the reverse")
+	}
+}
+
+// TestEachMechanism: with each mechanism, a client is admitted, refused, and admitted by
+// each mechanism after it was refused or admitted by each.
+func TestEachMechanism(t *testing.T) {
+	t.Parallel()
+	for _, first := range strongest {
+		for _, second := range strongest {
+			t.Run(first+" "+second, func(t *testing.T) {
+				t.Parallel()
+				g := &gate{refuse: func(*zap.Request) bool { return true }}
+				s := newTestServer(t, g)
+				c := newTestClient(t, first)
+				w := exchange(t, c, s)
+				checkRefused(t, w.server, first, zap.StatusRefused)
+				checkRefused(t, w.client, first, zap.StatusRefused)
+				if _, ok := s.User(); ok || c.Done() || len(g.requests) != 1 {
+					t.Errorf("admitted, or asked %d times", len(g.requests))
+				}
+
+				g.refuse = nil
+				c = newTestClient(t, second)
+				w = exchange(t, c, s)
+				checkAdmitted(t, w, c, s, g, second)
+
+				c = newTestClient(t, first)
+				w = exchange(t, c, s)
+				checkAdmitted(t, w, c, s, g, first)
+			})
+		}
+	}
+}
+
+// TestSameClientRetries: a client starts again after a refusal.
+func TestSameClientRetries(t *testing.T) {
+	t.Parallel()
+	for _, name := range strongest {
+		g := &gate{refuse: func(*zap.Request) bool { return true }}
+		s, c := newTestServer(t, g), newTestClient(t, name)
+		for range 2 {
+			checkRefused(t, exchange(t, c, s).client, name, zap.StatusRefused)
+		}
+		g.refuse = nil
+		checkAdmitted(t, exchange(t, c, s), c, s, g, name)
+	}
+}
+
+// TestWrongCredentials: each mechanism that proves something refuses one who cannot.
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{Plain, ScramSHA256, ScramSHA256Plus} {
+		for login, password := range map[string]string{testLogin: "Wonderland", "bob": testPassword} {
+			g := new(gate)
+			s, cfg := newTestServer(t, g), testConfig(name)
+			cfg.Username, cfg.Password = login, zap.NewPassword(password)
+			w := exchange(t, newClient(t, cfg), s)
+			checkRefused(t, w.server, name, zap.StatusRefused)
+			checkRefused(t, w.client, name, zap.StatusRefused)
+			if g.admitted > 0 {
+				t.Errorf("%s admits %s", name, login)
+			}
+		}
+	}
+	cfg := testConfig(Curve)
+	cfg.Key = curve.GenerateKey()
+	w := exchange(t, newClient(t, cfg), newTestServer(t, new(gate)))
+	checkRefused(t, w.client, Curve, zap.StatusRefused)
+
+	s := newTestServer(t, new(gate))
+	s.cfg.Link.Key = cfg.Key.Public()
+	for _, name := range []string{External, ScramSHA256Plus} {
+		checkRefused(t, exchange(t, newTestClient(t, name), s).client, name, zap.StatusRefused)
+	}
+
+	// A server with another key than the client expects.
+	cfg = testConfig(Curve)
+	cfg.ServerKey = curve.GenerateKey().Public()
+	w = exchange(t, newClient(t, cfg), newTestServer(t, new(gate)))
+	checkError(t, "client", w.client, ErrProtocol)
+	checkError(t, "server", w.server, ErrProtocol)
+}
+
+// TestPrincipal: EXTERNAL without CURVE is what another layer has proved.
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+	for principal, admitted := range map[string]bool{testLogin: true, "bob": false} {
+		g := new(gate)
+		s := newTestServer(t, g, External)
+		s.cfg.Link = Link{Principal: principal}
+		cfg := ClientConfig{Codec: FILEMQ, Link: Link{Principal: "tls"}}
+		c := newClient(t, cfg)
+		w := exchange(t, c, s)
+		if c.Done() != admitted || g.last() != zap.GSSAPI || string(g.requests[0].Credentials[0]) != principal {
+			t.Errorf("%s: %v, %v", principal, w.client, w.server)
+		}
+	}
+}
+
+// TestActAsAnother: a client that asks to act as another user is refused, and nobody is
+// asked. It may name itself.
+func TestActAsAnother(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, response string
+		admitted       bool
+	}{
+		{Plain, "bob\x00alice\x00wonderland", false},
+		{Plain, "alice\x00alice\x00wonderland", true},
+		{External, "alice", false},
+		{ScramSHA256, "n,a=bob,n=alice,r=nonce", false},
+	} {
+		g := new(gate)
+		s := newTestServer(t, g)
+		ohai(t, s)
+		answer, err := send(t, s, yarly(t, test.name, []byte(test.response)))
+		if test.admitted {
+			if err != nil || answer.Kind != OHAIOK {
+				t.Errorf("%s: %v", test.name, err)
+			}
+			continue
+		}
+		if answer.Kind == OHAIOK || err == nil || len(g.requests) > 0 || g.verifiers > 0 {
+			t.Errorf("%s: %v, %v", test.name, answer.Kind, err)
+		}
+	}
+}
+
+// ranking is this test's own order of the mechanisms, strongest first.
+const ranking = "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN ANONYMOUS"
+
+// subsets returns all subsets of the mechanisms, strongest first.
+func subsets() (all [][]string) {
+	names := strings.Fields(ranking)
+	for bits := range 1 << len(names) {
+		subset := []string{}
+		for i, name := range names {
+			if bits>>i&1 == 1 {
+				subset = append(subset, name)
+			}
+		}
+		all = append(all, subset)
+	}
+	return all
+}
+
+// chosen returns what a client chooses of an offer.
+func chosen(t *testing.T, c *Client, offer []string) string {
+	t.Helper()
+	_, err := c.Start()
+	ztest.Must(t, err)
+	reply, err := c.Handle(orly(t, nil, offer...))
+	if (err == nil) != (reply != nil) || (err == nil) != (c.Mechanism() != "") {
+		t.Errorf("%v, %v, %q", reply, err, c.Mechanism())
+	}
+	if err != nil {
+		return ""
+	}
+	return c.Mechanism()
+}
+
+// TestChoice: for every pair of lists, in either order of either, the client takes the first
+// of its own that the server offers.
+func TestChoice(t *testing.T) {
+	t.Parallel()
+	for _, mine := range subsets() {
+		for range 2 {
+			slices.Reverse(mine)
+			c := newTestClient(t, append([]string{}, mine...)...)
+			for _, offer := range subsets()[1:] {
+				first := ""
+				for _, name := range slices.Backward(mine) {
+					if strings.Contains(" "+strings.Join(offer, " ")+" ", " "+name+" ") {
+						first = name
+					}
+				}
+				if got := chosen(t, c, offer); got != first {
+					t.Errorf("of %v offered, a client of %v chooses %q", offer, mine, got)
+				}
+				slices.Reverse(offer)
+				if got := chosen(t, c, offer); got != first {
+					t.Errorf("of %v offered, a client of %v chooses %q", offer, mine, got)
+				}
+			}
+		}
+	}
+}
+
+// TestDefaultChoice: a client without an order of its own takes the strongest of those that
+// are offered and for which it has what they need.
+func TestDefaultChoice(t *testing.T) {
+	t.Parallel()
+	for bits := range 1 << 6 {
+		has := func(bit int) bool { return bits>>bit&1 == 1 }
+		password, key, link, bound, encrypted, insecure := has(0), has(1), has(2), has(3), has(4), has(5)
+		cfg := ClientConfig{Codec: FILEMQ, InsecurePlain: insecure}
+		if password {
+			cfg.Username, cfg.Password = testLogin, zap.NewPassword(testPassword)
+		}
+		if key {
+			cfg.Key, cfg.ServerKey = testKey, testServer.Public()
+		}
+		if link {
+			cfg.Link.Key = testServer.Public()
+		}
+		if bound {
+			cfg.Link.Binding = testLink.Binding
+		}
+		cfg.Link.Encrypted = encrypted
+		able := map[string]bool{
+			"SCRAM-SHA-256-PLUS": password && link && bound,
+			"CURVE":              key,
+			"EXTERNAL":           link,
+			"SCRAM-SHA-256":      password,
+			"PLAIN":              password && (link || encrypted || insecure),
+			"ANONYMOUS":          !password && !key && !link,
+		}
+		c := newClient(t, cfg)
+		for _, offer := range subsets()[1:] {
+			want := ""
+			for _, name := range strings.Fields(ranking) {
+				if want == "" && able[name] && slices.Contains(offer, name) {
+					want = name
+				}
+			}
+			if got := chosen(t, c, offer); got != want {
+				t.Errorf("%06b: of %v the client chooses %q, not %q", bits, offer, got, want)
+			}
+		}
+	}
+}
+
+// TestOffer: a server offers what its policy offers, in its own order, and of that what the
+// connection and its configuration make possible.
+func TestOffer(t *testing.T) {
+	t.Parallel()
+	noBinding := testLink
+	noBinding.Binding = [32]byte{}
+	for _, test := range []struct {
+		name    string
+		policy  []string // nil: all
+		own     []string
+		link    Link
+		noCurve bool
+		want    []string
+	}{
+		{name: "all", link: testLink, want: strongest},
+		{name: "own order", own: []string{Plain, Curve}, link: testLink, want: []string{Plain, Curve}},
+		{name: "not the policy's", policy: []string{ScramSHA256}, own: []string{Plain, ScramSHA256}, link: testLink, want: []string{ScramSHA256}},
+		{name: "unknown to this package", policy: []string{"DIGEST-MD5", Plain}, link: testLink, want: []string{Plain}},
+		{name: "no connection", want: []string{Curve, ScramSHA256, Plain, Anonymous}},
+		{name: "no key", noCurve: true, link: Link{Encrypted: true}, want: []string{ScramSHA256, Plain, Anonymous}},
+		{name: "no binding", link: noBinding, want: []string{Curve, External, ScramSHA256, Plain, Anonymous}},
+		{name: "principal", link: Link{Principal: testLogin}, want: []string{Curve, External, ScramSHA256, Plain, Anonymous}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := ServerConfig{Codec: FILEMQ, Handler: &gate{offer: test.policy}, Mechanisms: test.own, Link: test.link}
+			if !test.noCurve {
+				cfg.Curve = testCurve
+			}
+			s, err := NewServer(cfg)
+			ztest.Must(t, err)
+			if got := ohai(t, s); !slices.Equal(got, test.want) {
+				t.Errorf("offers %v", got)
+			}
+		})
+	}
+}
+
+// TestNothingToOffer: a client is refused if the policy offers nothing.
+func TestNothingToOffer(t *testing.T) {
+	t.Parallel()
+	s, c := newTestServer(t, &gate{offer: []string{}}), newTestClient(t)
+	w := exchange(t, c, s)
+	checkRefused(t, w.server, "", zap.StatusRefused)
+	checkRefused(t, w.client, "", zap.StatusRefused)
+}
+
+// TestLayer: after CURVE, both ends have a layer that opens what the other seals, until the
+// program closes it.
+func TestLayer(t *testing.T) {
+	t.Parallel()
+	s, c := newTestServer(t, new(gate)), newTestClient(t, Curve)
+	exchange(t, c, s)
+	seal, open := c.Layer()
+	sealed, err := seal.Seal(nil, 0, []byte("hello"))
+	ztest.Must(t, err)
+	seal2, open2 := s.Layer()
+	s.Close() // the layer is the program's now
+	c.Close()
+	text, _, err := open2.Open(nil, sealed)
+	if err != nil || !bytes.Equal(text, []byte("hello")) {
+		t.Errorf("%q, %v", text, err)
+	}
+	sealed, err = seal2.Seal(nil, 0, []byte("world"))
+	ztest.Must(t, err)
+	if text, _, err := open.Open(nil, sealed); err != nil || string(text) != "world" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if a, b := s.Layer(); a != nil || b != nil {
+		t.Error("a closed server has a layer")
+	}
+}
