@@ -1,0 +1,173 @@
+package nom
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// Curve protects connections below the protocol by ZMTP's CURVE. Nil does not.
+type Curve struct {
+	Key       curve.SecretKey
+	ServerKey curve.PublicKey // on a client
+	Handler   zap.Handler     // on a server: who may connect
+	Domain    string          // on a server: the ZAP domain
+}
+
+// Transport is a library that makes connections.
+type Transport struct {
+	// Listen accepts connections from clients until ctx is done, and calls serve for each in a
+	// goroutine. It calls ready with its endpoint.
+	Listen func(ctx context.Context, endpoint string, below *Curve, ready func(endpoint string),
+		serve func(context.Context, Conn, sasl.Link)) error
+	// Dial connects to a server.
+	Dial func(ctx context.Context, endpoint string, below *Curve) (Conn, sasl.Link, error)
+}
+
+// Main is the program, except for its connections.
+func Main(t Transport) {
+	if len(os.Args) < 2 {
+		usage()
+	}
+	var err error
+	switch os.Args[1] {
+	case "server":
+		err = t.server(os.Args[2:])
+	case "client":
+		err = t.client(os.Args[2:])
+	default:
+		usage()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func usage() {
+	fmt.Fprintln(os.Stderr, "usage: nom server [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
+	os.Exit(2)
+}
+
+func (t Transport) server(args []string) error {
+	flags := flag.NewFlagSet("nom server", flag.ExitOnError)
+	file := flags.String("policy", "", "policy `FILE`")
+	domain := flags.String("domain", "nom", "`NAME` of the policy's domain")
+	certificate := flags.String("cert", "", "the server's secret certificate, for the mechanism CURVE")
+	below := flags.String("curve", "", "protect connections by CURVE, in this `DOMAIN` of the policy")
+	flags.Parse(args)
+	if flags.NArg() != 1 {
+		return errors.New("usage: nom server [flags] ENDPOINT")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.Default()
+	rules, err := policy.Load(*file, policy.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	defer rules.Close()
+	go rules.Watch(ctx)
+
+	config := sasl.ServerConfig{Handler: rules, Domain: *domain}
+	var link *Curve
+	switch {
+	case *below != "":
+		c, err := cert.Load(*certificate)
+		if err != nil {
+			return err
+		}
+		link = &Curve{Key: c.Secret, Handler: rules, Domain: *below}
+	case *certificate != "":
+		c, err := cert.Load(*certificate)
+		if err != nil {
+			return err
+		}
+		if config.Curve, err = curve.NewServer(c.Secret); err != nil {
+			return err
+		}
+	}
+	ready := func(endpoint string) { fmt.Println("serving on", endpoint) }
+	return t.Listen(ctx, flags.Arg(0), link, ready, NewServer(config, log).Serve)
+}
+
+func (t Transport) client(args []string) (err error) {
+	flags := flag.NewFlagSet("nom client", flag.ExitOnError)
+	user := flags.String("user", "", "user `NAME`")
+	password := flags.String("password-file", "", "`FILE` with the password")
+	certificate := flags.String("cert", "", "the client's secret certificate")
+	server := flags.String("server-cert", "", "the server's public certificate")
+	below := flags.Bool("curve", false, "protect the connection by CURVE, instead of the protocol")
+	mechanisms := flags.String("mechanisms", "", "`LIST` of mechanisms to use, in order")
+	insecure := flags.Bool("insecure-plain", false, "send the password unencrypted if the server wants it")
+	verbose := flags.Bool("v", false, "print the commands of the protocol")
+	flags.Parse(args)
+	if flags.NArg() != 2 {
+		return errors.New("usage: nom client [flags] ENDPOINT WHAT")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+
+	config := sasl.ClientConfig{Username: *user, InsecurePlain: *insecure}
+	if *mechanisms != "" {
+		config.Mechanisms = strings.Split(*mechanisms, ",")
+	}
+	if *password != "" {
+		text, err := os.ReadFile(*password)
+		if err != nil {
+			return err
+		}
+		config.Password = zap.NewPassword(strings.TrimSuffix(string(text), "\n"))
+	}
+	var link *Curve
+	if *certificate != "" {
+		mine, err := cert.Load(*certificate)
+		if err != nil {
+			return err
+		}
+		theirs, err := cert.Load(*server)
+		if err != nil {
+			return err
+		}
+		if *below {
+			link = &Curve{Key: mine.Secret, ServerKey: theirs.Public}
+		} else {
+			config.Key, config.ServerKey = mine.Secret, theirs.Public
+		}
+	}
+	conn, proved, err := t.Dial(ctx, flags.Arg(0), link)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	config.Link = proved
+	trace := io.Discard
+	if *verbose {
+		trace = os.Stdout
+	}
+	c, err := Open(ctx, conn, config, trace)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	answer, err := c.ICanHaz(ctx, flags.Arg(1))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%q\n", answer)
+	return c.Hugz(ctx)
+}
