@@ -17,39 +17,39 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// octets are written in hex.
-type octets []byte
+// hexBytes are bytes written in hex.
+type hexBytes []byte
 
-func (o *octets) UnmarshalText(text []byte) error {
+func (b *hexBytes) UnmarshalText(text []byte) error {
 	var err error
-	*o, err = hex.DecodeString(string(text))
+	*b, err = hex.DecodeString(string(text))
 	return err
 }
 
 // curveTranscript is a connection of package curve's vectors.
 type curveTranscript struct {
-	ServerSecret          octets `json:"server_secret"`
-	ServerPublic          octets `json:"server_public"`
-	ClientSecret          octets `json:"client_secret"`
-	ClientPublic          octets `json:"client_public"`
-	ServerTransientSecret octets `json:"server_transient_secret"`
-	ServerTransientPublic octets `json:"server_transient_public"`
-	ClientTransientSecret octets `json:"client_transient_secret"`
-	ClientTransientPublic octets `json:"client_transient_public"`
-	CookieKey             octets `json:"cookie_key"`
-	CookieNonce           octets `json:"cookie_nonce"`
-	WelcomeNonce          octets `json:"welcome_nonce"`
-	VouchNonce            octets `json:"vouch_nonce"`
-	Hello                 octets `json:"hello"`
-	Welcome               octets `json:"welcome"`
-	Initiate              octets `json:"initiate"`
-	Ready                 octets `json:"ready"`
+	ServerSecret          hexBytes `json:"server_secret"`
+	ServerPublic          hexBytes `json:"server_public"`
+	ClientSecret          hexBytes `json:"client_secret"`
+	ClientPublic          hexBytes `json:"client_public"`
+	ServerTransientSecret hexBytes `json:"server_transient_secret"`
+	ServerTransientPublic hexBytes `json:"server_transient_public"`
+	ClientTransientSecret hexBytes `json:"client_transient_secret"`
+	ClientTransientPublic hexBytes `json:"client_transient_public"`
+	CookieKey             hexBytes `json:"cookie_key"`
+	CookieNonce           hexBytes `json:"cookie_nonce"`
+	WelcomeNonce          hexBytes `json:"welcome_nonce"`
+	VouchNonce            hexBytes `json:"vouch_nonce"`
+	Hello                 hexBytes `json:"hello"`
+	Welcome               hexBytes `json:"welcome"`
+	Initiate              hexBytes `json:"initiate"`
+	Ready                 hexBytes `json:"ready"`
 	Messages              []struct {
-		From    string `json:"from"`
-		Nonce   uint64 `json:"nonce"`
-		Flags   byte   `json:"flags"`
-		Payload octets `json:"payload"`
-		Command octets `json:"command"`
+		From    string   `json:"from"`
+		Nonce   uint64   `json:"nonce"`
+		Flags   byte     `json:"flags"`
+		Payload hexBytes `json:"payload"`
+		Command hexBytes `json:"command"`
 	} `json:"messages"`
 }
 
@@ -111,9 +111,9 @@ func (tr *curveTranscript) ready() []byte {
 }
 
 // TestCurveVectors checks that with the keys and random numbers of package curve's vectors
-// HELLO and WELCOME are those of the vectors, and that INITIATE and READY are what nacl/box
-// makes of the vectors' keys and the claims of SASL. The layer makes and opens the messages of
-// the vectors. The vectors' own INITIATE and READY, which claim what ZMTP claims, are refused.
+// HELLO and WELCOME are those of the vectors, and that INITIATE and READY are those that
+// nacl/box makes with the vectors' keys and the claims of SASL. The layer makes and opens the
+// messages of the vectors. The vectors' own INITIATE and READY, which claim what ZMTP claims, are refused.
 // It runs alone, since it replaces the random numbers.
 func TestCurveVectors(t *testing.T) {
 	text, err := os.ReadFile("../curve/testdata/curvezmq.json")

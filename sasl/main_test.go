@@ -1,9 +1,0 @@
-package sasl_test
-
-import (
-	"testing"
-
-	"github.com/zcurve/zcurve/internal/ztest"
-)
-
-func TestMain(m *testing.M) { ztest.Main(m) }
