@@ -1,0 +1,396 @@
+package sasl
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/zaptest"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// TestOutOfOrder: a client that answers before it is asked, changes the mechanism midway or
+// names one that is not offered breaks the protocol. The gate is not asked, and the client
+// may try again.
+func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
+	plain := []byte("\x00alice\x00wonderland")
+	first := []byte("n,,n=alice,r=nonce")
+	for name, messages := range map[string][][][]byte{
+		"before OHAI":        {yarly(t, Plain, plain)},
+		"not offered":        {compose(t, Command{Kind: OHAI}), yarly(t, Anonymous, nil)},
+		"unknown":            {compose(t, Command{Kind: OHAI}), yarly(t, "KERBEROS_V4", nil)},
+		"changed":            {compose(t, Command{Kind: OHAI}), yarly(t, ScramSHA256, first), yarly(t, Plain, plain)},
+		"changed to -PLUS":   {compose(t, Command{Kind: OHAI}), yarly(t, ScramSHA256, first), yarly(t, ScramSHA256Plus, first)},
+		"the server's ORLY":  {compose(t, Command{Kind: OHAI}), orly(t, nil, Plain)},
+		"the server's SRSLY": {compose(t, Command{Kind: OHAI}), compose(t, Command{Kind: SRSLY, Reason: "400 refused"})},
+		"OHAI-OK itself":     {compose(t, Command{Kind: OHAI}), compose(t, Command{Kind: OHAIOK})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := new(gate)
+			s := newTestServer(t, g, without(strongest, Anonymous)...)
+			last := len(messages) - 1
+			for _, m := range messages[:last] {
+				answer, err := send(t, s, m)
+				if err != nil || answer.Kind != ORLY {
+					t.Fatalf("%v, %v", answer.Kind, err)
+				}
+			}
+			answer, err := send(t, s, messages[last])
+			checkError(t, "server", err, ErrProtocol)
+			if answer.Kind != RTFM || len(g.requests) > 0 || s.state != start {
+				t.Errorf("%v, %d requests, state %d", answer.Kind, len(g.requests), s.state)
+			}
+			c := newTestClient(t, Plain)
+			checkAdmitted(t, exchange(t, c, s), c, s, g, Plain)
+		})
+	}
+}
+
+// lax is a codec that checks nothing: a message is the command in its fields.
+type lax struct{ parsed func([][]byte) Command }
+
+func (l lax) Message(c Command) ([][]byte, error) { return frames(c.Kind.String(), c.Reason), nil }
+func (l lax) Parse(m [][]byte) (Command, error)   { return l.parsed(m), nil }
+
+// TestMebibyte: a client that sends 1 MiB in any field breaks the protocol, whatever the
+// codec checks, and takes almost no memory. So does a server.
+func TestMebibyteAlloc(t *testing.T) {
+	ztest.Unraced(t)
+	huge := make([]byte, 1<<20)
+	for i := range huge {
+		huge[i] = 'A'
+	}
+	text := string(huge)
+	names := make([]string, 1<<16)
+	for i := range names {
+		names[i] = Plain
+	}
+	for name, test := range map[string]struct {
+		codec   Codec
+		message [][]byte
+	}{
+		"FILEMQ response":    {FILEMQ, [][]byte{[]byte("\xAA\xA3\x03\x05PLAIN"), huge}},
+		"FILEMQ command":     {FILEMQ, [][]byte{append([]byte("\xAA\xA3\x01\x06FILEMQ\x01"), huge...)}},
+		"NOM response":       {NOM, [][]byte{[]byte("YARLY"), []byte(Plain), huge}},
+		"NOM mechanism":      {NOM, [][]byte{[]byte("YARLY"), huge, nil}},
+		"NOM command":        {NOM, [][]byte{huge}},
+		"NOM frames":         {NOM, append(frames("ORLY"), make([][]byte, 1<<16)...)},
+		"lax response":       {lax{func([][]byte) Command { return Command{Kind: YARLY, Mechanisms: []string{Plain}, Data: huge} }}, nil},
+		"lax mechanism":      {lax{func([][]byte) Command { return Command{Kind: YARLY, Mechanisms: []string{text}} }}, nil},
+		"lax mechanisms":     {lax{func([][]byte) Command { return Command{Kind: ORLY, Mechanisms: names} }}, nil},
+		"lax reason":         {lax{func([][]byte) Command { return Command{Kind: RTFM, Reason: text} }}, nil},
+		"lax unknown kind":   {lax{func([][]byte) Command { return Command{Kind: 77, Data: huge} }}, nil},
+		"lax without a kind": {lax{func([][]byte) Command { return Command{Data: huge} }}, nil},
+	} {
+		s, err := NewServer(ServerConfig{Codec: test.codec, Handler: new(gate)})
+		ztest.Must(t, err)
+		cfg := testConfig()
+		cfg.Codec = test.codec
+		c := newClient(t, cfg)
+		_, err = c.Start()
+		ztest.Must(t, err)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		reply, err := s.Handle(t.Context(), test.message)
+		_, err2 := c.Handle(test.message)
+		runtime.ReadMemStats(&after)
+		checkError(t, name, err, ErrProtocol)
+		checkError(t, name, err2, ErrProtocol)
+		if reply == nil {
+			t.Errorf("%s: no reply", name)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+			t.Errorf("%s takes %d bytes", name, n)
+		}
+	}
+}
+
+// TestReplay: the messages of an exchange that succeeded, sent again by another client or
+// another server, prove nothing with the mechanisms that prove anything by challenges. The others
+// send the same every time: they need a connection that nobody can read.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	for _, name := range strongest {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := exchange(t, newTestClient(t, name), newTestServer(t, new(gate)))
+			ztest.Must(t, w.client, w.server)
+
+			g := new(gate)
+			s := newTestServer(t, g)
+			var failed error
+			for _, message := range w.sent {
+				if _, err := s.Handle(t.Context(), message); err != nil && failed == nil {
+					failed = err
+				}
+			}
+			_, admitted := s.User()
+			switch name {
+			case Plain, Anonymous, External:
+				if !admitted {
+					t.Errorf("%v", failed)
+				}
+				return
+			}
+			checkError(t, "server", failed, ErrProtocol)
+			if admitted || len(g.requests) > 0 {
+				t.Errorf("admitted by a replay, or the gate was asked %d times", len(g.requests))
+			}
+
+			c := newTestClient(t, name)
+			_, err := c.Start()
+			ztest.Must(t, err)
+			for _, message := range w.received {
+				if _, err = c.Handle(message); err != nil {
+					break
+				}
+			}
+			checkError(t, "client", err, ErrProtocol)
+			if c.Done() {
+				t.Error("the client believes a replay")
+			}
+		})
+	}
+}
+
+// TestReplayOnSameConnection: nor do they on the same connection, where all keys are the same.
+func TestReplayOnSameConnection(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{ScramSHA256, ScramSHA256Plus, Curve} {
+		s := newTestServer(t, new(gate))
+		w := exchange(t, newTestClient(t, name), s)
+		ztest.Must(t, w.client, w.server)
+		for _, message := range w.sent {
+			if _, err := s.Handle(t.Context(), message); err != nil {
+				checkError(t, name, err, ErrProtocol)
+			}
+		}
+		if _, ok := s.User(); ok {
+			t.Errorf("%s: admitted by a replay", name)
+		}
+	}
+}
+
+// TestStripped: someone who changes the offer is noticed by SCRAM and CURVE.
+func TestStripped(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		client   []string // nil: all that it can use
+		offer    []string
+		change   func(offer []string) []string
+		chosen   string
+		detected bool
+	}{
+		{"nothing", nil, strongest, slices.Clone[[]string], ScramSHA256Plus, false},
+		{"-PLUS, to CURVE", nil, strongest, drop(ScramSHA256Plus), Curve, true},
+		{"-PLUS, to SCRAM", nil, []string{ScramSHA256Plus, ScramSHA256}, drop(ScramSHA256Plus), ScramSHA256, true},
+		{"-PLUS and CURVE, to SCRAM", []string{ScramSHA256Plus, Curve, ScramSHA256}, strongest, drop(ScramSHA256Plus, Curve), ScramSHA256, true},
+		{"CURVE, to SCRAM", []string{Curve, ScramSHA256}, []string{Curve, ScramSHA256}, drop(Curve), ScramSHA256, true},
+		{"EXTERNAL, to SCRAM", []string{External, ScramSHA256}, []string{External, ScramSHA256}, drop(External), ScramSHA256, true},
+		{"weaker ones, with SCRAM", nil, []string{ScramSHA256, Plain}, drop(Plain), ScramSHA256, true},
+		{"weaker ones, with -PLUS", nil, strongest, drop(Plain, Anonymous), ScramSHA256Plus, true},
+		{"weaker ones, with CURVE", []string{Curve}, strongest, drop(Plain), Curve, true},
+		{"one added, with SCRAM", nil, []string{ScramSHA256}, add("DIGEST-MD5"), ScramSHA256, true},
+		{"one added, with -PLUS", nil, []string{ScramSHA256Plus}, add(Plain), ScramSHA256Plus, true},
+		{"one added, with CURVE", nil, []string{Curve}, add("NTLM"), Curve, true},
+		{"order, with CURVE", nil, []string{Curve, Plain}, reversed, Curve, true},
+		{"order, with SCRAM", nil, []string{ScramSHA256, Plain}, reversed, ScramSHA256, false},
+		{"all that notice, to PLAIN", nil, []string{Curve, ScramSHA256, Plain}, drop(Curve, ScramSHA256), Plain, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, c := newTestServer(t, new(gate), test.offer...), newTestClient(t, test.client...)
+			chosen := ""
+			w := &wire{
+				toClient: func(command *Command) {
+					if command.Kind == ORLY && chosen == "" {
+						command.Mechanisms = test.change(command.Mechanisms)
+					}
+				},
+				toServer: func(command *Command) {
+					if command.Kind == YARLY {
+						chosen = command.Mechanisms[0]
+					}
+				},
+			}
+			w.run(t, c, s)
+			if chosen != test.chosen {
+				t.Errorf("the client chooses %q", chosen)
+			}
+			if detected := errors.Is(w.client, ErrTampered) || errors.Is(w.server, ErrTampered); detected != test.detected {
+				t.Errorf("client: %v, server: %v", w.client, w.server)
+			}
+			if _, ok := s.User(); ok == test.detected || c.Done() == test.detected {
+				t.Errorf("admitted: %v, done: %v", ok, c.Done())
+			}
+		})
+	}
+}
+
+func drop(names ...string) func([]string) []string {
+	return func(offer []string) []string {
+		return slices.DeleteFunc(slices.Clone(offer), func(name string) bool { return slices.Contains(names, name) })
+	}
+}
+
+func add(name string) func([]string) []string {
+	return func(offer []string) []string { return append(slices.Clone(offer), name) }
+}
+
+func reversed(offer []string) []string {
+	offer = slices.Clone(offer)
+	slices.Reverse(offer)
+	return offer
+}
+
+// TestStrippedHash: who strips the offer can neither take the server's hash of it out, nor
+// put another in its place, nor change what the client says about channel bindings.
+func TestStrippedHash(t *testing.T) {
+	t.Parallel()
+	offer := []string{ScramSHA256Plus, ScramSHA256, Plain}
+	hash := []byte(",h=" + offerHash(offer))
+	for name, test := range map[string]struct {
+		stripped []string
+		replace  [][2][]byte // in the commands of either side
+		want     error       // of the server
+	}{
+		"hash removed":             {[]string{ScramSHA256, ScramSHA256Plus}, [][2][]byte{{hash, nil}}, nil},
+		"hash replaced":            {[]string{ScramSHA256, ScramSHA256Plus}, [][2][]byte{{hash, []byte(",h=" + offerHash([]string{ScramSHA256, ScramSHA256Plus}))}}, nil},
+		"flag":                     {[]string{ScramSHA256}, nil, ErrTampered},
+		"flag replaced, hash too":  {[]string{ScramSHA256}, [][2][]byte{{[]byte("y,,"), []byte("n,,")}, {hash, []byte(",h=" + offerHash([]string{ScramSHA256}))}}, ErrTampered},
+		"flag replaced everywhere": {[]string{ScramSHA256}, [][2][]byte{{[]byte("y,,"), []byte("n,,")}, {[]byte("c=eSws"), []byte("c=biws")}, {hash, nil}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := new(gate)
+			s, c := newTestServer(t, g, offer...), newTestClient(t, ScramSHA256)
+			change := func(command *Command) {
+				if len(command.Mechanisms) > 1 {
+					command.Mechanisms = test.stripped
+				}
+				for _, r := range test.replace {
+					if i := indexOf(command.Data, r[0]); i >= 0 {
+						command.Data = slices.Concat(command.Data[:i], r[1], command.Data[i+len(r[0]):])
+					}
+				}
+			}
+			w := &wire{toServer: change, toClient: change}
+			w.run(t, c, s)
+			if _, ok := s.User(); ok || c.Done() || g.admitted > 0 {
+				t.Errorf("admitted: %v, done: %v", ok, c.Done())
+			}
+			if test.want != nil {
+				checkError(t, "server", w.server, test.want)
+			} else {
+				checkRefused(t, w.server, ScramSHA256, zap.StatusRefused)
+			}
+		})
+	}
+}
+
+func indexOf(text, part []byte) int {
+	for i := range len(text) - len(part) + 1 {
+		if slices.Equal(text[i:i+len(part)], part) {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestRelay: someone who has a CURVE connection to the client and another to the server
+// cannot relay the client's SCRAM-SHA-256-PLUS, whatever they change. Without -PLUS they can.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		offer  []string // by the server
+		shown  []string // to the client; nil: the same
+		server error
+		done   bool
+	}{
+		{name: "-PLUS only", offer: []string{ScramSHA256Plus}, server: ErrTampered},
+		{name: "-PLUS first", offer: []string{ScramSHA256Plus, ScramSHA256, Plain}, server: ErrTampered},
+		{name: "-PLUS stripped", offer: []string{ScramSHA256Plus, ScramSHA256}, shown: []string{ScramSHA256}, server: ErrTampered},
+		{name: "without -PLUS", offer: []string{ScramSHA256}, done: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			middle := curve.GenerateKey()
+			victim, toMiddle := connect(t, testKey, middle)
+			fromMiddle, service := connect(t, middle, testServer)
+
+			g := new(gate)
+			user := service.User()
+			s, err := NewServer(ServerConfig{Codec: NOM, Handler: g, Mechanisms: test.offer, Link: Link{Key: user.Key, Binding: user.Binding}})
+			ztest.Must(t, err)
+			user = victim.User()
+			c := newClient(t, ClientConfig{
+				Codec: NOM, Username: testLogin, Password: zap.NewPassword(testPassword), Link: Link{Key: user.Key, Binding: user.Binding},
+				Mechanisms: []string{ScramSHA256Plus, ScramSHA256},
+			})
+			if s.cfg.Link.Binding == c.cfg.Link.Binding || !s.cfg.Link.isBound() || !c.cfg.Link.isBound() {
+				t.Fatal("the two connections have one binding, or none")
+			}
+
+			ctx := ztest.Context(t)
+			carry := func(from, to *zmtp.Conn, message [][]byte) [][]byte {
+				ztest.Must(t, from.Send(ctx, message...))
+				message, err := to.Recv(ctx)
+				ztest.Must(t, err)
+				for i := range message {
+					message[i] = slices.Clone(message[i])
+				}
+				return message
+			}
+			var serverErr, clientErr error
+			message, err := c.Start()
+			for ztest.Must(t, err); message != nil; {
+				message = carry(fromMiddle, service, carry(victim, toMiddle, message))
+				message, err = s.Handle(ctx, message)
+				if err != nil {
+					serverErr = err
+				}
+				message = carry(service, fromMiddle, message)
+				if string(message[0]) == "ORLY" && len(message) == 2+len(test.offer) && test.shown != nil && c.Mechanism() == "" {
+					message = slices.Concat(message[:1], frames(test.shown...), message[len(message)-1:])
+				}
+				message, clientErr = c.Handle(carry(toMiddle, victim, message))
+			}
+			if _, ok := s.User(); ok != test.done || c.Done() != test.done {
+				t.Errorf("admitted: %v, done: %v", ok, c.Done())
+			}
+			checkError(t, "server", serverErr, test.server)
+			if !test.done {
+				checkRefused(t, clientErr, c.cfg.Mechanisms[boolean(test.shown != nil)], zap.StatusRefused)
+			}
+			if g.admitted != boolean(test.done) {
+				t.Errorf("the gate admitted %d", g.admitted)
+			}
+		})
+	}
+}
+
+// connect makes a CURVE connection over loopback. Its server admits every key.
+func connect(t *testing.T, client, server curve.SecretKey) (clientConn, serverConn *zmtp.Conn) {
+	t.Helper()
+	return zaptest.Pipe(t,
+		zmtp.Config{SocketType: "DEALER", Mechanism: zap.Curve, Key: client, ServerKey: server.Public()},
+		zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Curve, Key: server, Handler: zap.HandlerFunc(everyone)})
+}
+
+func everyone(context.Context, *zap.Request) zap.Reply { return zap.Allow("") }
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
