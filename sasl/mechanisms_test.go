@@ -11,7 +11,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// requests are what the gate is asked with each mechanism, and the key that it decides about.
+// requests holds what the gate is asked with each mechanism, and the key that it decides about.
 var requests = map[string]struct {
 	mechanism   string
 	credentials [][]byte

@@ -22,7 +22,7 @@ var (
 	errReported  = fmt.Errorf("%w: the server sent an error of SCRAM", ErrProtocol)
 )
 
-// attributes are what is left of a message of SCRAM (RFC 5802, section 7).
+// attributes holds the rest of a message of SCRAM (RFC 5802, section 7).
 type attributes struct {
 	rest string
 	more bool

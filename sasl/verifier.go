@@ -35,7 +35,7 @@ var (
 	errPassword   = errors.New("sasl: the password is empty, not UTF-8, or has characters that SASLprep prohibits")
 )
 
-// Verifier is what a server stores to check a password by SCRAM-SHA-256: a salt, a number
+// Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number
 // of iterations, and two keys that are derived from the password (RFC 5802, section 3;
 // RFC 7677). Someone who steals it can guess passwords, and can pretend to be the server,
 // but cannot log in. It prints without its keys. Safe for concurrent use.

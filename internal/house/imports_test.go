@@ -22,6 +22,7 @@ var imports = map[string][]string{
 	"keystore":           {"cert", "cert/armor", "curve"},
 	"keystore/boltstore": {},
 	"policy":             {"cert", "curve", "keystore", "sasl", "zap"},
+	"sasl":               {"curve", "zap"},
 	"sockets/libzmq":     {"curve", "zap"},
 	"zap":                {},
 	"zap/audit":          {"curve", "zap"},
