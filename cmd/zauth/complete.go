@@ -23,6 +23,7 @@ var completions = map[string]cobra.CompletionFunc{
 	"log-format":   cli.Values("auto", "text", "json"),
 	"socket-mode":  cli.Values("0600", "0660", "0666"),
 	"socket-group": cobra.NoFileCompletions,
+	"mechanism":    cli.Values(mechanisms...),
 	"address":      cobra.NoFileCompletions,
 	"key":          cobra.NoFileCompletions,
 	"principal":    ofPolicy(func(d policy.Domain) []string { return d.Principals }),

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
 )
@@ -32,6 +36,8 @@ type question struct {
 	cert, key           string
 	login, passwordFile string
 	principal           string
+	sasl, encrypted     bool
+	mechanism           string
 	asJSON              bool
 }
 
@@ -47,9 +53,16 @@ if there is no answer, because the policy cannot be read, for example.
 
 Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 (GSSAPI). Without these, it is a NULL client. Decide reads the password from
---password-file, or asks for it.`,
+--password-file, or asks for it.
+
+With --sasl, the client authenticates by SASL to a service that has the policy. Decide
+prints which mechanisms the service offers and which one the client chooses, and runs
+their exchange. The client has then proved its --cert, --key or --principal to the
+connection below, and can have a --login as well. With --mechanism CURVE, it proves its
+key by SASL. Without its secret key, only the decision is shown.`,
 		Example: `  zauth decide --policy policy.zpl --domain payments --address 10.1.2.3 --cert alice.key
-  zauth decide --policy policy.zpl --login guest`,
+  zauth decide --policy policy.zpl --login guest
+  zauth decide --policy policy.zpl --sasl --login alice --cert alice.key`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := q.decide(cmd)
@@ -68,12 +81,39 @@ Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 	flags.StringVar(&q.address, "address", "", "the client's IP `ADDRESS`, or libzmq's localhost:UID:GID:PID for ipc")
 	flags.StringVar(&q.cert, "cert", "", "the client's certificate `FILE` (CURVE)")
 	flags.StringVar(&q.key, "key", "", "the client's public `KEY`, 40 characters of Z85 (CURVE)")
-	flags.StringVar(&q.login, "login", "", "the client's user `NAME` (PLAIN)")
+	flags.StringVar(&q.login, "login", "", "the client's user `NAME` (PLAIN, or SCRAM with --sasl)")
 	flags.StringVar(&q.passwordFile, "password-file", "", "read the password from `FILE` (- for stdin); a final newline is ignored")
 	flags.StringVar(&q.principal, "principal", "", "the client's `PRINCIPAL` (GSSAPI)")
+	flags.BoolVar(&q.sasl, "sasl", false, "decide about a client that authenticates by SASL")
+	flags.BoolVar(&q.encrypted, "encrypted", false, "with --sasl: another layer than CURVE, such as TLS, encrypts the connection")
+	flags.StringVar(&q.mechanism, "mechanism", "", "with --sasl: the client chooses `MECHANISM`, not the strongest")
 	flags.BoolVar(&q.asJSON, "json", false, "print the answer as JSON")
-	cli.Exclusive(cmd, "cert", "key", "login", "principal")
+	cli.Exclusive(cmd, "cert", "key", "principal")
 	return cmd
+}
+
+// check returns an error if flags exclude each other.
+func (q *question) check() error {
+	needsLogin := q.mechanism == sasl.Plain || q.mechanism == sasl.ScramSHA256 || q.mechanism == sasl.ScramSHA256Plus
+	switch {
+	case !q.sasl && q.mechanism != "":
+		return cli.Usagef("--mechanism requires --sasl")
+	case !q.sasl && q.encrypted:
+		return cli.Usagef("--encrypted requires --sasl")
+	case q.mechanism != "" && !slices.Contains(mechanisms, q.mechanism):
+		return cli.Usagef("--mechanism %q: must be one of %s", q.mechanism, strings.Join(mechanisms, ", "))
+	case q.mechanism != "" && q.login != "" && !needsLogin:
+		return cli.Usagef("--login cannot be combined with --mechanism %s, which has no user name", q.mechanism)
+	case q.sasl || q.login == "":
+		return nil
+	}
+	for flag, value := range map[string]string{"cert": q.cert, "key": q.key, "principal": q.principal} {
+		if value != "" {
+			err := cli.Usagef("--login cannot be combined with --%s", flag)
+			return cli.Hint(err, "for a client that has both, by SASL, pass --sasl")
+		}
+	}
+	return nil
 }
 
 // decide prints the decision. It returns errRefused if that is a refusal.
@@ -81,52 +121,90 @@ func (q *question) decide(cmd *cobra.Command) error {
 	if err := q.rules.check(cmd.Flags().Changed("keystore")); err != nil {
 		return err
 	}
-	req, err := q.request(cmd)
+	if err := q.check(); err != nil {
+		return err
+	}
+	var password []byte
+	if q.login != "" {
+		var err error
+		if password, err = readPassword(cmd, q.passwordFile, false); err != nil {
+			return err
+		}
+		defer clear(password)
+	}
+	public, secret, err := q.clientKey()
 	if err != nil {
 		return err
 	}
-	handler, rules, err := q.rules.open(slog.New(slog.DiscardHandler))
+	defer secret.Wipe()
+	decider, rules, err := q.rules.open(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer rules.Close()
-	return q.print(cmd, req, handler.Handle(cmd.Context(), req))
+	var a answer
+	if q.sasl {
+		if a, err = q.authenticate(cmd.Context(), decider, public, secret, password); err != nil {
+			return err
+		}
+	} else {
+		a.req = q.request(public, password)
+		a.reply = decider.Handle(cmd.Context(), a.req)
+		a.hint = q.plainHint(a)
+	}
+	return q.print(cmd, a)
 }
 
-// request returns the request that the service would make.
-func (q *question) request(cmd *cobra.Command) (*zap.Request, error) {
-	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.Null}
+// clientKey returns the key of --cert or --key, and its secret key if the file has it.
+func (q *question) clientKey() (public curve.PublicKey, secret curve.SecretKey, err error) {
 	switch {
 	case q.cert != "":
 		c, err := cert.Load(q.cert)
 		if err != nil {
-			return nil, err
+			return public, secret, err
 		}
-		c.Secret.Wipe()
-		req.Mechanism, req.Credentials = zap.Curve, [][]byte{c.Public[:]}
+		return c.Public, c.Secret, nil
 	case q.key != "":
-		key, err := curve.ParsePublicKey(q.key)
-		if err != nil {
-			return nil, cli.Usagef("--key %q: %w", q.key, err)
+		if public, err = curve.ParsePublicKey(q.key); err != nil {
+			err = cli.Usagef("--key %q: %w", q.key, err)
 		}
+	}
+	return public, secret, err
+}
+
+// request returns the request that the service would make.
+func (q *question) request(key curve.PublicKey, password []byte) *zap.Request {
+	req := &zap.Request{Domain: q.domain, Address: q.address, Mechanism: zap.Null}
+	switch {
+	case q.cert != "" || q.key != "":
 		req.Mechanism, req.Credentials = zap.Curve, [][]byte{key[:]}
 	case q.login != "":
-		password, err := readPassword(cmd, q.passwordFile, false)
-		if err != nil {
-			return nil, err
-		}
 		req.Mechanism, req.Credentials = zap.Plain, [][]byte{[]byte(q.login), password}
 	case q.principal != "":
 		req.Mechanism, req.Credentials = zap.GSSAPI, [][]byte{[]byte(q.principal)}
 	}
-	return req, nil
+	return req
 }
 
-// decided is the JSON of a decision: the fields of the audit log, and the metadata that
-// the service receives.
+// answer is a decision.
+type answer struct {
+	req   *zap.Request
+	reply zap.Reply
+	hint  string // for a refusal
+
+	// of SASL
+	offered []string // by the service
+	chosen  string   // by the client; empty if it can use none of them
+	note    string   // on what was chosen
+}
+
+// decided is the JSON of a decision: the fields of the audit log, those of SASL, and the
+// metadata that the service receives.
 type decided struct {
 	audit.Record
-	Metadata []property `json:"metadata,omitempty"`
+	SASL       string     `json:"sasl,omitempty"`
+	Mechanisms string     `json:"mechanisms,omitempty"`
+	Metadata   []property `json:"metadata,omitempty"`
 }
 
 // property is a property of metadata in JSON.
@@ -135,11 +213,12 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// print prints the reply to req.
-func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) error {
+// print prints an answer. It returns an error if that is no admission.
+func (q *question) print(cmd *cobra.Command, a answer) error {
+	reply := a.reply
 	err := cli.Print(cmd, func(out io.Writer) {
 		if q.asJSON {
-			line := decided{Record: audit.NewRecord(time.Now(), req, reply)}
+			line := decided{Record: audit.NewRecord(time.Now(), a.req, reply), SASL: a.chosen, Mechanisms: strings.Join(a.offered, ",")}
 			for _, p := range reply.Metadata {
 				line.Metadata = append(line.Metadata, property{p.Name, string(p.Value)})
 			}
@@ -153,9 +232,12 @@ func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) 
 			paint = cli.NewPainter(cmd).Good
 		}
 		fmt.Fprintln(out, paint(fmt.Sprintf("%d %s", reply.Status, reply.Text)))
-		fmt.Fprintf(out, "rule: %s\n", reply.Rule)
-		if reply.UserID != "" {
-			fmt.Fprintf(out, "user: %s\n", reply.UserID)
+		for _, line := range []struct{ name, value string }{
+			{"offered", strings.Join(a.offered, ", ")}, {"chosen", a.chosen + a.note}, {"rule", reply.Rule}, {"user", reply.UserID},
+		} {
+			if line.value != "" {
+				fmt.Fprintf(out, "%s: %s\n", line.name, line.value)
+			}
 		}
 		for _, p := range reply.Metadata {
 			fmt.Fprintf(out, "%s = %q\n", p.Name, p.Value)
@@ -166,12 +248,43 @@ func (q *question) print(cmd *cobra.Command, req *zap.Request, reply zap.Reply) 
 		return err
 	case reply.Status == zap.StatusOK:
 		return nil
-	case reply.Status == zap.StatusRefused:
-		err := fmt.Errorf("%w: %s", errRefused, reply.Text)
-		if strings.HasPrefix(reply.Text, zap.Null) {
-			return cli.Hint(err, "this is a NULL client: to describe another, pass --cert, --key, --login or --principal")
-		}
-		return err
+	case reply.Status != zap.StatusRefused:
+		return fmt.Errorf("no decision: %s", reply.Text)
 	}
-	return fmt.Errorf("no decision: %s", reply.Text)
+	err = fmt.Errorf("%w: %s", errRefused, reply.Text)
+	if a.hint != "" {
+		return cli.Hint(err, a.hint)
+	}
+	return err
+}
+
+// plainHint returns a hint for a refused client that does not use SASL, or "".
+func (q *question) plainHint(a answer) string {
+	switch {
+	case strings.HasPrefix(a.reply.Text, zap.Null):
+		return "this is a NULL client: to describe another, pass --cert, --key, --login or --principal"
+	case a.req.Mechanism == zap.Plain && a.reply.Status == zap.StatusRefused && q.hasOnlyVerifier():
+		return "the account has a verifier for SCRAM, and no hash for PLAIN: to log in by SCRAM, pass --sasl"
+	}
+	return ""
+}
+
+// hasOnlyVerifier reports whether the policy has an account of this login that can log in
+// only by SCRAM.
+func (q *question) hasOnlyVerifier() bool {
+	text, err := os.ReadFile(q.rules.policy)
+	if err != nil {
+		return false
+	}
+	rules, err := policy.Parse(q.rules.policy, text)
+	if err != nil {
+		return false
+	}
+	at := slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == q.domain })
+	if at < 0 && q.domain != policy.LinkDomain {
+		at = slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == "" })
+	}
+	return at >= 0 && slices.ContainsFunc(rules[at].Accounts, func(a policy.Account) bool {
+		return a.Login == q.login && strings.HasPrefix(a.Hash, sasl.ScramSHA256+"$")
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -55,7 +56,7 @@ func (f ruleFlags) check(keystoreGiven bool) error {
 }
 
 // open loads the policy, or the default policy over the keystores.
-func (f ruleFlags) open(log *slog.Logger) (zap.Handler, rules, error) {
+func (f ruleFlags) open(log *slog.Logger) (sasl.Policy, rules, error) {
 	if err := f.refuseExposed(log); err != nil {
 		return nil, nil, err
 	}
@@ -199,6 +200,16 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	own := *req
 	own.Domain = "" // the default policy has no section for LinkDomain
 	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
+}
+
+// Mechanisms returns the mechanisms of SASL for clients. Services do not use SASL to ask.
+func (l withLink) Mechanisms(domain string, encrypted bool) []string {
+	return l.clients.Mechanisms(domain, encrypted)
+}
+
+// Verifier returns the zero Verifier: the default policy has no accounts.
+func (l withLink) Verifier(domain, login string) sasl.Verifier {
+	return l.clients.Verifier(domain, login)
 }
 
 // unlessRevoked returns reply, or a refusal if the client's key is revoked in by.
