@@ -12,6 +12,7 @@ package nom
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 
 	"github.com/zcurve/zcurve/curve"
@@ -31,45 +32,53 @@ const (
 	MaxFrames  = 64
 )
 
-// layer is the security layer of the mechanism CURVE. Each frame of a message travels as a
-// MESSAGE command in a frame of its own, with the flag MORE in all but the last, as in ZMTP.
+// layer is the security layer of the mechanism CURVE. A message travels as one MESSAGE command
+// in one frame. Its payload is all frames, each with its length in four bytes before it. Frames
+// that were sealed one by one could be left out on the way.
 type layer struct {
 	sealer *curve.Sealer
 	opener *curve.Opener
 }
 
-var errFlags = errors.New("message with a frame too few or too many")
+var errSealed = errors.New("malformed sealed message")
 
 // isSealed reports whether a message is of a security layer.
 func isSealed(message [][]byte) bool {
-	return len(message) > 0 && bytes.HasPrefix(message[0], []byte("\x07MESSAGE"))
+	return len(message) == 1 && bytes.HasPrefix(message[0], []byte("\x07MESSAGE"))
 }
 
 func (l layer) seal(message [][]byte) (sealed [][]byte, err error) {
-	for i, frame := range message {
-		flags := curve.FlagMore
-		if i == len(message)-1 {
-			flags = 0
-		}
-		box, err := l.sealer.Seal(nil, flags, frame)
-		if err != nil {
-			return nil, err
-		}
-		sealed = append(sealed, box)
+	var payload []byte
+	for _, frame := range message {
+		payload = binary.BigEndian.AppendUint32(payload, uint32(len(frame)))
+		payload = append(payload, frame...)
 	}
-	return sealed, nil
+	box, err := l.sealer.Seal(nil, 0, payload)
+	return [][]byte{box}, err
 }
 
 func (l layer) open(sealed [][]byte) (message [][]byte, err error) {
-	for i, box := range sealed {
-		frame, flags, err := l.opener.Open(nil, box)
-		if err != nil {
-			return nil, err
+	if !isSealed(sealed) {
+		return nil, errSealed
+	}
+	payload, flags, err := l.opener.Open(nil, sealed[0])
+	if err != nil {
+		return nil, err
+	}
+	for len(payload) > 0 {
+		if len(payload) < 4 || len(message) == MaxFrames || flags != 0 {
+			return nil, errSealed
 		}
-		if more := flags == curve.FlagMore; flags > curve.FlagMore || more == (i == len(sealed)-1) {
-			return nil, errFlags
+		size := binary.BigEndian.Uint32(payload)
+		payload = payload[4:]
+		if uint64(size) > uint64(len(payload)) {
+			return nil, errSealed
 		}
-		message = append(message, frame)
+		message = append(message, payload[:size])
+		payload = payload[size:]
+	}
+	if len(message) == 0 {
+		return nil, errSealed
 	}
 	return message, nil
 }

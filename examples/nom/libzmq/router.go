@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"syscall"
 	"time"
@@ -102,10 +101,8 @@ func (r *router) reply() error {
 		delete(r.peers, string(message[0]))
 		return nil
 	}
-	if _, err := r.sock.SendMessageDontwait(message); err != nil {
-		slog.Warn("message not sent", "err", err)
-	}
-	return nil
+	_, err = r.sock.SendMessageDontwait(message)
+	return err
 }
 
 // receive hands a message from a client to its peer.
@@ -120,8 +117,11 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	}
 	// An id that the client has chosen may be that of an earlier client that was
 	// authenticated. Those that libzmq generates are 5 bytes, beginning with a zero.
-	if len(id) != 5 || id[0] != 0 || !isSmall(message) {
-		return nil
+	if len(id) != 5 || id[0] != 0 {
+		return r.refuse(id, "routing ids are generated here")
+	}
+	if !isSmall(message) {
+		return r.refuse(id, "message too large")
 	}
 	p := r.peers[string(id)]
 	if p == nil {
@@ -137,6 +137,12 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	default:
 	}
 	return nil
+}
+
+// refuse answers a message that is not handled.
+func (r *router) refuse(id []byte, reason string) error {
+	_, err := r.sock.SendMessageDontwait(id, "WTF", reason)
+	return err
 }
 
 // isSmall reports whether a message is as small as those of the protocol.
