@@ -1,6 +1,7 @@
 package sasl
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -30,3 +31,6 @@ func TestScramVector(t *testing.T) {
 		t.Errorf("%q", m)
 	}
 }
+
+// errRefused is what the gate returns in these tests.
+var errRefused = errors.New("refused")

@@ -56,7 +56,12 @@ func NewVerifier(password []byte) (Verifier, error) {
 	}
 	salt := make([]byte, newSalt)
 	rand.Read(salt)
-	salted, err := saltedPassword(prepared, salt, newIterations)
+	return derive(prepared, salt, newIterations)
+}
+
+// derive returns the verifier of a password that has been prepared.
+func derive(password string, salt []byte, iterations int) (Verifier, error) {
+	salted, err := saltedPassword(password, salt, iterations)
 	if err != nil {
 		return Verifier{}, err
 	}
@@ -64,7 +69,7 @@ func NewVerifier(password []byte) (Verifier, error) {
 	client, server := salted.clientKey(), salted.serverKey()
 	defer clear(client[:])
 	stored := sha256.Sum256(client[:])
-	return Verifier{newIterations, salt, hidden.New(append(stored[:], server[:]...))}, nil
+	return Verifier{iterations, salt, hidden.New(append(stored[:], server[:]...))}, nil
 }
 
 // ParseVerifier parses a verifier as [Verifier.Encode] writes it. It refuses fewer than 4,096 or
