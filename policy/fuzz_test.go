@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -23,6 +24,8 @@ var policies = []string{
 	"security\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n",
 	"security\n    domain = zauth\n    user-id = key\n    allow = 64:ff9b::/96\n    plain = 1\n        account\n            login = a\n            password = b\n            user-id = c\n            group = \"d, e\"\n            metadata\n                desk = 7\nbind\n",
 	"securty\n    alow = 1\n",
+	"security\n    sasl = \"SCRAM-SHA-256-PLUS, PLAIN\"\n    sasl = SCRAM-SHA-256\n    plain = 1\n        account\n            login = a\n            password = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA SCRAM-SHA-256$4096:c29tZXNhbHQ=$XjGPjPnL4kmjCBK4yhMtaR3tepGZFBNVjbV1hXX14B8=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n            group = x\n",
+	"security\n    plain = 1\n        account\n            login = a\n            password = \"SCRAM-SHA-256$4096:c29tZXNhbHQ=$XjGPjPnL4kmjCBK4yhMtaR3tepGZFBNVjbV1hXX14B8=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n    curve = 1\n        keystore = mem:\n        password-for = \"x, y\"\n        password-for = *\n",
 }
 
 // FuzzPolicy: every text is a policy or has errors with places, and a policy admits a
@@ -31,7 +34,7 @@ func FuzzPolicy(f *testing.F) {
 	for _, text := range policies {
 		f.Add(text)
 	}
-	key := string(make([]byte, 31)) + "\x09"
+	key, clientKey := string(make([]byte, 31))+"\x09", bytes.Repeat([]byte("k"), 32)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parse("policy", []byte(text))
 		if err != nil {
@@ -48,7 +51,7 @@ func FuzzPolicy(f *testing.F) {
 			}
 			if s.plain != nil {
 				for _, a := range s.plain.accounts {
-					if a.password.bcrypt != nil || a.password.argon2.Memory > 64 {
+					if a.password != nil && (a.password.bcrypt != nil || a.password.argon2.Memory > 64) {
 						return // since hashing takes time
 					}
 				}
@@ -63,27 +66,42 @@ func FuzzPolicy(f *testing.F) {
 			t.Fatal(err)
 		}
 		s.summary()
+		s.emptyGroups()
+		p := new(Policy)
+		p.current.Store(s)
 		domains := []string{"", "other"}
 		for name := range s.domains {
 			domains = append(domains, name)
 		}
 		for _, domain := range domains {
 			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "64:ff9b::1", "localhost:1:1:1", "nowhere"} {
+				if got := p.Mechanisms(domain, true); len(got) < len(p.Mechanisms(domain, false)) || len(got) > 0 && domain == LinkDomain {
+					t.Errorf("offered in %q: %v", domain, got)
+				}
+				if p.Verifier(domain, "nobody").Matches(clientKey) {
+					t.Error("a decoy matches")
+				}
 				for mechanism, credentials := range map[string][][]byte{
 					zap.Null:   nil,
 					zap.Plain:  {[]byte("a"), []byte("b")},
 					zap.Curve:  {[]byte(key)},
 					zap.GSSAPI: {[]byte("p")},
 					"OTHER":    nil,
+
+					zap.ScramSHA256:     {[]byte("a"), clientKey},
+					zap.ScramSHA256Plus: {[]byte("a"), clientKey, []byte(key)},
 				} {
 					req := &zap.Request{Domain: domain, Address: address, Mechanism: mechanism, Credentials: credentials}
 					reply := s.decide(context.Background(), req, time.Unix(0, 0))
 					if reply.Rule == "" || reply.Status != zap.StatusOK && reply.Text == "" {
 						t.Errorf("%+v: %+v", req, reply)
 					}
-					word := map[string]string{zap.Null: "anonymous", zap.Plain: "plain", zap.Curve: "curve", zap.GSSAPI: "gssapi"}[mechanism]
+					word := map[string]string{zap.Null: "anonymous", zap.Plain: "plain", zap.Curve: "curve", zap.GSSAPI: "gssapi", zap.ScramSHA256: "SCRAM", zap.ScramSHA256Plus: "SCRAM"}[mechanism]
 					if reply.Status == zap.StatusOK && (word == "" || !strings.Contains(text, word)) {
 						t.Errorf("%s was admitted by\n%s", mechanism, text)
+					}
+					if d := s.domain(domain); reply.Status == zap.StatusOK && mechanism != zap.ScramSHA256Plus && d.keys.passwordFor.all() != "" {
+						t.Errorf("%s was admitted without both by\n%s", mechanism, text)
 					}
 				}
 			}
@@ -136,10 +154,11 @@ func FuzzRules(f *testing.F) {
 // FuzzRulesOfCode: a policy file can hold all rules that New accepts. Parse reads the
 // same rules from the output of String, and no text in the rules adds lines to it.
 func FuzzRulesOfCode(f *testing.F) {
-	f.Add("a", "10.0.0.0/8", "b", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "c", "d", "desk", "7", "mem:", "list", "p", 3, byte(0xf7))
-	f.Add("*", "::1", "b", "x", "", "d", "desk", `a" #' #`, "./env:x", "list", "p\nq", -1, byte(0x0f))
-	f.Fuzz(func(t *testing.T, domain, network, login, hash, userID, group, name, value, store, list, principal string, failures int, parts byte) {
-		d := Domain{Name: domain, Allow: []string{network}, Failures: failures, Anonymous: parts&1 != 0}
+	f.Add("a", "10.0.0.0/8", "b", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "c", "d", "desk", "7", "mem:", "list", "p", "PLAIN CURVE", 3, byte(0x77))
+	f.Add("a", "10.0.0.0/8", "b", "SCRAM-SHA-256$4096:c29tZXNhbHQ=$XjGPjPnL4kmjCBK4yhMtaR3tepGZFBNVjbV1hXX14B8=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "c", "d", "desk", "7", "mem:", "list", "p", "SCRAM-SHA-256-PLUS", 3, byte(0xf6))
+	f.Add("*", "::1", "b", "x", "", "d", "desk", `a" #' #`, "./env:x", "list", "p\nq", "", -1, byte(0x0f))
+	f.Fuzz(func(t *testing.T, domain, network, login, hash, userID, group, name, value, store, list, principal, mechanisms string, failures int, parts byte) {
+		d := Domain{SASL: strings.Fields(mechanisms), Name: domain, Allow: []string{network}, Failures: failures, Anonymous: parts&1 != 0}
 		if parts&2 != 0 {
 			d.Accounts = []Account{{Login: login, Hash: hash, UserID: userID, Groups: []string{group}, Metadata: zap.Metadata{{Name: name, Value: value}}}}
 		}
@@ -147,6 +166,9 @@ func FuzzRulesOfCode(f *testing.F) {
 			d.Curve = &Curve{Keystores: []string{store}, Any: parts&8 != 0}
 			if parts&16 != 0 {
 				d.Curve.Groups = []string{group}
+			}
+			if parts&128 != 0 {
+				d.Curve.PasswordFor = []string{group}
 			}
 			if parts&32 != 0 {
 				d.Curve.Authorities, d.Curve.Revocations = []cert.AuthorityKey{{1: 1}}, []string{list}
@@ -179,24 +201,36 @@ func FuzzRulesOfCode(f *testing.F) {
 	})
 }
 
-// FuzzPassword: a text is a hash with limited parameters, or an error.
+// FuzzPassword: a text is a hash with limited parameters, a verifier, one of each, or an
+// error.
 func FuzzPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("SCRAM-SHA-256$4096:c29tZXNhbHQ=$XjGPjPnL4kmjCBK4yhMtaR3tepGZFBNVjbV1hXX14B8=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	f.Add("SCRAM-SHA-256$4096:c29tZXNhbHQ=$XjGPjPnL4kmjCBK4yhMtaR3tepGZFBNVjbV1hXX14B8=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= $2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("hunter2")
 	f.Add("$6$x")
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := parsePassword(text)
+		p, v, err := parseHashes(text)
 		if err != nil {
 			if !errors.Is(err, errPassword) && !errors.Is(err, errValue) {
 				t.Error(err)
 			}
 			return
 		}
+		if p == nil && v == nil {
+			t.Errorf("%q: neither", text)
+		}
+		if v != nil && !strings.Contains(text, v.Encode()) {
+			t.Errorf("%q is written as %s", text, v.Encode())
+		}
+		if p == nil {
+			return
+		}
 		if a := p.argon2; a != nil && (!a.IsWithin(argon.Passwords) || len(a.hash) > 64) {
 			t.Errorf("%q asks for %+v", text, a)
 		}
-		if !strings.HasPrefix(text, "$") {
+		if !strings.Contains(text, "$") {
 			t.Errorf("%q: read as a hash", text)
 		}
 	})

@@ -46,6 +46,16 @@ func everything(s *scenario.Scenario) policy.Rules {
 			},
 			Principals: []string{"alice@EXAMPLE.ORG", "bob@EXAMPLE.ORG"},
 		},
+		{
+			Name: "groups", SASL: []string{"PLAIN", "SCRAM-SHA-256-PLUS"},
+			Accounts: []policy.Account{{Login: "trader", Hash: argon2Of + " " + verifierOf("pässword")}, {Login: "zoë", Hash: verifierOf("pässword")}},
+			Curve:    &policy.Curve{Keystores: []string{clients}, PasswordFor: []string{"traders", "the guests"}},
+		},
+		{
+			Name:     "both",
+			Accounts: []policy.Account{{Login: "trader", Hash: verifierOf("pässword")}},
+			Curve:    &policy.Curve{Keystores: []string{clients}, PasswordFor: []string{"*"}},
+		},
 	}
 }
 
@@ -65,7 +75,21 @@ func TestRulesOfBothKinds(t *testing.T) {
 	ofCode, ofText := newPolicy(t, rules), newPolicy(t, parsed)
 	requests := []*zap.Request{ask("", "", zap.Plain, "guest", "pässword"), ask("", "", zap.Plain, "it's # me", "pässword"),
 		ask("", "", zap.Plain, "guest", "wrong"), ask("", "", zap.GSSAPI, "bob@EXAMPLE.ORG"), ask("", "", zap.GSSAPI, "eve@EXAMPLE.ORG")}
-	for _, domain := range []string{"open", "traders", "signed", "any", "zauth", "other"} {
+	for _, domain := range []string{"groups", "both", "other"} {
+		for _, login := range []string{"trader", "zoë", "guest"} {
+			requests = append(requests, ask(domain, "", zap.Plain, login, "pässword"), ask(domain, "", zap.ScramSHA256, login, clientKey("pässword")),
+				ask(domain, "", zap.ScramSHA256Plus, login, clientKey("pässword"), string(s.Trader.Public[:])))
+		}
+		for _, p := range []*policy.Policy{ofCode, ofText} {
+			if diff := cmp.Diff(loaded.Mechanisms(domain, false), p.Mechanisms(domain, false)); diff != "" {
+				t.Errorf("mechanisms in %s (-want +got):\n%s", domain, diff)
+			}
+			if loaded.Verifier(domain, "nobody").Encode() != p.Verifier(domain, "nobody").Encode() {
+				t.Errorf("another decoy in %s", domain)
+			}
+		}
+	}
+	for _, domain := range []string{"open", "traders", "signed", "any", "groups", "both", "zauth", "other"} {
 		for _, address := range []string{"10.1.2.3", "10.66.1.2", "192.0.2.1", "192.0.2.2"} {
 			requests = append(requests, ask(domain, address, zap.Null))
 		}
@@ -106,6 +130,14 @@ func TestSameFaults(t *testing.T) {
 		change(&a)
 		return policy.Domain{Accounts: []policy.Account{a}}
 	}
+	scram := policy.Account{Login: "a", Hash: verifierOf("x")}
+	withPassword := func(d policy.Domain, groups ...string) policy.Domain {
+		d.Curve = &policy.Curve{Keystores: []string{"mem:"}, PasswordFor: groups}
+		if d.Accounts == nil {
+			d.Accounts = []policy.Account{scram}
+		}
+		return d
+	}
 	byCurve := func(c policy.Curve) policy.Domain { return policy.Domain{Curve: &c} }
 	many := zap.Metadata{}
 	for i := range zap.MaxProperties {
@@ -128,6 +160,17 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{account(func(a *policy.Account) { a.Hash = "" })}, "3:9: account: missing password"},
 		{policy.Rules{account(func(a *policy.Account) { a.Hash = "$6$crypt" })}, "5:25: unknown password hash"},
 		{policy.Rules{account(func(a *policy.Account) { a.Hash = argon2Of + "$" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = "SCRAM-SHA-1$4096:AAAA" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = "scram-sha-256$x" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = "SCRAM-SHA-256$x" })}, "5:25: invalid value: password: malformed SCRAM verifier"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = strings.Replace(verifierOf("x"), "600000", "4095", 1) })}, "5:25: invalid value: password: number of iterations"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = argon2Of + " SCRAM-SHA-256$x" })}, "5:25: invalid value: password: malformed SCRAM verifier"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = argon2Of + " " + argon2Of })}, "5:25: invalid value: password: expected one hash, one verifier, or one of each"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = verifierOf("x") + " " + verifierOf("y") })}, "5:25: invalid value: password: expected one hash, one verifier, or one of each"},
+		{policy.Rules{account(func(a *policy.Account) { a.Hash = verifierOf("x") + " hunter2" })}, "5:25: unknown password hash"},
+		{policy.Rules{account(func(a *policy.Account) { a.Login, a.Hash = "Ⅸ", verifierOf("x") })}, `4:22: invalid value: login: a client of SCRAM sends it as "IX"`},
+		{policy.Rules{account(func(a *policy.Account) { a.Login, a.Hash = "a\u0627", verifierOf("x") })}, "4:22: invalid value: login: a client of SCRAM can't send it"},
+		{policy.Rules{account(func(a *policy.Account) { a.Login, a.Hash = "\u00ad", verifierOf("x") })}, "4:22: invalid value: login: a client of SCRAM can't send it"},
 		{policy.Rules{account(func(a *policy.Account) { a.UserID = "Zoë" })}, "6:24: invalid value: user-id: expected printable ASCII"},
 		{policy.Rules{account(func(a *policy.Account) { a.UserID = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7" })}, "3:9: invalid value: the user id"},
 		{policy.Rules{account(func(a *policy.Account) { a.Groups = []string{""} })}, "6:22: invalid value: group is empty"},
@@ -135,6 +178,23 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{account(func(a *policy.Account) { a.Metadata = zap.Metadata{{Name: "User-Id", Value: "x"}} })}, "7:17: unknown name User-Id"},
 		{policy.Rules{account(func(a *policy.Account) { a.Metadata = many })}, "70:17: invalid value: metadata has more than 63 lines"},
 		{policy.Rules{{Accounts: []policy.Account{{Login: "a", Hash: argon2Of}, {Login: "a", Hash: argon2Of}}}}, `6:9: duplicate account "a"`},
+		{policy.Rules{{Accounts: []policy.Account{{Login: "Ⅸ", Hash: argon2Of}, {Login: "IX", Hash: verifierOf("x")}}}}, `6:9: duplicate account "IX": a client of SCRAM can't tell its login from "Ⅸ"`},
+		{policy.Rules{{Accounts: []policy.Account{{Login: "IX", Hash: verifierOf("x")}, {Login: "Ⅸ", Hash: argon2Of}}}}, `6:9: duplicate account "Ⅸ"`},
+		{policy.Rules{{SASL: []string{"PLAIN", "SCRAM-SHA256"}}}, `3:12: invalid value: sasl: unknown mechanism "SCRAM-SHA256": did you mean SCRAM-SHA-256?`},
+		{policy.Rules{{SASL: []string{"plain"}}}, `2:12: invalid value: sasl: unknown mechanism "plain": did you mean PLAIN?`},
+		{policy.Rules{{SASL: []string{""}}}, `2:13: invalid value: sasl: unknown mechanism "": expected one of SCRAM-SHA-256-PLUS, CURVE`},
+		{policy.Rules{{SASL: []string{"KERBEROS_V4"}}}, `2:12: invalid value: sasl: unknown mechanism "KERBEROS_V4": expected one of SCRAM-SHA-256-PLUS, CURVE`},
+		{policy.Rules{{SASL: []string{"PLAIN", "PLAIN"}}}, "3:12: duplicate PLAIN"},
+		{policy.Rules{{Name: "zauth", SASL: []string{"PLAIN"}}}, "1:1: invalid value: domain zauth admits services by their key alone"},
+		{policy.Rules{withPassword(policy.Domain{Name: "zauth"}, "x")}, "1:1: invalid value: domain zauth admits services by their key alone"},
+		{policy.Rules{withPassword(policy.Domain{}, "")}, "8:25: invalid value: password-for is empty"},
+		{policy.Rules{withPassword(policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of}}}, "x")}, "8:9: password-for needs an account with a verifier"},
+		{policy.Rules{withPassword(policy.Domain{Accounts: []policy.Account{}}, "x")}, "4:9: password-for needs an account with a verifier"},
+		{policy.Rules{withPassword(policy.Domain{SASL: []string{"CURVE"}}, "x")}, "9:9: password-for needs SCRAM-SHA-256-PLUS: add it to sasl"},
+		{policy.Rules{withPassword(policy.Domain{SASL: []string{"SCRAM-SHA-256-PLUS", "CURVE"}}, "*")}, "10:9: password-for = * admits clients by SCRAM-SHA-256-PLUS only"},
+		{policy.Rules{withPassword(policy.Domain{Anonymous: true}, "*")}, "9:9: password-for = * admits no client without a key and a password: remove anonymous"},
+		{policy.Rules{withPassword(policy.Domain{Principals: []string{"p"}}, "*")}, "8:9: password-for = * admits no client without a key and a password: remove gssapi"},
+		{policy.Rules{byCurve(policy.Curve{Any: true, PasswordFor: []string{"x"}})}, "2:5: any = 1 admits every key: remove it, or remove password-for"},
 		{policy.Rules{byCurve(policy.Curve{})}, "2:5: curve = 1 needs a keystore"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Groups: []string{"x"}})}, "2:5: any = 1 admits every key"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Revocations: []string{"x"}})}, "2:5: revoked needs authority"},
@@ -176,6 +236,10 @@ func TestUnwritable(t *testing.T) {
 		{policy.Domain{Curve: &policy.Curve{Keystores: []string{"dir:a\x00"}}}, "rules:3:21: invalid value: keystore: control character"},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a\" #' #", Hash: argon2Of}}}, "rules:4:22: invalid value: login: "},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Groups: []string{"a,b"}}}}, `rules:6:22: invalid value: group: "a,b": expected a name without commas`},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: verifierOf("x")}}, Curve: &policy.Curve{Keystores: []string{"mem:"}, PasswordFor: []string{"a,b"}}}, `rules:8:25: invalid value: password-for: "a,b": expected a name without commas`},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of + "\n" + verifierOf("x")}}}, "rules:5:25: invalid value: password: control character"},
+		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: " "}}}, "rules:5:25: invalid value: password is empty"},
+		{policy.Domain{SASL: []string{"PLAIN,CURVE"}}, `rules:2:13: invalid value: sasl: unknown mechanism "PLAIN,CURVE"`},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: "secret"}}}, "rules:5:24: unknown password hash"},
 		{policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of, Metadata: zap.Metadata{{Name: "x", Value: "\t"}}}}}, "rules:7:22: invalid value: x: control character"},
 		{policy.Domain{Curve: &policy.Curve{Readers: []keystore.Reader{nil}}}, "rules:3:9: nil keystore"},
