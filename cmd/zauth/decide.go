@@ -57,9 +57,9 @@ Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 
 With --sasl, the client authenticates by SASL to a service that has the policy. Decide
 prints which mechanisms the service offers and which one the client chooses, and runs
-their exchange. The client has then proved its --cert, --key or --principal to the
-connection below, and can have a --login as well. With --mechanism CURVE, it proves its
-key by SASL. Without its secret key, only the decision is shown.`,
+their exchange. The connection below has proved the client's --cert, --key or
+--principal; a --login can be added. With --mechanism CURVE, the exchange proves the
+key. If the secret key is missing, decide prints only the decision.`,
 		Example: `  zauth decide --policy policy.zpl --domain payments --address 10.1.2.3 --cert alice.key
   zauth decide --policy policy.zpl --login guest
   zauth decide --policy policy.zpl --sasl --login alice --cert alice.key`,

@@ -44,8 +44,24 @@ func login(t *testing.T, service sasl.ServerConfig, client sasl.ClientConfig) (s
 	return user, nil
 }
 
+// verifier is a verifier of the password pencil (RFC 7677, section 3).
+const verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+// withVerifier is a service that has the verifier, and asks another handler.
+type withVerifier struct{ zap.Handler }
+
+func (withVerifier) Mechanisms(string, bool) []string {
+	return []string{sasl.ScramSHA256Plus, sasl.ScramSHA256}
+}
+
+func (withVerifier) Verifier(string, string) sasl.Verifier {
+	v, _ := sasl.ParseVerifier(verifier)
+	return v
+}
+
 // TestSASL: a service that asks zauth authenticates clients by each mechanism of SASL that
-// needs no verifier. zauth logs their decisions, and counts their failures by address.
+// needs no verifier, and by SCRAM if it has the verifiers itself. zauth logs the decisions,
+// and counts failures by address.
 func TestSASL(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
@@ -59,13 +75,16 @@ func TestSASL(t *testing.T) {
             login = guest
             password = hunter2
             group = guests
+        account
+            login = alice
+            password = "%s"
     curve = 1
         keystore = dir:%s
     gssapi = 1
         principal = carol@EXAMPLE.ORG
 security
     domain = closed
-`, dir))
+`, verifier, dir))
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--policy", file)
 	zauth := remotetest.NewHandler(t, remote.Options{}, z.endpoint)
 	server, stranger := curve.GenerateKey(), curve.GenerateKey()
@@ -75,6 +94,7 @@ security
 	named := func(login, password string) sasl.ClientConfig {
 		return sasl.ClientConfig{Username: login, Password: zap.NewPassword(password), InsecurePlain: true}
 	}
+	bound := sasl.Link{Key: keys[0].Public(), Binding: [32]byte{1}}
 	for i, tt := range []struct {
 		mechanism string
 		client    sasl.ClientConfig
@@ -92,14 +112,22 @@ security
 		{sasl.External, sasl.ClientConfig{}, sasl.Link{Key: stranger.Public()}, "", stranger.Public().Fingerprint()},
 		{sasl.External, sasl.ClientConfig{}, sasl.Link{Principal: "carol@EXAMPLE.ORG"}, "carol@EXAMPLE.ORG", "principal=carol@EXAMPLE.ORG"},
 		{sasl.External, sasl.ClientConfig{}, sasl.Link{Principal: "dave@EXAMPLE.ORG"}, "", "principal=dave@EXAMPLE.ORG"},
+		{sasl.ScramSHA256, named("alice", "pencil"), sasl.Link{}, "alice", "mechanism=SCRAM-SHA-256 login=alice"},
+		{sasl.ScramSHA256, named("alice", "hunter2"), sasl.Link{}, "", "mechanism=SCRAM-SHA-256 login=alice"},
+		{sasl.ScramSHA256, named("nobody", "pencil"), sasl.Link{}, "", "mechanism=SCRAM-SHA-256 login=nobody"},
+		{sasl.ScramSHA256Plus, named("alice", "pencil"), bound, "alice", keys[0].Public().Fingerprint() + " login=alice"},
+		{sasl.ScramSHA256Plus, named("alice", "hunter2"), bound, "", keys[0].Public().Fingerprint() + " login=alice"},
 	} {
 		tt.link.Address = fmt.Sprintf("192.0.2.%d", i+1)
 		tt.client.Link, tt.client.Mechanisms = tt.link, []string{tt.mechanism}
 		service := sasl.ServerConfig{Handler: zauth, Domain: "chat", Mechanisms: []string{tt.mechanism}, Link: tt.link}
-		if tt.mechanism == sasl.Curve {
+		switch tt.mechanism {
+		case sasl.Curve:
 			curveServer, err := curve.NewServer(server)
 			ztest.Must(t, err)
 			service.Curve = curveServer
+		case sasl.ScramSHA256, sasl.ScramSHA256Plus:
+			service.Handler = withVerifier{zauth}
 		}
 		user, err := login(t, service, tt.client)
 		outcome := "client refused"
