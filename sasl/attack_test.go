@@ -251,7 +251,7 @@ func reversed(offer []string) []string {
 	return offer
 }
 
-// TestStrippedHash: who strips the offer can neither take the server's hash of it out, nor
+// TestStrippedHash: someone who strips the offer can neither take the server's hash of it out, nor
 // put another in its place, nor change what the client says about channel bindings.
 func TestStrippedHash(t *testing.T) {
 	t.Parallel()
@@ -305,8 +305,8 @@ func indexOf(text, part []byte) int {
 	return -1
 }
 
-// TestRelay: someone who has a CURVE connection to the client and another to the server
-// cannot relay the client's SCRAM-SHA-256-PLUS, whatever they change. Without -PLUS they can.
+// TestRelay: between a CURVE connection to the client and another to the server,
+// SCRAM-SHA-256-PLUS cannot be relayed, with the offer changed or not. Without -PLUS it can.
 func TestRelay(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

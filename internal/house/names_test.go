@@ -50,7 +50,6 @@ var forPrograms = map[string]string{
 	"sasl.RTFM":                             "the same",
 	"sasl.SRSLY":                            "the same",
 	"sasl.YARLY":                            "the same",
-	"zaptest.Pipe":                          "tests of a program's protocol",
 	"zaptest.Serve":                         "tests of a program that asks a daemon",
 	"zmtp.ErrIncompatible":                  "fix the configuration of one side",
 	"zmtp.ErrLimit":                         "raise a limit, or don't",
