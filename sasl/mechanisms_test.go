@@ -328,9 +328,9 @@ func TestNothingToOffer(t *testing.T) {
 	checkRefused(t, w.client, "", zap.StatusRefused)
 }
 
-// TestLayer: after CURVE, both ends have a layer that opens what the other seals, until the
+// TestLayerIsKept: after CURVE, both ends have a layer that opens what the other seals, until the
 // program closes it.
-func TestLayer(t *testing.T) {
+func TestLayerIsKept(t *testing.T) {
 	t.Parallel()
 	s, c := newTestServer(t, new(gate)), newTestClient(t, Curve)
 	exchange(t, c, s)
