@@ -223,3 +223,21 @@ func TestParallelGuesses(t *testing.T) {
 		t.Errorf("%d were compared, want 5", compared)
 	}
 }
+
+// TestScramBesidePlain: while as many passwords of an address are being compared as may be
+// at the same time, its logins by SCRAM, which take no time, are decided.
+func TestScramBesidePlain(t *testing.T) {
+	t.Parallel()
+	const same = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	s := snapshotOf(t, "security\n"+accounts("right", "SCRAM-SHA-256$600000:"+same+"$"+same+":"+same))
+	for range maxGuesses {
+		s.limiter.begin(s.limiter.at("192.0.2.1"), plainFailures, maxGuesses, time.Now())
+	}
+	if reply := s.decide(t.Context(), byPlain("", "192.0.2.1", "a", "right"), time.Now()); reply.Status != zap.StatusTryLater {
+		t.Errorf("by PLAIN: %+v", reply)
+	}
+	req := &zap.Request{Address: "192.0.2.1", Mechanism: zap.ScramSHA256, Credentials: [][]byte{[]byte("b"), make([]byte, 32)}}
+	if reply := s.decide(t.Context(), req, time.Now()); reply.Status != zap.StatusRefused {
+		t.Errorf("by SCRAM: %+v", reply)
+	}
+}
