@@ -192,6 +192,36 @@ S: HUGZ-OK
 	}
 }
 
+// TestNOMPasswordOverCURVE demands a key to connect and a password of the protocol. Where a side
+// does not know the channel binding, SCRAM is not bound to the connection.
+func TestNOMPasswordOverCURVE(t *testing.T) {
+	t.Parallel()
+	programs := nomPrograms(t)
+	dir := nomFiles(t)
+	step := nomStep{name: "scram", server: "-cert service.key_secret -curve link"}
+	for serverName, server := range programs {
+		endpoint := startNOM(t, server, dir, step)
+		for clientName, client := range programs {
+			t.Run(fmt.Sprintf("%s client, %s server", clientName, serverName), func(t *testing.T) {
+				t.Parallel()
+				want := "C: YARLY SCRAM-SHA-256 "
+				if clientName == "zmtp" && serverName == "zmtp" {
+					want = "C: YARLY SCRAM-SHA-256-PLUS "
+				}
+				const flags = "-curve -cert alice.key_secret -server-cert service.key -user alice -password-file "
+				out, err := askNOM(t, client, dir, flags+"password", endpoint)
+				if err != nil || !strings.Contains(out, want) || !strings.Contains(out, "cheezburger for alice") {
+					t.Errorf("%v, and the client says %s\nwant %q", err, out, want)
+				}
+				out, err = askNOM(t, client, dir, flags+"wrong", endpoint)
+				if err == nil || !strings.Contains(out, "refused: 400 refused") {
+					t.Errorf("%v, and the client with a wrong password says %s", err, out)
+				}
+			})
+		}
+	}
+}
+
 // TestNOMRefused runs clients that are refused, or that refuse the server.
 func TestNOMRefused(t *testing.T) {
 	t.Parallel()

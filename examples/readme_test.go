@@ -34,14 +34,20 @@ func snippets(t *testing.T, path string) map[string][]string {
 // examples, which other tests run.
 func TestDocumentedCode(t *testing.T) {
 	t.Parallel()
-	for language, pattern := range map[string]string{"go": "go/*/*.go", "python": "python/*.py", "c": "c/*.c"} {
+	for language, patterns := range map[string][]string{
+		"go":     {"go/*/*.go", "nom/*.go", "nom/*/*.go", "../sasl/example_test.go"},
+		"python": {"python/*.py"},
+		"c":      {"c/*.c"},
+	} {
 		var code []string
-		files, err := filepath.Glob(pattern)
-		ztest.Must(t, err)
-		for _, f := range files {
-			text, err := os.ReadFile(f)
+		for _, pattern := range patterns {
+			files, err := filepath.Glob(pattern)
 			ztest.Must(t, err)
-			code = append(code, string(text))
+			for _, f := range files {
+				text, err := os.ReadFile(f)
+				ztest.Must(t, err)
+				code = append(code, string(text))
+			}
 		}
 		if len(snippets(t, "../README.md")[language]) == 0 {
 			t.Errorf("the README has no %s", language)
@@ -49,7 +55,7 @@ func TestDocumentedCode(t *testing.T) {
 		for _, file := range documents(t) {
 			for _, block := range snippets(t, file)[language] {
 				if !strings.Contains(strings.Join(code, "\n"), block) {
-					t.Errorf("%s: not in %s:\n%s", file, pattern, block)
+					t.Errorf("%s: not in %s:\n%s", file, patterns, block)
 				}
 			}
 		}
