@@ -1,36 +1,517 @@
 package sasl
 
 import (
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/xdg-go/scram"
 
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestScramVector is the exchange of RFC 7677, section 3.
-func TestScramVector(t *testing.T) {
+// errRefused is what the gate returns in these tests.
+var errRefused = errors.New("refused")
+
+// scramPair returns a server and a client that agree, whose server asks the verifier.
+func scramPair(plus bool) (*scramServer, *scramClient) {
+	offered := []string{ScramSHA256Plus, ScramSHA256, Plain}
+	s := &scramServer{plus: plus, offered: offered, binding: [32]byte{1},
+		verifier: func(string) Verifier { return verifier },
+		ask: func(login string, key []byte) error {
+			if login == testLogin && verifier.Matches(key) {
+				return nil
+			}
+			return errRefused
+		}}
+	c := &scramClient{plus: plus, offered: slices.Clone(offered), binding: [32]byte{1},
+		username: testLogin, password: zap.NewPassword(testPassword)}
+	return s, c
+}
+
+// scramExchange runs an exchange, in which change may change message 0 to 3. It returns
+// the errors of both sides.
+func scramExchange(t *testing.T, s *scramServer, c *scramClient, change func(n int, m []byte) []byte) (server, client error) {
+	t.Helper()
+	if change == nil {
+		change = func(_ int, m []byte) []byte { return m }
+	}
+	_, m, err := c.Start()
+	ztest.Must(t, err)
+	for n := 0; n < 4; n += 2 {
+		challenge, done, err := s.Next(change(n, m))
+		if err != nil || done {
+			return err, nil
+		}
+		if m, err = c.Next(change(n+1, challenge)); err != nil {
+			return nil, err
+		}
+	}
+	if len(m) > 0 || !c.verified() {
+		t.Errorf("%q, verified %t", m, c.verified())
+	}
+	challenge, done, err := s.Next(m)
+	if len(challenge) > 0 || !done && err == nil {
+		t.Errorf("%q, %t, %v", challenge, done, err)
+	}
+	return err, nil
+}
+
+// TestScramVectors: both sides make the messages that an implementation in Python makes,
+// and those of RFC 7677.
+func TestScramVectors(t *testing.T) {
 	t.Parallel()
-	client := &scramClient{username: "user", password: zap.NewPassword("pencil"), nonce: "rOprNGfwEbeRWgbNEkqO"}
-	name, m, err := client.Start()
+	file, err := os.ReadFile("testdata/scram.json")
 	ztest.Must(t, err)
-	if name != ScramSHA256 || string(m) != "n,,n=user,r=rOprNGfwEbeRWgbNEkqO" {
-		t.Errorf("%s %s", name, m)
+	var vectors []struct {
+		Name, Username, Password, Binding, Flag, Verifier  string
+		Offered                                            []string
+		ClientNonce, ServerNonce                           string
+		ClientFirst, ServerFirst, ClientFinal, ServerFinal string
 	}
-	m, err = client.Next([]byte("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
-	ztest.Must(t, err)
-	if string(m) != "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=" {
-		t.Errorf("%s", m)
+	ztest.Must(t, json.Unmarshal(file, &vectors))
+	if rfc := vectors[0]; rfc.ClientFinal != "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=" ||
+		rfc.ServerFinal != "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" {
+		t.Errorf("%+v is not the exchange of RFC 7677", rfc)
 	}
-	if client.verified() {
-		t.Error("verified too early")
-	}
-	m, err = client.Next([]byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="))
-	ztest.Must(t, err)
-	if m == nil || len(m) > 0 || !client.verified() {
-		t.Errorf("%q", m)
+	for _, v := range vectors {
+		stored, err := ParseVerifier(v.Verifier)
+		ztest.Must(t, err)
+		if stored.Encode() != v.Verifier {
+			t.Errorf("%s: %s", v.Name, stored.Encode())
+		}
+		var binding [32]byte
+		bytes, err := hex.DecodeString(v.Binding)
+		ztest.Must(t, err)
+		copy(binding[:], bytes)
+		plus := len(bytes) > 0
+		s := &scramServer{plus: plus, offered: v.Offered, binding: binding, nonce: v.ServerNonce,
+			verifier: func(login string) Verifier {
+				if login != v.Username {
+					t.Errorf("%s: login %q", v.Name, login)
+				}
+				return stored
+			},
+			ask: func(login string, key []byte) error {
+				if login != v.Username || !stored.Matches(key) {
+					return errRefused
+				}
+				return nil
+			}}
+		if v.Flag == "y" {
+			binding = [32]byte{1}
+		}
+		c := &scramClient{plus: plus, offered: v.Offered, binding: binding, nonce: v.ClientNonce,
+			username: v.Username, password: zap.NewPassword(v.Password)}
+		want := []string{v.ClientFirst, v.ServerFirst, v.ClientFinal, v.ServerFinal}
+		server, client := scramExchange(t, s, c, func(n int, m []byte) []byte {
+			if string(m) != want[n] {
+				t.Errorf("%s: %s, not %s", v.Name, m, want[n])
+			}
+			return m
+		})
+		if server != nil || client != nil || !c.verified() {
+			t.Errorf("%s: %v, %v", v.Name, server, client)
+		}
 	}
 }
 
-// errRefused is what the gate returns in these tests.
-var errRefused = errors.New("refused")
+// TestScramVectorsFile: testdata/scram.json is what testdata/scram.py prints.
+func TestScramVectorsFile(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("testdata/scram.json")
+	ztest.Must(t, err)
+	printed, err := exec.CommandContext(ztest.Context(t), ztest.Python(t), "testdata/scram.py").Output()
+	ztest.Must(t, err)
+	if string(printed) != string(file) {
+		t.Errorf("testdata/scram.py prints\n%s", printed)
+	}
+}
+
+// TestOfferHash: the order of the offer does not count, as in XEP-0474.
+func TestOfferHash(t *testing.T) {
+	t.Parallel()
+	// From printf 'PLAIN\036SCRAM-SHA-256' | openssl dgst -sha256 -binary | base64
+	const want = "Rgy1OtqF8B/re2ip4rVzs2herVHnECfKbsLqKQgUMgo="
+	for _, offered := range [][]string{{ScramSHA256, Plain}, {Plain, ScramSHA256}} {
+		if got := offerHash(offered); got != want {
+			t.Errorf("%v: %s", offered, got)
+		}
+	}
+}
+
+// TestScramXdg has github.com/xdg-go/scram on the other end. Its server takes no type of
+// channel binding but TLS's.
+func TestScramXdg(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{testPassword, "wrong"} {
+		right := password == testPassword
+		for _, plus := range []bool{false, true} {
+			peer, err := scram.SHA256.NewClient(testLogin, password, "")
+			ztest.Must(t, err)
+			conversation := peer.NewConversation()
+			s, _ := scramPair(plus)
+			if plus {
+				conversation = peer.NewConversationWithChannelBinding(scram.ChannelBinding{Type: bindingName, Data: s.binding[:]})
+			}
+			var challenge []byte
+			var done bool
+			for !done && err == nil {
+				var response string
+				if response, err = conversation.Step(string(challenge)); err == nil {
+					challenge, done, err = s.Next([]byte(response))
+				}
+			}
+			if done != right || conversation.Valid() != right || !right && err != errRefused {
+				t.Errorf("client, %q, bound %t: done %t, valid %t, %v", password, plus, done, conversation.Valid(), err)
+			}
+		}
+
+		account, err := scram.SHA256.NewClient(testLogin, testPassword, "")
+		ztest.Must(t, err)
+		stored, err := account.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "0123456789abcdef", Iters: minIterations})
+		ztest.Must(t, err)
+		peer, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) { return stored, nil })
+		ztest.Must(t, err)
+		conversation := peer.NewConversation()
+		c := &scramClient{username: testLogin, password: zap.NewPassword(password), offered: []string{ScramSHA256}}
+		_, response, err := c.Start()
+		for err == nil && !c.verified() {
+			var challenge string
+			if challenge, err = conversation.Step(string(response)); err == nil {
+				response, err = c.Next([]byte(challenge))
+			}
+		}
+		if c.verified() != right || conversation.Valid() != right {
+			t.Errorf("server, %q: verified %t, valid %t, %v", password, c.verified(), conversation.Valid(), err)
+		}
+	}
+}
+
+// TestScramRefuses: what differs between both sides, or was changed on the way, is refused
+// by one of them, with its error.
+func TestScramRefuses(t *testing.T) {
+	t.Parallel()
+	replace := func(at int, old, new string) func(int, []byte) []byte {
+		return func(n int, m []byte) []byte {
+			if n != at {
+				return m
+			}
+			if !strings.Contains(string(m), old) {
+				t.Errorf("%q is not in %s", old, m)
+			}
+			return []byte(strings.Replace(string(m), old, new, 1))
+		}
+	}
+	for _, tt := range []struct {
+		name           string
+		plus           bool
+		setup          func(s *scramServer, c *scramClient)
+		change         func(n int, m []byte) []byte
+		server, client error
+	}{
+		{"wrong password", false, func(_ *scramServer, c *scramClient) { c.password = zap.NewPassword("wrong") }, nil, errRefused, nil},
+		{"wrong user", false, func(_ *scramServer, c *scramClient) { c.username = "bob" }, nil, errRefused, nil},
+		{"decoy", false, func(s *scramServer, _ *scramClient) {
+			s.verifier = func(string) Verifier { return verifier.Decoy([32]byte{}, "x") }
+		}, nil, errRefused, nil},
+		{"zero verifier", false, func(s *scramServer, _ *scramClient) { s.verifier = func(string) Verifier { return Verifier{} } }, nil, errNoVerifier, nil},
+		{"gate that admits everyone", false, func(s *scramServer, c *scramClient) {
+			s.ask = func(string, []byte) error { return nil }
+			c.password = zap.NewPassword("wrong")
+		}, nil, errProof, nil},
+		{"relayed", true, func(s *scramServer, _ *scramClient) { s.binding[31] ^= 1 }, nil, errBinding, nil},
+		{"server without a binding", true, func(s *scramServer, _ *scramClient) { s.binding = [32]byte{} }, nil, errNoBinding, nil},
+		{"unbound for PLUS", true, func(_ *scramServer, c *scramClient) { c.plus = false }, nil, errFlag, nil},
+		{"bound without PLUS", false, func(_ *scramServer, c *scramClient) { c.plus = true }, nil, errFlag, nil},
+		{"binding of TLS", true, nil, replace(0, "p=curvezmq", "p=tls-exporter"), errFlag, nil},
+		{"binding asked for on the way", false, nil, replace(0, "n,", "p=curvezmq,"), errFlag, nil},
+		{"PLUS stripped", false, func(_ *scramServer, c *scramClient) { c.offered = []string{ScramSHA256, Plain} }, nil, errDowngraded, nil},
+		{"PLUS stripped, and the flag changed", false, func(_ *scramServer, c *scramClient) { c.offered = []string{ScramSHA256, Plain} }, replace(0, "y,", "n,"), nil, errOfferHash},
+		{"flag changed", false, func(s *scramServer, c *scramClient) {
+			s.offered, c.offered = []string{ScramSHA256}, []string{ScramSHA256}
+		}, replace(0, "y,", "n,"), errBinding, nil},
+		{"PLAIN added", false, func(s *scramServer, _ *scramClient) { s.offered = s.offered[:2] }, nil, nil, errOfferHash},
+		{"hash of the offer removed", false, nil, func(n int, m []byte) []byte {
+			if n == 1 {
+				m = m[:strings.Index(string(m), ",h=")]
+			}
+			return m
+		}, errRefused, nil},
+		{"hash of the offer replaced", false, func(_ *scramServer, c *scramClient) { c.offered = c.offered[:2] },
+			replace(1, offerHash([]string{ScramSHA256Plus, ScramSHA256, Plain}), offerHash([]string{ScramSHA256Plus, ScramSHA256})), errRefused, nil},
+		{"acts as another", false, nil, replace(0, "n,,", "n,a=bob,"), errAuthzID, nil},
+		{"acts as another, escaped", false, nil, replace(0, "n,,", "n,a=ali=2Cce,"), errAuthzID, nil},
+		{"acts as itself, on the way", false, nil, replace(0, "n,,", "n,a=alice,"), errBinding, nil},
+		{"another user on the way", false, nil, replace(0, "n=alice", "n=bob"), errRefused, nil},
+		{"another nonce of the client", false, nil, replace(2, ",r=", ",r=x"), errNonce, nil},
+		{"the nonce of the client alone", false, nil, replace(1, "r=", "r=x"), nil, errNonce},
+		{"fewer iterations", false, nil, replace(1, "i=4096", "i=4095"), nil, errIterations},
+		{"more iterations", false, nil, replace(1, "i=4096", "i=10000001"), nil, errIterations},
+		{"other iterations", false, nil, replace(1, "i=4096", "i=4097"), errRefused, nil},
+		{"proof with an extension", false, nil, replace(2, ",p=", ",x=1,p="), errRefused, nil},
+		{"signature of another", false, nil, func(n int, m []byte) []byte {
+			if n == 3 {
+				m = []byte("v=" + encode(make([]byte, 32)))
+			}
+			return m
+		}, nil, errSignature},
+	} {
+		s, c := scramPair(tt.plus)
+		if tt.setup != nil {
+			tt.setup(s, c)
+		}
+		server, client := scramExchange(t, s, c, tt.change)
+		if !errors.Is(server, tt.server) || !errors.Is(client, tt.client) || (server == nil) != (tt.server == nil) || (client == nil) != (tt.client == nil) || c.verified() {
+			t.Errorf("%s: %v, %v, expected %v, %v", tt.name, server, client, tt.server, tt.client)
+		}
+		if _, _, err := s.Next(nil); tt.server != nil && err != errStep {
+			t.Errorf("%s: the server continues: %v", tt.name, err)
+		}
+		if _, err := c.Next(nil); err == nil {
+			t.Errorf("%s: the client continues", tt.name)
+		}
+	}
+}
+
+// TestScramTampered: an exchange in which any bit of a message is changed, or a message is
+// cut anywhere, fails at the side that receives it or, if that cannot see it, at the other.
+func TestScramTampered(t *testing.T) {
+	t.Parallel()
+	for _, plus := range []bool{false, true} {
+		// What both sides are after their first message, and the client after its last.
+		s, c := scramPair(plus)
+		_, first, err := c.Start()
+		ztest.Must(t, err)
+		started := *c
+		challenge, _, err := s.Next(first)
+		ztest.Must(t, err)
+		challenged := *s
+		final, err := c.Next(challenge)
+		ztest.Must(t, err)
+		finished := *c
+		signature, _, err := s.Next(final)
+		ztest.Must(t, err)
+
+		stride := 1
+		if testing.Short() {
+			stride = 7 // for what costs an iterated hash
+		}
+		for _, tt := range []struct {
+			name    string
+			message []byte
+			stride  int
+			take    func(m []byte) error
+		}{
+			{"client-first", first, stride, func(m []byte) error {
+				s, _ := scramPair(plus)
+				challenge, _, err := s.Next(m)
+				if err != nil {
+					return err
+				}
+				c := started
+				final, err := c.Next(challenge)
+				if err != nil {
+					return err
+				}
+				_, _, err = s.Next(final)
+				return err
+			}},
+			{"server-first", challenge, stride, func(m []byte) error {
+				c := started
+				final, err := c.Next(m)
+				if err != nil {
+					return err
+				}
+				s := challenged
+				_, _, err = s.Next(final)
+				return err
+			}},
+			{"client-final", final, 1, func(m []byte) error {
+				s := challenged
+				_, _, err := s.Next(m)
+				return err
+			}},
+			{"server-final", signature, 1, func(m []byte) error {
+				c := finished
+				_, err := c.Next(m)
+				if c.verified() != (err == nil) {
+					t.Errorf("%q: verified %t, %v", m, c.verified(), err)
+				}
+				return err
+			}},
+		} {
+			size := len(tt.message)
+			ztest.Must(t, tt.take(tt.message))
+			for at := 0; at < 9*size; at += tt.stride {
+				m := slices.Clone(tt.message)
+				if at < 8*size {
+					m[at/8] ^= 1 << (at % 8)
+				} else {
+					m = m[:at-8*size]
+				}
+				if err := tt.take(m); err != errRefused && !errors.Is(err, ErrProtocol) && !errors.Is(err, ErrTampered) {
+					t.Errorf("%s, bound %t: %q: %v", tt.name, plus, m, err)
+				}
+			}
+		}
+	}
+}
+
+// TestScramReplay: what a client has sent once does not admit anyone again.
+func TestScramReplay(t *testing.T) {
+	t.Parallel()
+	var recorded [4][]byte
+	s, c := scramPair(true)
+	scramExchange(t, s, c, func(n int, m []byte) []byte { recorded[n] = m; return m })
+	s, _ = scramPair(true)
+	_, _, err := s.Next(recorded[0])
+	ztest.Must(t, err)
+	if _, _, err := s.Next(recorded[2]); !errors.Is(err, errNonce) {
+		t.Error(err)
+	}
+	_, c = scramPair(true)
+	_, _, err = c.Start()
+	ztest.Must(t, err)
+	if _, err := c.Next(recorded[1]); !errors.Is(err, errNonce) {
+		t.Error(err)
+	}
+}
+
+// TestScramSteps: a message out of order is an error of the protocol.
+func TestScramSteps(t *testing.T) {
+	t.Parallel()
+	s, c := scramPair(false)
+	if _, err := c.Next(nil); !errors.Is(err, errStep) {
+		t.Errorf("before Start: %v", err)
+	}
+	s, c = scramPair(false)
+	server, client := scramExchange(t, s, c, nil)
+	ztest.Must(t, server, client)
+	if _, _, err := s.Next(nil); !errors.Is(err, errStep) {
+		t.Errorf("server after the end: %v", err)
+	}
+	if _, err := c.Next(nil); !errors.Is(err, errStep) || c.verified() {
+		t.Errorf("client after the end: %v", err)
+	}
+	s, c = scramPair(false)
+	_, m, err := c.Start()
+	ztest.Must(t, err)
+	challenge, _, err := s.Next(m)
+	ztest.Must(t, err)
+	m, err = c.Next(challenge)
+	ztest.Must(t, err)
+	_, _, err = s.Next(m)
+	ztest.Must(t, err)
+	if _, done, err := s.Next([]byte("x")); done || !errors.Is(err, errStep) {
+		t.Errorf("data in the last response: %v", err)
+	}
+}
+
+// TestScramNames: both sides prepare user names.
+func TestScramNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, prepared string
+		err            error
+	}{
+		{"alice", "alice", nil},
+		{"=,==2C,", "=,==2C,", nil},
+		{"al\u00adice", "alice", nil},
+		{"\u2168", "IX", nil},
+		{strings.Repeat("x", 255), strings.Repeat("x", 255), nil},
+		{strings.Repeat("=", 255), strings.Repeat("=", 255), nil},
+		{"", "", errUsername},
+		{"\u00ad", "", errUsername},
+		{"a\x00b", "", errUsername},
+		{"a\x7f", "", errUsername},
+		{"a\xff", "", errUsername},
+		{"\U0001F600", "", errUsername}, // not in Unicode 3.2
+		{"\u0627\u0031", "", errUsername},
+		{strings.Repeat("x", 256), "", errUsername},
+		{strings.Repeat("\ufdfa", 80), "", errUsername}, // 33 bytes each when normalized
+	} {
+		s, c := scramPair(false)
+		var asked string
+		s.ask = func(login string, _ []byte) error { asked = login; return nil }
+		c.username = tt.name
+		_, m, err := c.Start()
+		if err != tt.err {
+			t.Errorf("%q: %v", tt.name, err)
+		}
+		if err != nil {
+			// Another client would send it.
+			if _, _, err := s.Next([]byte("n,,n=" + escapeName.Replace(tt.name) + ",r=nonce")); !errors.Is(err, ErrProtocol) {
+				t.Errorf("server: %q: %v", tt.name, err)
+			}
+			continue
+		}
+		s.verifier = func(login string) Verifier {
+			if login != tt.prepared {
+				t.Errorf("verifier of %q for %q", login, tt.name)
+			}
+			return verifier
+		}
+		challenge, _, err := s.Next(m)
+		ztest.Must(t, err)
+		m, err = c.Next(challenge)
+		ztest.Must(t, err)
+		if _, _, err := s.Next(m); err != nil || asked != tt.prepared {
+			t.Errorf("%q: asked for %q, %v", tt.name, asked, err)
+		}
+	}
+	s, c := scramPair(false)
+	if _, _, err := s.Next([]byte("n,a=al=C2=ADice,n=alice,r=nonce")); !errors.Is(err, errEscape) {
+		t.Error(err)
+	}
+	c.password = zap.NewPassword("\U0001F600")
+	if _, _, err := c.Start(); err != errPassword {
+		t.Error(err)
+	}
+	s, _ = scramPair(false)
+	if _, _, err := s.Next([]byte("n,a=al\u00adice,n=alice,r=nonce")); err != nil {
+		t.Errorf("act as oneself: %v", err)
+	}
+}
+
+// BenchmarkScramServer measures the server's side of a login apart from the policy.
+func BenchmarkScramServer(b *testing.B) {
+	b.ReportAllocs()
+	// The same nonces each time, so that one proof fits all.
+	s, c := scramPair(true)
+	s.nonce, c.nonce = "server", "client"
+	_, first, err := c.Start()
+	ztest.Must(b, err)
+	challenge, _, err := s.Next(first)
+	ztest.Must(b, err)
+	final, err := c.Next(challenge)
+	ztest.Must(b, err)
+	for b.Loop() {
+		s, _ := scramPair(true)
+		s.nonce = "server"
+		_, _, err := s.Next(first)
+		ztest.Must(b, err)
+		_, _, err = s.Next(final)
+		ztest.Must(b, err)
+		_, done, err := s.Next(nil)
+		ztest.Must(b, err)
+		if !done {
+			b.Fatal("not done")
+		}
+	}
+}
+
+// BenchmarkNewVerifier measures what each login costs the client, and each new password
+// zauth: PBKDF2 with 600,000 iterations.
+func BenchmarkNewVerifier(b *testing.B) {
+	for b.Loop() {
+		_, err := NewVerifier([]byte(testPassword))
+		ztest.Must(b, err)
+	}
+}

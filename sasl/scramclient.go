@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-var errUsername = errors.New("sasl: the user name is empty, longer than 255 bytes, or has characters that SASLprep prohibits")
+var errUsername = errors.New("the user name is empty, longer than 255 bytes, or has characters that SASLprep prohibits")
 
 // scramClient is the client's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802,
 // RFC 7677).
@@ -24,6 +24,7 @@ type scramClient struct {
 	nonce string // to test; otherwise random
 
 	step      int
+	prepared  string // the password
 	header    string // GS2
 	bare      string // the first message without the header
 	signature [sha256.Size]byte
@@ -34,6 +35,9 @@ func (c *scramClient) Start() (mechanism string, response []byte, err error) {
 	name, ok := prepare(c.username)
 	if !ok || len(name) > maxText {
 		return "", nil, errUsername
+	}
+	if c.prepared, ok = prepare(c.password.Reveal()); !ok {
+		return "", nil, errPassword
 	}
 	switch {
 	case c.plus && c.binding == [32]byte{}:
@@ -94,12 +98,7 @@ func (c *scramClient) final(message string) ([]byte, error) {
 	}
 	withoutProof := "c=" + encode(bound) + ",r=" + m.nonce
 	auth := c.bare + "," + message + "," + withoutProof
-
-	password, ok := prepare(c.password.Reveal())
-	if !ok {
-		return nil, errPassword
-	}
-	salted, err := saltedPassword(password, m.salt, m.iterations)
+	salted, err := saltedPassword(c.prepared, m.salt, m.iterations)
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,7 @@ func (s *scramServer) final(message string) ([]byte, error) {
 	stored, server := s.stored.reveal()
 	clientKey := sign(stored, auth)
 	xor(&clientKey, &m.proof)
+	defer clear(clientKey[:])
 	if err := s.ask(s.login, clientKey[:]); err != nil {
 		return nil, err
 	}

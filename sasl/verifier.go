@@ -29,10 +29,10 @@ const (
 )
 
 var (
-	errVerifier   = errors.New("sasl: malformed SCRAM verifier: must be SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY")
-	errIterations = fmt.Errorf("sasl: number of iterations of a SCRAM verifier must be %d to %d", minIterations, maxIterations)
-	errSalt       = fmt.Errorf("sasl: salt of a SCRAM verifier must have %d to %d bytes", minSalt, maxSalt)
-	errPassword   = errors.New("sasl: the password is empty, not UTF-8, or has characters that SASLprep prohibits")
+	errVerifier   = errors.New("malformed SCRAM verifier: must be SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY")
+	errIterations = fmt.Errorf("number of iterations of a SCRAM verifier must be %d to %d", minIterations, maxIterations)
+	errSalt       = fmt.Errorf("salt of a SCRAM verifier must have %d to %d bytes", minSalt, maxSalt)
+	errPassword   = errors.New("the password is empty, not UTF-8, or has characters that SASLprep prohibits")
 )
 
 // Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number
@@ -52,7 +52,7 @@ type Verifier struct {
 func NewVerifier(password []byte) (Verifier, error) {
 	prepared, ok := prepare(string(password))
 	if !ok {
-		return Verifier{}, errPassword
+		return Verifier{}, fmt.Errorf("sasl: %w", errPassword)
 	}
 	salt := make([]byte, newSalt)
 	rand.Read(salt)
@@ -78,7 +78,7 @@ func derive(password string, salt []byte, iterations int) (Verifier, error) {
 func ParseVerifier(text string) (Verifier, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 3 || parts[0] != ScramSHA256 {
-		return Verifier{}, errVerifier
+		return Verifier{}, fmt.Errorf("sasl: %w", errVerifier)
 	}
 	count, saltText, ok1 := strings.Cut(parts[1], ":")
 	storedText, serverText, ok2 := strings.Cut(parts[2], ":")
@@ -86,14 +86,14 @@ func ParseVerifier(text string) (Verifier, error) {
 	stored, ok4 := decode(storedText)
 	server, ok5 := decode(serverText)
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !isNumber(count) || len(stored) != sha256.Size || len(server) != sha256.Size {
-		return Verifier{}, errVerifier
+		return Verifier{}, fmt.Errorf("sasl: %w", errVerifier)
 	}
 	n, ok := parseIterations(count)
 	if !ok {
-		return Verifier{}, errIterations
+		return Verifier{}, fmt.Errorf("sasl: %w", errIterations)
 	}
 	if len(salt) < minSalt || len(salt) > maxSalt {
-		return Verifier{}, errSalt
+		return Verifier{}, fmt.Errorf("sasl: %w", errSalt)
 	}
 	return Verifier{n, salt, hidden.New(append(stored, server...))}, nil
 }
