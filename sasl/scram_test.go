@@ -387,11 +387,11 @@ func TestScramReplay(t *testing.T) {
 // TestScramSteps: a message out of order is an error of the protocol.
 func TestScramSteps(t *testing.T) {
 	t.Parallel()
-	s, c := scramPair(false)
-	if _, err := c.Next(nil); !errors.Is(err, errStep) {
+	_, unstarted := scramPair(false)
+	if _, err := unstarted.Next(nil); !errors.Is(err, errStep) {
 		t.Errorf("before Start: %v", err)
 	}
-	s, c = scramPair(false)
+	s, c := scramPair(false)
 	server, client := scramExchange(t, s, c, nil)
 	ztest.Must(t, server, client)
 	if _, _, err := s.Next(nil); !errors.Is(err, errStep) {
