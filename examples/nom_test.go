@@ -321,7 +321,10 @@ func TestNOMStrangers(t *testing.T) {
 			if answer := tell(t, alice, "YARLY", "ANONYMOUS", ""); answer != "OHAI-OK" {
 				t.Fatalf("answer %q", answer)
 			}
-			for range 1100 {
+			for i := range 1100 {
+				if i%100 == 0 {
+					tell(t, alice, "HUGZ") // before a minute is over
+				}
 				tell(t, dialNOM(t, endpoint, ""), "OHAI")
 			}
 			if answer := tell(t, alice, "ICANHAZ", "cheezburger"); answer != "CHEEZBURGER cheezburger for anyone" {

@@ -219,7 +219,7 @@ func (c *Client) lacks(name string) string {
 	case (name == ScramSHA256 || name == ScramSHA256Plus || name == Plain) && (c.cfg.Username == "" || c.cfg.Password.Reveal() == ""):
 		return "needs a user name and a password"
 	case name == ScramSHA256Plus && !c.cfg.Link.isBound():
-		return "needs a CURVE connection"
+		return "needs the channel binding of a CURVE connection"
 	case name == Plain && !c.cfg.Link.isEncrypted() && !c.cfg.InsecurePlain:
 		return "needs an encrypted connection"
 	}

@@ -219,6 +219,16 @@ func TestSealed(t *testing.T) {
 			t.Errorf("answer %q", message)
 		}
 	})
+	t.Run("with flags", func(t *testing.T) {
+		t.Parallel()
+		conn := connect(t, s)
+		c := openSealed(t, conn)
+		box, err := c.layer.sealer.Seal(nil, curve.FlagMore, []byte("\x00\x00\x00\x04HUGZ"))
+		ztest.Must(t, err, conn.Send(t.Context(), box))
+		if message, err := conn.Recv(t.Context()); err == nil {
+			t.Errorf("answer %q", message)
+		}
+	})
 	for name, payload := range map[string]string{
 		"no frame":           "",
 		"a length cut off":   "\x00\x00\x00\x04HUGZ\x00\x00\x00",
@@ -313,6 +323,10 @@ func TestTimes(t *testing.T) {
 // places, oldest first, and not that of an authenticated client.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testPlaces)
+}
+
+func testPlaces(t *testing.T) {
 	s := newServer(t)
 	alice := open(t, connect(t, s))
 	var strangers []end
