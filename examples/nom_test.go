@@ -222,6 +222,36 @@ func TestNOMPasswordOverCURVE(t *testing.T) {
 	}
 }
 
+// TestNOMPython runs a client that has no code of ours.
+func TestNOMPython(t *testing.T) {
+	t.Parallel()
+	python := ztest.Python(t)
+	dir := nomFiles(t)
+	for serverName, server := range nomPrograms(t) {
+		for _, step := range nomSteps[:3] {
+			endpoint := startNOM(t, server, dir, step)
+			t.Run(fmt.Sprintf("%s, %s server", step.mechanism, serverName), func(t *testing.T) {
+				t.Parallel()
+				user := "alice"
+				if step.mechanism == "ANONYMOUS" {
+					user = "anyone"
+				}
+				out, err := output(t, python, "testdata/nom_client.py", endpoint, step.mechanism, "alice", "correct horse")
+				if want := "CHEEZBURGER cheezburger for " + user + " HUGZ-OK\n"; err != nil || out != want {
+					t.Errorf("%v, and the client says %q, want %q", err, out, want)
+				}
+				if user == "anyone" {
+					return
+				}
+				out, err = output(t, python, "testdata/nom_client.py", endpoint, step.mechanism, "alice", "battery staple")
+				if err == nil || out != "WTF 400 refused\n" {
+					t.Errorf("%v, and the client with a wrong password says %q", err, out)
+				}
+			})
+		}
+	}
+}
+
 // TestNOMRefused runs clients that are refused, or that refuse the server.
 func TestNOMRefused(t *testing.T) {
 	t.Parallel()

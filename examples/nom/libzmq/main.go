@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -50,7 +51,7 @@ func dial(_ context.Context, endpoint string, below *nom.Curve) (nom.Conn, sasl.
 	if err != nil {
 		return nil, sasl.Link{}, err
 	}
-	if err := sock.SetLinger(0); err != nil {
+	if err := errors.Join(sock.SetLinger(0), sock.SetMaxmsgsize(nom.MaxMessage)); err != nil {
 		return nil, sasl.Link{}, err
 	}
 	var link sasl.Link

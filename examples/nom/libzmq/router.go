@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"syscall"
 	"time"
@@ -51,19 +52,14 @@ func newRouter(isCurve bool) (*router, error) {
 		}
 	}
 	// The largest message times the high-water mark bounds what libzmq keeps of a client.
-	for _, err := range []error{
+	return r, errors.Join(
 		r.sock.SetMaxmsgsize(nom.MaxMessage),
 		r.sock.SetRcvhwm(nom.MaxFrames),
 		r.sock.SetSndhwm(nom.MaxFrames),
 		r.sock.SetLinger(time.Second),
 		r.replies.Bind("inproc://replies"),
 		r.send.Connect("inproc://replies"),
-	} {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
+	)
 }
 
 // run carries messages between the ROUTER and the connections until ctx is done.
