@@ -78,7 +78,7 @@ func FuzzPolicy(f *testing.F) {
 				if got := p.Mechanisms(domain, true); len(got) < len(p.Mechanisms(domain, false)) || len(got) > 0 && domain == LinkDomain {
 					t.Errorf("offered in %q: %v", domain, got)
 				}
-				if p.Verifier(domain, "nobody").Matches(clientKey) {
+				if v, _ := p.Verifier(context.Background(), domain, "nobody"); v.Matches(clientKey) {
 					t.Error("a decoy matches")
 				}
 				for mechanism, credentials := range map[string][][]byte{

@@ -84,7 +84,7 @@ func TestRulesOfBothKinds(t *testing.T) {
 			if diff := cmp.Diff(loaded.Mechanisms(domain, false), p.Mechanisms(domain, false)); diff != "" {
 				t.Errorf("mechanisms in %s (-want +got):\n%s", domain, diff)
 			}
-			if loaded.Verifier(domain, "nobody").Encode() != p.Verifier(domain, "nobody").Encode() {
+			if verifierFor(loaded, domain, "nobody").Encode() != verifierFor(p, domain, "nobody").Encode() {
 				t.Errorf("another decoy in %s", domain)
 			}
 		}

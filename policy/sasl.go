@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,16 +35,16 @@ func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 // Verifier returns the verifier of an account of a domain, by its login in the form of
 // SASLprep. For an unknown login, it returns a decoy. If no account of the domain has a
 // verifier, it returns the zero Verifier.
-func (p *Policy) Verifier(domain, login string) sasl.Verifier {
+func (p *Policy) Verifier(_ context.Context, domain, login string) (sasl.Verifier, error) {
 	s := p.current.Load()
 	if s == nil {
-		return sasl.Verifier{}
+		return sasl.Verifier{}, nil
 	}
 	d := s.domain(domain)
 	if d == nil || d.scram == nil {
-		return sasl.Verifier{}
+		return sasl.Verifier{}, nil
 	}
-	return d.scram.verifier(login)
+	return d.scram.verifier(login), nil
 }
 
 // offers reports whether a client can be admitted by a mechanism of SASL.

@@ -89,7 +89,7 @@ func TestMebibyteAlloc(t *testing.T) {
 		"lax unknown kind":   {lax{func([][]byte) Command { return Command{Kind: 77, Data: huge} }}, nil},
 		"lax without a kind": {lax{func([][]byte) Command { return Command{Data: huge} }}, nil},
 	} {
-		s, err := NewServer(ServerConfig{Codec: test.codec, Handler: new(gate)})
+		s, err := NewServer(ServerConfig{Codec: test.codec, Policy: new(gate), Link: Link{Local: true}})
 		ztest.Must(t, err)
 		cfg := testConfig()
 		cfg.Codec = test.codec
@@ -329,7 +329,7 @@ func TestRelay(t *testing.T) {
 
 			g := new(gate)
 			user := service.User()
-			s, err := NewServer(ServerConfig{Codec: NOM, Handler: g, Mechanisms: test.offer, Link: Link{Key: user.Key, Binding: user.Binding}})
+			s, err := NewServer(ServerConfig{Codec: NOM, Policy: g, Mechanisms: test.offer, Link: Link{Local: true, Key: user.Key, Binding: user.Binding}})
 			ztest.Must(t, err)
 			user = victim.User()
 			c := newClient(t, ClientConfig{

@@ -53,9 +53,13 @@ type mutual interface {
 
 var (
 	errUnverified = errors.New("the server admits the client without proving itself")
+	errRelayed    = errors.New("the server is on a CURVE connection, and this client is not")
 	errUnasked    = errors.New("the server admits the client without asking for credentials")
 	errLoginText  = errors.New("sasl: user name or password with a zero byte, or of more than 255 bytes")
 )
+
+// Format writes the mechanism in use, whatever the verb: a Client has a password.
+func (c Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "client %s", c.name) }
 
 // NewClient returns a client. It returns an error if cfg is invalid.
 func NewClient(cfg ClientConfig) (*Client, error) {
@@ -69,6 +73,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		if len(text) > maxLogin || strings.Contains(text, "\x00") {
 			return nil, errLoginText
 		}
+	}
+	if cfg.Username == "" && cfg.Password.Reveal() != "" {
+		return nil, errors.New("sasl: a Password without a Username")
 	}
 	if !cfg.Key.IsZero() {
 		if err := cfg.ServerKey.Check(); err != nil {
@@ -110,7 +117,7 @@ func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
 	return nil, nil
 }
 
-// Close ends the exchange and wipes its secrets. It may be called more than once, and Start
+// Close ends the exchange and wipes the keys of the mechanism CURVE. It may be called more than once, and Start
 // after it.
 func (c *Client) Close() { c.reset(start) }
 
@@ -125,7 +132,7 @@ func (c *Client) Close() { c.reset(start) }
 //   - Others say why no mechanism can be used.
 //
 // With SCRAM, Handle derives a key from the password, which takes as long as the server's
-// number of iterations requires: about a second for the largest number that it accepts.
+// number of iterations requires: up to a second for the largest that it accepts, 2,000,000.
 func (c *Client) Handle(message [][]byte) (reply [][]byte, err error) {
 	if c.state != choosing && c.state != exchanging {
 		return nil, errors.New("sasl: no exchange in progress")
@@ -176,6 +183,9 @@ func (c *Client) handle(command *Command) (answer Command, err error) {
 // choose chooses a mechanism and makes the first response.
 func (c *Client) choose(offered []string) (Command, error) {
 	c.offered = slices.Clone(offered)
+	if slices.Contains(offered, ScramSHA256Plus) && !c.cfg.Link.isCurve() {
+		return Command{}, fmt.Errorf("sasl: %w: %w", ErrTampered, errRelayed)
+	}
 	var missing []string
 	for _, name := range c.preferred() {
 		why := c.lacks(name)
@@ -247,8 +257,11 @@ func (c *Client) next(command *Command) (Command, error) {
 
 // admitted handles OHAI-OK.
 func (c *Client) admitted() error {
-	if c.state == choosing && !slices.Contains(c.preferred(), Anonymous) {
-		return fmt.Errorf("sasl: %w: %w", ErrTampered, errUnasked)
+	if c.state == choosing {
+		if !slices.Contains(c.preferred(), Anonymous) {
+			return fmt.Errorf("sasl: %w: %w", ErrTampered, errUnasked)
+		}
+		c.name = Anonymous
 	}
 	if m, ok := c.mechanism.(mutual); ok && !m.verified() {
 		return fmt.Errorf("sasl: %s: %w: %w", c.name, ErrTampered, errUnverified)

@@ -58,6 +58,11 @@ type Command struct {
 	Reason     string   // SRSLY and RTFM: printable ASCII, at most 255 bytes
 }
 
+// Format writes the command without its data, whatever the verb: that can be a password.
+func (c Command) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s %v %q, %d bytes", c.Kind, c.Mechanisms, c.Reason, len(c.Data))
+}
+
 // Codec converts the commands of a protocol to messages and back. A message is without the
 // routing id that a ROUTER puts in front. Safe for concurrent use.
 type Codec interface {
@@ -65,7 +70,7 @@ type Codec interface {
 	Message(c Command) ([][]byte, error)
 	// Parse returns the command in a message. Command.Data may refer to the message. It
 	// returns ErrForeign for a message that does not belong to the protocol, and another error for
-	// a malformed one.
+	// a malformed one. It keeps the order and the spelling of mechanisms.
 	Parse(message [][]byte) (Command, error)
 }
 

@@ -33,9 +33,10 @@ var (
 	errNotEmpty = errors.New("the last response is not empty")
 )
 
-// appendOffer returns the claims that name the mechanisms offered, as ZMTP metadata.
+// appendOffer returns the claims that name the mechanisms offered, as ZMTP metadata. The
+// socket type is none of ZMTP, whose servers refuse a handshake that is relayed to them.
 func appendOffer(offered []string) ([]byte, error) {
-	return zap.Metadata{{Name: offerProperty, Value: strings.Join(offered, " ")}}.Append(nil)
+	return zap.Metadata{{Name: "Socket-Type", Value: "SASL"}, {Name: offerProperty, Value: strings.Join(offered, " ")}}.Append(nil)
 }
 
 // checkOffer returns ErrTampered if the peer's claims name other mechanisms than these.

@@ -87,7 +87,7 @@ func (tr *curveTranscript) start(t *testing.T) (client *curveClient, hello []byt
 // handmadeClaims returns the claims of SASL, written by hand.
 func handmadeClaims() []byte {
 	value := strings.Join(curveOffer, " ")
-	return append([]byte("\x0fSasl-Mechanisms\x00\x00\x00"), append([]byte{byte(len(value))}, value...)...)
+	return append([]byte("\x0bSocket-Type\x00\x00\x00\x04SASL\x0fSasl-Mechanisms\x00\x00\x00"), append([]byte{byte(len(value))}, value...)...)
 }
 
 // initiate returns the INITIATE of the transcript with the claims of SASL, made by nacl/box.

@@ -34,7 +34,7 @@ func ExampleCodec() {
 		log.Fatal(err)
 	}
 	defer rules.Close()
-	server, err := sasl.NewServer(sasl.ServerConfig{Codec: jsonCodec{}, Handler: rules, Domain: "chat"})
+	server, err := sasl.NewServer(sasl.ServerConfig{Codec: jsonCodec{}, Policy: rules, Domain: "chat", Link: sasl.Link{Address: "192.0.2.1"}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -98,13 +98,13 @@ func (g *gate) Mechanisms(string, bool) []string {
 	return g.offer
 }
 
-func (g *gate) Verifier(_, login string) Verifier {
+func (g *gate) Verifier(_ context.Context, _, login string) (Verifier, error) {
 	g.verifiers++
 	decoy := verifier.Decoy([32]byte{2}, login) // also for those that exist: the same work
 	if login == testLogin {
-		return verifier
+		return verifier, nil
 	}
-	return decoy
+	return decoy, nil
 }
 
 // last returns the mechanism of the last request, or "".
@@ -118,7 +118,7 @@ func (g *gate) last() string {
 // newTestServer returns a server that offers these mechanisms, or all, on a CURVE connection.
 func newTestServer(t testing.TB, g *gate, offer ...string) *Server {
 	t.Helper()
-	s, err := NewServer(ServerConfig{Codec: FILEMQ, Handler: g, Domain: "test", Mechanisms: offer, Link: testLink, Curve: testCurve})
+	s, err := NewServer(ServerConfig{Codec: FILEMQ, Policy: g, Domain: "test", Mechanisms: offer, Link: testLink, Curve: testCurve})
 	ztest.Must(t, err)
 	t.Cleanup(s.Close)
 	return s

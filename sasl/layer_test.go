@@ -26,7 +26,7 @@ func halves(t testing.TB) (*sasl.Client, *sasl.Server) {
 	keys := curve.GenerateKey()
 	key, err := curve.NewServer(keys)
 	ztest.Must(t, err)
-	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Handler: admit, Mechanisms: []string{sasl.Curve}, Curve: key})
+	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Handler: admit, Mechanisms: []string{sasl.Curve}, Curve: key, Link: sasl.Link{Local: true}})
 	ztest.Must(t, err)
 	client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Key: curve.GenerateKey(), ServerKey: keys.Public()})
 	ztest.Must(t, err)

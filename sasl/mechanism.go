@@ -78,12 +78,11 @@ func (s *Server) newServer(name string) gosasl.Server {
 			return s.ask(curve.PublicKey{}, zap.GSSAPI, []byte(link.Principal))
 		})}
 	case ScramSHA256, ScramSHA256Plus:
-		policy := s.cfg.Handler.(Policy)
 		return &scramServer{
 			plus:     name == ScramSHA256Plus,
 			offered:  s.offered,
 			binding:  link.Binding,
-			verifier: func(login string) Verifier { return policy.Verifier(s.cfg.Domain, login) },
+			verifier: s.verifier,
 			ask: func(login string, clientKey []byte) error {
 				if name == ScramSHA256Plus {
 					return s.ask(link.Key, zap.ScramSHA256Plus, []byte(login), clientKey, link.Key[:])

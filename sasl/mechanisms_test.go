@@ -274,6 +274,9 @@ func TestDefaultChoice(t *testing.T) {
 					want = name
 				}
 			}
+			if !link && slices.Contains(offer, "SCRAM-SHA-256-PLUS") {
+				want = "" // the server speaks with someone else, on a CURVE connection
+			}
 			if got := chosen(t, c, offer); got != want {
 				t.Errorf("%06b: of %v the client chooses %q, not %q", bits, offer, got, want)
 			}
@@ -306,7 +309,8 @@ func TestOffer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := ServerConfig{Codec: FILEMQ, Handler: &gate{offer: test.policy}, Mechanisms: test.own, Link: test.link}
+			cfg := ServerConfig{Codec: FILEMQ, Policy: &gate{offer: test.policy}, Mechanisms: test.own, Link: test.link}
+			cfg.Link.Local = cfg.Link.Address == ""
 			if !test.noCurve {
 				cfg.Curve = testCurve
 			}

@@ -209,7 +209,7 @@ func TestPeersScram(t *testing.T) {
 					p, initial := start(t, ScramSHA256, given)
 					var login string
 					server := &scramServer{offered: []string{Plain, ScramSHA256Plus, ScramSHA256},
-						verifier: func(string) Verifier { return v },
+						verifier: func(string) (Verifier, error) { return v, nil },
 						ask: func(name string, key []byte) error {
 							login = name
 							if v.Matches(key) {

@@ -20,7 +20,7 @@ type scramServer struct {
 	plus     bool
 	offered  []string                                   // what the server offered, in any order
 	binding  [32]byte                                   // of the connection; zero without
-	verifier func(login string) Verifier                // of an unknown login, a decoy
+	verifier func(login string) (Verifier, error)       // of an unknown login, a decoy
 	ask      func(login string, clientKey []byte) error // whether to admit; next returns its error
 
 	nonce string // to test; otherwise random
@@ -82,7 +82,10 @@ func (s *scramServer) first(message string) ([]byte, error) {
 			return nil, errAuthzID
 		}
 	}
-	if s.stored = s.verifier(s.login); s.stored.keys == nil {
+	if s.stored, err = s.verifier(s.login); err != nil {
+		return nil, err
+	}
+	if s.stored.keys == nil {
 		return nil, errNoVerifier
 	}
 	if s.nonce == "" {

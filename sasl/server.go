@@ -17,14 +17,20 @@ import (
 type ServerConfig struct {
 	// Codec is that of the program's protocol.
 	Codec Codec
-	// Handler decides whether to admit the client; zap.Ask asks it. If it is a Policy, it
-	// also says which mechanisms to offer. SCRAM needs a Policy.
+	// Policy says which mechanisms to offer, and has the verifiers that SCRAM needs. It also
+	// decides, unless there is a Handler.
+	Policy Policy
+	// Handler decides whether to admit the client; zap.Ask asks it. It can be a Policy with
+	// an audit around it, or without a Policy, a daemon's decisions.
 	Handler zap.Handler
 	// Domain is the ZAP domain of the service: printable ASCII, at most 255 bytes.
 	Domain string
-	// Mechanisms are those to offer, in this order, of those that a Policy offers. They can
-	// be left out if Handler is a Policy.
+	// Mechanisms are those to offer, in this order. Nil means all that the Policy offers. With
+	// a Policy, others are not offered.
 	Mechanisms []string
+	// InsecurePlain offers PLAIN, if Mechanisms name it, on a connection that is not
+	// encrypted too. If there is a Policy, that says so instead.
+	InsecurePlain bool
 	// Link describes the connection to the client.
 	Link Link
 	// Curve has the server's key for the mechanism CURVE, one for all clients. Nil does not
@@ -64,7 +70,7 @@ type User struct {
 type Server struct {
 	cfg       ServerConfig
 	state     state
-	tries     int      // since the last success
+	tries     int      // without success
 	rounds    int      // of this exchange
 	offered   []string // in this exchange
 	name      string   // of the mechanism in use
@@ -78,14 +84,17 @@ type Server struct {
 // NewServer returns a server for one client. It returns an error if cfg is incomplete or
 // names an unknown mechanism.
 func NewServer(cfg ServerConfig) (*Server, error) {
-	_, isPolicy := cfg.Handler.(Policy)
 	switch {
 	case cfg.Codec == nil:
 		return nil, errors.New("sasl: no Codec")
-	case cfg.Handler == nil:
-		return nil, errors.New("sasl: no Handler")
-	case cfg.Mechanisms == nil && !isPolicy:
-		return nil, errors.New("sasl: the Handler is not a Policy: set Mechanisms")
+	case cfg.Policy == nil && cfg.Handler == nil:
+		return nil, errors.New("sasl: no Policy and no Handler")
+	case cfg.Mechanisms == nil && cfg.Policy == nil:
+		return nil, errors.New("sasl: without a Policy, set Mechanisms")
+	case cfg.Policy != nil && cfg.InsecurePlain:
+		return nil, errors.New("sasl: the Policy says where to offer PLAIN: remove InsecurePlain")
+	case (cfg.Link.Address == "") != cfg.Link.Local:
+		return nil, errors.New("sasl: set Link.Address, or Link.Local for a client without an IP address")
 	case !isReason(cfg.Domain) || !isReason(cfg.Link.Address):
 		return nil, errors.New("sasl: Domain or Address is not printable ASCII of at most 255 bytes")
 	case len(cfg.Link.Principal) > maxLogin:
@@ -96,8 +105,8 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	for _, name := range cfg.Mechanisms {
 		switch {
-		case (name == ScramSHA256 || name == ScramSHA256Plus) && !isPolicy:
-			return nil, fmt.Errorf("sasl: %s needs verifiers of passwords: the Handler is not a Policy", name)
+		case (name == ScramSHA256 || name == ScramSHA256Plus) && cfg.Policy == nil:
+			return nil, fmt.Errorf("sasl: %s needs verifiers of passwords: set Policy", name)
 		case name == Curve && cfg.Curve == nil:
 			return nil, errors.New("sasl: CURVE needs the server's key: set Curve")
 		}
@@ -125,14 +134,15 @@ func (s *Server) Layer() (*curve.Sealer, *curve.Opener) {
 	return nil, nil
 }
 
-// Close ends the exchange and wipes its secrets. Handle then refuses every command. It may
-// be called more than once.
+// Close ends the exchange and wipes the keys of the mechanism CURVE. Handle then refuses
+// every command. It may be called more than once.
 func (s *Server) Close() {
 	s.reset(ended)
 }
 
 // Handle takes a message from the client and returns the reply, or nil if there is nothing
-// to send. It asks the handler under ctx. An error says, for the log, why the client is not
+// to send. It asks the Handler or the Policy under ctx, which takes a tenth of a second for
+// a password of PLAIN, so don't call it where other clients wait. An error says, for the log, why the client is not
 // admitted; there may be a reply in any case:
 //
 //   - *RefusedError: the handler refused the client, which may try again.
@@ -140,6 +150,9 @@ func (s *Server) Close() {
 //   - ErrProtocol: the client broke the protocol; it may try again.
 //   - ErrTries: the client has used up its 5 tries. Close the connection.
 //   - ErrForeign: the message belongs to another protocol. Nothing has changed.
+//
+// Pass it only messages of the exchange: any other one, also of an authenticated client,
+// breaks the protocol and ends the exchange.
 func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, err error) {
 	if s.cfg.Codec == nil {
 		return nil, errors.New("sasl: this Server is not from NewServer")
@@ -216,21 +229,23 @@ func (s *Server) begin() (Command, error) {
 // offer returns the mechanisms to offer.
 func (s *Server) offer() []string {
 	names := s.cfg.Mechanisms
-	policy, isPolicy := s.cfg.Handler.(Policy)
-	if isPolicy {
-		allowed := policy.Mechanisms(s.cfg.Domain, s.cfg.Link.isEncrypted())
+	link := &s.cfg.Link
+	policy := s.cfg.Policy
+	if policy != nil {
+		allowed := policy.Mechanisms(s.cfg.Domain, link.isEncrypted())
 		if names == nil {
 			names = allowed
 		}
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) })
 	}
-	link := &s.cfg.Link
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		switch name {
 		case ScramSHA256Plus:
-			return !isPolicy || !link.isBound()
+			return policy == nil || !link.isBound()
 		case ScramSHA256:
-			return !isPolicy
+			return policy == nil
+		case Plain:
+			return policy == nil && !link.isEncrypted() && !s.cfg.InsecurePlain
 		case Curve:
 			return s.cfg.Curve == nil
 		case External:
@@ -267,7 +282,8 @@ func (s *Server) next(response []byte) (Command, error) {
 		s.reset(start)
 		return refusal(zap.StatusError), fmt.Errorf("sasl: %s: %w", name, err)
 	case done:
-		s.state, s.tries = open, 0
+		s.tries-- // not 0: a client that knows one password must not guess others without end
+		s.state = open
 		return Command{Kind: OHAIOK}, nil
 	}
 	return Command{Kind: ORLY, Mechanisms: []string{name}, Data: challenge}, nil
@@ -279,7 +295,11 @@ func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byt
 	for i, c := range credentials {
 		credentials[i] = bytes.Clone(c) // the handler may change or keep them
 	}
-	reply, err := zap.Ask(s.ctx, s.cfg.Handler, &zap.Request{
+	var gate zap.Handler = s.cfg.Policy
+	if s.cfg.Handler != nil {
+		gate = s.cfg.Handler
+	}
+	reply, err := zap.Ask(s.ctx, gate, &zap.Request{
 		Domain:      s.cfg.Domain,
 		Address:     s.cfg.Link.Address,
 		Mechanism:   mechanism,
@@ -290,6 +310,16 @@ func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byt
 	}
 	s.decided = &User{Mechanism: s.name, ID: reply.UserID, Key: key, Metadata: reply.Metadata}
 	return nil
+}
+
+// verifier returns the verifier of a login.
+func (s *Server) verifier(login string) (v Verifier, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the policy panics: %v", p)
+		}
+	}()
+	return s.cfg.Policy.Verifier(s.ctx, s.cfg.Domain, login)
 }
 
 func (s *Server) refused(reply zap.Reply, err error) error {

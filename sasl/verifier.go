@@ -22,7 +22,7 @@ import (
 const (
 	newIterations = 600_000 // of a new verifier
 	minIterations = 4096    // RFC 7677, section 4
-	maxIterations = 10_000_000
+	maxIterations = 2_000_000
 	newSalt       = 16 // bytes
 	minSalt       = 8
 	maxSalt       = 64
@@ -37,8 +37,8 @@ var (
 
 // Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number
 // of iterations, and two keys that are derived from the password (RFC 5802, section 3;
-// RFC 7677). Someone who steals it can guess passwords, and can pretend to be the server,
-// but cannot log in. It prints without its keys. Safe for concurrent use.
+// RFC 7677). Someone who steals it can guess passwords and pretend to be the server. To log
+// in, a thief must also watch the client log in once (RFC 5802, section 9). It prints without its keys. Safe for concurrent use.
 type Verifier struct {
 	iterations int
 	salt       []byte
@@ -73,7 +73,7 @@ func derive(password string, salt []byte, iterations int) (Verifier, error) {
 }
 
 // ParseVerifier parses a verifier as [Verifier.Encode] writes it. It refuses fewer than 4,096 or
-// more than 10,000,000 iterations, and a salt of fewer than 8 or more than 64 bytes. The
+// more than 2,000,000 iterations, and a salt of fewer than 8 or more than 64 bytes. The
 // error does not contain the text.
 func ParseVerifier(text string) (Verifier, error) {
 	parts := strings.Split(text, "$")

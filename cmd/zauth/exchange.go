@@ -37,7 +37,7 @@ func (q *question) authenticate(ctx context.Context, rules sasl.Policy, key curv
 		return a, err
 	}
 	gate := &observer{Policy: rules}
-	link := sasl.Link{Address: q.address, Principal: q.principal, Encrypted: q.encrypted}
+	link := sasl.Link{Address: q.address, Local: q.address == "", Principal: q.principal, Encrypted: q.encrypted}
 	client := sasl.ClientConfig{Codec: sasl.NOM, Username: q.login, Password: zap.NewPassword(string(password)), Link: link}
 	switch {
 	case q.mechanism == sasl.Curve:
@@ -50,7 +50,7 @@ func (q *question) authenticate(ctx context.Context, rules sasl.Policy, key curv
 	if q.mechanism != "" {
 		client.Mechanisms, client.InsecurePlain = []string{q.mechanism}, true
 	}
-	s, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Handler: gate, Domain: q.domain, Link: link, Curve: byCurve})
+	s, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: gate, Domain: q.domain, Link: link, Curve: byCurve})
 	if err != nil {
 		return a, err
 	}

@@ -208,8 +208,8 @@ func (l withLink) Mechanisms(domain string, encrypted bool) []string {
 }
 
 // Verifier returns the zero Verifier: the default policy has no accounts.
-func (l withLink) Verifier(domain, login string) sasl.Verifier {
-	return l.clients.Verifier(domain, login)
+func (l withLink) Verifier(ctx context.Context, domain, login string) (sasl.Verifier, error) {
+	return l.clients.Verifier(ctx, domain, login)
 }
 
 // unlessRevoked returns reply, or a refusal if the client's key is revoked in by.

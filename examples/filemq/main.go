@@ -98,10 +98,10 @@ func serve(ctx context.Context, configuration string) error {
 // talk serves a client until either side ends the peering.
 func talk(ctx context.Context, conn *zmtp.Conn, rules *policy.Policy) error {
 	server, err := sasl.NewServer(sasl.ServerConfig{
-		Codec:   sasl.FILEMQ,
-		Handler: rules, // they also say which mechanisms to offer
-		Domain:  "filemq",
-		Link:    sasl.Link{Address: address(conn)},
+		Codec:  sasl.FILEMQ,
+		Policy: rules,
+		Domain: "filemq",
+		Link:   sasl.Link{Address: address(conn)},
 	})
 	if err != nil {
 		return err

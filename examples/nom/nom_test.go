@@ -75,7 +75,7 @@ func newServer(t *testing.T) *Server {
 	rules, err2 := policy.New(policy.Rules{{Name: "nom", Anonymous: true, Curve: &policy.Curve{Any: true}}}, policy.Options{})
 	ztest.Must(t, err1, err2)
 	t.Cleanup(func() { rules.Close() })
-	return NewServer(sasl.ServerConfig{Handler: rules, Domain: "nom", Curve: key}, new(ztest.Log).Logger())
+	return NewServer(sasl.ServerConfig{Policy: rules, Domain: "nom", Curve: key}, new(ztest.Log).Logger())
 }
 
 // connect connects a client to a server until the test ends.

@@ -83,7 +83,7 @@ func (t Transport) server(args []string) error {
 	defer rules.Close()
 	go rules.Watch(ctx)
 
-	config := sasl.ServerConfig{Handler: rules, Domain: *domain}
+	config := sasl.ServerConfig{Policy: rules, Domain: *domain}
 	var link *Curve
 	switch {
 	case *below != "":
