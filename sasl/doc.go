@@ -21,7 +21,7 @@
 // the program's own. The package performs no I/O. The program sends what Start and Handle
 // return, and hands on what arrives:
 //
-//	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Handler: rules, Domain: "chat"})
+//	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: rules, Domain: "chat", Link: link})
 //	…
 //	reply, err := server.Handle(ctx, message)
 //	if err != nil {
@@ -47,7 +47,8 @@
 //	ANONYMOUS           proves nothing
 //
 // Each decision is a request to a zap.Handler, usually a policy.Policy, which also says what
-// to offer: the same rules decide here and in the handshake of a socket.
+// to offer: the same rules decide here and in the handshake of a socket. Link tells them what
+// the connection has proved.
 //
 // A client takes the strongest mechanism that it can use. It sends a password in PLAIN only
 // over an encrypted connection, unless told to. SCRAM and CURVE prove to both sides that

@@ -21,6 +21,7 @@ func decide(_ context.Context, req *zap.Request) zap.Reply {
 func Example() {
 	server, err := sasl.NewServer(sasl.ServerConfig{
 		Codec: sasl.NOM, Handler: zap.HandlerFunc(decide), Mechanisms: []string{sasl.Plain},
+		InsecurePlain: true, Link: sasl.Link{Local: true},
 	})
 	if err != nil {
 		fmt.Println(err)

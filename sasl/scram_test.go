@@ -16,14 +16,14 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// errRefused is what the gate returns in these tests.
+// errRefused is a refusal of the gate.
 var errRefused = errors.New("refused")
 
 // scramPair returns a server and a client that agree, whose server asks the verifier.
 func scramPair(plus bool) (*scramServer, *scramClient) {
 	offered := []string{ScramSHA256Plus, ScramSHA256, Plain}
 	s := &scramServer{plus: plus, offered: offered, binding: [32]byte{1},
-		verifier: func(string) Verifier { return verifier },
+		verifier: func(string) (Verifier, error) { return verifier, nil },
 		ask: func(login string, key []byte) error {
 			if login == testLogin && verifier.Matches(key) {
 				return nil
@@ -92,11 +92,11 @@ func TestScramVectors(t *testing.T) {
 		copy(binding[:], bytes)
 		plus := len(bytes) > 0
 		s := &scramServer{plus: plus, offered: v.Offered, binding: binding, nonce: v.ServerNonce,
-			verifier: func(login string) Verifier {
+			verifier: func(login string) (Verifier, error) {
 				if login != v.Username {
 					t.Errorf("%s: login %q", v.Name, login)
 				}
-				return stored
+				return stored, nil
 			},
 			ask: func(login string, key []byte) error {
 				if login != v.Username || !stored.Matches(key) {
@@ -219,9 +219,11 @@ func TestScramRefuses(t *testing.T) {
 		{"wrong password", false, func(_ *scramServer, c *scramClient) { c.password = zap.NewPassword("wrong") }, nil, errRefused, nil},
 		{"wrong user", false, func(_ *scramServer, c *scramClient) { c.username = "bob" }, nil, errRefused, nil},
 		{"decoy", false, func(s *scramServer, _ *scramClient) {
-			s.verifier = func(string) Verifier { return verifier.Decoy([32]byte{}, "x") }
+			s.verifier = func(string) (Verifier, error) { return verifier.Decoy([32]byte{}, "x"), nil }
 		}, nil, errRefused, nil},
-		{"zero verifier", false, func(s *scramServer, _ *scramClient) { s.verifier = func(string) Verifier { return Verifier{} } }, nil, errNoVerifier, nil},
+		{"zero verifier", false, func(s *scramServer, _ *scramClient) {
+			s.verifier = func(string) (Verifier, error) { return Verifier{}, nil }
+		}, nil, errNoVerifier, nil},
 		{"gate that admits everyone", false, func(s *scramServer, c *scramClient) {
 			s.ask = func(string, []byte) error { return nil }
 			c.password = zap.NewPassword("wrong")
@@ -452,11 +454,11 @@ func TestScramNames(t *testing.T) {
 			}
 			continue
 		}
-		s.verifier = func(login string) Verifier {
+		s.verifier = func(login string) (Verifier, error) {
 			if login != tt.prepared {
 				t.Errorf("verifier of %q for %q", login, tt.name)
 			}
-			return verifier
+			return verifier, nil
 		}
 		challenge, _, err := s.Next(m)
 		ztest.Must(t, err)

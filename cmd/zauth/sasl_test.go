@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -54,9 +55,8 @@ func (withVerifier) Mechanisms(string, bool) []string {
 	return []string{sasl.ScramSHA256Plus, sasl.ScramSHA256}
 }
 
-func (withVerifier) Verifier(string, string) sasl.Verifier {
-	v, _ := sasl.ParseVerifier(verifier)
-	return v
+func (withVerifier) Verifier(context.Context, string, string) (sasl.Verifier, error) {
+	return sasl.ParseVerifier(verifier)
 }
 
 // TestSASL: a service that asks zauth authenticates clients by each mechanism of SASL that
@@ -120,14 +120,15 @@ security
 	} {
 		tt.link.Address = fmt.Sprintf("192.0.2.%d", i+1)
 		tt.client.Link, tt.client.Mechanisms = tt.link, []string{tt.mechanism}
-		service := sasl.ServerConfig{Handler: zauth, Domain: "chat", Mechanisms: []string{tt.mechanism}, Link: tt.link}
+		service := sasl.ServerConfig{Handler: zauth, Domain: "chat", Mechanisms: []string{tt.mechanism}, InsecurePlain: true, Link: tt.link}
 		switch tt.mechanism {
 		case sasl.Curve:
 			curveServer, err := curve.NewServer(server)
 			ztest.Must(t, err)
 			service.Curve = curveServer
 		case sasl.ScramSHA256, sasl.ScramSHA256Plus:
-			service.Handler = withVerifier{zauth}
+			service.InsecurePlain = false
+			service.Policy = withVerifier{zauth}
 		}
 		user, err := login(t, service, tt.client)
 		outcome := "client refused"
@@ -149,7 +150,7 @@ security
 	// Failures count by the client's address, as the service tells it.
 	guess := func(address, password string) error {
 		_, err := login(t, sasl.ServerConfig{Handler: zauth, Domain: "chat", Mechanisms: []string{sasl.Plain},
-			Link: sasl.Link{Address: address}}, named("guest", password))
+			InsecurePlain: true, Link: sasl.Link{Address: address}}, named("guest", password))
 		return err
 	}
 	for range 3 {

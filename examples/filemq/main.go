@@ -97,11 +97,12 @@ func serve(ctx context.Context, configuration string) error {
 
 // talk serves a client until either side ends the peering.
 func talk(ctx context.Context, conn *zmtp.Conn, rules *policy.Policy) error {
+	host := address(conn)
 	server, err := sasl.NewServer(sasl.ServerConfig{
 		Codec:  sasl.FILEMQ,
 		Policy: rules,
 		Domain: "filemq",
-		Link:   sasl.Link{Address: address(conn)},
+		Link:   sasl.Link{Address: host, Local: host == ""},
 	})
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"sasl":               {"curve", "zap"},
 	"sockets/libzmq":     {"curve", "zap"},
 	"zap":                {},
-	"zap/audit":          {"curve", "sasl", "zap"},
+	"zap/audit":          {"curve", "zap"},
 	"zap/remote":         {"zap", "zmtp"},
 	"zap/zaptest":        {"curve", "zap", "zap/remote", "zmtp"},
 	"zmtp":               {"curve", "zap"},

@@ -30,7 +30,7 @@ var most = map[string]int{
 	"sasl":               50,
 	"sockets/libzmq":     6,
 	"zap":                43,
-	"zap/audit":          9,
+	"zap/audit":          8,
 	"zap/remote":         7,
 	"zap/zaptest":        8,
 	"zmtp":               37,

@@ -6,7 +6,7 @@
 //
 // The result is a [zap.Handler] that makes the same decisions as p. zauth uses this
 // package, so a program that contains a policy logs the same lines as zauth. A server of
-// package sasl takes decisions.Policy().
+// package sasl takes p as its Policy and decisions as its Handler.
 //
 // # Log
 //
@@ -37,7 +37,6 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/internal/tally"
-	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -126,30 +125,6 @@ func (h *Handler) record(req *zap.Request, reply zap.Reply, err error) zap.Reply
 	}
 	h.tell(now, req, reply, err)
 	return reply
-}
-
-// Policy returns the handler as a sasl.Policy, if the other handler is one; otherwise nil.
-// Servers of package sasl then offer the policy's mechanisms, and their decisions are
-// recorded. A program that wraps a policy itself must wrap HandleAtOnce as well.
-func (h *Handler) Policy() sasl.Policy {
-	if p, ok := h.handler.(sasl.Policy); ok {
-		return saslPolicy{h, p}
-	}
-	return nil
-}
-
-// saslPolicy is a policy whose decisions are recorded.
-type saslPolicy struct {
-	*Handler
-	policy sasl.Policy
-}
-
-func (p saslPolicy) Mechanisms(domain string, encrypted bool) []string {
-	return p.policy.Mechanisms(domain, encrypted)
-}
-
-func (p saslPolicy) Verifier(domain, login string) sasl.Verifier {
-	return p.policy.Verifier(domain, login)
 }
 
 // lines holds buffers for lines of JSON.

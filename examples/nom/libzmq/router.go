@@ -153,7 +153,8 @@ func isSmall(message [][]byte) bool {
 // link returns what the connection of a message has proved. With "user-id = key", the
 // policy tells the client's key. libzmq tells no channel binding.
 func (r *router) link(properties map[string]string) sasl.Link {
-	link := sasl.Link{Address: properties["Peer-Address"], Encrypted: r.isCurve}
+	address := properties["Peer-Address"]
+	link := sasl.Link{Address: address, Local: address == "", Encrypted: r.isCurve}
 	if key, err := curve.ParsePublicKey(properties["User-Id"]); err == nil && r.isCurve {
 		link.Key = key
 	}

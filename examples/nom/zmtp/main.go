@@ -50,6 +50,8 @@ func listen(ctx context.Context, endpoint string, below *nom.Curve, ready func(s
 		link := linkOf(conn)
 		if address, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
 			link.Address = address.Addr().Unmap().WithZone("").String()
+		} else {
+			link.Local = true
 		}
 		go serve(ctx, conn, link)
 	}
