@@ -53,6 +53,37 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
+// TestMechanismRenamed: nor may either side name another mechanism midway, even if the rest is
+// what the chosen one needs.
+func TestMechanismRenamed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{ScramSHA256, ScramSHA256Plus, Curve} {
+		rename := func(command *Command) {
+			if len(command.Mechanisms) == 1 && command.Kind == YARLY && len(command.Data) == 0 {
+				command.Mechanisms = []string{External}
+			}
+		}
+		s, c := newTestServer(t, new(gate)), newTestClient(t, name)
+		w := &wire{toServer: rename}
+		w.run(t, c, s)
+		checkError(t, "server", w.server, ErrProtocol)
+		if _, ok := s.User(); ok || c.Done() {
+			t.Errorf("%s: the server does not notice", name)
+		}
+		c = newTestClient(t, name)
+		w = &wire{toClient: func(command *Command) {
+			if command.Kind == ORLY && len(command.Mechanisms) == 1 {
+				command.Mechanisms = []string{Plain, External}
+			}
+		}}
+		w.run(t, c, newTestServer(t, new(gate)))
+		checkError(t, "client", w.client, ErrProtocol)
+		if c.Done() {
+			t.Errorf("%s: the client does not notice", name)
+		}
+	}
+}
+
 // lax is a codec that checks nothing: a message is the command in its fields.
 type lax struct{ parsed func([][]byte) Command }
 

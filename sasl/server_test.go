@@ -292,6 +292,7 @@ func (m endless) Next([]byte) ([]byte, bool, error) { return nil, m.done, nil }
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, new(gate))
+	exchange(t, newTestClient(t, Plain), s) // a decision of another exchange does not count
 	ohai(t, s)
 	s.state, s.name, s.mechanism = exchanging, Plain, endless{done: true}
 	answer, err := send(t, s, yarly(t, Plain, nil))
