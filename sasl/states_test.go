@@ -109,7 +109,7 @@ func TestServerStates(t *testing.T) {
 		"OHAI": {same(ohai)},
 		"OHAI, but there is no mechanism to offer": {func(t *testing.T, at state) (*Server, [][]byte) {
 			s, _, _ := serverAt(t, at, testConfig(ScramSHA256))
-			s.cfg.Handler.(*gate).offer = []string{}
+			s.cfg.Policy.(*gate).offer = []string{}
 			return s, ohai
 		}},
 		"OHAI, but the tries are used up": {func(t *testing.T, at state) (*Server, [][]byte) {

@@ -144,7 +144,7 @@ var malformedVerifiers = []struct {
 	{"SCRAM-SHA-256$04096:" + salt16 + "$" + hash32 + ":" + hash32, errVerifier},
 	{"SCRAM-SHA-256$+4096:" + salt16 + "$" + hash32 + ":" + hash32, errVerifier},
 	{"SCRAM-SHA-256$4095:" + salt16 + "$" + hash32 + ":" + hash32, errIterations},
-	{"SCRAM-SHA-256$10000001:" + salt16 + "$" + hash32 + ":" + hash32, errIterations},
+	{"SCRAM-SHA-256$2000001:" + salt16 + "$" + hash32 + ":" + hash32, errIterations},
 	{"SCRAM-SHA-256$99999999999999999999:" + salt16 + "$" + hash32 + ":" + hash32, errIterations},
 	{"SCRAM-SHA-256$4096:$" + hash32 + ":" + hash32, errSalt},
 	{"SCRAM-SHA-256$4096:" + encode(make([]byte, 7)) + "$" + hash32 + ":" + hash32, errSalt},
@@ -160,7 +160,7 @@ func TestParseVerifier(t *testing.T) {
 	}
 	for _, text := range []string{
 		"SCRAM-SHA-256$4096:" + encode(make([]byte, 8)) + "$" + hash32 + ":" + hash32,
-		"SCRAM-SHA-256$10000000:" + encode(make([]byte, 64)) + "$" + hash32 + ":" + hash32,
+		"SCRAM-SHA-256$2000000:" + encode(make([]byte, 64)) + "$" + hash32 + ":" + hash32,
 	} {
 		if v, err := ParseVerifier(text); err != nil || v.Encode() != text {
 			t.Errorf("%s: %v", text, err)
