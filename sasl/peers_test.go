@@ -2,7 +2,9 @@ package sasl
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -10,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	gosasl "github.com/emersion/go-sasl"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -77,18 +78,20 @@ func (p *peer) send(data []byte) {
 	io.WriteString(p.in, p.ours+base64.StdEncoding.EncodeToString(data)+"\n")
 }
 
-// serve runs our end of an exchange with a client. It returns whether the client accepted it.
-func (p *peer) serve(server gosasl.Server, initial []byte) (accepted bool, err error) {
+// serve runs a server of this package against a client that has made its first response.
+// It returns whether the client accepted the exchange, and the error of the server.
+func (p *peer) serve(s *Server, mechanism string, response []byte) (accepted bool, err error) {
 	p.t.Helper()
-	for response := initial; ; {
-		challenge, done, err := server.Next(response)
+	ohai(p.t, s)
+	for {
+		c, err := send(p.t, s, yarly(p.t, mechanism, response))
 		if err != nil {
 			return false, err
 		}
-		if done {
+		if c.Kind == OHAIOK {
 			break
 		}
-		p.send(challenge)
+		p.send(c.Data)
 		var ok bool
 		if response, ok = p.next(); !ok {
 			return false, nil
@@ -101,25 +104,81 @@ func (p *peer) serve(server gosasl.Server, initial []byte) (accepted bool, err e
 	return ok && data == nil, nil
 }
 
-// ask runs our end of an exchange with a server, after the first response. It returns
-// whether the server accepted it.
-func (p *peer) ask(client gosasl.Client) (accepted bool, err error) {
+// offer offers mechanisms to a client of this package, and returns its first response.
+func offer(t *testing.T, c *Client, mechanisms ...string) []byte {
+	t.Helper()
+	_, err := c.Start()
+	ztest.Must(t, err)
+	return answer(t, c, orly(t, nil, mechanisms...))
+}
+
+// answer returns the response of a client to a challenge.
+func answer(t *testing.T, c *Client, message [][]byte) []byte {
+	t.Helper()
+	reply, err := c.Handle(message)
+	ztest.Must(t, err)
+	parsed, err := FILEMQ.Parse(reply)
+	ztest.Must(t, err)
+	return parsed.Data
+}
+
+// ask runs a client of this package, which has made its first response, against a server.
+// It returns whether the server accepted the exchange, which the client is told.
+func (p *peer) ask(c *Client) (accepted bool) {
 	p.t.Helper()
 	for {
 		challenge, ok := p.next()
-		if !ok || challenge == nil {
-			return ok, nil
+		if !ok {
+			return false
 		}
-		if _, simple := client.(*scramClient); !simple && len(challenge) == 0 {
+		if challenge == nil {
+			_, err := c.Handle(compose(p.t, Command{Kind: OHAIOK}))
+			ztest.Must(p.t, err)
+			return c.Done()
+		}
+		if c.Mechanism() != ScramSHA256 && len(challenge) == 0 {
 			p.send(nil) // GNU SASL's program reads a line after each of its own
 			continue
 		}
-		response, err := client.Next(challenge)
-		if err != nil {
-			return false, err
-		}
-		p.send(response)
+		p.send(answer(p.t, c, orly(p.t, challenge, c.Mechanism())))
 	}
+}
+
+// An accounts is a policy that has one account, alice.
+type accounts struct {
+	password string
+	verifier Verifier
+}
+
+func newAccounts(t *testing.T, password string) *accounts {
+	t.Helper()
+	prepared, _ := prepare(password)
+	v, err := derive(prepared, []byte("12345678"), minIterations)
+	ztest.Must(t, err)
+	return &accounts{password, v}
+}
+
+func (a *accounts) Mechanisms(string, bool) []string { return []string{ScramSHA256, Plain, Anonymous} }
+
+func (a *accounts) Verifier(context.Context, string, string) (Verifier, error) {
+	return a.verifier, nil
+}
+
+func (a *accounts) Handle(_ context.Context, req *zap.Request) zap.Reply {
+	login, password, isPlain := req.PlainLogin()
+	name, key, _, isScram := req.ScramLogin()
+	if isPlain && login == "alice" && string(password) == a.password || isScram && name == "alice" && a.verifier.Matches(key[:]) || req.Mechanism == zap.Null {
+		return zap.Allow("")
+	}
+	return zap.Refuse("wrong")
+}
+
+// server returns a server that asks the policy.
+func (a *accounts) server(t *testing.T) *Server {
+	t.Helper()
+	s, err := NewServer(ServerConfig{Codec: FILEMQ, Policy: a, Link: Link{Local: true}})
+	ztest.Must(t, err)
+	return s
 }
 
 // gsaslClient starts a client, and returns its first response.
@@ -175,127 +234,91 @@ func cyrusServer(t *testing.T, mechanism, password string, initial []byte) *peer
 	return p
 }
 
-// passwords are those that each peer tries: Cyrus SASL does not apply SASLprep, and
-// therefore agrees with others only on passwords that SASLprep does not change.
-var passwords = []struct {
-	name, text, same string // same is equal after SASLprep
-	cyrus            bool
-}{
-	{"ASCII", "pencil", "pencil", true},
-	{"UTF-8", "pässwörd=,", "pässwörd=,", true},
-	{"SASLprep", "\u2168a\u0308\u00ad", "IX\u00e4", false},
+// The peers.
+var (
+	peerClients = map[string]func(t *testing.T, mechanism, password string) (*peer, []byte){"gsasl": gsaslClient, "cyrus": cyrusClient}
+	peerServers = map[string]func(t *testing.T, mechanism, password string, initial []byte) *peer{"gsasl": gsaslServer, "cyrus": cyrusServer}
+)
+
+// checkPeers runs a mechanism against all peers on the other end, with the right password
+// and a wrong one, except against the one to skip. The account's password is given, or
+// equal to it after SASLprep.
+func checkPeers(t *testing.T, name, mechanism, given, account, skip string) {
+	for program, start := range peerClients {
+		if program == skip {
+			continue
+		}
+		for _, text := range []string{given, "wrong"} {
+			right := text == given
+			t.Run(fmt.Sprintf("%s client %s %s right %t", program, mechanism, name, right), func(t *testing.T) {
+				t.Parallel()
+				p, initial := start(t, mechanism, text)
+				s := newAccounts(t, account).server(t)
+				accepted, err := p.serve(s, mechanism, initial)
+				if _, admitted := s.User(); accepted != right || admitted != right {
+					t.Errorf("accepted %t, admitted %t, %v", accepted, admitted, err)
+				}
+				if !right {
+					checkRefused(t, err, mechanism, zap.StatusRefused)
+				}
+			})
+		}
+	}
+	for program, start := range peerServers {
+		if program == skip {
+			continue
+		}
+		for _, text := range []string{given, "wrong"} {
+			right := text == given
+			t.Run(fmt.Sprintf("%s server %s %s right %t", program, mechanism, name, right), func(t *testing.T) {
+				t.Parallel()
+				c := newClient(t, ClientConfig{Codec: FILEMQ, Username: "alice", Password: zap.NewPassword(text), InsecurePlain: true})
+				p := start(t, mechanism, account, offer(t, c, mechanism))
+				if accepted := p.ask(c); accepted != right {
+					t.Errorf("accepted %t", accepted)
+				}
+			})
+		}
+	}
 }
 
 // TestPeersScram has other implementations on the other end, which also know nothing of
-// the attribute h.
+// the attribute h. Cyrus SASL does not apply SASLprep, and therefore agrees with others
+// only on passwords that SASLprep does not change.
 func TestPeersScram(t *testing.T) {
 	t.Parallel()
-	for _, tt := range passwords {
-		for _, given := range []string{tt.text, "wrong"} {
-			right := given == tt.text
-			name := tt.name + map[bool]string{true: " right", false: " wrong"}[right]
-			stored, _ := prepare(tt.same)
-			v, err := derive(stored, []byte("12345678"), minIterations)
-			ztest.Must(t, err)
-
-			clients := map[string]func(*testing.T, string, string) (*peer, []byte){"gsasl": gsaslClient, "cyrus": cyrusClient}
-			servers := map[string]func(*testing.T, string, string, []byte) *peer{"gsasl": gsaslServer, "cyrus": cyrusServer}
-			for program, start := range clients {
-				if program == "cyrus" && !tt.cyrus {
-					continue
-				}
-				t.Run(program+" client "+name, func(t *testing.T) {
-					t.Parallel()
-					p, initial := start(t, ScramSHA256, given)
-					var login string
-					server := &scramServer{offered: []string{Plain, ScramSHA256Plus, ScramSHA256},
-						verifier: func(string) (Verifier, error) { return v, nil },
-						ask: func(name string, key []byte) error {
-							login = name
-							if v.Matches(key) {
-								return nil
-							}
-							return errRefused
-						}}
-					accepted, err := p.serve(server, initial)
-					if accepted != right || err != map[bool]error{true: nil, false: errRefused}[right] || login != "alice" {
-						t.Errorf("accepted %t, %v, login %q", accepted, err, login)
-					}
-				})
-			}
-			for program, start := range servers {
-				if program == "cyrus" && !tt.cyrus {
-					continue
-				}
-				t.Run(program+" server "+name, func(t *testing.T) {
-					t.Parallel()
-					client := &scramClient{username: "alice", password: zap.NewPassword(given), offered: []string{ScramSHA256, Plain}}
-					_, initial, err := client.Start()
-					ztest.Must(t, err)
-					p := start(t, ScramSHA256, tt.same, initial)
-					accepted, err := p.ask(client)
-					if accepted != right || client.verified() != right || err != nil {
-						t.Errorf("accepted %t, verified %t, %v", accepted, client.verified(), err)
-					}
-				})
-			}
-		}
-	}
+	checkPeers(t, "ASCII", ScramSHA256, "pencil", "pencil", "")
+	checkPeers(t, "UTF-8", ScramSHA256, "p\u00e4ssw\u00f6rd=,", "p\u00e4ssw\u00f6rd=,", "")
+	checkPeers(t, "SASLprep", ScramSHA256, "\u2168a\u0308\u00ad", "IX\u00e4", "cyrus")
 }
 
-// TestPeersSimple has other implementations on the other end of PLAIN and ANONYMOUS. The
-// server of GNU SASL's program has no answer to ANONYMOUS.
-func TestPeersSimple(t *testing.T) {
+// TestPeersPlain is TestPeersScram for PLAIN.
+func TestPeersPlain(t *testing.T) {
 	t.Parallel()
-	for _, given := range []string{"pässwörd", "wrong"} {
-		right := given == "pässwörd"
-		for program, start := range map[string]func(*testing.T, string, string) (*peer, []byte){"gsasl": gsaslClient, "cyrus": cyrusClient} {
-			t.Run(program+" PLAIN client "+given, func(t *testing.T) {
-				t.Parallel()
-				p, initial := start(t, Plain, given)
-				accepted, err := p.serve(gosasl.NewPlainServer(func(identity, name, password string) error {
-					if identity == "alice" && name == "alice" && password == "pässwörd" {
-						return nil
-					}
-					return errRefused
-				}), initial)
-				if accepted != right || err != map[bool]error{true: nil, false: errRefused}[right] {
-					t.Errorf("accepted %t, %v", accepted, err)
-				}
-			})
-		}
-		for program, start := range map[string]func(*testing.T, string, string, []byte) *peer{"gsasl": gsaslServer, "cyrus": cyrusServer} {
-			t.Run(program+" PLAIN server "+given, func(t *testing.T) {
-				t.Parallel()
-				client := gosasl.NewPlainClient("", "alice", given)
-				_, initial, err := client.Start()
-				ztest.Must(t, err)
-				accepted, err := start(t, Plain, "pässwörd", initial).ask(client)
-				if accepted != right || err != nil {
-					t.Errorf("accepted %t, %v", accepted, err)
-				}
-			})
-		}
-	}
-	for program, start := range map[string]func(*testing.T, string, string) (*peer, []byte){"gsasl": gsaslClient, "cyrus": cyrusClient} {
-		t.Run(program+" ANONYMOUS client", func(t *testing.T) {
+	checkPeers(t, "ASCII", Plain, "pencil", "pencil", "")
+	checkPeers(t, "UTF-8", Plain, "p\u00e4ssw\u00f6rd", "p\u00e4ssw\u00f6rd", "")
+}
+
+// TestPeersAnonymous is TestPeersScram for ANONYMOUS. The server of GNU SASL's program does
+// not support it.
+func TestPeersAnonymous(t *testing.T) {
+	t.Parallel()
+	for program, start := range peerClients {
+		t.Run(program+" client", func(t *testing.T) {
 			t.Parallel()
 			p, initial := start(t, Anonymous, "")
-			var trace string
-			accepted, err := p.serve(gosasl.NewAnonymousServer(func(text string) error { trace = text; return nil }), initial)
-			if !accepted || err != nil || trace == "" {
-				t.Errorf("accepted %t, %v, trace %q", accepted, err, trace)
+			s := newAccounts(t, "pencil").server(t)
+			accepted, err := p.serve(s, Anonymous, initial)
+			if _, admitted := s.User(); !accepted || !admitted || err != nil || len(initial) == 0 {
+				t.Errorf("accepted %t, admitted %t, %v, trace %q", accepted, admitted, err, initial)
 			}
 		})
 	}
-	t.Run("cyrus ANONYMOUS server", func(t *testing.T) {
+	t.Run("cyrus server", func(t *testing.T) {
 		t.Parallel()
-		client := gosasl.NewAnonymousClient("alice")
-		_, initial, err := client.Start()
-		ztest.Must(t, err)
-		accepted, err := cyrusServer(t, Anonymous, "unused", initial).ask(client)
-		if !accepted || err != nil {
-			t.Errorf("accepted %t, %v", accepted, err)
+		c := newClient(t, ClientConfig{Codec: FILEMQ})
+		if accepted := cyrusServer(t, Anonymous, "unused", offer(t, c, Anonymous)).ask(c); !accepted {
+			t.Error("not accepted")
 		}
 	})
 }
