@@ -72,11 +72,9 @@ func (c compiler) passwordFor(d *Domain, s *section) {
 	case all && len(d.SASL) > 1:
 		c.fail(l, errOnlyPlus)
 	}
-	if all {
-		for _, a := range s.accounts() {
-			if a.verifier == nil {
-				c.warnings = append(c.warnings, warning{a.rule, "the account has no verifier: it admits no client (password-for = *)"})
-			}
+	for _, a := range s.accounts() {
+		if a.verifier == nil && (all || s.curve.passwordFor.rule(a.groups) != "") {
+			c.warnings = append(c.warnings, warning{a.rule, "account " + a.login + " admits no client: it needs a verifier, because of password-for"})
 		}
 	}
 }
@@ -118,15 +116,15 @@ func (d *domain) bothRule(userID string, groups []string) string {
 		return rule
 	}
 	for i := range d.curve.stores {
-		s := &d.curve.stores[i]
-		if s.store == nil {
+		store := d.curve.stores[i].store
+		if store == nil {
 			continue
 		}
-		key, ok := s.store.Holder(userID)
+		key, ok := store.Holder(userID)
 		if !ok {
 			continue
 		}
-		if rule := p.rule(d.curve.allGroups(key)); rule != "" {
+		if rule := d.curve.memberRule(key); rule != "" {
 			return rule
 		}
 	}

@@ -277,20 +277,24 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 	return groups
 }
 
-// allGroups returns the groups that a key has in the keystores, by any of its
-// certificates, valid or not.
-func (c *curveRules) allGroups(key curve.PublicKey) (groups []string) {
+// memberRule returns the rule by which the identity with a key needs a password as well,
+// because of its groups by any of its certificates, valid or not, or "".
+func (c *curveRules) memberRule(key curve.PublicKey) string {
 	for i := range c.stores {
 		id, ok := c.stores[i].lookup(key)
 		if !ok {
 			continue
 		}
-		groups = append(groups, c.granted(id, id.Certificate).groups...)
+		if rule := c.passwordFor.rule(c.granted(id, id.Certificate).groups); rule != "" {
+			return rule
+		}
 		for _, other := range id.Others {
-			groups = append(groups, c.granted(id, other).groups...)
+			if rule := c.passwordFor.rule(c.granted(id, other).groups); rule != "" {
+				return rule
+			}
 		}
 	}
-	return groups
+	return ""
 }
 
 // isTaken reports whether another identity has this user id as its name in a keystore

@@ -118,8 +118,18 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 		if rule := d.keys.passwordFor.all(); rule != "" {
 			return refuse(needsKey, rule)
 		}
-		reply, groups := d.plain.decide(ctx, req, now)
-		return d.alone(reply, groups, needsKey)
+		a := d.plain.accounts[string(req.Credentials[0])]
+		if a != nil {
+			if rule := d.bothRule(a.userID, a.groups); rule != "" {
+				// The answer and its time don't depend on the password.
+				reply := d.plain.decide(ctx, req, nil, now)
+				if reply.Status == zap.StatusRefused {
+					reply = refuseIdentity(needsKey, rule, a.login)
+				}
+				return reply
+			}
+		}
+		return d.plain.decide(ctx, req, a, now)
 	case zap.ScramSHA256, zap.ScramSHA256Plus:
 		if !d.offers(req.Mechanism) {
 			if rule := d.keys.passwordFor.all(); rule != "" {

@@ -336,7 +336,7 @@ type Summary struct {
 	Mechanisms []string // by which some domain admits clients
 	Identities int      // in its keystores
 	Groups     int      // that have identities
-	Accounts   int      // of PLAIN
+	Accounts   int      // of PLAIN and SCRAM
 	Warnings   []string // about settings that work but are probably mistakes
 }
 

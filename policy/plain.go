@@ -51,22 +51,22 @@ func newPlainRules(s *plainSection) *plainRules {
 	return p
 }
 
-// decide returns the groups of the account as well.
-func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) (reply zap.Reply, groups []string) {
+// decide answers a request about an account, which is nil if no password may admit the
+// client.
+func (p *plainRules) decide(ctx context.Context, req *zap.Request, a *account, now time.Time) zap.Reply {
 	login, text := req.Credentials[0], req.Credentials[1]
-	a := p.accounts[string(login)]
 	sum := p.cache.sum(login, text)
 	if a == nil || !p.cache.has(sum, now) {
 		matches, err := p.compareInTurn(ctx, a, text)
 		if err != nil {
-			return zap.Reply{Status: zap.StatusTryLater, Text: "timed out checking the password", Rule: p.rule}, nil
+			return zap.Reply{Status: zap.StatusTryLater, Text: "timed out checking the password", Rule: p.rule}
 		}
 		if !matches {
-			return refuse(wrongPassword, p.rule), nil
+			return refuse(wrongPassword, p.rule)
 		}
 		p.cache.add(sum, now)
 	}
-	return a.reply(), a.groups
+	return a.reply()
 }
 
 const wrongPassword = "wrong user name or password"

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -239,5 +240,28 @@ func TestScramBesidePlain(t *testing.T) {
 	req := &zap.Request{Address: "192.0.2.1", Mechanism: zap.ScramSHA256, Credentials: [][]byte{[]byte("b"), make([]byte, 32)}}
 	if reply := s.decide(t.Context(), req, time.Now()); reply.Status != zap.StatusRefused {
 		t.Errorf("by SCRAM: %+v", reply)
+	}
+}
+
+// TestPasswordOfHalf: the answer to a client that needs a key as well takes the same work
+// with the right password as with a wrong one, also the second time.
+func TestPasswordOfHalf(t *testing.T) {
+	t.Parallel()
+	const same = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	const text = "security\n    curve = 1\n        keystore = mem:\n        password-for = traders\n"
+	hash := quickHash("right") + " SCRAM-SHA-256$600000:" + same + "$" + same + ":" + same
+	c, err := parse("policy", []byte(text+accounts("x", hash)+"            group = traders\n"))
+	ztest.Must(t, err)
+	m, err := openMemory("")
+	ztest.Must(t, err)
+	s, err := newSnapshot(c, func(string) (keystore.Store, error) { return keystore.NewMemory(), nil }, m)
+	ztest.Must(t, err)
+	for _, password := range []string{"right", "right", "wrong"} {
+		if reply := s.decide(t.Context(), byPlain("", "192.0.2.1", "b", password), time.Now()); reply.Text != needsKey {
+			t.Errorf("%s: %+v", password, reply)
+		}
+	}
+	if n := len(s.domains["*"].plain.cache.at); n != 0 {
+		t.Errorf("%d passwords are remembered", n)
 	}
 }

@@ -358,6 +358,10 @@ func TestAllocationsOfRules(t *testing.T) {
 	for name, p := range map[string]*policy.Policy{
 		"Default": byDefault,
 		"New":     newPolicy(t, policy.Rules{{Allow: []string{"192.0.2.0/24"}, Curve: &policy.Curve{Keystores: []string{s.Clients}, Groups: []string{"traders"}}}}),
+		"Groups": newPolicy(t, policy.Rules{{
+			Accounts: []policy.Account{{Login: "guest", Hash: verifierOf("x")}},
+			Curve:    &policy.Curve{Keystores: []string{s.Clients}, PasswordFor: []string{"guests", "admins"}},
+		}}),
 		"Readers": newPolicy(t, policy.Rules{{Failures: 1 << 20, Curve: &policy.Curve{Readers: []keystore.Reader{known}}}}),
 	} {
 		for _, c := range []*cert.Certificate{s.Trader, s.Stranger} {

@@ -72,16 +72,18 @@ func TestUnwiseSASL(t *testing.T) {
 	const keys = "    curve = 1\n        keystore = dir:clients\n"
 	trader := "    plain = 1\n" + account("trader", verifierOf("x"), "            group = Staff\n")
 	for text, want := range map[string][]string{
-		"    plain = 1\n" + account("a", argon2Of+" "+verifierOf("x")):                  nil,
-		"    plain = 1\n" + account("a", few):                                           {`policy.zpl:5: the verifier has 4096 iterations, fewer than 100000: replace it with the output of "zauth hash --scram"`},
-		"    sasl = PLAIN\n    plain = 1\n" + account("a", argon2Of):                    {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
-		"    sasl = \"SCRAM-SHA-256, PLAIN\"\n    plain = 1\n" + account("a", argon2Of): {`policy.zpl:2: no account has a verifier for SCRAM-SHA-256: "zauth hash --scram" makes one`, "policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
-		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                       {"policy.zpl:2: sasl has CURVE, but no client is admitted by it", "policy.zpl:3: sasl has EXTERNAL, but no client is admitted by it"},
-		keys + "        password-for = \"traders, Staff\"\n" + trader:                   nil,
-		keys + "        password-for = *\n" + trader:                                    nil,
-		keys + "        password-for = tradres\n" + trader:                              {"policy.zpl:4: no identity or account is in group tradres: did you mean traders?"},
-		keys + "        password-for = staff\n" + trader:                                {"policy.zpl:4: no identity or account is in group staff: did you mean Staff?"},
-		keys + "        password-for = *\n" + trader + account("b", argon2Of):           {"policy.zpl:10: the account has no verifier: it admits no client (password-for = *)"},
+		"    plain = 1\n" + account("a", argon2Of+" "+verifierOf("x")):                                                                    nil,
+		"    plain = 1\n" + account("a", few):                                                                                             {`policy.zpl:5: the verifier has 4096 iterations, fewer than 100000: replace it with the output of "zauth hash --scram"`},
+		"    sasl = PLAIN\n    plain = 1\n" + account("a", argon2Of):                                                                      {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
+		"    sasl = \"SCRAM-SHA-256, PLAIN\"\n    plain = 1\n" + account("a", argon2Of):                                                   {`policy.zpl:2: no account has a verifier for SCRAM-SHA-256: "zauth hash --scram" makes one`, "policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
+		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                                                                         {"policy.zpl:2: sasl has CURVE, but no client is admitted by it", "policy.zpl:3: sasl has EXTERNAL, but no client is admitted by it"},
+		keys + "        password-for = \"traders, Staff\"\n" + trader:                                                                     nil,
+		keys + "        password-for = *\n" + trader:                                                                                      nil,
+		keys + "        password-for = tradres\n" + trader:                                                                                {"policy.zpl:4: no identity or account is in group tradres: did you mean traders?"},
+		keys + "        password-for = staff\n" + trader:                                                                                  {"policy.zpl:4: no identity or account is in group staff: did you mean Staff?"},
+		keys + "        password-for = *\n" + trader + account("guest", argon2Of):                                                         {"policy.zpl:10: account guest admits no client: it needs a verifier, because of password-for"},
+		keys + "        password-for = *\n" + trader + account("b", verifierOf("x")):                                                      {"policy.zpl:10: account b admits no client: it needs a key with the user id b, because of password-for"},
+		keys + "        password-for = Staff\n" + trader + account("b", argon2Of, "            group = Staff\n") + account("c", argon2Of): {"policy.zpl:10: account b admits no client: it needs a verifier, because of password-for"},
 	} {
 		if diff := cmp.Diff(want, warningsOf(t, s.Dir, "security\n"+text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)

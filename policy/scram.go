@@ -51,17 +51,9 @@ func (p *scramRules) verifier(login string) sasl.Verifier {
 	return v
 }
 
-// login returns the account of a client that has proved its password, or nil. The work is
-// the same for each login.
-func (p *scramRules) login(name string, clientKey []byte) *account {
-	if v := p.verifier(name); !v.Matches(clientKey) {
-		return nil
-	}
-	return p.accounts[name]
-}
-
 // scramLogin decides about a login by SCRAM, which proves a key as well if it is bound to
-// a CURVE connection.
+// a CURVE connection. It takes the same steps for each login. Without a key that it needs,
+// the answer to a client does not depend on its password.
 func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 	login, clientKey, raw, _ := req.ScramLogin()
 	isBound := req.Mechanism == zap.ScramSHA256Plus
@@ -76,26 +68,32 @@ func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 			byKey, groups = d.keys.decide(key, now)
 		}
 	}
-	a := d.scram.login(login, clientKey[:])
-	if a == nil {
+	v := d.scram.verifier(login)
+	matches := v.Matches(clientKey[:])
+	a := d.scram.accounts[login]
+	userID := login
+	if a != nil {
+		userID, groups = a.userID, slices.Concat(groups, a.groups)
+	}
+	rule := d.bothRule(userID, groups)
+	isNameless := byKey.Identity == "" && byKey.UserID == key.String()
+	switch {
+	case a == nil, rule == "" && !matches:
 		return refuse(wrongPassword, d.scram.rule)
-	}
-	if !isBound {
-		return d.alone(a.reply(), a.groups, needsKey)
-	}
-	groups = slices.Concat(groups, a.groups)
-	slices.Sort(groups)
-	groups = slices.Compact(groups)
-	switch isNameless := byKey.Identity == "" && byKey.UserID == key.String(); {
-	case d.bothRule(a.userID, groups) == "":
+	case rule == "":
 		return a.reply()
+	case !isBound:
+		return refuseIdentity(needsKey, rule, a.login)
 	case byKey.Status != zap.StatusOK:
 		return byKey
 	case byKey.UserID != a.userID && !isNameless:
 		return refuseIdentity(anotherUser, byKey.Rule, byKey.Identity)
+	case !matches:
+		return refuse(wrongPassword, d.scram.rule)
 	}
 	reply := a.reply()
-	reply.Metadata = withGroups(a.metadata, groups)
+	slices.Sort(groups)
+	reply.Metadata = withGroups(a.metadata, slices.Compact(groups))
 	return reply
 }
 

@@ -45,11 +45,11 @@ func (s *snapshot) lostRevocations() (warnings []warning) {
 	return warnings
 }
 
-// emptyGroups warns about groups without members, and about groups whose names differ
-// only in case.
+// emptyGroups warns about groups without members, about groups whose names differ only in
+// case, and about accounts without the key that they need.
 func (s *snapshot) emptyGroups() (warnings []warning) {
 	for _, d := range s.domains {
-		if d.curve == nil || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
+		if d.curve == nil || len(d.curve.groups)+len(d.curve.passwordFor) == 0 || slices.ContainsFunc(d.curve.stores, func(r storeRule) bool { return r.store == nil }) {
 			continue
 		}
 		known := map[string]bool{}
@@ -67,8 +67,21 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 				warnings = append(warnings, isEmpty(one, "no identity or account", known)...)
 			}
 		}
+		for _, a := range d.accounts() {
+			if a.verifier != nil && d.bothRule(a.userID, a.groups) != "" && !d.curve.hasName(a.userID) {
+				warnings = append(warnings, warning{a.rule, fmt.Sprintf("account %s admits no client: it needs a key with the user id %s, because of password-for", a.login, a.userID)})
+			}
+		}
 	}
 	return warnings
+}
+
+// hasName reports whether an identity in the domain's keystores has a name.
+func (c *curveRules) hasName(name string) bool {
+	return slices.ContainsFunc(c.stores, func(r storeRule) bool {
+		_, ok := r.store.Holder(name)
+		return ok
+	})
 }
 
 // isEmpty warns about a group that rules name, if nobody is in it, or if the name of a
