@@ -3,6 +3,7 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,16 +23,16 @@ type scramRules struct {
 
 func newScramRules(s *plainSection) *scramRules {
 	p := &scramRules{rule: s.rule, accounts: map[string]*account{}}
-	var texts []string
+	verifiers := map[string]*sasl.Verifier{}
 	for _, a := range s.accounts {
 		if a.verifier != nil {
 			p.accounts[a.login] = a
-			p.all = append(p.all, a.verifier)
+			verifiers[a.verifier.Encode()] = a.verifier
 		}
 	}
-	slices.SortFunc(p.all, func(a, b *sasl.Verifier) int { return strings.Compare(a.Encode(), b.Encode()) })
-	for _, v := range p.all {
-		texts = append(texts, v.Encode())
+	texts := slices.Sorted(maps.Keys(verifiers))
+	for _, text := range texts {
+		p.all = append(p.all, verifiers[text])
 	}
 	// Only someone who knows every verifier can tell a decoy. It stays the same when the
 	// program restarts.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/keystore"
@@ -210,19 +211,39 @@ func TestDecoys(t *testing.T) {
 	}
 }
 
-// TestSASLExchange: a policy decides about the exchange of package sasl.
+// TestSASLExchange: a policy decides about the exchange of package sasl, with a password,
+// and with a key and a password.
 func TestSASLExchange(t *testing.T) {
 	t.Parallel()
+	s := scenario.New(t)
 	v, err := sasl.NewVerifier([]byte("correct horse"))
 	ztest.Must(t, err)
-	p := newPolicy(t, policy.Rules{{Name: "payments", Accounts: []policy.Account{{Login: "alice", Hash: v.Encode(), Groups: []string{"traders"}}}}})
+	accounts := []policy.Account{{Login: "trader", Hash: v.Encode(), Groups: []string{"desk"}}}
+	p := newPolicy(t, policy.Rules{
+		{Name: "password", Accounts: accounts},
+		{Name: "both", Accounts: accounts, Curve: &policy.Curve{Keystores: []string{s.Clients}, PasswordFor: []string{"*"}}},
+	})
+	bound := func(c *cert.Certificate) sasl.Link {
+		return sasl.Link{Address: "192.0.2.1", Key: c.Public, Binding: [32]byte{1}}
+	}
+	open := sasl.Link{Address: "192.0.2.1"}
 	for _, tt := range []struct {
-		login, password string
-		want            bool
-	}{{"alice", "correct horse", true}, {"alice", "wrong", false}, {"bob", "correct horse", false}} {
-		server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: p, Domain: "payments", Link: sasl.Link{Address: "192.0.2.1"}})
+		domain, login, password string
+		link                    sasl.Link
+		mechanism, groups       string // of an admitted client
+	}{
+		{"password", "trader", "correct horse", open, sasl.ScramSHA256, "desk"},
+		{"password", "trader", "wrong", open, "", ""},
+		{"password", "nobody", "correct horse", open, "", ""},
+		{"password", "trader", "correct horse", bound(s.Stranger), sasl.ScramSHA256Plus, "desk"},
+		{"both", "trader", "correct horse", bound(s.Trader), sasl.ScramSHA256Plus, "desk,traders"},
+		{"both", "trader", "wrong", bound(s.Trader), "", ""},
+		{"both", "trader", "correct horse", bound(s.Guest), "", ""},
+		{"both", "trader", "correct horse", bound(s.Stranger), "", ""},
+	} {
+		server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: p, Domain: tt.domain, Link: tt.link})
 		ztest.Must(t, err)
-		client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Username: tt.login, Password: zap.NewPassword(tt.password)})
+		client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Username: tt.login, Password: zap.NewPassword(tt.password), Link: tt.link})
 		ztest.Must(t, err)
 		message, err := client.Start()
 		ztest.Must(t, err)
@@ -232,9 +253,27 @@ func TestSASLExchange(t *testing.T) {
 				break
 			}
 		}
-		if user, ok := server.User(); ok != tt.want || ok && (user.Mechanism != sasl.ScramSHA256 || user.ID != "alice" || user.Metadata.Get("group") != "traders") {
-			t.Errorf("%s: %v, %+v", tt.login, ok, user)
+		user, ok := server.User()
+		if user.Mechanism != tt.mechanism || ok != (tt.mechanism != "") || ok && (user.ID != "trader" || user.Metadata.Get("group") != tt.groups) {
+			t.Errorf("%+v: %v, %+v", tt, ok, user)
 		}
+	}
+}
+
+// BenchmarkRefuseScram shows that refusing an unknown user takes as long as refusing a
+// wrong password.
+func BenchmarkRefuseScram(b *testing.B) {
+	p := newPolicy(b, policy.Rules{{Failures: 1 << 40, Accounts: []policy.Account{{Login: "known", Hash: verifierOf("x")}}}})
+	for _, login := range []string{"known", "other"} {
+		b.Run(login, func(b *testing.B) {
+			req := ask("", "192.0.2.1", zap.ScramSHA256, login, clientKey("wrong"))
+			for b.Loop() {
+				p.Verifier(b.Context(), "", login)
+				if reply := p.Handle(b.Context(), req); reply.Status != zap.StatusRefused {
+					b.Fatal(reply)
+				}
+			}
+		})
 	}
 }
 
