@@ -90,7 +90,8 @@
 // end of a connection: anyone on the path can break it off, and it looks as if the peer had
 // done so. So io.EOF from Recv does not prove that there are no more messages, ErrServerKey
 // and ErrTryAgain do not prove that the server closed the connection, and a RefusedError may
-// be forged. Nobody else can continue a connection, and no message is missing between two
-// that have arrived. If it matters that a peer received everything, end your protocol with a
-// last message that says so.
+// be forged. Nobody else can continue a connection, repeat a message or change the order.
+// But RFC 26 allows gaps between the counters of messages, so anyone on the path can remove
+// messages, and parts of messages, unnoticed. If it matters that a peer received everything,
+// number your messages, and end your protocol with a last message that says so.
 package zmtp
