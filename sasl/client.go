@@ -117,8 +117,8 @@ func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
 	return nil, nil
 }
 
-// Close ends the exchange and wipes the keys of the mechanism CURVE. It may be called more than once, and Start
-// after it.
+// Close ends the exchange and wipes the keys of the mechanism CURVE. It may be called more
+// than once, and Start after it.
 func (c *Client) Close() { c.reset(start) }
 
 // Handle takes a message from the server and returns the reply, or nil if there is nothing

@@ -90,7 +90,7 @@ func FuzzServer(f *testing.F) {
 		s, c := newTestServer(t, g), fuzzClient(t, in.next())
 		honest, err := c.Start()
 		ztest.Must(t, err)
-		begun, admitted := 0, 0 // OHAIs since the last success; decisions before this exchange
+		begun, admitted := 0, 0 // OHAIs without success; decisions before this exchange
 		for range 64 {
 			if len(in) == 0 {
 				break
@@ -142,7 +142,7 @@ func FuzzServer(f *testing.F) {
 				t.Fatalf("try number %d", begun)
 			}
 			if ok {
-				begun = 0
+				begun--
 			}
 			if next, err := c.Handle(reply); err == nil && next != nil {
 				honest = next

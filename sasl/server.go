@@ -142,8 +142,8 @@ func (s *Server) Close() {
 
 // Handle takes a message from the client and returns the reply, or nil if there is nothing
 // to send. It asks the Handler or the Policy under ctx, which takes a tenth of a second for
-// a password of PLAIN, so don't call it where other clients wait. An error says, for the log, why the client is not
-// admitted; there may be a reply in any case:
+// a password of PLAIN, so don't call it where other clients wait. An error says, for the
+// log, why the client is not admitted; there may be a reply in any case:
 //
 //   - *RefusedError: the handler refused the client, which may try again.
 //   - ErrTampered: as if it were refused.
@@ -279,8 +279,12 @@ func (s *Server) next(response []byte) (Command, error) {
 		err = errors.New("nobody has decided")
 		fallthrough
 	case err != nil:
+		status := zap.StatusError
+		if s.ctx.Err() != nil {
+			status = zap.StatusTryLater
+		}
 		s.reset(start)
-		return refusal(zap.StatusError), fmt.Errorf("sasl: %s: %w", name, err)
+		return refusal(status), fmt.Errorf("sasl: %s: %w", name, err)
 	case done:
 		s.tries-- // not 0: a client that knows one password must not guess others without end
 		s.state = open

@@ -255,9 +255,12 @@ func TestClientStates(t *testing.T) {
 			same(ScramSHA256, orly(t, []byte("please"), ScramSHA256)), same(Curve, orly(t, []byte("please"), Curve)),
 			same(Plain, orly(t, []byte("please"), Plain)),
 		},
-		"ORLY in which the server names another offer": {func(t *testing.T, at state) (*Client, [][]byte) {
+		"ORLY that shows another offer or another connection": {func(t *testing.T, at state) (*Client, [][]byte) {
 			c, next := clientAt(t, at, ScramSHA256)
-			if at == exchanging {
+			switch at {
+			case choosing:
+				c.cfg.Link = Link{}
+			case exchanging:
 				next[1] = bytes.Replace(next[1], []byte(",h="), []byte(",h=AAAA"), 1)
 			}
 			return c, next
