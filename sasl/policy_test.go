@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -81,15 +82,18 @@ func attempt(t *testing.T, rules *policy.Policy, mechanism, login, password stri
 // makes some.
 func TestPolicyAllocs(t *testing.T) {
 	ztest.Unraced(t)
-	for _, mechanism := range []string{"ZAP", sasl.Plain, sasl.ScramSHA256} {
+	for mechanism, runs := range map[string]int{"ZAP": 1, sasl.Plain: 2, sasl.ScramSHA256: 20} {
 		rules := accounts(t, 1000)
 		if got := attempt(t, rules, mechanism, "alice", "wonderland"); got != "200" {
 			t.Fatalf("%s: %s", mechanism, got)
 		}
+		// The least of some runs, as the policy and the collector allocate in the background.
 		work := func(login, password string) float64 {
-			attempt(t, rules, mechanism, login, password)
-			// The average is rounded down, as the policy allocates in the background too.
-			return testing.AllocsPerRun(2, func() { attempt(t, rules, mechanism, login, password) })
+			least := math.Inf(1)
+			for range runs {
+				least = min(least, testing.AllocsPerRun(1, func() { attempt(t, rules, mechanism, login, password) }))
+			}
+			return least
 		}
 		if user, password := work("bobby", "wonderland"), work("alice", "wonderlane"); user != password {
 			t.Errorf("%s: a wrong user takes %v allocations, a wrong password %v", mechanism, user, password)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -320,6 +321,62 @@ func TestReasons(t *testing.T) {
 	for _, text := range []string{"", "200 OK", "404 not found", "no", "400", "-1", "99999999999999999999 x"} {
 		if reply := parseReason(text); reply.Status != zap.StatusRefused {
 			t.Errorf("%q is %v", text, reply)
+		}
+	}
+}
+
+// slow is a Policy whose verifiers are not there.
+type slow struct {
+	*gate
+	verifier func(ctx context.Context) (Verifier, error)
+}
+
+func (p slow) Verifier(ctx context.Context, _, _ string) (Verifier, error) { return p.verifier(ctx) }
+
+// TestNoVerifier: a policy that has no verifier in time, fails or panics admits nobody.
+func TestNoVerifier(t *testing.T) {
+	t.Parallel()
+	errOwn := errors.New("disk on fire")
+	for name, test := range map[string]struct {
+		verifier func(ctx context.Context) (Verifier, error)
+		want     Command
+	}{
+		"late":   {func(ctx context.Context) (Verifier, error) { <-ctx.Done(); return Verifier{}, ctx.Err() }, refusal(zap.StatusTryLater)},
+		"fails":  {func(context.Context) (Verifier, error) { return Verifier{}, errOwn }, refusal(zap.StatusError)},
+		"panics": {func(context.Context) (Verifier, error) { panic("out of order") }, refusal(zap.StatusError)},
+		"none":   {func(context.Context) (Verifier, error) { return Verifier{}, nil }, refusal(zap.StatusError)},
+	} {
+		g := new(gate)
+		s := newTestServer(t, g)
+		s.cfg.Policy = slow{g, test.verifier}
+		ohai(t, s)
+		ctx := t.Context()
+		if name == "late" {
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			ctx = ended
+		}
+		reply, err := s.Handle(ctx, yarly(t, ScramSHA256, []byte("n,,n=alice,r=nonce")))
+		if err == nil || diff(compose(t, test.want), reply) != "" || len(g.requests) > 0 || s.state != start {
+			t.Errorf("%s: %q, %v", name, reply, err)
+		}
+	}
+}
+
+// TestPlainWithoutPolicy: a server that asks a daemon offers PLAIN on a connection that is not
+// encrypted only if the program says so. With a Policy, that says it.
+func TestPlainWithoutPolicy(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ encrypted, insecure, offered bool }{
+		{false, false, false}, {false, true, true}, {true, false, true}, {true, true, true},
+	} {
+		s, err := NewServer(ServerConfig{
+			Codec: FILEMQ, Handler: zap.HandlerFunc(new(gate).Handle), Mechanisms: []string{Plain, Anonymous},
+			InsecurePlain: test.insecure, Link: Link{Local: true, Encrypted: test.encrypted},
+		})
+		ztest.Must(t, err)
+		if offered := slices.Contains(ohai(t, s), Plain); offered != test.offered {
+			t.Errorf("%+v: offered: %v", test, offered)
 		}
 	}
 }
