@@ -253,7 +253,14 @@ func TestScramRefuses(t *testing.T) {
 		{"acts as itself, on the way", false, nil, replace(0, "n,,", "n,a=alice,"), errBinding, nil},
 		{"another user on the way", false, nil, replace(0, "n=alice", "n=bob"), errRefused, nil},
 		{"another nonce of the client", false, nil, replace(2, ",r=", ",r=x"), errNonce, nil},
-		{"the nonce of the client alone", false, nil, replace(1, "r=", "r=x"), nil, errNonce},
+		{"another nonce of the server", false, nil, replace(1, "r=", "r=x"), nil, errNonce},
+		{"no nonce of the server", false, nil, func(n int, m []byte) []byte {
+			if n == 1 {
+				nonce, rest, _ := strings.Cut(string(m), ",")
+				m = []byte(nonce[:len(nonce)-24] + "," + rest)
+			}
+			return m
+		}, nil, errNonce},
 		{"fewer iterations", false, nil, replace(1, "i=4096", "i=4095"), nil, errIterations},
 		{"more iterations", false, nil, replace(1, "i=4096", "i=2000001"), nil, errIterations},
 		{"other iterations", false, nil, replace(1, "i=4096", "i=4097"), errRefused, nil},
@@ -392,6 +399,11 @@ func TestScramSteps(t *testing.T) {
 	_, unstarted := scramPair(false)
 	if _, err := unstarted.Next(nil); !errors.Is(err, errStep) {
 		t.Errorf("before Start: %v", err)
+	}
+	_, unbound := scramPair(true)
+	unbound.binding = [32]byte{}
+	if _, _, err := unbound.Start(); err != errNoBinding {
+		t.Errorf("without a binding: %v", err)
 	}
 	s, c := scramPair(false)
 	server, client := scramExchange(t, s, c, nil)
