@@ -123,7 +123,7 @@ func answer(t *testing.T, c *Client, message [][]byte) []byte {
 }
 
 // ask runs a client of this package, which has made its first response, against a server.
-// It returns whether the server accepted the exchange, which the client is told.
+// It returns whether both accepted the exchange.
 func (p *peer) ask(c *Client) (accepted bool) {
 	p.t.Helper()
 	for {

@@ -118,7 +118,7 @@ func TestDecoy(t *testing.T) {
 	}
 }
 
-// malformedVerifiers are what ParseVerifier refuses.
+// ParseVerifier refuses malformedVerifiers.
 var malformedVerifiers = []struct {
 	text string
 	err  error
