@@ -63,14 +63,14 @@ func (s *Server) newServer(name string) gosasl.Server {
 				}
 			}
 			if identity != "" && identity != username {
-				return s.refused(zap.Refuse(errIdentity.Error()), nil)
+				return errIdentity
 			}
 			return s.ask(curve.PublicKey{}, zap.Plain, []byte(username), []byte(password))
 		})}
 	case External:
 		return strict{gosasl.NewExternalServer(func(identity string) error {
 			if identity != "" {
-				return s.refused(zap.Refuse(errIdentity.Error()), nil)
+				return errIdentity
 			}
 			if link.isCurve() {
 				return s.ask(link.Key, zap.Curve, link.Key[:])
@@ -124,12 +124,12 @@ func (c *Client) newClient(name string) gosasl.Client {
 }
 
 // strict is a mechanism of go-sasl, whose errors mean a malformed response unless the
-// server's own callback refused the client.
+// server's own callback refuses the client.
 type strict struct{ gosasl.Server }
 
 func (m strict) Next(response []byte) (challenge []byte, done bool, err error) {
 	challenge, done, err = m.Server.Next(response)
-	if err != nil && !isRefusal(err) {
+	if err != nil && !isRefusal(err) && !errors.Is(err, errIdentity) {
 		err = fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return challenge, done, err

@@ -160,6 +160,7 @@ func TestActAsAnother(t *testing.T) {
 		{Plain, "alice\x00alice\x00wonderland", true},
 		{External, "alice", false},
 		{ScramSHA256, "n,a=bob,n=alice,r=nonce", false},
+		{ScramSHA256Plus, "p=curvezmq,a=bob,n=alice,r=nonce", false},
 	} {
 		g := new(gate)
 		s := newTestServer(t, g)
@@ -171,7 +172,8 @@ func TestActAsAnother(t *testing.T) {
 			}
 			continue
 		}
-		if answer.Kind == OHAIOK || err == nil || len(g.requests) > 0 || g.verifiers > 0 {
+		checkRefused(t, err, test.name, zap.StatusRefused)
+		if answer.Kind != SRSLY || len(g.requests) > 0 || g.verifiers > 0 {
 			t.Errorf("%s: %v, %v", test.name, answer.Kind, err)
 		}
 	}

@@ -19,7 +19,6 @@ var (
 	errStep       = fmt.Errorf("%w: unexpected message of SCRAM", ErrProtocol)
 	errFlag       = fmt.Errorf("%w: channel binding does not fit the mechanism", ErrProtocol)
 	errLogin      = fmt.Errorf("%w: user name is empty, too long, or has characters that SASLprep prohibits", ErrProtocol)
-	errAuthzID    = fmt.Errorf("%w: client asks to act as another user", ErrProtocol)
 	errDowngraded = fmt.Errorf("%w: client did not see that the server offers %s", ErrTampered, ScramSHA256Plus)
 	errOfferHash  = fmt.Errorf("%w: client and server saw different offers", ErrTampered)
 	errBinding    = fmt.Errorf("%w: proof was made for another connection", ErrTampered)

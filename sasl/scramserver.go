@@ -79,7 +79,7 @@ func (s *scramServer) first(message string) ([]byte, error) {
 	}
 	if m.authzID != "" {
 		if as, ok := prepare(m.authzID); !ok || as != s.login {
-			return nil, errAuthzID
+			return nil, errIdentity
 		}
 	}
 	if s.stored, err = s.verifier(s.login); err != nil {

@@ -265,6 +265,9 @@ func (s *Server) next(response []byte) (Command, error) {
 		response = []byte{} // to go-sasl, nil is a response that is still to come
 	}
 	challenge, done, err := s.mechanism.Next(response)
+	if errors.Is(err, errIdentity) {
+		err = s.refused(zap.Refuse(errIdentity.Error()), nil)
+	}
 	refused, isRefused := errors.AsType[*RefusedError](err)
 	switch {
 	case isRefused:
