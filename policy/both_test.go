@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -183,4 +184,30 @@ func TestKeyWithoutName(t *testing.T) {
 		}})
 		check(t, p, ask("", "", zap.ScramSHA256Plus, "alice", clientKey("x"), string(alice.Public[:])), tt.want)
 	}
+}
+
+// TestGroupsOfUser: a group by any certificate of a user counts. Users without a user id
+// are not one user.
+func TestGroupsOfUser(t *testing.T) {
+	t.Parallel()
+	acme := cert.GenerateAuthority("")
+	alice, dir := scenario.Named("alice"), t.TempDir()
+	signed := *alice
+	signed.Metadata = append(cert.Metadata{{Name: "group", Value: "traders"}}, alice.Metadata...)
+	ztest.Must(t, acme.Sign(&signed))
+	put(t, dir, alice)
+	put(t, filepath.Join(dir, "signed"), &signed)
+	p := newPolicy(t, policy.Rules{{
+		Accounts: []policy.Account{
+			{Login: "alice", Hash: argon2Of},
+			{Login: "Zoë", Hash: argon2Of + " " + verifierOf("x"), Groups: []string{"traders"}},
+			{Login: "Çelik", Hash: argon2Of},
+		},
+		Curve:      &policy.Curve{Keystores: []string{dir}, Authorities: []cert.AuthorityKey{acme.Key}, PasswordFor: []string{"traders"}},
+		Principals: []string{"Zoë@EXAMPLE.ORG"},
+	}})
+	check(t, p, ask("", "", zap.Plain, "alice", "pässword"), decision{"needs a key as well (password-for)", "", 16})
+	check(t, p, ask("", "", zap.Plain, "Zoë", "pässword"), decision{"needs a key as well (password-for)", "", 16})
+	check(t, p, ask("", "", zap.Plain, "Çelik", "pässword"), decision{"OK", "", 10})
+	check(t, p, ask("", "", zap.GSSAPI, "Zoë@EXAMPLE.ORG"), decision{"OK", "", 18})
 }

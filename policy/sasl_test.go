@@ -14,34 +14,38 @@ import (
 	"github.com/zcurve/zcurve/sasl"
 )
 
-// TestMechanismsOffered: a domain offers the mechanisms by which it can admit clients, or those of them
-// that it lists, strongest first. PLAIN is offered unencrypted only if it is listed.
+// TestMechanismsOffered: a domain offers the mechanisms by which it can admit clients, or
+// those of them that it lists, strongest first. PLAIN is offered unencrypted only if it is
+// listed. The log has the mechanisms of ZAP and SCRAM.
 func TestMechanismsOffered(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
 	const keys, gssapi, anonymous = "    curve = 1\n        keystore = dir:clients\n", "    gssapi = 1\n        principal = p\n", "    anonymous = 1\n"
 	hash, verifier := "    plain = 1\n"+account("a", argon2Of), "    plain = 1\n"+account("a", verifierOf("x"))
 	both := "    plain = 1\n" + account("a", argon2Of+" "+verifierOf("x"))
-	for _, tt := range []struct{ text, encrypted, open string }{
-		{"", "", ""},
-		{anonymous, "ANONYMOUS", "ANONYMOUS"},
-		{hash, "PLAIN", ""},
-		{verifier, "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "SCRAM-SHA-256-PLUS SCRAM-SHA-256"},
-		{both, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256-PLUS SCRAM-SHA-256"},
-		{keys, "CURVE EXTERNAL", "CURVE EXTERNAL"},
-		{gssapi, "EXTERNAL", "EXTERNAL"},
-		{anonymous + both + keys + gssapi, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN ANONYMOUS", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 ANONYMOUS"},
-		{"    sasl = \"PLAIN, SCRAM-SHA-256\"\n    sasl = CURVE\n" + both + keys, "CURVE SCRAM-SHA-256 PLAIN", "CURVE SCRAM-SHA-256 PLAIN"},
-		{"    sasl = EXTERNAL\n" + both, "", ""},
-		{keys + "        password-for = traders\n" + both, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256"},
-		{keys + "        password-for = *\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
-		{keys + "        password-for = *\n    sasl = SCRAM-SHA-256-PLUS\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
-		{"    plain = 0\n" + account("a", argon2Of) + "    curve = 0\n        any = 1\n    gssapi = 0\n        principal = p\n", "", ""},
+	for _, tt := range []struct{ text, encrypted, open, logged string }{
+		{"", "", "", `""`},
+		{anonymous, "ANONYMOUS", "ANONYMOUS", "NULL"},
+		{hash, "PLAIN", "", "PLAIN"},
+		{verifier, "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "SCRAM-SHA-256,SCRAM-SHA-256-PLUS"},
+		{both, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS"},
+		{keys, "CURVE EXTERNAL", "CURVE EXTERNAL", "CURVE"},
+		{gssapi, "EXTERNAL", "EXTERNAL", "GSSAPI"},
+		{anonymous + both + keys + gssapi, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN ANONYMOUS", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 ANONYMOUS", "NULL,PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS,CURVE,GSSAPI"},
+		{"    sasl = \"PLAIN, SCRAM-SHA-256\"\n    sasl = CURVE\n" + both + keys, "CURVE SCRAM-SHA-256 PLAIN", "CURVE SCRAM-SHA-256 PLAIN", "PLAIN,SCRAM-SHA-256,CURVE"},
+		{"    sasl = EXTERNAL\n" + both, "", "", "PLAIN"},
+		{keys + "        password-for = traders\n" + both, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS,CURVE"},
+		{keys + "        password-for = *\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
+		{keys + "        password-for = *\n    sasl = SCRAM-SHA-256-PLUS\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
+		{"    plain = 0\n" + account("a", argon2Of) + "    curve = 0\n        any = 1\n    gssapi = 0\n        principal = p\n", "", "", `""`},
 	} {
-		p, _ := load(t, s.Dir, "security\n    domain = x\n"+tt.text)
+		p, log := load(t, s.Dir, "security\n    domain = x\n"+tt.text)
 		got := []string{strings.Join(p.Mechanisms("x", true), " "), strings.Join(p.Mechanisms("x", false), " ")}
 		if diff := cmp.Diff([]string{tt.encrypted, tt.open}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.text, diff)
+		}
+		if log.Count("level=INFO", " mechanisms="+tt.logged+" ") != 1 {
+			t.Errorf("%s: expected mechanisms=%s:\n%s", tt.text, tt.logged, log)
 		}
 		if got := p.Mechanisms("y", true); got != nil {
 			t.Errorf("%s: %v in another domain", tt.text, got)
