@@ -1,8 +1,12 @@
 package sasl
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"net"
 	"runtime"
 	"slices"
 	"testing"
@@ -424,4 +428,58 @@ func boolean(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// TestNotForSockets: a handshake of SASL that is relayed to a socket of ZMTP is refused there,
+// even if both have the same key. The control is the same handshake with a socket's claims.
+func TestNotForSockets(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		claims func() ([]byte, error)
+		want   bool
+	}{
+		{"of SASL", func() ([]byte, error) { return appendOffer(strongest) }, false},
+		{"of a socket", func() ([]byte, error) { return zap.Metadata{{Name: "Socket-Type", Value: "DEALER"}}.Append(nil) }, true},
+	} {
+		near, far := net.Pipe()
+		t.Cleanup(func() { near.Close() })
+		admitted := make(chan error, 1)
+		go func() {
+			conn, err := zmtp.Server(t.Context(), far, zmtp.Config{
+				SocketType: "ROUTER", Mechanism: zap.Curve, Key: testServer, Handler: zap.HandlerFunc(everyone),
+			})
+			if err == nil {
+				err = conn.CloseNow()
+			}
+			far.Close()
+			admitted <- err
+		}()
+		greeting := make([]byte, 64)
+		copy(greeting, "\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x00CURVE")
+		go io.CopyN(near, bytes.NewReader(greeting), 64)
+		_, err := io.ReadFull(near, make([]byte, 64))
+		ztest.Must(t, err)
+
+		client, err := curve.NewClient(testKey, testServer.Public())
+		ztest.Must(t, err)
+		hello, err := client.Hello(nil)
+		ztest.Must(t, err)
+		_, err = near.Write(append([]byte{4, byte(len(hello))}, hello...))
+		ztest.Must(t, err)
+		welcome := make([]byte, 2+168)
+		_, err = io.ReadFull(near, welcome)
+		ztest.Must(t, err)
+		claims, err := test.claims()
+		ztest.Must(t, err)
+		initiate, err := client.HandleWelcome(nil, welcome[2:], claims)
+		ztest.Must(t, err)
+		go io.Copy(io.Discard, near)
+		frame := binary.BigEndian.AppendUint64([]byte{6}, uint64(len(initiate)))
+		_, err = near.Write(append(frame, initiate...))
+		ztest.Must(t, err)
+		if err := ztest.Receive(t, "the server's decision", admitted); (err == nil) != test.want {
+			t.Errorf("a handshake %s: %v", test.name, err)
+		}
+	}
 }
