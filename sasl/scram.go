@@ -10,7 +10,7 @@ import (
 
 // Package github.com/xdg-go/scram is not enough here: its server refuses each type of
 // channel binding but TLS's, it cannot add an attribute to the server's first message, and
-// it does not limit iterations.
+// its client computes as many iterations as a server asks for.
 
 // bindingName is the type of the channel binding of SCRAM-SHA-256-PLUS.
 const bindingName = "curvezmq"
@@ -45,12 +45,4 @@ func xor(a, b *[sha256.Size]byte) {
 	for i := range a {
 		a[i] ^= b[i]
 	}
-}
-
-// mechanismName returns the name of the mechanism.
-func mechanismName(plus bool) string {
-	if plus {
-		return ScramSHA256Plus
-	}
-	return ScramSHA256
 }

@@ -39,10 +39,12 @@ func (c *scramClient) Start() (mechanism string, response []byte, err error) {
 	if c.prepared, ok = prepare(c.password.Reveal()); !ok {
 		return "", nil, errPassword
 	}
+	mechanism = ScramSHA256
 	switch {
 	case c.plus && c.binding == [32]byte{}:
 		return "", nil, errNoBinding
 	case c.plus:
+		mechanism = ScramSHA256Plus
 		c.header = "p=" + bindingName + ",,"
 	case c.binding != [32]byte{} && !slices.Contains(c.offered, ScramSHA256Plus):
 		c.header = "y,,"
@@ -54,7 +56,7 @@ func (c *scramClient) Start() (mechanism string, response []byte, err error) {
 	}
 	c.bare = "n=" + escapeName.Replace(name) + ",r=" + c.nonce
 	c.step = 1
-	return mechanismName(c.plus), []byte(c.header + c.bare), nil
+	return mechanism, []byte(c.header + c.bare), nil
 }
 
 // Next handles a message of the server.
