@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -12,25 +13,38 @@ import (
 	"github.com/zcurve/zcurve/examples/nom"
 	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/zap"
 )
 
 func main() { nom.Main(nom.Transport{Listen: listen, Dial: dial}) }
 
 func listen(ctx context.Context, endpoint string, below *nom.Curve, ready func(string),
 	serve func(context.Context, nom.Conn, sasl.Link)) error {
-	r, err := newRouter(below != nil)
+	zctx, err := zmq4.NewContext()
 	if err != nil {
 		return err
 	}
+	admit := zap.Handler(zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Allow("") }))
 	if below != nil {
-		auth, err := libzmq.Start(nil, below.Handler, slog.Default())
-		if err != nil {
-			return err
-		}
-		defer auth.Close()
-		if err := libzmq.SetServer(r.sock, below.Key, below.Domain); err != nil {
-			return err
-		}
+		admit = below.Handler
+	}
+	auth, err := libzmq.Start(zctx, gate{admit}, slog.Default())
+	if err != nil {
+		return err
+	}
+	defer auth.Close()
+	r, err := newRouter(zctx)
+	if err != nil {
+		return err
+	}
+	defer r.sock.Close()
+	if below != nil {
+		err = libzmq.SetServer(r.sock, below.Key, below.Domain)
+	} else {
+		err = r.sock.SetZapDomain("nom") // so that libzmq asks the gate
+	}
+	if err != nil {
+		return err
 	}
 	if err := r.sock.Bind(endpoint); err != nil {
 		return err
@@ -42,6 +56,9 @@ func listen(ctx context.Context, endpoint string, below *nom.Curve, ready func(s
 	ready(bound)
 	return r.run(ctx, serve)
 }
+
+// timeout is the error of a receive that has timed out.
+const timeout = zmq4.Errno(syscall.EAGAIN)
 
 // dealer is the connection of a client.
 type dealer struct{ sock *zmq4.Socket }

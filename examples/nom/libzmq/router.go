@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pebbe/zmq4"
@@ -12,21 +13,46 @@ import (
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/examples/nom"
 	"github.com/zcurve/zcurve/sasl"
+	"github.com/zcurve/zcurve/zap"
 )
 
-// timeout is the error of a receive that has timed out.
-const timeout = zmq4.Errno(syscall.EAGAIN)
+// The properties of a connection, which libzmq attaches to each of its messages. They are in
+// the authenticator's replies, so a client cannot set or change them.
+const (
+	connection = "X-Connection" // a random name
+	address    = "X-Address"    // the client's IP address, or empty
+	key        = "X-Key"        // the key that the client has proved, or empty
+)
+
+// gate admits the connections that its handler admits, and gives them their properties.
+type gate struct{ zap.Handler }
+
+func (g gate) Handle(ctx context.Context, req *zap.Request) zap.Reply {
+	reply := g.Handler.Handle(ctx, req)
+	if reply.Status != zap.StatusOK {
+		return reply
+	}
+	var from, proved string
+	if ip, err := netip.ParseAddr(req.Address); err == nil {
+		from = ip.Unmap().WithZone("").String()
+	}
+	if k, ok := req.CurveKey(); ok {
+		proved = curve.PublicKey(k).String()
+	}
+	reply.Metadata = zap.Metadata{{connection, rand.Text()}, {address, from}, {key, proved}}
+	return reply
+}
 
 // maxWaiting is how many messages of a client may wait to be handled. Others are dropped.
 const maxWaiting = 16
 
-// router makes a connection for each routing id of a ROUTER. The goroutine in run uses the
-// sockets, except for send.
+// router serves the connections of a ROUTER. A routing id does not identify a client: when the
+// client has left, another one can claim its id. So each connection has a peer of its own.
+// The goroutine in run uses the sockets, except for send.
 type router struct {
-	sock    *zmq4.Socket // the ROUTER
-	replies *zmq4.Socket // PULL: what peers send
-	isCurve bool         // connections are protected by CURVE
-	peers   map[string]*peer
+	sock    *zmq4.Socket     // the ROUTER
+	replies *zmq4.Socket     // PULL: what peers send
+	peers   map[string]*peer // by the name of the connection
 
 	mu   sync.Mutex
 	send *zmq4.Socket // PUSH, to replies
@@ -35,19 +61,19 @@ type router struct {
 // peer is the connection with a client.
 type peer struct {
 	router *router
+	name   string // of the connection
 	id     []byte // routing id
-	link   sasl.Link
 	inbox  chan [][]byte
 }
 
-func newRouter(isCurve bool) (*router, error) {
-	r := &router{isCurve: isCurve, peers: map[string]*peer{}}
+func newRouter(zctx *zmq4.Context) (*router, error) {
+	r := &router{peers: map[string]*peer{}}
 	for _, s := range []struct {
 		sock **zmq4.Socket
 		kind zmq4.Type
 	}{{&r.sock, zmq4.ROUTER}, {&r.replies, zmq4.PULL}, {&r.send, zmq4.PUSH}} {
 		var err error
-		if *s.sock, err = zmq4.NewSocket(s.kind); err != nil {
+		if *s.sock, err = zctx.NewSocket(s.kind); err != nil {
 			return nil, err
 		}
 	}
@@ -97,7 +123,7 @@ func (r *router) reply() error {
 		delete(r.peers, string(message[0]))
 		return nil
 	}
-	_, err = r.sock.SendMessageDontwait(message)
+	_, err = r.sock.SendMessageDontwait(message[1:])
 	return err
 }
 
@@ -107,38 +133,29 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	if err != nil {
 		return err
 	}
-	message, properties, err := r.sock.RecvMessageBytesWithMetadata(0, "Peer-Address", "User-Id")
+	message, properties, err := r.sock.RecvMessageBytesWithMetadata(0, connection, address, key)
 	if err != nil {
 		return err
 	}
-	// An id that the client has chosen may be that of an earlier client that was
-	// authenticated. Those that libzmq generates are 5 bytes, beginning with a zero.
-	if len(id) != 5 || id[0] != 0 {
-		return r.refuse(id, "routing ids are generated here")
+	name := properties[connection]
+	if name == "" {
+		return nil // libzmq has not asked the gate
 	}
 	if !isSmall(message) {
-		return r.refuse(id, "message too large")
+		_, err := r.sock.SendMessageDontwait(id, "WTF", "message too large")
+		return err
 	}
-	p := r.peers[string(id)]
+	p := r.peers[name]
 	if p == nil {
-		p = &peer{router: r, id: id, link: r.link(properties), inbox: make(chan [][]byte, maxWaiting)}
-		r.peers[string(id)] = p
-		go serve(ctx, p, p.link)
-	}
-	if r.link(properties) != p.link {
-		return nil // from another connection
+		p = &peer{router: r, name: name, id: id, inbox: make(chan [][]byte, maxWaiting)}
+		r.peers[name] = p
+		go serve(ctx, p, linkOf(properties))
 	}
 	select {
 	case p.inbox <- message:
 	default:
 	}
 	return nil
-}
-
-// refuse answers a message that is not handled.
-func (r *router) refuse(id []byte, reason string) error {
-	_, err := r.sock.SendMessageDontwait(id, "WTF", reason)
-	return err
 }
 
 // isSmall reports whether a message is as small as those of the protocol.
@@ -150,13 +167,11 @@ func isSmall(message [][]byte) bool {
 	return size <= nom.MaxMessage && len(message) <= nom.MaxFrames
 }
 
-// link returns what the connection of a message has proved. With "user-id = key", the
-// policy tells the client's key. libzmq tells no channel binding.
-func (r *router) link(properties map[string]string) sasl.Link {
-	address := properties["Peer-Address"]
-	link := sasl.Link{Address: address, Local: address == "", Encrypted: r.isCurve}
-	if key, err := curve.ParsePublicKey(properties["User-Id"]); err == nil && r.isCurve {
-		link.Key = key
+// linkOf returns what a connection has proved. libzmq tells no channel binding.
+func linkOf(properties map[string]string) sasl.Link {
+	link := sasl.Link{Address: properties[address], Local: properties[address] == ""}
+	if k, err := curve.ParsePublicKey(properties[key]); err == nil {
+		link.Key = k
 	}
 	return link
 }
@@ -164,7 +179,7 @@ func (r *router) link(properties map[string]string) sasl.Link {
 func (p *peer) Send(_ context.Context, message ...[]byte) error {
 	p.router.mu.Lock()
 	defer p.router.mu.Unlock()
-	_, err := p.router.send.SendMessage(p.id, message)
+	_, err := p.router.send.SendMessage(p.name, p.id, message)
 	return err
 }
 
@@ -177,4 +192,10 @@ func (p *peer) Recv(ctx context.Context) ([][]byte, error) {
 	}
 }
 
-func (p *peer) Close() error { return p.Send(context.Background()) }
+// Close forgets the peer. The connection remains: a ROUTER cannot close it.
+func (p *peer) Close() error {
+	p.router.mu.Lock()
+	defer p.router.mu.Unlock()
+	_, err := p.router.send.Send(p.name, 0)
+	return err
+}
