@@ -109,7 +109,7 @@ func (p *peer) use(ctx context.Context) (again [][]byte, err error) {
 		}
 		if l.opener != nil {
 			if !isSealed(message) {
-				return message, nil
+				continue // anyone may have sent it
 			}
 			if message, err = l.open(message); err != nil {
 				return nil, err
