@@ -58,5 +58,9 @@
 //
 // Challenges and responses have at most 8,192 bytes, an exchange has at most 8 rounds, and a
 // client has 5 tries. A Server keeps nothing else of what a client sends. The package sets
-// no timers: a program bounds the time that a peer may take, and the number of peers.
+// no timers: a program bounds the time that a peer may take, and the number of peers. The
+// policy limits guesses, by Link.Address, because a client can always connect again.
+//
+// A Server is for one connection. A routing id of libzmq does not identify one, because a
+// client can claim that of another that has left: docs/sasl.md says what does.
 package sasl

@@ -12,8 +12,7 @@ import (
 
 // Client is a client that a server has admitted.
 type Client struct {
-	conn  Conn
-	layer layer
+	conn  layered
 	trace io.Writer
 }
 
@@ -26,7 +25,7 @@ func Open(ctx context.Context, conn Conn, cfg sasl.ClientConfig, trace io.Writer
 		return nil, err
 	}
 	defer auth.Close()
-	c := &Client{conn: conn, trace: trace}
+	c := &Client{conn: layered{Conn: conn}, trace: trace}
 	message, err := auth.Start()
 	for err == nil && message != nil {
 		if err = c.send(ctx, message...); err != nil {
@@ -40,7 +39,7 @@ func Open(ctx context.Context, conn Conn, cfg sasl.ClientConfig, trace io.Writer
 	if err != nil {
 		return nil, err
 	}
-	c.layer.sealer, c.layer.opener = auth.Layer()
+	c.conn.sealer, c.conn.opener = auth.Layer()
 	return c, nil
 }
 
@@ -66,10 +65,7 @@ func (c *Client) Hugz(ctx context.Context) error {
 }
 
 // Close closes the connection.
-func (c *Client) Close() error {
-	c.layer.close()
-	return c.conn.Close()
-}
+func (c *Client) Close() error { return c.conn.Close() }
 
 // ask sends a message and waits for the answer.
 func (c *Client) ask(ctx context.Context, message ...[]byte) ([][]byte, error) {
@@ -83,21 +79,13 @@ func (c *Client) ask(ctx context.Context, message ...[]byte) ([][]byte, error) {
 	return answer, err
 }
 
-func (c *Client) send(ctx context.Context, message ...[]byte) (err error) {
+func (c *Client) send(ctx context.Context, message ...[]byte) error {
 	c.write("C", message)
-	if c.layer.sealer != nil {
-		if message, err = c.layer.seal(message); err != nil {
-			return err
-		}
-	}
 	return c.conn.Send(ctx, message...)
 }
 
 func (c *Client) recv(ctx context.Context) ([][]byte, error) {
 	message, err := c.conn.Recv(ctx)
-	if err == nil && c.layer.opener != nil {
-		message, err = c.layer.open(message)
-	}
 	if err == nil && len(message) == 0 {
 		err = fmt.Errorf("empty message")
 	}
@@ -118,7 +106,7 @@ func (c *Client) write(who string, message [][]byte) {
 		words[len(words)-1] = fmt.Sprintf("(%d bytes)", len(message[len(message)-1]))
 	}
 	text := strings.Join(words, " ")
-	if c.layer.sealer != nil {
+	if c.conn.sealer != nil {
 		text += " (sealed)"
 	}
 	fmt.Fprintf(c.trace, "%s: %s\n", who, text)

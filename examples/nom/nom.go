@@ -32,36 +32,55 @@ const (
 	MaxFrames  = 64
 )
 
-// layer is the security layer of the mechanism CURVE. A message travels as one MESSAGE command
-// in one frame. Its payload is all frames, each with its length in four bytes before it. Frames
-// that were sealed one by one could be left out on the way.
-type layer struct {
+// layered is a connection with the security layer of the mechanism CURVE, from when sealer and
+// opener are set. A message travels as one MESSAGE command in one frame. Its payload is all
+// frames, each with its length in four bytes before it. Frames that were sealed one by one
+// could be left out on the way.
+type layered struct {
+	Conn
 	sealer *curve.Sealer
 	opener *curve.Opener
 }
 
 var errSealed = errors.New("malformed sealed message")
 
-// isSealed reports whether a message is of a security layer.
-func isSealed(message [][]byte) bool {
-	return len(message) == 1 && bytes.HasPrefix(message[0], []byte("\x07MESSAGE"))
+// Send seals and sends a message.
+func (l *layered) Send(ctx context.Context, message ...[]byte) error {
+	if l.sealer == nil {
+		return l.Conn.Send(ctx, message...)
+	}
+	box, err := l.seal(message)
+	if err != nil {
+		return err
+	}
+	return l.Conn.Send(ctx, box)
 }
 
-func (l layer) seal(message [][]byte) (sealed [][]byte, err error) {
+func (l *layered) seal(message [][]byte) (box []byte, err error) {
 	var payload []byte
 	for _, frame := range message {
 		payload = binary.BigEndian.AppendUint32(payload, uint32(len(frame)))
 		payload = append(payload, frame...)
 	}
-	box, err := l.sealer.Seal(nil, 0, payload)
-	return [][]byte{box}, err
+	return l.sealer.Seal(nil, 0, payload)
 }
 
-func (l layer) open(sealed [][]byte) (message [][]byte, err error) {
-	if !isSealed(sealed) {
-		return nil, errSealed
+// Recv receives and opens a message. With the layer, it ignores what is not sealed: anyone on
+// the path may have sent it.
+func (l *layered) Recv(ctx context.Context) ([][]byte, error) {
+	for {
+		message, err := l.Conn.Recv(ctx)
+		if err != nil || l.opener == nil {
+			return message, err
+		}
+		if len(message) == 1 && bytes.HasPrefix(message[0], []byte("\x07MESSAGE")) {
+			return l.open(message[0])
+		}
 	}
-	payload, flags, err := l.opener.Open(nil, sealed[0])
+}
+
+func (l *layered) open(box []byte) (message [][]byte, err error) {
+	payload, flags, err := l.opener.Open(nil, box)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +102,11 @@ func (l layer) open(sealed [][]byte) (message [][]byte, err error) {
 	return message, nil
 }
 
-func (l layer) close() {
+// Close closes the connection and wipes the keys.
+func (l *layered) Close() error {
 	if l.sealer != nil {
 		l.sealer.Close()
 		l.opener.Close()
 	}
+	return l.Conn.Close()
 }

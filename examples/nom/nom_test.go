@@ -124,7 +124,7 @@ func openSealed(t *testing.T, conn Conn) *Client {
 	t.Helper()
 	c, err := Open(t.Context(), conn, sasl.ClientConfig{Key: curve.GenerateKey(), ServerKey: serverKey.Public()}, io.Discard)
 	ztest.Must(t, err)
-	if c.layer.sealer == nil {
+	if c.conn.sealer == nil {
 		t.Fatal("no security layer")
 	}
 	return c
@@ -188,18 +188,18 @@ func TestTries(t *testing.T) {
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for name, change := range map[string]func(sealed [][]byte) [][]byte{
-		"a bit":               func(m [][]byte) [][]byte { m[0][len(m[0])-1] ^= 1; return m },
-		"a byte left out":     func(m [][]byte) [][]byte { return [][]byte{m[0][:len(m[0])-1]} },
-		"the command cut off": func(m [][]byte) [][]byte { return [][]byte{m[0][:8]} },
+	for name, change := range map[string]func(box []byte) []byte{
+		"a bit":               func(box []byte) []byte { box[len(box)-1] ^= 1; return box },
+		"a byte left out":     func(box []byte) []byte { return box[:len(box)-1] },
+		"the command cut off": func(box []byte) []byte { return box[:8] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := connect(t, s)
 			c := openSealed(t, conn)
 			ztest.Must(t, c.Hugz(t.Context()))
-			sealed, err := c.layer.seal(frames("ICANHAZ", "cheezburger"))
-			ztest.Must(t, err, conn.Send(t.Context(), change(sealed)...))
+			box, err := c.conn.seal(frames("ICANHAZ", "cheezburger"))
+			ztest.Must(t, err, conn.Send(t.Context(), change(box)))
 			if message, err := conn.Recv(t.Context()); err == nil {
 				t.Errorf("answer %q", message)
 			}
@@ -209,12 +209,12 @@ func TestSealed(t *testing.T) {
 		t.Parallel()
 		conn := connect(t, s)
 		c := openSealed(t, conn)
-		sealed, err := c.layer.seal(frames("HUGZ"))
+		box, err := c.conn.seal(frames("HUGZ"))
 		ztest.Must(t, err)
-		if answer := talk(t, conn, sealed...); !strings.HasPrefix(answer, "\x07MESSAGE") {
+		if answer := talk(t, conn, box); !strings.HasPrefix(answer, "\x07MESSAGE") {
 			t.Errorf("answer %q", answer)
 		}
-		ztest.Must(t, conn.Send(t.Context(), sealed...))
+		ztest.Must(t, conn.Send(t.Context(), box))
 		if message, err := conn.Recv(t.Context()); err == nil {
 			t.Errorf("answer %q", message)
 		}
@@ -223,13 +223,14 @@ func TestSealed(t *testing.T) {
 		t.Parallel()
 		conn := connect(t, s)
 		c := openSealed(t, conn)
-		box, err := c.layer.sealer.Seal(nil, curve.FlagMore, []byte("\x00\x00\x00\x04HUGZ"))
+		box, err := c.conn.sealer.Seal(nil, curve.FlagMore, []byte("\x00\x00\x00\x04HUGZ"))
 		ztest.Must(t, err, conn.Send(t.Context(), box))
 		if message, err := conn.Recv(t.Context()); err == nil {
 			t.Errorf("answer %q", message)
 		}
 	})
 	for name, payload := range map[string]string{
+		"no command":         "\x00\x00\x00\x03NOM",
 		"no frame":           "",
 		"a length cut off":   "\x00\x00\x00\x04HUGZ\x00\x00\x00",
 		"a length too large": "\x00\x00\x00\x05HUGZ",
@@ -240,7 +241,7 @@ func TestSealed(t *testing.T) {
 			t.Parallel()
 			conn := connect(t, s)
 			c := openSealed(t, conn)
-			box, err := c.layer.sealer.Seal(nil, 0, []byte(payload))
+			box, err := c.conn.sealer.Seal(nil, 0, []byte(payload))
 			ztest.Must(t, err, conn.Send(t.Context(), box))
 			if message, err := conn.Recv(t.Context()); err == nil {
 				t.Errorf("answer %q", message)

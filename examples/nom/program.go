@@ -40,27 +40,19 @@ type Transport struct {
 
 // Main is the program, except for its connections.
 func Main(t Transport) {
-	if len(os.Args) < 2 {
-		usage()
-	}
-	var err error
-	switch os.Args[1] {
-	case "server":
-		err = t.server(os.Args[2:])
-	case "client":
-		err = t.client(os.Args[2:])
-	default:
-		usage()
+	err := errors.New("usage: nom server [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "server":
+			err = t.server(os.Args[2:])
+		case "client":
+			err = t.client(os.Args[2:])
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func usage() {
-	fmt.Fprintln(os.Stderr, "usage: nom server [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
-	os.Exit(2)
 }
 
 func (t Transport) server(args []string) error {
@@ -85,19 +77,14 @@ func (t Transport) server(args []string) error {
 
 	config := sasl.ServerConfig{Policy: rules, Domain: *domain}
 	var link *Curve
-	switch {
-	case *below != "":
+	if *certificate != "" || *below != "" {
 		c, err := cert.Load(*certificate)
 		if err != nil {
 			return err
 		}
-		link = &Curve{Key: c.Secret, Handler: rules, Domain: *below}
-	case *certificate != "":
-		c, err := cert.Load(*certificate)
-		if err != nil {
-			return err
-		}
-		if config.Curve, err = curve.NewServer(c.Secret); err != nil {
+		if *below != "" {
+			link = &Curve{Key: c.Secret, Handler: rules, Domain: *below}
+		} else if config.Curve, err = curve.NewServer(c.Secret); err != nil {
 			return err
 		}
 	}

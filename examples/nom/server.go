@@ -34,22 +34,22 @@ func NewServer(config sasl.ServerConfig, log *slog.Logger) *Server {
 
 // Serve serves one client until it is gone, and closes its connection.
 func (s *Server) Serve(ctx context.Context, conn Conn, link sasl.Link) {
-	defer conn.Close()
 	ctx, place := s.places.enter(ctx)
 	defer s.places.leave(place)
+	p := &peer{conn: layered{Conn: conn}, log: s.log.With("address", link.Address)}
+	defer p.conn.Close()
 	config := s.config
 	config.Link = link
-	auth, err := sasl.NewServer(config)
-	if err != nil {
-		s.log.Error("no server for a client", "err", err)
+	var err error
+	if p.auth, err = sasl.NewServer(config); err != nil {
+		p.log.Error("no server for a client", "err", err)
 		return
 	}
-	defer auth.Close()
-	p := &peer{conn: conn, auth: auth, log: s.log.With("address", link.Address)}
-	for again := [][]byte(nil); err == nil; {
-		if err = p.open(ctx, again); err == nil {
+	defer p.auth.Close()
+	for p.until = time.Now().Add(maxOpening); err == nil; {
+		err = p.next(ctx)
+		if _, ok := p.auth.User(); ok {
 			s.places.admit(place)
-			again, err = p.use(ctx)
 		}
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -60,80 +60,55 @@ func (s *Server) Serve(ctx context.Context, conn Conn, link sasl.Link) {
 
 // peer is a client of a server.
 type peer struct {
-	conn Conn
-	auth *sasl.Server
-	log  *slog.Logger
+	conn  layered
+	auth  *sasl.Server
+	log   *slog.Logger
+	until time.Time // when the client must have authenticated, or have sent another request
 }
 
-// open authenticates the client. message is the first from it, or nil.
-func (p *peer) open(ctx context.Context, message [][]byte) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, maxOpening)
+// next takes a message from the client and answers it.
+func (p *peer) next(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, p.until)
 	defer cancel()
-	for {
-		if message == nil {
-			if message, err = p.conn.Recv(ctx); err != nil {
-				return fmt.Errorf("not authenticated: %w", err)
-			}
-		}
-		reply, refused := p.auth.Handle(ctx, message)
-		if refused != nil {
-			p.log.Warn("client refused", "err", refused)
-		}
-		if reply != nil {
-			if err := p.conn.Send(ctx, reply...); err != nil {
-				return err
-			}
-		}
-		if errors.Is(refused, sasl.ErrTries) {
-			return refused
-		}
-		if user, ok := p.auth.User(); ok {
-			p.log.Info("client admitted", "mechanism", user.Mechanism, "user", user.ID)
-			return nil
-		}
-		message = nil
+	message, err := p.conn.Recv(ctx)
+	if err != nil {
+		return err
 	}
+	user, ok := p.auth.User()
+	if !ok {
+		return p.authenticate(ctx, message)
+	}
+	if reply := answer(message, user); reply != nil {
+		p.until = time.Now().Add(maxSilence)
+		return p.conn.Send(ctx, reply...)
+	}
+	if p.conn.opener != nil {
+		return errors.New("unexpected sealed message")
+	}
+	p.until = time.Now().Add(maxOpening)
+	return p.authenticate(ctx, message)
 }
 
-// use serves the client while it is authenticated. It returns the message that ends this: an
-// OHAI, or one that breaks the protocol.
-func (p *peer) use(ctx context.Context) (again [][]byte, err error) {
-	var l layer
-	l.sealer, l.opener = p.auth.Layer()
-	defer l.close()
-	user, _ := p.auth.User()
-	for {
-		message, err := p.recv(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if l.opener != nil {
-			if !isSealed(message) {
-				continue // anyone may have sent it
-			}
-			if message, err = l.open(message); err != nil {
-				return nil, err
-			}
-		}
-		reply := answer(message, user)
-		if reply == nil {
-			return message, nil
-		}
-		if l.sealer != nil {
-			if reply, err = l.seal(reply); err != nil {
-				return nil, err
-			}
-		}
+// authenticate passes a message of the exchange on.
+func (p *peer) authenticate(ctx context.Context, message [][]byte) error {
+	reply, refused := p.auth.Handle(ctx, message)
+	if refused != nil {
+		p.log.Warn("client refused", "err", refused)
+	}
+	if reply != nil {
 		if err := p.conn.Send(ctx, reply...); err != nil {
-			return nil, err
+			return err
 		}
 	}
-}
-
-func (p *peer) recv(ctx context.Context) ([][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxSilence)
-	defer cancel()
-	return p.conn.Recv(ctx)
+	if errors.Is(refused, sasl.ErrTries) {
+		return refused
+	}
+	if user, ok := p.auth.User(); ok {
+		p.log.Info("client admitted", "mechanism", user.Mechanism, "user", user.ID)
+		p.conn.sealer, p.conn.opener = p.auth.Layer()
+		p.until = time.Now().Add(maxSilence)
+	}
+	return nil
 }
 
 // answer returns the reply to a command of a client that is authenticated, or nil if it is

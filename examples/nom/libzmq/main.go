@@ -68,7 +68,7 @@ func dial(_ context.Context, endpoint string, below *nom.Curve) (nom.Conn, sasl.
 	if err != nil {
 		return nil, sasl.Link{}, err
 	}
-	if err := errors.Join(sock.SetLinger(0), sock.SetMaxmsgsize(nom.MaxMessage)); err != nil {
+	if err := errors.Join(sock.SetLinger(0), sock.SetMaxmsgsize(nom.MaxMessage), sock.SetRcvtimeo(100*time.Millisecond)); err != nil {
 		return nil, sasl.Link{}, err
 	}
 	var link sasl.Link
@@ -88,9 +88,6 @@ func (d dealer) Send(_ context.Context, message ...[]byte) error {
 
 func (d dealer) Recv(ctx context.Context) ([][]byte, error) {
 	for ctx.Err() == nil {
-		if err := d.sock.SetRcvtimeo(100 * time.Millisecond); err != nil {
-			return nil, err
-		}
 		message, err := d.sock.RecvMessageBytes(0)
 		if err == nil || zmq4.AsErrno(err) != timeout {
 			return message, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -141,7 +142,7 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	if name == "" {
 		return nil // libzmq has not asked the gate
 	}
-	if !isSmall(message) {
+	if len(message) > nom.MaxFrames || len(bytes.Join(message, nil)) > nom.MaxMessage {
 		_, err := r.sock.SendMessageDontwait(id, "WTF", "message too large")
 		return err
 	}
@@ -156,15 +157,6 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	default:
 	}
 	return nil
-}
-
-// isSmall reports whether a message is as small as those of the protocol.
-func isSmall(message [][]byte) bool {
-	size := 0
-	for _, frame := range message {
-		size += len(frame)
-	}
-	return size <= nom.MaxMessage && len(message) <= nom.MaxFrames
 }
 
 // linkOf returns what a connection has proved. libzmq tells no channel binding.
