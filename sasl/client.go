@@ -248,7 +248,7 @@ func (c *Client) next(command *Command) (Command, error) {
 	response, err := c.mechanism.Next(command.Data)
 	if err != nil {
 		if !errors.Is(err, ErrTampered) && !errors.Is(err, ErrProtocol) {
-			err = fmt.Errorf("%w: %w", ErrProtocol, err)
+			err = fromGoSASL(err)
 		}
 		return Command{}, fmt.Errorf("sasl: %s: %w", c.name, err)
 	}

@@ -3,6 +3,7 @@ package sasl
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zcurve/zcurve/zap"
 )
@@ -29,10 +30,11 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	text := fmt.Sprintf("sasl: refused: %d %s", e.Reply.Status, e.Reply.Text)
+	text := "sasl: "
 	if e.Mechanism != "" {
-		text = fmt.Sprintf("sasl: %s refused: %d %s", e.Mechanism, e.Reply.Status, e.Reply.Text)
+		text += e.Mechanism + " "
 	}
+	text += strings.TrimSpace(fmt.Sprintf("refused: %d %s", e.Reply.Status, e.Reply.Text))
 	if e.err != nil {
 		text += ": " + e.err.Error()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -171,6 +172,7 @@ func (w *wire) run(t testing.TB, c *Client, s *Server) {
 		w.sent = append(w.sent, message)
 		if message, err = s.Handle(t.Context(), message); err != nil {
 			w.server = err
+			checkText(t, err)
 		}
 		if message = w.pass(t, message, w.toClient); message == nil {
 			return
@@ -178,6 +180,7 @@ func (w *wire) run(t testing.TB, c *Client, s *Server) {
 		w.received = append(w.received, message)
 		if message, err = c.Handle(message); err != nil {
 			w.client = err
+			checkText(t, err)
 		}
 	}
 	t.Fatal("the exchange does not end")
@@ -225,6 +228,7 @@ func orly(t testing.TB, challenge []byte, mechanisms ...string) [][]byte {
 func send(t testing.TB, s *Server, message [][]byte) (Command, error) {
 	t.Helper()
 	reply, err := s.Handle(t.Context(), message)
+	checkText(t, err)
 	if reply == nil {
 		return Command{}, err
 	}
@@ -251,6 +255,14 @@ func checkRefused(t testing.TB, err error, mechanism string, status zap.Status) 
 	refused, ok := errors.AsType[*RefusedError](err)
 	if !ok || refused.Mechanism != mechanism || refused.Reply.Status != status {
 		t.Errorf("%v; must be a refusal of %s with status %d", err, mechanism, status)
+	}
+}
+
+// checkText reports an error unless the text of err names this package once, in front.
+func checkText(t testing.TB, err error) {
+	t.Helper()
+	if err != nil && strings.LastIndex(err.Error(), "sasl: ") != 0 {
+		t.Errorf("malformed text: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	gosasl "github.com/emersion/go-sasl"
 
@@ -130,9 +131,18 @@ type strict struct{ gosasl.Server }
 func (m strict) Next(response []byte) (challenge []byte, done bool, err error) {
 	challenge, done, err = m.Server.Next(response)
 	if err != nil && !isRefusal(err) && !errors.Is(err, errIdentity) {
-		err = fmt.Errorf("%w: %w", ErrProtocol, err)
+		err = fromGoSASL(err)
 	}
 	return challenge, done, err
+}
+
+// fromGoSASL returns an error of package go-sasl as ErrProtocol, without the name of the
+// package.
+func fromGoSASL(err error) error {
+	if text, ok := strings.CutPrefix(err.Error(), "sasl: "); ok {
+		err = errors.New(text)
+	}
+	return fmt.Errorf("%w: %w", ErrProtocol, err)
 }
 
 // isRefusal reports whether an error is a decision of the gate.

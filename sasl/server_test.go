@@ -319,6 +319,9 @@ func TestReasons(t *testing.T) {
 			t.Errorf("%q is %v", want, reply)
 		}
 	}
+	if text := (&RefusedError{Reply: parseReason("400")}).Error(); text != "sasl: refused: 400" {
+		t.Errorf("got %q", text)
+	}
 	for _, text := range []string{"", "200 OK", "404 not found", "no", "400", "-1", "99999999999999999999 x"} {
 		if reply := parseReason(text); reply.Status != zap.StatusRefused {
 			t.Errorf("%q is %v", text, reply)
