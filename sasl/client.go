@@ -137,16 +137,12 @@ func (c *Client) Handle(message [][]byte) (reply [][]byte, err error) {
 	if c.state != choosing && c.state != exchanging {
 		return nil, errors.New("sasl: no exchange in progress")
 	}
-	command, err := c.cfg.Codec.Parse(message)
-	if errors.Is(err, ErrForeign) {
-		return nil, fmt.Errorf("sasl: %w", ErrForeign)
-	}
-	if err == nil {
-		err = command.check()
-	}
+	command, err := parse(c.cfg.Codec, message)
 	if err != nil {
-		c.reset(start)
-		return nil, fmt.Errorf("sasl: %w: malformed command: %w", ErrProtocol, err)
+		if !errors.Is(err, ErrForeign) {
+			c.reset(start)
+		}
+		return nil, fmt.Errorf("sasl: %w", err)
 	}
 	answer, err := c.handle(&command)
 	if err != nil {

@@ -74,6 +74,22 @@ type Codec interface {
 	Parse(message [][]byte) (Command, error)
 }
 
+// parse returns the command in a message. Its error is ErrForeign, or ErrProtocol for a
+// malformed command.
+func parse(codec Codec, message [][]byte) (Command, error) {
+	c, err := codec.Parse(message)
+	if errors.Is(err, ErrForeign) {
+		return Command{}, ErrForeign
+	}
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return Command{}, fmt.Errorf("%w: malformed command: %w", ErrProtocol, err)
+	}
+	return c, nil
+}
+
 const (
 	maxMechanisms = 32   // in an ORLY
 	maxName       = 20   // bytes of the name of a mechanism (RFC 4422, section 3.1)

@@ -38,7 +38,10 @@ type ServerConfig struct {
 	Curve *curve.Server
 }
 
-var errClosed = errors.New("sasl: this Server is closed")
+var (
+	errClosed    = errors.New("sasl: this Server is closed")
+	errUndecided = errors.New("nobody has decided")
+)
 
 // maxTries is how often a client may begin before it succeeds.
 const maxTries = 5
@@ -160,12 +163,9 @@ func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, 
 	if s.state == ended {
 		return nil, s.over()
 	}
-	c, err := s.cfg.Codec.Parse(message)
+	c, err := parse(s.cfg.Codec, message)
 	if errors.Is(err, ErrForeign) {
-		return nil, fmt.Errorf("sasl: %w", ErrForeign)
-	}
-	if err == nil {
-		err = c.check()
+		return nil, fmt.Errorf("sasl: %w", err)
 	}
 	s.ctx = ctx
 	defer func() { s.ctx = nil }()
@@ -228,17 +228,18 @@ func (s *Server) begin() (Command, error) {
 
 // offer returns the mechanisms to offer.
 func (s *Server) offer() []string {
-	names := s.cfg.Mechanisms
-	link := &s.cfg.Link
-	policy := s.cfg.Policy
+	names, link, policy := s.cfg.Mechanisms, &s.cfg.Link, s.cfg.Policy
+	allowed := names
 	if policy != nil {
-		allowed := policy.Mechanisms(s.cfg.Domain, link.isEncrypted())
-		if names == nil {
-			names = allowed
-		}
-		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) })
+		allowed = policy.Mechanisms(s.cfg.Domain, link.isEncrypted())
+	}
+	if names == nil {
+		names = allowed
 	}
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		if !slices.Contains(allowed, name) {
+			return true
+		}
 		switch name {
 		case ScramSHA256Plus:
 			return policy == nil || !link.isBound()
@@ -260,40 +261,44 @@ func (s *Server) next(response []byte) (Command, error) {
 	if s.rounds++; s.rounds > maxRounds {
 		return s.broken("too many rounds", errors.New("too many rounds"))
 	}
-	name := s.name
 	if response == nil {
 		response = []byte{} // to go-sasl, nil is a response that is still to come
 	}
 	challenge, done, err := s.mechanism.Next(response)
+	switch {
+	case err != nil:
+		return s.failed(err)
+	case !done:
+		return Command{Kind: ORLY, Mechanisms: []string{s.name}, Data: challenge}, nil
+	case s.decided == nil:
+		return s.failed(errUndecided)
+	}
+	s.tries-- // not 0: a client that knows one password must not guess others without end
+	s.state = open
+	return Command{Kind: OHAIOK}, nil
+}
+
+// failed answers a response with which the mechanism failed. The server is at its start again.
+func (s *Server) failed(err error) (Command, error) {
 	if errors.Is(err, errIdentity) {
 		err = s.refused(zap.Refuse(errIdentity.Error()), nil)
 	}
+	name := s.name
+	status := zap.StatusError
 	refused, isRefused := errors.AsType[*RefusedError](err)
 	switch {
 	case isRefused:
 		s.reset(start)
 		return refusal(refused.Reply.Status), err
-	case errors.Is(err, ErrTampered):
-		s.reset(start)
-		return refusal(zap.StatusRefused), fmt.Errorf("sasl: %s: %w", name, err)
 	case errors.Is(err, ErrProtocol):
 		return s.broken("malformed response", fmt.Errorf("%s: %w", name, err))
-	case err == nil && done && s.decided == nil:
-		err = errors.New("nobody has decided")
-		fallthrough
-	case err != nil:
-		status := zap.StatusError
-		if s.ctx.Err() != nil {
-			status = zap.StatusTryLater
-		}
-		s.reset(start)
-		return refusal(status), fmt.Errorf("sasl: %s: %w", name, err)
-	case done:
-		s.tries-- // not 0: a client that knows one password must not guess others without end
-		s.state = open
-		return Command{Kind: OHAIOK}, nil
+	case errors.Is(err, ErrTampered):
+		status = zap.StatusRefused
+	case s.ctx.Err() != nil:
+		status = zap.StatusTryLater
 	}
-	return Command{Kind: ORLY, Mechanisms: []string{name}, Data: challenge}, nil
+	s.reset(start)
+	return refusal(status), fmt.Errorf("sasl: %s: %w", name, err)
 }
 
 // ask asks the gate about the client. It returns a *RefusedError, or nil if the client is
