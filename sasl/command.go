@@ -10,10 +10,10 @@ import (
 const (
 	Anonymous       = "ANONYMOUS"          // no credentials (RFC 4505)
 	Plain           = "PLAIN"              // a user name and a password, unencrypted (RFC 4616)
-	ScramSHA256     = "SCRAM-SHA-256"      // proof of a password, in both directions (RFC 5802, RFC 7677)
-	ScramSHA256Plus = "SCRAM-SHA-256-PLUS" // the same, bound to the CURVE connection below
-	External        = "EXTERNAL"           // what the connection below has proved (RFC 4422, appendix A)
-	Curve           = "CURVE"              // proof of a key, in both directions, and encryption (RFC 26)
+	ScramSHA256     = "SCRAM-SHA-256"      // mutual proof of a password (RFC 5802, RFC 7677)
+	ScramSHA256Plus = "SCRAM-SHA-256-PLUS" // the same, bound to the CURVE connection
+	External        = "EXTERNAL"           // what the connection has proved (RFC 4422, appendix A)
+	Curve           = "CURVE"              // mutual proof of keys, and encryption (ZeroMQ RFC 26)
 )
 
 // Kind is the kind of a [Command].
@@ -50,27 +50,27 @@ func (k Kind) String() string {
 	return fmt.Sprintf("command %d", byte(k))
 }
 
-// Command is a command of the exchange. Plain data: don't change it while it is in use.
+// A Command is a command of the exchange. Don't change it while it is in use.
 type Command struct {
 	Kind       Kind
-	Mechanisms []string // ORLY: those that are offered, at most 32; YARLY: the one chosen
+	Mechanisms []string // ORLY: those offered, at most 32; YARLY: the one chosen
 	Data       []byte   // ORLY: the challenge; YARLY: the response; at most 8,192 bytes
 	Reason     string   // SRSLY and RTFM: printable ASCII, at most 255 bytes
 }
 
-// Format writes the command without its data, whatever the verb: that can be a password.
+// Format writes the command without its data, for each verb: the data can be a password.
 func (c Command) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s %v %q, %d bytes", c.Kind, c.Mechanisms, c.Reason, len(c.Data))
 }
 
-// Codec converts the commands of a protocol to messages and back. A message is without the
-// routing id that a ROUTER puts in front. Safe for concurrent use.
+// A Codec converts commands to the messages of a protocol and back. Messages don't include
+// the routing id that a ROUTER puts in front. It must be safe for concurrent use.
 type Codec interface {
 	// Message returns the message of a valid command.
 	Message(c Command) ([][]byte, error)
 	// Parse returns the command in a message. Command.Data may refer to the message. It
-	// returns ErrForeign for a message that does not belong to the protocol, and another error for
-	// a malformed one. It keeps the order and the spelling of mechanisms.
+	// returns ErrForeign for a message that does not belong to the protocol, and another error
+	// for a malformed one. It keeps the order and the spelling of mechanisms.
 	Parse(message [][]byte) (Command, error)
 }
 
@@ -92,7 +92,7 @@ func parse(codec Codec, message [][]byte) (Command, error) {
 
 const (
 	maxMechanisms = 32   // in an ORLY
-	maxName       = 20   // bytes of the name of a mechanism (RFC 4422, section 3.1)
+	maxName       = 20   // bytes of a mechanism name (RFC 4422, section 3.1)
 	maxData       = 8192 // bytes of a challenge or a response
 	maxReason     = 255  // bytes of a reason
 )
@@ -100,7 +100,7 @@ const (
 var (
 	errKind       = errors.New("not a command of the exchange")
 	errMechanisms = errors.New("wrong number of mechanisms")
-	errName       = errors.New("invalid name of a mechanism")
+	errName       = errors.New("invalid mechanism name")
 	errDuplicate  = errors.New("duplicate mechanism")
 	errData       = errors.New("challenge or response is too long")
 	errReason     = errors.New("reason is not printable ASCII of at most 255 bytes")
@@ -142,7 +142,7 @@ func (c *Command) check() error {
 	return nil
 }
 
-// isName reports whether a text can be the name of a mechanism (RFC 4422, section 3.1).
+// isName reports whether s is a valid mechanism name (RFC 4422, section 3.1).
 func isName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
@@ -152,7 +152,7 @@ func isName(s string) bool {
 	return s != "" && len(s) <= maxName
 }
 
-// isReason reports whether a text is printable ASCII of at most 255 bytes.
+// isReason reports whether s is printable ASCII of at most 255 bytes.
 func isReason(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

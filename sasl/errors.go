@@ -8,23 +8,23 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// The errors on which a program may act; match them with errors.Is.
+// Errors that a program can act on. Match them with errors.Is.
 var (
-	// ErrForeign means that a message does not belong to the protocol. Drop it in silence.
+	// ErrForeign means that a message does not belong to the protocol. Ignore the message.
 	ErrForeign = errors.New("not a message of this protocol")
 	// ErrProtocol means that the peer broke the rules of the exchange or of a mechanism.
 	ErrProtocol = errors.New("protocol error")
-	// ErrTampered means that someone between the peers changed what was offered, or relayed
-	// the exchange from another connection.
-	ErrTampered = errors.New("someone interferes with the exchange")
+	// ErrTampered means that someone on the path changed the offer or relayed the exchange
+	// from another connection, or that the server did not prove itself.
+	ErrTampered = errors.New("exchange was tampered with")
 	// ErrTries means that a client has used up its tries. Close its connection.
 	ErrTries = errors.New("too many tries")
 )
 
-// RefusedError means that the client was not admitted.
+// A RefusedError means that the client was refused.
 type RefusedError struct {
-	Mechanism string    // empty if the client had chosen none
-	Reply     zap.Reply // on a client only the status and the text that the server sent
+	Mechanism string    // empty if the client has not chosen one
+	Reply     zap.Reply // on a client, only the status and the text from the server
 
 	err error // why the handler made no decision
 }
@@ -41,5 +41,5 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// Unwrap returns the error of the handler that made no decision, or nil.
+// Unwrap returns the reason why the handler made no decision, or nil.
 func (e *RefusedError) Unwrap() error { return e.err }
