@@ -13,16 +13,16 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// ClientConfig says how a client authenticates.
+// ClientConfig configures a [Client].
 type ClientConfig struct {
-	// Codec is that of the program's protocol.
+	// Codec is the codec of your protocol.
 	Codec Codec
-	// Mechanisms are those to use, in order of preference. Nil is all for which the client has
-	// credentials, strongest first: SCRAM-SHA-256-PLUS, CURVE, EXTERNAL, SCRAM-SHA-256,
-	// PLAIN. A client without any credentials then uses ANONYMOUS.
+	// Mechanisms are the mechanisms to use, in order of preference. If nil, all for which the
+	// client has credentials, strongest first: SCRAM-SHA-256-PLUS, CURVE, EXTERNAL,
+	// SCRAM-SHA-256, PLAIN. A client without credentials then uses ANONYMOUS.
 	Mechanisms []string
 	// Username and Password are for PLAIN and SCRAM: at most 255 bytes each, without zero
-	// bytes. SCRAM prepares both by SASLprep (RFC 4013).
+	// bytes. SCRAM prepares both with SASLprep (RFC 4013).
 	Username string
 	Password zap.Password
 	// Key and ServerKey are the client's secret key and the server's public key, for CURVE.
@@ -30,13 +30,13 @@ type ClientConfig struct {
 	ServerKey curve.PublicKey
 	// Link describes the connection to the server.
 	Link Link
-	// InsecurePlain allows PLAIN on a connection that is not encrypted: anyone on the path can
+	// InsecurePlain allows PLAIN over an unencrypted connection. Anyone on the path can then
 	// read the password.
 	InsecurePlain bool
 }
 
-// Client authenticates to a server: the client's half of the exchange. For one goroutine at
-// a time. NewClient returns one.
+// A Client is the client's side of the exchange. For one goroutine at a time. NewClient
+// returns one.
 type Client struct {
 	cfg       ClientConfig
 	state     state
@@ -46,19 +46,19 @@ type Client struct {
 	mechanism gosasl.Client
 }
 
-// mutual is a client's mechanism by which the server proves something too.
+// mutual is a mechanism by which the server proves something to the client.
 type mutual interface {
-	verified() bool // the server has proved it
+	verified() bool // whether it has
 }
 
 var (
 	errUnverified = errors.New("the server admits the client without proving itself")
 	errRelayed    = errors.New("the server is on a CURVE connection, and this client is not")
 	errUnasked    = errors.New("the server admits the client without asking for credentials")
-	errLoginText  = errors.New("sasl: user name or password with a zero byte, or of more than 255 bytes")
+	errLoginText  = errors.New("sasl: user name or password has a zero byte, or more than 255 bytes")
 )
 
-// Format writes the mechanism in use, whatever the verb: a Client has a password.
+// Format writes the mechanism in use, for each verb: a Client contains a password.
 func (c Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "client %s", c.name) }
 
 // NewClient returns a client. It returns an error if cfg is invalid.
@@ -75,7 +75,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		}
 	}
 	if cfg.Username == "" && cfg.Password.Reveal() != "" {
-		return nil, errors.New("sasl: a Password without a Username")
+		return nil, errors.New("sasl: Password without Username")
 	}
 	if !cfg.Key.IsZero() {
 		if err := cfg.ServerKey.Check(); err != nil {
@@ -86,8 +86,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	return &Client{cfg: cfg}, nil
 }
 
-// Start returns the message that begins an exchange. It may be called again at any time,
-// for example after a refusal, and ends whatever was before.
+// Start returns the message that begins an exchange. It may be called again at any time, for
+// example after a refusal, and ends any earlier exchange.
 func (c *Client) Start() ([][]byte, error) {
 	if c.cfg.Codec == nil {
 		return nil, errors.New("sasl: this Client is not from NewClient")
@@ -100,15 +100,15 @@ func (c *Client) Start() ([][]byte, error) {
 	return message, nil
 }
 
-// Done reports whether the server has admitted the client, and, with SCRAM and CURVE, has
-// proved itself.
+// Done reports whether the server has admitted the client. With SCRAM and CURVE, the server
+// has also proved itself.
 func (c *Client) Done() bool { return c.state == open }
 
 // Mechanism returns the mechanism that the client has chosen, or "".
 func (c *Client) Mechanism() string { return c.name }
 
-// Layer returns the security layer of the mechanism CURVE: what seals messages to the server
-// and opens those from it. Both are nil before Done and with any other mechanism. A new
+// Layer returns the security layer of the mechanism CURVE, which seals messages to the server
+// and opens messages from it. Both are nil before Done, and with any other mechanism. A new
 // exchange or Close does not close them.
 func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
 	if m, ok := c.mechanism.(layered); ok && c.state == open {
@@ -118,21 +118,20 @@ func (c *Client) Layer() (*curve.Sealer, *curve.Opener) {
 }
 
 // Close ends the exchange and wipes the keys of the mechanism CURVE. It may be called more
-// than once, and Start after it.
+// than once, and Start may be called after it.
 func (c *Client) Close() { c.reset(start) }
 
-// Handle takes a message from the server and returns the reply, or nil if there is nothing
-// to send: when the client is Done, and with an error. After an error only Start continues,
-// except after ErrForeign, which changes nothing. The errors:
+// Handle takes a message from the server and returns the reply. The reply is nil if the
+// client is Done, or if there is an error. After an error, call Start for another try, except
+// after ErrForeign, which changes nothing. The errors:
 //
 //   - *RefusedError: the server refused the client.
-//   - ErrTampered: what was offered was changed on the way, or the server did not prove
-//     itself. Someone may be interfering.
+//   - ErrTampered: someone on the path changed the offer, or the server did not prove itself.
 //   - ErrProtocol: either side broke the protocol.
 //   - Others say why no mechanism can be used.
 //
-// With SCRAM, Handle derives a key from the password, which takes as long as the server's
-// number of iterations requires: up to a second for the largest that it accepts, 2,000,000.
+// With SCRAM, Handle derives a key from the password, with as many iterations as the server
+// says: up to 2,000,000, which take about a second.
 func (c *Client) Handle(message [][]byte) (reply [][]byte, err error) {
 	if c.state != choosing && c.state != exchanging {
 		return nil, errors.New("sasl: no exchange in progress")
@@ -171,7 +170,7 @@ func (c *Client) handle(command *Command) (answer Command, err error) {
 	case SRSLY:
 		return Command{}, &RefusedError{Mechanism: c.name, Reply: parseReason(command.Reason)}
 	case RTFM:
-		return Command{}, fmt.Errorf("sasl: %w: the server says: %s", ErrProtocol, command.Reason)
+		return Command{}, fmt.Errorf("sasl: %w: from the server: %s", ErrProtocol, command.Reason)
 	}
 	return Command{}, fmt.Errorf("sasl: %w: unexpected %s", ErrProtocol, command.Kind)
 }
@@ -232,7 +231,7 @@ func (c *Client) lacks(name string) string {
 	return ""
 }
 
-// next passes a challenge on to the mechanism.
+// next passes a challenge to the mechanism.
 func (c *Client) next(command *Command) (Command, error) {
 	if !slices.Contains(command.Mechanisms, c.name) {
 		return Command{}, fmt.Errorf("sasl: %w: the server changed the mechanism from %s to %s",

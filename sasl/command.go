@@ -50,7 +50,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("command %d", byte(k))
 }
 
-// A Command is a command of the exchange. Don't change it while it is in use.
+// A Command is a command of the exchange. Plain data: don't change it while it is in use.
 type Command struct {
 	Kind       Kind
 	Mechanisms []string // ORLY: those offered, at most 32; YARLY: the one chosen

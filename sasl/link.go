@@ -8,7 +8,7 @@ import (
 )
 
 // Link describes the connection that carries the exchange, and what it has proved. The zero
-// Link is an unencrypted connection to an unknown peer.
+// Link is an unencrypted connection to an unknown peer. Plain data.
 type Link struct {
 	// Address is the client's IP address. A server needs it, because the policy counts wrong
 	// passwords by address. A client does not.

@@ -13,37 +13,37 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// ServerConfig says how a server authenticates one client.
+// ServerConfig configures a [Server].
 type ServerConfig struct {
-	// Codec is that of the program's protocol.
+	// Codec is the codec of your protocol.
 	Codec Codec
 	// Policy says which mechanisms to offer, and has the verifiers that SCRAM needs. It also
-	// decides, unless there is a Handler.
+	// decides whether to admit the client, unless Handler is set.
 	Policy Policy
-	// Handler decides whether to admit the client; zap.Ask asks it. It can be a Policy with
-	// an audit around it, or without a Policy, a daemon's decisions.
+	// Handler decides whether to admit the client, in place of Policy. It can be an audit log
+	// around the Policy, or, without a Policy, the client of a daemon.
 	Handler zap.Handler
 	// Domain is the ZAP domain of the service: printable ASCII, at most 255 bytes.
 	Domain string
-	// Mechanisms are those to offer, in this order. Nil means all that the Policy offers. With
-	// a Policy, others are not offered.
+	// Mechanisms are the mechanisms to offer, in this order. Those that the Policy does not
+	// offer are left out. If nil, all that the Policy offers.
 	Mechanisms []string
-	// InsecurePlain offers PLAIN, if Mechanisms name it, on a connection that is not
-	// encrypted too. If there is a Policy, that says so instead.
+	// InsecurePlain allows PLAIN in Mechanisms to be offered over unencrypted connections. If
+	// there is a Policy, it decides that instead, and InsecurePlain must be false.
 	InsecurePlain bool
 	// Link describes the connection to the client.
 	Link Link
-	// Curve has the server's key for the mechanism CURVE, one for all clients. Nil does not
-	// offer CURVE.
+	// Curve has the server's key for the mechanism CURVE. Share one among all clients. If nil,
+	// CURVE is not offered.
 	Curve *curve.Server
 }
 
 var (
 	errClosed    = errors.New("sasl: this Server is closed")
-	errUndecided = errors.New("nobody has decided")
+	errUndecided = errors.New("no decision")
 )
 
-// maxTries is how often a client may begin before it succeeds.
+// maxTries is how many exchanges a client may begin without success.
 const maxTries = 5
 
 // maxRounds is the largest number of responses in one exchange. CURVE and SCRAM have three.
@@ -60,16 +60,16 @@ const (
 	ended                   // nothing comes next
 )
 
-// User is an authenticated client. Plain data: don't change it while it is in use.
+// A User is an authenticated client. Plain data: don't change it while it is in use.
 type User struct {
-	Mechanism string          // by which it authenticated
+	Mechanism string          // the mechanism by which it authenticated
 	ID        string          // the user id, from the handler
-	Key       curve.PublicKey // that the client has proved, and that was decided about; zero if it was not
-	Metadata  zap.Metadata    // of the user, from the handler
+	Key       curve.PublicKey // the key that it has proved, if the decision was about it; otherwise zero
+	Metadata  zap.Metadata    // the metadata, from the handler
 }
 
-// Server authenticates one client: the server's half of the exchange. For one goroutine at
-// a time. NewServer returns one; the zero Server refuses every command.
+// A Server is the server's side of the exchange with one client. For one goroutine at a
+// time. NewServer returns one; the zero Server refuses every command.
 type Server struct {
 	cfg       ServerConfig
 	state     state
@@ -78,9 +78,9 @@ type Server struct {
 	offered   []string // in this exchange
 	name      string   // of the mechanism in use
 	mechanism gosasl.Server
-	decided   *User // whom the gate admits, before the exchange ends
+	decided   *User // the client that the gate has admitted, before the exchange ends
 
-	// ctx is that of the call of Handle in progress, because go-sasl's callbacks take none.
+	// ctx is the context of the Handle call in progress, because go-sasl's callbacks take none.
 	ctx context.Context
 }
 
@@ -118,8 +118,8 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	return &Server{cfg: cfg}, nil
 }
 
-// User returns the client, or false if it is not authenticated, also if it was and has
-// begun a new exchange.
+// User returns the authenticated client. It returns false if the client is not
+// authenticated, or if it was and has begun a new exchange.
 func (s *Server) User() (User, bool) {
 	if s.state != open {
 		return User{}, false
@@ -127,8 +127,8 @@ func (s *Server) User() (User, bool) {
 	return *s.decided, true
 }
 
-// Layer returns the security layer of the mechanism CURVE: what seals messages to the client
-// and opens those from it. Both are nil before the client is authenticated and with any
+// Layer returns the security layer of the mechanism CURVE, which seals messages to the client
+// and opens messages from it. Both are nil until the client is authenticated, and with any
 // other mechanism. A new exchange or Close does not close them.
 func (s *Server) Layer() (*curve.Sealer, *curve.Opener) {
 	if m, ok := s.mechanism.(layered); ok && s.state == open {
@@ -144,18 +144,19 @@ func (s *Server) Close() {
 }
 
 // Handle takes a message from the client and returns the reply, or nil if there is nothing
-// to send. It asks the Handler or the Policy under ctx, which takes a tenth of a second for
-// a password of PLAIN, so don't call it where other clients wait. An error says, for the
-// log, why the client is not admitted; there may be a reply in any case:
+// to send. It asks the Handler or the Policy with ctx, and blocks until there is a decision:
+// a tenth of a second for a password of PLAIN. So don't call it where other clients wait.
+//
+// An error says why the client is not admitted, for the log. There can be a reply beside it:
 //
 //   - *RefusedError: the handler refused the client, which may try again.
-//   - ErrTampered: as if it were refused.
-//   - ErrProtocol: the client broke the protocol; it may try again.
+//   - ErrTampered: the same, because someone on the path interfered.
+//   - ErrProtocol: the client broke the protocol. It may try again.
 //   - ErrTries: the client has used up its 5 tries. Close the connection.
 //   - ErrForeign: the message belongs to another protocol. Nothing has changed.
 //
-// Pass it only messages of the exchange: any other one, also of an authenticated client,
-// breaks the protocol and ends the exchange.
+// Pass Handle only messages of the exchange. Any other message breaks the protocol and ends
+// the exchange, even if the client is authenticated.
 func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, err error) {
 	if s.cfg.Codec == nil {
 		return nil, errors.New("sasl: this Server is not from NewServer")
@@ -211,7 +212,7 @@ func (s *Server) handle(c *Command) (Command, error) {
 	return s.broken("unexpected command", fmt.Errorf("unexpected %s", c.Kind))
 }
 
-// begin answers OHAI, which ends whatever was before.
+// begin answers OHAI, which ends any earlier exchange.
 func (s *Server) begin() (Command, error) {
 	s.reset(start)
 	if s.tries >= maxTries {
@@ -256,7 +257,7 @@ func (s *Server) offer() []string {
 	})
 }
 
-// next passes a response on to the mechanism.
+// next passes a response to the mechanism.
 func (s *Server) next(response []byte) (Command, error) {
 	if s.rounds++; s.rounds > maxRounds {
 		return s.broken("too many rounds", errors.New("too many rounds"))
@@ -273,7 +274,7 @@ func (s *Server) next(response []byte) (Command, error) {
 	case s.decided == nil:
 		return s.failed(errUndecided)
 	}
-	s.tries-- // not 0: a client that knows one password must not guess others without end
+	s.tries-- // not 0: a client that knows one password must not guess others endlessly
 	s.state = open
 	return Command{Kind: OHAIOK}, nil
 }
@@ -338,7 +339,7 @@ func (s *Server) refused(reply zap.Reply, err error) error {
 	return &RefusedError{Mechanism: s.name, Reply: reply, err: err}
 }
 
-// refusal returns the command that refuses a client. It says nothing of the reasons.
+// refusal returns the command that refuses a client, without the reason.
 func refusal(status zap.Status) Command {
 	reason := "server error"
 	switch status {
@@ -350,8 +351,8 @@ func refusal(status zap.Status) Command {
 	return Command{Kind: SRSLY, Reason: fmt.Sprintf("%d %s", status, reason)}
 }
 
-// broken answers a command that breaks the protocol. The server is at its start again; a
-// command out of place counts as a try.
+// broken answers a command that breaks the protocol, and ends the exchange. A command that
+// arrives outside an exchange counts as a try.
 func (s *Server) broken(reason string, err error) (Command, error) {
 	if s.state == start {
 		s.tries++
