@@ -1,6 +1,7 @@
 package sasl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,8 +185,11 @@ func (c *Client) choose(offered []string) (Command, error) {
 	var missing []string
 	for _, name := range c.preferred() {
 		why := c.lacks(name)
-		if why == "" && !slices.Contains(offered, name) {
-			why = "is not offered"
+		if !slices.Contains(offered, name) {
+			if why != "" && c.cfg.Mechanisms == nil {
+				continue // neither side has a use for it
+			}
+			why = cmp.Or(why, "is not offered")
 		}
 		if why != "" {
 			missing = append(missing, name+" "+why)

@@ -325,13 +325,36 @@ func TestOffer(t *testing.T) {
 	}
 }
 
-// TestNothingToOffer: a client is refused if the policy offers nothing.
+// TestNothingToOffer: a client is refused if there is nothing to offer, and the log says what
+// each mechanism lacks.
 func TestNothingToOffer(t *testing.T) {
 	t.Parallel()
 	s, c := newTestServer(t, &gate{offer: []string{}}), newTestClient(t)
 	w := exchange(t, c, s)
 	checkRefused(t, w.server, "", zap.StatusRefused)
 	checkRefused(t, w.client, "", zap.StatusRefused)
+
+	for want, cfg := range map[string]ServerConfig{
+		`the policy has none for the domain "elsewhere"`: {Policy: &gate{offer: []string{}}, Domain: "elsewhere"},
+		"SCRAM-SHA-256-PLUS needs the channel binding of a CURVE connection, CURVE needs the server's key, EXTERNAL needs a connection that proves the client, " +
+			"PLAIN needs an encrypted connection, or the policy's sasl must name it": {Policy: secure{&gate{offer: []string{ScramSHA256Plus, Curve, External, Plain}}}},
+		"PLAIN needs an encrypted connection": {Handler: new(gate), Mechanisms: []string{Plain}},
+	} {
+		cfg.Codec, cfg.Link.Local = FILEMQ, true
+		s, err := NewServer(cfg)
+		ztest.Must(t, err)
+		_, err = s.Handle(t.Context(), compose(t, Command{Kind: OHAI}))
+		if want = "sasl: refused: 400 no mechanism to offer on this connection: " + want; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// secure is a policy that offers PLAIN only on an encrypted connection.
+type secure struct{ *gate }
+
+func (p secure) Mechanisms(domain string, encrypted bool) []string {
+	return slices.DeleteFunc(slices.Clone(p.gate.Mechanisms(domain, encrypted)), func(name string) bool { return name == Plain && !encrypted })
 }
 
 // TestLayerIsKept: after CURVE, both ends have a layer that opens what the other seals, until the

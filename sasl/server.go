@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	gosasl "github.com/emersion/go-sasl"
 
@@ -221,7 +222,7 @@ func (s *Server) begin() (Command, error) {
 	}
 	s.tries++
 	if s.offered = s.offer(); len(s.offered) == 0 {
-		return refusal(zap.StatusRefused), s.refused(zap.Refuse("no mechanism to offer on this connection"), nil)
+		return refusal(zap.StatusRefused), s.refused(zap.Refuse("no mechanism to offer on this connection: "+s.missing()), nil)
 	}
 	s.state = choosing
 	return Command{Kind: ORLY, Mechanisms: s.offered}, nil
@@ -229,32 +230,56 @@ func (s *Server) begin() (Command, error) {
 
 // offer returns the mechanisms to offer.
 func (s *Server) offer() []string {
-	names, link, policy := s.cfg.Mechanisms, &s.cfg.Link, s.cfg.Policy
-	allowed := names
-	if policy != nil {
-		allowed = policy.Mechanisms(s.cfg.Domain, link.isEncrypted())
+	return slices.DeleteFunc(s.allowed(s.cfg.Link.isEncrypted()), func(name string) bool { return s.lacks(name) != "" })
+}
+
+// allowed returns the mechanisms that the program and the policy allow.
+func (s *Server) allowed(encrypted bool) []string {
+	names, policy := s.cfg.Mechanisms, s.cfg.Policy
+	if policy == nil {
+		return slices.Clone(names)
 	}
+	allowed := policy.Mechanisms(s.cfg.Domain, encrypted)
 	if names == nil {
-		names = allowed
+		return slices.Clone(allowed)
 	}
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) })
+}
+
+// missing says, for the log, why there is no mechanism to offer.
+func (s *Server) missing() string {
+	var missing []string
+	allowed := s.allowed(s.cfg.Link.isEncrypted())
+	for _, name := range allowed {
+		missing = append(missing, name+" "+s.lacks(name))
+	}
+	for _, name := range s.allowed(true) {
 		if !slices.Contains(allowed, name) {
-			return true
+			missing = append(missing, name+" needs an encrypted connection, or the policy's sasl must name it")
 		}
-		switch name {
-		case ScramSHA256Plus:
-			return policy == nil || !link.isBound()
-		case ScramSHA256:
-			return policy == nil
-		case Plain:
-			return policy == nil && !link.isEncrypted() && !s.cfg.InsecurePlain
-		case Curve:
-			return s.cfg.Curve == nil
-		case External:
-			return !link.isCurve() && link.Principal == ""
-		}
-		return !slices.Contains(strongest, name)
-	})
+	}
+	if len(missing) == 0 {
+		return fmt.Sprintf("the policy has none for the domain %q", s.cfg.Domain)
+	}
+	return strings.Join(missing, ", ")
+}
+
+// lacks returns what a mechanism needs that the server does not have, or "".
+func (s *Server) lacks(name string) string {
+	link := &s.cfg.Link
+	switch {
+	case name == ScramSHA256Plus && !link.isBound():
+		return "needs the channel binding of a CURVE connection"
+	case name == Curve && s.cfg.Curve == nil:
+		return "needs the server's key"
+	case name == External && !link.isCurve() && link.Principal == "":
+		return "needs a connection that proves the client"
+	case name == Plain && s.cfg.Policy == nil && !link.isEncrypted() && !s.cfg.InsecurePlain:
+		return "needs an encrypted connection"
+	case !slices.Contains(strongest, name):
+		return "is unknown"
+	}
+	return ""
 }
 
 // next passes a response to the mechanism.
