@@ -10,8 +10,8 @@ import (
 // Link describes the connection that carries the exchange, and what it has proved. The zero
 // Link is an unencrypted connection to an unknown peer. Plain data.
 type Link struct {
-	// Address is the client's IP address. A server needs it, because the policy counts wrong
-	// passwords by address. A client does not.
+	// Address is the client's IP address, without a port. A server needs it, because the policy
+	// counts wrong passwords by address. A client does not.
 	Address string
 	// Local is true if the client has no IP address, because it connects by ipc or inproc.
 	Local bool

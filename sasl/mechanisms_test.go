@@ -2,6 +2,7 @@ package sasl
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +178,41 @@ func TestActAsAnother(t *testing.T) {
 			t.Errorf("%s: %v, %v", test.name, answer.Kind, err)
 		}
 	}
+}
+
+// TestSizes: a response with too long or empty fields breaks the protocol, and nobody is asked.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	longest, longer := strings.Repeat("x", 255), strings.Repeat("x", 256)
+	for _, test := range []struct {
+		name, response string
+		want           error
+	}{
+		{Anonymous, "", nil},
+		{Anonymous, longest, nil},
+		{Anonymous, longer, errTrace},
+		{Plain, "\x00alice\x00wonderland", nil},
+		{Plain, "\x00" + longer + "\x00wonderland", errLoginSize},
+		{Plain, "\x00alice\x00" + longer, errLoginSize},
+		{Plain, "\x00\x00wonderland", errLoginSize},
+		{Plain, "\x00alice\x00", errLoginSize},
+		{Plain, "alice\x00wonderland", ErrProtocol},
+		{External, "alice\x00", ErrProtocol},
+	} {
+		g := new(gate)
+		s := newTestServer(t, g)
+		ohai(t, s)
+		_, err := send(t, s, yarly(t, test.name, []byte(test.response)))
+		checkError(t, test.name, err, test.want)
+		if _, ok := s.User(); ok != (test.want == nil) || len(g.requests) != boolean(ok) || err != nil && !errors.Is(err, ErrProtocol) {
+			t.Errorf("%s %q: %v", test.name, test.response, err)
+		}
+	}
+	g := new(gate)
+	s := newTestServer(t, g)
+	ohai(t, s)
+	_, err := send(t, s, yarly(t, Plain, []byte("\x00"+longest+"\x00"+longest)))
+	checkRefused(t, err, Plain, zap.StatusRefused)
 }
 
 // ranking is this test's own order of the mechanisms, strongest first.
@@ -355,6 +391,33 @@ type secure struct{ *gate }
 
 func (p secure) Mechanisms(domain string, encrypted bool) []string {
 	return slices.DeleteFunc(slices.Clone(p.gate.Mechanisms(domain, encrypted)), func(name string) bool { return name == Plain && !encrypted })
+}
+
+// TestLayerIsWiped: a layer that the program has not taken ends with the exchange.
+func TestLayerIsWiped(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*Server, *Client){
+		"closed": func(s *Server, c *Client) { s.Close(); c.Close() },
+		"begun again": func(s *Server, c *Client) {
+			message, err := c.Start()
+			ztest.Must(t, err)
+			s.Handle(t.Context(), message)
+		},
+	} {
+		s, c := newTestServer(t, new(gate)), newTestClient(t, Curve)
+		exchange(t, c, s)
+		sealers := []*curve.Sealer{s.mechanism.(*curveServer).sealer, c.mechanism.(*curveClient).sealer}
+		for _, sealer := range sealers {
+			_, err := sealer.Seal(nil, 0, nil)
+			ztest.Must(t, err)
+		}
+		end(s, c)
+		for i, sealer := range sealers {
+			if _, err := sealer.Seal(nil, 0, nil); err == nil {
+				t.Errorf("%s: layer %d still seals", name, i)
+			}
+		}
+	}
 }
 
 // TestLayerIsKept: after CURVE, both ends have a layer that opens what the other seals, until the

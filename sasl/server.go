@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -104,6 +105,9 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	case len(cfg.Link.Principal) > maxLogin:
 		return nil, fmt.Errorf("sasl: Principal longer than %d bytes", maxLogin)
 	}
+	if _, err := netip.ParseAddrPort(cfg.Link.Address); err == nil {
+		return nil, errors.New("sasl: Link.Address has a port: set the IP address only")
+	}
 	if err := checkMechanisms(cfg.Mechanisms); err != nil {
 		return nil, err
 	}
@@ -157,7 +161,7 @@ func (s *Server) Close() {
 //   - ErrForeign: the message belongs to another protocol. Nothing has changed.
 //
 // Pass Handle only messages of the exchange. Any other message breaks the protocol and ends
-// the exchange, even if the client is authenticated.
+// the exchange, even if the client is authenticated. Handle does not keep the message.
 func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, err error) {
 	if s.cfg.Codec == nil {
 		return nil, errors.New("sasl: this Server is not from NewServer")

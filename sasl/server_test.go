@@ -26,6 +26,8 @@ func TestNewServer(t *testing.T) {
 		"sasl: the Policy says where to offer PLAIN: remove InsecurePlain":          func(c *ServerConfig) { c.InsecurePlain = true },
 		"sasl: set Link.Address, or Link.Local for a client without an IP address":  func(c *ServerConfig) { c.Link.Local = false },
 		"sasl: set Link.Address, or Link.Local for a client without an IP address ": func(c *ServerConfig) { c.Link.Address = "192.0.2.1" },
+		"sasl: Link.Address has a port: set the IP address only":                    func(c *ServerConfig) { c.Link = Link{Address: "192.0.2.1:5670"} },
+		"sasl: Link.Address has a port: set the IP address only ":                   func(c *ServerConfig) { c.Link = Link{Address: "[2001:db8::1]:5670"} },
 		"sasl: Domain or Address is not printable ASCII of at most 255 bytes":       func(c *ServerConfig) { c.Domain = "ä" },
 		"sasl: Domain or Address is not printable ASCII of at most 255 bytes ":      func(c *ServerConfig) { c.Link = Link{Address: strings.Repeat("1", 256)} },
 		"sasl: Principal longer than 255 bytes":                                     func(c *ServerConfig) { c.Link.Principal = strings.Repeat("a", 256) },
@@ -40,6 +42,14 @@ func TestNewServer(t *testing.T) {
 		if _, err := NewServer(cfg); err == nil || err.Error() != strings.TrimSpace(want) {
 			t.Errorf("got %v, expected %s", err, want)
 		}
+	}
+	own := []string{Plain, Anonymous}
+	valid.Mechanisms = own
+	s, err := NewServer(valid)
+	ztest.Must(t, err)
+	own[1] = External // the server has its own copy
+	if got := s.offer(); !slices.Equal(got, []string{Plain, Anonymous}) {
+		t.Errorf("offers %v", got)
 	}
 	if _, err := new(Server).Handle(t.Context(), frames("OHAI")); err == nil {
 		t.Error("the zero Server answers")

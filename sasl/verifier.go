@@ -35,18 +35,19 @@ var (
 	errPassword   = errors.New("the password is empty, not UTF-8, or has characters that SASLprep prohibits")
 )
 
-// Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number
-// of iterations, and two keys that are derived from the password (RFC 5802, section 3;
-// RFC 7677). Someone who steals it can guess passwords and pretend to be the server. To log
-// in, a thief must also watch the client log in once (RFC 5802, section 9). It prints without its keys. Safe for concurrent use.
+// Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number of iterations,
+// and two keys that are derived from the password (RFC 5802, section 3; RFC 7677). Someone
+// who steals it can guess passwords and pretend to be the server. To log in, a thief must
+// also watch the client log in once (RFC 5802, section 9). It prints without its keys. Safe
+// for concurrent use.
 type Verifier struct {
 	iterations int
 	salt       []byte
 	keys       *hidden.Bytes // StoredKey and ServerKey
 }
 
-// NewVerifier returns a verifier of a password in UTF-8, with 600,000 iterations and a random salt
-// of 16 bytes. It returns an error if the password is empty, or has characters that
+// NewVerifier returns a verifier of a password in UTF-8, with 600,000 iterations and a random
+// salt of 16 bytes. It returns an error if the password is empty, or has characters that
 // SASLprep (RFC 4013) prohibits, such as control characters and those that Unicode 3.2
 // does not define, emoji for example. It takes about 0.2 seconds.
 func NewVerifier(password []byte) (Verifier, error) {
