@@ -19,27 +19,27 @@ import (
 //	YARLY, empty           ────►
 //	                       ◄────    OHAI-OK
 //
-// INITIATE names the mechanisms that the client saw offered, and READY those that the server
-// offered. So a changed offer is noticed, and a handshake of ZMTP does not pass for one of
-// SASL.
+// INITIATE names the mechanisms that the client saw in the offer, and READY those that the
+// server offered. So both sides notice a changed offer, and neither takes a ZMTP handshake for
+// one of SASL.
 
-// offerProperty is the property with the mechanisms, in order, with a space in between.
+// offerProperty is the property with the mechanisms, in order, separated by spaces.
 const offerProperty = "Sasl-Mechanisms"
 
 var (
-	errOffer    = errors.New("the peer names another offer of mechanisms")
-	errNoOffer  = errors.New("the peer does not name the mechanisms offered")
-	errAfterEnd = errors.New("the mechanism has ended")
-	errNotEmpty = errors.New("the last response is not empty")
+	errOffer    = errors.New("client and server saw different offers")
+	errNoOffer  = errors.New("peer does not name the offer")
+	errAfterEnd = errors.New("mechanism has ended")
+	errNotEmpty = errors.New("last response is not empty")
 )
 
-// appendOffer returns the claims that name the mechanisms offered, as ZMTP metadata. The
-// socket type is none of ZMTP, whose servers refuse a handshake that is relayed to them.
+// appendOffer returns the claims that name the offer, as ZMTP metadata. ZMTP has no such socket
+// type, so a ZMTP server refuses a handshake that is relayed to it.
 func appendOffer(offered []string) ([]byte, error) {
 	return zap.Metadata{{Name: "Socket-Type", Value: "SASL"}, {Name: offerProperty, Value: strings.Join(offered, " ")}}.Append(nil)
 }
 
-// checkOffer returns ErrTampered if the peer's claims name other mechanisms than these.
+// checkOffer returns ErrTampered if the peer's claims don't name exactly these mechanisms.
 func checkOffer(claims []byte, offered []string) error {
 	m, err := zap.ParseMetadata(claims)
 	if err != nil {
@@ -54,7 +54,7 @@ func checkOffer(claims []byte, offered []string) error {
 	return fmt.Errorf("%w: %w", ErrTampered, errOffer)
 }
 
-// fromCurve returns an error of package curve, with ErrProtocol if the peer is to blame.
+// fromCurve wraps an error of package curve in ErrProtocol if the peer caused it.
 func fromCurve(err error) error {
 	if _, ok := errors.AsType[*curve.ProtocolError](err); ok {
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
@@ -62,27 +62,27 @@ func fromCurve(err error) error {
 	return err
 }
 
-// curveEnd is the state of either end of an exchange.
+// curveEnd is the state of either side of an exchange.
 type curveEnd struct {
 	due    curveStep
 	sealer *curve.Sealer
 	opener *curve.Opener
-	taken  bool // the layer is the caller's
+	taken  bool // by the caller, who closes the layer
 }
 
-// curveStep is the next step of an end.
+// curveStep is the next step of either side.
 type curveStep int
 
 const (
 	curveHello    curveStep = iota // HELLO
 	curveInitiate                  // INITIATE; on a client, WELCOME and then INITIATE
-	curveReady                     // on a client READY; on a server the response to it
+	curveReady                     // READY; on a server, the response to it
 	curveDone
 	curveClosed
 )
 
-// layer returns the security layer, which from then on is the caller's to close. It returns
-// nil if the exchange has not succeeded.
+// layer returns the security layer, which the caller must then close. It returns nil if the
+// exchange has not succeeded.
 func (e *curveEnd) layer() (*curve.Sealer, *curve.Opener) {
 	if e.due != curveDone {
 		return nil, nil
@@ -91,7 +91,7 @@ func (e *curveEnd) layer() (*curve.Sealer, *curve.Opener) {
 	return e.sealer, e.opener
 }
 
-// end ends the exchange and wipes the layer unless the caller has it.
+// end ends the exchange and wipes the layer, unless the caller has taken it.
 func (e *curveEnd) end() {
 	if e.sealer != nil && !e.taken {
 		e.sealer.Close()
@@ -100,7 +100,7 @@ func (e *curveEnd) end() {
 	e.sealer, e.opener, e.due = nil, nil, curveClosed
 }
 
-// curveServer is the server's half of the mechanism. After an error it refuses every
+// curveServer is the server's side of the mechanism. After an error, it refuses every
 // response.
 type curveServer struct {
 	server  *curve.Server
@@ -167,7 +167,7 @@ func (m *curveServer) close() {
 	m.end()
 }
 
-// curveClient is the client's half of the mechanism. After an error it refuses every
+// curveClient is the client's side of the mechanism. After an error, it refuses every
 // challenge.
 type curveClient struct {
 	key     curve.SecretKey
@@ -230,8 +230,8 @@ func (m *curveClient) handleReady(ready []byte) error {
 	return checkOffer(claims, m.offered)
 }
 
-// verified reports whether the server has proved its key and which mechanisms it offered.
-// Before that, an OHAI-OK proves nothing.
+// verified reports whether the server has proved its key, and its offer was not changed. Until
+// then, an OHAI-OK proves nothing.
 func (m *curveClient) verified() bool { return m.due == curveDone }
 
 // close ends the exchange and wipes its secrets.

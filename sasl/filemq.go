@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// FILEMQ converts the commands of version 1 of the File Message Queuing Protocol (ZeroMQ RFC
-// 19): two bytes of signature, a byte for the command, its fields, and the challenge or the
-// response as a second frame. A message without the signature is ErrForeign. The commands that
-// follow the exchange, from ICANHAZ (05) to KTHXBAI (0B), are the program's: Parse returns an
-// error for them, so a Server to which one is handed answers RTFM.
+// FILEMQ is the codec of FILEMQ, the File Message Queuing Protocol, version 1 (ZeroMQ RFC 19).
+// A command has two bytes of signature, a byte for its kind, its fields, and a second frame
+// with the challenge or the response. Parse returns ErrForeign for a message without the
+// signature. It returns another error for the commands that follow the exchange, from ICANHAZ
+// (05) to KTHXBAI (0B): handle them yourself, because a Server answers them with RTFM.
 //
-// Strings of RFC 19 consist of visible characters. A reason may also have spaces, as in FileMQ.
+// Strings in RFC 19 consist of visible characters. A reason may also have spaces, as in FileMQ.
 var FILEMQ Codec = filemq{}
 
 type filemq struct{}
@@ -24,15 +24,15 @@ const (
 	filemqVersion   = 1
 )
 
-// filemqCommands are the bytes of the commands, by their Kind.
+// filemqCommands holds the byte of each command, by Kind.
 var filemqCommands = []byte{OHAI: 0x01, ORLY: 0x02, YARLY: 0x03, OHAIOK: 0x04, SRSLY: 0x80, RTFM: 0x81}
 
 var (
 	errTruncated = errors.New("truncated")
 	errTrailing  = errors.New("trailing bytes")
 	errFrames    = errors.New("wrong number of frames")
-	errPeering   = errors.New("another protocol than FILEMQ")
-	errVersion   = errors.New("another version than 1")
+	errPeering   = errors.New("protocol is not FILEMQ")
+	errVersion   = errors.New("unsupported version: must be 1")
 )
 
 func (filemq) Message(c Command) ([][]byte, error) {
@@ -71,7 +71,7 @@ func (filemq) Parse(message [][]byte) (Command, error) {
 	return c, nil
 }
 
-// parseFILEMQ parses a message that has the signature. The strings in the command are unchecked.
+// parseFILEMQ parses a message that has the signature. It does not check the strings.
 func parseFILEMQ(message [][]byte) (c Command, err error) {
 	id, rest, err := cutByte(message[0][len(filemqSignature):])
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 // strongest lists the mechanisms, strongest first.
 var strongest = []string{ScramSHA256Plus, Curve, External, ScramSHA256, Plain, Anonymous}
 
-// checkMechanisms returns an error for a name that this package does not know, or a duplicate.
+// checkMechanisms returns an error if a name is unknown or a duplicate.
 func checkMechanisms(names []string) error {
 	for i, name := range names {
 		if !slices.Contains(strongest, name) {
 			return fmt.Errorf("sasl: unknown mechanism %q", name)
 		}
 		if slices.Contains(names[:i], name) {
-			return fmt.Errorf("sasl: mechanism %s is listed twice", name)
+			return fmt.Errorf("sasl: duplicate mechanism %s", name)
 		}
 	}
 	return nil
@@ -36,7 +36,7 @@ const (
 var (
 	errLoginSize = fmt.Errorf("user name or password is empty or longer than %d bytes", maxLogin)
 	errTrace     = fmt.Errorf("trace longer than %d bytes", maxTrace)
-	errIdentity  = errors.New("a client may only act as itself")
+	errIdentity  = errors.New("client asks to act as another user")
 )
 
 // layered is a mechanism that ends with a security layer.
@@ -45,7 +45,7 @@ type layered interface {
 	close()
 }
 
-// newServer returns the server half of a mechanism. The gate is asked through ask.
+// newServer returns the server's side of a mechanism, which asks the gate through s.ask.
 func (s *Server) newServer(name string) gosasl.Server {
 	link := &s.cfg.Link
 	switch name {
@@ -101,7 +101,7 @@ func (s *Server) newServer(name string) gosasl.Server {
 	return nil
 }
 
-// newClient returns the client half of a mechanism.
+// newClient returns the client's side of a mechanism.
 func (c *Client) newClient(name string) gosasl.Client {
 	switch name {
 	case Anonymous:
@@ -124,8 +124,8 @@ func (c *Client) newClient(name string) gosasl.Client {
 	return nil
 }
 
-// strict is a mechanism of go-sasl, whose errors mean a malformed response unless the
-// server's own callback refuses the client.
+// strict is a mechanism of go-sasl. Its errors mean a malformed response, unless the server's
+// own callback refuses the client.
 type strict struct{ gosasl.Server }
 
 func (m strict) Next(response []byte) (challenge []byte, done bool, err error) {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// NOM converts the commands of NOM, the example of a protocol in chapter 7 of the ZeroMQ guide.
-// Each field of a command is a frame:
+// NOM is the codec of NOM, the example protocol in chapter 7 of the ZeroMQ guide. Each field of
+// a command is a frame:
 //
 //	OHAI
 //	ORLY mechanism… challenge
@@ -14,17 +14,17 @@ import (
 //	OHAI-OK
 //	WTF reason
 //
-// Both SRSLY and RTFM are WTF. A reason that begins with a digit is that of a SRSLY, and any
-// other that of a RTFM. As NOM has no signature, only a message without frames is ErrForeign. The
-// commands that follow the exchange, such as ICANHAZ, are the program's: Parse returns an error
-// for them.
+// WTF stands for both SRSLY and RTFM. It is SRSLY if the reason begins with a digit, and RTFM
+// otherwise. NOM has no signature, so Parse returns ErrForeign only for a message without
+// frames. It returns another error for the commands that follow the exchange, such as ICANHAZ:
+// handle them yourself.
 var NOM Codec = nom{}
 
 type nom struct{}
 
 const nomWTF = "WTF"
 
-var errDigit = errors.New("a reason begins with a digit in SRSLY, and only there")
+var errDigit = errors.New("reason must begin with a digit in SRSLY, and must not in RTFM")
 
 func (nom) Message(c Command) ([][]byte, error) {
 	if err := c.check(); err != nil {
@@ -60,8 +60,7 @@ func (nom) Parse(message [][]byte) (Command, error) {
 	return c, nil
 }
 
-// parseNOM parses a command with its fields. The strings in the command are unchecked, but
-// bounded.
+// parseNOM parses a command with its fields. It bounds the strings, but does not check them.
 func parseNOM(name string, fields [][]byte) (c Command, err error) {
 	least, most := 0, 0 // fields
 	switch name {

@@ -10,7 +10,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-var errUsername = errors.New("the user name is empty, longer than 255 bytes, or has characters that SASLprep prohibits")
+var errUsername = errors.New("user name is empty, longer than 255 bytes, or has characters that SASLprep prohibits")
 
 // scramClient is the client's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802,
 // RFC 7677).
@@ -21,7 +21,7 @@ type scramClient struct {
 	username string
 	password zap.Password
 
-	nonce string // to test; otherwise random
+	nonce string // for tests; if empty, random
 
 	step      int
 	prepared  string // the password
@@ -59,7 +59,7 @@ func (c *scramClient) Start() (mechanism string, response []byte, err error) {
 	return mechanism, []byte(c.header + c.bare), nil
 }
 
-// Next handles a message of the server.
+// Next handles a message from the server.
 func (c *scramClient) Next(challenge []byte) (response []byte, err error) {
 	step := c.step
 	c.step = -1 // if it fails
@@ -79,7 +79,7 @@ func (c *scramClient) Next(challenge []byte) (response []byte, err error) {
 }
 
 // verified reports whether the server has proved that it has a verifier of the password.
-// Without that, the client must not accept a success.
+// Otherwise the client must not accept OHAI-OK.
 func (c *scramClient) verified() bool { return c.step == 3 }
 
 // final answers the server's first message. It is slow: see maxIterations.
@@ -115,7 +115,7 @@ func (c *scramClient) final(message string) ([]byte, error) {
 	return []byte(withoutProof + ",p=" + encode(proof[:])), nil
 }
 
-// check checks the server's last message, which the client answers with an empty one.
+// check checks the server's last message. The client answers with an empty one.
 func (c *scramClient) check(message string) ([]byte, error) {
 	signature, err := parseServerFinal(message)
 	if err != nil {

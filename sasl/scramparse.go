@@ -7,28 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is how many bytes a user name has at most, decoded, and a nonce of one side.
+// maxText is the maximum size, in bytes, of a decoded user name and of one side's nonce.
 const maxText = 255
 
 var (
-	errAttribute = fmt.Errorf("%w: malformed or unexpected attribute of SCRAM", ErrProtocol)
-	errMandatory = fmt.Errorf("%w: unsupported mandatory extension of SCRAM", ErrProtocol)
+	errAttribute = fmt.Errorf("%w: malformed or unexpected SCRAM attribute", ErrProtocol)
+	errMandatory = fmt.Errorf("%w: unsupported mandatory SCRAM extension", ErrProtocol)
 	errHeader    = fmt.Errorf("%w: malformed GS2 header", ErrProtocol)
 	errEscape    = fmt.Errorf("%w: malformed user name", ErrProtocol)
 	errNonce     = fmt.Errorf("%w: malformed or wrong nonce", ErrProtocol)
-	errBase64    = fmt.Errorf("%w: malformed base64, or of the wrong length", ErrProtocol)
+	errBase64    = fmt.Errorf("%w: malformed base64, or wrong length", ErrProtocol)
 	errCount     = fmt.Errorf("%w: %w", ErrProtocol, errIterations)
 	errSaltSize  = fmt.Errorf("%w: %w", ErrProtocol, errSalt)
-	errReported  = fmt.Errorf("%w: the server sent an error of SCRAM", ErrProtocol)
+	errReported  = fmt.Errorf("%w: server sent a SCRAM error", ErrProtocol)
 )
 
-// attributes holds the rest of a message of SCRAM (RFC 5802, section 7).
+// attributes is the unread rest of a SCRAM message (RFC 5802, section 7).
 type attributes struct {
 	rest string
 	more bool
 }
 
-// next takes an attribute off: a letter, "=" and a value that is not empty.
+// next reads an attribute: a letter, "=" and a value that is not empty.
 func (a *attributes) next() (name byte, value string, err error) {
 	part, rest, more := strings.Cut(a.rest, ",")
 	ok := a.more && len(part) >= 3 && part[1] == '=' && ('A' <= part[0] && part[0] <= 'Z' || 'a' <= part[0] && part[0] <= 'z')
@@ -39,7 +39,7 @@ func (a *attributes) next() (name byte, value string, err error) {
 	return part[0], part[2:], nil
 }
 
-// take takes an attribute off that must have this name.
+// take reads an attribute, which must have this name.
 func (a *attributes) take(name byte) (string, error) {
 	got, value, err := a.next()
 	if err == nil && got == 'm' {
@@ -50,8 +50,8 @@ func (a *attributes) take(name byte) (string, error) {
 	return value, err
 }
 
-// extension takes off an attribute that is none of RFC 5802's, which a receiver ignores if
-// it does not know it.
+// extension reads an attribute that RFC 5802 does not define. Receivers ignore those that
+// they don't know.
 func (a *attributes) extension() (name byte, value string, err error) {
 	name, value, err = a.next()
 	if err == nil && name == 'm' {
@@ -62,7 +62,7 @@ func (a *attributes) extension() (name byte, value string, err error) {
 	return name, value, err
 }
 
-// end takes the rest off, all of which must be extensions.
+// end reads the rest, which must consist of extensions.
 func (a *attributes) end() error {
 	for a.more {
 		if _, _, err := a.extension(); err != nil {
@@ -77,7 +77,7 @@ type clientFirst struct {
 	header  string // the GS2 header, with both commas
 	flag    byte   // of the channel binding: n, y or p
 	binding string // the type of the channel binding, if flag is p
-	authzID string // the name to act as, or empty
+	authzID string // the user to act as, or empty
 	login   string
 	nonce   string
 	bare    string // the message without the header
@@ -237,7 +237,7 @@ func decodeHash(sum *[sha256.Size]byte, text string) error {
 
 var escapeName = strings.NewReplacer(",", "=2C", "=", "=3D")
 
-// parseName returns the name in a value, in which "," and "=" are escaped.
+// parseName returns a name whose "," and "=" are escaped in value.
 func parseName(value string) (string, error) {
 	var b strings.Builder
 	for before, rest, found := strings.Cut(value, "="); ; before, rest, found = strings.Cut(rest, "=") {
@@ -259,8 +259,8 @@ func parseName(value string) (string, error) {
 	}
 }
 
-// isNonce reports whether a text is printable ASCII without spaces and commas, of at most
-// this many bytes.
+// isNonce reports whether s is printable ASCII without spaces and commas, and has at most this
+// many bytes.
 func isNonce(s string, most int) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' || s[i] == ',' {
@@ -270,7 +270,7 @@ func isNonce(s string, most int) bool {
 	return s != "" && len(s) <= most
 }
 
-// isBindingName reports whether a text can be the name of a type of channel binding.
+// isBindingName reports whether s can be the name of a channel binding type.
 func isBindingName(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {

@@ -10,7 +10,7 @@ import (
 var (
 	errNoVerifier = errors.New("no verifier")
 	errNoBinding  = errors.New("no channel binding")
-	errProof      = errors.New("the handler admitted a wrong proof")
+	errProof      = errors.New("handler admitted a wrong proof")
 )
 
 // scramServer is the server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802,
@@ -18,21 +18,21 @@ var (
 // response.
 type scramServer struct {
 	plus     bool
-	offered  []string                                   // what the server offered, in any order
+	offered  []string                                   // by the server, in any order
 	binding  [32]byte                                   // of the connection; zero without
 	verifier func(login string) (Verifier, error)       // of an unknown login, a decoy
 	ask      func(login string, clientKey []byte) error // whether to admit; next returns its error
 
-	nonce string // to test; otherwise random
+	nonce string // for tests; if empty, random
 
 	step   int
 	login  string
 	stored Verifier
 	bound  []byte // GS2 header and channel binding, which the client must repeat
-	auth   string // the messages so far that both sides sign
+	auth   string // the messages so far, which both sides sign
 }
 
-// Next handles a message of the client.
+// Next handles a message from the client.
 func (s *scramServer) Next(response []byte) (challenge []byte, done bool, err error) {
 	step := s.step
 	s.step = -1 // if it fails

@@ -32,7 +32,7 @@ func TestNewServer(t *testing.T) {
 		"sasl: Domain or Address is not printable ASCII of at most 255 bytes ":      func(c *ServerConfig) { c.Link = Link{Address: strings.Repeat("1", 256)} },
 		"sasl: Principal longer than 255 bytes":                                     func(c *ServerConfig) { c.Link.Principal = strings.Repeat("a", 256) },
 		`sasl: unknown mechanism "plain"`:                                           func(c *ServerConfig) { c.Mechanisms = []string{"plain"} },
-		"sasl: mechanism PLAIN is listed twice":                                     func(c *ServerConfig) { c.Mechanisms = []string{Plain, Anonymous, Plain} },
+		"sasl: duplicate mechanism PLAIN":                                           func(c *ServerConfig) { c.Mechanisms = []string{Plain, Anonymous, Plain} },
 		"sasl: CURVE needs the server's key: set Curve":                             func(c *ServerConfig) { c.Mechanisms, c.Curve = []string{Curve}, nil },
 		"sasl: SCRAM-SHA-256 needs verifiers of passwords: set Policy":              func(c *ServerConfig) { c.Mechanisms, c.Policy, c.Handler = []string{ScramSHA256}, nil, handler },
 		"sasl: SCRAM-SHA-256-PLUS needs verifiers of passwords: set Policy":         func(c *ServerConfig) { c.Mechanisms, c.Policy, c.Handler = []string{ScramSHA256Plus}, nil, handler },

@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/internal/hidden"
 )
 
-// Bounds of a verifier. A client refuses the same: few iterations help to guess its
-// password, and many keep it busy.
+// Bounds of a verifier. A client has the same bounds: few iterations make its password easy
+// to guess, and many keep it busy.
 const (
 	newIterations = 600_000 // of a new verifier
 	minIterations = 4096    // RFC 7677, section 4
@@ -32,24 +32,23 @@ var (
 	errVerifier   = errors.New("malformed SCRAM verifier: must be SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY")
 	errIterations = fmt.Errorf("number of iterations of a SCRAM verifier must be %d to %d", minIterations, maxIterations)
 	errSalt       = fmt.Errorf("salt of a SCRAM verifier must have %d to %d bytes", minSalt, maxSalt)
-	errPassword   = errors.New("the password is empty, not UTF-8, or has characters that SASLprep prohibits")
+	errPassword   = errors.New("password is empty, not UTF-8, or has characters that SASLprep prohibits")
 )
 
-// Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number of iterations,
-// and two keys that are derived from the password (RFC 5802, section 3; RFC 7677). Someone
-// who steals it can guess passwords and pretend to be the server. To log in, a thief must
-// also watch the client log in once (RFC 5802, section 9). It prints without its keys. Safe
-// for concurrent use.
+// A Verifier lets a server check a password by SCRAM-SHA-256: a salt, a number of iterations,
+// and two keys derived from the password (RFC 5802, section 3; RFC 7677). Someone who steals
+// it can guess passwords and impersonate the server. To log in, they must also record a login
+// of the client (RFC 5802, section 9). It prints without its keys. Safe for concurrent use.
 type Verifier struct {
 	iterations int
 	salt       []byte
 	keys       *hidden.Bytes // StoredKey and ServerKey
 }
 
-// NewVerifier returns a verifier of a password in UTF-8, with 600,000 iterations and a random
-// salt of 16 bytes. It returns an error if the password is empty, or has characters that
-// SASLprep (RFC 4013) prohibits, such as control characters and those that Unicode 3.2
-// does not define, emoji for example. It takes about 0.2 seconds.
+// NewVerifier returns the verifier of a password in UTF-8, with 600,000 iterations and a
+// random salt of 16 bytes. It returns an error if the password is empty, or has characters
+// that SASLprep (RFC 4013) prohibits, such as control characters and everything newer than
+// Unicode 3.2, for example emoji. It takes about 0.2 seconds.
 func NewVerifier(password []byte) (Verifier, error) {
 	prepared, ok := prepare(string(password))
 	if !ok {
@@ -60,7 +59,7 @@ func NewVerifier(password []byte) (Verifier, error) {
 	return derive(prepared, salt, newIterations)
 }
 
-// derive returns the verifier of a password that has been prepared.
+// derive returns the verifier of a prepared password.
 func derive(password string, salt []byte, iterations int) (Verifier, error) {
 	salted, err := saltedPassword(password, salt, iterations)
 	if err != nil {
@@ -73,9 +72,9 @@ func derive(password string, salt []byte, iterations int) (Verifier, error) {
 	return Verifier{iterations, salt, hidden.New(append(stored[:], server[:]...))}, nil
 }
 
-// ParseVerifier parses a verifier as [Verifier.Encode] writes it. It refuses fewer than 4,096 or
-// more than 2,000,000 iterations, and a salt of fewer than 8 or more than 64 bytes. The
-// error does not contain the text.
+// ParseVerifier parses a verifier as [Verifier.Encode] writes it. It returns an error for
+// fewer than 4,096 or more than 2,000,000 iterations, and for a salt of fewer than 8 or more
+// than 64 bytes. The error does not contain the text.
 func ParseVerifier(text string) (Verifier, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 3 || parts[0] != ScramSHA256 {
@@ -99,28 +98,28 @@ func ParseVerifier(text string) (Verifier, error) {
 	return Verifier{n, salt, hidden.New(append(stored, server...))}, nil
 }
 
-// Encode returns the verifier as text: the scheme of RFC 5803, as PostgreSQL writes it,
+// Encode returns the verifier as text, in the scheme of RFC 5803 as PostgreSQL writes it:
 //
 //	SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY
 //
-// with the last three in base64. Keep it secret.
+// The last three are in base64. Keep the text secret.
 func (v Verifier) Encode() string {
 	stored, server := v.reveal()
 	return fmt.Sprintf("%s$%d:%s$%s:%s", ScramSHA256, v.iterations, encode(v.salt), encode(stored), encode(server))
 }
 
-// Matches reports whether a ClientKey (RFC 5802, section 3) belongs to the password of
-// this verifier, in constant time. The zero Verifier and a decoy match none.
+// Matches reports whether a ClientKey (RFC 5802, section 3) is derived from the password of
+// this verifier, in constant time. The zero Verifier and decoys match none.
 func (v Verifier) Matches(clientKey []byte) bool {
 	stored, _ := v.reveal()
 	sum := sha256.Sum256(clientKey)
 	return subtle.ConstantTimeCompare(sum[:], stored) == 1
 }
 
-// Decoy returns a verifier for a login that does not exist. It matches no password, and
-// an observer without the key cannot tell it from that of an account: the number of
-// iterations and the size of the salt are those of v, and the salt is always the same for
-// the same key and login. If v is the zero Verifier, they are those of NewVerifier.
+// Decoy returns a verifier for a login that does not exist. It matches no password. It has as
+// many iterations and as large a salt as v, or as NewVerifier makes if v is the zero Verifier.
+// The salt is always the same for the same key and login. So without the key, nobody can tell
+// the decoy from the verifier of an account.
 func (v Verifier) Decoy(key [32]byte, login string) Verifier {
 	n, size := v.iterations, len(v.salt)
 	if v.keys == nil {
@@ -142,8 +141,7 @@ func (v Verifier) reveal() (stored, server []byte) {
 // salted is SaltedPassword of RFC 5802, section 3.
 type salted [sha256.Size]byte
 
-// saltedPassword derives a key from a password that has been prepared. This is the slow
-// step.
+// saltedPassword derives a key from a prepared password. This is the slow step.
 func saltedPassword(password string, salt []byte, iterations int) (s salted, err error) {
 	key, err := pbkdf2.Key(sha256.New, password, salt, iterations, len(s))
 	copy(s[:], key)
@@ -162,21 +160,20 @@ func sign(key []byte, text string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// prepare applies SASLprep (RFC 4013) for strings that are stored, as RFC 5802, section
-// 2.2, has it. The error of package stringprep, which ok replaces, contains a character of
-// the text. Bytes that are not UTF-8 become U+FFFD, which is prohibited.
+// prepare applies SASLprep (RFC 4013) for stored strings, as RFC 5802, section 2.2, says. It
+// returns ok in place of package stringprep's error, which contains a character of the text.
+// Bytes that are not UTF-8 become U+FFFD, which is prohibited.
 func prepare(text string) (prepared string, ok bool) {
 	prepared, err := stringprep.SASLprep.Prepare(text)
 	return prepared, err == nil && prepared != ""
 }
 
-// isNumber reports whether a text is a positive decimal number as RFC 5802, section 7,
-// writes it.
+// isNumber reports whether s is a positive decimal number as in RFC 5802, section 7.
 func isNumber(s string) bool {
 	return s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
-// parseIterations returns the number of iterations, if it is one that we accept.
+// parseIterations returns the number of iterations, if it is within bounds.
 func parseIterations(s string) (n int, ok bool) {
 	n, err := strconv.Atoi(s)
 	return n, isNumber(s) && err == nil && n >= minIterations && n <= maxIterations
