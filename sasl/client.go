@@ -94,11 +94,7 @@ func (c *Client) Start() ([][]byte, error) {
 		return nil, errors.New("sasl: this Client is not from NewClient")
 	}
 	c.reset(choosing)
-	message, err := c.cfg.Codec.Message(Command{Kind: OHAI})
-	if err != nil {
-		return nil, fmt.Errorf("sasl: OHAI: %w", err)
-	}
-	return message, nil
+	return messageOf(c.cfg.Codec, Command{Kind: OHAI})
 }
 
 // Done reports whether the server has admitted the client. With SCRAM and CURVE, the server
@@ -152,9 +148,9 @@ func (c *Client) Handle(message [][]byte) (reply [][]byte, err error) {
 	if answer.Kind == 0 {
 		return nil, nil
 	}
-	if reply, err = c.cfg.Codec.Message(answer); err != nil {
+	if reply, err = messageOf(c.cfg.Codec, answer); err != nil {
 		c.reset(start)
-		return nil, fmt.Errorf("sasl: %s: %w", answer.Kind, err)
+		return nil, err
 	}
 	return reply, nil
 }

@@ -66,12 +66,25 @@ func (c Command) Format(f fmt.State, _ rune) {
 // A Codec converts commands to the messages of a protocol and back. Messages don't include
 // the routing id that a ROUTER puts in front. It must be safe for concurrent use.
 type Codec interface {
-	// Message returns the message of a valid command.
+	// Message returns the message of a valid command: at least one frame.
 	Message(c Command) ([][]byte, error)
 	// Parse returns the command in a message. Command.Data may refer to the message. It
 	// returns ErrForeign for a message that does not belong to the protocol, and another error
-	// for a malformed one. It keeps the order and the spelling of mechanisms.
+	// for a malformed one and for a command that is not of the exchange. It keeps the order and
+	// the spelling of mechanisms.
 	Parse(message [][]byte) (Command, error)
+}
+
+// messageOf returns the message of a command.
+func messageOf(codec Codec, c Command) ([][]byte, error) {
+	message, err := codec.Message(c)
+	if err == nil && len(message) == 0 {
+		err = errEmpty
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sasl: %s: %w", c.Kind, err)
+	}
+	return message, nil
 }
 
 // parse returns the command in a message. Its error is ErrForeign, or ErrProtocol for a
@@ -105,6 +118,7 @@ var (
 	errData       = errors.New("challenge or response is too long")
 	errReason     = errors.New("reason is not printable ASCII of at most 255 bytes")
 	errField      = errors.New("the command has no such field")
+	errEmpty      = errors.New("the codec returns no message")
 )
 
 // check returns an error if a command is invalid.

@@ -11,7 +11,8 @@ import (
 // Link is an unencrypted connection to an unknown peer. Plain data.
 type Link struct {
 	// Address is the client's IP address, without a port. A server needs it, because the policy
-	// counts wrong passwords by address. A client does not.
+	// counts wrong passwords by address. A client does not. On libzmq, it is the property
+	// Peer-Address of the frames after the routing id.
 	Address string
 	// Local is true if the client has no IP address, because it connects by ipc or inproc.
 	Local bool

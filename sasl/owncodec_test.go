@@ -55,6 +55,19 @@ func TestNilResponse(t *testing.T) {
 	checkError(t, "an empty PLAIN", err, ErrProtocol)
 }
 
+// TestNoMessageFromCodec: a codec that returns no frames fails, so that neither side waits for
+// a message that nobody sends.
+func TestNoMessageFromCodec(t *testing.T) {
+	t.Parallel()
+	silent := faulty{message: func(Command) ([][]byte, error) { return nil, nil }}
+	s, cfg := newTestServer(t, new(gate)), testConfig(Plain)
+	s.cfg.Codec, cfg.Codec = silent, silent
+	_, err := send(t, s, compose(t, Command{Kind: OHAI}))
+	checkError(t, "server", err, errEmpty)
+	_, err = newClient(t, cfg).Start()
+	checkError(t, "client", err, errEmpty)
+}
+
 // TestRubbishFromCodec: commands that no codec should return break the protocol on either
 // side, in every state, and admit nobody.
 func TestRubbishFromCodec(t *testing.T) {

@@ -181,10 +181,10 @@ func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, 
 	} else {
 		answer, err = s.handle(&c)
 	}
-	reply, failed := s.cfg.Codec.Message(answer)
+	reply, failed := messageOf(s.cfg.Codec, answer)
 	if failed != nil {
 		s.reset(ended)
-		return nil, fmt.Errorf("sasl: %s: %w", answer.Kind, failed)
+		return nil, failed
 	}
 	return reply, err
 }
