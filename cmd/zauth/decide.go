@@ -55,11 +55,12 @@ Describe the client with --cert or --key (CURVE), --login (PLAIN) or --principal
 (GSSAPI). Without these, it is a NULL client. Decide reads the password from
 --password-file, or asks for it.
 
-With --sasl, the client authenticates by SASL to a service that has the policy. Decide
-prints which mechanisms the service offers and which one the client chooses, and runs
-their exchange. The connection below has proved the client's --cert, --key or
---principal; a --login can be added. With --mechanism CURVE, the exchange proves the
-key. If the secret key is missing, decide prints only the decision.`,
+With --sasl, decide runs the SASL exchange between the client and a service that uses
+the policy. It prints the mechanisms that the service offers, the one that the client
+chooses, and the decision. The connection has already proved the client's --cert,
+--key or --principal; --login adds a user name and a password. With --mechanism CURVE,
+the client proves its key in the exchange. Without the secret certificate, decide then
+prints only the decision.`,
 		Example: `  zauth decide --policy policy.zpl --domain payments --address 10.1.2.3 --cert alice.key
   zauth decide --policy policy.zpl --login guest
   zauth decide --policy policy.zpl --sasl --login alice --cert alice.key`,
@@ -84,15 +85,15 @@ key. If the secret key is missing, decide prints only the decision.`,
 	flags.StringVar(&q.login, "login", "", "the client's user `NAME` (PLAIN, or SCRAM with --sasl)")
 	flags.StringVar(&q.passwordFile, "password-file", "", "read the password from `FILE` (- for stdin); a final newline is ignored")
 	flags.StringVar(&q.principal, "principal", "", "the client's `PRINCIPAL` (GSSAPI)")
-	flags.BoolVar(&q.sasl, "sasl", false, "decide about a client that authenticates by SASL")
-	flags.BoolVar(&q.encrypted, "encrypted", false, "with --sasl: another layer than CURVE, such as TLS, encrypts the connection")
-	flags.StringVar(&q.mechanism, "mechanism", "", "with --sasl: the client chooses `MECHANISM`, not the strongest")
+	flags.BoolVar(&q.sasl, "sasl", false, "authenticate the client by SASL")
+	flags.BoolVar(&q.encrypted, "encrypted", false, "with --sasl: the connection is encrypted by another layer than CURVE, such as TLS")
+	flags.StringVar(&q.mechanism, "mechanism", "", "with --sasl: use `MECHANISM` instead of the strongest")
 	flags.BoolVar(&q.asJSON, "json", false, "print the answer as JSON")
 	cli.Exclusive(cmd, "cert", "key", "principal")
 	return cmd
 }
 
-// check returns an error if flags exclude each other.
+// check returns an error if flags cannot be combined.
 func (q *question) check() error {
 	needsLogin := q.mechanism == sasl.Plain || q.mechanism == sasl.ScramSHA256 || q.mechanism == sasl.ScramSHA256Plus
 	switch {
@@ -110,7 +111,7 @@ func (q *question) check() error {
 	for flag, value := range map[string]string{"cert": q.cert, "key": q.key, "principal": q.principal} {
 		if value != "" {
 			err := cli.Usagef("--login cannot be combined with --%s", flag)
-			return cli.Hint(err, "for a client that has both, by SASL, pass --sasl")
+			return cli.Hint(err, "for a client that uses both, by SASL, pass --sasl")
 		}
 	}
 	return nil
@@ -195,7 +196,7 @@ type answer struct {
 	// of SASL
 	offered []string // by the service
 	chosen  string   // by the client; empty if it can use none of them
-	note    string   // on what was chosen
+	note    string   // about the choice
 }
 
 // decided is the JSON of a decision: the fields of the audit log, those of SASL, and the
@@ -213,7 +214,7 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// print prints an answer. It returns an error if that is no admission.
+// print prints an answer. It returns an error unless the client is admitted.
 func (q *question) print(cmd *cobra.Command, a answer) error {
 	reply := a.reply
 	err := cli.Print(cmd, func(out io.Writer) {
@@ -264,13 +265,12 @@ func (q *question) plainHint(a answer) string {
 	case strings.HasPrefix(a.reply.Text, zap.Null):
 		return "this is a NULL client: to describe another, pass --cert, --key, --login or --principal"
 	case a.req.Mechanism == zap.Plain && a.reply.Status == zap.StatusRefused && q.hasOnlyVerifier():
-		return "the account has a verifier for SCRAM, and no hash for PLAIN: to log in by SCRAM, pass --sasl"
+		return "the account has a verifier for SCRAM but no hash for PLAIN: to log in by SCRAM, pass --sasl"
 	}
 	return ""
 }
 
-// hasOnlyVerifier reports whether the policy has an account of this login that can log in
-// only by SCRAM.
+// hasOnlyVerifier reports whether the account of this login can log in only by SCRAM.
 func (q *question) hasOnlyVerifier() bool {
 	text, err := os.ReadFile(q.rules.policy)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// mechanisms are those that --mechanism can choose.
+// mechanisms lists the values of --mechanism.
 var mechanisms = []string{sasl.ScramSHA256Plus, sasl.Curve, sasl.External, sasl.ScramSHA256, sasl.Plain, sasl.Anonymous}
 
-// observer is a policy that keeps the request it decided about, and the reply.
+// observer is a policy that keeps the last request and its reply.
 type observer struct {
 	sasl.Policy
 	req   *zap.Request
@@ -28,8 +28,8 @@ func (o *observer) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return o.reply
 }
 
-// authenticate lets the client authenticate by SASL, in memory, to a service that decides
-// by a policy. The secret key is zero if it is not known.
+// authenticate runs a SASL exchange, in memory, between the client and a service that uses
+// the policy. secret is zero if it is unknown.
 func (q *question) authenticate(ctx context.Context, rules sasl.Policy, key curve.PublicKey, secret curve.SecretKey, password []byte) (a answer, err error) {
 	serviceKey := curve.GenerateKey()
 	byCurve, err := curve.NewServer(serviceKey)
@@ -116,7 +116,7 @@ func (q *question) exchangeHint(rules sasl.Policy, a answer, password []byte) st
 	case !offers(sasl.ScramSHA256Plus) && slices.Contains(withCurve, sasl.ScramSHA256Plus):
 		return "on a CURVE connection, the service offers " + sasl.ScramSHA256Plus + ": pass --login, and --cert or --key"
 	case q.login == "" && offers(sasl.ScramSHA256Plus):
-		return "the service asks for a password, too: pass --login"
+		return "the service demands a password as well: pass --login"
 	}
 	return ""
 }

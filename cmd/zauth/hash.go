@@ -19,12 +19,12 @@ import (
 // maxPassword is the size in bytes of the longest password of PLAIN (RFC 24).
 const maxPassword = 255
 
-// kinds says what a policy stores of a password. Without a choice, it is a hash for PLAIN.
+// kinds says what to make of a password. If neither is set, it is a hash for PLAIN.
 type kinds struct{ plain, scram bool }
 
 // add adds the flags --plain and --scram.
 func (k *kinds) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&k.plain, "plain", false, "make an Argon2id hash, for PLAIN (without flags, this one)")
+	flags.BoolVar(&k.plain, "plain", false, "make an Argon2id hash for PLAIN (the default)")
 	flags.BoolVar(&k.scram, "scram", false, "make a verifier for SCRAM; with --plain, make both")
 }
 
@@ -54,10 +54,10 @@ func newHash() *cobra.Command {
 to put in a policy between quotes. Someone who reads the policy cannot log in with
 the hash. A final newline is not part of the password.
 
-With --scram, it prints a verifier for SASL's SCRAM-SHA-256, by which a client proves
-the password without sending it. A verifier is quicker to guess passwords from than an
-Argon2id hash: choose a long password. With --plain --scram, it prints both on one
-line, for an account that clients use by PLAIN and by SCRAM.
+With --scram, it prints a verifier for SCRAM-SHA-256 (SASL), by which a client proves
+its password without sending it. Passwords are faster to guess from a verifier than
+from an Argon2id hash, so choose a long one. With --plain --scram, it prints both on
+one line, for an account that works with PLAIN and with SCRAM.
 
 To convert a file of passwords, use zauth passwd.`,
 		Example: `  zauth hash

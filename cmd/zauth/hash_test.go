@@ -66,7 +66,7 @@ func TestPrepared(t *testing.T) {
 		"a\U0001f600":      "password: SCRAM does not allow character 2: it is newer than Unicode 3.2, such as an emoji",
 		"é\x01":            "password: SCRAM does not allow character 2: it is a control character or other special character",
 		"\ue000":           "password: SCRAM does not allow character 1: it is a control character or other special character",
-		"a\xff":            "password is not UTF-8, as SCRAM requires",
+		"a\xff":            "password is not UTF-8, which SCRAM requires",
 		"\u00ad":           "password has only characters that SCRAM ignores",
 		"":                 "password has only characters that SCRAM ignores",
 		"שa":               "password: SCRAM does not allow its mix of right-to-left and left-to-right characters",

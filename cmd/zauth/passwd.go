@@ -33,8 +33,8 @@ func newPasswd() *cobra.Command {
 		Short: "Convert a password file to policy accounts",
 		Long: `Passwd reads a file of NAME=PASSWORD lines, as czmq's zauth uses, and prints a policy
 with an account for each NAME, or for those you list. Passwords are hashed with
-Argon2id for PLAIN. With --scram, accounts have verifiers for SCRAM instead, and with
---plain --scram both. Passwd ignores empty lines and lines that begin with #. If FILE
+Argon2id for PLAIN. With --scram, accounts have verifiers for SCRAM instead; with
+--plain --scram, both. Passwd ignores empty lines and lines that begin with #. If FILE
 is -, it reads stdin.
 
 The output contains no passwords. Redirect it to a policy file, or copy its accounts

@@ -9,11 +9,11 @@ import (
 )
 
 // checkPrepared returns an error if SCRAM cannot use a user name or a password, because
-// SASLprep (RFC 4013) prohibits one of its characters. The error says where, and not which
-// character: it may be part of a password.
+// SASLprep (RFC 4013) prohibits one of its characters. The error gives the position and not
+// the character, which may be part of a password.
 func checkPrepared(what string, text []byte) error {
 	if !utf8.Valid(text) {
-		return fmt.Errorf("%s is not UTF-8, as SCRAM requires", what)
+		return fmt.Errorf("%s is not UTF-8, which SCRAM requires", what)
 	}
 	for i, r := range []rune(string(text)) {
 		_, err := stringprep.SASLprep.Prepare(string(r))
