@@ -2,7 +2,9 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -54,6 +56,8 @@ type memory struct {
 
 // state is the content of a state file.
 type state struct {
+	decoys [decoyKeySize]byte // zero until an account has a verifier; in the head of the file
+
 	Revoked map[curve.PublicKey]keystore.RevokedKey `json:"revoked,omitempty"`
 	Lists   map[cert.AuthorityKey]seenList          `json:"lists,omitempty"`
 }
@@ -143,8 +147,13 @@ func union[K comparable](a, b map[K]listed) map[K]listed {
 // stateHead is the first line of a state file.
 type stateHead struct {
 	Version int    `json:"zcurve_state"`
-	Sum     string `json:"sum"` // SHA-256 of the rest of the file, in hexadecimal
+	Sum     string `json:"sum"`              // SHA-256 of the rest of the file, in hexadecimal
+	Decoys  []byte `json:"decoys,omitempty"` // here, because earlier versions ignore only names in the head
 }
+
+// decoyKeySize is the size in bytes of the key from which the salts of unknown logins are
+// derived.
+const decoyKeySize = 32
 
 // maxState is the size in bytes of the largest state file.
 const maxState = 1 << 30
@@ -198,9 +207,10 @@ func parseState(text []byte) (*state, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
-	if dec.Decode(r) != nil || dec.More() {
+	if dec.Decode(r) != nil || dec.More() || len(h.Decoys) != 0 && len(h.Decoys) != decoyKeySize {
 		return nil, errState
 	}
+	copy(r.decoys[:], h.Decoys)
 	return r, nil
 }
 
@@ -239,6 +249,18 @@ func (r *state) checkList(l *cert.RevocationList, others []listRule) error {
 	}
 	return fmt.Errorf("%w: issued %s, the newest %s: restore the newest, or renew it with \"zcert revoke\"", errOldList,
 		l.Issued.Format(time.RFC3339), seen.Issued.Format(time.RFC3339))
+}
+
+// needDecoys makes the key of decoys, unless there is one. It is random: a key that depends
+// on the accounts would change the salts of unknown logins when an account changes.
+func (m *memory) needDecoys() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := *m.current.Load(); now.decoys == ([decoyKeySize]byte{}) {
+		rand.Read(now.decoys[:])
+		m.current.Store(&now)
+		m.saved = false
+	}
 }
 
 // isSaved reports whether the current state is on disk.
@@ -292,7 +314,11 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 		return err
 	}
 	sum := sha256.Sum256(body)
-	head, err := json.Marshal(stateHead{1, hex.EncodeToString(sum[:])})
+	h := stateHead{Version: 1, Sum: hex.EncodeToString(sum[:])}
+	if r.decoys != ([decoyKeySize]byte{}) {
+		h.Decoys = r.decoys[:]
+	}
+	head, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
@@ -300,9 +326,10 @@ func (m *memory) saveLocked(stores []keystore.Store, lists []*cert.RevocationLis
 }
 
 // and merges two states. The result has every key that is revoked in either and, for each
-// authority, the newer list and the revocations of all lists.
+// authority, the newer list and the revocations of all lists. It has the key of r for
+// decoys, if there is one.
 func (r *state) and(other *state) *state {
-	both := &state{Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
+	both := &state{decoys: cmp.Or(r.decoys, other.decoys), Revoked: maps.Clone(other.Revoked), Lists: maps.Clone(other.Lists)}
 	if both.Revoked == nil {
 		both.Revoked = map[curve.PublicKey]keystore.RevokedKey{}
 	}
@@ -327,7 +354,7 @@ func (l seenList) isNewer(other seenList) bool {
 
 // with returns the state after learning from stores and lists.
 func (r *state) with(stores []keystore.Store, lists []*cert.RevocationList) (next *state, changed bool) {
-	next = &state{Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
+	next = &state{decoys: r.decoys, Revoked: maps.Clone(r.Revoked), Lists: maps.Clone(r.Lists)}
 	if next.Revoked == nil {
 		next.Revoked = map[curve.PublicKey]keystore.RevokedKey{}
 	}

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -43,7 +45,16 @@ func TestMalformedState(t *testing.T) {
 	if r, err := readState(path + ".missing"); err != nil || len(r.Revoked) != 0 {
 		t.Errorf("missing: %+v, %v", r, err)
 	}
+	withDecoys := func(decoys string) string { return strings.Replace(good, `"sum"`, `"decoys":`+decoys+`,"sum"`, 1) }
+	ztest.WriteFile(t, path, withDecoys(`"`+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))+`"`))
+	if r, err := readState(path); err != nil || r.decoys[31] != 7 || len(r.Revoked) != 1 {
+		t.Errorf("with decoys: %+v, %v", r, err)
+	}
 	for name, text := range map[string]string{
+		"a short key":      withDecoys(`"AAAA"`),
+		"a long key":       withDecoys(`"` + strings.Repeat("AAAA", 11) + `"`),
+		"no base64":        withDecoys(`"!"`),
+		"no text":          withDecoys(`7`),
 		"empty":            "",
 		"no sum":           `{"zcurve_state":1}` + "\n{}",
 		"cut":              good[:len(good)-5],
@@ -77,6 +88,7 @@ func TestMalformedState(t *testing.T) {
 func FuzzState(f *testing.F) {
 	f.Add([]byte(stateText(`{"revoked":{"x":{"time":"2026-01-31T23:59:59Z"}},"lists":{}}`)))
 	f.Add([]byte(stateText(`{}`)))
+	f.Add([]byte(strings.Replace(stateText(`{}`), `"sum"`, `"decoys":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=","sum"`, 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, text := range [][]byte{text, []byte(stateText(string(text)))} {
 			if _, err := parseState(text); err != nil && !errors.Is(err, errState) {
@@ -133,6 +145,60 @@ func TestForgetting(t *testing.T) {
 	learn(true, "its store is gone again", a)
 	ztest.Must(t, a.Unrevoke(key, hour(7), ""))
 	learn(false, "lifted for good", a)
+}
+
+// TestDecoyKey: processes with the same state use the same key for decoys, the one that was
+// written first. What they learn at the same time is kept.
+func TestDecoyKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state")
+	open := func() *memory {
+		m, err := openMemory(path)
+		ztest.Must(t, err)
+		return m
+	}
+	old, a, b := open(), open(), open()
+	a.needDecoys()
+	b.needDecoys()
+	key := a.current.Load().decoys
+	if key == b.current.Load().decoys || key == [decoyKeySize]byte{} {
+		t.Fatal("not random")
+	}
+	revoked := stores(t, 1)
+	ztest.Must(t, revoked[0].Revoke(curve.GenerateKey().Public(), stateTime, ""))
+	ztest.Must(t, a.learn(nil, nil), b.learn(nil, nil), old.learn(revoked, nil))
+	old.needDecoys()
+	for i, m := range []*memory{a, b, old, open()} {
+		if m.current.Load().decoys != key {
+			t.Errorf("%d: another key", i)
+		}
+	}
+	// A lost file is written again with the key.
+	ztest.Must(t, os.Remove(path), revoked[0].Revoke(curve.GenerateKey().Public(), stateTime, ""), a.learn(revoked, nil))
+	if m := open(); m.current.Load().decoys != key || len(m.current.Load().Revoked) != 2 {
+		t.Errorf("after the file was lost: %+v", m.current.Load())
+	}
+}
+
+// TestEarlierVersion: a program that knows no decoys reads a state that has their key, as it
+// ignores what it does not know in the first line.
+func TestEarlierVersion(t *testing.T) {
+	t.Parallel()
+	m, err := openMemory(filepath.Join(t.TempDir(), "state"))
+	ztest.Must(t, err)
+	m.needDecoys()
+	ztest.Must(t, m.learn(nil, nil))
+	text, err := os.ReadFile(m.path)
+	ztest.Must(t, err)
+	head, body, _ := bytes.Cut(text, []byte("\n"))
+	var earlier struct {
+		Version int    `json:"zcurve_state"`
+		Sum     string `json:"sum"`
+	}
+	sum := sha256.Sum256(body)
+	if err := json.Unmarshal(head, &earlier); err != nil || earlier.Version != 1 || earlier.Sum != hex.EncodeToString(sum[:]) || string(body) != "{}" {
+		t.Errorf("%s: %v", text, err)
+	}
 }
 
 // TestNewestList: the newest list of each authority is remembered, whichever comes
