@@ -262,6 +262,8 @@ func (q *question) print(cmd *cobra.Command, a answer) error {
 // plainHint returns a hint for a refused client that does not use SASL, or "".
 func (q *question) plainHint(a answer) string {
 	switch {
+	case strings.HasPrefix(a.reply.Text, "no rule"):
+		return "no section of the policy is for this domain, or for every domain: name another with --domain"
 	case strings.HasPrefix(a.reply.Text, zap.Null):
 		return "this is a NULL client: to describe another, pass --cert, --key, --login or --principal"
 	case a.req.Mechanism == zap.Plain && a.reply.Status == zap.StatusRefused && q.hasOnlyVerifier():

@@ -109,10 +109,12 @@ func (q *question) exchangeHint(rules sasl.Policy, a answer, password []byte) st
 		return "no client can authenticate by SASL in this domain: name another with --domain"
 	case q.login == "" && !hasKey && q.principal == "":
 		return "this client has no credentials: pass --login, --cert, --key or --principal"
+	case q.mechanism == sasl.ScramSHA256Plus && !hasKey:
+		return "it needs a CURVE connection: pass --cert or --key"
 	case q.login != "" && offers(sasl.Plain):
 		return "a client sends its password unencrypted only if told to: pass --mechanism " + sasl.Plain
 	case q.login != "" && slices.Contains(withCurve, sasl.Plain):
-		return "on an encrypted connection, the service offers PLAIN: pass --encrypted"
+		return "on an encrypted connection, the service offers PLAIN: pass --encrypted. On others, it does if the policy's sasl names PLAIN"
 	case !offers(sasl.ScramSHA256Plus) && slices.Contains(withCurve, sasl.ScramSHA256Plus):
 		return "on a CURVE connection, the service offers " + sasl.ScramSHA256Plus + ": pass --login, and --cert or --key"
 	case q.login == "" && offers(sasl.ScramSHA256Plus):

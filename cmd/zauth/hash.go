@@ -107,7 +107,11 @@ func readPassword(cmd *cobra.Command, file string, isNew bool) ([]byte, error) {
 }
 
 func askPassword(cmd *cobra.Command, isNew bool) ([]byte, error) {
-	tty, err := cli.OpenTerminal("a password", "stdin or --password-file")
+	instead := "--password-file FILE; if FILE is -, it is stdin"
+	if isNew {
+		instead = "stdin"
+	}
+	tty, err := cli.OpenTerminal("a password", instead)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/modes"
 	"github.com/zcurve/zcurve/internal/zpl"
+	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/sasl"
 )
 
@@ -57,7 +58,11 @@ into an existing policy. Then delete the password file.`,
 				err = checkScram(users)
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				err = fmt.Errorf("%s: %w", args[0], err)
+				if _, invalid := policy.Parse(args[0], text); invalid == nil {
+					err = cli.Hint(err, "the file is a policy: replace each password in it with the output of zauth hash")
+				}
+				return err
 			}
 			return printAccounts(cmd, domain, k, users)
 		},
