@@ -94,11 +94,19 @@ func parse(codec Codec, message [][]byte) (Command, error) {
 	if errors.Is(err, ErrForeign) {
 		return Command{}, ErrForeign
 	}
+	if c, err = checked(c, err); err != nil {
+		return c, fmt.Errorf("%w: malformed command: %w", ErrProtocol, err)
+	}
+	return c, nil
+}
+
+// checked returns a command that was parsed if it is valid, and otherwise why it is not.
+func checked(c Command, err error) (Command, error) {
 	if err == nil {
 		err = c.check()
 	}
 	if err != nil {
-		return Command{}, fmt.Errorf("%w: malformed command: %w", ErrProtocol, err)
+		return Command{}, err
 	}
 	return c, nil
 }

@@ -61,14 +61,7 @@ func (filemq) Parse(message [][]byte) (Command, error) {
 	if len(message) == 0 || !bytes.HasPrefix(message[0], []byte(filemqSignature)) {
 		return Command{}, ErrForeign
 	}
-	c, err := parseFILEMQ(message)
-	if err == nil {
-		err = c.check()
-	}
-	if err != nil {
-		return Command{}, err
-	}
-	return c, nil
+	return checked(parseFILEMQ(message))
 }
 
 // parseFILEMQ parses a message that has the signature. It does not check the strings.

@@ -50,14 +50,7 @@ func (nom) Parse(message [][]byte) (Command, error) {
 	if len(message) == 0 {
 		return Command{}, ErrForeign
 	}
-	c, err := parseNOM(string(message[0][:min(len(message[0]), maxName)]), message[1:])
-	if err == nil {
-		err = c.check()
-	}
-	if err != nil {
-		return Command{}, err
-	}
-	return c, nil
+	return checked(parseNOM(string(message[0][:min(len(message[0]), maxName)]), message[1:]))
 }
 
 // parseNOM parses a command with its fields. It bounds the strings, but does not check them.
