@@ -13,7 +13,7 @@ import (
 )
 
 // strongest are the mechanisms that a policy decides about, strongest first.
-var strongest = []string{sasl.ScramSHA256Plus, sasl.Curve, sasl.External, sasl.ScramSHA256, sasl.Plain, sasl.Anonymous}
+var strongest = sasl.Mechanisms()
 
 // Mechanisms returns the mechanisms that a server of package sasl may offer in a domain,
 // strongest first. encrypted is whether the connection is encrypted: otherwise PLAIN is

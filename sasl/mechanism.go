@@ -15,6 +15,9 @@ import (
 // strongest lists the mechanisms, strongest first.
 var strongest = []string{ScramSHA256Plus, Curve, External, ScramSHA256, Plain, Anonymous}
 
+// Mechanisms returns the mechanisms of this package, strongest first.
+func Mechanisms() []string { return slices.Clone(strongest) }
+
 // checkMechanisms returns an error if a name is unknown or a duplicate.
 func checkMechanisms(names []string) error {
 	for i, name := range names {

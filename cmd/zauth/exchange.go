@@ -14,7 +14,7 @@ import (
 )
 
 // mechanisms lists the values of --mechanism.
-var mechanisms = []string{sasl.ScramSHA256Plus, sasl.Curve, sasl.External, sasl.ScramSHA256, sasl.Plain, sasl.Anonymous}
+var mechanisms = sasl.Mechanisms()
 
 // observer is a policy that keeps the last request and its reply.
 type observer struct {

@@ -27,7 +27,7 @@ var most = map[string]int{
 	"keystore":           15,
 	"keystore/boltstore": 0,
 	"policy":             28,
-	"sasl":               52,
+	"sasl":               53,
 	"sockets/libzmq":     6,
 	"zap":                43,
 	"zap/audit":          8,
