@@ -113,7 +113,7 @@ func malformed(req *zap.Request) string {
 		return "expected a user name and a password"
 	case req.Mechanism == zap.Plain && (len(req.Credentials[0]) > maxLogin || len(req.Credentials[1]) > maxLogin):
 		return "user name or password too long"
-	case isScram(req):
+	case isScram(req.Mechanism):
 		if name, _, _, ok := req.ScramLogin(); !ok {
 			return "expected a user name and a ClientKey"
 		} else if len(name) > maxLogin {

@@ -1,37 +1,38 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/sasl"
-	"github.com/zcurve/zcurve/zap"
 )
 
 var (
 	errNoVerifiers = errors.New(`password-for needs an account with a verifier: "zauth hash --scram" makes one`)
 	errNoPlus      = fmt.Errorf("password-for needs %s: add it to sasl", sasl.ScramSHA256Plus)
-	errOnlyPlus    = fmt.Errorf("password-for = * admits clients by %s only: remove the others from sasl", sasl.ScramSHA256Plus)
-	errOnlyBoth    = errors.New("password-for = * admits no client without a key and a password")
+	errNeedsKey    = errors.New("password-for admits no client without a key")
 	errLinkSASL    = fmt.Errorf("%w: domain %s admits services by their key alone: remove sasl and password-for", errValue, LinkDomain)
 )
 
-// The reasons for refusing a client that has proved only one of a key and a password.
+// The reasons for refusing a client in a domain with password-for.
 const (
 	needsPassword = "needs a password as well (password-for)"
 	needsKey      = "needs a key as well (password-for)"
-	needsBoth     = "needs a key and a password (password-for)"
 	anotherUser   = "key and password of different users"
+	noUserID      = "key without a user id: no account can have it (password-for)"
 )
 
-// passwordFor lists the groups whose members need a password as well as a key.
+// passwordFor lists the groups whose keys need a password as well. If it lists any, a
+// password admits nobody without a key, whatever the groups.
 type passwordFor []groupRule
 
 // groupRule is a group and the rule that names it.
 type groupRule struct{ group, rule string }
 
-// all returns the rule that applies to every client, or "".
+// all returns the rule that applies to every key, or "".
 func (p passwordFor) all() string { return p.rule([]string{others}) }
 
 // rule returns the rule that applies to a member of these groups, or "".
@@ -44,36 +45,38 @@ func (p passwordFor) rule(groups []string) string {
 	return ""
 }
 
+// needsKey returns the rule by which every client needs a key, or "".
+func (s *section) needsKey() string {
+	if s.curve == nil || len(s.curve.passwordFor) == 0 {
+		return ""
+	}
+	return s.curve.passwordFor[0].rule
+}
+
 // passwordFor checks the rules about clients that need a password as well as a key.
 func (c compiler) passwordFor(d *Domain, s *section) {
 	if d.Name == LinkDomain && (len(d.SASL) > 0 || d.Curve != nil && len(d.Curve.PasswordFor) > 0) {
 		c.fail(d.at.head, errLinkSASL)
 		return
 	}
-	if s.curve == nil || len(s.curve.passwordFor) == 0 {
+	if s.needsKey() == "" {
 		return
 	}
 	l := d.Curve.at.first("password-for")
-	all := s.curve.passwordFor.all() != ""
 	if s.plain == nil || !s.plain.verifiers {
 		c.fail(l, errNoVerifiers)
 	}
-	if all && s.anonymous != "" {
-		c.fail(l, fmt.Errorf("%w: remove anonymous", errOnlyBoth))
+	if s.anonymous != "" {
+		c.fail(l, fmt.Errorf("%w: remove anonymous", errNeedsKey))
 	}
-	if all && s.gssapi != nil {
-		c.fail(l, fmt.Errorf("%w: remove gssapi", errOnlyBoth))
+	if s.gssapi != nil {
+		c.fail(l, fmt.Errorf("%w: remove gssapi", errNeedsKey))
 	}
-	isPlus := func(mechanism string) bool { return mechanism == sasl.ScramSHA256Plus }
-	switch {
-	case len(d.SASL) == 0:
-	case !slices.ContainsFunc(d.SASL, isPlus):
+	if len(d.SASL) > 0 && !slices.Contains(d.SASL, sasl.ScramSHA256Plus) {
 		c.fail(l, errNoPlus)
-	case all && len(d.SASL) > 1:
-		c.fail(l, errOnlyPlus)
 	}
 	for _, a := range s.accounts() {
-		if a.verifier == nil && (all || s.curve.passwordFor.rule(a.groups) != "") {
+		if a.verifier == nil {
 			c.warnings = append(c.warnings, warning{a.rule, "account " + a.login + " admits no client: it needs a verifier, because of password-for"})
 		}
 	}
@@ -87,46 +90,16 @@ func (s *section) accounts() []*account {
 	return s.plain.accounts
 }
 
-// alone refuses a client that a key or a password alone has admitted, if its user needs
-// both.
-func (d *domain) alone(reply zap.Reply, groups []string, reason string) zap.Reply {
-	if reply.Status == zap.StatusOK {
-		if rule := d.bothRule(reply.UserID, groups); rule != "" {
-			return refuseIdentity(reason, rule, reply.Identity)
-		}
-	}
-	return reply
-}
-
-// bothRule returns the rule by which a client needs both a key and a password, or "". It
-// counts all groups of a user: those of the accounts and identities with its user id.
-// Otherwise, a client would leave a group with one of its credentials.
-func (d *domain) bothRule(userID string, groups []string) string {
-	if d.curve == nil || len(d.curve.passwordFor) == 0 {
+// passwordRule returns the rule by which a key needs a password as well, or "". It counts
+// the groups of accounts whose user id is the identity's user id or name, too: a client that
+// is in a group by its account does not leave it by omitting its password.
+func (d *domain) passwordRule(key curve.PublicKey, g *granted, name string) string {
+	if d.needsKey() == "" {
 		return ""
 	}
 	p := d.curve.passwordFor
-	if rule := p.all(); rule != "" {
+	if rule := cmp.Or(p.all(), p.rule(g.groups), d.members[g.userID], d.members[name]); rule != "" {
 		return rule
 	}
-	if rule := p.rule(groups); rule != "" || userID == "" {
-		return rule
-	}
-	if rule := d.members[userID]; rule != "" {
-		return rule
-	}
-	for i := range d.curve.stores {
-		store := d.curve.stores[i].store
-		if store == nil {
-			continue
-		}
-		key, ok := store.Holder(userID)
-		if !ok {
-			continue
-		}
-		if rule := d.curve.memberRule(key); rule != "" {
-			return rule
-		}
-	}
-	return ""
+	return d.curve.memberRule(key)
 }

@@ -50,8 +50,9 @@ type network struct {
 type plainSection struct {
 	rule      string
 	accounts  []*account
-	hashes    bool // some account has a hash, for PLAIN
-	verifiers bool // some account has a verifier, for SCRAM
+	hashes    bool     // some account has a hash, for PLAIN
+	verifiers bool     // some account has a verifier, for SCRAM
+	hashOnly  []string // the logins without a verifier
 }
 
 // account is a checked Account.
@@ -230,6 +231,9 @@ func (c compiler) plain(d *Domain) *plainSection {
 			s.accounts = append(s.accounts, a)
 			s.hashes = s.hashes || a.password != nil
 			s.verifiers = s.verifiers || a.verifier != nil
+			if a.verifier == nil {
+				s.hashOnly = append(s.hashOnly, a.login)
+			}
 		}
 	}
 	if len(s.accounts) == 0 {

@@ -74,8 +74,8 @@ type listRule struct {
 }
 
 // decide decides whether to admit a client that has proved that it holds its key. It
-// returns the client's groups as well.
-func (c *curveRules) decide(key curve.PublicKey, now time.Time) (reply zap.Reply, groups []string) {
+// returns what an identity grants as well.
+func (c *curveRules) decide(key curve.PublicKey, now time.Time) (reply zap.Reply, g *granted) {
 	if why, rule, name := c.revocation(key, now); why != "" {
 		return refuseIdentity(why, rule, name), nil
 	}
@@ -99,7 +99,7 @@ func (c *curveRules) decide(key curve.PublicKey, now time.Time) (reply zap.Reply
 			why, where, name = reason, by, id.Name
 			continue
 		}
-		g := c.granted(id, certificate)
+		g = c.granted(id, certificate)
 		if len(c.stores) > 1 {
 			if more := c.elsewhere(i, key, now); len(more) > 0 {
 				g = g.in(more)
@@ -113,7 +113,7 @@ func (c *curveRules) decide(key curve.PublicKey, now time.Time) (reply zap.Reply
 		if c.isTaken(i, g.userID, key) {
 			reply.UserID = g.keyID
 		}
-		return reply, g.groups
+		return reply, g
 	}
 	if c.any != "" && isSound(key) {
 		return zap.Reply{Status: zap.StatusOK, Text: "OK", UserID: key.String(), Rule: c.any}, nil
@@ -277,8 +277,9 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 	return groups
 }
 
-// memberRule returns the rule by which the identity with a key needs a password as well,
-// because of its groups by any of its certificates, valid or not, or "".
+// memberRule returns the rule by which a key needs a password as well, or "". Its groups in
+// all keystores count, by any of its certificates, valid or not: otherwise, it would need no
+// password once the certificate expires that has the group.
 func (c *curveRules) memberRule(key curve.PublicKey) string {
 	for i := range c.stores {
 		id, ok := c.stores[i].lookup(key)

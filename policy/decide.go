@@ -25,7 +25,7 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 		return refuse(reason, rule)
 	}
 	var reply zap.Reply
-	isGuess := req.Mechanism == zap.Plain && d.plain != nil || isScram(req) && d.scram != nil
+	isGuess := req.Mechanism == zap.Plain && d.plain != nil || isScram(req.Mechanism) && d.scram != nil
 	if d.limit == 0 || d.failures == 0 && !isGuess {
 		reply = d.mechanism(ctx, req, now)
 	} else {
@@ -37,9 +37,9 @@ func (s *snapshot) decide(ctx context.Context, req *zap.Request, now time.Time) 
 	return reply
 }
 
-// isScram reports whether a request is about a login by SCRAM.
-func isScram(req *zap.Request) bool {
-	return req.Mechanism == zap.ScramSHA256 || req.Mechanism == zap.ScramSHA256Plus
+// isScram reports whether a mechanism is SCRAM.
+func isScram(mechanism string) bool {
+	return mechanism == zap.ScramSHA256 || mechanism == zap.ScramSHA256Plus
 }
 
 // domain returns the section for a domain, or nil.
@@ -60,7 +60,7 @@ func (s *snapshot) isPrompt(req *zap.Request) bool {
 		return true
 	}
 	d := s.domain(req.Domain)
-	isAsked := d != nil && d.curve != nil && (req.Mechanism == zap.Curve || len(d.curve.passwordFor) > 0)
+	isAsked := d != nil && d.curve != nil && (req.Mechanism == zap.Curve || d.needsKey() != "")
 	return !isAsked || !d.curve.mayBlock
 }
 
@@ -85,7 +85,7 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *li
 		return reply
 	}
 	atOnce := maxGuesses
-	if isScram(req) { // which takes no slot
+	if isScram(req.Mechanism) { // which takes no slot
 		atOnce = d.limit
 	}
 	g, tooMany, busy := l.begin(b, d.limit, atOnce, now)
@@ -105,6 +105,9 @@ func (d *domain) limited(ctx context.Context, req *zap.Request, c *client, l *li
 const tooManyFailures = "too many failures from this address"
 
 func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
+	if rule := d.needsKey(); rule != "" && (req.Mechanism == zap.Plain || req.Mechanism == zap.ScramSHA256) {
+		return refuse(needsKey, rule) // whatever the password: otherwise, a client could guess it first
+	}
 	switch req.Mechanism {
 	case zap.Null:
 		if d.anonymous == "" {
@@ -115,26 +118,9 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 		if d.plain == nil {
 			return refuse("PLAIN is not allowed", d.rule)
 		}
-		if rule := d.keys.passwordFor.all(); rule != "" {
-			return refuse(needsKey, rule)
-		}
-		a := d.plain.accounts[string(req.Credentials[0])]
-		if a != nil {
-			if rule := d.bothRule(a.userID, a.groups); rule != "" {
-				// The answer and its time don't depend on the password.
-				reply := d.plain.decide(ctx, req, nil, now)
-				if reply.Status == zap.StatusRefused {
-					reply = refuseIdentity(needsKey, rule, a.login)
-				}
-				return reply
-			}
-		}
-		return d.plain.decide(ctx, req, a, now)
+		return d.plain.decide(ctx, req, now)
 	case zap.ScramSHA256, zap.ScramSHA256Plus:
 		if !d.offers(req.Mechanism) {
-			if rule := d.keys.passwordFor.all(); rule != "" {
-				return refuse(needsKey, rule)
-			}
 			return refuse(req.Mechanism+" is not allowed", d.rule)
 		}
 		return d.scramLogin(req, now)
@@ -142,14 +128,20 @@ func (d *domain) mechanism(ctx context.Context, req *zap.Request, now time.Time)
 		if d.curve == nil {
 			return refuse("CURVE is not allowed", d.rule)
 		}
-		key, ok := req.CurveKey()
+		raw, ok := req.CurveKey()
 		if !ok {
 			return refuse("malformed key: not 32 bytes", d.curve.rule)
 		}
-		reply, groups := d.curve.decide(key, now)
-		reply = d.alone(reply, groups, needsPassword)
-		if d.byKey && reply.Status == zap.StatusOK {
-			reply.UserID = curve.PublicKey(req.Credentials[0]).String()
+		key := curve.PublicKey(raw)
+		reply, g := d.curve.decide(key, now)
+		if reply.Status != zap.StatusOK {
+			return reply
+		}
+		if rule := d.passwordRule(key, g, reply.Identity); rule != "" {
+			return refuseIdentity(needsPassword, rule, reply.Identity)
+		}
+		if d.byKey {
+			reply.UserID = key.String()
 		}
 		return reply
 	case zap.GSSAPI:
@@ -172,5 +164,5 @@ func (d *domain) principal(req *zap.Request) zap.Reply {
 	if isUserID(principal) {
 		reply.UserID = principal
 	}
-	return d.alone(reply, nil, needsBoth)
+	return reply
 }

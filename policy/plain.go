@@ -51,10 +51,9 @@ func newPlainRules(s *plainSection) *plainRules {
 	return p
 }
 
-// decide answers a request about an account, which is nil if no password may admit the
-// client.
-func (p *plainRules) decide(ctx context.Context, req *zap.Request, a *account, now time.Time) zap.Reply {
+func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
 	login, text := req.Credentials[0], req.Credentials[1]
+	a := p.accounts[string(login)]
 	sum := p.cache.sum(login, text)
 	if a == nil || !p.cache.has(sum, now) {
 		matches, err := p.compareInTurn(ctx, a, text)

@@ -44,9 +44,11 @@ import (
 type Options struct {
 	// Log receives warnings, changes of the policy and errors. If Log is nil, nothing is logged.
 	Log *slog.Logger
-	// State is the file in which the policy remembers revoked keys and the newest
-	// revocation lists. The policy creates it when there is something to remember, and
-	// writes it while Watch runs, and in Set, Reload and Close. Empty means FILE.state next to a policy file, and StateNone for rules of a program.
+	// State is the file in which the policy remembers revoked keys, the newest revocation
+	// lists, and the key from which the salts of unknown logins by SCRAM are derived. The
+	// policy creates it when there is something to remember, and writes it while Watch runs,
+	// and in Set, Reload and Close. Empty means FILE.state next to a policy file, and
+	// StateNone for rules of a program.
 	State string
 	// ReadOnly leaves the state file unchanged, for tools that only test a decision.
 	ReadOnly bool

@@ -32,7 +32,8 @@ type Domain struct {
 
 	// SASL lists the mechanisms that servers of package sasl may offer, such as
 	// sasl.ScramSHA256Plus. Empty means every mechanism by which the domain can admit
-	// clients. PLAIN is offered over an unencrypted connection only if the list has it.
+	// clients, but not SCRAM where PLAIN is offered, unless each account has a verifier.
+	// PLAIN is offered over an unencrypted connection only if the list has it.
 	SASL []string
 
 	Anonymous  bool      // admit every client by NULL, unencrypted
@@ -79,9 +80,10 @@ type Curve struct {
 	Authorities []cert.AuthorityKey
 	// Revocations are files of revocation lists of the authorities.
 	Revocations []string
-	// PasswordFor lists groups whose members need a password as well as a key, by
-	// SCRAM-SHA-256-PLUS: members by their certificate, and members by their account. Key
-	// and account must have the same user id. "*" means every client of the domain.
+	// PasswordFor lists groups whose keys need a password as well, by SCRAM-SHA-256-PLUS.
+	// The groups of an account with the same user id count, too. "*" means every key. Key
+	// and account must have the same user id. If PasswordFor is set, a password without a
+	// key admits nobody in the domain, and Anonymous and Principals are errors.
 	PasswordFor []string
 	// Any admits every key: encryption without authentication.
 	Any bool

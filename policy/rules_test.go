@@ -47,7 +47,7 @@ func everything(s *scenario.Scenario) policy.Rules {
 			Principals: []string{"alice@EXAMPLE.ORG", "bob@EXAMPLE.ORG"},
 		},
 		{
-			Name: "groups", SASL: []string{"PLAIN", "SCRAM-SHA-256-PLUS"},
+			Name: "groups", SASL: []string{"CURVE", "SCRAM-SHA-256-PLUS"},
 			Accounts: []policy.Account{{Login: "trader", Hash: argon2Of + " " + verifierOf("pässword")}, {Login: "zoë", Hash: verifierOf("pässword")}},
 			Curve:    &policy.Curve{Keystores: []string{clients}, PasswordFor: []string{"traders", "the guests"}},
 		},
@@ -83,9 +83,6 @@ func TestRulesOfBothKinds(t *testing.T) {
 		for _, p := range []*policy.Policy{ofCode, ofText} {
 			if diff := cmp.Diff(loaded.Mechanisms(domain, false), p.Mechanisms(domain, false)); diff != "" {
 				t.Errorf("mechanisms in %s (-want +got):\n%s", domain, diff)
-			}
-			if verifierFor(loaded, domain, "nobody").Encode() != verifierFor(p, domain, "nobody").Encode() {
-				t.Errorf("another decoy in %s", domain)
 			}
 		}
 	}
@@ -191,9 +188,10 @@ func TestSameFaults(t *testing.T) {
 		{policy.Rules{withPassword(policy.Domain{Accounts: []policy.Account{{Login: "a", Hash: argon2Of}}}, "x")}, "8:9: password-for needs an account with a verifier"},
 		{policy.Rules{withPassword(policy.Domain{Accounts: []policy.Account{}}, "x")}, "4:9: password-for needs an account with a verifier"},
 		{policy.Rules{withPassword(policy.Domain{SASL: []string{"CURVE"}}, "x")}, "9:9: password-for needs SCRAM-SHA-256-PLUS: add it to sasl"},
-		{policy.Rules{withPassword(policy.Domain{SASL: []string{"SCRAM-SHA-256-PLUS", "CURVE"}}, "*")}, "10:9: password-for = * admits clients by SCRAM-SHA-256-PLUS only"},
-		{policy.Rules{withPassword(policy.Domain{Anonymous: true}, "*")}, "9:9: password-for = * admits no client without a key and a password: remove anonymous"},
-		{policy.Rules{withPassword(policy.Domain{Principals: []string{"p"}}, "*")}, "8:9: password-for = * admits no client without a key and a password: remove gssapi"},
+		{policy.Rules{withPassword(policy.Domain{SASL: []string{"SCRAM-SHA-256-PLUS", "CURVE"}}, "*")}, "3:12: invalid value: sasl: password-for admits no client by CURVE"},
+		{policy.Rules{withPassword(policy.Domain{Anonymous: true}, "*")}, "9:9: password-for admits no client without a key: remove anonymous"},
+		{policy.Rules{withPassword(policy.Domain{Principals: []string{"p"}}, "x")}, "8:9: password-for admits no client without a key: remove gssapi"},
+		{policy.Rules{withPassword(policy.Domain{SASL: []string{"SCRAM-SHA-256-PLUS", "CURVE", "PLAIN"}}, "x")}, "4:12: invalid value: sasl: password-for admits no client by PLAIN"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, PasswordFor: []string{"x"}})}, "2:5: any = 1 admits every key: remove it, or remove password-for"},
 		{policy.Rules{byCurve(policy.Curve{})}, "2:5: curve = 1 needs a keystore"},
 		{policy.Rules{byCurve(policy.Curve{Any: true, Groups: []string{"x"}})}, "2:5: any = 1 admits every key"},

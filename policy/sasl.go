@@ -17,7 +17,8 @@ var strongest = sasl.Mechanisms()
 
 // Mechanisms returns the mechanisms that a server of package sasl may offer in a domain,
 // strongest first. encrypted is whether the connection is encrypted: otherwise PLAIN is
-// offered only if the rules name it. Mechanisms returns nil for LinkDomain.
+// offered only if the rules name it. Where PLAIN is offered, SCRAM is too if every account
+// has a verifier, or if the rules name it. Mechanisms returns nil for LinkDomain.
 func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 	s := p.current.Load()
 	if s == nil || domain == LinkDomain {
@@ -27,14 +28,25 @@ func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 	if d == nil {
 		return nil
 	}
+	isPlain := d.offers(sasl.Plain) && (encrypted || slices.Contains(d.sasl, sasl.Plain))
 	return slices.DeleteFunc(slices.Clone(strongest), func(mechanism string) bool {
-		return !d.offers(mechanism) || mechanism == sasl.Plain && !encrypted && !slices.Contains(d.sasl, mechanism)
+		return !d.offers(mechanism) || mechanism == sasl.Plain && !isPlain || isScram(mechanism) && isPlain && len(d.hashOnly()) > 0
 	})
 }
 
+// hashOnly returns the logins that PLAIN admits and SCRAM doesn't, if that keeps SCRAM from
+// being offered where PLAIN is: clients would choose SCRAM. It doesn't if the rules list the
+// mechanisms.
+func (s *section) hashOnly() []string {
+	if len(s.sasl) > 0 || !s.offers(sasl.Plain) || !s.plain.verifiers {
+		return nil
+	}
+	return s.plain.hashOnly
+}
+
 // Verifier returns the verifier of an account of a domain, by its login in the form of
-// SASLprep. For an unknown login, it returns a decoy. If no account of the domain has a
-// verifier, it returns the zero Verifier.
+// SASLprep. For an unknown login, it returns a decoy, which stays the same as long as the
+// state does. If no account of the domain has a verifier, it returns the zero Verifier.
 func (p *Policy) Verifier(_ context.Context, domain, login string) (sasl.Verifier, error) {
 	s := p.current.Load()
 	if s == nil {
@@ -54,8 +66,8 @@ func (s *section) offers(mechanism string) bool {
 
 // canAdmit reports whether the rules of a domain can admit a client by a mechanism of SASL.
 func (s *section) canAdmit(mechanism string) bool {
-	if s.curve != nil && s.curve.passwordFor.all() != "" && mechanism != sasl.ScramSHA256Plus {
-		return false
+	if s.needsKey() != "" && mechanism != sasl.ScramSHA256Plus {
+		return s.curve.passwordFor.all() == "" && (mechanism == sasl.Curve || mechanism == sasl.External)
 	}
 	switch mechanism {
 	case sasl.ScramSHA256Plus, sasl.ScramSHA256:
@@ -81,7 +93,9 @@ func (c compiler) sasl(d *Domain, s *section) []string {
 			c.failValue(l, unknownMechanism(name))
 		case slices.Contains(d.SASL[:i], name):
 			c.failValue(l, fmt.Errorf("%w %s", errDuplicate, name))
-		case strings.HasPrefix(name, sasl.ScramSHA256) && !s.canAdmit(name):
+		case s.needsKey() != "" && name != sasl.ScramSHA256Plus && !s.canAdmit(name):
+			c.failValue(l, fmt.Errorf("%w: sasl: password-for admits no client by %s", errValue, name))
+		case isScram(name) && !s.canAdmit(name):
 			c.warn(l, `no account has a verifier for %s: "zauth hash --scram" makes one`, name)
 		case !s.canAdmit(name):
 			c.warn(l, "sasl has %s, but no client is admitted by it", name)
@@ -89,7 +103,20 @@ func (c compiler) sasl(d *Domain, s *section) []string {
 			c.warn(l, "PLAIN is offered over unencrypted connections, too")
 		}
 	}
+	if logins := s.hashOnly(); len(logins) > 0 && len(d.SASL) == 0 {
+		l := d.at.first("plain")
+		c.warn(l, `SCRAM is not offered where PLAIN is, because these accounts have no verifier: %s`, someOf(logins))
+	}
 	return d.SASL
+}
+
+// someOf returns the first names of a list, and how many more there are.
+func someOf(names []string) string {
+	const some = 10
+	if len(names) <= some {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:some], ", "), len(names)-some)
 }
 
 // unknownMechanism returns the fault of a mechanism, with the nearest known name.

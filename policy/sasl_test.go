@@ -34,7 +34,11 @@ func TestMechanismsOffered(t *testing.T) {
 		{anonymous + both + keys + gssapi, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN ANONYMOUS", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 ANONYMOUS", "NULL,PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS,CURVE,GSSAPI"},
 		{"    sasl = \"PLAIN, SCRAM-SHA-256\"\n    sasl = CURVE\n" + both + keys, "CURVE SCRAM-SHA-256 PLAIN", "CURVE SCRAM-SHA-256 PLAIN", "PLAIN,SCRAM-SHA-256,CURVE"},
 		{"    sasl = EXTERNAL\n" + both, "", "", "PLAIN"},
-		{keys + "        password-for = traders\n" + both, "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS,CURVE"},
+		{keys + "        password-for = traders\n" + both, "SCRAM-SHA-256-PLUS CURVE EXTERNAL", "SCRAM-SHA-256-PLUS CURVE EXTERNAL", "SCRAM-SHA-256-PLUS,CURVE"},
+		{keys + "        password-for = traders\n" + both + account("b", argon2Of), "SCRAM-SHA-256-PLUS CURVE EXTERNAL", "SCRAM-SHA-256-PLUS CURVE EXTERNAL", "SCRAM-SHA-256-PLUS,CURVE"},
+		{both + account("b", argon2Of), "PLAIN", "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS"},
+		{both + account("b", argon2Of) + keys, "CURVE EXTERNAL PLAIN", "SCRAM-SHA-256-PLUS CURVE EXTERNAL SCRAM-SHA-256", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS,CURVE"},
+		{"    sasl = \"SCRAM-SHA-256, PLAIN\"\n" + both + account("b", argon2Of), "SCRAM-SHA-256 PLAIN", "SCRAM-SHA-256 PLAIN", "PLAIN,SCRAM-SHA-256"},
 		{keys + "        password-for = *\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
 		{keys + "        password-for = *\n    sasl = SCRAM-SHA-256-PLUS\n" + both, "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
 		{"    plain = 0\n" + account("a", argon2Of) + "    curve = 0\n        any = 1\n    gssapi = 0\n        principal = p\n", "", "", `""`},
@@ -76,23 +80,36 @@ func TestUnwiseSASL(t *testing.T) {
 	const keys = "    curve = 1\n        keystore = dir:clients\n"
 	trader := "    plain = 1\n" + account("trader", verifierOf("x"), "            group = Staff\n")
 	for text, want := range map[string][]string{
-		"    plain = 1\n" + account("a", argon2Of+" "+verifierOf("x")):                                                                    nil,
-		"    plain = 1\n" + account("a", few):                                                                                             {`policy.zpl:5: the verifier has 4096 iterations, fewer than 100000: replace it with the output of "zauth hash --scram"`},
-		"    sasl = PLAIN\n    plain = 1\n" + account("a", argon2Of):                                                                      {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
-		"    sasl = \"SCRAM-SHA-256, PLAIN\"\n    plain = 1\n" + account("a", argon2Of):                                                   {`policy.zpl:2: no account has a verifier for SCRAM-SHA-256: "zauth hash --scram" makes one`, "policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
-		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                                                                         {"policy.zpl:2: sasl has CURVE, but no client is admitted by it", "policy.zpl:3: sasl has EXTERNAL, but no client is admitted by it"},
-		keys + "        password-for = \"traders, Staff\"\n" + trader:                                                                     nil,
-		keys + "        password-for = *\n" + trader:                                                                                      nil,
-		keys + "        password-for = tradres\n" + trader:                                                                                {"policy.zpl:4: no identity or account is in group tradres: did you mean traders?"},
-		keys + "        password-for = staff\n" + trader:                                                                                  {"policy.zpl:4: no identity or account is in group staff: did you mean Staff?"},
-		keys + "        password-for = *\n" + trader + account("guest", argon2Of):                                                         {"policy.zpl:10: account guest admits no client: it needs a verifier, because of password-for"},
-		keys + "        password-for = *\n" + trader + account("b", verifierOf("x")):                                                      {"policy.zpl:10: account b admits no client: it needs a key with the user id b, because of password-for"},
-		keys + "        password-for = Staff\n" + trader + account("b", argon2Of, "            group = Staff\n") + account("c", argon2Of): {"policy.zpl:10: account b admits no client: it needs a verifier, because of password-for"},
+		"    plain = 1\n" + account("a", argon2Of+" "+verifierOf("x")):                                       nil,
+		"    plain = 1\n" + account("a", few):                                                                {`policy.zpl:5: the verifier has 4096 iterations, fewer than 100000: replace it with the output of "zauth hash --scram"`},
+		"    sasl = PLAIN\n    plain = 1\n" + account("a", argon2Of):                                         {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
+		"    sasl = \"SCRAM-SHA-256, PLAIN\"\n    plain = 1\n" + account("a", argon2Of):                      {`policy.zpl:2: no account has a verifier for SCRAM-SHA-256: "zauth hash --scram" makes one`, "policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
+		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                                            {"policy.zpl:2: sasl has CURVE, but no client is admitted by it", "policy.zpl:3: sasl has EXTERNAL, but no client is admitted by it"},
+		keys + "        password-for = \"traders, Staff\"\n" + trader:                                        nil,
+		keys + "        password-for = *\n" + trader:                                                         nil,
+		keys + "        password-for = tradres\n" + trader:                                                   {"policy.zpl:4: no identity or account is in group tradres: did you mean traders?"},
+		keys + "        password-for = staff\n" + trader:                                                     {"policy.zpl:4: no identity or account is in group staff: did you mean Staff?"},
+		keys + "        password-for = *\n" + trader + account("guest", argon2Of):                            {"policy.zpl:10: account guest admits no client: it needs a verifier, because of password-for"},
+		keys + "        password-for = *\n" + trader + account("b", verifierOf("x")):                         {"policy.zpl:10: account b admits no client: it needs a key with the user id b, because of password-for"},
+		keys + "        password-for = Staff\n" + trader + account("b", argon2Of):                            {"policy.zpl:10: account b admits no client: it needs a verifier, because of password-for"},
+		keys + "        password-for = Staff\n" + trader + account("b", verifierOf("x")):                     {"policy.zpl:10: account b admits no client: it needs a key with the user id b, because of password-for"},
+		"    plain = 1\n" + account("a", verifierOf("x")) + account("b", argon2Of) + account("c", argon2Of):  {"policy.zpl:2: SCRAM is not offered where PLAIN is, because these accounts have no verifier: b, c"},
+		"    plain = 1\n" + account("a", verifierOf("x")) + hashOnly(12):                                     {"policy.zpl:2: SCRAM is not offered where PLAIN is, because these accounts have no verifier: u0, u1, u2, u3, u4, u5, u6, u7, u8, u9 and 2 more"},
+		"    sasl = PLAIN\n    plain = 1\n" + account("a", verifierOf("x")) + account("b", argon2Of):         {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
+		"    sasl = SCRAM-SHA-256\n    plain = 1\n" + account("a", verifierOf("x")) + account("b", argon2Of): nil,
 	} {
 		if diff := cmp.Diff(want, warningsOf(t, s.Dir, "security\n"+text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}
+}
+
+// hashOnly returns accounts without a verifier.
+func hashOnly(count int) (text string) {
+	for i := range count {
+		text += account(fmt.Sprint("u", i), argon2Of)
+	}
+	return text
 }
 
 // TestUnhashedBesideHash: a password that is not hashed is refused beside a hash, as all

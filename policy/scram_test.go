@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,7 +60,7 @@ func TestScram(t *testing.T) {
 		account("hash", argon2Of)+
 		account("both", argon2Of+" "+verifierOf("pässword"), "            user-id = other\n            metadata\n                desk = 7\n")+
 		account("turned", verifierOf("x")+"  "+argon2Of))
-	if log.Count("level=INFO", "mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS", "accounts=4") != 1 || log.Count("level=WARN") != 0 {
+	if log.Count("level=INFO", "mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-256-PLUS", "accounts=4") != 1 || log.Count("level=WARN") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 	wrong := decision{"wrong user name or password", "", 2}
@@ -160,24 +164,14 @@ func TestScramAtOnce(t *testing.T) {
 	}
 }
 
-// TestDecoys: the verifier of an unknown login looks like that of an account, and stays
-// the same when the policy is loaded again, or its accounts are in another order.
+// TestDecoys: the verifier of an unknown login looks like that of an account, and matches
+// no password.
 func TestDecoys(t *testing.T) {
 	t.Parallel()
 	few := strings.Replace(verifierOf("y"), "600000:", "4096:AAAA", 1)
-	one, two := account("a", verifierOf("x")), account("b", argon2Of+" "+few)
-	p, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+one+two+account("c", argon2Of))
-	again, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+two+one)
-	other, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+one+account("b", strings.Replace(few, "AAAA", "BBBB", 1)))
+	p, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+account("a", verifierOf("x"))+account("b", argon2Of+" "+few)+account("c", argon2Of))
 	if got := verifierFor(p, "", "a").Encode(); got != verifierOf("x") {
 		t.Errorf("of an account: %s", got)
-	}
-	// salt returns the number of iterations and the salt, which a client sees.
-	salt := func(v sasl.Verifier) (iterations, salt string) {
-		_, rest, _ := strings.Cut(v.Encode(), "$")
-		rest, _, _ = strings.Cut(rest, "$")
-		iterations, salt, _ = strings.Cut(rest, ":")
-		return iterations, salt
 	}
 	sizes, seen := map[string]int{}, map[string]bool{}
 	for i := range 100 {
@@ -185,13 +179,13 @@ func TestDecoys(t *testing.T) {
 		if i == 0 {
 			login = "c" // which has no verifier
 		}
-		v := verifierFor(p, "", login)
-		n, s := salt(v)
+		shown := shownBy(p, "", login)
+		n, s, _ := strings.Cut(shown, ":")
 		sizes[fmt.Sprint(n, " ", len(s))]++
-		if v.Encode() != verifierFor(p, "", login).Encode() || v.Encode() != verifierFor(again, "any", login).Encode() {
+		if shown != shownBy(p, "any", login) {
 			t.Errorf("%s: another decoy", login)
 		}
-		if seen[s] || v.Encode() == verifierFor(other, "", login).Encode() {
+		if seen[s] {
 			t.Errorf("%s: the same salt", login)
 		}
 		seen[s] = true
@@ -208,6 +202,83 @@ func TestDecoys(t *testing.T) {
 		if diff := cmp.Diff((sasl.Verifier{}).Encode(), v.Encode()); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+// shownBy returns what a policy shows of a verifier to clients: the number of iterations and
+// the salt.
+func shownBy(p *policy.Policy, domain, login string) string {
+	_, rest, _ := strings.Cut(verifierFor(p, domain, login).Encode(), "$")
+	shown, _, _ := strings.Cut(rest, "$")
+	return shown
+}
+
+// TestDecoysStay: what a client sees of an unknown login stays the same when the program
+// restarts, and when an account is added, removed or changed. Each state has its own decoys.
+func TestDecoysStay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, two := account("a", verifierOf("x")), account("b", verifierOf("y"))
+	p, _ := load(t, dir, "security\n    plain = 1\n"+one)
+	nobody := shownBy(p, "", "nobody")
+	for _, accounts := range []string{one + two, two + one, one + account("c", argon2Of), two, account("b", verifierOf("z"))} {
+		text := "security\n    plain = 1\n" + accounts
+		ztest.WriteFile(t, filepath.Join(dir, "policy.zpl"), text)
+		ztest.Must(t, p.Reload())
+		again, _ := load(t, dir, text)
+		for what, p := range map[string]*policy.Policy{"reloaded": p, "restarted": again} {
+			if got := shownBy(p, "", "nobody"); got != nobody {
+				t.Errorf("%s with %s: %s, want %s", what, accounts, got, nobody)
+			}
+		}
+	}
+	removed := shownBy(p, "", "a") // was an account
+	if removed != shownBy(p, "", "a") || removed == nobody {
+		t.Errorf("of a removed account: %s", removed)
+	}
+	elsewhere, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+one)
+	rules := policy.Rules{{Accounts: []policy.Account{{Login: "a", Hash: verifierOf("x")}}}}
+	inMemory, another := newPolicy(t, rules), newPolicy(t, rules)
+	seen := map[string]bool{nobody: true}
+	for _, p := range []*policy.Policy{elsewhere, inMemory, another} {
+		if got := shownBy(p, "", "nobody"); seen[got] || got != shownBy(p, "", "nobody") {
+			t.Errorf("of another state: %s", got)
+		}
+		seen[shownBy(p, "", "nobody")] = true
+	}
+}
+
+// TestDecoysAreSaved: a policy does not start before the key of its decoys is on the disk.
+// One that only tests decisions uses the key that is there, and writes none.
+func TestDecoysAreSaved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.zpl")
+	ztest.WriteFile(t, file, "security\n    plain = 1\n"+account("a", argon2Of))
+	open := func(o policy.Options) *policy.Policy {
+		p, err := policy.Load(file, o)
+		ztest.Must(t, err)
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	open(policy.Options{})
+	if _, err := os.Stat(file + ".state"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a state without a verifier: %v", err)
+	}
+	ztest.WriteFile(t, file, "security\n    plain = 1\n"+account("a", verifierOf("x")))
+	temporary := shownBy(open(policy.Options{ReadOnly: true}), "", "nobody")
+	_, err := policy.Check(file, policy.Options{})
+	ztest.Must(t, err)
+	if _, err := os.Stat(file + ".state"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadOnly and Check have written: %v", err)
+	}
+	_, err = policy.Load(file, policy.Options{State: filepath.Join(dir, "missing", "state")})
+	if !errors.Is(err, policy.ErrStateWrite) {
+		t.Errorf("started without a state: %v", err)
+	}
+	saved := shownBy(open(policy.Options{}), "", "nobody")
+	if again := shownBy(open(policy.Options{ReadOnly: true}), "", "nobody"); again != saved || saved == temporary {
+		t.Errorf("ReadOnly: %s, want %s, not %s", again, saved, temporary)
 	}
 }
 
@@ -241,21 +312,57 @@ func TestSASLExchange(t *testing.T) {
 		{"both", "trader", "correct horse", bound(s.Guest), "", ""},
 		{"both", "trader", "correct horse", bound(s.Stranger), "", ""},
 	} {
-		server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: p, Domain: tt.domain, Link: tt.link})
-		ztest.Must(t, err)
-		client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Username: tt.login, Password: zap.NewPassword(tt.password), Link: tt.link})
-		ztest.Must(t, err)
-		message, err := client.Start()
-		ztest.Must(t, err)
-		for message != nil {
-			reply, _ := server.Handle(t.Context(), message)
-			if message, err = client.Handle(reply); err != nil {
-				break
-			}
-		}
-		user, ok := server.User()
+		user, ok := login(t, p, tt.domain, tt.login, tt.password, tt.link)
 		if user.Mechanism != tt.mechanism || ok != (tt.mechanism != "") || ok && (user.ID != "trader" || user.Metadata.Get("group") != tt.groups) {
 			t.Errorf("%+v: %v, %+v", tt, ok, user)
+		}
+	}
+}
+
+// login returns the user whom a client of SASL with a password is admitted as.
+func login(t *testing.T, p *policy.Policy, domain, login, password string, link sasl.Link) (sasl.User, bool) {
+	t.Helper()
+	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: p, Domain: domain, Link: link})
+	ztest.Must(t, err)
+	client, err := sasl.NewClient(sasl.ClientConfig{Codec: sasl.NOM, Username: login, Password: zap.NewPassword(password), Link: link})
+	ztest.Must(t, err)
+	message, err := client.Start()
+	ztest.Must(t, err)
+	for message != nil {
+		reply, _ := server.Handle(t.Context(), message)
+		if message, err = client.Handle(reply); err != nil {
+			break
+		}
+	}
+	return server.User()
+}
+
+// TestMigration: while the accounts of a domain get verifiers, one after the other, each
+// client can log in over an encrypted connection. Once all have one, they use SCRAM.
+func TestMigration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	v, err := sasl.NewVerifier([]byte("pässword"))
+	ztest.Must(t, err)
+	encrypted := sasl.Link{Address: "192.0.2.1", Encrypted: true}
+	both := argon2Of + " " + v.Encode()
+	for _, tt := range []struct {
+		text, mechanism string
+	}{
+		{account("alice", argon2Of) + account("bob", argon2Of), sasl.Plain},
+		{account("alice", both) + account("bob", argon2Of), sasl.Plain},
+		{account("alice", both) + account("bob", both), sasl.ScramSHA256},
+		{account("alice", v.Encode()) + account("bob", both), sasl.ScramSHA256},
+		{account("alice", v.Encode()) + account("bob", v.Encode()), sasl.ScramSHA256},
+	} {
+		p, _ := load(t, dir, "security\n    plain = 1\n"+tt.text)
+		for _, name := range []string{"alice", "bob"} {
+			if user, ok := login(t, p, "", name, "pässword", encrypted); !ok || user.ID != name || user.Mechanism != tt.mechanism {
+				t.Errorf("%s with %s: %v, %+v", name, tt.text, ok, user)
+			}
+			if user, ok := login(t, p, "", name, "wrong", encrypted); ok {
+				t.Errorf("%s with a wrong password: %+v", name, user)
+			}
 		}
 	}
 }

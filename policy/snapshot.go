@@ -42,7 +42,7 @@ type domain struct {
 	curve *curveRules
 
 	keys    *curveRules       // curve, or rules that only know which keys are revoked
-	members map[string]string // by user id, the rule by which an account needs a key as well
+	members map[string]string // by user id of an account, the rule by which its groups need a password
 }
 
 // plainFailures is the default number of wrong passwords that an address has in a minute.
@@ -63,7 +63,8 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 			d.plain = newPlainRules(section.plain)
 		}
 		if section.plain != nil && section.plain.verifiers {
-			d.scram = newScramRules(section.plain)
+			m.needDecoys()
+			d.scram = newScramRules(section.plain, m)
 		}
 		if section.curve == nil {
 			d.keys = &curveRules{curveSection: &curveSection{rule: section.rule}, memory: m}
@@ -192,12 +193,11 @@ func (s *snapshot) summary() (sum summary) {
 				sum.open = append(sum.open, warning{d.anonymous, fmt.Sprintf("domain %s admits every client, unencrypted (anonymous = 1)", name)})
 			}
 		}
-		needsBoth := d.keys.passwordFor.all() != ""
 		sum.accounts += len(d.accounts())
-		mechanisms[zap.Plain] = mechanisms[zap.Plain] || d.plain != nil && !needsBoth
+		mechanisms[zap.Plain] = mechanisms[zap.Plain] || d.plain != nil && d.needsKey() == ""
 		mechanisms[zap.ScramSHA256] = mechanisms[zap.ScramSHA256] || d.offers(zap.ScramSHA256)
 		mechanisms[zap.ScramSHA256Plus] = mechanisms[zap.ScramSHA256Plus] || d.offers(zap.ScramSHA256Plus)
-		mechanisms[zap.Curve] = mechanisms[zap.Curve] || d.curve != nil && !needsBoth
+		mechanisms[zap.Curve] = mechanisms[zap.Curve] || d.curve != nil && d.curve.passwordFor.all() == ""
 		if d.curve != nil {
 			for _, r := range d.curve.stores {
 				if r.store != nil && !counted[r.store] {

@@ -68,7 +68,7 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 			}
 		}
 		for _, a := range d.accounts() {
-			if a.verifier != nil && d.bothRule(a.userID, a.groups) != "" && !d.curve.hasName(a.userID) {
+			if a.verifier != nil && d.needsKey() != "" && !d.curve.hasName(a.userID) {
 				warnings = append(warnings, warning{a.rule, fmt.Sprintf("account %s admits no client: it needs a key with the user id %s, because of password-for", a.login, a.userID)})
 			}
 		}
