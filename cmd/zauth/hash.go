@@ -19,7 +19,7 @@ import (
 // maxPassword is the size in bytes of the longest password of PLAIN (RFC 24).
 const maxPassword = 255
 
-// kinds says what to make of a password. If neither is set, it is a hash for PLAIN.
+// kinds selects what to derive from a password. If neither is set, a hash for PLAIN.
 type kinds struct{ plain, scram bool }
 
 // add adds the flags --plain and --scram.
