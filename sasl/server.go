@@ -35,8 +35,8 @@ type ServerConfig struct {
 	InsecurePlain bool
 	// Link describes the connection to the client.
 	Link Link
-	// Curve has the server's key for the mechanism CURVE. Share one among all clients. If nil,
-	// CURVE is not offered.
+	// Curve has the server's key for the mechanism CURVE. Share one among all clients, and call
+	// its Expire every minute. If nil, CURVE is not offered.
 	Curve *curve.Server
 }
 
