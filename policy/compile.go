@@ -263,8 +263,12 @@ func (c compiler) account(from *Account) *account {
 	} else {
 		c.failValue(l, fmt.Errorf("%w: user-id: expected printable ASCII, at most %d characters", errValue, maxText))
 	}
-	if a.userID == "" && isUserID(a.login) {
+	switch {
+	case a.userID != "":
+	case isUserID(a.login):
 		a.userID = a.login
+	default:
+		c.warn(from.at.first("login"), "account %q has an empty user id, because its login is not printable ASCII: set user-id", a.login)
 	}
 	if _, err := curve.ParsePublicKey(a.userID); err == nil {
 		c.fail(from.at.head, fmt.Errorf("%w: the user id %s reads as a key: a CURVE client could have the same", errValue, a.userID))

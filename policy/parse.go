@@ -99,8 +99,18 @@ func isNearlySecurity(n *zpl.Node) bool {
 
 func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
 
+// parents maps properties that belong in only one place to what they stand below.
+var parents = map[string]string{
+	"keystore": "curve", "authority": "curve", "revoked": "curve", "password-for": "curve", "any": "curve",
+	"account": "plain", "login": "account", "password": "account", "metadata": "account",
+}
+
 // unknown adds a fault for an unknown name, with the nearest known name.
 func (p *parser) unknown(n *zpl.Node, known ...string) {
+	if parent := parents[n.Name]; parent != "" {
+		p.fail(p.line(n), fmt.Errorf("%w %s: put it below %s", errName, n.Name, parent))
+		return
+	}
 	distance := func(name string) int { return levenshtein.ComputeDistance(n.Name, name) }
 	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
 	err := fmt.Errorf("%w %s: expected one of %s", errName, n.Name, strings.Join(known, ", "))
@@ -120,7 +130,10 @@ func (p *parser) childless(n *zpl.Node) {
 // isAgain reports whether a property is a duplicate, and adds a fault if it is.
 func (p *parser) isAgain(at *source, n *zpl.Node) bool {
 	again := len(at.lines[n.Name]) > 0
-	if again {
+	switch {
+	case again && n.Name == "password":
+		p.fail(p.line(n), fmt.Errorf("%w password: put a hash and a verifier on one line, with a space between", errDuplicate))
+	case again:
 		p.fail(p.line(n), fmt.Errorf("%w %s", errDuplicate, n.Name))
 	}
 	return again

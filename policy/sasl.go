@@ -121,6 +121,9 @@ func someOf(names []string) string {
 
 // unknownMechanism returns the fault of a mechanism, with the nearest known name.
 func unknownMechanism(name string) error {
+	if strings.Contains(name, " ") {
+		return fmt.Errorf("%w: sasl: unknown mechanism %q: separate mechanisms with commas", errValue, name)
+	}
 	distance := func(known string) int { return levenshtein.ComputeDistance(strings.ToUpper(name), known) }
 	nearest := slices.MinFunc(strongest, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
 	if name == "" || distance(nearest) > 1+len(name)/3 {

@@ -54,6 +54,20 @@ func TestEmptyGroups(t *testing.T) {
 	}
 }
 
+// TestNoUserID: an account whose login cannot be its user id, and that has no other, causes a
+// warning: services would take its users for anonymous ones.
+func TestNoUserID(t *testing.T) {
+	t.Parallel()
+	text := "security\n    plain = 1\n        account\n            login = Zoë\n            password = \"" + policy.HashPassword([]byte("x")) + "\"\n"
+	want := []string{`policy.zpl:4: account "Zoë" has an empty user id, because its login is not printable ASCII: set user-id`}
+	if diff := cmp.Diff(want, warningsOf(t, t.TempDir(), text)); diff != "" {
+		t.Error(diff)
+	}
+	if got := warningsOf(t, t.TempDir(), text+"            user-id = zoe\n"); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestSignedGroups: a group in a certificate that a trusted authority signed isn't empty.
 func TestSignedGroups(t *testing.T) {
 	t.Parallel()
