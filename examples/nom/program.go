@@ -40,7 +40,7 @@ type Transport struct {
 
 // Main is the program, except for its connections.
 func Main(t Transport) {
-	err := errors.New("usage: nom server [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
+	err := errors.New("usage: nom server -policy FILE [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "server":
@@ -62,8 +62,8 @@ func (t Transport) server(args []string) error {
 	certificate := flags.String("cert", "", "the server's secret certificate, for the mechanism CURVE")
 	below := flags.String("curve", "", "protect connections by CURVE, in this `DOMAIN` of the policy")
 	flags.Parse(args)
-	if flags.NArg() != 1 {
-		return errors.New("usage: nom server [flags] ENDPOINT")
+	if flags.NArg() != 1 || *file == "" {
+		return errors.New("usage: nom server -policy FILE [flags] ENDPOINT")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -121,7 +121,10 @@ func (t Transport) client(args []string) (err error) {
 		config.Password = zap.NewPassword(strings.TrimSuffix(string(text), "\n"))
 	}
 	var link *Curve
-	if *certificate != "" {
+	if *certificate != "" || *server != "" || *below {
+		if *certificate == "" || *server == "" {
+			return errors.New("a key needs both -cert and -server-cert")
+		}
 		mine, err := cert.Load(*certificate)
 		if err != nil {
 			return err
