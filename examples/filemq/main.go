@@ -1,5 +1,5 @@
-// Filemq is a server that authenticates FileMQ clients (ZeroMQ RFC 19) by the rules in a FileMQ
-// server's own configuration. It answers heartbeats and subscriptions, and sends no files.
+// Filemq is a server that authenticates FileMQ clients (ZeroMQ RFC 19) by the policy in a FileMQ
+// server's configuration. It answers heartbeats and subscriptions, and sends no files.
 package main
 
 import (
@@ -95,7 +95,7 @@ func serve(ctx context.Context, configuration string) error {
 	}
 }
 
-// talk serves a client until either side ends the peering.
+// talk serves a client until either side ends the connection.
 func talk(ctx context.Context, conn *zmtp.Conn, rules *policy.Policy) error {
 	host := address(conn)
 	server, err := sasl.NewServer(sasl.ServerConfig{
@@ -123,7 +123,7 @@ func talk(ctx context.Context, conn *zmtp.Conn, rules *policy.Policy) error {
 	}
 }
 
-// answer receives a message and answers it. The error is io.EOF if the client ends the peering.
+// answer receives a message and answers it. It returns io.EOF if the client says goodbye.
 func answer(ctx context.Context, conn *zmtp.Conn, server *sasl.Server, admitted bool) error {
 	message, err := conn.Recv(ctx)
 	if err != nil {
@@ -168,8 +168,7 @@ func address(conn *zmtp.Conn) string {
 	return host
 }
 
-// property returns a property of one of the program's own sections of the configuration, which
-// has a section security too.
+// property returns a property from one of the program's own sections of the configuration.
 func property(configuration, section, name string) (string, error) {
 	text, err := os.ReadFile(configuration)
 	if err != nil {

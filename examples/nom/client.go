@@ -10,14 +10,14 @@ import (
 	"github.com/zcurve/zcurve/sasl"
 )
 
-// Client is a client that a server has admitted.
+// Client is an admitted client.
 type Client struct {
 	conn  layered
 	trace io.Writer
 }
 
-// Open authenticates to the server at the other end of a connection. It writes the commands
-// of the protocol to trace, without the blobs of SASL.
+// Open authenticates to the server at the other end of a connection. It writes the protocol's
+// commands to trace, without challenges and responses.
 func Open(ctx context.Context, conn Conn, cfg sasl.ClientConfig, trace io.Writer) (*Client, error) {
 	cfg.Codec = sasl.NOM
 	auth, err := sasl.NewClient(cfg)
@@ -55,7 +55,7 @@ func (c *Client) ICanHaz(ctx context.Context, what string) (answer string, err e
 	return string(message[1]), nil
 }
 
-// Hugz tells the server that the client is there, and learns the same of the server.
+// Hugz shows the server that the client is alive, and checks that the server is.
 func (c *Client) Hugz(ctx context.Context) error {
 	message, err := c.ask(ctx, []byte("HUGZ"))
 	if err == nil && string(message[0]) != "HUGZ-OK" {
@@ -96,7 +96,7 @@ func (c *Client) recv(ctx context.Context) ([][]byte, error) {
 	return message, nil
 }
 
-// write writes a message to the trace, without control characters.
+// write writes a message to the trace, with control characters escaped.
 func (c *Client) write(who string, message [][]byte) {
 	words := make([]string, len(message))
 	for i, frame := range message {

@@ -1,12 +1,12 @@
-// Package nom is NOM, the protocol of chapter 7 of the ZeroMQ guide, with SASL:
+// Package nom implements NOM, the protocol in chapter 7 of the ZeroMQ guide, with SASL:
 //
 //	nom          = open-peering *use-peering
 //	open-peering = C:OHAI *( S:ORLY C:YARLY ) ( S:OHAI-OK / S:WTF )
 //	use-peering  = C:ICANHAZ S:CHEEZBURGER / C:HUGZ S:HUGZ-OK
 //
-// Package sasl handles the first part, and this package the second. Neither changes with the
-// mechanism, nor with the library for the connections: [Main] is the program, and
-// examples/nom/zmtp and examples/nom/libzmq have their main functions.
+// Package sasl handles the first part, and this package the second. Both are the same for each
+// mechanism, and for each library that makes the connections: [Main] is the program, and
+// examples/nom/zmtp and examples/nom/libzmq contain the main functions.
 package nom
 
 import (
@@ -18,24 +18,24 @@ import (
 	"github.com/zcurve/zcurve/curve"
 )
 
-// Conn is a connection with one peer. A *zmtp.Conn is one.
+// Conn is a connection to one peer. A *zmtp.Conn is one.
 type Conn interface {
 	Send(ctx context.Context, message ...[]byte) error
 	Recv(ctx context.Context) (message [][]byte, err error)
 	Close() error
 }
 
-// The largest message, in bytes of all frames together, and in frames. YARLY has the most
-// bytes, ORLY the most frames.
+// The largest message, in bytes of all frames together, and in frames. YARLY has the most bytes,
+// and ORLY the most frames.
 const (
 	MaxMessage = 16 << 10
 	MaxFrames  = 64
 )
 
-// layered is a connection with the security layer of the mechanism CURVE, from when sealer and
-// opener are set. A message travels as one MESSAGE command in one frame. Its payload is all
-// frames, each with its length in four bytes before it. Frames that were sealed one by one
-// could be left out on the way.
+// layered is a connection that has the security layer of the mechanism CURVE once sealer and
+// opener are set. A message travels as one MESSAGE command in one frame. Its payload contains all
+// frames, each after its length in four bytes. If frames were sealed one by one, someone on the
+// path could remove some of them.
 type layered struct {
 	Conn
 	sealer *curve.Sealer
@@ -65,8 +65,8 @@ func (l *layered) seal(message [][]byte) (box []byte, err error) {
 	return l.sealer.Seal(nil, 0, payload)
 }
 
-// Recv receives and opens a message. With the layer, it ignores what is not sealed: anyone on
-// the path may have sent it.
+// Recv receives and opens a message. With the layer, it ignores messages that are not sealed,
+// which anyone on the path could have sent.
 func (l *layered) Recv(ctx context.Context) ([][]byte, error) {
 	for {
 		message, err := l.Conn.Recv(ctx)

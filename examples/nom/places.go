@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// maxPeers is how many clients a server has at the same time.
+// maxPeers is the maximum number of clients at a time.
 const maxPeers = 1000
 
-// errCrowded means that another client has taken a client's place.
+// errCrowded means that another client has taken the place of this one.
 var errCrowded = errors.New("too many clients")
 
-// places bounds the clients of a server. A new client takes the place of the one that has
-// tried to authenticate for the longest time, and never that of an authenticated one.
+// places limits the number of clients. If there are too many, a new client takes the place of the
+// one that has been authenticating for the longest time, and never that of an authenticated one.
 type places struct {
 	mu       sync.Mutex
 	waiting  []*place // oldest first
@@ -26,8 +26,8 @@ type place struct {
 	end      context.CancelCauseFunc
 }
 
-// enter returns a place, and a context that is done when another client takes it. It is done
-// at once if all clients are authenticated.
+// enter returns a place, and a context that is done when another client takes the place, or at
+// once if all clients are authenticated.
 func (ps *places) enter(ctx context.Context) (context.Context, *place) {
 	ctx, end := context.WithCancelCause(ctx)
 	p := &place{end: end}
@@ -41,7 +41,7 @@ func (ps *places) enter(ctx context.Context) (context.Context, *place) {
 	return ctx, p
 }
 
-// admit keeps a place from others, unless one has just taken it.
+// admit reserves a place, unless another client has just taken it.
 func (ps *places) admit(p *place) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -52,7 +52,7 @@ func (ps *places) admit(p *place) {
 	}
 }
 
-// leave gives a place up.
+// leave frees a place.
 func (ps *places) leave(p *place) {
 	p.end(nil)
 	ps.mu.Lock()

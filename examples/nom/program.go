@@ -20,25 +20,25 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Curve protects connections below the protocol by ZMTP's CURVE. Nil does not.
+// Curve protects connections by ZMTP's own CURVE. If nil, they are unencrypted.
 type Curve struct {
 	Key       curve.SecretKey
 	ServerKey curve.PublicKey // on a client
-	Handler   zap.Handler     // on a server: who may connect
+	Handler   zap.Handler     // on a server: which clients to admit
 	Domain    string          // on a server: the ZAP domain
 }
 
 // Transport is a library that makes connections.
 type Transport struct {
-	// Listen accepts connections from clients until ctx is done, and calls serve for each in a
-	// goroutine. It calls ready with its endpoint.
+	// Listen accepts connections from clients until ctx is done, and calls serve for each in its
+	// own goroutine. It calls ready with its endpoint.
 	Listen func(ctx context.Context, endpoint string, below *Curve, ready func(endpoint string),
 		serve func(context.Context, Conn, sasl.Link)) error
 	// Dial connects to a server.
 	Dial func(ctx context.Context, endpoint string, below *Curve) (Conn, sasl.Link, error)
 }
 
-// Main is the program, except for its connections.
+// Main runs the program, with connections from a Transport.
 func Main(t Transport) {
 	err := errors.New("usage: nom server -policy FILE [flags] ENDPOINT\n       nom client [flags] ENDPOINT WHAT")
 	if len(os.Args) > 1 {
@@ -60,7 +60,7 @@ func (t Transport) server(args []string) error {
 	file := flags.String("policy", "", "policy `FILE`")
 	domain := flags.String("domain", "nom", "`NAME` of the policy's domain")
 	certificate := flags.String("cert", "", "the server's secret certificate, for the mechanism CURVE")
-	below := flags.String("curve", "", "protect connections by CURVE, in this `DOMAIN` of the policy")
+	below := flags.String("curve", "", "protect connections by ZMTP's CURVE, in this `DOMAIN` of the policy")
 	flags.Parse(args)
 	if flags.NArg() != 1 || *file == "" {
 		return errors.New("usage: nom server -policy FILE [flags] ENDPOINT")
@@ -98,9 +98,9 @@ func (t Transport) client(args []string) (err error) {
 	password := flags.String("password-file", "", "`FILE` with the password")
 	certificate := flags.String("cert", "", "the client's secret certificate")
 	server := flags.String("server-cert", "", "the server's public certificate")
-	below := flags.Bool("curve", false, "protect the connection by CURVE, instead of the protocol")
-	mechanisms := flags.String("mechanisms", "", "`LIST` of mechanisms to use, in order")
-	insecure := flags.Bool("insecure-plain", false, "send the password unencrypted if the server wants it")
+	below := flags.Bool("curve", false, "use the certificates for ZMTP's CURVE, not for the mechanism CURVE")
+	mechanisms := flags.String("mechanisms", "", "`LIST` of mechanisms to use, in order of preference")
+	insecure := flags.Bool("insecure-plain", false, "allow PLAIN over an unencrypted connection")
 	verbose := flags.Bool("v", false, "print the commands of the protocol")
 	flags.Parse(args)
 	if flags.NArg() != 2 {

@@ -14,7 +14,7 @@ import (
 const (
 	// maxOpening is the time that a client has to authenticate, with all its tries.
 	maxOpening = 10 * time.Second
-	// maxSilence is the time after which a silent client is forgotten. HUGZ breaks the silence.
+	// maxSilence is the time after which a silent client is dropped. HUGZ breaks the silence.
 	maxSilence = time.Minute
 )
 
@@ -25,14 +25,14 @@ type Server struct {
 	places places
 }
 
-// NewServer returns a server that authenticates its clients as config says, whose Codec and
-// Link it sets itself.
+// NewServer returns a server that authenticates clients by config. It sets the Codec and the
+// Link itself.
 func NewServer(config sasl.ServerConfig, log *slog.Logger) *Server {
 	config.Codec = sasl.NOM
 	return &Server{config: config, log: log}
 }
 
-// Serve serves one client until it is gone, and closes its connection.
+// Serve serves one client until it leaves, and closes its connection.
 func (s *Server) Serve(ctx context.Context, conn Conn, link sasl.Link) {
 	ctx, place := s.places.enter(ctx)
 	defer s.places.leave(place)
@@ -89,7 +89,7 @@ func (p *peer) next(ctx context.Context) error {
 	return p.authenticate(ctx, message)
 }
 
-// authenticate passes a message of the exchange on.
+// authenticate handles a message of the exchange.
 func (p *peer) authenticate(ctx context.Context, message [][]byte) error {
 	reply, refused := p.auth.Handle(ctx, message)
 	if refused != nil {
@@ -111,8 +111,7 @@ func (p *peer) authenticate(ctx context.Context, message [][]byte) error {
 	return nil
 }
 
-// answer returns the reply to a command of a client that is authenticated, or nil if it is
-// not one of them.
+// answer returns the reply to a command of an authenticated client, or nil for other messages.
 func answer(message [][]byte, user sasl.User) (reply [][]byte) {
 	switch {
 	case len(message) == 2 && string(message[0]) == "ICANHAZ":

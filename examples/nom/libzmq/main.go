@@ -1,4 +1,4 @@
-// Libzmq is NOM on libzmq, with a ROUTER on the server and a DEALER on the client.
+// Libzmq runs NOM on libzmq, with a ROUTER on the server and a DEALER on the client.
 package main
 
 import (
@@ -60,7 +60,7 @@ func listen(ctx context.Context, endpoint string, below *nom.Curve, ready func(s
 // timeout is the error of a receive that has timed out.
 const timeout = zmq4.Errno(syscall.EAGAIN)
 
-// dealer is the connection of a client.
+// dealer is a client's connection.
 type dealer struct{ sock *zmq4.Socket }
 
 func dial(_ context.Context, endpoint string, below *nom.Curve) (nom.Conn, sasl.Link, error) {

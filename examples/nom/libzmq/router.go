@@ -17,7 +17,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// The properties of a connection, which libzmq attaches to each of its messages. They are in
+// The properties of a connection, which libzmq attaches to each of its messages. They come from
 // the authenticator's replies, so a client cannot set or change them.
 const (
 	connection = "X-Connection" // a random name
@@ -25,7 +25,7 @@ const (
 	key        = "X-Key"        // the key that the client has proved, or empty
 )
 
-// gate admits the connections that its handler admits, and gives them their properties.
+// gate admits the connections that its handler admits, and gives them properties.
 type gate struct{ zap.Handler }
 
 func (g gate) Handle(ctx context.Context, req *zap.Request) zap.Reply {
@@ -44,12 +44,12 @@ func (g gate) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return reply
 }
 
-// maxWaiting is how many messages of a client may wait to be handled. Others are dropped.
+// maxWaiting is how many messages of a client may wait. The router drops further ones.
 const maxWaiting = 16
 
 // router serves the connections of a ROUTER. A routing id does not identify a client: when the
-// client has left, another one can claim its id. So each connection has a peer of its own.
-// The goroutine in run uses the sockets, except for send.
+// client has left, another one can claim its id. So each connection has its own peer. Only the
+// goroutine in run uses the sockets, except for send.
 type router struct {
 	sock    *zmq4.Socket     // the ROUTER
 	replies *zmq4.Socket     // PULL: what peers send
@@ -59,7 +59,7 @@ type router struct {
 	send *zmq4.Socket // PUSH, to replies
 }
 
-// peer is the connection with a client.
+// peer is the connection to a client.
 type peer struct {
 	router *router
 	name   string // of the connection
@@ -78,7 +78,7 @@ func newRouter(zctx *zmq4.Context) (*router, error) {
 			return nil, err
 		}
 	}
-	// The largest message times the high-water mark bounds what libzmq keeps of a client.
+	// The largest message times the high-water mark limits what libzmq stores for a client.
 	return r, errors.Join(
 		r.sock.SetMaxmsgsize(nom.MaxMessage),
 		r.sock.SetRcvhwm(nom.MaxFrames),
@@ -113,8 +113,8 @@ func (r *router) run(ctx context.Context, serve func(context.Context, nom.Conn, 
 	return nil
 }
 
-// reply sends a message of a peer to its client. A message without frames says that the peer
-// has ended.
+// reply sends a peer's message to its client. A message without frames means that the peer has
+// ended.
 func (r *router) reply() error {
 	message, err := r.replies.RecvMessageBytes(0)
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *router) reply() error {
 	return err
 }
 
-// receive hands a message from a client to its peer.
+// receive passes a client's message to its peer.
 func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Conn, sasl.Link)) error {
 	id, err := r.sock.RecvBytes(0)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	}
 	name := properties[connection]
 	if name == "" {
-		return nil // libzmq has not asked the gate
+		return nil // libzmq did not ask the gate
 	}
 	if len(message) > nom.MaxFrames || len(bytes.Join(message, nil)) > nom.MaxMessage {
 		_, err := r.sock.SendMessageDontwait(id, "WTF", "message too large")
@@ -159,7 +159,7 @@ func (r *router) receive(ctx context.Context, serve func(context.Context, nom.Co
 	return nil
 }
 
-// linkOf returns what a connection has proved. libzmq tells no channel binding.
+// linkOf returns what a connection has proved. libzmq does not show the channel binding.
 func linkOf(properties map[string]string) sasl.Link {
 	link := sasl.Link{Address: properties[address], Local: properties[address] == ""}
 	if k, err := curve.ParsePublicKey(properties[key]); err == nil {
@@ -184,7 +184,7 @@ func (p *peer) Recv(ctx context.Context) ([][]byte, error) {
 	}
 }
 
-// Close forgets the peer. The connection remains: a ROUTER cannot close it.
+// Close removes the peer. The connection remains, because a ROUTER cannot close it.
 func (p *peer) Close() error {
 	p.router.mu.Lock()
 	defer p.router.mu.Unlock()

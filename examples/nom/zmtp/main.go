@@ -1,4 +1,4 @@
-// Zmtp is NOM on package zmtp, in pure Go.
+// Zmtp runs NOM on package zmtp, in pure Go.
 package main
 
 import (
