@@ -11,6 +11,7 @@ import (
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
+	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -173,4 +174,42 @@ func ExampleDefault() {
 	// Output:
 	// 200 OK alice
 	// 400 unknown key
+}
+
+// A domain whose clients need a key and a password: neither is enough. A server of package
+// sasl admits them with both, by SCRAM-SHA-256-PLUS.
+func ExampleCurve_passwordFor() {
+	store := keystore.NewMemory()
+	defer store.Close()
+	alice := cert.Generate("alice")
+	if err := store.Put(&keystore.Identity{Name: "alice", Certificate: alice}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	verifier, err := sasl.NewVerifier([]byte("correct horse"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, err := policy.New(policy.Rules{{
+		Name:     "vault",
+		Accounts: []policy.Account{{Login: "alice", Hash: verifier.Encode()}},
+		Curve:    &policy.Curve{Readers: []keystore.Reader{store}, PasswordFor: []string{"*"}},
+	}}, policy.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+
+	fmt.Println(p.Mechanisms("vault", true))
+	byPassword := &zap.Request{Domain: "vault", Mechanism: zap.Plain, Credentials: [][]byte{[]byte("alice"), []byte("correct horse")}}
+	for _, req := range []*zap.Request{byKey("vault", alice.Public), byPassword} {
+		reply := p.Handle(context.Background(), req)
+		fmt.Println(reply.Status, reply.Text)
+	}
+	// Output:
+	// [SCRAM-SHA-256-PLUS]
+	// 400 needs a password as well (password-for)
+	// 400 needs a key as well (password-for)
 }
