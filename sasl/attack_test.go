@@ -17,9 +17,9 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// TestOutOfOrder: a client that answers before it is asked, changes the mechanism midway or
-// names one that is not offered breaks the protocol. The gate is not asked, and the client
-// may try again.
+// TestOutOfOrder: a client breaks the protocol if it answers before it is asked, changes the
+// mechanism midway, or chooses one that is not offered. The gate is not asked, and the client may
+// try again.
 func TestOutOfOrder(t *testing.T) {
 	t.Parallel()
 	plain := []byte("\x00alice\x00wonderland")
@@ -56,8 +56,8 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// TestMechanismRenamed: nor may either side name another mechanism midway, even if the rest is
-// what the chosen one needs.
+// TestMechanismRenamed: neither side may name another mechanism midway, even if the data belongs
+// to the chosen one.
 func TestMechanismRenamed(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{ScramSHA256, ScramSHA256Plus, Curve} {
@@ -93,8 +93,8 @@ type lax struct{ parsed func([][]byte) Command }
 func (l lax) Message(c Command) ([][]byte, error) { return frames(c.Kind.String(), c.Reason), nil }
 func (l lax) Parse(m [][]byte) (Command, error)   { return l.parsed(m), nil }
 
-// TestMebibyte: a client that sends 1 MiB in any field breaks the protocol, whatever the
-// codec checks, and takes almost no memory. So does a server.
+// TestMebibyteAlloc: a client that sends 1 MiB in any field breaks the protocol, whatever the
+// codec checks, and costs almost no memory. The same holds for a server.
 func TestMebibyteAlloc(t *testing.T) {
 	ztest.Unraced(t)
 	huge := make([]byte, 1<<20)
@@ -146,9 +146,9 @@ func TestMebibyteAlloc(t *testing.T) {
 	}
 }
 
-// TestReplay: the messages of an exchange that succeeded, sent again by another client or
-// another server, prove nothing with the mechanisms that prove anything by challenges. The others
-// send the same every time: they need a connection that nobody can read.
+// TestReplay: the messages of a successful exchange, replayed by another client or another server,
+// prove nothing with the mechanisms that use challenges. The others send the same every time: they
+// need a connection that nobody can read.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	for _, name := range strongest {
@@ -194,7 +194,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayOnSameConnection: nor do they on the same connection, where all keys are the same.
+// TestReplayOnSameConnection: the same holds on the same connection, where all keys are the same.
 func TestReplayOnSameConnection(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{ScramSHA256, ScramSHA256Plus, Curve} {
@@ -212,8 +212,8 @@ func TestReplayOnSameConnection(t *testing.T) {
 	}
 }
 
-// TestRelay: between a CURVE connection to the client and another to the server,
-// SCRAM-SHA-256-PLUS cannot be relayed, with the offer changed or not. Without -PLUS it can.
+// TestRelay: nobody between two CURVE connections, one to the client and one to the server, can
+// relay SCRAM-SHA-256-PLUS, whether the offer is changed or not. Without -PLUS, they can.
 func TestRelay(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -302,8 +302,8 @@ func boolean(b bool) int {
 	return 0
 }
 
-// TestNotForSockets: a handshake of SASL that is relayed to a socket of ZMTP is refused there,
-// even if both have the same key. The control is the same handshake with a socket's claims.
+// TestNotForSockets: a ZMTP socket refuses a SASL handshake that is relayed to it, even if both
+// have the same key. The control is the same handshake with a socket's claims.
 func TestNotForSockets(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

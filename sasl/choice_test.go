@@ -42,8 +42,8 @@ func chosen(t *testing.T, c *Client, offer []string) string {
 	return c.Mechanism()
 }
 
-// TestChoice: for every pair of lists, in either order of either, the client takes the first
-// of its own that the server offers.
+// TestChoice: for every pair of lists, in either order, the client uses the first mechanism of its
+// list that the server offers.
 func TestChoice(t *testing.T) {
 	t.Parallel()
 	for _, mine := range subsets() {
@@ -69,8 +69,8 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestDefaultChoice: a client without an order of its own takes the strongest of those that
-// are offered and for which it has what they need.
+// TestDefaultChoice: without a list, a client uses the strongest offered mechanism that it has the
+// credentials for.
 func TestDefaultChoice(t *testing.T) {
 	t.Parallel()
 	for bits := range 1 << 6 {
@@ -116,8 +116,8 @@ func TestDefaultChoice(t *testing.T) {
 	}
 }
 
-// TestOffer: a server offers what its policy offers, in its own order, and of that what the
-// connection and its configuration make possible.
+// TestOffer: a server offers the mechanisms that its policy offers and that its connection and
+// configuration allow, in its own order.
 func TestOffer(t *testing.T) {
 	t.Parallel()
 	noBinding := testLink

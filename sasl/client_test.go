@@ -38,8 +38,8 @@ func TestNewClient(t *testing.T) {
 	ztest.CheckHidden(t, testConfig(), testPassword)
 }
 
-// TestUnproved: a client does not take an OHAI-OK for an answer before the server has
-// proved what it must, or without having been asked for its credentials.
+// TestUnproved: a client does not accept an OHAI-OK before the server has proved itself, or if the
+// server has not asked for its credentials.
 func TestUnproved(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{ScramSHA256, ScramSHA256Plus, Curve} {
@@ -82,7 +82,7 @@ func TestUnproved(t *testing.T) {
 	}
 }
 
-// TestServerNeverStops: a server that sends one challenge after another is left.
+// TestServerNeverStops: a client gives up if a server sends one challenge after another.
 func TestServerNeverStops(t *testing.T) {
 	t.Parallel()
 	for _, name := range strongest {
@@ -117,8 +117,8 @@ type endlessClient struct{}
 func (endlessClient) Start() (string, []byte, error) { return Plain, nil, nil }
 func (endlessClient) Next(c []byte) ([]byte, error)  { return c, nil }
 
-// TestServerBreaksProtocol: what a client must not get ends its exchange, and it can start
-// again.
+// TestServerBreaksProtocol: an unexpected message ends a client's exchange, and the client can
+// start again.
 func TestServerBreaksProtocol(t *testing.T) {
 	t.Parallel()
 	for name, message := range map[string][][]byte{
@@ -149,7 +149,7 @@ func TestServerBreaksProtocol(t *testing.T) {
 	}
 }
 
-// TestNoMechanism: a client that can use none of those offered says why, one by one.
+// TestNoMechanism: a client that can use none of the offered mechanisms says why, for each.
 func TestNoMechanism(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, ClientConfig{Codec: FILEMQ, Username: testLogin, Password: zap.NewPassword(testPassword)})

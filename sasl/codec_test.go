@@ -33,8 +33,8 @@ func frames(texts ...string) (message [][]byte) {
 // diff compares commands or messages.
 func diff(want, got any) string { return cmp.Diff(want, got, cmpopts.EquateEmpty()) }
 
-// TestCodecs: a command that is written and parsed is the same, and so are all bytes of a
-// message. The strings of a command are copies.
+// TestCodecs: a command that is written and parsed is the same, and so is each byte of a message.
+// The strings of a command are copies.
 func TestCodecs(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []Codec{FILEMQ, NOM} {
@@ -81,8 +81,8 @@ func checkMalformed(t *testing.T, codec Codec, messages []malformed) {
 	}
 }
 
-// TestCut: a message with less in a frame, or with a frame more or less, is not a command,
-// unless the frame is one that the codec doesn't interpret.
+// TestCut: a message with a shortened frame, or with a frame more or less, is not a command,
+// unless the codec does not interpret the frame.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for _, c := range commands() {
@@ -112,7 +112,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestParseAllocations: a hostile message costs no more memory than a command may have.
+// TestParseAllocations: a hostile message costs no more memory than the largest command.
 func TestParseAllocations(t *testing.T) {
 	huge := make([]byte, 1<<20)
 	many := make([][]byte, 1<<16)

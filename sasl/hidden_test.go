@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestPrintsNoPassword: nothing of an exchange prints a password.
+// TestPrintsNoPassword: no part of an exchange prints a password.
 func TestPrintsNoPassword(t *testing.T) {
 	t.Parallel()
 	message := yarly(t, Plain, []byte("\x00alice\x00wonderland"))

@@ -53,8 +53,8 @@ func checkAdmitted(t *testing.T, w *wire, c *Client, s *Server, g *gate, mechani
 	}
 }
 
-// TestEachMechanism: with each mechanism, a client is admitted, refused, and admitted by
-// each mechanism after it was refused or admitted by each.
+// TestEachMechanism: with each mechanism, a client is admitted, is refused, and is admitted after
+// it was refused or admitted by each mechanism.
 func TestEachMechanism(t *testing.T) {
 	t.Parallel()
 	for _, first := range strongest {
@@ -98,7 +98,8 @@ func TestSameClientRetries(t *testing.T) {
 	}
 }
 
-// TestWrongCredentials: each mechanism that proves something refuses one who cannot.
+// TestWrongCredentials: each mechanism that proves something refuses a client with wrong
+// credentials.
 func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{Plain, ScramSHA256, ScramSHA256Plus} {
@@ -133,7 +134,7 @@ func TestWrongCredentials(t *testing.T) {
 	checkError(t, "server", w.server, ErrProtocol)
 }
 
-// TestPrincipal: EXTERNAL without CURVE is what another layer has proved.
+// TestPrincipal: without CURVE, EXTERNAL uses what another layer has proved.
 func TestPrincipal(t *testing.T) {
 	t.Parallel()
 	for principal, admitted := range map[string]bool{testLogin: true, "bob": false} {
@@ -149,7 +150,7 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
-// TestActAsAnother: a client that asks to act as another user is refused, and nobody is
+// TestActAsAnother: a client that asks to act as another user is refused, and the gate is not
 // asked. It may name itself.
 func TestActAsAnother(t *testing.T) {
 	t.Parallel()
@@ -180,7 +181,8 @@ func TestActAsAnother(t *testing.T) {
 	}
 }
 
-// TestSizes: a response with too long or empty fields breaks the protocol, and nobody is asked.
+// TestSizes: a response with empty or too long fields breaks the protocol, and the gate is not
+// asked.
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	longest, longer := strings.Repeat("x", 255), strings.Repeat("x", 256)
@@ -222,7 +224,7 @@ func (p secure) Mechanisms(domain string, encrypted bool) []string {
 	return slices.DeleteFunc(slices.Clone(p.gate.Mechanisms(domain, encrypted)), func(name string) bool { return name == Plain && !encrypted })
 }
 
-// TestLayerIsWiped: a layer that the program has not taken ends with the exchange.
+// TestLayerIsWiped: a layer that the program has not taken is closed with the exchange.
 func TestLayerIsWiped(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*Server, *Client){
@@ -249,8 +251,8 @@ func TestLayerIsWiped(t *testing.T) {
 	}
 }
 
-// TestLayerIsKept: after CURVE, both ends have a layer that opens what the other seals, until the
-// program closes it.
+// TestLayerIsKept: after CURVE, each end's layer opens what the other seals, until the program
+// closes it.
 func TestLayerIsKept(t *testing.T) {
 	t.Parallel()
 	s, c := newTestServer(t, new(gate)), newTestClient(t, Curve)

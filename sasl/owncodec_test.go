@@ -29,8 +29,8 @@ func (f faulty) Parse(m [][]byte) (Command, error) {
 	return FILEMQ.Parse(m)
 }
 
-// TestNilResponse: a codec that does not tell an empty response from a missing one delays no
-// mechanism: the first YARLY always has a response.
+// TestNilResponse: a codec that returns nil for an empty response does not delay a mechanism: the
+// first YARLY always has a response.
 func TestNilResponse(t *testing.T) {
 	t.Parallel()
 	codec := faulty{parse: func(m [][]byte) (Command, error) {
@@ -124,7 +124,7 @@ func TestParseFails(t *testing.T) {
 }
 
 // TestMessageFails: if the codec cannot write the answer, the server is ended, and nobody is
-// authenticated. A client that cannot write is at its start.
+// authenticated. A client can start again.
 func TestMessageFails(t *testing.T) {
 	t.Parallel()
 	errOwn := errors.New("out of ink")
@@ -173,8 +173,8 @@ func TestMessageFails(t *testing.T) {
 	checkError(t, "client", err, errOwn)
 }
 
-// TestReusedMessages: a codec may overwrite a message when it parses the next: nothing refers
-// to it any longer.
+// TestReusedMessages: a codec may overwrite a message when it parses the next one: nothing refers
+// to the old one.
 func TestReusedMessages(t *testing.T) {
 	t.Parallel()
 	var buffers [][]byte

@@ -113,9 +113,9 @@ func TestPolicyAllocs(t *testing.T) {
 	}
 }
 
-// TestPolicyCountsGuesses: a policy counts a guess by SCRAM as one by PLAIN, and by SASL as by
-// ZAP, also over many connections: after as many as it allows, even the right password is
-// refused.
+// TestPolicyCountsGuesses: a policy counts guesses by SCRAM like those by PLAIN, and by SASL like
+// those by ZAP, across many connections. After as many as it allows, it refuses even the right
+// password.
 func TestPolicyCountsGuesses(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range []string{"ZAP", sasl.Plain, sasl.ScramSHA256} {

@@ -57,8 +57,8 @@ func scramExchange(t *testing.T, s *scramServer, c *scramClient, change func(n i
 	return err, nil
 }
 
-// TestScramRefuses: what differs between both sides, or was changed on the way, is refused
-// by one of them, with its error.
+// TestScramRefuses: if the two sides disagree, or someone changed a message, one of them refuses,
+// with its own error.
 func TestScramRefuses(t *testing.T) {
 	t.Parallel()
 	replace := func(at int, old, new string) func(int, []byte) []byte {
@@ -152,8 +152,8 @@ func TestScramRefuses(t *testing.T) {
 	}
 }
 
-// TestScramTampered: an exchange in which any bit of a message is changed, or a message is
-// cut anywhere, fails at the side that receives it or, if that cannot see it, at the other.
+// TestScramTampered: an exchange in which any bit of a message is changed, or a message is cut
+// anywhere, fails at the side that receives it, or at the other.
 func TestScramTampered(t *testing.T) {
 	t.Parallel()
 	for _, plus := range []bool{false, true} {
@@ -236,7 +236,7 @@ func TestScramTampered(t *testing.T) {
 	}
 }
 
-// TestScramReplay: what a client has sent once does not admit anyone again.
+// TestScramReplay: a proof that a client has sent once does not admit anyone again.
 func TestScramReplay(t *testing.T) {
 	t.Parallel()
 	var recorded [4][]byte
@@ -256,7 +256,7 @@ func TestScramReplay(t *testing.T) {
 	}
 }
 
-// TestScramSteps: a message out of order is an error of the protocol.
+// TestScramSteps: a message out of order breaks the protocol.
 func TestScramSteps(t *testing.T) {
 	t.Parallel()
 	_, unstarted := scramPair(false)

@@ -13,8 +13,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestScramVectors: both sides make the messages that an implementation in Python makes,
-// and those of RFC 7677.
+// TestScramVectors: both sides send the messages that an implementation in Python sends, and those
+// of RFC 7677.
 func TestScramVectors(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("testdata/scram.json")

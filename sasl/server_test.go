@@ -55,8 +55,8 @@ func TestNewServer(t *testing.T) {
 	}
 }
 
-// TestTries: a client begins five times without success, whatever succeeds in between. After
-// that the server answers nothing.
+// TestTries: a client begins five times without success, no matter what succeeds in between. After
+// that, the server answers nothing.
 func TestTries(t *testing.T) {
 	t.Parallel()
 	wrong := testConfig(Plain)
@@ -90,8 +90,7 @@ func TestTries(t *testing.T) {
 	}
 }
 
-// TestBrokenTries: commands that break the protocol are tries too, and also those before
-// the first OHAI.
+// TestBrokenTries: commands that break the protocol are tries, too, even before the first OHAI.
 func TestBrokenTries(t *testing.T) {
 	t.Parallel()
 	messages := map[string]func(*Server) [][]byte{
@@ -120,7 +119,7 @@ func TestBrokenTries(t *testing.T) {
 	}
 }
 
-// TestForeign: a message of another protocol changes nothing, in any state, and is no try.
+// TestForeign: a message of another protocol changes nothing, in any state, and is not a try.
 func TestForeign(t *testing.T) {
 	t.Parallel()
 	s, c := newTestServer(t, new(gate)), newTestClient(t, ScramSHA256)
@@ -168,7 +167,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestUserEnds: a client that begins again, or breaks the protocol, is no longer the user.
+// TestUserEnds: a client that begins again, or breaks the protocol, is no longer authenticated.
 func TestUserEnds(t *testing.T) {
 	t.Parallel()
 	for _, message := range [][][]byte{
@@ -189,7 +188,7 @@ func TestUserEnds(t *testing.T) {
 	}
 }
 
-// TestHandlerInTime: a handler that never answers delays nobody longer than the context
+// TestHandlerInTime: a handler that never answers delays an exchange no longer than the context
 // allows, with each mechanism. The client may try again later.
 func TestHandlerInTime(t *testing.T) {
 	t.Parallel()
@@ -223,7 +222,7 @@ func TestHandlerInTime(t *testing.T) {
 	}
 }
 
-// TestHandlerFails: a handler that panics, ends its goroutine, decides nothing or answers
+// TestHandlerFails: a handler that panics, ends its goroutine, makes no decision or returns
 // rubbish admits nobody, and its error is only for the log.
 func TestHandlerFails(t *testing.T) {
 	t.Parallel()
@@ -244,7 +243,7 @@ func TestHandlerFails(t *testing.T) {
 	}
 }
 
-// TestCredentialsAreCopies: a handler that wipes what it is asked with changes nothing.
+// TestCredentialsAreCopies: a handler may wipe the credentials that it is asked about.
 func TestCredentialsAreCopies(t *testing.T) {
 	t.Parallel()
 	for _, name := range strongest {
@@ -275,7 +274,7 @@ func (w wiping) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return w.Handler.Handle(ctx, req)
 }
 
-// TestEndless: a mechanism that never ends is ended after 8 rounds.
+// TestEndless: a mechanism that never ends is stopped after 8 rounds.
 func TestEndless(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, new(gate))
@@ -299,7 +298,7 @@ type endless struct{ done bool }
 
 func (m endless) Next([]byte) ([]byte, bool, error) { return nil, m.done, nil }
 
-// TestUndecided: a mechanism that ends without a decision of the gate admits nobody.
+// TestUndecided: a mechanism that ends without a decision admits nobody.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, new(gate))
@@ -315,7 +314,7 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// TestReasons: a reason tells nothing of the policy.
+// TestReasons: a reason reveals nothing about the policy.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[zap.Status]string{
@@ -346,7 +345,7 @@ type slow struct {
 
 func (p slow) Verifier(ctx context.Context, _, _ string) (Verifier, error) { return p.verifier(ctx) }
 
-// TestNoVerifier: a policy that has no verifier in time, fails or panics admits nobody.
+// TestNoVerifier: a policy that does not return a verifier in time, fails or panics admits nobody.
 func TestNoVerifier(t *testing.T) {
 	t.Parallel()
 	errOwn := errors.New("disk on fire")

@@ -90,7 +90,7 @@ func serverAt(t *testing.T, at state, cfg ClientConfig) (s *Server, c *Client, n
 	return s, c, message
 }
 
-// TestServerStates: a server does in each state what its table in the specification says.
+// TestServerStates: in each state, a server does what its table in the specification says.
 func TestServerStates(t *testing.T) {
 	t.Parallel()
 	same := func(message [][]byte) func(*testing.T, state) (*Server, [][]byte) {
@@ -221,7 +221,7 @@ func clientAt(t *testing.T, at state, mechanism string) (c *Client, next [][]byt
 	}
 }
 
-// TestClientStates: a client does in each state what its table in the specification says.
+// TestClientStates: in each state, a client does what its table in the specification says.
 func TestClientStates(t *testing.T) {
 	t.Parallel()
 	type event func(*testing.T, state) (*Client, [][]byte)

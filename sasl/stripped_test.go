@@ -9,7 +9,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestStripped: someone who changes the offer is noticed by SCRAM and CURVE.
+// TestStripped: SCRAM and CURVE detect a changed offer.
 func TestStripped(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -82,8 +82,8 @@ func reversed(offer []string) []string {
 	return offer
 }
 
-// TestStrippedHash: someone who strips the offer can neither take the server's hash of it out, nor
-// put another in its place, nor change what the client says about channel bindings.
+// TestStrippedHash: someone who strips the offer can neither remove nor replace the server's hash
+// of it, nor change what the client says about channel bindings.
 func TestStrippedHash(t *testing.T) {
 	t.Parallel()
 	offer := []string{ScramSHA256Plus, ScramSHA256, Plain}

@@ -54,8 +54,8 @@ func keyOf(t *testing.T, v Verifier, password string) []byte {
 	return key[:]
 }
 
-// TestNewVerifier: a new verifier has a salt of its own, and is that of another
-// implementation.
+// TestNewVerifier: each new verifier has its own salt, and another implementation derives the same
+// keys.
 func TestNewVerifier(t *testing.T) {
 	t.Parallel()
 	v, err := NewVerifier([]byte("\u2168 p\u00e4ss\u00ad"))
@@ -168,7 +168,7 @@ func TestParseVerifier(t *testing.T) {
 	}
 }
 
-// FuzzVerifier: a text that is parsed is the one that is written, within the bounds.
+// FuzzVerifier: a text that parses is written back unchanged, and is within the bounds.
 func FuzzVerifier(f *testing.F) {
 	f.Add(rfcVerifier)
 	for _, tt := range malformedVerifiers {

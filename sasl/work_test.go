@@ -56,8 +56,8 @@ func TestSameWorkAlloc(t *testing.T) {
 	}
 }
 
-// TestVerifierOfStranger: the salt of a login that does not exist is the same each time, as
-// that of an account is.
+// TestVerifierOfStranger: the salt of an unknown login is the same each time, like that of an
+// account.
 func TestVerifierOfStranger(t *testing.T) {
 	t.Parallel()
 	for _, login := range []string{testLogin, "bob"} {
@@ -77,7 +77,7 @@ func TestVerifierOfStranger(t *testing.T) {
 	}
 }
 
-// TestKeepsNothingUnraced: a client that begins 10 million exchanges leaves nothing behind,
+// TestKeepsNothingUnraced: a client that begins 10 million exchanges leaves nothing in memory,
 // whether it is admitted each time, has used up its tries, or stops midway.
 func TestKeepsNothingUnraced(t *testing.T) {
 	ztest.Unraced(t)
@@ -123,8 +123,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestMidwayAlloc: what a server keeps of a client that stops in the middle is bounded by
-// what one response may have.
+// TestMidwayAlloc: what a server keeps of a client that stops midway is no larger than one
+// response.
 func TestMidwayAlloc(t *testing.T) {
 	ztest.Unraced(t)
 	const clients = 200
