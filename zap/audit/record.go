@@ -11,8 +11,9 @@ import (
 const schema = 1
 
 // Record is a line of the audit log: the asker, the client, the decision, and the reason.
-// It contains no password and nothing that proves one. Domain, Address, Mechanism, and the fields that identify the
-// client are as stated by the asker. Plain data: don't change it while it is in use.
+// It contains no password and nothing that proves one. Domain, Address, Mechanism, and the
+// fields that identify the client are as stated by the asker. Plain data: don't change it
+// while it is in use.
 type Record struct {
 	Schema      int       `json:"schema"`                // 1
 	Time        time.Time `json:"time"`                  // UTC, to the millisecond
