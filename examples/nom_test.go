@@ -321,7 +321,7 @@ func TestNOMLarge(t *testing.T) {
 			t.Errorf("large message: answer %q", answer)
 		}
 	}
-	if answer := tell(t, conn, "ICANHAZ", "cheezburger"); answer != "WTF malformed command" {
+	if answer := tell(t, conn, "ICANHAZ", "cheezburger"); answer != "WTF unexpected command" {
 		t.Errorf("ICANHAZ before OHAI-OK: answer %q", answer)
 	}
 	if answer := tell(t, conn, "OHAI"); answer != "ORLY ANONYMOUS " {

@@ -176,9 +176,12 @@ func (s *Server) Handle(ctx context.Context, message [][]byte) (reply [][]byte, 
 	s.ctx = ctx
 	defer func() { s.ctx = nil }()
 	var answer Command
-	if err != nil {
+	switch {
+	case errors.Is(err, errKind):
+		answer, err = s.broken("unexpected command", err) // such as a request before OHAI
+	case err != nil:
 		answer, err = s.broken("malformed command", err)
-	} else {
+	default:
 		answer, err = s.handle(&c)
 	}
 	reply, failed := messageOf(s.cfg.Codec, answer)

@@ -119,6 +119,22 @@ func TestBrokenTries(t *testing.T) {
 	}
 }
 
+// TestUnexpected: the client of a protocol that sends another command of it, for example before
+// it has authenticated, is not told that the command is malformed.
+func TestUnexpected(t *testing.T) {
+	t.Parallel()
+	for want, message := range map[string][][]byte{
+		"unexpected command": frames("\xAA\xA3\x09"), // HUGZ
+		"malformed command":  frames("\xAA\xA3\x03"),
+	} {
+		reply, err := send(t, newTestServer(t, new(gate)), message)
+		checkError(t, want, err, ErrProtocol)
+		if reply.Kind != RTFM || reply.Reason != want {
+			t.Errorf("%v, want %s", reply, want)
+		}
+	}
+}
+
 // TestForeign: a message of another protocol changes nothing, in any state, and is not a try.
 func TestForeign(t *testing.T) {
 	t.Parallel()

@@ -143,13 +143,13 @@ func TestNotAuthenticated(t *testing.T) {
 		frames(""),
 	} {
 		conn := connect(t, s)
-		if answer := talk(t, conn, message...); answer != "WTF malformed command" {
+		if answer := talk(t, conn, message...); answer != "WTF unexpected command" {
 			t.Errorf("%q before OHAI: answer %q", message, answer)
 		}
 		if answer := talk(t, conn, frames("OHAI")...); !strings.HasPrefix(answer, "ORLY ") {
 			t.Errorf("OHAI: answer %q", answer)
 		}
-		if answer := talk(t, conn, message...); answer != "WTF malformed command" {
+		if answer := talk(t, conn, message...); answer != "WTF unexpected command" {
 			t.Errorf("%q before YARLY: answer %q", message, answer)
 		}
 		for range 2 {
@@ -160,10 +160,10 @@ func TestNotAuthenticated(t *testing.T) {
 				t.Errorf("answer %q", answer)
 			}
 		}
-		if answer := talk(t, conn, frames("NOM")...); answer != "WTF malformed command" {
+		if answer := talk(t, conn, frames("NOM")...); answer != "WTF unexpected command" {
 			t.Errorf("NOM: answer %q", answer)
 		}
-		if answer := talk(t, conn, frames("HUGZ")...); answer != "WTF malformed command" {
+		if answer := talk(t, conn, frames("HUGZ")...); answer != "WTF unexpected command" {
 			t.Errorf("HUGZ of a client that is not authenticated any more: answer %q", answer)
 		}
 	}
