@@ -2,13 +2,13 @@ package curve
 
 import "crypto/sha256"
 
-// bindingLabel keeps the hash apart from every other use of the four keys.
+// bindingLabel separates the hash from any other use of the four keys.
 const bindingLabel = "CurveZMQ channel binding 1"
 
-// Binding returns the channel binding of type "curvezmq" (docs/spec/sasl.md, RFC 5056): 32
-// bytes that both ends of this connection compute and no other connection has. An
-// authentication inside the connection that covers them cannot be relayed into another one.
-// They are not secret. They are zero until HandleReady has succeeded.
+// Binding returns the connection's channel binding of type "curvezmq" (docs/spec/sasl.md,
+// RFC 5056): 32 bytes that both ends compute, and that no other connection has. A login inside
+// the connection that covers them cannot be relayed to another connection. They are not
+// secret. They are zero until HandleReady succeeds.
 func (c *Client) Binding() [32]byte {
 	if !c.bound {
 		return [32]byte{}
@@ -16,7 +16,7 @@ func (c *Client) Binding() [32]byte {
 	return c.binding
 }
 
-// Binding is [Client.Binding] on the server. It returns zeros until Ready has succeeded.
+// Binding is [Client.Binding] on the server. The binding is zero until Ready succeeds.
 func (h *Handshake) Binding() [32]byte {
 	if !h.bound {
 		return [32]byte{}

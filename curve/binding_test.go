@@ -77,8 +77,7 @@ func (p pair) shake(t *testing.T, elsewhere bool) (*Client, *Handshake) {
 	return p.client, h
 }
 
-// TestBindingVectors compares the bindings of known keys with those of another
-// implementation.
+// TestBindingVectors compares the bindings of known keys with those from Python.
 func TestBindingVectors(t *testing.T) {
 	forEachTranscript(t, func(t *testing.T, tr *transcript) {
 		want, ok := vectorBindings[hex.EncodeToString(tr.ClientTransientPublic[:4])]
@@ -126,7 +125,7 @@ func TestBinding(t *testing.T) {
 	}
 }
 
-// TestBindingOfFailure checks that a handshake that has failed has no binding.
+// TestBindingOfFailure checks that a failed handshake has no binding.
 func TestBindingOfFailure(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*Client){
@@ -154,8 +153,8 @@ func TestBindingOfFailure(t *testing.T) {
 	}
 }
 
-// TestBindingInTheMiddle checks that someone between two peers has a connection with each,
-// whose bindings differ, even with the long-term keys of both.
+// TestBindingInTheMiddle checks that someone between two peers, even with the long-term keys of
+// both, has two connections with different bindings.
 func TestBindingInTheMiddle(t *testing.T) {
 	t.Parallel()
 	alice, bob, mallory := GenerateKey(), GenerateKey(), GenerateKey()

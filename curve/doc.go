@@ -30,9 +30,9 @@
 // the connection. INITIATE and READY also carry the claims of their senders: ZMTP
 // properties, which this package neither parses nor checks.
 //
-// After the handshake [Client.Binding] and [Handshake.Binding] are 32 bytes that name this
-// connection and no other. A login inside the connection can cover them, so that it is of no
-// use in another one.
+// After the handshake, [Client.Binding] and [Handshake.Binding] return 32 bytes that identify
+// this connection. A login inside the connection can cover them, so that it is invalid on any
+// other.
 //
 // # Errors
 //

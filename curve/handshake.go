@@ -149,8 +149,8 @@ func (h *Handshake) HandleInitiate(initiate []byte) (client PublicKey, claims []
 	return client, text, nil
 }
 
-// transientOf returns S' of a cookie. It knows that of its own WELCOME, and computes that of
-// another: a client may return a cookie on another connection than the one it got it on.
+// transientOf returns S' of a cookie. For the cookie of this WELCOME, it is known. For another,
+// it is computed: a client may return a cookie on another connection than it got it on.
 func (w *sentWelcome) transientOf(c *openedCookie) PublicKey {
 	if w.cookie == c.nonce {
 		return w.transient

@@ -14,9 +14,9 @@ const (
 	GSSAPI = "GSSAPI"
 )
 
-// The mechanisms of SASL that need requests of their own (docs/spec/sasl.md, Decisions).
-// Their credentials are the user name and the ClientKey of RFC 5802, which proves the
-// password. ScramSHA256Plus adds the public key that the client has proved by CURVE.
+// SASL mechanisms that have their own requests (docs/spec/sasl.md, Decisions). The
+// credentials are the user name and the ClientKey of RFC 5802, which proves the password.
+// With ScramSHA256Plus, they include the public key that the client has proved by CURVE.
 const (
 	ScramSHA256     = "SCRAM-SHA-256"
 	ScramSHA256Plus = "SCRAM-SHA-256-PLUS"
@@ -74,9 +74,9 @@ func (r *Request) PlainLogin() (username string, password []byte, ok bool) {
 	return string(r.Credentials[0]), r.Credentials[1], true
 }
 
-// ScramLogin returns the user name, the ClientKey, and for ScramSHA256Plus the client's
-// public key, which is zero for ScramSHA256. ok is false if the mechanism is neither, or the
-// request is malformed. The handler must check the ClientKey.
+// ScramLogin returns the user name, the ClientKey, and the client's public key, which is zero
+// for ScramSHA256. ok is false if the mechanism is neither ScramSHA256 nor ScramSHA256Plus,
+// or if the request is malformed. The handler must check the ClientKey.
 func (r *Request) ScramLogin() (username string, clientKey, key [32]byte, ok bool) {
 	switch n := len(r.Credentials); {
 	case r.Mechanism == ScramSHA256 && n == 2:

@@ -5,8 +5,8 @@
 //	defer decisions.Close()
 //
 // The result is a [zap.Handler] that makes the same decisions as p. zauth uses this
-// package, so a program that contains a policy logs the same lines as zauth. A server of
-// package sasl takes p as its Policy and decisions as its Handler.
+// package, so a program that contains a policy logs the same lines as zauth. In a
+// sasl.ServerConfig, set p as the Policy and decisions as the Handler.
 //
 // # Log
 //
