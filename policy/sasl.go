@@ -94,7 +94,7 @@ func (c compiler) sasl(d *Domain, s *section) []string {
 		case slices.Contains(d.SASL[:i], name):
 			c.failValue(l, fmt.Errorf("%w %s", errDuplicate, name))
 		case s.needsKey() != "" && name != sasl.ScramSHA256Plus && !s.canAdmit(name):
-			c.failValue(l, fmt.Errorf("%w: sasl: password-for admits no client by %s", errValue, name))
+			c.failValue(l, fmt.Errorf("%w: sasl: password-for admits no client by %s: give such clients a domain of their own", errValue, name))
 		case isScram(name) && !s.canAdmit(name):
 			c.warn(l, `no account has a verifier for %s: "zauth hash --scram" makes one`, name)
 		case !s.canAdmit(name):
