@@ -84,8 +84,15 @@ func (t Transport) server(args []string) error {
 		}
 		if *below != "" {
 			link = &Curve{Key: c.Secret, Handler: rules, Domain: *below}
-		} else if config.Curve, err = curve.NewServer(c.Secret); err != nil {
-			return err
+		} else {
+			if config.Curve, err = curve.NewServer(c.Secret); err != nil {
+				return err
+			}
+			go func() {
+				for range time.Tick(time.Minute) {
+					config.Curve.Expire() // also while no client connects
+				}
+			}()
 		}
 	}
 	ready := func(endpoint string) { fmt.Println("serving on", endpoint) }
