@@ -78,7 +78,8 @@ func newRouter(zctx *zmq4.Context) (*router, error) {
 			return nil, err
 		}
 	}
-	// The largest message times the high-water mark limits what libzmq stores for a client.
+	// These limit the size of a frame and the number of whole messages that libzmq stores for a
+	// client. Nothing limits the frames of a message that has not ended: see docs/sasl.md.
 	return r, errors.Join(
 		r.sock.SetMaxmsgsize(nom.MaxMessage),
 		r.sock.SetRcvhwm(nom.MaxFrames),
