@@ -90,9 +90,9 @@ func (s *section) accounts() []*account {
 	return s.plain.accounts
 }
 
-// passwordRule returns the rule by which a key needs a password as well, or "". It counts
-// the groups of accounts whose user id is the identity's user id or name, too: a client that
-// is in a group by its account does not leave it by omitting its password.
+// passwordRule returns the rule by which a key needs a password as well, or "". The groups of
+// accounts whose user id is the identity's user id or name count, too. Otherwise, a client
+// could leave its account's group by not sending its password.
 func (d *domain) passwordRule(key curve.PublicKey, g *granted, name string) string {
 	if d.needsKey() == "" {
 		return ""

@@ -15,7 +15,7 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// users are the clients of the tests about keys and passwords. Each has both.
+// users are the clients of the tests below. Each has a key and a password.
 type users struct {
 	*scenario.Scenario
 	Carol *cert.Certificate // in no group by her key
@@ -148,8 +148,8 @@ func TestRevokedKeyWithPassword(t *testing.T) {
 	}
 }
 
-// TestKeyWithoutName: the key must have the user id of the account: a key without a user id
-// is no account's.
+// TestKeyWithoutName: the key must have the account's user id, so a key without a user id is
+// refused.
 func TestKeyWithoutName(t *testing.T) {
 	t.Parallel()
 	alice := scenario.Named("alice")
@@ -172,7 +172,7 @@ func TestKeyWithoutName(t *testing.T) {
 	}
 }
 
-// doors are the ways in of the tests below.
+// doors are the ways to log in that the tests below try.
 type doors struct {
 	t                                          *testing.T
 	p                                          *policy.Policy
@@ -202,8 +202,8 @@ func (d doors) check(what string) {
 	}
 }
 
-// TestNeverEasier: a client that needs a key and a password does not get in with less after
-// its key was revoked, removed, or taken out of the group, whichever keystore has it.
+// TestNeverEasier: a client that needs a key and a password is not admitted with less after its
+// key was revoked, removed, or removed from the group, whichever keystore has it.
 func TestNeverEasier(t *testing.T) {
 	t.Parallel()
 	alice, mallory := scenario.Named("alice"), scenario.Named("mallory")
@@ -246,7 +246,7 @@ func TestNeverEasier(t *testing.T) {
 	}
 }
 
-// TestNeverEasierByReader: a keystore that can only look up keys needs no names for that.
+// TestNeverEasierByReader: the same holds for a keystore that can only look up keys.
 func TestNeverEasierByReader(t *testing.T) {
 	t.Parallel()
 	alice, root := scenario.Named("alice"), scenario.Named("root")

@@ -224,7 +224,7 @@ func (c compiler) plain(d *Domain) *plainSection {
 		}
 		form, _ := stringprep.SASLprep.Prepare(a.login)
 		if same := prepared[form]; same != nil && form != "" && !logins[a.login] && (a.verifier != nil || same.verifier != nil) {
-			c.fail(from.at.head, fmt.Errorf("%w account %q: a client of SCRAM can't tell its login from %q", errDuplicate, a.login, same.login))
+			c.fail(from.at.head, fmt.Errorf("%w account %q: SCRAM clients cannot tell its login from %q", errDuplicate, a.login, same.login))
 		}
 		logins[a.login], prepared[form] = true, a
 		if !from.off {
@@ -287,9 +287,9 @@ func (c compiler) verifier(from *Account, v *sasl.Verifier) {
 	switch form, err := stringprep.SASLprep.Prepare(from.Login); {
 	case from.Login == "": // already reported as a fault
 	case err != nil || form == "":
-		c.failValue(l, fmt.Errorf("%w: login: a client of SCRAM can't send it: SASLprep (RFC 4013) prohibits some character", errValue))
+		c.failValue(l, fmt.Errorf("%w: login: SCRAM clients cannot send it: SASLprep (RFC 4013) prohibits a character", errValue))
 	case form != from.Login:
-		c.failValue(l, fmt.Errorf("%w: login: a client of SCRAM sends it as %q: write this form of SASLprep (RFC 4013)", errValue, form))
+		c.failValue(l, fmt.Errorf("%w: login: SCRAM clients send it as %q: write it in this form (SASLprep, RFC 4013)", errValue, form))
 	}
 	var iterations int
 	if _, err := fmt.Sscanf(v.Encode(), verifierPrefix+"%d:", &iterations); err == nil && iterations < fewIterations {
@@ -297,8 +297,8 @@ func (c compiler) verifier(from *Account, v *sasl.Verifier) {
 	}
 }
 
-// fewIterations is the number of iterations below which there is a warning: someone who
-// steals the verifier can guess too many passwords.
+// fewIterations is the number of iterations below which there is a warning, because someone
+// who steals the verifier can guess passwords too fast.
 const fewIterations = 100_000
 
 // isNil reports whether a keystore is nil, or a nil pointer.

@@ -278,8 +278,8 @@ func (c *curveRules) elsewhere(i int, key curve.PublicKey, now time.Time) (group
 }
 
 // memberRule returns the rule by which a key needs a password as well, or "". Its groups in
-// all keystores count, by any of its certificates, valid or not: otherwise, it would need no
-// password once the certificate expires that has the group.
+// all keystores count, by any of its certificates, valid or not. Otherwise, the key would need
+// no password once the certificate with the group expires.
 func (c *curveRules) memberRule(key curve.PublicKey) string {
 	for i := range c.stores {
 		id, ok := c.stores[i].lookup(key)

@@ -99,7 +99,7 @@ func isNearlySecurity(n *zpl.Node) bool {
 
 func (p *parser) line(n *zpl.Node) line { return lineOf(p.file, n) }
 
-// parents maps properties that belong in only one place to what they stand below.
+// parents maps properties that belong in only one place to the property above them.
 var parents = map[string]string{
 	"keystore": "curve", "authority": "curve", "revoked": "curve", "password-for": "curve", "any": "curve",
 	"account": "plain", "login": "account", "password": "account", "metadata": "account",

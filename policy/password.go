@@ -33,8 +33,8 @@ const maxBcrypt = 72
 // verifierPrefix begins a SCRAM verifier.
 const verifierPrefix = sasl.ScramSHA256 + "$"
 
-// isUnhashed reports whether the password of an account in a file is not hashed. What
-// looks like a hash is none of a kind that is known, rather than a password.
+// isUnhashed reports whether the password of an account in a file is not hashed. A text that
+// looks like a hash counts as one, even if its kind is unknown.
 func isUnhashed(s string) bool {
 	return s != "" && !strings.HasPrefix(s, "$") && !strings.HasPrefix(strings.ToUpper(s), "SCRAM-SHA-")
 }
@@ -46,8 +46,8 @@ func hasHash(s string) bool {
 	})
 }
 
-// parseHashes parses the hash for PLAIN and the verifier for SCRAM of an account. One of
-// them can be missing.
+// parseHashes parses an account's hash for PLAIN and its verifier for SCRAM. One of them can
+// be missing.
 func parseHashes(s string) (p *password, v *sasl.Verifier, err error) {
 	words := strings.Fields(s)
 	if len(words) == 0 {

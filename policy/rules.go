@@ -31,9 +31,9 @@ type Domain struct {
 	UserID string
 
 	// SASL lists the mechanisms that servers of package sasl may offer, such as
-	// sasl.ScramSHA256Plus. Empty means every mechanism by which the domain can admit
-	// clients, but not SCRAM where PLAIN is offered, unless each account has a verifier.
-	// PLAIN is offered over an unencrypted connection only if the list has it.
+	// sasl.ScramSHA256Plus. If empty, they offer every mechanism by which the domain can admit
+	// clients, but SCRAM beside PLAIN only if every account has a verifier. PLAIN is offered
+	// over an unencrypted connection only if it is listed.
 	SASL []string
 
 	Anonymous  bool      // admit every client by NULL, unencrypted
@@ -49,9 +49,8 @@ type Account struct {
 	// Login is the user name. With a verifier, it must be in the form of SASLprep
 	// (RFC 4013).
 	Login string
-	// Hash is the password's hash, from [HashPassword] or bcrypt, or its verifier, from
-	// sasl.NewVerifier, or one of each with a space between. PLAIN needs the hash, and
-	// SCRAM the verifier.
+	// Hash is the password's hash, from [HashPassword] or bcrypt, for PLAIN; or its verifier,
+	// from sasl.NewVerifier, for SCRAM; or one of each, separated by a space.
 	Hash string
 	// UserID is the user id of the client. Empty means the login.
 	UserID string
@@ -80,10 +79,10 @@ type Curve struct {
 	Authorities []cert.AuthorityKey
 	// Revocations are files of revocation lists of the authorities.
 	Revocations []string
-	// PasswordFor lists groups whose keys need a password as well, by SCRAM-SHA-256-PLUS.
-	// The groups of an account with the same user id count, too. "*" means every key. Key
-	// and account must have the same user id. If PasswordFor is set, a password without a
-	// key admits nobody in the domain, and Anonymous and Principals are errors.
+	// PasswordFor lists the groups whose keys need a password as well, by SCRAM-SHA-256-PLUS, or
+	// "*" for every key. Key and account must have the same user id. The groups of the account
+	// count for the key, too. If PasswordFor is set, a password without a key admits nobody in
+	// the domain, and Anonymous and Principals are errors.
 	PasswordFor []string
 	// Any admits every key: encryption without authentication.
 	Any bool

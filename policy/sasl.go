@@ -12,13 +12,13 @@ import (
 	"github.com/zcurve/zcurve/sasl"
 )
 
-// strongest are the mechanisms that a policy decides about, strongest first.
+// strongest lists the mechanisms that a policy decides about, strongest first.
 var strongest = sasl.Mechanisms()
 
 // Mechanisms returns the mechanisms that a server of package sasl may offer in a domain,
-// strongest first. encrypted is whether the connection is encrypted: otherwise PLAIN is
-// offered only if the rules name it. Where PLAIN is offered, SCRAM is too if every account
-// has a verifier, or if the rules name it. Mechanisms returns nil for LinkDomain.
+// strongest first. If the connection is not encrypted, PLAIN is offered only if Domain.SASL
+// lists it. Where PLAIN is offered, SCRAM is offered only if every account has a verifier, or
+// if Domain.SASL lists it. Mechanisms returns nil for LinkDomain.
 func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 	s := p.current.Load()
 	if s == nil || domain == LinkDomain {
@@ -34,9 +34,9 @@ func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 	})
 }
 
-// hashOnly returns the logins that PLAIN admits and SCRAM doesn't, if that keeps SCRAM from
-// being offered where PLAIN is: clients would choose SCRAM. It doesn't if the rules list the
-// mechanisms.
+// hashOnly returns the logins that have no verifier, if SCRAM must not be offered beside PLAIN
+// because of them: clients would choose SCRAM, and be refused. If the rules list the
+// mechanisms, it returns nil.
 func (s *section) hashOnly() []string {
 	if len(s.sasl) > 0 || !s.offers(sasl.Plain) || !s.plain.verifiers {
 		return nil
@@ -44,9 +44,10 @@ func (s *section) hashOnly() []string {
 	return s.plain.hashOnly
 }
 
-// Verifier returns the verifier of an account of a domain, by its login in the form of
+// Verifier returns the verifier of an account in a domain. The login must be in the form of
 // SASLprep. For an unknown login, it returns a decoy, which stays the same as long as the
-// state does. If no account of the domain has a verifier, it returns the zero Verifier.
+// policy keeps its state. If no account of the domain has a verifier, it returns the zero
+// Verifier.
 func (p *Policy) Verifier(_ context.Context, domain, login string) (sasl.Verifier, error) {
 	s := p.current.Load()
 	if s == nil {
@@ -59,12 +60,12 @@ func (p *Policy) Verifier(_ context.Context, domain, login string) (sasl.Verifie
 	return d.scram.verifier(login), nil
 }
 
-// offers reports whether a client can be admitted by a mechanism of SASL.
+// offers reports whether a domain offers a SASL mechanism.
 func (s *section) offers(mechanism string) bool {
 	return (len(s.sasl) == 0 || slices.Contains(s.sasl, mechanism)) && s.canAdmit(mechanism)
 }
 
-// canAdmit reports whether the rules of a domain can admit a client by a mechanism of SASL.
+// canAdmit reports whether the rules of a domain can admit a client by a SASL mechanism.
 func (s *section) canAdmit(mechanism string) bool {
 	if s.needsKey() != "" && mechanism != sasl.ScramSHA256Plus {
 		return s.curve.passwordFor.all() == "" && (mechanism == sasl.Curve || mechanism == sasl.External)
@@ -98,7 +99,7 @@ func (c compiler) sasl(d *Domain, s *section) []string {
 		case isScram(name) && !s.canAdmit(name):
 			c.warn(l, `no account has a verifier for %s: "zauth hash --scram" makes one`, name)
 		case !s.canAdmit(name):
-			c.warn(l, "sasl has %s, but no client is admitted by it", name)
+			c.warn(l, "sasl lists %s, but it admits no client", name)
 		case name == sasl.Plain:
 			c.warn(l, "PLAIN is offered over unencrypted connections, too")
 		}

@@ -72,7 +72,7 @@ func TestMechanismsOffered(t *testing.T) {
 	}
 }
 
-// TestUnwiseSASL: settings of SASL that are probably mistakes cause a warning.
+// TestUnwiseSASL: SASL settings that are probably mistakes cause a warning.
 func TestUnwiseSASL(t *testing.T) {
 	t.Parallel()
 	s := scenario.New(t)
@@ -84,7 +84,7 @@ func TestUnwiseSASL(t *testing.T) {
 		"    plain = 1\n" + account("a", few):                                                                {`policy.zpl:5: the verifier has 4096 iterations, fewer than 100000: replace it with the output of "zauth hash --scram"`},
 		"    sasl = PLAIN\n    plain = 1\n" + account("a", argon2Of):                                         {"policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
 		"    sasl = \"SCRAM-SHA-256, PLAIN\"\n    plain = 1\n" + account("a", argon2Of):                      {`policy.zpl:2: no account has a verifier for SCRAM-SHA-256: "zauth hash --scram" makes one`, "policy.zpl:2: PLAIN is offered over unencrypted connections, too"},
-		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                                            {"policy.zpl:2: sasl has CURVE, but no client is admitted by it", "policy.zpl:3: sasl has EXTERNAL, but no client is admitted by it"},
+		"    sasl = CURVE\n    sasl = EXTERNAL\n":                                                            {"policy.zpl:2: sasl lists CURVE, but it admits no client", "policy.zpl:3: sasl lists EXTERNAL, but it admits no client"},
 		keys + "        password-for = \"traders, Staff\"\n" + trader:                                        nil,
 		keys + "        password-for = *\n" + trader:                                                         nil,
 		keys + "        password-for = tradres\n" + trader:                                                   {"policy.zpl:4: no identity or account is in group tradres: did you mean traders?"},
@@ -112,8 +112,8 @@ func hashOnly(count int) (text string) {
 	return text
 }
 
-// TestUnhashedBesideHash: a password that is not hashed is refused beside a hash, as all
-// of it would be the password.
+// TestUnhashedBesideHash: an unhashed password beside a hash is an error: the whole text would be
+// the password.
 func TestUnhashedBesideHash(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"hunter2 " + verifierOf("x"), "hunter2 " + argon2Of, " " + verifierOf("x")} {
@@ -126,8 +126,8 @@ func TestUnhashedBesideHash(t *testing.T) {
 	check(t, p, ask("", "", "PLAIN", "a", "costs $5 or SCRAM"), decision{"OK", "a", 3})
 }
 
-// TestPolicyOfAProgram: the configuration of a program loads as a policy without a warning
-// about the program's own sections.
+// TestPolicyOfAProgram: a program's configuration loads as a policy, without a warning about the
+// program's own sections.
 func TestPolicyOfAProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

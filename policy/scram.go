@@ -47,9 +47,9 @@ func (p *scramRules) verifier(login string) sasl.Verifier {
 	return v
 }
 
-// scramLogin decides about a login by SCRAM, which proves a key as well if it is bound to
-// a CURVE connection. It takes the same steps for each login. Without a key that it needs,
-// the answer to a client does not depend on its password.
+// scramLogin decides about a login by SCRAM, which proves a key as well if it is bound to a
+// CURVE connection. It takes the same steps for each login. If a client lacks the key that it
+// needs, the answer does not depend on its password.
 func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 	login, clientKey, raw, _ := req.ScramLogin()
 	key, needsKey := curve.PublicKey(raw), d.needsKey()

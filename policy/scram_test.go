@@ -23,8 +23,8 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// clientKey returns a ClientKey (RFC 5802). It is not derived from the password as the RFC
-// has it, since a policy sees only the key.
+// clientKey returns a ClientKey (RFC 5802). It is not derived as in the RFC, because a policy
+// sees only the key.
 func clientKey(password string) string {
 	sum := sha256.Sum256([]byte("Client Key of " + password))
 	return string(sum[:])
@@ -109,7 +109,7 @@ func TestNoScram(t *testing.T) {
 	check(t, p, ask("zauth", "", zap.ScramSHA256, scram...), decision{"no rule for this domain", "", 0})
 }
 
-// TestScramCounts: wrong logins by SCRAM count as those by PLAIN do, also those about a key.
+// TestScramCounts: wrong logins by SCRAM count like those by PLAIN, with and without a key.
 func TestScramCounts(t *testing.T) {
 	t.Parallel()
 	p, _ := load(t, t.TempDir(), "security\n    failures = 4\n    plain = 1\n"+account("a", verifierOf("x")))
@@ -248,8 +248,8 @@ func TestDecoysStay(t *testing.T) {
 	}
 }
 
-// TestDecoysAreSaved: a policy does not start before the key of its decoys is on the disk.
-// One that only tests decisions uses the key that is there, and writes none.
+// TestDecoysAreSaved: a policy does not start before the key of its decoys is on disk. A
+// read-only policy uses an existing key, and writes none.
 func TestDecoysAreSaved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -319,7 +319,7 @@ func TestSASLExchange(t *testing.T) {
 	}
 }
 
-// login returns the user whom a client of SASL with a password is admitted as.
+// login returns the user id with which a SASL client with a password is admitted.
 func login(t *testing.T, p *policy.Policy, domain, login, password string, link sasl.Link) (sasl.User, bool) {
 	t.Helper()
 	server, err := sasl.NewServer(sasl.ServerConfig{Codec: sasl.NOM, Policy: p, Domain: domain, Link: link})
