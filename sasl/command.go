@@ -70,8 +70,8 @@ type Codec interface {
 	Message(c Command) ([][]byte, error)
 	// Parse returns the command in a message. Command.Data may refer to the message. It
 	// returns ErrForeign for a message that does not belong to the protocol, and another error
-	// for a malformed one and for a command that is not of the exchange. It keeps the order and
-	// the spelling of mechanisms.
+	// for a malformed command or one outside the exchange. It keeps the order and the spelling
+	// of mechanisms.
 	Parse(message [][]byte) (Command, error)
 }
 
