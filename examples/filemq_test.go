@@ -27,7 +27,7 @@ func startFILEMQ(t *testing.T) string {
 	return start(t, "serving on ", ztest.GoProgram(t, "examples/filemq", "CGO_ENABLED=0"), configuration)
 }
 
-// TestFILEMQPython opens peerings with libzmq, from bytes that are written by hand.
+// TestFILEMQPython opens connections with libzmq, with handwritten bytes.
 func TestFILEMQPython(t *testing.T) {
 	t.Parallel()
 	if out, err := output(t, ztest.Python(t), "testdata/filemq_client.py", startFILEMQ(t)); err != nil {

@@ -29,7 +29,7 @@ func nomPrograms(t *testing.T) map[string]string {
 	}
 }
 
-// nomStep is a step from weak to strong: what is in the files of both sides.
+// nomStep is a step from weak to strong, with the files of both sides.
 type nomStep struct {
 	name      string
 	policy    string // the domain nom
@@ -38,7 +38,7 @@ type nomStep struct {
 	mechanism string
 }
 
-// nomSteps has the mechanisms of SASL, each with its rules.
+// nomSteps are the steps, one for each SASL mechanism.
 var nomSteps = []nomStep{
 	{
 		name:      "anonymous",
@@ -137,9 +137,9 @@ func askNOM(t *testing.T, program, dir, flags, endpoint string) (string, error) 
 	return output(t, slices.Concat([]string{program, "client", "-v"}, nomFlags(dir, flags), []string{endpoint, "cheezburger"})...)
 }
 
-// TestNOM grows from ANONYMOUS to a key and a password, with one client program and one
-// server program for each library. Only files and flags change. The commands of the protocol
-// are the same, except for the mechanism, its blobs and the number of rounds.
+// TestNOM goes from ANONYMOUS to a key and a password, with one client program and one server
+// program for each library. Only files and flags change. The protocol's commands stay the same,
+// except for the mechanism, its data and the number of rounds.
 func TestNOM(t *testing.T) {
 	t.Parallel()
 	programs := nomPrograms(t)
@@ -191,8 +191,8 @@ S: HUGZ-OK
 	}
 }
 
-// TestNOMPasswordOverCURVE demands a key to connect and a password of the protocol. Where a side
-// does not know the channel binding, SCRAM is not bound to the connection.
+// TestNOMPasswordOverCURVE demands a key to connect and a password to log in. If a side does not
+// know the channel binding, SCRAM is not bound to the connection.
 func TestNOMPasswordOverCURVE(t *testing.T) {
 	t.Parallel()
 	programs := nomPrograms(t)
@@ -221,7 +221,7 @@ func TestNOMPasswordOverCURVE(t *testing.T) {
 	}
 }
 
-// TestNOMPython runs a client that has no code of ours.
+// TestNOMPython runs a client that uses nothing of this module.
 func TestNOMPython(t *testing.T) {
 	t.Parallel()
 	python := ztest.Python(t)

@@ -37,8 +37,8 @@ func TestHashCanceled(t *testing.T) {
 	}
 }
 
-// TestVerifier: zauth hash --scram prints a verifier, and with --plain both kinds, with a
-// space between.
+// TestVerifier: zauth hash --scram prints a verifier, and with --plain both kinds, separated by a
+// space.
 func TestVerifier(t *testing.T) {
 	t.Parallel()
 	for flags, prefix := range map[string]string{"--scram": "", "--plain --scram": "$argon2id$v=19$m=65536,t=3,p=4$"} {

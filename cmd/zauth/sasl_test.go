@@ -17,8 +17,8 @@ import (
 	"github.com/zcurve/zcurve/zap/remote"
 )
 
-// login runs an exchange of SASL in memory. It returns the user whom the server has
-// admitted, or the error that the server returns for its log.
+// login runs a SASL exchange in memory. It returns the user that the server has admitted, or the
+// server's error for its log.
 func login(t *testing.T, service sasl.ServerConfig, client sasl.ClientConfig) (sasl.User, error) {
 	t.Helper()
 	service.Codec, client.Codec = sasl.NOM, sasl.NOM
@@ -59,9 +59,9 @@ func (withVerifier) Verifier(context.Context, string, string) (sasl.Verifier, er
 	return sasl.ParseVerifier(verifier)
 }
 
-// TestSASL: a service that asks zauth authenticates clients by each mechanism of SASL that
-// needs no verifier, and by SCRAM if it has the verifiers itself. zauth logs the decisions,
-// and counts failures by address.
+// TestSASL: a service that asks zauth authenticates clients by each SASL mechanism that needs no
+// verifier, and by SCRAM if it has the verifiers itself. zauth logs the decisions, and counts
+// failures by address.
 func TestSASL(t *testing.T) {
 	t.Parallel()
 	dir, keys := keystoreOf(t, "alice")
