@@ -55,7 +55,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, fmt.Errorf("sasl: Principal longer than %d bytes", maxLogin)
 	}
 	if _, err := netip.ParseAddrPort(cfg.Link.Address); err == nil {
-		return nil, errors.New("sasl: Link.Address has a port: set the IP address only")
+		return nil, errors.New("sasl: the client's address must be an IP address without a port")
 	}
 	if err := checkMechanisms(cfg.Mechanisms); err != nil {
 		return nil, err
