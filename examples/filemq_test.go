@@ -86,7 +86,7 @@ func TestFILEMQ(t *testing.T) {
 }
 
 // TestFILEMQClosed: the server closes the connection of a client that has used up its tries,
-// ends the peering, or takes too long to open it.
+// says goodbye, or takes too long to authenticate.
 func TestFILEMQClosed(t *testing.T) {
 	t.Parallel()
 	endpoint := startFILEMQ(t)

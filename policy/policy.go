@@ -1,7 +1,7 @@
 // Package policy decides which clients may connect to ZeroMQ services. A [Policy] is a
 // zap.Handler: it decides for libzmq sockets, for package zmtp, and for other processes
-// through package zap/remote. It is also a sasl.Policy: it decides for protocols that
-// authenticate their clients themselves.
+// through package zap/remote. It is also a sasl.Policy, for protocols that
+// authenticate clients with package sasl.
 //
 // [Rules] say for each ZAP domain which clients to admit. [Load] reads them from a file and
 // [Policy.Watch] applies its changes:

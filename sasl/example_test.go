@@ -26,8 +26,8 @@ func (jsonCodec) Parse(message [][]byte) (c sasl.Command, err error) {
 	return c, err
 }
 
-// A program with a protocol of its own brings a Codec. The package checks each command that
-// Parse returns, so Parse need not.
+// A program with its own protocol provides a Codec. The package checks the commands that Parse
+// returns, so Parse need not.
 func ExampleCodec() {
 	rules, err := policy.New(policy.Rules{{Name: "chat", Anonymous: true}}, policy.Options{})
 	if err != nil {

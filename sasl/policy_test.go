@@ -54,7 +54,7 @@ func accounts(t *testing.T, failures int) *policy.Policy {
 	return rules
 }
 
-// attempt is an attempt to log in, by ZAP's PLAIN or by a mechanism of SASL. It returns what the
+// attempt is an attempt to log in, by ZAP's PLAIN or by a SASL mechanism. It returns what the
 // client learns.
 func attempt(t *testing.T, rules *policy.Policy, mechanism, login, password string) string {
 	t.Helper()

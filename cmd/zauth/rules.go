@@ -202,7 +202,7 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
 }
 
-// Mechanisms returns the mechanisms of SASL for clients. Services do not use SASL to ask.
+// Mechanisms returns the SASL mechanisms for clients. Services do not use SASL to ask.
 func (l withLink) Mechanisms(domain string, encrypted bool) []string {
 	return l.clients.Mechanisms(domain, encrypted)
 }
