@@ -35,7 +35,7 @@ func snippets(t *testing.T, path string) map[string][]string {
 func TestDocumentedCode(t *testing.T) {
 	t.Parallel()
 	for language, patterns := range map[string][]string{
-		"go":     {"go/*/*.go", "nom/*.go", "nom/*/*.go", "../sasl/example_test.go"},
+		"go":     {"go/*/*.go", "nom/*.go", "nom/*/*.go", "filemq/*.go", "../sasl/example_test.go"},
 		"python": {"python/*.py"},
 		"c":      {"c/*.c"},
 	} {

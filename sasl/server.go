@@ -165,39 +165,47 @@ func (s *Server) begin() (Command, error) {
 		return Command{Kind: SRSLY, Reason: "400 too many tries"}, fmt.Errorf("sasl: %w", ErrTries)
 	}
 	s.tries++
-	if s.offered = s.offer(); len(s.offered) == 0 {
-		return refusal(zap.StatusRefused), s.refused(zap.Refuse("no mechanism to offer on this connection: "+s.missing()), nil)
+	allowed, err := s.allowed(s.cfg.Link.isEncrypted())
+	if err != nil {
+		return refusal(zap.StatusError), fmt.Errorf("sasl: %w", err)
+	}
+	s.offered = slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return s.lacks(name) != "" })
+	if len(s.offered) == 0 {
+		return refusal(zap.StatusRefused), s.refused(zap.Refuse("no mechanism to offer on this connection: "+s.missing(allowed)), nil)
 	}
 	s.state = choosing
 	return Command{Kind: ORLY, Mechanisms: s.offered}, nil
 }
 
-// offer returns the mechanisms to offer.
-func (s *Server) offer() []string {
-	return slices.DeleteFunc(s.allowed(s.cfg.Link.isEncrypted()), func(name string) bool { return s.lacks(name) != "" })
-}
-
 // allowed returns the mechanisms that the program and the policy allow.
-func (s *Server) allowed(encrypted bool) []string {
+func (s *Server) allowed(encrypted bool) (names []string, err error) {
 	names, policy := s.cfg.Mechanisms, s.cfg.Policy
 	if policy == nil {
-		return slices.Clone(names)
+		return names, nil
 	}
+	defer recovered(&err)
 	allowed := policy.Mechanisms(s.cfg.Domain, encrypted)
 	if names == nil {
-		return slices.Clone(allowed)
+		return allowed, nil
 	}
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) })
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(allowed, name) }), nil
+}
+
+// recovered turns a panic of the policy into an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the policy panics: %v", p)
+	}
 }
 
 // missing says, for the log, why there is no mechanism to offer.
-func (s *Server) missing() string {
+func (s *Server) missing(allowed []string) string {
 	var missing []string
-	allowed := s.allowed(s.cfg.Link.isEncrypted())
 	for _, name := range allowed {
 		missing = append(missing, name+" "+s.lacks(name))
 	}
-	for _, name := range s.allowed(true) {
+	encrypted, _ := s.allowed(true)
+	for _, name := range encrypted {
 		if !slices.Contains(allowed, name) {
 			missing = append(missing, name+" needs an encrypted connection, or the policy's sasl must name it")
 		}
@@ -245,6 +253,9 @@ func (s *Server) next(response []byte) (Command, error) {
 	}
 	s.tries-- // not 0: a client that knows one password must not guess others endlessly
 	s.state = open
+	if _, ok := s.mechanism.(layered); !ok {
+		s.mechanism = nil // it has messages of the client
+	}
 	return Command{Kind: OHAIOK}, nil
 }
 
@@ -296,11 +307,7 @@ func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byt
 
 // verifier returns the verifier of a login.
 func (s *Server) verifier(login string) (v Verifier, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the policy panics: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	return s.cfg.Policy.Verifier(s.ctx, s.cfg.Domain, login)
 }
 

@@ -347,6 +347,22 @@ func TestNoVerifier(t *testing.T) {
 	}
 }
 
+// panicking is a policy with a bug.
+type panicking struct{ Policy }
+
+func (panicking) Mechanisms(string, bool) []string { panic("out of order") }
+
+// TestNoOffer: a policy that panics when it is asked what to offer refuses the client.
+func TestNoOffer(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, new(gate))
+	s.cfg.Policy = panicking{}
+	reply, err := s.Handle(t.Context(), compose(t, Command{Kind: OHAI}))
+	if err == nil || diff(compose(t, refusal(zap.StatusError)), reply) != "" || s.state != start {
+		t.Errorf("%q, %v", reply, err)
+	}
+}
+
 // TestPlainWithoutPolicy: a server that asks a daemon offers PLAIN on a connection that is not
 // encrypted only if the program says so. With a Policy, that says it.
 func TestPlainWithoutPolicy(t *testing.T) {
