@@ -13,6 +13,7 @@ import (
 var (
 	errNoVerifiers = errors.New(`password-for needs an account with a verifier: "zauth hash --scram" makes one`)
 	errNoPlus      = fmt.Errorf("password-for needs %s: add it to sasl", sasl.ScramSHA256Plus)
+	errCurveOff    = errors.New("password-for needs curve = 1: without it, passwords alone would admit clients")
 	errNeedsKey    = errors.New("password-for admits no client without a key")
 	errLinkSASL    = fmt.Errorf("%w: domain %s admits services by their key alone: remove sasl and password-for", errValue, LinkDomain)
 )
@@ -59,10 +60,14 @@ func (c compiler) passwordFor(d *Domain, s *section) {
 		c.fail(d.at.head, errLinkSASL)
 		return
 	}
-	if s.needsKey() == "" {
+	if d.Curve == nil || len(d.Curve.PasswordFor) == 0 {
 		return
 	}
 	l := d.Curve.at.first("password-for")
+	if s.curve == nil {
+		c.fail(l, errCurveOff)
+		return
+	}
 	if s.plain == nil || !s.plain.verifiers {
 		c.fail(l, errNoVerifiers)
 	}

@@ -267,6 +267,39 @@ func TestNeverEasierByReader(t *testing.T) {
 	d.check("removed")
 }
 
+// TestFaultyReaderOfGroups: a key needs a password because of a group of a program's keystore
+// whose answers are incomplete or contradict each other.
+func TestFaultyReaderOfGroups(t *testing.T) {
+	t.Parallel()
+	alice := scenario.Named("alice")
+	id := &keystore.Identity{UserID: "alice", Certificate: alice, Groups: []string{"traders"}}
+	known := lookup(func(curve.PublicKey) (*keystore.Identity, bool) {
+		return &keystore.Identity{UserID: "alice", Certificate: alice}, true
+	})
+	answers := 0
+	once := lookup(func(curve.PublicKey) (*keystore.Identity, bool) {
+		answers++
+		return id, answers == 1
+	})
+	faulty := always(&keystore.Identity{Certificate: alice, Others: []*cert.Certificate{nil}})
+	for name, tt := range map[string]struct {
+		readers []keystore.Reader
+		want    string
+	}{
+		"answers once": {[]keystore.Reader{once}, "needs a password as well (password-for)"},
+		"faulty":       {[]keystore.Reader{known, faulty, always(id)}, "needs a password as well (password-for)"},
+		"in no group":  {[]keystore.Reader{known, faulty}, "OK"},
+	} {
+		p := newPolicy(t, policy.Rules{{
+			Accounts: []policy.Account{{Login: "a", Hash: verifierOf("x")}},
+			Curve:    &policy.Curve{Readers: tt.readers, PasswordFor: []string{"traders"}},
+		}})
+		if reply := p.Handle(t.Context(), ask("", "", zap.Curve, string(alice.Public[:]))); reply.Text != tt.want {
+			t.Errorf("%s: %+v", name, reply)
+		}
+	}
+}
+
 // TestGroupsOfKey: a key needs a password because of a group of its keystore, of any of its
 // certificates that an authority signed, valid or not, or of an account with its user id or name.
 func TestGroupsOfKey(t *testing.T) {
@@ -300,13 +333,18 @@ func TestGroupsOfKey(t *testing.T) {
 		{keystore.Identity{UserID: "bob", Certificate: signed("bob", "readers", current), Groups: []string{"traders"}}, true},
 		{keystore.Identity{UserID: "dave", Certificate: &renewed}, false},
 		{keystore.Identity{UserID: "dave", Certificate: &renewed, Others: []*cert.Certificate{expired}}, true},
+		{keystore.Identity{UserID: "dave", Certificate: expired, Others: []*cert.Certificate{&renewed}}, true},
 		{keystore.Identity{UserID: "erin", Certificate: &erin, Others: []*cert.Certificate{&claimed}}, false},
 		{keystore.Identity{UserID: "carol", Certificate: signed("carol", "", current)}, true},
 		{keystore.Identity{Name: "carol", Certificate: signed("carol", "", current)}, true},
+		{keystore.Identity{Certificate: signed("frank", "", current)}, false},
 	} {
 		p := newPolicy(t, policy.Rules{{
-			Accounts: []policy.Account{{Login: "carol@example.org", UserID: "carol", Hash: verifierOf("x"), Groups: []string{"traders"}}},
-			Curve:    &policy.Curve{Readers: []keystore.Reader{always(&tt.id)}, Authorities: []cert.AuthorityKey{acme.Key}, PasswordFor: []string{"traders"}},
+			Accounts: []policy.Account{
+				{Login: "carol@example.org", UserID: "carol", Hash: verifierOf("x"), Groups: []string{"traders"}},
+				{Login: "zoë", Hash: verifierOf("x"), Groups: []string{"traders"}}, // without a user id
+			},
+			Curve: &policy.Curve{Readers: []keystore.Reader{always(&tt.id)}, Authorities: []cert.AuthorityKey{acme.Key}, PasswordFor: []string{"traders"}},
 		}})
 		key := tt.id.Certificate.Public
 		want := "OK"

@@ -290,6 +290,9 @@ func (c *curveRules) memberRule(key curve.PublicKey) string {
 			return rule
 		}
 		for _, other := range id.Others {
+			if other == nil { // a program's reader may have bugs
+				continue
+			}
 			if rule := c.passwordFor.rule(c.granted(id, other).groups); rule != "" {
 				return rule
 			}

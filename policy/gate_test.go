@@ -194,6 +194,7 @@ func TestMoreFaults(t *testing.T) {
 		account + "            password = c\n":                                               "6:13: duplicate password: put a hash and a verifier on one line, with a space between",
 		account + "        password-for = *\n":                                               "6:9: unknown name password-for: put it below curve",
 		"    password-for = *\n":                                                             "2:5: unknown name password-for: put it below curve",
+		account + "    curve = 0\n        keystore = mem:\n        password-for = *\n":       "8:9: password-for needs curve = 1: without it, passwords alone would admit clients",
 		"    sasl = SCRAM-SHA-256 PLAIN\n":                                                   "2:12: invalid value: sasl: unknown mechanism \"SCRAM-SHA-256 PLAIN\": separate mechanisms with commas",
 		account + "            group = \"a,,b\"\n":                                           "6:22: invalid value: group is empty",
 		account + "            user-id = 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'\n":       "3:9: invalid value: the user id rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7 reads as a key",

@@ -82,7 +82,9 @@ type Curve struct {
 	// PasswordFor lists the groups whose keys need a password as well, by SCRAM-SHA-256-PLUS, or
 	// "*" for every key. Key and account must have the same user id. The groups of the account
 	// count for the key, too. If PasswordFor is set, a password without a key admits nobody in
-	// the domain, and Anonymous and Principals are errors.
+	// the domain, and Anonymous and Principals are errors. If one of several Readers fails to
+	// look up a key, so that another admits it, the groups that the first has don't count: list
+	// "*" then.
 	PasswordFor []string
 	// Any admits every key: encryption without authentication.
 	Any bool

@@ -73,7 +73,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 		d.curve = &curveRules{curveSection: section.curve, memory: m}
 		d.keys, d.members = d.curve, map[string]string{}
 		for _, a := range section.accounts() {
-			if rule := section.curve.passwordFor.rule(a.groups); rule != "" {
+			if rule := section.curve.passwordFor.rule(a.groups); rule != "" && a.userID != "" {
 				d.members[a.userID] = rule
 			}
 		}
