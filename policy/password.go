@@ -39,10 +39,11 @@ func isUnhashed(s string) bool {
 	return s != "" && !strings.HasPrefix(s, "$") && !strings.HasPrefix(strings.ToUpper(s), "SCRAM-SHA-")
 }
 
-// hasHash reports whether one of the words of an unhashed password is a hash.
+// hasHash reports whether one of the words of an unhashed password is a hash or a verifier.
 func hasHash(s string) bool {
 	return slices.ContainsFunc(strings.Fields(s), func(word string) bool {
-		return strings.HasPrefix(word, "$argon2id$") || strings.HasPrefix(word, verifierPrefix)
+		_, err := parsePassword(word) // for those of bcrypt: "$2b$" can begin a word of a password
+		return err == nil || strings.HasPrefix(word, "$argon2id$") || strings.HasPrefix(word, verifierPrefix)
 	})
 }
 
