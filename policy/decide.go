@@ -60,8 +60,7 @@ func (s *snapshot) isPrompt(req *zap.Request) bool {
 		return true
 	}
 	d := s.domain(req.Domain)
-	isAsked := d != nil && d.curve != nil && (req.Mechanism == zap.Curve || d.needsKey() != "")
-	return !isAsked || !d.curve.mayBlock
+	return d == nil || d.curve == nil || !d.curve.mayBlock
 }
 
 // noGroups is the metadata of a client in no group. Without it, libzmq would show a service

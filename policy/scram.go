@@ -52,11 +52,11 @@ func (p *scramRules) verifier(login string) sasl.Verifier {
 // needs, the answer does not depend on its password.
 func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 	login, clientKey, raw, _ := req.ScramLogin()
-	key, needsKey := curve.PublicKey(raw), d.needsKey()
+	key, needsBoth := curve.PublicKey(raw), d.needsKey() != ""
 	var byKey zap.Reply
 	var g *granted
 	switch {
-	case needsKey != "":
+	case needsBoth:
 		if byKey, g = d.curve.decide(key, now); byKey.Status != zap.StatusOK {
 			return byKey
 		}
@@ -74,16 +74,14 @@ func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 	switch {
 	case a == nil:
 		return refuse(wrongPassword, d.scram.rule)
-	case needsKey != "" && byKey.UserID != a.userID:
+	case needsBoth && byKey.UserID != a.userID:
 		return refuseIdentity(anotherUser, byKey.Rule, byKey.Identity)
 	case !matches:
 		return refuse(wrongPassword, d.scram.rule)
 	}
 	reply := a.reply()
-	if needsKey != "" {
-		groups := slices.Concat(g.groups, a.groups)
-		slices.Sort(groups)
-		reply.Metadata = withGroups(a.metadata, slices.Compact(groups))
+	if needsBoth {
+		reply.Metadata = withGroups(a.metadata, g.in(a.groups).groups)
 	}
 	return reply
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -135,8 +136,8 @@ func TestScramCounts(t *testing.T) {
 	}
 }
 
-// TestScramAtOnce: a policy decides about SCRAM at once, except if it has to ask a
-// program's keystore for a key.
+// TestScramAtOnce: a policy decides about SCRAM at once, except if it may have to ask a
+// program's keystore about a key.
 func TestScramAtOnce(t *testing.T) {
 	t.Parallel()
 	alice := scenario.Named("alice")
@@ -144,7 +145,7 @@ func TestScramAtOnce(t *testing.T) {
 	both := *c
 	both.PasswordFor = []string{"*"}
 	accounts := []policy.Account{{Login: "alice", Hash: verifierOf("x")}}
-	p := newPolicy(t, policy.Rules{{Name: "password", Accounts: accounts, Curve: c}, {Name: "both", Accounts: accounts, Curve: &both}})
+	p := newPolicy(t, policy.Rules{{Name: "password", Accounts: accounts}, {Name: "curve", Accounts: accounts, Curve: c}, {Name: "both", Accounts: accounts, Curve: &both}})
 	for _, tt := range []struct {
 		domain, mechanism string
 		credentials       []string
@@ -152,14 +153,16 @@ func TestScramAtOnce(t *testing.T) {
 	}{
 		{"password", zap.ScramSHA256, nil, true},
 		{"password", zap.ScramSHA256Plus, []string{string(alice.Public[:])}, true},
+		{"curve", zap.ScramSHA256, nil, true},
+		{"curve", zap.ScramSHA256Plus, []string{string(alice.Public[:])}, false},
 		{"both", zap.ScramSHA256, nil, true},
 		{"both", zap.ScramSHA256Plus, []string{string(alice.Public[:])}, false},
 	} {
 		req := ask(tt.domain, "", tt.mechanism, append([]string{"alice", clientKey("x")}, tt.credentials...)...)
-		if reply, ok := p.HandleAtOnce(req); ok != tt.want || ok && (reply.Status == zap.StatusOK) != (tt.domain == "password") {
+		if reply, ok := p.HandleAtOnce(req); ok != tt.want || ok && (reply.Status == zap.StatusOK) != (tt.domain != "both") {
 			t.Errorf("%s in %s: at once %v, %+v", tt.mechanism, tt.domain, ok, reply)
 		}
-		if reply := p.Handle(t.Context(), req); (reply.Status == zap.StatusOK) != (tt.domain == "password" || tt.mechanism == zap.ScramSHA256Plus) {
+		if reply := p.Handle(t.Context(), req); (reply.Status == zap.StatusOK) != (tt.domain != "both" || tt.mechanism == zap.ScramSHA256Plus) {
 			t.Errorf("%s in %s: %+v", tt.mechanism, tt.domain, reply)
 		}
 	}
@@ -278,6 +281,9 @@ func TestDecoysAreSaved(t *testing.T) {
 		t.Errorf("started without a state: %v", err)
 	}
 	saved := shownBy(open(policy.Options{}), "", "nobody")
+	if info, err := os.Stat(file + ".state"); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("other users can read the key of the decoys: %v, %v", info, err)
+	}
 	if again := shownBy(open(policy.Options{ReadOnly: true}), "", "nobody"); again != saved || saved == temporary {
 		t.Errorf("ReadOnly: %s, want %s, not %s", again, saved, temporary)
 	}
