@@ -287,6 +287,6 @@ func (q *question) hasOnlyVerifier() bool {
 		at = slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == "" })
 	}
 	return at >= 0 && slices.ContainsFunc(rules[at].Accounts, func(a policy.Account) bool {
-		return a.Login == q.login && strings.HasPrefix(a.Hash, sasl.ScramSHA256+"$")
+		return a.Login == q.login && strings.HasPrefix(a.Hash, sasl.ScramSHA256+"$") && !strings.Contains(a.Hash, " $")
 	})
 }
