@@ -173,7 +173,10 @@ func TestScramAtOnce(t *testing.T) {
 func TestDecoys(t *testing.T) {
 	t.Parallel()
 	few := strings.Replace(verifierOf("y"), "600000:", "4096:AAAA", 1)
-	p, _ := load(t, t.TempDir(), "security\n    plain = 1\n"+account("a", verifierOf("x"))+account("b", argon2Of+" "+few)+account("c", argon2Of))
+	text := "security\n    plain = 1\n" + account("a", verifierOf("x")) + account("b", argon2Of+" "+few) + account("c", argon2Of)
+	p, _ := load(t, t.TempDir(), text)
+	elsewhere, _ := load(t, t.TempDir(), text)
+	changed := 0
 	if got := verifierFor(p, "", "a").Encode(); got != verifierOf("x") {
 		t.Errorf("of an account: %s", got)
 	}
@@ -186,6 +189,9 @@ func TestDecoys(t *testing.T) {
 		shown := shownBy(p, "", login)
 		n, s, _ := strings.Cut(shown, ":")
 		sizes[fmt.Sprint(n, " ", len(s))]++
+		if !strings.HasPrefix(shownBy(elsewhere, "", login), n+":") {
+			changed++
+		}
 		if shown != shownBy(p, "any", login) {
 			t.Errorf("%s: another decoy", login)
 		}
@@ -196,6 +202,9 @@ func TestDecoys(t *testing.T) {
 		if reply := p.Handle(t.Context(), ask("", fmt.Sprintf("192.0.2.%d", i), zap.ScramSHA256, login, clientKey("x"))); reply.Text != "wrong user name or password" {
 			t.Errorf("%s: %+v", login, reply)
 		}
+	}
+	if changed < 20 { // otherwise, an account of the other kind would be known as one
+		t.Errorf("%d of 100 decoys are of another kind with another key", changed)
 	}
 	if len(sizes) != 2 || sizes["600000 24"] < 20 || sizes["4096 28"] < 20 {
 		t.Errorf("decoys: %v", sizes)
