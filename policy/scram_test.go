@@ -274,7 +274,12 @@ func TestDecoysAreSaved(t *testing.T) {
 		t.Cleanup(func() { p.Close() })
 		return p
 	}
-	open(policy.Options{})
+	plain := open(policy.Options{})
+	ztest.WriteFile(t, file, "security\n    plain = 1\n"+account("a", verifierOf("x"))+"    curve = 1\n        keystore = dir:missing/clients\n")
+	if err := plain.Reload(); err == nil {
+		t.Error("reloaded without a keystore")
+	}
+	ztest.Must(t, plain.Close())
 	if _, err := os.Stat(file + ".state"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a state without a verifier: %v", err)
 	}

@@ -63,7 +63,6 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 			d.plain = newPlainRules(section.plain)
 		}
 		if section.plain != nil && section.plain.verifiers {
-			m.needDecoys()
 			d.scram = newScramRules(section.plain, m)
 		}
 		if section.curve == nil {
@@ -124,6 +123,11 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 	}
 	if err := f.err(); err != nil {
 		return nil, err
+	}
+	for _, d := range s.domains {
+		if d.scram != nil {
+			m.needDecoys()
+		}
 	}
 	return s, nil
 }
