@@ -55,7 +55,7 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 		known := map[string]bool{}
 		d.curve.addGroups(known)
 		for _, group := range d.curve.groups {
-			warnings = append(warnings, isEmpty(groupRule{group, d.curve.rule}, "no identity", known)...)
+			warnings = append(warnings, groupWarnings(groupRule{group, d.curve.rule}, "no identity", known)...)
 		}
 		for _, a := range d.accounts() {
 			for _, group := range a.groups {
@@ -64,7 +64,7 @@ func (s *snapshot) emptyGroups() (warnings []warning) {
 		}
 		for _, one := range d.curve.passwordFor {
 			if one.group != others {
-				warnings = append(warnings, isEmpty(one, "no identity or account", known)...)
+				warnings = append(warnings, groupWarnings(one, "no identity or account", known)...)
 			}
 		}
 		for _, a := range d.accounts() {
@@ -84,9 +84,9 @@ func (c *curveRules) hasName(name string) bool {
 	})
 }
 
-// isEmpty warns about a group that rules name, if nobody is in it, or if the name of a
+// groupWarnings warns about a group that rules name, if nobody is in it, or if the name of a
 // known group differs from it only in case.
-func isEmpty(g groupRule, nobody string, known map[string]bool) (warnings []warning) {
+func groupWarnings(g groupRule, nobody string, known map[string]bool) (warnings []warning) {
 	if !known[g.group] {
 		return []warning{{g.rule, fmt.Sprintf("%s is in group %s%s", nobody, g.group, similar(g.group, known))}}
 	}
