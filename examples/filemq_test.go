@@ -35,7 +35,8 @@ func TestFILEMQPython(t *testing.T) {
 	}
 }
 
-func TestFILEMQ(t *testing.T) {
+func TestFILEMQUnraced(t *testing.T) {
+	ztest.Unraced(t)
 	t.Parallel()
 	endpoint := startFILEMQ(t)
 	for _, tt := range []struct {

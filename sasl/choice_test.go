@@ -42,9 +42,10 @@ func chosen(t *testing.T, c *Client, offer []string) string {
 	return c.Mechanism()
 }
 
-// TestChoice: for every pair of lists, in either order, the client uses the first mechanism of its
+// TestChoiceUnraced: for every pair of lists, in either order, the client uses the first mechanism of its
 // list that the server offers.
-func TestChoice(t *testing.T) {
+func TestChoiceUnraced(t *testing.T) {
+	ztest.Unraced(t)
 	t.Parallel()
 	for _, mine := range subsets() {
 		for range 2 {
@@ -69,9 +70,10 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestDefaultChoice: without a list, a client uses the strongest offered mechanism that it has the
+// TestDefaultChoiceUnraced: without a list, a client uses the strongest offered mechanism that it has the
 // credentials for.
-func TestDefaultChoice(t *testing.T) {
+func TestDefaultChoiceUnraced(t *testing.T) {
+	ztest.Unraced(t)
 	t.Parallel()
 	for bits := range 1 << 6 {
 		has := func(bit int) bool { return bits>>bit&1 == 1 }

@@ -37,9 +37,9 @@ func socketEnd(t testing.TB, kind zmq4.Type) (e end, sock *zmq4.Socket) {
 	}, sock
 }
 
-// TestLayerOfLibzmq sends messages in the security layer over a DEALER and a ROUTER, of
+// TestLayerOfLibzmqUnraced sends messages in the security layer over a DEALER and a ROUTER, of
 // which at least one is libzmq's.
-func TestLayerOfLibzmq(t *testing.T) {
+func TestLayerOfLibzmqUnraced(t *testing.T) {
 	t.Parallel()
 	t.Run("both", func(t *testing.T) {
 		t.Parallel()

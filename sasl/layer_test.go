@@ -113,8 +113,8 @@ func (e *end) exchange(n int, sealer *curve.Sealer, opener *curve.Opener) error 
 func carry(t *testing.T, c, s end) {
 	t.Helper()
 	n := 100_000
-	if testing.Short() {
-		n = 10_000
+	if testing.Short() || ztest.Race {
+		n = 1_000
 	}
 	client, server := halves(t)
 	authenticate(t, client, server, c, s)
@@ -131,8 +131,8 @@ func carry(t *testing.T, c, s end) {
 	ztest.Must(t, ztest.Receive(t, "the other end", done))
 }
 
-// TestLayer sends messages in the security layer over a DEALER and a ROUTER of zmtp.
-func TestLayer(t *testing.T) {
+// TestLayerUnraced sends messages in the security layer over a DEALER and a ROUTER of zmtp.
+func TestLayerUnraced(t *testing.T) {
 	t.Parallel()
 	ctx := ztest.Context(t)
 	cfg := zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null}
@@ -159,9 +159,10 @@ func inMemory() (c, s end) {
 	return over(there, back), over(back, there)
 }
 
-// TestLayerTampered checks that a message is refused if it is changed, repeated, sent back or
+// TestLayerTamperedUnraced checks that a message is refused if it is changed, repeated, sent back or
 // overtaken by another, and that this ends the layer.
-func TestLayerTampered(t *testing.T) {
+func TestLayerTamperedUnraced(t *testing.T) {
+	ztest.Unraced(t)
 	t.Parallel()
 	type tamper struct {
 		name string
