@@ -144,6 +144,18 @@ func TestGuessesByAsker(t *testing.T) {
 	}
 }
 
+// TestGuessesOfAskerInProgress: a service may have more passwords compared at the same time
+// than an address.
+func TestGuessesOfAskerInProgress(t *testing.T) {
+	t.Parallel()
+	l := newLimiter()
+	for i := range 3 * maxGuesses {
+		if _, tooMany, busy := l.begin(l.bucketOf("198.51.100.7 (web)", parseClient(fmt.Sprintf("10.9.0.%d", i))), 60, maxGuesses, l.start); tooMany || busy {
+			t.Errorf("%d: too many %v, busy %v", i, tooMany, busy)
+		}
+	}
+}
+
 // TestLimiterIsBounded: the table stays small however many addresses fail, and forgets no
 // failure within its minute. After that, there is room again.
 func TestLimiterIsBounded(t *testing.T) {

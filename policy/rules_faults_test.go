@@ -125,6 +125,15 @@ func TestSameFaults(t *testing.T) {
 	}
 }
 
+// TestSameFormByPlain: accounts whose logins only SASLprep makes equal are valid if none of them
+// has a verifier: clients send them as they are.
+func TestSameFormByPlain(t *testing.T) {
+	t.Parallel()
+	p := newPolicy(t, policy.Rules{{Accounts: []policy.Account{{Login: "IX", Hash: argon2Of, UserID: "a"}, {Login: "Ⅸ", Hash: argon2Of, UserID: "b"}}}})
+	check(t, p, ask("", "", zap.Plain, "IX", "pässword"), decision{"OK", "a", 3})
+	check(t, p, ask("", "", zap.Plain, "Ⅸ", "pässword"), decision{"OK", "b", 7})
+}
+
 // TestUnwritable: rules that a file can't hold are an error.
 func TestUnwritable(t *testing.T) {
 	t.Parallel()

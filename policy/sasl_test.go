@@ -72,6 +72,24 @@ func TestMechanismsOffered(t *testing.T) {
 	}
 }
 
+// TestRulesAreCopied: a program may change rules that it has passed. They apply only once they
+// are passed again.
+func TestRulesAreCopied(t *testing.T) {
+	t.Parallel()
+	s := scenario.New(t)
+	rules := policy.Rules{{
+		SASL:     []string{sasl.ScramSHA256Plus, sasl.Curve},
+		Accounts: []policy.Account{{Login: "a", Hash: verifierOf("x")}},
+		Curve:    &policy.Curve{Keystores: []string{s.Clients}, PasswordFor: []string{"traders"}},
+	}}
+	p := newPolicy(t, rules)
+	rules[0].SASL[1], rules[0].Curve.PasswordFor[0] = sasl.External, "guests"
+	ztest.Must(t, p.Reload())
+	if got := strings.Join(p.Mechanisms("", true), " "); got != "SCRAM-SHA-256-PLUS CURVE" || admits(p, "", s.Trader) || !admits(p, "", s.Guest) {
+		t.Errorf("changed rules apply: %s", got)
+	}
+}
+
 // TestUnwiseSASL: SASL settings that are probably mistakes cause a warning.
 func TestUnwiseSASL(t *testing.T) {
 	t.Parallel()
