@@ -126,8 +126,8 @@ func (v Verifier) Decoy(key [32]byte, login string) Verifier {
 		n, size = newIterations, newSalt
 	}
 	derived, err := hkdf.Expand(sha256.New, key[:], login, size+2*sha256.Size)
-	if err != nil { // only for lengths of more than 255 hashes, or a key that FIPS 140 refuses
-		panic("sasl: " + err.Error())
+	if err != nil { // only for more bytes than 255 hashes have
+		return Verifier{} // which a Server refuses
 	}
 	return Verifier{n, derived[:size:size], hidden.New(derived[size:])}
 }
