@@ -111,9 +111,8 @@ func (c compiler) verifier(from *Account, v *sasl.Verifier) {
 	case form != from.Login:
 		c.failValue(l, fmt.Errorf("%w: login: SCRAM clients send it as %q: write it in this form (SASLprep, RFC 4013)", errValue, form))
 	}
-	var iterations int
-	if _, err := fmt.Sscanf(v.Encode(), verifierPrefix+"%d:", &iterations); err == nil && iterations < fewIterations {
-		c.warn(from.at.first("password"), `the verifier has %d iterations, fewer than %d: replace it with the output of "zauth hash --scram"`, iterations, fewIterations)
+	if n := v.Iterations(); n < fewIterations {
+		c.warn(from.at.first("password"), `the verifier has %d iterations, fewer than %d: replace it with the output of "zauth hash --scram"`, n, fewIterations)
 	}
 }
 

@@ -108,6 +108,9 @@ func (v Verifier) Encode() string {
 	return fmt.Sprintf("%s$%d:%s$%s:%s", ScramSHA256, v.iterations, encode(v.salt), encode(stored), encode(server))
 }
 
+// Iterations returns the number of iterations, or 0 for the zero Verifier.
+func (v Verifier) Iterations() int { return v.iterations }
+
 // Matches reports whether a ClientKey (RFC 5802, section 3) is derived from the password of
 // this verifier, in constant time. The zero Verifier and decoys match none.
 func (v Verifier) Matches(clientKey []byte) bool {

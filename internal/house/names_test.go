@@ -27,7 +27,7 @@ var most = map[string]int{
 	"keystore":           15,
 	"keystore/boltstore": 0,
 	"policy":             28,
-	"sasl":               53,
+	"sasl":               54,
 	"sockets/libzmq":     6,
 	"zap":                43,
 	"zap/audit":          8,
