@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/zcurve/zcurve/zap"
 )
 
 // The mechanisms of this package.
 const (
-	Anonymous       = "ANONYMOUS"          // no credentials (RFC 4505)
-	Plain           = "PLAIN"              // a user name and a password, unencrypted (RFC 4616)
-	ScramSHA256     = "SCRAM-SHA-256"      // mutual proof of a password (RFC 5802, RFC 7677)
-	ScramSHA256Plus = "SCRAM-SHA-256-PLUS" // the same, bound to the CURVE connection
-	External        = "EXTERNAL"           // what the connection has proved (RFC 4422, appendix A)
-	Curve           = "CURVE"              // mutual proof of keys, and encryption (ZeroMQ RFC 26)
+	Anonymous       = "ANONYMOUS"         // no credentials (RFC 4505)
+	Plain           = "PLAIN"             // a user name and a password, unencrypted (RFC 4616)
+	ScramSHA256     = zap.ScramSHA256     // mutual proof of a password (RFC 5802, RFC 7677)
+	ScramSHA256Plus = zap.ScramSHA256Plus // the same, bound to the CURVE connection
+	External        = "EXTERNAL"          // what the connection has proved (RFC 4422, appendix A)
+	Curve           = "CURVE"             // mutual proof of keys, and encryption (ZeroMQ RFC 26)
 )
 
 // Kind is the kind of a [Command].

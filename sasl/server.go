@@ -288,11 +288,7 @@ func (s *Server) ask(key curve.PublicKey, mechanism string, credentials ...[]byt
 	for i, c := range credentials {
 		credentials[i] = bytes.Clone(c) // the handler may change or keep them
 	}
-	var gate zap.Handler = s.cfg.Policy
-	if s.cfg.Handler != nil {
-		gate = s.cfg.Handler
-	}
-	reply, err := zap.Ask(s.ctx, gate, &zap.Request{
+	reply, err := zap.Ask(s.ctx, s.cfg.Handler, &zap.Request{
 		Domain:      s.cfg.Domain,
 		Address:     s.cfg.Link.Address,
 		Mechanism:   mechanism,

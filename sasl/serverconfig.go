@@ -68,6 +68,9 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 			return nil, errors.New("sasl: CURVE needs the server's key: set Curve")
 		}
 	}
+	if cfg.Handler == nil {
+		cfg.Handler = cfg.Policy
+	}
 	cfg.Mechanisms = slices.Clone(cfg.Mechanisms)
 	return &Server{cfg: cfg}, nil
 }
