@@ -111,13 +111,21 @@ func (p *parser) unknown(n *zpl.Node, known ...string) {
 		p.fail(p.line(n), fmt.Errorf("%w %s: put it below %s", errName, n.Name, parent))
 		return
 	}
-	distance := func(name string) int { return levenshtein.ComputeDistance(n.Name, name) }
-	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
 	err := fmt.Errorf("%w %s: expected one of %s", errName, n.Name, strings.Join(known, ", "))
-	if distance(nearest) <= 1+len(n.Name)/3 {
-		err = fmt.Errorf("%w %s: did you mean %s?", errName, n.Name, nearest)
+	if near := nearest(n.Name, known); near != "" {
+		err = fmt.Errorf("%w %s: did you mean %s?", errName, n.Name, near)
 	}
 	p.fail(p.line(n), err)
+}
+
+// nearest returns the known name that is most similar to an unknown one, or "" if none is.
+func nearest(name string, known []string) string {
+	distance := func(known string) int { return levenshtein.ComputeDistance(name, known) }
+	near := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
+	if distance(near) > 1+len(name)/3 {
+		return ""
+	}
+	return near
 }
 
 // childless adds a fault for each property below one that takes no properties.

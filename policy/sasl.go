@@ -1,13 +1,10 @@
 package policy
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
 
 	"github.com/zcurve/zcurve/sasl"
 )
@@ -125,10 +122,9 @@ func unknownMechanism(name string) error {
 	if strings.Contains(name, " ") {
 		return fmt.Errorf("%w: sasl: unknown mechanism %q: separate mechanisms with commas", errValue, name)
 	}
-	distance := func(known string) int { return levenshtein.ComputeDistance(strings.ToUpper(name), known) }
-	nearest := slices.MinFunc(strongest, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
-	if name == "" || distance(nearest) > 1+len(name)/3 {
+	near := nearest(strings.ToUpper(name), strongest)
+	if near == "" {
 		return fmt.Errorf("%w: sasl: unknown mechanism %q: expected one of %s", errValue, name, strings.Join(strongest, ", "))
 	}
-	return fmt.Errorf("%w: sasl: unknown mechanism %q: did you mean %s?", errValue, name, nearest)
+	return fmt.Errorf("%w: sasl: unknown mechanism %q: did you mean %s?", errValue, name, near)
 }

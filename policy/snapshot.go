@@ -198,10 +198,14 @@ func (s *snapshot) summary() (sum summary) {
 			}
 		}
 		sum.accounts += len(d.accounts())
-		mechanisms[zap.Plain] = mechanisms[zap.Plain] || d.plain != nil && d.needsKey() == ""
-		mechanisms[zap.ScramSHA256] = mechanisms[zap.ScramSHA256] || d.offers(zap.ScramSHA256)
-		mechanisms[zap.ScramSHA256Plus] = mechanisms[zap.ScramSHA256Plus] || d.offers(zap.ScramSHA256Plus)
-		mechanisms[zap.Curve] = mechanisms[zap.Curve] || d.curve != nil && d.curve.passwordFor.all() == ""
+		for mechanism, admits := range map[string]bool{
+			zap.Plain:           d.plain != nil && d.needsKey() == "",
+			zap.ScramSHA256:     d.offers(zap.ScramSHA256),
+			zap.ScramSHA256Plus: d.offers(zap.ScramSHA256Plus),
+			zap.Curve:           d.curve != nil && d.curve.passwordFor.all() == "",
+		} {
+			mechanisms[mechanism] = mechanisms[mechanism] || admits
+		}
 		if d.curve != nil {
 			for _, r := range d.curve.stores {
 				if r.store != nil && !counted[r.store] {
