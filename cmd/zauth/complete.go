@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 	"slices"
 
@@ -56,21 +55,23 @@ func completePolicy(cmd *cobra.Command, args []string, typed string) ([]cobra.Co
 	return cli.Extensions("zpl")(cmd, args, typed)
 }
 
+// rulesIn returns the rules in a policy file, or nil if it cannot be read or is invalid.
+func rulesIn(file string) policy.Rules {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	rules, _ := policy.Parse(file, text)
+	return rules
+}
+
 // ofPolicy completes to the values that get returns for the domains of the policy in
 // --policy.
 func ofPolicy(get func(policy.Domain) []string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		file, _ := cmd.Flags().GetString("policy")
-		text, err := os.ReadFile(cmp.Or(file, os.DevNull))
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		rules, err := policy.Parse(file, text)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
 		var found []string
-		for _, domain := range rules {
+		for _, domain := range rulesIn(file) {
 			found = append(found, get(domain)...)
 		}
 		slices.Sort(found)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -274,14 +273,7 @@ func (q *question) plainHint(a answer) string {
 
 // hasOnlyVerifier reports whether the account of this login can log in only by SCRAM.
 func (q *question) hasOnlyVerifier() bool {
-	text, err := os.ReadFile(q.rules.policy)
-	if err != nil {
-		return false
-	}
-	rules, err := policy.Parse(q.rules.policy, text)
-	if err != nil {
-		return false
-	}
+	rules := rulesIn(q.rules.policy)
 	at := slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == q.domain })
 	if at < 0 && q.domain != policy.LinkDomain {
 		at = slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == "" })
