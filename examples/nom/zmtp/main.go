@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
+	"net"
 
 	"github.com/zcurve/zcurve/examples/nom"
 	"github.com/zcurve/zcurve/sasl"
@@ -48,11 +48,8 @@ func listen(ctx context.Context, endpoint string, below *nom.Curve, ready func(s
 			return err
 		}
 		link := linkOf(conn)
-		if address, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-			link.Address = address.Addr().Unmap().WithZone("").String()
-		} else {
-			link.Local = true
-		}
+		link.Address, _, _ = net.SplitHostPort(conn.RemoteAddr().String()) // "" for ipc
+		link.Local = link.Address == ""
 		go serve(ctx, conn, link)
 	}
 }
