@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -20,6 +21,7 @@ func TestPrintsNoPassword(t *testing.T) {
 	}
 	for _, name := range []string{Plain, ScramSHA256} {
 		s, client := newTestServer(t, new(gate)), newTestClient(t, name)
+		s.cfg.Curve = must(curve.NewServer(testServer)) // printing reads what other tests change
 		w := &wire{toServer: func(*Command) { ztest.CheckHidden(t, client, testPassword); ztest.CheckHidden(t, s, testPassword) }}
 		w.run(t, client, s)
 	}
