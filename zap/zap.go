@@ -44,3 +44,25 @@ type HandlerFunc func(ctx context.Context, req *Request) Reply
 
 // Handle calls f.
 func (f HandlerFunc) Handle(ctx context.Context, req *Request) Reply { return f(ctx, req) }
+
+// A Keeper is a Handler that also says when a client that it has admitted must leave
+// again, because its identity has been revoked, has expired or is no longer allowed.
+//
+// Keep watches the decision about req, which was reply with [StatusOK]. It calls end at
+// most once, when that decision no longer holds. end gets the new decision: one with
+// [StatusRefused], or with [StatusTryLater] if the client may come back at once, for
+// example as somebody else. Keep may call end before it returns. end returns at once, and
+// any goroutine may call it.
+//
+// release ends the watch. The caller calls it when the client has left, and may call it
+// more than once, also from end. It does not wait for a call of end, so end may still be
+// called shortly after it.
+//
+// Keep is called from many goroutines at once, after the decision about req, which may have
+// changed in the meantime. It must return soon. It must not retain req or anything that req
+// refers to: it copies what it needs, which should be little, as every open connection has a
+// watch. If Keep panics, the client is refused.
+type Keeper interface {
+	Handler
+	Keep(req *Request, reply Reply, end func(Reply)) (release func())
+}

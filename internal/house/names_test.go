@@ -29,7 +29,7 @@ var most = map[string]int{
 	"policy":             28,
 	"sasl":               54,
 	"sockets/libzmq":     6,
-	"zap":                43,
+	"zap":                44,
 	"zap/audit":          8,
 	"zap/remote":         7,
 	"zap/zaptest":        8,
