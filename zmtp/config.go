@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"strconv"
 	"time"
 
@@ -91,6 +92,11 @@ type Config struct {
 	// Log receives warnings and, from a Listener, refused and failed handshakes: once a
 	// minute for each cause and address. If Log is nil, nothing is logged.
 	Log *slog.Logger
+
+	// Failed, if not nil, is called by a Listener for each handshake that failed, from many
+	// goroutines at once, and must return quickly. peer is nil if its address is not known.
+	// Strangers cause these calls, as often as they like.
+	Failed func(peer net.Addr, err error)
 
 	server *curve.Server // of a CURVE server: one for all its connections
 }

@@ -40,6 +40,7 @@ func (h *handshake) curveClient() error {
 	if err != nil {
 		return err
 	}
+	h.greet()
 	if err := h.send(initiate); err != nil {
 		return err
 	}

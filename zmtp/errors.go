@@ -70,6 +70,19 @@ var (
 	errDelimiter = &reason{errConfig, "zmtp: a message to or from a REQ or REP needs an empty part before its own parts"}
 )
 
+// SocketTypeError means that the types of the two sockets do not fit, such as PUSH and SUB
+// (RFC 37, The Socket-Type Property). It matches ErrIncompatible.
+type SocketTypeError struct {
+	Ours, Theirs string // the peer's is unchecked
+}
+
+func (e *SocketTypeError) Error() string {
+	return errSocketType.text + ": this side is a " + e.Ours + ", the peer a " + printable(e.Theirs)
+}
+
+// Unwrap returns an error that matches ErrIncompatible.
+func (e *SocketTypeError) Unwrap() error { return errSocketType }
+
 // mechanismError returns the error for peers of two mechanisms. An empty theirs means
 // that the peer closed the connection when it saw ours.
 func mechanismError(ours, theirs string) error {

@@ -28,7 +28,7 @@ type handshake struct {
 	unsent   []byte // to send before the next command
 	received string // name of the last command from the peer
 
-	impatient *time.Timer // ends a server's handshake with a silent peer
+	impatient *time.Timer // ends the handshake with a silent peer that has connected
 	// Of a Listener's connection; nil without a Listener.
 	place *place
 	log   *tally.Log
@@ -65,7 +65,7 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	defer stop()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	if h.asServer {
+	if h.asServer || h.place != nil {
 		h.impatient = time.AfterFunc(helloPatience(h.cfg.HandshakeTimeout), func() { end(errSilent) })
 		defer h.impatient.Stop()
 	}
@@ -274,7 +274,7 @@ func (h *handshake) setClaims(metadata []byte) error {
 	for _, p := range claims {
 		// A peer may leave its socket type out, but not leave it empty.
 		if strings.EqualFold(p.Name, "Socket-Type") && !compatible(h.cfg.SocketType, p.Value) {
-			return fmt.Errorf("%w: this side is a %s, the peer a %s", errSocketType, h.cfg.SocketType, printable(p.Value))
+			return &SocketTypeError{Ours: h.cfg.SocketType, Theirs: p.Value}
 		}
 	}
 	switch id := claims.Get("Identity"); {

@@ -37,14 +37,15 @@ const acceptPause = 50 * time.Millisecond
 // connection that was closed without a single byte, such as that of a health check, at
 // DEBUG. Safe for concurrent use. The zero Listener is closed.
 type Listener struct {
-	nl      net.Listener
-	cfg     atomic.Pointer[Config]
-	cancel  context.CancelFunc
-	closing <-chan struct{} // closed by Close
-	conns   chan *Conn
-	done    chan struct{} // closed when all goroutines have ended
-	places  *places
-	log     *tally.Log
+	nl       net.Listener
+	cfg      atomic.Pointer[Config]
+	cancel   context.CancelFunc
+	closing  <-chan struct{} // closed by Close
+	asServer bool            // otherwise the peers are the servers
+	conns    chan *Conn
+	done     chan struct{} // closed when all goroutines have ended
+	places   *places
+	log      *tally.Log
 
 	mu      sync.Mutex
 	servers []*curve.Server // all that the listener has had
@@ -63,7 +64,7 @@ func Listen(ctx context.Context, endpoint string, cfg Config) (*Listener, error)
 	if err != nil {
 		return nil, err
 	}
-	return newListener(nl, checked), nil
+	return newListener(nl, checked, true), nil
 }
 
 func listenNet(ctx context.Context, at string) (net.Listener, error) {
@@ -85,12 +86,22 @@ func NewListener(nl net.Listener, cfg Config) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newListener(nl, checked), nil
+	return newListener(nl, checked, true), nil
 }
 
-func newListener(nl net.Listener, cfg *Config) *Listener {
+// NewClientListener is like NewListener, but this side is the client in every handshake:
+// the peers that connect are servers.
+func NewClientListener(nl net.Listener, cfg Config) (*Listener, error) {
+	checked, err := cfg.withDefaults(false)
+	if err != nil {
+		return nil, err
+	}
+	return newListener(nl, checked, false), nil
+}
+
+func newListener(nl net.Listener, cfg *Config, asServer bool) *Listener {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Listener{nl: nl, cancel: cancel, closing: ctx.Done(), conns: make(chan *Conn), done: make(chan struct{}),
+	l := &Listener{nl: nl, cancel: cancel, closing: ctx.Done(), asServer: asServer, conns: make(chan *Conn), done: make(chan struct{}),
 		places: newPlaces(), log: tally.NewLog(cfg.Log)}
 	l.use(cfg)
 	go l.serve(ctx)
@@ -254,13 +265,17 @@ func (l *Listener) expireCookies(ctx context.Context) {
 
 // handshake shakes hands on one connection and passes it to Accept.
 func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
-	h := newHandshake(nc, l.cfg.Load(), true)
+	h := newHandshake(nc, l.cfg.Load(), l.asServer)
 	h.place, h.log = place, l.log
 	h.warnOfPlain()
 	c, err := h.connect(ctx)
 	if err != nil {
-		if !errors.Is(err, context.Canceled) { // by Close
-			l.tellFailure(h, err)
+		if errors.Is(err, context.Canceled) { // by Close
+			return
+		}
+		l.tellFailure(h, err)
+		if h.cfg.Failed != nil {
+			h.cfg.Failed(nc.RemoteAddr(), err)
 		}
 		return
 	}

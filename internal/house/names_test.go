@@ -33,7 +33,7 @@ var most = map[string]int{
 	"zap/audit":          8,
 	"zap/remote":         7,
 	"zap/zaptest":        8,
-	"zmtp":               37,
+	"zmtp":               41,
 }
 
 // forPrograms are exported names that nothing in this repository uses outside their
@@ -56,6 +56,7 @@ var forPrograms = map[string]string{
 	"zmtp.ErrProtocol":                      "count the peer as hostile or broken",
 	"zmtp.ErrServerKey":                     "compare the server's key",
 	"zmtp.ErrTryAgain":                      "try again later",
+	"zmtp.NewClientListener":                "a socket that listens as CURVE client, such as a SUB for many PUBs",
 	"zmtp.NewListener":                      "TLS, and sockets from systemd",
 	"zmtp.Retryable":                        "a client that reconnects",
 }
