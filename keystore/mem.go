@@ -22,8 +22,9 @@ type memory struct {
 	generation  atomic.Uint64     // of revocations
 	log         *slog.Logger
 
-	mu    sync.Mutex // held to change any of these
-	names names
+	mu        sync.Mutex // held to change any of these
+	names     names
+	listeners map[*listener]bool
 }
 
 // NewMemory returns an empty store that is kept in memory only.
@@ -73,6 +74,11 @@ func (m *memory) setLocked(key curve.PublicKey, id *Identity) {
 		return
 	}
 	m.identities.set(key, id)
+	for _, one := range []*Identity{old, id} {
+		if one != nil {
+			m.tellLocked(key, one.Name)
+		}
+	}
 	if old != nil && (id == nil || old.Name != id.Name) {
 		m.names.remove(old.Name, key)
 		m.nameLocked(old.Name)
@@ -90,6 +96,7 @@ func (m *memory) revokeLocked(key curve.PublicKey, r *RevokedKey) {
 	if r.InForce() {
 		m.setLocked(key, nil)
 	}
+	m.tellLocked(key, r.Name)
 }
 
 // prepareLocked returns checked copies of identities for Put.

@@ -93,6 +93,7 @@ func (m *memory) nameLocked(name string) {
 		renamed := *id
 		renamed.UserID = userID
 		m.identities.set(key, &renamed)
+		m.tellLocked(key, name)
 	}
 }
 

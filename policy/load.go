@@ -28,6 +28,7 @@ type Policy struct {
 	log     *slog.Logger
 	current atomic.Pointer[snapshot]
 	memory  *memory
+	keeper  keeper // of open admissions
 
 	mu       sync.Mutex            // held to change the fields below, and current
 	rules    Rules                 // of the program
@@ -69,7 +70,9 @@ func newPolicy(file string, o Options) (*Policy, error) {
 		return nil, err
 	}
 	m.readOnly = o.ReadOnly
-	return &Policy{file: file, log: o.Log, memory: m}, nil
+	p := &Policy{file: file, log: o.Log, memory: m}
+	m.learned = p.keeper.learned
+	return p, nil
 }
 
 // stateSuffix is added to the name of a policy file for its state file.
@@ -149,7 +152,9 @@ func (p *Policy) Reload() error {
 	for _, s := range stores {
 		errs = append(errs, s.Reload())
 	}
-	return errors.Join(append(errs, p.learn())...)
+	errs = append(errs, p.learn())
+	p.keeper.checkAll() // for keystores of the program that report no changes
+	return errors.Join(errs...)
 }
 
 // usable returns an error for the zero value.
@@ -221,7 +226,9 @@ func (p *Policy) applyLocked(c *config) error {
 	if old != nil {
 		s.limiter = old.limiter // an address that failed too often stays refused
 	}
+	p.keeper.follow(s.stores) // before s applies, so that no change is missed
 	p.current.Store(s)
+	p.keeper.checkAll()
 	p.learnFromLeaving(used)
 	closeUnless(p.stores, used)
 	p.stores = used
@@ -312,7 +319,8 @@ func (p *Policy) learn() error {
 
 // Close writes the state and closes the keystores that the policy opened, but not those
 // of the program. It may be called more than once. Afterwards, Set and Reload return
-// net.ErrClosed, and the policy must not be used to decide. Close returns the error from
+// net.ErrClosed, the policy must not be used to decide, and it ends no more admissions (see
+// Keep). Close returns the error from
 // writing the state.
 func (p *Policy) Close() error {
 	p.mu.Lock()
@@ -325,6 +333,7 @@ func (p *Policy) Close() error {
 	if p.current.Load() != nil {
 		err = p.learn()
 	}
+	p.keeper.close()
 	closeUnless(p.stores, nil)
 	p.stores = nil
 	return err

@@ -33,7 +33,8 @@ type memory struct {
 	path     string // "" without a file
 	readOnly bool   // the file is never written
 
-	current atomic.Pointer[state] // replaced, never changed
+	current atomic.Pointer[state]    // replaced, never changed
+	learned func(before, now *state) // called when current was replaced; nil for none
 
 	mu    sync.Mutex // held to change current
 	saved bool       // current is on disk
@@ -105,9 +106,13 @@ func (m *memory) isSaved() bool {
 func (m *memory) learn(stores []keystore.Store, lists []*cert.RevocationList) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next, changed := m.current.Load().with(stores, lists)
+	before := m.current.Load()
+	next, changed := before.with(stores, lists)
 	if !changed && m.saved {
 		return nil
+	}
+	if m.learned != nil {
+		defer func() { m.learned(before, m.current.Load()) }()
 	}
 	m.current.Store(next)
 	m.saved = false

@@ -146,6 +146,14 @@ func (c *cache) has(sum [sha256.Size]byte, now time.Time) bool {
 	return ok && now.Sub(at) < remembered
 }
 
+// holds reports whether a password was found correct, however long ago.
+func (c *cache) holds(sum [sha256.Size]byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.at[sum]
+	return ok
+}
+
 func (c *cache) add(sum [sha256.Size]byte, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -51,8 +51,14 @@ func (p *scramRules) verifier(login string) sasl.Verifier {
 // CURVE connection. It takes the same steps for each login. If a client lacks the key that it
 // needs, the answer does not depend on its password.
 func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
-	login, clientKey, raw, _ := req.ScramLogin()
-	key, needsBoth := curve.PublicKey(raw), d.needsKey() != ""
+	login, clientKey, key, _ := req.ScramLogin()
+	return d.scramUser(req.Mechanism, login, key, now, func(v sasl.Verifier, _ *account) bool { return v.Matches(clientKey[:]) })
+}
+
+// scramUser decides about a login by SCRAM. proves reports whether the client proved the
+// password of a verifier, which is a decoy if there is no account.
+func (d *domain) scramUser(mechanism, login string, key curve.PublicKey, now time.Time, proves func(sasl.Verifier, *account) bool) zap.Reply {
+	needsBoth := d.needsKey() != ""
 	var byKey zap.Reply
 	var g *granted
 	switch {
@@ -63,14 +69,14 @@ func (d *domain) scramLogin(req *zap.Request, now time.Time) zap.Reply {
 		if byKey.UserID == key.String() {
 			return refuseIdentity(noUserID, byKey.Rule, byKey.Identity)
 		}
-	case req.Mechanism == zap.ScramSHA256Plus:
+	case mechanism == zap.ScramSHA256Plus:
 		if why, rule, name := d.keys.revocation(key, now); why != "" {
 			return refuseIdentity(why, rule, name)
 		}
 	}
 	v := d.scram.verifier(login)
-	matches := v.Matches(clientKey[:])
 	a := d.scram.accounts[login]
+	matches := proves(v, a)
 	switch {
 	case a == nil:
 		return refuse(wrongPassword, d.scram.rule)
