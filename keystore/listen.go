@@ -3,7 +3,9 @@ package keystore
 import "github.com/zcurve/zcurve/curve"
 
 // listener is a function that OnChange has registered.
-type listener struct{ told func(key curve.PublicKey, name string) }
+type listener struct {
+	told func(key curve.PublicKey, name string)
+}
 
 // OnChange calls told after each change of an identity or of a revocation, with its key and
 // the name of the identity, until stop is called. If a change takes a name from an identity

@@ -13,3 +13,11 @@ var SplitGroups = splitGroups
 
 // ErrOldList is the fault of a revocation list that is older than the newest one.
 var ErrOldList = errOldList
+
+// Kept returns how many admissions are open, and how often one was checked.
+func (p *Policy) Kept() (open, checks int) {
+	k := &p.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.lanes[0].all) + len(k.lanes[1].all), k.checks
+}

@@ -68,13 +68,13 @@ func (p *password) equal(other *password) bool {
 // keeper checks open admissions when something changes. It finds them by key, so the work is
 // in proportion to the change. The zero value is ready to use.
 type keeper struct {
-	mu      sync.Mutex // never held while calling a keystore, since keystores call changed
-	byKey   map[curve.PublicKey][]*admission
-	byName  map[string][]*admission
-	lanes   [2]lane // the second is for checks that can block, so that they delay no others
-	closed  bool
-	poll    bool // some keystore reports no changes
-	checks  int  // for tests
+	mu     sync.Mutex // never held while calling a keystore, since keystores call changed
+	byKey  map[curve.PublicKey][]*admission
+	byName map[string][]*admission
+	lanes  [2]lane // the second is for checks that can block, so that they delay no others
+	closed bool
+	poll   bool // some keystore reports no changes
+	checks int  // for tests
 
 	stores map[keystore.Store]func() // stops reports of changes; held by Policy.mu
 }
@@ -395,7 +395,7 @@ func (l *lane) plan(a *admission, at time.Time) {
 	}
 }
 
-// dueHeap holds admissions by the time when they are due, the earliest first.
+// dueHeap holds admissions by the time of their next check, the earliest first.
 type dueHeap []*admission
 
 func (h dueHeap) Len() int           { return len(h) }

@@ -26,7 +26,7 @@ var most = map[string]int{
 	"curve":              53,
 	"keystore":           15,
 	"keystore/boltstore": 0,
-	"policy":             28,
+	"policy":             29,
 	"sasl":               54,
 	"sockets/libzmq":     6,
 	"zap":                44,
