@@ -54,12 +54,14 @@ func (c *Conn) close() {
 }
 
 // CloseNow ends the connection at once and wipes its keys. Accepted messages that are not
-// written are lost, and then it returns an error. It cuts short a Close in progress.
+// written are lost, and then it returns an error. It cuts short a Close in progress. It waits
+// a tenth of a second at most for a client that a zap.Keeper has removed to learn why.
 func (c *Conn) CloseNow() error {
 	if c.isZero() {
 		return nil
 	}
 	c.close()
+	c.awaitFarewell()
 	c.fail(net.ErrClosed)
 	c.hangUp()
 	c.shutDown.Do(c.finish)
@@ -96,6 +98,7 @@ func (c *Conn) closedError() error {
 
 // finish closes the connection. It runs once.
 func (c *Conn) finish() {
+	c.awaitFarewell()
 	c.nc.SetReadDeadline(aLongTimeAgo) // the receiver notices that the connection is closing
 	c.rx.turn <- struct{}{}            // and no one receives any more
 	err := c.deliver()
@@ -124,6 +127,7 @@ func (c *Conn) finish() {
 	}
 	c.tx.mu.Unlock()
 	c.background.Wait()
+	c.stay.leave()
 	c.unsent = err
 }
 

@@ -38,6 +38,7 @@ type Conn struct {
 	minor  byte // the peer speaks ZMTP 3.minor
 	claims zap.Metadata
 	user   User
+	stay   *stay // nil unless the handler is a zap.Keeper
 	// mayBeRefused is whether an ERROR from the peer is a refusal; see handshake.mayBeRefused.
 	mayBeRefused bool
 
@@ -60,6 +61,7 @@ func startConn(h *handshake) *Conn {
 		minor:  h.peer.minor,
 		claims: h.claims,
 		user:   h.user,
+		stay:   h.stay,
 
 		mayBeRefused: h.mayBeRefused(),
 
@@ -78,6 +80,7 @@ func startConn(h *handshake) *Conn {
 	if onlySends(c.cfg.SocketType) {
 		c.background.Go(c.drain)
 	}
+	c.stay.attach(c)
 	return c
 }
 

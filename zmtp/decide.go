@@ -16,6 +16,9 @@ import (
 // does not admit the client, decide returns a *RefusedError, of which the caller tells the
 // peer with refuse.
 func (h *handshake) decide(ctx context.Context, key curve.PublicKey, credentials ...[]byte) error {
+	if _, ok := h.cfg.Handler.(zap.Keeper); ok {
+		h.stay = &stay{key: key, log: h.log, gone: make(chan struct{})}
+	}
 	reply, err := h.ask(ctx, &zap.Request{
 		Domain:      h.cfg.Domain,
 		Address:     ipAddress(h.nc),
@@ -57,6 +60,7 @@ func (h *handshake) ask(ctx context.Context, req *zap.Request) (zap.Reply, error
 	go func() {
 		defer close(answers) // also if the handler calls runtime.Goexit
 		reply, err := zap.Ask(ctx, h.cfg.Handler, req)
+		reply, err = h.keep(req, reply, err)
 		answers <- answer{reply, err}
 	}()
 	select {
@@ -86,6 +90,7 @@ func (p *place) ask(ctx context.Context, h *handshake, req *zap.Request) (zap.Re
 		}
 	}()
 	reply, err := askHandler(ctx, h.cfg.Handler, req, p.decide())
+	reply, err = h.keep(req, reply, err)
 	returned = true
 	return reply, err
 }

@@ -34,6 +34,12 @@
 // [Conn.User] returns the handler's answer. [Conn.Claims] returns what the client says of
 // itself, unchecked.
 //
+// If the handler is a [zap.Keeper], a connection ends when its client must leave again: no
+// message is delivered or written any more, both sides get a *RefusedError, and the log says
+// "client removed". A client that does not read, or whose message was cut off in the middle,
+// only finds the connection closed. So does one of libzmq, which connects again and is then
+// refused in the handshake.
+//
 // # Errors
 //
 // What a program can do depends on which error an attempt or a connection ended with:

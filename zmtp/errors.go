@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -152,6 +153,18 @@ func (e *RefusedError) Error() string {
 		s += ": key " + e.Key.String()
 	}
 	return s
+}
+
+// attrs are the fields of a refusal in a server's log.
+func (e *RefusedError) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.Int("status", int(e.Reply.Status)), slog.String("reason", e.Reply.Text)}
+	if e.Key != (curve.PublicKey{}) {
+		attrs = append(attrs, slog.Any("key", e.Key))
+	}
+	if e.Reply.Rule != "" {
+		attrs = append(attrs, slog.String("rule", e.Reply.Rule))
+	}
+	return attrs
 }
 
 // advice says what a refused client can do.

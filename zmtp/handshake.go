@@ -36,6 +36,7 @@ type handshake struct {
 	// Set by the mechanism.
 	claims zap.Metadata
 	user   User
+	stay   *stay         // nil unless the handler is a zap.Keeper
 	sealer *curve.Sealer // nil without CURVE, as is opener
 	opener *curve.Opener
 }
@@ -77,6 +78,7 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	if err == nil {
 		return startConn(h), nil
 	}
+	h.stay.leave()
 	h.nc.Close()
 	if ctx.Err() != nil && (isTimeout(err) || errors.Is(err, ctx.Err()) || errors.Is(err, net.ErrClosed)) {
 		err = fmt.Errorf("gave up after %v: %w", time.Since(start).Round(time.Millisecond), context.Cause(ctx))

@@ -298,14 +298,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 func (l *Listener) tellFailure(h *handshake, err error) {
 	at := slog.String("endpoint", l.Endpoint())
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.atServer {
-		attrs := []slog.Attr{at, slog.String("mechanism", h.cfg.Mechanism),
-			slog.Int("status", int(refused.Reply.Status)), slog.String("reason", refused.Reply.Text)}
-		if refused.Key != (curve.PublicKey{}) {
-			attrs = append(attrs, slog.Any("key", refused.Key))
-		}
-		if refused.Reply.Rule != "" {
-			attrs = append(attrs, slog.String("rule", refused.Reply.Rule))
-		}
+		attrs := append([]slog.Attr{at, slog.String("mechanism", h.cfg.Mechanism)}, refused.attrs()...)
 		h.tell(slog.LevelWarn, "client refused", refused.Error(), attrs...)
 		return
 	}

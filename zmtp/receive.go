@@ -39,6 +39,9 @@ func (c *Conn) Recv(ctx context.Context) ([][]byte, error) {
 			return nil, c.failReceiveLocked(err)
 		}
 		if message != nil {
+			if c.removed() != nil {
+				return nil, c.failReceiveLocked(nil)
+			}
 			return CloneMessage(message), nil
 		}
 		if err := c.fillLocked(ctx); err != nil {
@@ -113,6 +116,9 @@ func (c *Conn) RecvBatch(ctx context.Context) ([][][]byte, error) {
 			}
 			buf.batch = append(buf.batch, message)
 		}
+		if c.removed() != nil {
+			return nil, c.failReceiveLocked(nil)
+		}
 		if len(buf.batch) > 0 {
 			buf.lent = true
 			return buf.batch, nil
@@ -132,6 +138,9 @@ func (c *Conn) fillLocked(ctx context.Context) error {
 		// after a deadline was reset, which may have been that signal.
 		if c.isClosing() {
 			return c.closedError()
+		}
+		if c.removed() != nil {
+			return c.failReceiveLocked(nil)
 		}
 		if c.pulse.suspect.Load() {
 			if done, err := c.lookOnceMoreLocked(); done {
@@ -180,6 +189,10 @@ func (c *Conn) lookOnceMoreLocked() (done bool, err error) {
 // failReceiveLocked ends the connection after err and returns the error of this and all
 // later calls.
 func (c *Conn) failReceiveLocked(err error) error {
+	if removed := c.removed(); removed != nil { // hangs up itself
+		c.rx.err = removed
+		return removed
+	}
 	if c.rx.err == nil {
 		c.rx.err = c.fail(err)
 		if err == io.EOF && (errors.Is(c.rx.err, io.EOF) || errors.Is(c.rx.err, io.ErrClosedPipe) || errors.Is(c.rx.err, syscall.EPIPE)) {
@@ -188,6 +201,7 @@ func (c *Conn) failReceiveLocked(err error) error {
 			c.rx.err = io.EOF
 		}
 		c.hangUp()
+		c.stay.leave()
 	}
 	return c.rx.err
 }
@@ -195,6 +209,9 @@ func (c *Conn) failReceiveLocked(err error) error {
 // nextLocked returns the next message if it has arrived whole, and nil otherwise. It opens
 // the message in place; the message is valid until the next fill.
 func (c *Conn) nextLocked() (message [][]byte, err error) {
+	if err := c.removed(); err != nil {
+		return nil, err
+	}
 	if c.rx.err != nil {
 		return nil, c.rx.err
 	}

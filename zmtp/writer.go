@@ -141,6 +141,9 @@ func (c *Conn) writtenLocked(out outgoing, err error) error {
 // endWritingLocked lets others write, unless err has ended the connection.
 func (c *Conn) endWritingLocked(err error) error {
 	if err != nil {
+		if c.stay != nil {
+			c.stay.torn = true
+		}
 		err = c.failLocked(err)
 	}
 	if err == nil {
@@ -161,6 +164,9 @@ func (c *Conn) endWritingLocked(err error) error {
 func (c *Conn) write(ctx context.Context, octets []byte) (n int, err error) {
 	late := false
 	for n < len(octets) {
+		if err := c.removed(); err != nil { // look again each time after a deadline was reset
+			return n, err
+		}
 		now := octets[n:]
 		if c.tx.whole {
 			now = now[:min(len(now), wholeSize)]

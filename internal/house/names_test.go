@@ -30,7 +30,7 @@ var most = map[string]int{
 	"sasl":               54,
 	"sockets/libzmq":     6,
 	"zap":                44,
-	"zap/audit":          8,
+	"zap/audit":          9,
 	"zap/remote":         7,
 	"zap/zaptest":        8,
 	"zmtp":               41,

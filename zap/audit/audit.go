@@ -109,6 +109,14 @@ func (h *Handler) HandleAtOnce(req *zap.Request) (zap.Reply, bool) {
 	return h.record(req, reply, err), true
 }
 
+// Keep is that of the other handler, if it is a [zap.Keeper]. Otherwise, no client must leave.
+func (h *Handler) Keep(req *zap.Request, reply zap.Reply, end func(zap.Reply)) (release func()) {
+	if keeper, ok := h.handler.(zap.Keeper); ok {
+		return keeper.Keep(req, reply, end)
+	}
+	return func() {}
+}
+
 // errNoWriter means that an audit log is required, but there is no Writer.
 var errNoWriter = errors.New("there is no audit log")
 
