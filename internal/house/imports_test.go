@@ -23,12 +23,17 @@ var imports = map[string][]string{
 	"keystore/boltstore": {},
 	"policy":             {"cert", "curve", "keystore", "sasl", "zap"},
 	"sasl":               {"curve", "zap"},
+	"sockets":            {"zmtp"},
 	"sockets/libzmq":     {"curve", "zap"},
-	"zap":                {},
-	"zap/audit":          {"curve", "zap"},
-	"zap/remote":         {"zap", "zmtp"},
-	"zap/zaptest":        {"curve", "zap", "zap/remote", "zmtp"},
-	"zmtp":               {"curve", "zap"},
+	"sockets/zmq4":       {"curve", "sockets", "sockets/zmq4/transport", "zap", "zmtp"},
+
+	"sockets/zmq4/transport": {},
+
+	"zap":         {},
+	"zap/audit":   {"curve", "zap"},
+	"zap/remote":  {"zap", "zmtp"},
+	"zap/zaptest": {"curve", "zap", "zap/remote", "zmtp"},
+	"zmtp":        {"curve", "zap"},
 }
 
 // TestImports checks that packages depend on each other in one direction, and that no

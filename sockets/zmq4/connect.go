@@ -1,0 +1,305 @@
+package zmq4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/zcurve/zcurve/sockets"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// Pauses between attempts to connect again.
+const (
+	defaultFirst   = 10 * time.Millisecond
+	defaultLongest = 200 * time.Millisecond
+	// hopeless is the pause after an error that only a person can remove the cause of. RFC 26 forbids to
+	// try again after status 400, but anyone on the path can send one.
+	hopeless = 5 * time.Second
+)
+
+var errLost = io.EOF
+
+func (s *socket) Dial(endpoint string) error {
+	target, err := parseTarget(endpoint)
+	if err != nil {
+		return err
+	}
+	if _, err := s.config(false); err != nil {
+		return err
+	}
+	p := &pipe{socket: s, endpoint: endpoint, dialed: true}
+	if s.dialsLater {
+		if !s.add(p) {
+			return context.Canceled
+		}
+		return s.start(func() { s.keep(p, target, nil) })
+	}
+	var w wire
+	for tries := 0; ; tries++ {
+		if w, err = s.connect(s.life, target); err == nil {
+			break
+		}
+		var failed *dialError
+		if !errors.As(err, &failed) {
+			return fmt.Errorf("zmq4: could not open a ZMTP connection: %w", err)
+		}
+		if s.maxRetries >= 0 && tries >= s.maxRetries || s.life.Err() != nil {
+			return fmt.Errorf("zmq4: could not dial to %q (retry=%v): %w", endpoint, s.retry, failed.error)
+		}
+		pause(s.life, s.retry)
+	}
+	if !s.add(p) {
+		w.CloseNow()
+		return context.Canceled
+	}
+	if err := s.attach(p, w); err != nil {
+		s.remove(p)
+		w.CloseNow()
+		return err
+	}
+	if err := s.start(func() { s.keep(p, target, w) }); err != nil {
+		s.remove(p)
+		w.CloseNow()
+		return err
+	}
+	return nil
+}
+
+// start starts a goroutine of the socket, unless it is closing.
+func (s *socket) start(f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return context.Canceled
+	}
+	s.background.Go(f)
+	return nil
+}
+
+// dialError means that the transport could not connect.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+// connect makes one attempt.
+func (s *socket) connect(ctx context.Context, to target) (wire, error) {
+	if s.dialTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.dialTimeout)
+		defer cancel()
+	}
+	nc, err := to.transport.Dial(ctx, &net.Dialer{}, to.addr)
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	return s.open(ctx, nc, false)
+}
+
+// open shakes hands on a connection of this side's or the peer's making.
+func (s *socket) open(ctx context.Context, nc net.Conn, listens bool) (wire, error) {
+	cfg, err := s.config(listens)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if s.isServer(listens) {
+		return openWire(zmtp.Server(ctx, nc, cfg))
+	}
+	return openWire(zmtp.Client(ctx, nc, cfg))
+}
+
+func openWire(c *zmtp.Conn, err error) (wire, error) {
+	var types *zmtp.SocketTypeError
+	if errors.As(err, &types) {
+		return nil, fmt.Errorf("zmq4: could not initialize ZMTP connection: %w", &typeError{types})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// typeError has the text that go-zeromq's has.
+type typeError struct{ *zmtp.SocketTypeError }
+
+func (e *typeError) Error() string {
+	return fmt.Sprintf("zmq4: peer=%q not compatible with %q", e.Theirs, e.Ours)
+}
+
+func (e *typeError) Unwrap() error { return e.SocketTypeError }
+
+// keep runs the connections to a peer that was dialed, until the socket is closed. w is the
+// first, which is attached, or nil.
+func (s *socket) keep(p *pipe, to target, w wire) {
+	defer s.remove(p)
+	for failures := 0; ; failures++ {
+		var err error
+		kind := sockets.Lost
+		if w != nil {
+			err = p.read(s.conns, w)
+			s.detach(p, w)
+			s.reportLoss()
+			w.CloseNow()
+			failures = 0
+		} else if w, err = s.connect(s.dialing(), to); err == nil {
+			if err = s.attach(p, w); err == nil {
+				continue
+			}
+			w.CloseNow()
+		} else {
+			kind = sockets.Failed
+		}
+		w = nil
+		wait := s.nextPause(failures, err)
+		if s.dialing().Err() != nil {
+			return
+		}
+		s.tell(sockets.Event{Kind: kind, Endpoint: p.endpoint, Err: err, Retry: wait})
+		if !pause(s.dialing(), wait) {
+			return
+		}
+	}
+}
+
+// dialing is the context of attempts: while Close sends what is queued, attempts go on.
+func (s *socket) dialing() context.Context {
+	if s.keepsPeers {
+		return s.conns
+	}
+	return s.life
+}
+
+// nextPause returns the pause after so many failures, with jitter.
+func (s *socket) nextPause(failures int, err error) time.Duration {
+	if !zmtp.Retryable(err) && !errors.Is(err, io.EOF) {
+		if _, isDial := errors.AsType[*dialError](err); !isDial {
+			return hopeless + rand.N(hopeless/2)
+		}
+	}
+	first, longest := defaultFirst, defaultLongest
+	if s.firstPause > 0 {
+		first = s.firstPause
+	}
+	if s.longestPause > 0 {
+		longest = s.longestPause
+	} else if s.retry != defaultRetry {
+		longest = s.retry
+	}
+	wait := min(first<<min(failures, 20), longest)
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// pause waits, and reports whether ctx is not done.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// reportLoss makes Recv return an error, where a program expects one.
+func (s *socket) reportLoss() {
+	switch s.typ {
+	case Sub, XSub, Pull, Dealer, Pair:
+		if s.keepsPeers {
+			return
+		}
+	case Req:
+	default:
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.losses++
+	s.signalMessageLocked()
+}
+
+// add adds a pipe to the socket, unless it is closing.
+func (s *socket) add(p *pipe) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.pipes = append(s.pipes, p)
+	s.signalRoomLocked()
+	return true
+}
+
+func (s *socket) remove(p *pipe) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pipes = slices.DeleteFunc(s.pipes, func(other *pipe) bool { return other == p })
+	p.dropLocked()
+	s.signalRoomLocked()
+}
+
+// attach gives a pipe a new connection.
+func (s *socket) attach(p *pipe, w wire) error {
+	user := w.User()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns.Err() != nil {
+		return context.Canceled
+	}
+	p.wire, p.from, p.theirs = w, nil, SocketType(w.Claims().Get("Socket-Type"))
+	if user.ID != "" || len(user.Metadata) > 0 || user.Key != (zmtp.User{}).Key {
+		p.from = &user
+	}
+	if err := s.pattern.attached(p); err != nil {
+		p.wire = nil
+		return err
+	}
+	p.startLocked()
+	s.signalRoomLocked()
+	s.tell(sockets.Event{Kind: sockets.Ready, Endpoint: p.endpoint, User: user})
+	return nil
+}
+
+func (s *socket) detach(p *pipe, w wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.wire = nil
+	s.pattern.detached(p)
+	s.signalRoomLocked()
+}
+
+// config returns the configuration of connections that were accepted or dialed.
+func (s *socket) config(listens bool) (zmtp.Config, error) {
+	cfg := zmtp.Config{
+		SocketType: string(s.typ), Mechanism: zap.Null, HeartbeatInterval: s.heartbeat, HeartbeatTimeout: s.heartbeatTimeout,
+	}
+	if s.typ == Req || s.typ == Dealer || s.typ == Router {
+		cfg.RoutingID = s.id
+	}
+	if s.security == nil {
+		return cfg, nil
+	}
+	ours, ok := s.security.(mechanism)
+	if !ok {
+		return cfg, fmt.Errorf("zmq4: the security %T is not one of this package", s.security)
+	}
+	ours.config(s.isServer(listens), &cfg)
+	return cfg, nil
+}
+
+// isServer reports whether this side is the server of the security mechanism.
+func (s *socket) isServer(listens bool) bool {
+	if ours, ok := s.security.(mechanism); ok {
+		if server, fixed := ours.role(); fixed {
+			return server
+		}
+	}
+	return listens
+}

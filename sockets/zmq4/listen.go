@@ -1,0 +1,86 @@
+package zmq4
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/zcurve/zcurve/sockets"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// listener is an endpoint at which the socket listens.
+type listener interface{ Close() error }
+
+func (s *socket) Listen(endpoint string) error {
+	at, err := parseTarget(endpoint)
+	if err != nil {
+		return err
+	}
+	cfg, err := s.config(true)
+	if err != nil {
+		return err
+	}
+	cfg.Failed = func(peer net.Addr, err error) {
+		e := sockets.Event{Kind: sockets.Failed, Endpoint: endpoint, Err: err}
+		if peer != nil {
+			e.Peer = peer.String()
+		}
+		s.tell(e)
+	}
+	nl, err := at.transport.Listen(s.life, at.addr)
+	if err != nil {
+		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
+	}
+	accepts := zmtp.NewClientListener
+	if s.isServer(true) {
+		accepts = zmtp.NewListener
+	}
+	l, err := accepts(nl, cfg)
+	if err != nil {
+		nl.Close()
+		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		l.Close()
+		return context.Canceled
+	}
+	s.listeners = append(s.listeners, l)
+	s.addr = nl.Addr()
+	s.background.Go(func() { s.accept(endpoint, l) })
+	s.tell(sockets.Event{Kind: sockets.Listening, Endpoint: endpoint})
+	return nil
+}
+
+// accept runs the connections of a listener until it is closed.
+func (s *socket) accept(endpoint string, l *zmtp.Listener) {
+	for {
+		c, err := l.Accept(s.life)
+		if err != nil {
+			return
+		}
+		p := &pipe{socket: s, endpoint: endpoint}
+		s.background.Go(func() { s.serve(p, c) })
+	}
+}
+
+// serve runs one connection of a listener.
+func (s *socket) serve(p *pipe, w wire) {
+	defer w.CloseNow()
+	if !s.add(p) {
+		return
+	}
+	defer s.remove(p)
+	err := s.attach(p, w)
+	if err != nil {
+		s.tell(sockets.Event{Kind: sockets.Failed, Endpoint: p.endpoint, Err: err})
+		return
+	}
+	err = p.read(s.conns, w)
+	s.detach(p, w)
+	if s.life.Err() == nil {
+		s.tell(sockets.Event{Kind: sockets.Lost, Endpoint: p.endpoint, Err: err})
+	}
+}

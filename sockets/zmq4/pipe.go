@@ -1,0 +1,243 @@
+package zmq4
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
+)
+
+// wire is a connection: a *zmtp.Conn, or a Conn with a Security of the program.
+type wire interface {
+	Queue(ctx context.Context, parts ...[]byte) error
+	Flush(ctx context.Context) error
+	Subscribe(ctx context.Context, topic []byte) error
+	Unsubscribe(ctx context.Context, topic []byte) error
+	RecvBatch(ctx context.Context) ([][][]byte, error)
+	User() zmtp.User
+	Claims() zap.Metadata
+	Close() error
+	CloseNow() error
+}
+
+// pipe holds the messages to and from one peer. The pipe of a peer that was dialed outlives
+// its connections, with what waits to be sent. socket.mu guards it.
+type pipe struct {
+	socket   *socket
+	endpoint string
+	dialed   bool
+
+	wire    wire       // nil while there is no connection
+	from    *zmtp.User // nil if nobody has been proved
+	theirs  SocketType
+	out     ring[record]
+	drops   int  // how often out was emptied
+	writing bool // a goroutine runs write
+
+	in   ring[item]
+	full chan struct{} // closed when in has room again; nil if nobody waits
+
+	id     string         // of the peer, on a ROUTER
+	topics map[string]int // of the peer, on a publisher: how often it has subscribed to each
+	octets int            // that topics takes, roughly
+	round  uint64         // the publisher's last message for the pipe
+}
+
+// item is a received message. On a REP, envelope is what its reply begins with.
+type item struct {
+	msg      Msg
+	envelope [][]byte
+}
+
+// hasRoomLocked reports whether one more message can be queued.
+func (p *pipe) hasRoomLocked() bool {
+	mark := p.socket.sendMark
+	return mark == 0 || p.out.len() < mark
+}
+
+// queueLocked queues a message for the pipe.
+func (p *pipe) queueLocked(r record) {
+	r.chunk.users++
+	p.out.push(r)
+	p.startLocked()
+}
+
+// startLocked starts a goroutine that writes, unless there is one.
+func (p *pipe) startLocked() {
+	if p.wire == nil || p.writing || p.out.len() == 0 {
+		return
+	}
+	p.writing = true
+	w, theirs := p.wire, p.theirs
+	p.socket.background.Go(func() { p.write(w, theirs) })
+}
+
+// dropLocked drops what waits to be sent.
+func (p *pipe) dropLocked() {
+	for p.out.len() > 0 {
+		p.out.pop().chunk.release()
+	}
+	p.drops++
+}
+
+// cutLocked ends the connection, if there is one. Its read then returns.
+func (p *pipe) cutLocked() {
+	if w := p.wire; w != nil {
+		p.socket.background.Go(func() { w.CloseNow() })
+	}
+}
+
+// writeBatch is how many messages are taken from a pipe at a time.
+const writeBatch = 64
+
+// write writes what waits to be sent, until nothing does or the connection has ended.
+func (p *pipe) write(w wire, theirs SocketType) {
+	var batch [writeBatch]record
+	var frames [][]byte
+	s := p.socket
+	written, drops, isFlushed := 0, 0, true
+	var err error
+	for {
+		s.mu.Lock()
+		if written > 0 && p.drops == drops {
+			for range written {
+				p.out.pop().chunk.release()
+			}
+			s.signalRoomLocked()
+		}
+		drops = p.drops
+		if err != nil && p.wire == w {
+			p.wire = nil // read finds out why
+		}
+		n := 0
+		if p.wire == w {
+			for ; n < min(p.out.len(), writeBatch); n++ {
+				batch[n] = *p.out.at(n)
+				batch[n].chunk.users++
+			}
+		}
+		if p.wire != w || n == 0 && isFlushed {
+			p.writing = false
+			p.startLocked() // there may be a new connection
+			s.signalRoomLocked()
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		written = 0
+		if n == 0 {
+			err = w.Flush(context.Background())
+			isFlushed = true
+		}
+		for _, r := range batch[:n] {
+			frames = r.appendFrames(frames[:0])
+			if err = s.transmit(w, theirs, frames); err != nil {
+				break
+			}
+			written++
+			isFlushed = false
+		}
+		if err != nil {
+			w.CloseNow()
+		}
+		if n > 0 {
+			s.mu.Lock()
+			for i, r := range batch[:n] {
+				r.chunk.release()
+				batch[i] = record{}
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// transmit queues a message at the connection. It drops one that the peer would drop.
+func (s *socket) transmit(w wire, theirs SocketType, frames [][]byte) error {
+	ctx := context.Background()
+	switch {
+	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 1:
+		return w.Subscribe(ctx, frames[0][1:])
+	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 0:
+		return w.Unsubscribe(ctx, frames[0][1:])
+	case (s.typ == Router || s.typ == Rep) && theirs == Req && (len(frames) < 2 || len(frames[0]) > 0):
+		return nil
+	case (s.typ == Dealer || s.typ == Router) && theirs == Rep && !hasDelimiter(frames):
+		return nil
+	}
+	return w.Queue(ctx, frames...)
+}
+
+// hasDelimiter reports whether an empty frame has others behind it.
+func hasDelimiter(frames [][]byte) bool {
+	at := slices.IndexFunc(frames, func(frame []byte) bool { return len(frame) == 0 })
+	return at >= 0 && at < len(frames)-1
+}
+
+// read receives until the connection ends, and returns why it did.
+func (p *pipe) read(ctx context.Context, w wire) error {
+	var a arena
+	var ready []item
+	for {
+		batch, err := w.RecvBatch(ctx)
+		if err != nil {
+			return err
+		}
+		ready = ready[:0]
+		for _, message := range batch {
+			if it, ok := p.socket.pattern.arrived(p, &a, message); ok {
+				it.msg.from = p.from
+				ready = append(ready, it)
+			}
+		}
+		for waiting := ready; len(waiting) > 0; {
+			n, room := p.deliver(waiting)
+			waiting = waiting[n:]
+			if room == nil {
+				continue
+			}
+			select {
+			case <-room:
+			case <-ctx.Done():
+				return io.EOF
+			}
+		}
+		clear(ready)
+	}
+}
+
+// deliver puts messages into the pipe, as many as it takes, and returns how many. room is
+// nil if it took all of them; otherwise it is closed when there is room.
+func (p *pipe) deliver(items []item) (n int, room <-chan struct{}) {
+	s := p.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n < len(items) && (s.recvMark == 0 || p.in.len() < s.recvMark) {
+		if p.in.push(items[n]); p.in.len() == 1 {
+			s.active.push(p)
+		}
+		n++
+	}
+	if n > 0 {
+		s.signalMessageLocked()
+	}
+	if n < len(items) {
+		if p.full == nil {
+			p.full = make(chan struct{})
+		}
+		room = p.full
+	}
+	return n, room
+}
+
+// takeLocked takes the oldest message.
+func (p *pipe) takeLocked() item {
+	it := p.in.pop()
+	// Wait until half of the room is free, so that the reader fills it in one go.
+	if p.full != nil && p.in.len() <= p.socket.recvMark/2 {
+		close(p.full)
+		p.full = nil
+	}
+	return it
+}

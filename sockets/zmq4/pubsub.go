@@ -1,0 +1,198 @@
+package zmq4
+
+import (
+	"maps"
+	"slices"
+)
+
+// publish is PUB and XPUB (RFC 29).
+type publish struct {
+	plain
+	tree  topicTree
+	round uint64
+}
+
+// maxTopics bounds the bytes of a peer's subscriptions, with topicOverhead for each.
+const (
+	maxTopics     = 16 << 20
+	topicOverhead = 128
+)
+
+func (pb *publish) attached(p *pipe) error {
+	p.topics, p.octets = map[string]int{}, 0
+	p.dropLocked()
+	return nil
+}
+
+func (pb *publish) detached(p *pipe) {
+	for topic := range p.topics {
+		pb.tree.remove(topic, p)
+	}
+	p.topics = nil
+}
+
+func (pb *publish) send(msg Msg) error {
+	pb.round++
+	var r record
+	pb.tree.match(msg.Frames[0], func(pipes []*pipe) {
+		for _, p := range pipes {
+			if p.round == pb.round {
+				continue
+			}
+			if p.round = pb.round; !p.hasRoomLocked() {
+				continue
+			}
+			if r.chunk == nil {
+				r = pb.s.storeLocked(msg.Frames)
+			}
+			p.queueLocked(r)
+		}
+	})
+	if r.chunk != nil {
+		r.chunk.release()
+	}
+	return nil
+}
+
+func (pb *publish) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
+	if len(message) == 1 && len(message[0]) > 0 && message[0][0] <= 1 {
+		if !pb.subscribed(p, message[0][0] == 1, string(message[0][1:])) {
+			return item{}, false
+		}
+	}
+	if pb.s.typ == Pub {
+		return item{}, false
+	}
+	return pb.plain.arrived(p, a, message)
+}
+
+// subscribed notes a subscription, or its end, and reports whether an XPUB receives it.
+func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
+	pb.s.mu.Lock()
+	defer pb.s.mu.Unlock()
+	if p.topics == nil || p.wire == nil {
+		return false // the connection has ended
+	}
+	n := p.topics[topic]
+	switch {
+	case subscribes:
+		p.topics[topic] = n + 1
+		if n > 0 {
+			return pb.s.verbose
+		}
+		if p.octets += topicOverhead + len(topic); p.octets > maxTopics {
+			p.cutLocked()
+			return false
+		}
+		pb.tree.add(topic, p)
+		return pb.s.verbose || pb.tree.count(topic) == 1
+	case n == 0:
+		return false
+	case n > 1:
+		p.topics[topic] = n - 1
+		return false
+	}
+	delete(p.topics, topic)
+	p.octets -= topicOverhead + len(topic)
+	pb.tree.remove(topic, p)
+	return pb.tree.count(topic) == 0
+}
+
+func (pb *publish) list() []string {
+	all := map[string]bool{}
+	for _, p := range pb.s.pipes {
+		for topic := range p.topics {
+			all[topic] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// subscribe is SUB and XSUB (RFC 29). Its pipes carry subscriptions.
+type subscribe struct {
+	plain
+	topics map[string]int // how often each was subscribed to
+	tree   topicTree      // the same, to filter
+}
+
+func (sb *subscribe) attached(p *pipe) error {
+	p.dropLocked()
+	for _, topic := range sb.list() {
+		sb.queue(p, 1, topic)
+	}
+	return nil
+}
+
+func (sb *subscribe) queue(p *pipe, first byte, topic string) {
+	sb.s.queueLocked(p, [][]byte{append([]byte{first}, topic...)})
+}
+
+func (sb *subscribe) send(msg Msg) error {
+	if sb.s.typ == Sub {
+		return errCannotSend
+	}
+	if f := msg.Frames[0]; len(msg.Frames) == 1 && len(f) > 0 && f[0] <= 1 {
+		sb.set(f[0] == 1, string(f[1:]))
+		return nil
+	}
+	for _, p := range sb.s.pipes {
+		if p.hasRoomLocked() {
+			sb.s.queueLocked(p, msg.Frames)
+		}
+	}
+	return nil
+}
+
+// set subscribes to a topic or ends one subscription to it, with socket.mu held.
+func (sb *subscribe) set(subscribes bool, topic string) {
+	n := sb.topics[topic]
+	first := byte(0)
+	switch {
+	case subscribes:
+		sb.topics[topic] = n + 1
+		if n > 0 {
+			return
+		}
+		sb.tree.add(topic, nil)
+		first = 1
+	case n == 0:
+		return
+	case n > 1:
+		sb.topics[topic] = n - 1
+		return
+	default:
+		delete(sb.topics, topic)
+		sb.tree.remove(topic, nil)
+	}
+	for _, p := range sb.s.pipes {
+		if p.wire != nil {
+			sb.queue(p, first, topic)
+		}
+	}
+}
+
+func (sb *subscribe) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
+	if sb.s.typ == Sub {
+		sb.s.mu.Lock()
+		wanted := false
+		sb.tree.match(message[0], func([]*pipe) { wanted = true })
+		sb.s.mu.Unlock()
+		if !wanted {
+			return item{}, false
+		}
+	}
+	return sb.plain.arrived(p, a, message)
+}
+
+func (sb *subscribe) list() []string { return slices.Sorted(maps.Keys(sb.topics)) }
+
+// withTopics is a socket that has Topics.
+type withTopics struct{ *socket }
+
+// Topics returns the subscriptions, sorted: of a SUB its own, of a PUB or XPUB those of its
+// peers.
+func (w withTopics) Topics() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pattern.(interface{ list() []string }).list()
+}

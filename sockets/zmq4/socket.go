@@ -1,0 +1,360 @@
+package zmq4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/zcurve/zcurve/sockets"
+)
+
+// Errors that programs act upon; match them with errors.Is.
+var (
+	// ErrNoRoute means that a ROUTER with WithMandatory has no peer with the identity.
+	ErrNoRoute = errors.New("zmq4: no peer has this identity")
+)
+
+var (
+	errWait          = errors.New("zmq4: must wait") // programs never get it
+	errNoFrames      = errors.New("zmq4: message without frames")
+	errNoIdentity    = errors.New("zmq4: a message of a ROUTER begins with the identity of the peer, and has more frames")
+	errNoConnections = errors.New("zmq4: no connections available")
+	errCannotSend    = errors.New("zmq4: sockets of this type can't send messages")
+	errCannotRecv    = errors.New("zmq4: sockets of this type can't receive messages")
+	errSecond        = errors.New("zmq4: a PAIR has one peer, and this is another one")
+	errTaken         = errors.New("zmq4: another peer has this identity")
+)
+
+// socket is a socket of any type.
+type socket struct {
+	typ     SocketType
+	pattern pattern
+
+	// Set by options, and not changed afterwards, but for the marks, which mu guards.
+	id                       SocketIdentity
+	security                 Security
+	retry, dialTimeout       time.Duration
+	timeout, linger          time.Duration
+	firstPause, longestPause time.Duration
+	heartbeat                time.Duration
+	heartbeatTimeout         time.Duration
+	maxRetries               int
+	sendMark, recvMark       int
+	keepsPeers, dialsLater   bool
+	mandatory, handover      bool
+	verbose                  bool
+	log                      *log.Logger
+	onEvent                  func(sockets.Event)
+	events                   chan sockets.Event
+
+	ctx    context.Context // of the program
+	life   context.Context // ends with ctx and when Close begins
+	end    context.CancelFunc
+	conns  context.Context // ends when Close ends the connections
+	endAll context.CancelFunc
+	stop   func() bool // forget ctx
+
+	background sync.WaitGroup
+	closed     chan struct{} // closed when Close has finished
+
+	mu        sync.Mutex
+	closing   bool
+	pipes     []*pipe
+	active    ring[*pipe] // with messages in in
+	filling   *chunk
+	listeners []listener
+	addr      net.Addr
+	props     map[string]any
+	losses    int // peers whose loss Recv must report
+	message   chan struct{}
+	room      chan struct{} // closed when there may be room; nil if nobody waits
+}
+
+func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	s := &socket{
+		typ: typ, ctx: ctx, retry: defaultRetry, timeout: defaultTimeout, linger: defaultLinger, maxRetries: defaultMaxRetries,
+		longestPause: defaultLongest, sendMark: defaultMark, recvMark: defaultMark,
+		log: log.New(os.Stderr, "zmq4: ", 0), props: map[string]any{}, closed: make(chan struct{}), message: make(chan struct{}, 1),
+	}
+	for _, option := range opts {
+		option(s)
+	}
+	s.pattern = newPattern(s)
+	s.life, s.end = context.WithCancel(ctx)
+	s.conns, s.endAll = context.WithCancel(context.Background())
+	s.startEvents()
+	s.stop = context.AfterFunc(ctx, func() { s.close(0) })
+	return s
+}
+
+func (s *socket) Type() SocketType { return s.typ }
+
+func (s *socket) subscribes() bool { return s.typ == Sub || s.typ == XSub }
+
+// queueLocked copies a message into a pipe.
+func (s *socket) queueLocked(p *pipe, frames [][]byte) {
+	r := s.storeLocked(frames)
+	p.queueLocked(r)
+	r.chunk.release()
+}
+
+// signalMessageLocked wakes a Recv.
+func (s *socket) signalMessageLocked() {
+	select {
+	case s.message <- struct{}{}:
+	default:
+	}
+}
+
+// signalRoomLocked wakes all that wait in Send.
+func (s *socket) signalRoomLocked() {
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+}
+
+func (s *socket) Send(msg Msg) error {
+	err := s.trySend(msg)
+	if err != errWait {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
+	defer cancel()
+	return s.send(ctx, msg)
+}
+
+func (s *socket) SendMulti(msg Msg) error { return s.Send(msg) }
+
+func (s *socket) trySend(msg Msg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trySendLocked(msg)
+}
+
+func (s *socket) trySendLocked(msg Msg) error {
+	if s.closing {
+		return context.Canceled
+	}
+	if len(msg.Frames) == 0 {
+		return errNoFrames
+	}
+	return s.pattern.send(msg)
+}
+
+// send waits until the message is queued.
+func (s *socket) send(ctx context.Context, msg Msg) error {
+	for {
+		s.mu.Lock()
+		err := s.trySendLocked(msg)
+		if err != errWait {
+			s.mu.Unlock()
+			return err
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.life.Done():
+			return context.Canceled
+		}
+	}
+}
+
+func (s *socket) Recv() (Msg, error) { return s.recv(s.ctx) }
+
+func (s *socket) recv(ctx context.Context) (Msg, error) {
+	for {
+		msg, err := s.tryRecv()
+		if err != errWait {
+			return msg, err
+		}
+		select {
+		case <-s.message:
+		case <-ctx.Done():
+			return Msg{}, ctx.Err()
+		case <-s.life.Done():
+			return Msg{}, context.Canceled
+		}
+	}
+}
+
+// tryRecv returns the next message, or errWait.
+func (s *socket) tryRecv() (Msg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return Msg{}, context.Canceled
+	case s.typ == Push || s.typ == Pub:
+		return Msg{}, errCannotRecv
+	case s.active.len() > 0:
+		p := s.active.pop()
+		it := p.takeLocked()
+		if p.in.len() > 0 {
+			s.active.push(p)
+		}
+		s.pattern.received(p, it)
+		if s.active.len() > 0 || s.losses > 0 {
+			s.signalMessageLocked() // for another caller
+		}
+		return it.msg, nil
+	case s.losses > 0:
+		s.losses--
+		return Msg{}, errLost
+	case s.typ == Req && !s.dialsLater && !s.isConnectedLocked():
+		return Msg{}, errNoConnections
+	}
+	return Msg{}, errWait
+}
+
+func (s *socket) isConnectedLocked() bool {
+	for _, p := range s.pipes {
+		if p.wire != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Addr returns the address of the last Listen, or nil.
+func (s *socket) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+func (s *socket) GetOption(name string) (interface{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value, ok := s.props[name]
+	if !ok {
+		return nil, ErrBadProperty
+	}
+	return value, nil
+}
+
+func (s *socket) SetOption(name string, value interface{}) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch name {
+	case OptionSubscribe, OptionUnsubscribe:
+		topic, ok := value.(string)
+		sb, isSub := s.pattern.(*subscribe)
+		if !ok || !isSub {
+			return fmt.Errorf("%w: %s needs a SUB or XSUB, and a string", ErrBadProperty, name)
+		}
+		sb.set(name == OptionSubscribe, topic)
+	case OptionHWM:
+		mark, ok := value.(int)
+		if !ok || mark < 0 {
+			return fmt.Errorf("%w: HWM is an int, and not negative", ErrBadProperty)
+		}
+		s.sendMark, s.recvMark = mark, mark
+		s.signalRoomLocked()
+	default:
+		if s.typ == Sub || s.typ == Pub {
+			return ErrBadProperty
+		}
+	}
+	s.props[name] = value
+	return nil
+}
+
+func (s *socket) Close() error {
+	s.close(s.linger)
+	return nil
+}
+
+// close ends the socket and waits for its goroutines. Before that it sends what is queued,
+// for as long as linger.
+func (s *socket) close(linger time.Duration) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		<-s.closed
+		return
+	}
+	s.closing = true
+	listeners := s.listeners
+	s.mu.Unlock()
+	s.stop()
+	s.end()
+	for _, l := range listeners {
+		l.Close()
+	}
+	patience := context.Background()
+	if linger >= 0 {
+		var stop context.CancelFunc
+		patience, stop = context.WithTimeout(patience, linger)
+		defer stop()
+	}
+	s.drain(patience)
+	s.closeConnections(patience)
+	s.endAll()
+	s.background.Wait()
+	s.mu.Lock()
+	for _, p := range s.pipes {
+		p.dropLocked()
+	}
+	s.mu.Unlock()
+	close(s.closed)
+}
+
+// drain waits until all messages for connected peers are written.
+func (s *socket) drain(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		waits := false
+		for _, p := range s.pipes {
+			waits = waits || p.writing || p.out.len() > 0 && (p.wire != nil || p.dialed && s.keepsPeers)
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		if !waits {
+			return
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// closeConnections closes all connections in good order, or at once when ctx is done.
+func (s *socket) closeConnections(ctx context.Context) {
+	s.mu.Lock()
+	var wires []wire
+	for _, p := range s.pipes {
+		if p.wire != nil {
+			wires = append(wires, p.wire)
+		}
+	}
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, w := range wires {
+		wg.Go(func() {
+			stop := context.AfterFunc(ctx, func() { w.CloseNow() })
+			defer stop()
+			w.Close()
+		})
+	}
+	wg.Wait()
+}
