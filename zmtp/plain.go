@@ -32,6 +32,7 @@ func (h *handshake) plainClient() error {
 	if len(data) > 0 {
 		return fmt.Errorf("%w: %d bytes too many in WELCOME", errCommand, len(data))
 	}
+	h.greet()
 	if err := h.sendMetadata(cmdInitiate); err != nil {
 		return err
 	}
