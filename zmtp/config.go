@@ -6,9 +6,11 @@ import (
 	"math"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -110,8 +112,8 @@ func (cfg Config) CheckClient() error {
 
 // withDefaults returns a checked copy of cfg for the given role.
 func (cfg Config) withDefaults(asServer bool) (*Config, error) {
-	if _, ok := peers[cfg.SocketType]; !ok {
-		return nil, fmt.Errorf("%w: unknown socket type %q: expected one of %s", errConfig, cfg.SocketType, socketTypes)
+	if !sockettype.Known(cfg.SocketType) {
+		return nil, fmt.Errorf("%w: unknown socket type %q: expected one of %s", errConfig, cfg.SocketType, strings.Join(sockettype.All(), ", "))
 	}
 	if len(cfg.RoutingID) > 255 {
 		return nil, fmt.Errorf("%w: RoutingID of %d bytes, at most 255", errConfig, len(cfg.RoutingID))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/endpoint"
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/internal/tally"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -275,7 +276,7 @@ func (h *handshake) setClaims(metadata []byte) error {
 	}
 	for _, p := range claims {
 		// A peer may leave its socket type out, but not leave it empty.
-		if strings.EqualFold(p.Name, "Socket-Type") && !compatible(h.cfg.SocketType, p.Value) {
+		if strings.EqualFold(p.Name, "Socket-Type") && !sockettype.Compatible(h.cfg.SocketType, p.Value) {
 			return &SocketTypeError{Ours: h.cfg.SocketType, Theirs: p.Value}
 		}
 	}

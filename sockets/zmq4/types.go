@@ -1,6 +1,6 @@
 package zmq4
 
-import "slices"
+import "github.com/zcurve/zcurve/internal/sockettype"
 
 // SocketType is the type of a socket (RFC 28 to 31).
 type SocketType string
@@ -20,15 +20,10 @@ const (
 	XSub   SocketType = "XSUB"
 )
 
-// peers lists the types that a type can be connected to (RFC 37, The Socket-Type Property).
-var peers = map[SocketType][]SocketType{
-	Pair: {Pair}, Pub: {Sub, XSub}, Sub: {Pub, XPub}, Req: {Rep, Router}, Rep: {Req, Dealer},
-	Dealer: {Rep, Dealer, Router}, Router: {Req, Dealer, Router}, Pull: {Push}, Push: {Pull},
-	XPub: {Sub, XSub}, XSub: {Pub, XPub},
-}
-
 // IsCompatible reports whether sockets of the two types can be connected.
-func (t SocketType) IsCompatible(peer SocketType) bool { return slices.Contains(peers[t], peer) }
+func (t SocketType) IsCompatible(peer SocketType) bool {
+	return sockettype.Compatible(string(t), string(peer))
+}
 
 // SocketIdentity is the routing id of a socket, by which a ROUTER addresses it: at most 255
 // bytes.
