@@ -183,16 +183,14 @@ func (s *socket) nextPause(failures int, err error) time.Duration {
 			return hopeless + rand.N(hopeless/2)
 		}
 	}
-	first, longest := defaultFirst, defaultLongest
-	if s.firstPause > 0 {
-		first = s.firstPause
+	wait := s.firstPause
+	for range failures {
+		if wait >= s.longestPause {
+			break
+		}
+		wait *= 2
 	}
-	if s.longestPause > 0 {
-		longest = s.longestPause
-	} else if s.retry != defaultRetry {
-		longest = s.retry
-	}
-	wait := min(first<<min(failures, 20), longest)
+	wait = max(min(wait, s.longestPause), 0)
 	return wait/2 + rand.N(wait/2+1)
 }
 

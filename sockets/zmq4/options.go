@@ -1,6 +1,7 @@
 package zmq4
 
 import (
+	"cmp"
 	"log"
 	"time"
 
@@ -29,7 +30,9 @@ func WithSecurity(sec Security) Option { return func(s *socket) { s.security = s
 // WithDialerRetry sets the pause between the attempts of Dial, and the longest pause before
 // a lost connection is tried again. The default is 250 ms for Dial, and 200 ms for lost
 // connections.
-func WithDialerRetry(retry time.Duration) Option { return func(s *socket) { s.retry = retry } }
+func WithDialerRetry(retry time.Duration) Option {
+	return func(s *socket) { s.retry, s.longestPause = retry, retry }
+}
 
 // WithDialerTimeout bounds the time of one attempt to connect, including the handshake. The
 // default is 5 minutes for connecting, and 30 seconds for the handshake.
@@ -63,7 +66,8 @@ func WithAutomaticReconnect(automaticReconnect bool) Option {
 // between attempts, which grow; zero means 10 and 200 ms.
 func WithReconnect(first, longest time.Duration) Option {
 	return func(s *socket) {
-		s.keepsPeers, s.dialsLater, s.firstPause, s.longestPause = true, true, first, longest
+		s.keepsPeers, s.dialsLater = true, true
+		s.firstPause, s.longestPause = cmp.Or(first, defaultFirst), cmp.Or(longest, defaultLongest)
 	}
 }
 
@@ -78,13 +82,15 @@ func WithHighWaterMarks(send, recv int) Option {
 }
 
 // WithHeartbeat sends a heartbeat each interval, and ends the connection with a peer that
-// doesn't answer within timeout. Zero for timeout means the interval. The default is none.
+// doesn't answer within timeout. If timeout is zero, it is the interval. By default, a socket
+// sends no heartbeats.
 func WithHeartbeat(interval, timeout time.Duration) Option {
 	return func(s *socket) { s.heartbeat, s.heartbeatTimeout = interval, timeout }
 }
 
 // WithEvents calls f, from one goroutine, when a peer is connected or lost, or an attempt
-// fails. If f is so slow that 1,024 events wait, further ones are lost.
+// fails. f must not call Close, which waits for it. If f is so slow that 1,024 events wait,
+// further ones are lost.
 func WithEvents(f func(sockets.Event)) Option { return func(s *socket) { s.onEvent = f } }
 
 // WithMandatory makes Send on a ROUTER return ErrNoRoute for an identity without a peer, and

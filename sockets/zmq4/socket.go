@@ -81,7 +81,7 @@ func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
 	}
 	s := &socket{
 		typ: typ, ctx: ctx, retry: defaultRetry, timeout: defaultTimeout, linger: defaultLinger, maxRetries: defaultMaxRetries,
-		longestPause: defaultLongest, sendMark: defaultMark, recvMark: defaultMark,
+		firstPause: defaultFirst, longestPause: defaultLongest, sendMark: defaultMark, recvMark: defaultMark,
 		log: log.New(os.Stderr, "zmq4: ", 0), props: map[string]any{}, closed: make(chan struct{}), message: make(chan struct{}, 1),
 	}
 	for _, option := range opts {
