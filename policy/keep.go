@@ -10,9 +10,9 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Keep implements zap.Keeper. It watches an admission, and calls end at most once, with the new decision, when the
-// admission no longer holds. req is the request as it was decided, and reply is the decision;
-// Keep retains no credentials that are secret. The admission ends if the key is revoked, the
+// Keep implements zap.Keeper. It watches an admission, and calls end at most once, with the
+// new decision, when the admission no longer holds. req is the request as it was decided, and
+// reply is the decision; Keep retains no credentials that are secret. The admission ends if the key is revoked, the
 // identity leaves the keystore or expires, the account or its password changes, or the rules
 // no longer admit the client. If the client would now be admitted with another user id or
 // other metadata, the new decision is StatusTryLater. Too many failures from the client's

@@ -185,7 +185,7 @@ func (k *keeper) removeLocked(a *admission) {
 func (l *lane) signal() {
 	select {
 	case l.wake <- struct{}{}:
-	default: // it will look anyway; or there is none
+	default: // a signal waits already, or no goroutine runs
 	}
 }
 

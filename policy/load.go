@@ -320,8 +320,7 @@ func (p *Policy) learn() error {
 // Close writes the state and closes the keystores that the policy opened, but not those
 // of the program. It may be called more than once. Afterwards, Set and Reload return
 // net.ErrClosed, the policy must not be used to decide, and it ends no more admissions (see
-// Keep). Close returns the error from
-// writing the state.
+// Keep). Close returns the error from writing the state.
 func (p *Policy) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
