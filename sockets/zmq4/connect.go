@@ -24,14 +24,9 @@ const (
 	hopeless = 5 * time.Second
 )
 
-var errLost = io.EOF
-
 func (s *socket) Dial(endpoint string) error {
 	target, err := parseTarget(endpoint)
 	if err != nil {
-		return err
-	}
-	if _, err := s.config(false); err != nil {
 		return err
 	}
 	p := &pipe{socket: s, endpoint: endpoint, dialed: true}
@@ -41,9 +36,9 @@ func (s *socket) Dial(endpoint string) error {
 		}
 		return s.start(func() { s.keep(p, target, nil) })
 	}
-	var w wire
+	var c *zmtp.Conn
 	for tries := 0; ; tries++ {
-		if w, err = s.connect(s.life, target); err == nil {
+		if c, err = s.connect(s.life, target); err == nil {
 			break
 		}
 		var failed *dialError
@@ -56,17 +51,17 @@ func (s *socket) Dial(endpoint string) error {
 		pause(s.life, s.retry)
 	}
 	if !s.add(p) {
-		w.CloseNow()
+		c.CloseNow()
 		return context.Canceled
 	}
-	if err := s.attach(p, w); err != nil {
+	if err := s.attach(p, c); err != nil {
 		s.remove(p)
-		w.CloseNow()
+		c.CloseNow()
 		return err
 	}
-	if err := s.start(func() { s.keep(p, target, w) }); err != nil {
+	if err := s.start(func() { s.keep(p, target, c) }); err != nil {
 		s.remove(p)
-		w.CloseNow()
+		c.CloseNow()
 		return err
 	}
 	return nil
@@ -89,7 +84,7 @@ type dialError struct{ error }
 func (e *dialError) Unwrap() error { return e.error }
 
 // connect makes one attempt.
-func (s *socket) connect(ctx context.Context, to target) (wire, error) {
+func (s *socket) connect(ctx context.Context, to target) (*zmtp.Conn, error) {
 	if s.dialTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.dialTimeout)
@@ -99,31 +94,19 @@ func (s *socket) connect(ctx context.Context, to target) (wire, error) {
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	return s.open(ctx, nc, false)
+	if s.isServer(false) {
+		return opened(zmtp.Server(ctx, nc, s.config()))
+	}
+	return opened(zmtp.Client(ctx, nc, s.config()))
 }
 
-// open shakes hands on a connection of this side's or the peer's making.
-func (s *socket) open(ctx context.Context, nc net.Conn, listens bool) (wire, error) {
-	cfg, err := s.config(listens)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if s.isServer(listens) {
-		return openWire(zmtp.Server(ctx, nc, cfg))
-	}
-	return openWire(zmtp.Client(ctx, nc, cfg))
-}
-
-func openWire(c *zmtp.Conn, err error) (wire, error) {
+// opened gives an error of the handshake the text that go-zeromq's has.
+func opened(c *zmtp.Conn, err error) (*zmtp.Conn, error) {
 	var types *zmtp.SocketTypeError
 	if errors.As(err, &types) {
 		return nil, fmt.Errorf("zmq4: could not initialize ZMTP connection: %w", &typeError{types})
 	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, err
 }
 
 // typeError has the text that go-zeromq's has.
@@ -135,28 +118,28 @@ func (e *typeError) Error() string {
 
 func (e *typeError) Unwrap() error { return e.SocketTypeError }
 
-// keep runs the connections to a peer that was dialed, until the socket is closed. w is the
+// keep runs the connections to a peer that was dialed, until the socket is closed. c is the
 // first, which is attached, or nil.
-func (s *socket) keep(p *pipe, to target, w wire) {
+func (s *socket) keep(p *pipe, to target, c *zmtp.Conn) {
 	defer s.remove(p)
 	for failures := 0; ; failures++ {
 		var err error
 		kind := sockets.Lost
-		if w != nil {
-			err = p.read(s.conns, w)
-			s.detach(p, w)
+		if c != nil {
+			err = p.read(s.conns, c)
+			s.detach(p)
 			s.reportLoss()
-			w.CloseNow()
+			c.CloseNow()
 			failures = 0
-		} else if w, err = s.connect(s.dialing(), to); err == nil {
-			if err = s.attach(p, w); err == nil {
+		} else if c, err = s.connect(s.dialing(), to); err == nil {
+			if err = s.attach(p, c); err == nil {
 				continue
 			}
-			w.CloseNow()
+			c.CloseNow()
 		} else {
 			kind = sockets.Failed
 		}
-		w = nil
+		c = nil
 		wait := s.nextPause(failures, err)
 		if s.dialing().Err() != nil {
 			return
@@ -244,19 +227,19 @@ func (s *socket) remove(p *pipe) {
 }
 
 // attach gives a pipe a new connection.
-func (s *socket) attach(p *pipe, w wire) error {
-	user := w.User()
+func (s *socket) attach(p *pipe, c *zmtp.Conn) error {
+	user := c.User()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns.Err() != nil {
 		return context.Canceled
 	}
-	p.wire, p.from, p.theirs = w, nil, SocketType(w.Claims().Get("Socket-Type"))
+	p.conn, p.from, p.theirs = c, nil, SocketType(c.Claims().Get("Socket-Type"))
 	if user.ID != "" || len(user.Metadata) > 0 || user.Key != (zmtp.User{}).Key {
 		p.from = &user
 	}
 	if err := s.pattern.attached(p); err != nil {
-		p.wire = nil
+		p.conn = nil
 		return err
 	}
 	p.startLocked()
@@ -265,37 +248,32 @@ func (s *socket) attach(p *pipe, w wire) error {
 	return nil
 }
 
-func (s *socket) detach(p *pipe, w wire) {
+func (s *socket) detach(p *pipe) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.wire = nil
+	p.conn = nil
 	s.pattern.detached(p)
 	s.signalRoomLocked()
 }
 
-// config returns the configuration of connections that were accepted or dialed.
-func (s *socket) config(listens bool) (zmtp.Config, error) {
+// config returns the configuration of connections.
+func (s *socket) config() zmtp.Config {
 	cfg := zmtp.Config{
 		SocketType: string(s.typ), Mechanism: zap.Null, HeartbeatInterval: s.heartbeat, HeartbeatTimeout: s.heartbeatTimeout,
 	}
 	if s.typ == Req || s.typ == Dealer || s.typ == Router {
 		cfg.RoutingID = s.id
 	}
-	if s.security == nil {
-		return cfg, nil
+	if s.security != nil {
+		s.security.config(&cfg)
 	}
-	ours, ok := s.security.(mechanism)
-	if !ok {
-		return cfg, fmt.Errorf("zmq4: the security %T is not one of this package", s.security)
-	}
-	ours.config(s.isServer(listens), &cfg)
-	return cfg, nil
+	return cfg
 }
 
 // isServer reports whether this side is the server of the security mechanism.
 func (s *socket) isServer(listens bool) bool {
-	if ours, ok := s.security.(mechanism); ok {
-		if server, fixed := ours.role(); fixed {
+	if s.security != nil {
+		if server, fixed := s.security.role(); fixed {
 			return server
 		}
 	}

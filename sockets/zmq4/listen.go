@@ -9,18 +9,12 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-// listener is an endpoint at which the socket listens.
-type listener interface{ Close() error }
-
 func (s *socket) Listen(endpoint string) error {
 	at, err := parseTarget(endpoint)
 	if err != nil {
 		return err
 	}
-	cfg, err := s.config(true)
-	if err != nil {
-		return err
-	}
+	cfg := s.config()
 	cfg.Failed = func(peer net.Addr, err error) {
 		e := sockets.Event{Kind: sockets.Failed, Endpoint: endpoint, Err: err}
 		if peer != nil {
@@ -67,19 +61,19 @@ func (s *socket) accept(endpoint string, l *zmtp.Listener) {
 }
 
 // serve runs one connection of a listener.
-func (s *socket) serve(p *pipe, w wire) {
-	defer w.CloseNow()
+func (s *socket) serve(p *pipe, conn *zmtp.Conn) {
+	defer conn.CloseNow()
 	if !s.add(p) {
 		return
 	}
 	defer s.remove(p)
-	err := s.attach(p, w)
+	err := s.attach(p, conn)
 	if err != nil {
 		s.tell(sockets.Event{Kind: sockets.Failed, Endpoint: p.endpoint, Err: err})
 		return
 	}
-	err = p.read(s.conns, w)
-	s.detach(p, w)
+	err = p.read(s.conns, conn)
+	s.detach(p)
 	if s.life.Err() == nil {
 		s.tell(sockets.Event{Kind: sockets.Lost, Endpoint: p.endpoint, Err: err})
 	}

@@ -88,7 +88,7 @@ type route struct {
 }
 
 func (r *route) attached(p *pipe) error {
-	id := p.wire.Claims().Get("Identity")
+	id := p.conn.Claims().Get("Identity")
 	if id == "" || len(id) > 255 || id[0] == 0 {
 		r.last++
 		id = string([]byte{0, byte(r.last >> 24), byte(r.last >> 16), byte(r.last >> 8), byte(r.last)})
@@ -171,7 +171,7 @@ func (r *reply) received(p *pipe, it item) { r.to, r.envelope = p, it.envelope }
 func (r *reply) send(msg Msg) error {
 	p, envelope := r.to, r.envelope
 	r.to, r.envelope = nil, nil
-	if p == nil || p.wire == nil || !p.hasRoomLocked() {
+	if p == nil || p.conn == nil || !p.hasRoomLocked() {
 		return nil
 	}
 	r.s.queueLocked(p, append(envelope, msg.Frames...))

@@ -5,22 +5,8 @@ import (
 	"io"
 	"slices"
 
-	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
-
-// wire is a connection: a *zmtp.Conn, or a Conn with a Security of the program.
-type wire interface {
-	Queue(ctx context.Context, parts ...[]byte) error
-	Flush(ctx context.Context) error
-	Subscribe(ctx context.Context, topic []byte) error
-	Unsubscribe(ctx context.Context, topic []byte) error
-	RecvBatch(ctx context.Context) ([][][]byte, error)
-	User() zmtp.User
-	Claims() zap.Metadata
-	Close() error
-	CloseNow() error
-}
 
 // pipe holds the messages to and from one peer. The pipe of a peer that was dialed outlives
 // its connections, with what waits to be sent. socket.mu guards it.
@@ -29,7 +15,7 @@ type pipe struct {
 	endpoint string
 	dialed   bool
 
-	wire    wire       // nil while there is no connection
+	conn    *zmtp.Conn // nil while there is no connection
 	from    *zmtp.User // nil if nobody has been proved
 	theirs  SocketType
 	out     ring[record]
@@ -66,12 +52,12 @@ func (p *pipe) queueLocked(r record) {
 
 // startLocked starts a goroutine that writes, unless there is one.
 func (p *pipe) startLocked() {
-	if p.wire == nil || p.writing || p.out.len() == 0 {
+	if p.conn == nil || p.writing || p.out.len() == 0 {
 		return
 	}
 	p.writing = true
-	w, theirs := p.wire, p.theirs
-	p.socket.background.Go(func() { p.write(w, theirs) })
+	c, theirs := p.conn, p.theirs
+	p.socket.background.Go(func() { p.write(c, theirs) })
 }
 
 // dropLocked drops what waits to be sent.
@@ -84,8 +70,8 @@ func (p *pipe) dropLocked() {
 
 // cutLocked ends the connection, if there is one. Its read then returns.
 func (p *pipe) cutLocked() {
-	if w := p.wire; w != nil {
-		p.socket.background.Go(func() { w.CloseNow() })
+	if c := p.conn; c != nil {
+		p.socket.background.Go(func() { c.CloseNow() })
 	}
 }
 
@@ -93,14 +79,18 @@ func (p *pipe) cutLocked() {
 const writeBatch = 64
 
 // write writes what waits to be sent, until nothing does or the connection has ended.
-func (p *pipe) write(w wire, theirs SocketType) {
+func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
 	var batch [writeBatch]record
 	var frames [][]byte
 	s := p.socket
-	written, drops, isFlushed := 0, 0, true
+	n, written, drops, isFlushed := 0, 0, 0, true
 	var err error
 	for {
 		s.mu.Lock()
+		for i := range n {
+			batch[i].chunk.release()
+			batch[i] = record{}
+		}
 		if written > 0 && p.drops == drops {
 			for range written {
 				p.out.pop().chunk.release()
@@ -108,17 +98,17 @@ func (p *pipe) write(w wire, theirs SocketType) {
 			s.signalRoomLocked()
 		}
 		drops = p.drops
-		if err != nil && p.wire == w {
-			p.wire = nil // read finds out why
+		if err != nil && p.conn == c {
+			p.conn = nil // read finds out why
 		}
-		n := 0
-		if p.wire == w {
+		n = 0
+		if p.conn == c {
 			for ; n < min(p.out.len(), writeBatch); n++ {
 				batch[n] = *p.out.at(n)
 				batch[n].chunk.users++
 			}
 		}
-		if p.wire != w || n == 0 && isFlushed {
+		if p.conn != c || n == 0 && isFlushed {
 			p.writing = false
 			p.startLocked() // there may be a new connection
 			s.signalRoomLocked()
@@ -128,45 +118,37 @@ func (p *pipe) write(w wire, theirs SocketType) {
 		s.mu.Unlock()
 		written = 0
 		if n == 0 {
-			err = w.Flush(context.Background())
+			err = c.Flush(context.Background())
 			isFlushed = true
 		}
 		for _, r := range batch[:n] {
 			frames = r.appendFrames(frames[:0])
-			if err = s.transmit(w, theirs, frames); err != nil {
+			if err = s.transmit(c, theirs, frames); err != nil {
 				break
 			}
 			written++
 			isFlushed = false
 		}
 		if err != nil {
-			w.CloseNow()
-		}
-		if n > 0 {
-			s.mu.Lock()
-			for i, r := range batch[:n] {
-				r.chunk.release()
-				batch[i] = record{}
-			}
-			s.mu.Unlock()
+			c.CloseNow()
 		}
 	}
 }
 
 // transmit queues a message at the connection. It drops one that the peer would drop.
-func (s *socket) transmit(w wire, theirs SocketType, frames [][]byte) error {
+func (s *socket) transmit(c *zmtp.Conn, theirs SocketType, frames [][]byte) error {
 	ctx := context.Background()
 	switch {
 	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 1:
-		return w.Subscribe(ctx, frames[0][1:])
+		return c.Subscribe(ctx, frames[0][1:])
 	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 0:
-		return w.Unsubscribe(ctx, frames[0][1:])
+		return c.Unsubscribe(ctx, frames[0][1:])
 	case (s.typ == Router || s.typ == Rep) && theirs == Req && (len(frames) < 2 || len(frames[0]) > 0):
 		return nil
 	case (s.typ == Dealer || s.typ == Router) && theirs == Rep && !hasDelimiter(frames):
 		return nil
 	}
-	return w.Queue(ctx, frames...)
+	return c.Queue(ctx, frames...)
 }
 
 // hasDelimiter reports whether an empty frame has others behind it.
@@ -176,11 +158,11 @@ func hasDelimiter(frames [][]byte) bool {
 }
 
 // read receives until the connection ends, and returns why it did.
-func (p *pipe) read(ctx context.Context, w wire) error {
+func (p *pipe) read(ctx context.Context, c *zmtp.Conn) error {
 	var a arena
 	var ready []item
 	for {
-		batch, err := w.RecvBatch(ctx)
+		batch, err := c.RecvBatch(ctx)
 		if err != nil {
 			return err
 		}

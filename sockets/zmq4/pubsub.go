@@ -70,7 +70,7 @@ func (pb *publish) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
 func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
 	pb.s.mu.Lock()
 	defer pb.s.mu.Unlock()
-	if p.topics == nil || p.wire == nil {
+	if p.topics == nil || p.conn == nil {
 		return false // the connection has ended
 	}
 	n := p.topics[topic]
@@ -165,7 +165,7 @@ func (sb *subscribe) set(subscribes bool, topic string) {
 		sb.tree.remove(topic, nil)
 	}
 	for _, p := range sb.s.pipes {
-		if p.wire != nil {
+		if p.conn != nil {
 			sb.queue(p, first, topic)
 		}
 	}

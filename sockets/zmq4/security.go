@@ -24,15 +24,10 @@ type Security interface {
 	// Type returns the name of the mechanism.
 	Type() SecurityType
 
-	mechanism
-}
-
-// mechanism configures connections.
-type mechanism interface {
 	// role returns whether this side is the server, if that does not depend on who listens.
 	role() (server, fixed bool)
 	// config sets the mechanism of a connection.
-	config(server bool, cfg *zmtp.Config)
+	config(cfg *zmtp.Config)
 }
 
 // security is a mechanism whose role is fixed.
@@ -68,7 +63,7 @@ func PlainClient(username string, password zap.Password) Security {
 func (s security) Type() SecurityType { return SecurityType(s.cfg.Mechanism) }
 func (s security) role() (bool, bool) { return s.server, true }
 func (s security) String() string     { return s.cfg.Mechanism }
-func (s security) config(_ bool, cfg *zmtp.Config) {
+func (s security) config(cfg *zmtp.Config) {
 	cfg.Mechanism, cfg.Key, cfg.ServerKey = s.cfg.Mechanism, s.cfg.Key, s.cfg.ServerKey
 	cfg.Username, cfg.Password = s.cfg.Username, s.cfg.Password
 	cfg.Domain, cfg.Handler = s.cfg.Domain, s.cfg.Handler
@@ -88,7 +83,7 @@ func (shared) Type() SecurityType { return PlainSecurity }
 func (shared) role() (bool, bool) { return false, false }
 func (shared) String() string     { return zap.Plain }
 
-func (s shared) config(_ bool, cfg *zmtp.Config) {
+func (s shared) config(cfg *zmtp.Config) {
 	cfg.Mechanism, cfg.Username, cfg.Password = zap.Plain, s.user.Reveal(), s.password
 	cfg.Handler = zap.HandlerFunc(s.handle)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -11,13 +12,11 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/sockets"
+	"github.com/zcurve/zcurve/zmtp"
 )
 
-// Errors that programs act upon; match them with errors.Is.
-var (
-	// ErrNoRoute means that a ROUTER with WithMandatory has no peer with the identity.
-	ErrNoRoute = errors.New("zmq4: no peer has this identity")
-)
+// ErrNoRoute means that a ROUTER with WithMandatory has no peer with the identity.
+var ErrNoRoute = errors.New("zmq4: no peer has this identity")
 
 var (
 	errWait          = errors.New("zmq4: must wait") // programs never get it
@@ -67,7 +66,7 @@ type socket struct {
 	pipes     []*pipe
 	active    ring[*pipe] // with messages in in
 	filling   *chunk
-	listeners []listener
+	listeners []*zmtp.Listener
 	addr      net.Addr
 	props     map[string]any
 	losses    int // peers whose loss Recv must report
@@ -214,7 +213,7 @@ func (s *socket) tryRecv() (Msg, error) {
 		return it.msg, nil
 	case s.losses > 0:
 		s.losses--
-		return Msg{}, errLost
+		return Msg{}, io.EOF
 	case s.typ == Req && !s.dialsLater && !s.isConnectedLocked():
 		return Msg{}, errNoConnections
 	}
@@ -223,7 +222,7 @@ func (s *socket) tryRecv() (Msg, error) {
 
 func (s *socket) isConnectedLocked() bool {
 	for _, p := range s.pipes {
-		if p.wire != nil {
+		if p.conn != nil {
 			return true
 		}
 	}
@@ -320,7 +319,7 @@ func (s *socket) drain(ctx context.Context) {
 		s.mu.Lock()
 		waits := false
 		for _, p := range s.pipes {
-			waits = waits || p.writing || p.out.len() > 0 && (p.wire != nil || p.dialed && s.keepsPeers)
+			waits = waits || p.writing || p.out.len() > 0 && (p.conn != nil || p.dialed && s.keepsPeers)
 		}
 		if s.room == nil {
 			s.room = make(chan struct{})
@@ -341,19 +340,19 @@ func (s *socket) drain(ctx context.Context) {
 // closeConnections closes all connections in good order, or at once when ctx is done.
 func (s *socket) closeConnections(ctx context.Context) {
 	s.mu.Lock()
-	var wires []wire
+	var conns []*zmtp.Conn
 	for _, p := range s.pipes {
-		if p.wire != nil {
-			wires = append(wires, p.wire)
+		if p.conn != nil {
+			conns = append(conns, p.conn)
 		}
 	}
 	s.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, w := range wires {
+	for _, c := range conns {
 		wg.Go(func() {
-			stop := context.AfterFunc(ctx, func() { w.CloseNow() })
+			stop := context.AfterFunc(ctx, func() { c.CloseNow() })
 			defer stop()
-			w.Close()
+			c.Close()
 		})
 	}
 	wg.Wait()
