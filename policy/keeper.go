@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/follow"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
@@ -16,8 +17,9 @@ import (
 const (
 	// settleTime is how long a decision about a key that isn't revoked must stay the same
 	// before it ends an admission. A change of a keystore can have several steps, such as
-	// moving a file to another group.
-	settleTime = 100 * time.Millisecond
+	// moving a file to another group, and a keystore reads a file that changes while it is
+	// read again after follow.Stillness.
+	settleTime = follow.Stillness + 150*time.Millisecond
 	// checkEvery is how often to check all admissions if a keystore reports no changes.
 	checkEvery = time.Second
 	// maxSleep bounds the wait for an expiry, in case the clock is set.
