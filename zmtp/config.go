@@ -95,10 +95,12 @@ type Config struct {
 	// minute for each cause and address. If Log is nil, nothing is logged.
 	Log *slog.Logger
 
-	// Failed, if not nil, is called by a Listener for each handshake that failed, from many
-	// goroutines at once, and must return quickly. peer is nil if its address is not known.
-	// Strangers cause these calls, as often as they like.
-	Failed func(peer net.Addr, err error)
+	// Failed, if not nil, is called by a Listener for each handshake that failed, also where
+	// the peer closed the connection without a byte, but not because of Close. Unlike Log,
+	// it is called every time, and strangers cause these calls as often as they like. peer is
+	// nil if its address is not known. Calls come from many goroutines at once. Failed must
+	// return quickly: the connection keeps its place until then, and Close waits for it.
+	Failed func(peer net.Addr, err error) `json:"-"`
 
 	server *curve.Server // of a CURVE server: one for all its connections
 }

@@ -94,7 +94,7 @@ func (h *handshake) exchangeGreetings() error {
 		if peerClosed(err) && signatureSize <= h.in.w && h.in.w < mechanismEnd {
 			return mechanismError(h.cfg.Mechanism, "")
 		}
-		if peerClosed(err) && h.in.w == 0 && !h.asServer {
+		if peerClosed(err) && h.in.w == 0 && !h.accepts() {
 			return fmt.Errorf("%w: %w", errServerStarts, err)
 		}
 		if peerClosed(err) && h.in.w == 0 {

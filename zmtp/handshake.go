@@ -29,7 +29,7 @@ type handshake struct {
 	unsent   []byte // to send before the next command
 	received string // name of the last command from the peer
 
-	impatient *time.Timer // ends the handshake with a silent peer that has connected
+	impatient *time.Timer // ends a handshake with a silent peer, see accepts
 	// Of a Listener's connection; nil without a Listener.
 	place *place
 	log   *tally.Log
@@ -42,9 +42,9 @@ type handshake struct {
 	opener *curve.Opener
 }
 
-// helloPatience returns how long a server waits for a peer that has proved nothing: for its
-// greeting and first command. It is a sixth of the whole handshake's time, but at least
-// minHelloPatience.
+// helloPatience returns how long a server or a Listener waits for a peer that has proved
+// nothing: for its greeting and first command. It is a sixth of the whole handshake's time,
+// but at least minHelloPatience.
 func helloPatience(timeout time.Duration) time.Duration { return max(minHelloPatience, timeout/6) }
 
 const minHelloPatience = 5 * time.Second
@@ -67,7 +67,7 @@ func (h *handshake) connect(ctx context.Context) (*Conn, error) {
 	defer stop()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	if h.asServer || h.place != nil {
+	if h.accepts() {
 		h.impatient = time.AfterFunc(helloPatience(h.cfg.HandshakeTimeout), func() { end(errSilent) })
 		defer h.impatient.Stop()
 	}
@@ -101,6 +101,9 @@ func checkDeadlines(nc net.Conn) error {
 	return fmt.Errorf("%w: %T has no deadlines, which every timeout needs: copy between it and one end of a net.Pipe, and use the other end: %w",
 		errConfig, nc, err)
 }
+
+// accepts reports whether anyone may be the peer: on a server, and on a Listener.
+func (h *handshake) accepts() bool { return h.asServer || h.place != nil }
 
 // greet notes that the peer's first command was valid.
 func (h *handshake) greet() {

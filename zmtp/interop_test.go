@@ -22,7 +22,7 @@ import (
 // libzmqTypes maps socket types to libzmq's constants.
 var libzmqTypes = map[string]zmq4.Type{
 	"REQ": zmq4.REQ, "REP": zmq4.REP, "DEALER": zmq4.DEALER, "ROUTER": zmq4.ROUTER,
-	"PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PUB": zmq4.PUB, "SUB": zmq4.SUB, "PAIR": zmq4.PAIR,
+	"PUSH": zmq4.PUSH, "PULL": zmq4.PULL, "PUB": zmq4.PUB, "SUB": zmq4.SUB, "XPUB": zmq4.XPUB, "PAIR": zmq4.PAIR,
 }
 
 // libzmqSocket returns a libzmq socket in its own context, set up as the client or the

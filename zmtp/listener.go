@@ -20,8 +20,9 @@ import (
 // connection, for example because there were no file descriptors.
 const acceptPause = 50 * time.Millisecond
 
-// Listener accepts connections as server. Handshakes run in parallel, so a slow peer delays
-// nobody, and a Listener never stops accepting:
+// Listener accepts connections as server, or as client if it is one of [NewClientListener].
+// Handshakes run in parallel, so a slow peer delays nobody, and a Listener never stops
+// accepting:
 //
 //   - At most 1,024 peers have proved nothing yet. Beyond that, and when the process is
 //     short of file descriptors, each new connection ends an old one. It belongs to the
@@ -89,8 +90,13 @@ func NewListener(nl net.Listener, cfg Config) (*Listener, error) {
 	return newListener(nl, checked, true), nil
 }
 
-// NewClientListener is like NewListener, but this side is the client in every handshake:
-// the peers that connect are servers.
+// NewClientListener is like NewListener, but this side is the client in every handshake: the
+// peers that connect are servers. A SUB that listens for publishers can prove with CURVE that
+// each of them has the key cfg.ServerKey. A PLAIN client sends its password to everyone who
+// connects.
+//
+// A peer has proved nothing until its READY (NULL) or WELCOME, so its decision has to fit in
+// the time for its greeting and first command.
 func NewClientListener(nl net.Listener, cfg Config) (*Listener, error) {
 	checked, err := cfg.withDefaults(false)
 	if err != nil {
@@ -275,7 +281,7 @@ func (l *Listener) handshake(ctx context.Context, nc net.Conn, place *place) {
 		}
 		l.tellFailure(h, err)
 		if h.cfg.Failed != nil {
-			h.cfg.Failed(nc.RemoteAddr(), err)
+			h.cfg.Failed(nc.RemoteAddr(), handshakeError(nc, err))
 		}
 		return
 	}
