@@ -75,7 +75,7 @@ def ask_zauth(`, "target=zmq.proxy", "target=until_now"},
 		},
 	},
 	"go": {
-		source: "go/server/main.go",
+		source: "go/libzmq/main.go",
 		changes: map[string][]string{
 			"no handler": {goStart, "\t_, _ = libzmq.Start, client\n"},
 			"late":       {goStart, "", goBound, goBound + goWait + goStart, "\t\"os\"\n", "\t\"os\"\n\t\"time\"\n"},
@@ -92,11 +92,11 @@ def ask_zauth(`, "target=zmq.proxy", "target=until_now"},
 		command: func(t *testing.T, source string) []string {
 			dir := t.TempDir()
 			program, overlay := filepath.Join(dir, "server"), filepath.Join(dir, "overlay.json")
-			original, err := filepath.Abs("go/server/main.go")
+			original, err := filepath.Abs("go/libzmq/main.go")
 			ztest.Must(t, err)
 			text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: source}})
 			ztest.Must(t, err, os.WriteFile(overlay, text, 0o600))
-			return built(t, program, "go", "build", "-overlay", overlay, "-o", program, "./go/server")
+			return built(t, program, "go", "build", "-overlay", overlay, "-o", program, "./go/libzmq")
 		},
 	},
 }

@@ -32,7 +32,7 @@ import (
 var elsewhere = map[string]bool{"make test": true, "make bench": true}
 
 // needPeers matches commands that need libzmq, pyzmq or a C compiler.
-var needPeers = regexp.MustCompile(`make demo|examples/go/server|python3|gcc`)
+var needPeers = regexp.MustCompile(`make demo|python3|gcc`)
 
 // asleep matches a command that only waits.
 var asleep = regexp.MustCompile(`^sleep \d+$`)

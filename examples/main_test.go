@@ -59,7 +59,7 @@ func services(t *testing.T) map[string]service {
 			client: []string{ztest.CProgram(t, "examples/c/client.c", "-lzmq")},
 		},
 		"go": {
-			server: []string{ztest.GoProgram(t, "examples/go/server", "CGO_ENABLED=1")},
+			server: []string{ztest.GoProgram(t, "examples/go/server", "CGO_ENABLED=0")},
 			client: []string{ztest.GoProgram(t, "examples/go/client", "CGO_ENABLED=0")},
 		},
 	}
@@ -156,10 +156,13 @@ func TestServices(t *testing.T) {
 		os.Rename(filepath.Join(dir, "alice.key"), filepath.Join(clients, "alice.key")))
 	zauth := start(t, "listening on ", tool(t, "zauth"), "serve", "--log-format", "text", "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+clients)
 	endpoints := map[string]string{
-		"pure go": start(t, "serving on ", ztest.GoProgram(t, "examples/go/policy", "CGO_ENABLED=0"),
+		"policy": start(t, "serving on ", ztest.GoProgram(t, "examples/go/policy", "CGO_ENABLED=0"),
 			"tcp://127.0.0.1:*", filepath.Join(dir, "server.key_secret"), clients),
 	}
-	servers := map[string][]string{"asyncio": {ztest.Python(t), "testdata/asyncio_server.py"}}
+	servers := map[string][]string{
+		"asyncio": {ztest.Python(t), "testdata/asyncio_server.py"},
+		"libzmq":  {ztest.GoProgram(t, "examples/go/libzmq", "CGO_ENABLED=1")},
+	}
 	for name, s := range services {
 		servers[name] = s.server
 	}

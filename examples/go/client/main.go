@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/zap"
-	"github.com/zcurve/zcurve/zmtp"
+	"github.com/zcurve/zcurve/sockets/zmq4"
 )
 
 func main() {
@@ -36,23 +35,14 @@ func ask(endpoint, certificate, serverCertificate string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := zmtp.Dial(ctx, endpoint, zmtp.Config{
-		SocketType: "REQ",
-		Mechanism:  zap.Curve,
-		Key:        me.Secret,
-		ServerKey:  server.Public,
-	})
-	if err != nil {
+	req := zmq4.NewReq(ctx, zmq4.WithSecurity(zmq4.CurveClient(me.Secret, server.Public)))
+	defer req.Close()
+	if err := req.Dial(endpoint); err != nil {
 		return "", err // such as "refused by server: 400"
 	}
-	defer conn.Close()
-	// REQ and REP sockets put an empty part before each message.
-	if err := conn.Send(ctx, nil, []byte("good morning")); err != nil {
+	if err := req.Send(zmq4.NewMsgString("good morning")); err != nil {
 		return "", err
 	}
-	reply, err := conn.Recv(ctx)
-	if err != nil {
-		return "", err
-	}
-	return string(reply[len(reply)-1]), nil
+	reply, err := req.Recv()
+	return string(reply.Bytes()), err
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -13,8 +12,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/policy"
-	"github.com/zcurve/zcurve/zap"
-	"github.com/zcurve/zcurve/zmtp"
+	"github.com/zcurve/zcurve/sockets/zmq4"
 )
 
 func main() {
@@ -24,7 +22,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := serve(ctx, os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := serve(ctx, os.Args[1], os.Args[2], os.Args[3]); ctx.Err() == nil {
 		log.Fatal(err)
 	}
 }
@@ -48,41 +46,20 @@ func serve(ctx context.Context, endpoint, certificate, clients string) error {
 		return err
 	}
 	defer p.Close()
-	go p.Watch(ctx) // notices certificates that are added or removed
-	ln, err := zmtp.Listen(ctx, endpoint, zmtp.Config{
-		SocketType: "REP",
-		Mechanism:  zap.Curve,
-		Key:        c.Secret,
-		Handler:    p,
-		Domain:     "hello",
-		Log:        slog.Default(),
-	})
-	if err != nil {
+	go p.Watch(ctx) // notices certificates that are added or removed, and ends their connections
+	rep := zmq4.NewRep(ctx, zmq4.WithSecurity(zmq4.CurveServer(c.Secret, "hello", p)))
+	defer rep.Close()
+	if err := rep.Listen(endpoint); err != nil {
 		return err
 	}
-	defer ln.Close()
-	fmt.Println("serving on", ln.Endpoint())
+	fmt.Printf("serving on tcp://%s\n", rep.Addr())
 	for {
-		conn, err := ln.Accept(ctx)
-		if errors.Is(err, context.Canceled) {
-			return nil
-		} else if err != nil {
+		request, err := rep.Recv()
+		if err != nil {
 			return err
 		}
-		go answer(ctx, conn)
-	}
-}
-
-// answer replies to each request of a client that was admitted.
-func answer(ctx context.Context, conn *zmtp.Conn) {
-	defer conn.Close()
-	for {
-		if _, err := conn.Recv(ctx); err != nil {
-			return
-		}
-		// REQ and REP sockets put an empty part before each message.
-		if err := conn.Send(ctx, nil, []byte("hello "+conn.User().ID)); err != nil {
-			return
+		if err := rep.Send(zmq4.NewMsgString("hello " + request.From().ID)); err != nil {
+			return err
 		}
 	}
 }

@@ -1,63 +1,56 @@
-// Server is a libzmq service that asks zauth about each client.
+// Server is a service in pure Go that asks zauth about each client: no libzmq, no C
+// compiler.
 package main
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"log/slog"
 	"os"
-
-	"github.com/pebbe/zmq4"
+	"os/signal"
 
 	"github.com/zcurve/zcurve/cert"
-	"github.com/zcurve/zcurve/sockets/libzmq"
+	"github.com/zcurve/zcurve/sockets/zmq4"
 	"github.com/zcurve/zcurve/zap/remote"
 )
 
 func main() {
+	log.SetFlags(0)
 	if len(os.Args) != 4 {
 		log.Fatal("usage: server ENDPOINT CERTIFICATE ZAUTH")
 	}
-	if err := serve(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := serve(ctx, os.Args[1], os.Args[2], os.Args[3]); ctx.Err() == nil {
 		log.Fatal(err)
 	}
 }
 
-func serve(endpoint, certificate, zauth string) error {
+func serve(ctx context.Context, endpoint, certificate, zauth string) error {
 	c, err := cert.Load(certificate)
 	if err != nil {
 		return err
 	}
-	client, err := remote.NewHandler(remote.Options{Log: slog.Default()}, zauth)
+	handler, err := remote.NewHandler(remote.Options{Log: slog.Default()}, zauth)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	// Call Start before the first server socket binds. Nil means libzmq's default context.
-	if _, err := libzmq.Start(nil, client, slog.Default()); err != nil {
+	defer handler.Close()
+	rep := zmq4.NewRep(ctx, zmq4.WithSecurity(zmq4.CurveServer(c.Secret, "hello", handler)))
+	defer rep.Close()
+	if err := rep.Listen(endpoint); err != nil {
 		return err
 	}
-	server, err := zmq4.NewSocket(zmq4.REP)
-	if err != nil {
-		return err
-	}
-	if err := libzmq.SetServer(server, c.Secret, "hello"); err != nil {
-		return err
-	}
-	if err := server.Bind(endpoint); err != nil {
-		return err
-	}
-	bound, err := server.GetLastEndpoint()
-	if err != nil {
-		return err
-	}
-	fmt.Println("serving on", bound)
+	fmt.Printf("serving on tcp://%s\n", rep.Addr())
 	for {
-		_, properties, err := server.RecvMessageWithMetadata(0, "User-Id")
+		request, err := rep.Recv()
 		if err != nil {
 			return err
 		}
-		if _, err := server.Send("hello "+properties["User-Id"], 0); err != nil {
+		client := request.From().ID // proved, and named by zauth
+		fmt.Printf("%s says %q\n", client, request.Bytes())
+		if err := rep.Send(zmq4.NewMsgString("hello " + client)); err != nil {
 			return err
 		}
 	}
