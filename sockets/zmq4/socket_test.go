@@ -19,7 +19,7 @@ import (
 type newSocket = func(context.Context, ...zmq4.Option) zmq4.Socket
 
 // open returns a socket that is closed at the end of the test.
-func open(t *testing.T, of newSocket, opts ...zmq4.Option) zmq4.Socket {
+func open(t testing.TB, of newSocket, opts ...zmq4.Option) zmq4.Socket {
 	t.Helper()
 	s := of(ztest.Context(t), append([]zmq4.Option{zmq4.WithLogger(nil), zmq4.WithLinger(10 * time.Second)}, opts...)...)
 	t.Cleanup(func() { s.Close() })
@@ -27,7 +27,7 @@ func open(t *testing.T, of newSocket, opts ...zmq4.Option) zmq4.Socket {
 }
 
 // listen listens at a free address of a transport, and returns the endpoint to dial.
-func listen(t *testing.T, s zmq4.Socket, transport string) string {
+func listen(t testing.TB, s zmq4.Socket, transport string) string {
 	t.Helper()
 	at := map[string]string{"tcp": "tcp://127.0.0.1:*", "ipc": "ipc://" + filepath.Join(t.TempDir(), "s"), "inproc": "inproc://" + t.Name()}[transport]
 	ztest.Must(t, s.Listen(at))
@@ -37,7 +37,7 @@ func listen(t *testing.T, s zmq4.Socket, transport string) string {
 	return at
 }
 
-func recv(t *testing.T, s zmq4.Socket) zmq4.Msg {
+func recv(t testing.TB, s zmq4.Socket) zmq4.Msg {
 	t.Helper()
 	msg, err := s.Recv()
 	ztest.Must(t, err)
