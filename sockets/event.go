@@ -43,7 +43,7 @@ type Event struct {
 	Kind     Kind
 	Endpoint string        // at which the socket listens, or to which it connects
 	Peer     string        // the network address of the peer, or "" if it is not known
-	User     zmtp.User     // who the peer is, for Ready
+	User     zmtp.User     // who the peer is or was, for Ready and Lost
 	Err      error         // why, for Failed and Lost: the errors of package zmtp, among others
 	Retry    time.Duration // the pause before the next attempt; zero if none follows
 }
@@ -62,7 +62,10 @@ func (e Event) String() string {
 			fmt.Fprintf(&b, " to %q", e.User.ID)
 		}
 	default:
-		b.WriteString(why(e.Err))
+		if e.User.ID != "" {
+			fmt.Fprintf(&b, "%q: ", e.User.ID)
+		}
+		b.WriteString(e.why())
 	}
 	if e.Peer != "" {
 		b.WriteString(" (" + e.Peer + ")")
@@ -73,13 +76,21 @@ func (e Event) String() string {
 	return b.String()
 }
 
-// why returns the text of an error without the name of the package in front.
-func why(err error) string {
+// why returns the text of the error without the name of the package and the addresses that
+// the event has anyway.
+func (e Event) why() string {
 	switch {
-	case err == nil:
+	case e.Err == nil:
 		return "no reason is known"
-	case err == io.EOF, errors.Is(err, io.EOF) && err.Error() == io.EOF.Error():
+	case e.Err == io.EOF, errors.Is(e.Err, io.EOF) && e.Err.Error() == io.EOF.Error():
 		return "the peer closed the connection"
 	}
-	return strings.TrimPrefix(err.Error(), "zmtp: ")
+	text := strings.TrimPrefix(e.Err.Error(), "zmtp: ")
+	text = strings.TrimPrefix(text, "connecting to "+e.Endpoint+" failed: ")
+	text = strings.TrimPrefix(text, "handshake with ")
+	_, address, _ := strings.Cut(e.Endpoint, "://")
+	for _, known := range []string{address, e.Peer} {
+		text = strings.TrimPrefix(text, known+": ")
+	}
+	return text
 }

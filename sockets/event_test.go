@@ -32,6 +32,13 @@ func TestEvent(t *testing.T) {
 		{sockets.Event{Kind: sockets.Lost, Err: zmtp.ErrHeartbeat}, "peer is silent: heartbeat timed out"},
 		{sockets.Event{Kind: sockets.Lost, Err: errors.New("reset")}, "reset"},
 		{sockets.Event{Kind: sockets.Lost}, "no reason is known"},
+		{sockets.Event{Kind: sockets.Lost, User: zmtp.User{ID: "alice"}, Peer: "192.0.2.7:4000", Err: io.EOF},
+			`"alice": the peer closed the connection (192.0.2.7:4000)`},
+		// Addresses that the event has anyway.
+		{sockets.Event{Kind: sockets.Failed, Err: errors.New("zmtp: handshake with 192.0.2.1:5555: no")}, "no"},
+		{sockets.Event{Kind: sockets.Failed, Err: errors.New("zmtp: handshake with 192.0.2.2:5555: no")}, "192.0.2.2:5555: no"},
+		{sockets.Event{Kind: sockets.Failed, Err: errors.New("connecting to " + at + " failed: dial tcp: no")}, "dial tcp: no"},
+		{sockets.Event{Kind: sockets.Failed, Peer: "192.0.2.7:4000", Err: errors.New("zmtp: handshake with 192.0.2.7:4000: no")}, "no (192.0.2.7:4000)"},
 	} {
 		test.event.Endpoint = at
 		if text := test.event.String(); text != at+": "+test.text {

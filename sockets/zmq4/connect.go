@@ -249,7 +249,7 @@ func (s *socket) attach(p *pipe, c *zmtp.Conn) error {
 	}
 	p.startLocked()
 	s.signalRoomLocked()
-	s.tell(sockets.Event{Kind: sockets.Ready, Endpoint: p.endpoint, User: user})
+	s.tell(sockets.Event{Kind: sockets.Ready, Endpoint: p.endpoint, Peer: p.peer, User: user})
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (s *socket) accept(endpoint string, l *zmtp.Listener) {
 		if err != nil {
 			return
 		}
-		p := &pipe{socket: s, endpoint: endpoint}
+		p := &pipe{socket: s, endpoint: endpoint, peer: peer(c)}
 		s.background.Go(func() { s.serve(p, c) })
 	}
 }
@@ -69,12 +69,20 @@ func (s *socket) serve(p *pipe, conn *zmtp.Conn) {
 	defer s.remove(p)
 	err := s.attach(p, conn)
 	if err != nil {
-		s.tell(sockets.Event{Kind: sockets.Failed, Endpoint: p.endpoint, Err: err})
+		s.tell(sockets.Event{Kind: sockets.Failed, Endpoint: p.endpoint, Peer: p.peer, Err: err})
 		return
 	}
 	err = p.read(s.conns, conn)
 	s.detach(p)
 	if s.life.Err() == nil {
-		s.tell(sockets.Event{Kind: sockets.Lost, Endpoint: p.endpoint, Err: err})
+		s.tell(sockets.Event{Kind: sockets.Lost, Endpoint: p.endpoint, Peer: p.peer, User: conn.User(), Err: err})
 	}
+}
+
+// peer returns the address of a connection's peer, or "" if it has none.
+func peer(c *zmtp.Conn) string {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.String()
+	}
+	return ""
 }

@@ -13,6 +13,7 @@ import (
 type pipe struct {
 	socket   *socket
 	endpoint string
+	peer     string // the network address, if the peer has dialed
 	dialed   bool
 
 	conn    *zmtp.Conn // nil while there is no connection
