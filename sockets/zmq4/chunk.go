@@ -4,10 +4,12 @@ import "sync"
 
 // chunk holds the bytes of messages that wait to be sent. The messages of a socket share
 // chunks, and the pipes of a publisher share messages, so that sending allocates nothing.
-// socket.mu guards it. Bytes that are in a record don't change.
+// socket.mu guards it. What is in a record doesn't change, and can be read without socket.mu.
 type chunk struct {
 	octets []byte
-	ends   []int32
+	ends   []int // of the frames in octets
+	used   int   // bytes of octets
+	frames int
 	users  int // records in pipes, and the socket while it fills the chunk
 }
 
@@ -18,61 +20,67 @@ const (
 	chunkFrames = 1 << 10
 )
 
-var chunks = sync.Pool{New: func() any {
-	return &chunk{octets: make([]byte, 0, chunkSize), ends: make([]int32, 0, chunkFrames)}
-}}
+var chunks = sync.Pool{New: func() any { return newChunk(chunkSize, chunkFrames) }}
 
-// record is a message that waits to be sent.
-type record struct {
-	chunk  *chunk
-	octets []byte
-	ends   []int32 // of the frames, as offsets
+// newChunk returns a chunk with room for so many bytes and frames.
+func newChunk(size, frames int) *chunk {
+	return &chunk{octets: make([]byte, size), ends: make([]int, frames)}
 }
 
-// store copies a message for its pipes, and then needs a call of unstore.
+// record is a message that waits to be sent. It is small and has one pointer, since each
+// message is copied several times.
+type record struct {
+	chunk  *chunk
+	begin  int // in chunk.octets
+	first  int // in chunk.ends
+	frames int
+}
+
+// storeLocked copies a message for its pipes, and then needs a call of release.
 func (s *socket) storeLocked(frames [][]byte) record {
 	size := 0
 	for _, frame := range frames {
 		size += len(frame)
 	}
 	if size > chunkSize/2 || len(frames) > chunkFrames/2 {
-		c := &chunk{octets: make([]byte, 0, size), ends: make([]int32, 0, len(frames)), users: 1}
-		return c.add(frames)
+		return newChunk(size, len(frames)).add(frames)
 	}
 	c := s.filling
-	if c == nil || len(c.octets)+size > cap(c.octets) || len(c.ends)+len(frames) > cap(c.ends) {
+	if c == nil || size > len(c.octets)-c.used || len(frames) > len(c.ends)-c.frames {
 		if c != nil {
 			c.release()
 		}
 		c = chunks.Get().(*chunk)
-		c.octets, c.ends, c.users = c.octets[:0], c.ends[:0], 1
+		c.used, c.frames, c.users = 0, 0, 1
 		s.filling = c
 	}
-	c.users++
 	return c.add(frames)
 }
 
+// add copies a message into the chunk.
 func (c *chunk) add(frames [][]byte) record {
-	begin, first := len(c.octets), len(c.ends)
+	r := record{c, c.used, c.frames, len(frames)}
 	for _, frame := range frames {
-		c.octets = append(c.octets, frame...)
-		c.ends = append(c.ends, int32(len(c.octets)-begin))
+		c.used += copy(c.octets[c.used:], frame)
+		c.ends[c.frames] = c.used
+		c.frames++
 	}
-	return record{c, c.octets[begin:len(c.octets):len(c.octets)], c.ends[first:len(c.ends):len(c.ends)]}
+	c.users++
+	return r
 }
 
 // release gives up one use of the chunk.
 func (c *chunk) release() {
-	if c.users--; c.users == 0 && cap(c.octets) == chunkSize {
+	if c.users--; c.users == 0 && len(c.octets) == chunkSize && len(c.ends) == chunkFrames {
 		chunks.Put(c)
 	}
 }
 
 // appendFrames appends the frames of a record to dst.
 func (r record) appendFrames(dst [][]byte) [][]byte {
-	begin := int32(0)
-	for _, end := range r.ends {
-		dst = append(dst, r.octets[begin:end:end])
+	begin := r.begin
+	for _, end := range r.chunk.ends[r.first : r.first+r.frames] {
+		dst = append(dst, r.chunk.octets[begin:end:end])
 		begin = end
 	}
 	return dst

@@ -26,7 +26,7 @@ func (plain) attached(*pipe) error { return nil }
 func (plain) detached(*pipe)       {}
 func (plain) received(*pipe, item) {}
 func (plain) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
-	return item{msg: Msg{Frames: a.copy(nil, message)}}, true
+	return item{frames: a.copy(nil, message)}, true
 }
 
 // balance sends to each peer in turn, and skips those that can take no more: PUSH,
@@ -147,7 +147,7 @@ func (r *route) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
 	if id == "" {
 		return item{}, false // another peer has taken it
 	}
-	return item{msg: Msg{Frames: a.copy([]byte(id), message)}}, true
+	return item{frames: a.copy([]byte(id), message)}, true
 }
 
 // reply is REP (RFC 28): Send answers the message of the last Recv.
@@ -160,13 +160,15 @@ type reply struct {
 func (r *reply) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
 	for i, frame := range message {
 		if len(frame) == 0 && i < len(message)-1 {
-			return item{msg: Msg{Frames: a.copy(nil, message[i+1:])}, envelope: a.copy(nil, message[:i+1])}, true
+			return item{frames: a.copy(nil, message), envelope: i + 1}, true
 		}
 	}
 	return item{}, false
 }
 
-func (r *reply) received(p *pipe, it item) { r.to, r.envelope = p, it.envelope }
+func (r *reply) received(p *pipe, it item) {
+	r.to, r.envelope = p, it.frames[:it.envelope:it.envelope]
+}
 
 func (r *reply) send(msg Msg) error {
 	p, envelope := r.to, r.envelope
@@ -197,7 +199,7 @@ func (r *request) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
 	if len(message) < 2 || len(message[0]) > 0 {
 		return item{}, false
 	}
-	return item{msg: Msg{Frames: a.copy(nil, message[1:])}}, true
+	return item{frames: a.copy(nil, message[1:])}, true
 }
 
 // newPattern returns the pattern of a type.

@@ -32,10 +32,11 @@ type pipe struct {
 	round  uint64         // the publisher's last message for the pipe
 }
 
-// item is a received message. On a REP, envelope is what its reply begins with.
+// item is a received message. On a REP, its first frames are what the reply begins with.
 type item struct {
-	msg      Msg
-	envelope [][]byte
+	frames   [][]byte
+	envelope int        // how many frames Recv doesn't return
+	from     *zmtp.User // nil if nobody has been proved
 }
 
 // hasRoomLocked reports whether one more message can be queued.
@@ -96,7 +97,10 @@ func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
 			for range written {
 				p.out.pop().chunk.release()
 			}
-			s.signalRoomLocked()
+			// Wait until half of the room is free, so that senders fill it in one go.
+			if p.out.len() <= s.sendMark/2 {
+				s.signalRoomLocked()
+			}
 		}
 		drops = p.drops
 		if err != nil && p.conn == c {
@@ -170,7 +174,7 @@ func (p *pipe) read(ctx context.Context, c *zmtp.Conn) error {
 		ready = ready[:0]
 		for _, message := range batch {
 			if it, ok := p.socket.pattern.arrived(p, &a, message); ok {
-				it.msg.from = p.from
+				it.from = p.from
 				ready = append(ready, it)
 			}
 		}

@@ -7,13 +7,14 @@ type ring[T any] struct {
 	n     int
 }
 
-// minRing is the number of items that a ring has room for at first.
+// minRing is the number of items that a ring has room for at first. It is a power of two, as
+// are all lengths of items.
 const minRing = 16
 
 func (r *ring[T]) len() int { return r.n }
 
 // at returns the item at position i, the oldest being 0.
-func (r *ring[T]) at(i int) *T { return &r.items[(r.head+i)%len(r.items)] }
+func (r *ring[T]) at(i int) *T { return &r.items[(r.head+i)&(len(r.items)-1)] }
 
 func (r *ring[T]) push(item T) {
 	if r.n == len(r.items) {
@@ -32,7 +33,7 @@ func (r *ring[T]) pop() T {
 	oldest := r.at(0)
 	item := *oldest
 	*oldest = none
-	r.head = (r.head + 1) % len(r.items)
+	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.n--
 	if r.n == 0 && len(r.items) > keptRing {
 		*r = ring[T]{}

@@ -70,6 +70,7 @@ type socket struct {
 	addr      net.Addr
 	props     map[string]any
 	losses    int // peers whose loss Recv must report
+	receivers int // that wait for message
 	message   chan struct{}
 	room      chan struct{} // closed when there may be room; nil if nobody waits
 }
@@ -105,8 +106,11 @@ func (s *socket) queueLocked(p *pipe, frames [][]byte) {
 	r.chunk.release()
 }
 
-// signalMessageLocked wakes a Recv.
+// signalMessageLocked wakes a Recv, if one waits.
 func (s *socket) signalMessageLocked() {
+	if s.receivers == 0 {
+		return
+	}
 	select {
 	case s.message <- struct{}{}:
 	default:
@@ -176,41 +180,51 @@ func (s *socket) send(ctx context.Context, msg Msg) error {
 func (s *socket) Recv() (Msg, error) { return s.recv(s.ctx) }
 
 func (s *socket) recv(ctx context.Context) (Msg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for {
-		msg, err := s.tryRecv()
+		msg, err := s.tryRecvLocked()
 		if err != errWait {
 			return msg, err
 		}
+		s.receivers++
+		s.mu.Unlock()
+		err = nil
 		select {
 		case <-s.message:
 		case <-ctx.Done():
-			return Msg{}, ctx.Err()
+			err = ctx.Err()
 		case <-s.life.Done():
-			return Msg{}, context.Canceled
+			err = context.Canceled
+		}
+		s.mu.Lock()
+		s.receivers--
+		if err != nil {
+			return Msg{}, err
 		}
 	}
 }
 
-// tryRecv returns the next message, or errWait.
-func (s *socket) tryRecv() (Msg, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// tryRecvLocked returns the next message, or errWait.
+func (s *socket) tryRecvLocked() (Msg, error) {
 	switch {
 	case s.closing:
 		return Msg{}, context.Canceled
 	case s.typ == Push || s.typ == Pub:
 		return Msg{}, errCannotRecv
 	case s.active.len() > 0:
-		p := s.active.pop()
+		p := *s.active.at(0)
 		it := p.takeLocked()
-		if p.in.len() > 0 {
-			s.active.push(p)
+		if p.in.len() == 0 {
+			s.active.pop()
+		} else if s.active.len() > 1 {
+			s.active.push(s.active.pop())
 		}
 		s.pattern.received(p, it)
 		if s.active.len() > 0 || s.losses > 0 {
 			s.signalMessageLocked() // for another caller
 		}
-		return it.msg, nil
+		return Msg{Frames: it.frames[it.envelope:], from: it.from}, nil
 	case s.losses > 0:
 		s.losses--
 		return Msg{}, io.EOF
