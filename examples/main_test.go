@@ -86,50 +86,69 @@ func output(t *testing.T, words ...string) (string, error) {
 // or when its process is killed.
 const underShell = `"$@" & exec >/dev/null 2>&1; read -r line; kill -KILL $!; wait`
 
-// start runs a program until the test ends. It waits for a line of output that begins with
-// prefix, and returns the rest of that line.
-func start(t *testing.T, prefix string, words ...string) (after string) {
+// running is a program that runs until the test ends.
+type running struct {
+	words []string
+	log   ztest.Log     // its output
+	ended chan struct{} // closed when it has exited
+}
+
+// run starts a program.
+func run(t *testing.T, words ...string) *running {
 	t.Helper()
-	var log ztest.Log
+	r := &running{words: words, ended: make(chan struct{})}
 	said, output, err := os.Pipe()
 	ztest.Must(t, err)
 	cmd := exec.Command("sh", append([]string{"-c", underShell, "sh"}, words...)...)
 	cmd.Stdout, cmd.Stderr = output, output
 	stdin, err := cmd.StdinPipe()
 	ztest.Must(t, err, cmd.Start(), output.Close())
-	ended := make(chan struct{}) // closed when the program has exited
 	go func() {
-		defer close(ended)
-		io.Copy(&log, said)
+		defer close(r.ended)
+		io.Copy(&r.log, said)
 		said.Close()
 	}()
 	t.Cleanup(func() {
 		stdin.Close()
 		cmd.Wait()
-		ztest.Receive(t, "the end of the output", ended)
+		ztest.Receive(t, "the end of the output", r.ended)
 		if t.Failed() {
-			t.Logf("output of %q:\n%s", words, log.String())
+			t.Logf("output of %q:\n%s", words, r.log.String())
 		}
 	})
-	ztest.Wait(t, strings.Join(words, " ")+": "+prefix, func() bool {
+	return r
+}
+
+// await waits for a line of output that begins with prefix, and returns the rest of that
+// line.
+func (r *running) await(t *testing.T, prefix string) (after string) {
+	t.Helper()
+	ztest.Wait(t, strings.Join(r.words, " ")+": "+prefix, func() bool {
 		last := false
 		select {
-		case <-ended:
+		case <-r.ended:
 			last = true
 		default:
 		}
-		for line := range strings.Lines(log.String()) {
+		for line := range strings.Lines(r.log.String()) {
 			if rest, ok := strings.CutPrefix(line, prefix); ok && strings.HasSuffix(rest, "\n") {
 				after = strings.TrimSuffix(rest, "\n")
 				return true
 			}
 		}
 		if last {
-			t.Fatalf("%q exited without %q", words, prefix)
+			t.Fatalf("%q exited without %q", r.words, prefix)
 		}
 		return false
 	})
 	return after
+}
+
+// start runs a program until the test ends. It waits for a line of output that begins with
+// prefix, and returns the rest of that line.
+func start(t *testing.T, prefix string, words ...string) (after string) {
+	t.Helper()
+	return run(t, words...).await(t, prefix)
 }
 
 // gen generates certificates in dir.
