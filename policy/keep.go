@@ -49,6 +49,18 @@ func (p *Policy) Keep(req *zap.Request, reply zap.Reply, end func(zap.Reply)) (r
 	return func() { k.release(a) }
 }
 
+// KeepUnrevoked calls end at most once, when a key is revoked, with the reason (see Revoked).
+// It is like Keep otherwise.
+func (p *Policy) KeepUnrevoked(key curve.PublicKey, end func(reason string)) (release func()) {
+	k := &p.keeper
+	a := &admission{rules: &p.current, key: key, hasKey: true, unrevoked: true, end: func(reply zap.Reply) { end(reply.Text) }, place: -1}
+	if !k.add(a, false) {
+		return func() {}
+	}
+	k.check(a)
+	return func() { k.release(a) }
+}
+
 // identify sets whom the client has proved to be.
 func (a *admission) identify(req *zap.Request) {
 	switch {
@@ -107,6 +119,9 @@ func (s *snapshot) check(a *admission, now time.Time) (v verdict) {
 		}
 	}()
 	v.final = true
+	if a.unrevoked {
+		return s.checkUnrevoked(a.key, now)
+	}
 	if s == nil {
 		v.reply = refuse("no policy", "")
 		return v
@@ -133,6 +148,22 @@ func (s *snapshot) check(a *admission, now time.Time) (v verdict) {
 		why, _, _ := d.keys.revocation(a.key, now)
 		v.final = why != ""
 		v.until = d.keys.nextChange(a.key, now)
+	}
+	return v
+}
+
+// checkUnrevoked decides about a key that may be used while it is not revoked.
+func (s *snapshot) checkUnrevoked(key curve.PublicKey, now time.Time) verdict {
+	v := verdict{reply: zap.Allow(""), final: true}
+	if s == nil {
+		return v
+	}
+	for _, d := range s.domains { // any section knows the whole policy
+		if why, rule, _ := d.keys.revocation(key, now); why != "" {
+			v.reply = refuse(why, rule)
+		}
+		v.until = d.keys.nextChange(key, now)
+		break
 	}
 	return v
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/follow"
+	"github.com/zcurve/zcurve/internal/leave"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/sasl"
 	"github.com/zcurve/zcurve/zap"
@@ -34,6 +35,7 @@ type admission struct {
 	login                      string // or the principal
 	key                        curve.PublicKey
 	hasKey                     bool
+	unrevoked                  bool     // it holds while the key is not revoked
 	account                    *account // whose password was proved
 	userID                     string
 	metadata                   zap.Metadata
@@ -78,7 +80,9 @@ type keeper struct {
 	poll   bool // some keystore reports no changes
 	checks int  // for tests
 
-	stores map[keystore.Store]func() // stops reports of changes; held by Policy.mu
+	stores  map[keystore.Store]func() // stops reports of changes; held by Policy.mu
+	running sync.WaitGroup            // the goroutines of the lanes
+	blocked atomic.Bool               // the second lane asks a keystore
 }
 
 // lane is a queue of admissions to check, in one goroutine. keeper.mu guards it.
@@ -121,7 +125,7 @@ func (k *keeper) add(a *admission, mayBlock bool) bool {
 	}
 	if !l.running {
 		l.running, l.polled = true, time.Now()
-		go k.run(l)
+		k.running.Go(func() { k.run(l) })
 	}
 	return true
 }
@@ -275,7 +279,7 @@ func (k *keeper) follow(stores []keystore.Store) {
 	k.poll = poll
 }
 
-// close ends all watches. It does not wait for a call of end in progress.
+// close ends all watches. Call wait afterwards.
 func (k *keeper) close() {
 	k.follow(nil)
 	k.mu.Lock()
@@ -286,6 +290,17 @@ func (k *keeper) close() {
 			k.removeLocked(a)
 		}
 	}
+}
+
+// wait waits, after close, until no call of end is in progress and all goroutines have ended,
+// except for one that a program's keystore blocks.
+func (k *keeper) wait() {
+	ended := make(chan struct{})
+	go func() {
+		k.running.Wait()
+		close(ended)
+	}()
+	leave.Wait(ended, k.blocked.Load)
 }
 
 // run checks the admissions of a lane, until there are none.
@@ -353,7 +368,14 @@ func (k *keeper) next(l *lane, now time.Time) (a *admission, sleep time.Duration
 // check checks an admission, and ends it if it no longer holds.
 func (k *keeper) check(a *admission) {
 	now := time.Now()
+	mayBlock := a.lane == &k.lanes[1]
+	if mayBlock {
+		k.blocked.Store(true)
+	}
 	v := a.rules.Load().check(a, now)
+	if mayBlock {
+		k.blocked.Store(false)
+	}
 	if k.settle(a, v, now) {
 		a.end(v.reply)
 	}

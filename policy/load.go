@@ -320,8 +320,10 @@ func (p *Policy) learn() error {
 // Close writes the state and closes the keystores that the policy opened, but not those
 // of the program. It may be called more than once. Afterwards, Set and Reload return
 // net.ErrClosed, the policy must not be used to decide, and it ends no more admissions (see
-// Keep). Close returns the error from writing the state.
+// Keep). The first call waits until no end of an admission is being called, so none of those
+// functions may call Close. It returns the error from writing the state.
 func (p *Policy) Close() error {
+	defer p.keeper.wait() // without the lock, which a call of end may need
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
