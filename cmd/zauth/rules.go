@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -200,6 +201,32 @@ func (l withLink) Handle(ctx context.Context, req *zap.Request) zap.Reply {
 	own := *req
 	own.Domain = "" // the default policy has no section for LinkDomain
 	return unlessRevoked(l.askers.Handle(ctx, &own), req, l.clients, "--keystore")
+}
+
+// Keep implements zap.Keeper. The policy that decided watches its decision, and the other one
+// watches whether it revokes the key.
+func (l withLink) Keep(req *zap.Request, reply zap.Reply, end func(zap.Reply)) (release func()) {
+	by, other, rule, own := l.clients, l.askers, "--askers", *req
+	if req.Domain == policy.LinkDomain {
+		by, other, rule, own.Domain = l.askers, l.clients, "--keystore", ""
+	}
+	if by == nil {
+		return func() {}
+	}
+	var once sync.Once
+	endOnce := func(reply zap.Reply) { once.Do(func() { end(reply) }) }
+	releaseOwn := by.Keep(&own, reply, endOnce)
+	key, ok := req.CurveKey()
+	if other == nil || !ok {
+		return releaseOwn
+	}
+	releaseOther := other.KeepUnrevoked(key, func(reason string) {
+		endOnce(zap.Reply{Status: zap.StatusRefused, Text: reason, Rule: rule, Identity: reply.Identity})
+	})
+	return func() {
+		releaseOwn()
+		releaseOther()
+	}
 }
 
 // Mechanisms returns the SASL mechanisms for clients. Services do not use SASL to ask.
