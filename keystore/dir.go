@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,7 +40,7 @@ type file struct {
 func openDir(path string, log *slog.Logger) (*dir, error) {
 	d := &dir{path: filepath.Clean(path), memory: memory{log: log},
 		files: map[string]*file{}, holders: map[curve.PublicKey][]string{}, records: map[curve.PublicKey]*record{}, lost: map[string]bool{}, unnamed: map[string]bool{}}
-	d.follower = follow.Follower{Name: d.path, Log: log}
+	d.follower = follow.Follower{Name: d.path, Log: log, AtOnce: d.applyAtOnce}
 	d.work.Lock()
 	defer d.work.Unlock()
 	if err := d.readRecords(true); err != nil {
@@ -291,11 +290,15 @@ func (d *dir) isBlocked(name string) bool {
 // report logs each file that has been invalid since before a given time, once. It reports
 // whether there are more to log later.
 func (d *dir) report(before time.Time) (more bool) {
-	for _, name := range slices.Sorted(maps.Keys(d.files)) {
-		f := d.files[name]
-		if f.err == nil || f.reported {
-			continue
+	var invalid []string
+	for name, f := range d.files {
+		if f.err != nil && !f.reported {
+			invalid = append(invalid, name)
 		}
+	}
+	slices.Sort(invalid)
+	for _, name := range invalid {
+		f := d.files[name]
 		if f.since.After(before) {
 			more = true
 			continue

@@ -61,6 +61,30 @@ func (d *dir) Watch(ctx context.Context) error {
 	return nil
 }
 
+// applyAtOnce applies a new revocation without waiting for other events. This package
+// replaces a record as a whole. Another program may be writing one, so what can't be read,
+// and what lifts a revocation, waits for the look after the last event.
+func (d *dir) applyAtOnce(path string) bool {
+	if filepath.Dir(path) != d.recordsPath() {
+		return false
+	}
+	key, ok := recordKey(filepath.Base(path))
+	if !ok {
+		return false
+	}
+	text, _, err := follow.ReadOwn(d.recordPath(key), maxRecord)
+	if err != nil {
+		return false
+	}
+	if r, err := parseRecord(key, text); err != nil || !r.InForce() {
+		return false
+	}
+	d.work.Lock()
+	defer d.work.Unlock()
+	d.readRecord(key)
+	return true
+}
+
 // nameOf returns the name, within the store, of a file that the system reports as
 // changed. It returns "", true if everything must be read, and "", false if the change
 // doesn't matter.
@@ -70,6 +94,8 @@ func (d *dir) nameOf(path string) (name string, matters bool) {
 	switch {
 	case err != nil || name == "." || strings.HasPrefix(name, ".."+string(filepath.Separator)):
 		return "", filepath.Base(path) == filepath.Base(d.path) || !d.isThere()
+	case filepath.Dir(name) == recordsDir && strings.HasPrefix(base, ".") && !strings.HasPrefix(base, ".."):
+		return "", false // a record that doesn't have its name yet
 	case strings.HasPrefix(name, recordsDir):
 		return "", true
 	case strings.HasPrefix(base, ".."):

@@ -22,6 +22,15 @@ func DontPoll(s Store) { followerOf(s).Poll = time.Hour }
 // PollOnly makes Watch rely on polling. Call it before Watch.
 func PollOnly(s Store) { followerOf(s).Deaf = true }
 
+// AtOnce applies the event of a path in a store of kind dir: at once, if it can. looks is
+// whether the event causes a look otherwise, and reads whether that reads the whole store.
+func AtOnce(s Store, path string) (applied, looks, reads bool) {
+	d := s.(*dir)
+	applied = d.applyAtOnce(path)
+	name, matters := d.nameOf(path)
+	return applied, !applied && (name != "" || matters), !applied && name == "" && matters
+}
+
 func followerOf(s Store) *follow.Follower {
 	switch s := s.(type) {
 	case *dir:

@@ -120,6 +120,47 @@ func TestRecordDamaged(t *testing.T) {
 	}
 }
 
+// TestRevokedAtOnce: another process's revocation applies at its event, and reads nothing
+// else. What could be half a record, or lifts a revocation, waits for the next look, which
+// reads all records.
+func TestRevokedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	alice, bob, carol := add(t, dir, "alice"), add(t, dir, "bob"), add(t, dir, "carol")
+	s, _ := open(t, dir)
+	other, _ := open(t, dir)
+	record := func(key curve.PublicKey) string { return filepath.Join(dir, ".revoked", hex.EncodeToString(key[:])) }
+	want := func(what, path string, applied, looks, reads bool) {
+		t.Helper()
+		if a, l, r := keystore.AtOnce(s, path); a != applied || l != looks || r != reads {
+			t.Errorf("%s: applied at once %v, causes a look %v, reads everything %v", what, a, l, r)
+		}
+	}
+	ztest.Must(t, other.Revoke(alice, at, "stolen"))
+	want("a temporary file", filepath.Join(dir, ".revoked", "."+filepath.Base(record(alice))+".0.tmp"), false, false, false)
+	if !knows(s, alice) {
+		t.Error("refused before the event")
+	}
+	want("a record", record(alice), true, false, false)
+	if _, revoked := s.Revocation(alice); !revoked || knows(s, alice) {
+		t.Error("not refused at the event")
+	}
+	want("the revoked file", filepath.Join(dir, "alice.key"), false, true, false)
+
+	whole, err := os.ReadFile(record(alice))
+	ztest.Must(t, err, os.WriteFile(record(bob), nil, 0o644), os.WriteFile(record(carol), whole[:len(whole)/2], 0o644))
+	want("an empty record", record(bob), false, true, true)
+	want("half a record", record(carol), false, true, true)
+	if !knows(s, bob) || !knows(s, carol) {
+		t.Error("refused because of half a record")
+	}
+	ztest.Must(t, other.Unrevoke(alice, at.Add(time.Hour), ""))
+	want("a lifted revocation", record(alice), false, true, true)
+	ztest.Must(t, os.Remove(record(alice)))
+	want("no record", record(alice), false, true, true)
+	want("the directory", filepath.Join(dir, ".revoked"), false, true, true)
+}
+
 // TestRecordGone: if a record is removed, the key stays refused while the process runs, and
 // the log says so.
 func TestRecordGone(t *testing.T) {

@@ -28,6 +28,11 @@ type Follower struct {
 	Poll time.Duration // the interval of polling; zero means half a second
 	Deaf bool          // poll only, without events
 
+	// AtOnce, if not nil, is called with the path of each event as it arrives. It returns true
+	// if it has applied the change, which then causes no look. It must be quick, and it is
+	// never called during a look.
+	AtOnce func(path string) bool
+
 	newWatcher func() (*fsnotify.Watcher, error) // for tests; nil means fsnotify's
 }
 
@@ -83,10 +88,13 @@ func (f Follower) Follow(ctx context.Context, look func(paths []string, all bool
 					w.events = nil
 					continue
 				}
-				paths = append(paths, event.Name)
 				if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
 					delete(w.ids, event.Name) // to watch a new directory with this name
 				}
+				if f.AtOnce != nil && f.AtOnce(event.Name) {
+					continue
+				}
+				paths = append(paths, event.Name)
 				if gathered == nil {
 					gathered = time.After(gather)
 				}

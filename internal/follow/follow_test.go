@@ -118,6 +118,38 @@ func TestPolledOnly(t *testing.T) {
 	}
 }
 
+// TestAtOnce: what AtOnce has applied causes no look.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	applied := make(chan string, 1000)
+	f := Follower{Name: dir, Log: new(ztest.Log).Logger(), Poll: time.Hour, AtOnce: func(path string) bool {
+		if filepath.Base(path) != "urgent" {
+			return false
+		}
+		applied <- filepath.Base(path)
+		return true
+	}}
+	looks := make(chan []string, 1000)
+	ztest.Background(t, func(ctx context.Context) error {
+		f.Follow(ctx, func(paths []string, _ bool) Next {
+			looks <- slices.Clone(paths)
+			return Next{Dirs: []string{dir}}
+		})
+		return nil
+	})
+	ztest.Receive(t, "the first look", looks)
+	ztest.Receive(t, "the look at changes before they were watched", looks)
+	write(t, filepath.Join(dir, "urgent"), "x")
+	ztest.Receive(t, "the urgent event", applied)
+	write(t, filepath.Join(dir, "other"), "x")
+	for _, path := range ztest.Receive(t, "a look", looks) {
+		if filepath.Base(path) != "other" {
+			t.Errorf("a look at %s", path)
+		}
+	}
+}
+
 // TestAfter: a look can request another look.
 func TestAfter(t *testing.T) {
 	t.Parallel()
