@@ -13,7 +13,7 @@ import (
 	"github.com/zcurve/zcurve/zmtp"
 )
 
-func TestMain(m *testing.M) { ztest.Main(m) }
+func TestMain(m *testing.M) { ztest.Main(ztest.WithPrograms(m)) }
 
 // allow admits every client, as user "anybody".
 var allow = zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
