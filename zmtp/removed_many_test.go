@@ -116,7 +116,7 @@ type crowd struct {
 	mu    sync.Mutex
 	conns []*zmtp.Conn
 	ended map[int]error // why the server's ends have ended
-	heard map[int]bool  // who has sent back a message
+	heard map[int]bool  // the clients that have sent back a message
 }
 
 // newCrowd connects n clients.
