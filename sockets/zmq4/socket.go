@@ -144,7 +144,7 @@ func (s *socket) trySend(msg Msg) error {
 }
 
 func (s *socket) trySendLocked(msg Msg) error {
-	if s.closing {
+	if s.life.Err() != nil {
 		return context.Canceled
 	}
 	if len(msg.Frames) == 0 {
@@ -208,7 +208,7 @@ func (s *socket) recv(ctx context.Context) (Msg, error) {
 // tryRecvLocked returns the next message, or errWait.
 func (s *socket) tryRecvLocked() (Msg, error) {
 	switch {
-	case s.closing:
+	case s.life.Err() != nil:
 		return Msg{}, context.Canceled
 	case s.typ == Push || s.typ == Pub:
 		return Msg{}, errCannotRecv

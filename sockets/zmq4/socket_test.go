@@ -283,3 +283,20 @@ func TestIncompatible(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCancel ends the context of a socket: from then on, Send accepts nothing.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		ctx, cancel := context.WithCancel(ztest.Context(t))
+		rep := zmq4.NewRep(ctx)
+		cancel()
+		if err := rep.Send(zmq4.NewMsgString("late")); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Send: %v", err)
+		}
+		if _, err := rep.Recv(); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Recv: %v", err)
+		}
+		rep.Close()
+	}
+}
