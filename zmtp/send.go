@@ -75,8 +75,12 @@ type delimiter int
 const (
 	noDelimiter    delimiter = iota
 	innerDelimiter           // after the parts that a ROUTER has prepended
-	firstDelimiter
+	firstDelimiter           // or after the number of the request
 )
+
+// requestID is the size of the number that libzmq puts before a request with
+// ZMQ_REQ_CORRELATE, and the reply to it.
+const requestID = 4
 
 // delimiterOf returns the place of the empty part in messages from a socket of type ours
 // to one of type theirs (RFC 28).
@@ -96,6 +100,10 @@ func (d delimiter) check(parts [][]byte) error {
 	switch d {
 	case noDelimiter:
 		return nil
+	case firstDelimiter:
+		if len(parts[0]) == requestID {
+			at = 1
+		}
 	case innerDelimiter:
 		at = slices.IndexFunc(parts, func(part []byte) bool { return len(part) == 0 })
 	}

@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"sasl":               {"curve", "zap"},
 	"sockets":            {"zmtp"},
 	"sockets/libzmq":     {"curve", "zap"},
-	"sockets/zmq4":       {"curve", "sockets", "sockets/zmq4/transport", "zap", "zmtp"},
+	"sockets/zmq4":       {"cert", "curve", "sockets", "sockets/zmq4/transport", "zap", "zmtp"},
 
 	"sockets/zmq4/transport": {},
 

@@ -30,7 +30,7 @@ var most = map[string]int{
 	"sasl":               54,
 	"sockets":            8,
 	"sockets/libzmq":     6,
-	"sockets/zmq4":       77,
+	"sockets/zmq4":       86,
 
 	"sockets/zmq4/transport": 2,
 

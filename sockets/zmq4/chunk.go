@@ -7,8 +7,8 @@ import "sync"
 // socket.mu guards it. What is in a record doesn't change, and can be read without socket.mu.
 type chunk struct {
 	octets []byte
-	ends   []int // of the frames in octets
-	used   int   // bytes of octets
+	ends   []int // of the frames, as offsets
+	used   int   // bytes of all frames
 	frames int
 	users  int // records in pipes, and the socket while it fills the chunk
 }
@@ -31,7 +31,7 @@ func newChunk(size, frames int) *chunk {
 // message is copied several times.
 type record struct {
 	chunk  *chunk
-	begin  int // in chunk.octets
+	begin  int // in the chunk
 	first  int // in chunk.ends
 	frames int
 }

@@ -25,6 +25,9 @@ const (
 )
 
 func (s *socket) Dial(endpoint string) error {
+	if s.fault != nil {
+		return s.fault
+	}
 	target, err := parseTarget(endpoint)
 	if err != nil {
 		return err
@@ -201,8 +204,7 @@ func (s *socket) reportLoss() {
 		if s.keepsPeers {
 			return
 		}
-	case Req:
-	default:
+	default: // a REQ tells of lost replies
 		return
 	}
 	s.mu.Lock()

@@ -10,6 +10,9 @@ import (
 )
 
 func (s *socket) Listen(endpoint string) error {
+	if s.fault != nil {
+		return s.fault
+	}
 	at, err := parseTarget(endpoint)
 	if err != nil {
 		return err

@@ -2,9 +2,11 @@ package zmq4
 
 import (
 	"cmp"
+	"fmt"
 	"log"
 	"time"
 
+	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/sockets"
 )
 
@@ -104,3 +106,37 @@ func WithHandover() Option { return func(s *socket) { s.handover = true } }
 
 // WithVerbose makes an XPUB receive each subscription, not just the first to a topic.
 func WithVerbose() Option { return func(s *socket) { s.verbose = true } }
+
+// WithManual lets the program decide on the subscriptions at an XPUB: Recv returns each one,
+// and SetOption with OptionSubscribe or OptionUnsubscribe changes those of the peer whose
+// message Recv has returned last.
+func WithManual() Option { return func(s *socket) { s.manual = true } }
+
+// WithCorrelate makes a REQ return only the reply to its last request. Requests have a
+// number, which a REP sends back. Without it, a REQ returns the replies to all requests.
+func WithCorrelate() Option { return func(s *socket) { s.correlate = true } }
+
+// WithConflate keeps the last message only, in place of queues: to each peer of a PUSH, PUB
+// or DEALER, and from each peer of a PULL, SUB or DEALER.
+func WithConflate() Option { return func(s *socket) { s.conflate = true } }
+
+// WithCurveFiles sets the security of a CURVE client, with its keys from certificate files:
+// its own, which has the secret key, and the server's. Dial and Listen return the error if a
+// file can't be read.
+func WithCurveFiles(certificate, server string) Option {
+	return func(s *socket) {
+		own, err := cert.Load(certificate)
+		if err == nil && own.Secret.IsZero() {
+			err = fmt.Errorf("%s has no secret key", certificate)
+		}
+		var theirs *cert.Certificate
+		if err == nil {
+			theirs, err = cert.Load(server)
+		}
+		if err != nil {
+			s.fault = fmt.Errorf("zmq4: could not load the keys: %w", err)
+			return
+		}
+		s.security = CurveClient(own.Secret, theirs.Public)
+	}
+}

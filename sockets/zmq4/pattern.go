@@ -9,22 +9,23 @@ type pattern interface {
 	attached(p *pipe) error
 	// detached is called with socket.mu held when a pipe has lost its connection.
 	detached(p *pipe)
-	// send queues a message, with socket.mu held. It returns errWait if it must wait for
+	// send queues a message, with socket.mu held. It returns ErrAgain if it must wait for
 	// room, and has done nothing then.
 	send(msg Msg) error
 	// arrived takes a message from a connection, and returns what Recv returns of it. ok is
 	// false if that is nothing. The message is valid during the call.
 	arrived(p *pipe, a *arena, message [][]byte) (it item, ok bool)
-	// received is called with socket.mu held when Recv takes a message.
-	received(p *pipe, it item)
+	// received is called with socket.mu held when Recv takes a message, and reports whether
+	// it returns it.
+	received(p *pipe, it item) bool
 }
 
 // plain is the part of a pattern that does nothing.
 type plain struct{ s *socket }
 
-func (plain) attached(*pipe) error { return nil }
-func (plain) detached(*pipe)       {}
-func (plain) received(*pipe, item) {}
+func (plain) attached(*pipe) error      { return nil }
+func (plain) detached(*pipe)            {}
+func (plain) received(*pipe, item) bool { return true }
 func (plain) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
 	return item{frames: a.copy(nil, message)}, true
 }
@@ -39,7 +40,7 @@ type balance struct {
 func (b *balance) send(msg Msg) error {
 	p := b.chooseLocked()
 	if p == nil {
-		return errWait
+		return ErrAgain
 	}
 	b.s.queueLocked(p, msg.Frames)
 	return nil
@@ -132,7 +133,7 @@ func (r *route) send(msg Msg) error {
 	case p == nil:
 		return nil
 	case !p.hasRoomLocked() && r.s.mandatory:
-		return errWait
+		return ErrAgain
 	case !p.hasRoomLocked():
 		return nil
 	}
@@ -166,8 +167,9 @@ func (r *reply) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
 	return item{}, false
 }
 
-func (r *reply) received(p *pipe, it item) {
+func (r *reply) received(p *pipe, it item) bool {
 	r.to, r.envelope = p, it.frames[:it.envelope:it.envelope]
+	return true
 }
 
 func (r *reply) send(msg Msg) error {
@@ -178,28 +180,6 @@ func (r *reply) send(msg Msg) error {
 	}
 	r.s.queueLocked(p, append(envelope, msg.Frames...))
 	return nil
-}
-
-// request is REQ (RFC 28).
-type request struct{ balance }
-
-func (r *request) send(msg Msg) error {
-	p := r.chooseLocked()
-	if p == nil && !r.s.dialsLater {
-		return errNoConnections
-	}
-	if p == nil {
-		return errWait
-	}
-	r.s.queueLocked(p, append([][]byte{nil}, msg.Frames...))
-	return nil
-}
-
-func (r *request) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
-	if len(message) < 2 || len(message[0]) > 0 {
-		return item{}, false
-	}
-	return item{frames: a.copy(nil, message[1:])}, true
 }
 
 // newPattern returns the pattern of a type.
@@ -215,7 +195,7 @@ func newPattern(s *socket) pattern {
 	case Router:
 		return &route{plain: base, peers: map[string]*pipe{}}
 	case Req:
-		return &request{balance: balance{plain: base}}
+		return newRequest(base)
 	case Rep:
 		return &reply{plain: base}
 	case Pub, XPub:

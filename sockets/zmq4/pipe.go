@@ -21,15 +21,18 @@ type pipe struct {
 	theirs  SocketType
 	out     ring[record]
 	drops   int  // how often out was emptied
+	taken   int  // messages of out that are being written
 	writing bool // a goroutine runs write
 
 	in   ring[item]
 	full chan struct{} // closed when in has room again; nil if nobody waits
 
-	id     string         // of the peer, on a ROUTER
-	topics map[string]int // of the peer, on a publisher: how often it has subscribed to each
-	octets int            // that topics takes, roughly
-	round  uint64         // the publisher's last message for the pipe
+	id     string          // of the peer, on a ROUTER
+	asked  int             // how many replies a REQ awaits
+	topics map[string]int  // of the peer, on a publisher: how often it has subscribed to each
+	octets int             // that topics takes, roughly
+	manual map[string]bool // topics that the program has set, with WithManual
+	round  uint64          // the publisher's last message for the pipe
 }
 
 // item is a received message. On a REP, its first frames are what the reply begins with.
@@ -42,12 +45,18 @@ type item struct {
 // hasRoomLocked reports whether one more message can be queued.
 func (p *pipe) hasRoomLocked() bool {
 	mark := p.socket.sendMark
-	return mark == 0 || p.out.len() < mark
+	return mark == 0 || p.socket.conflate || p.out.len() < mark
 }
 
 // queueLocked queues a message for the pipe.
 func (p *pipe) queueLocked(r record) {
 	r.chunk.users++
+	if p.socket.conflate && !p.socket.subscribes() && p.out.len() > p.taken {
+		last := p.out.at(p.out.len() - 1)
+		last.chunk.release()
+		*last = r
+		return
+	}
 	p.out.push(r)
 	p.startLocked()
 }
@@ -68,6 +77,7 @@ func (p *pipe) dropLocked() {
 		p.out.pop().chunk.release()
 	}
 	p.drops++
+	p.taken = 0
 }
 
 // cutLocked ends the connection, if there is one. Its read then returns.
@@ -113,8 +123,12 @@ func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
 				batch[n].chunk.users++
 			}
 		}
+		p.taken = n
 		if p.conn != c || n == 0 && isFlushed {
 			p.writing = false
+			if r, ok := s.pattern.(*request); ok && p.conn != c {
+				r.lostLocked(p)
+			}
 			p.startLocked() // there may be a new connection
 			s.signalRoomLocked()
 			s.mu.Unlock()
@@ -144,16 +158,26 @@ func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
 func (s *socket) transmit(c *zmtp.Conn, theirs SocketType, frames [][]byte) error {
 	ctx := context.Background()
 	switch {
-	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 1:
+	case s.subscribes() && isSubscription(frames) && frames[0][0] == 1:
 		return c.Subscribe(ctx, frames[0][1:])
-	case s.subscribes() && len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] == 0:
+	case s.subscribes() && isSubscription(frames):
 		return c.Unsubscribe(ctx, frames[0][1:])
-	case (s.typ == Router || s.typ == Rep) && theirs == Req && (len(frames) < 2 || len(frames[0]) > 0):
+	case (s.typ == Router || s.typ == Rep) && theirs == Req && !isReply(frames):
 		return nil
 	case (s.typ == Dealer || s.typ == Router) && theirs == Rep && !hasDelimiter(frames):
 		return nil
 	}
 	return c.Queue(ctx, frames...)
+}
+
+// isReply reports whether a REQ takes the message: an empty frame is first, or behind the
+// number of a request.
+func isReply(frames [][]byte) bool {
+	at := 0
+	if len(frames[0]) == 4 {
+		at = 1
+	}
+	return len(frames) > at+1 && len(frames[at]) == 0
 }
 
 // hasDelimiter reports whether an empty frame has others behind it.
@@ -200,10 +224,15 @@ func (p *pipe) deliver(items []item) (n int, room <-chan struct{}) {
 	s := p.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n < len(items) && (s.recvMark == 0 || p.in.len() < s.recvMark) {
-		if p.in.push(items[n]); p.in.len() == 1 {
-			s.active.push(p)
+	if s.conflate && len(items) > 0 {
+		if p.in.len() > 0 {
+			*p.in.at(0) = items[len(items)-1]
+			return len(items), nil
 		}
+		n = len(items) - 1
+	}
+	for n < len(items) && (s.recvMark == 0 || p.in.len() < s.recvMark) {
+		p.deliverLocked(items[n])
 		n++
 	}
 	if n > 0 {
@@ -216,6 +245,21 @@ func (p *pipe) deliver(items []item) (n int, room <-chan struct{}) {
 		room = p.full
 	}
 	return n, room
+}
+
+func (p *pipe) deliverLocked(it item) {
+	if p.in.push(it); p.in.len() == 1 {
+		p.socket.active.push(p)
+	}
+}
+
+// deactivateLocked takes a pipe without messages from those that have some.
+func (s *socket) deactivateLocked(p *pipe) {
+	for range s.active.len() {
+		if other := s.active.pop(); other != p {
+			s.active.push(other)
+		}
+	}
 }
 
 // takeLocked takes the oldest message.

@@ -10,6 +10,7 @@ type publish struct {
 	plain
 	tree  topicTree
 	round uint64
+	last  *pipe // whose message Recv has returned last, with WithManual
 }
 
 // maxTopics bounds the bytes of a peer's subscriptions, with topicOverhead for each.
@@ -20,15 +21,80 @@ const (
 
 func (pb *publish) attached(p *pipe) error {
 	p.topics, p.octets = map[string]int{}, 0
+	p.manual = map[string]bool{}
 	p.dropLocked()
 	return nil
 }
 
+// detached ends the peer's subscriptions, and an XPUB receives that.
 func (pb *publish) detached(p *pipe) {
 	for topic := range p.topics {
+		if !pb.s.manual {
+			pb.tree.remove(topic, p)
+		}
+	}
+	for topic := range p.manual {
 		pb.tree.remove(topic, p)
 	}
-	p.topics = nil
+	told := map[string]bool{} // topics whose subscription Recv has yet to return
+	if !pb.s.manual {
+		told = pb.forgetLocked(p)
+	}
+	for topic := range p.topics {
+		if pb.s.typ == XPub && !told[topic] && (pb.s.manual || pb.tree.count(topic) == 0) {
+			p.deliverLocked(item{frames: [][]byte{append([]byte{0}, topic...)}})
+		}
+	}
+	pb.s.signalMessageLocked()
+	p.topics, p.manual = nil, nil
+}
+
+// forgetLocked removes the subscriptions of a lost peer that Recv has yet to return, and that
+// nobody else has. It returns their topics. So a program that never calls Recv keeps nothing
+// of lost peers.
+func (pb *publish) forgetLocked(p *pipe) map[string]bool {
+	forgotten := map[string]bool{}
+	known := map[string]bool{} // Recv has returned the subscription
+	var kept ring[item]
+	for p.in.len() > 0 {
+		it := p.in.pop()
+		f := it.frames[0]
+		if isSubscription(it.frames) {
+			topic := string(f[1:])
+			if f[0] == 0 && !forgotten[topic] {
+				known[topic] = true
+			}
+			if !known[topic] && pb.tree.count(topic) == 0 {
+				forgotten[topic] = true
+				continue
+			}
+		}
+		kept.push(it)
+	}
+	if p.in = kept; kept.len() == 0 {
+		pb.s.deactivateLocked(p)
+	}
+	return forgotten
+}
+
+func (pb *publish) received(p *pipe, _ item) bool {
+	pb.last = p
+	return true
+}
+
+// set changes the subscriptions of the peer whose message Recv has returned last, with
+// socket.mu held.
+func (pb *publish) set(subscribes bool, topic string) {
+	p := pb.last
+	switch {
+	case p == nil || p.manual == nil || p.manual[topic] == subscribes:
+	case subscribes:
+		p.manual[topic] = true
+		pb.tree.add(topic, p)
+	default:
+		delete(p.manual, topic)
+		pb.tree.remove(topic, p)
+	}
 }
 
 func (pb *publish) send(msg Msg) error {
@@ -55,7 +121,7 @@ func (pb *publish) send(msg Msg) error {
 }
 
 func (pb *publish) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
-	if len(message) == 1 && len(message[0]) > 0 && message[0][0] <= 1 {
+	if isSubscription(message) {
 		if !pb.subscribed(p, message[0][0] == 1, string(message[0][1:])) {
 			return item{}, false
 		}
@@ -66,6 +132,11 @@ func (pb *publish) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
 	return pb.plain.arrived(p, a, message)
 }
 
+// isSubscription reports whether a message subscribes to a topic, or ends that.
+func isSubscription(message [][]byte) bool {
+	return len(message) == 1 && len(message[0]) > 0 && message[0][0] <= 1
+}
+
 // subscribed notes a subscription, or its end, and reports whether an XPUB receives it.
 func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
 	pb.s.mu.Lock()
@@ -74,26 +145,32 @@ func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
 		return false // the connection has ended
 	}
 	n := p.topics[topic]
+	all := pb.s.verbose || pb.s.manual
 	switch {
 	case subscribes:
 		p.topics[topic] = n + 1
 		if n > 0 {
-			return pb.s.verbose
+			return all
 		}
 		if p.octets += topicOverhead + len(topic); p.octets > maxTopics {
 			p.cutLocked()
 			return false
 		}
-		pb.tree.add(topic, p)
-		return pb.s.verbose || pb.tree.count(topic) == 1
+		if !pb.s.manual {
+			pb.tree.add(topic, p)
+		}
+		return all || pb.tree.count(topic) == 1
 	case n == 0:
 		return false
 	case n > 1:
 		p.topics[topic] = n - 1
-		return false
+		return pb.s.manual
 	}
 	delete(p.topics, topic)
 	p.octets -= topicOverhead + len(topic)
+	if pb.s.manual {
+		return true
+	}
 	pb.tree.remove(topic, p)
 	return pb.tree.count(topic) == 0
 }
@@ -131,7 +208,7 @@ func (sb *subscribe) send(msg Msg) error {
 	if sb.s.typ == Sub {
 		return errCannotSend
 	}
-	if f := msg.Frames[0]; len(msg.Frames) == 1 && len(f) > 0 && f[0] <= 1 {
+	if f := msg.Frames[0]; isSubscription(msg.Frames) {
 		sb.set(f[0] == 1, string(f[1:]))
 		return nil
 	}

@@ -19,7 +19,6 @@ import (
 var ErrNoRoute = errors.New("zmq4: no peer has this identity")
 
 var (
-	errWait          = errors.New("zmq4: must wait") // programs never get it
 	errNoFrames      = errors.New("zmq4: message without frames")
 	errNoIdentity    = errors.New("zmq4: a message of a ROUTER begins with the identity of the peer, and has more frames")
 	errNoConnections = errors.New("zmq4: no connections available")
@@ -46,7 +45,9 @@ type socket struct {
 	sendMark, recvMark       int
 	keepsPeers, dialsLater   bool
 	mandatory, handover      bool
-	verbose                  bool
+	verbose, manual          bool
+	correlate, conflate      bool
+	fault                    error // of an option, for Dial and Listen
 	log                      *log.Logger
 	onEvent                  func(sockets.Event)
 	events                   chan sockets.Event
@@ -86,6 +87,12 @@ func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
 	}
 	for _, option := range opts {
 		option(s)
+	}
+	s.manual = s.manual && typ == XPub
+	switch typ {
+	case Push, Pull, Pub, Sub, Dealer:
+	default:
+		s.conflate = false
 	}
 	s.pattern = newPattern(s)
 	s.life, s.end = context.WithCancel(ctx)
@@ -127,7 +134,7 @@ func (s *socket) signalRoomLocked() {
 
 func (s *socket) Send(msg Msg) error {
 	err := s.trySend(msg)
-	if err != errWait {
+	if err != ErrAgain {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
@@ -158,7 +165,7 @@ func (s *socket) send(ctx context.Context, msg Msg) error {
 	for {
 		s.mu.Lock()
 		err := s.trySendLocked(msg)
-		if err != errWait {
+		if err != ErrAgain {
 			s.mu.Unlock()
 			return err
 		}
@@ -184,7 +191,7 @@ func (s *socket) recv(ctx context.Context) (Msg, error) {
 	defer s.mu.Unlock()
 	for {
 		msg, err := s.tryRecvLocked()
-		if err != errWait {
+		if err != ErrAgain {
 			return msg, err
 		}
 		s.receivers++
@@ -205,14 +212,21 @@ func (s *socket) recv(ctx context.Context) (Msg, error) {
 	}
 }
 
-// tryRecvLocked returns the next message, or errWait.
+// tryRecv returns the next message, or ErrAgain.
+func (s *socket) tryRecv() (Msg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tryRecvLocked()
+}
+
 func (s *socket) tryRecvLocked() (Msg, error) {
 	switch {
 	case s.life.Err() != nil:
 		return Msg{}, context.Canceled
 	case s.typ == Push || s.typ == Pub:
 		return Msg{}, errCannotRecv
-	case s.active.len() > 0:
+	}
+	for s.active.len() > 0 {
 		p := *s.active.at(0)
 		it := p.takeLocked()
 		if p.in.len() == 0 {
@@ -220,18 +234,22 @@ func (s *socket) tryRecvLocked() (Msg, error) {
 		} else if s.active.len() > 1 {
 			s.active.push(s.active.pop())
 		}
-		s.pattern.received(p, it)
+		if !s.pattern.received(p, it) {
+			continue
+		}
 		if s.active.len() > 0 || s.losses > 0 {
 			s.signalMessageLocked() // for another caller
 		}
 		return Msg{Frames: it.frames[it.envelope:], from: it.from}, nil
+	}
+	switch {
 	case s.losses > 0:
 		s.losses--
 		return Msg{}, io.EOF
 	case s.typ == Req && !s.dialsLater && !s.isConnectedLocked():
 		return Msg{}, errNoConnections
 	}
-	return Msg{}, errWait
+	return Msg{}, ErrAgain
 }
 
 func (s *socket) isConnectedLocked() bool {
@@ -266,11 +284,13 @@ func (s *socket) SetOption(name string, value interface{}) error {
 	switch name {
 	case OptionSubscribe, OptionUnsubscribe:
 		topic, ok := value.(string)
-		sb, isSub := s.pattern.(*subscribe)
-		if !ok || !isSub {
-			return fmt.Errorf("%w: %s needs a SUB or XSUB, and a string", ErrBadProperty, name)
+		subscriber, subscribes := s.pattern.(interface {
+			set(subscribes bool, topic string)
+		})
+		if !ok || !subscribes || !s.manual && !s.subscribes() {
+			return fmt.Errorf("%w: %s needs a SUB, XSUB or XPUB with WithManual, and a string", ErrBadProperty, name)
 		}
-		sb.set(name == OptionSubscribe, topic)
+		subscriber.set(name == OptionSubscribe, topic)
 	case OptionHWM:
 		mark, ok := value.(int)
 		if !ok || mark < 0 {

@@ -1,0 +1,78 @@
+package zmq4_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/zcurve/zcurve/cert"
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/sockets"
+	"github.com/zcurve/zcurve/sockets/zmq4"
+	"github.com/zcurve/zcurve/zap"
+)
+
+// TestCurveFiles takes the keys of a client from files, and tells which one is missing.
+func TestCurveFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, alice := cert.Generate("server"), cert.Generate("alice")
+	ztest.Must(t, server.Save(filepath.Join(dir, "server")), alice.Save(filepath.Join(dir, "alice")))
+	pull := open(t, zmq4.NewPull, zmq4.WithSecurity(zmq4.CurveServer(server.Secret, "test", zap.HandlerFunc(
+		func(context.Context, *zap.Request) zap.Reply { return zap.Allow("") }))))
+	at := listen(t, pull, "tcp")
+	push := open(t, zmq4.NewPush, zmq4.WithCurveFiles(filepath.Join(dir, "alice"+cert.SecretSuffix), filepath.Join(dir, "server")))
+	ztest.Must(t, push.Dial(at), push.Send(zmq4.NewMsgString("hello")))
+	if msg := recv(t, pull); msg.From().Key != alice.Public {
+		t.Errorf("from %v", msg.From())
+	}
+	for _, files := range [][2]string{{"nobody", "server"}, {"alice" + cert.SecretSuffix, "nobody"}} {
+		push := open(t, zmq4.NewPush, zmq4.WithCurveFiles(filepath.Join(dir, files[0]), filepath.Join(dir, files[1])))
+		for _, err := range []error{push.Dial(at), push.Listen("tcp://127.0.0.1:*")} {
+			if !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%v: %v", files, err)
+			}
+		}
+	}
+}
+
+// TestConflate keeps the last message for a peer that is not there yet, and the last of a
+// peer that is gone.
+func TestConflate(t *testing.T) {
+	t.Parallel()
+	lost := make(chan struct{})
+	pull := open(t, zmq4.NewPull, zmq4.WithConflate(), zmq4.WithEvents(func(e sockets.Event) {
+		if e.Kind == sockets.Lost {
+			close(lost)
+		}
+	}))
+	at := listen(t, pull, "ipc")
+	push := open(t, zmq4.NewPush)
+	ztest.Must(t, push.Dial(at))
+	for i := range 100 {
+		ztest.Must(t, push.Send(zmq4.NewMsgString(fmt.Sprint(i))))
+	}
+	push.Close()
+	ztest.Receive(t, "the end of the connection", lost)
+	if msg := recv(t, pull); string(msg.Bytes()) != "99" {
+		t.Errorf("got %v", msg)
+	}
+	if msg, err := zmq4.TryRecv(pull); err != zmq4.ErrAgain {
+		t.Errorf("got %v, %v", msg, err)
+	}
+
+	later := open(t, zmq4.NewPush, zmq4.WithConflate(), zmq4.WithReconnect(0, 0))
+	at = "ipc://" + filepath.Join(t.TempDir(), "later")
+	ztest.Must(t, later.Dial(at))
+	for i := range 100 {
+		ztest.Must(t, later.Send(zmq4.NewMsgString(fmt.Sprint(i))))
+	}
+	all := open(t, zmq4.NewPull)
+	ztest.Must(t, all.Listen(at))
+	if msg := recv(t, all); string(msg.Bytes()) != "99" {
+		t.Errorf("got %v", msg)
+	}
+}

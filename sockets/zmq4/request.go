@@ -1,0 +1,74 @@
+package zmq4
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+)
+
+// request is REQ (RFC 28). It takes only replies, as many from each peer as it has asked for.
+type request struct {
+	balance
+	to *pipe   // whose reply is awaited, with WithCorrelate
+	id [4]byte // of the last request, with WithCorrelate
+}
+
+func newRequest(base plain) *request {
+	r := &request{balance: balance{plain: base}}
+	binary.BigEndian.PutUint32(r.id[:], rand.Uint32())
+	return r
+}
+
+func (r *request) send(msg Msg) error {
+	p := r.chooseLocked()
+	switch {
+	case p == nil && !r.s.dialsLater:
+		return errNoConnections
+	case p == nil:
+		return ErrAgain
+	case !r.s.correlate:
+		p.asked++
+		r.s.queueLocked(p, append([][]byte{nil}, msg.Frames...))
+		return nil
+	}
+	if r.to != nil {
+		r.to.asked = 0
+	}
+	r.to, p.asked = p, 1
+	binary.BigEndian.PutUint32(r.id[:], binary.BigEndian.Uint32(r.id[:])+1)
+	r.s.queueLocked(p, append([][]byte{r.id[:], nil}, msg.Frames...))
+	return nil
+}
+
+func (r *request) arrived(p *pipe, a *arena, message [][]byte) (item, bool) {
+	at := 0
+	if r.s.correlate {
+		at = 1
+	}
+	if len(message) < at+2 || len(message[at]) > 0 {
+		return item{}, false
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if p.asked == 0 || r.s.correlate && (p != r.to || string(message[0]) != string(r.id[:])) {
+		return item{}, false
+	}
+	p.asked--
+	return item{frames: a.copy(nil, message), envelope: at + 1}, true
+}
+
+// received drops the reply to a request before the last, with WithCorrelate.
+func (r *request) received(_ *pipe, it item) bool {
+	return !r.s.correlate || string(it.frames[0]) == string(r.id[:])
+}
+
+func (r *request) detached(p *pipe) { r.lostLocked(p) }
+
+// lostLocked makes Recv return an error if replies are lost: those to requests that no longer
+// wait to be sent.
+func (r *request) lostLocked(p *pipe) {
+	if p.asked > p.out.len() {
+		p.asked = p.out.len()
+		r.s.losses++
+	}
+	r.s.signalMessageLocked()
+}
