@@ -10,7 +10,7 @@ func (s *socket) startEvents() {
 	if s.onEvent == nil && s.log == nil {
 		return
 	}
-	s.events = make(chan sockets.Event, maxEvents)
+	s.events = make(chan *sockets.Event, maxEvents)
 	s.background.Go(func() {
 		for {
 			select {
@@ -27,19 +27,23 @@ func (s *socket) startEvents() {
 }
 
 // pass passes an event on.
-func (s *socket) pass(e sockets.Event) {
+func (s *socket) pass(e *sockets.Event) {
 	if s.onEvent != nil {
-		s.onEvent(e)
+		s.onEvent(*e)
 	}
 	if s.log != nil && e.Kind == sockets.Failed {
-		s.log.Print(e)
+		s.log.Print(*e)
 	}
 }
 
-// tell queues an event, unless too many wait.
+// tell queues an event, unless nobody wants it or too many wait.
 func (s *socket) tell(e sockets.Event) {
+	if s.onEvent == nil && e.Kind != sockets.Failed {
+		return
+	}
+	queued := e
 	select {
-	case s.events <- e:
+	case s.events <- &queued:
 	default:
 	}
 }

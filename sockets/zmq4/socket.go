@@ -50,7 +50,7 @@ type socket struct {
 	fault                    error // of an option, for Dial and Listen
 	log                      *log.Logger
 	onEvent                  func(sockets.Event)
-	events                   chan sockets.Event
+	events                   chan *sockets.Event
 
 	ctx    context.Context // of the program
 	life   context.Context // ends with ctx and when Close begins
