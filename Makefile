@@ -20,10 +20,10 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 endif
 
 # Debian packages: libzmq and a C compiler for the tests against libzmq; czmq and pyzmq,
-# the other peers; the libraries of the implementation of certificates in Python; a
-# second YAML parser; GNU SASL and Cyrus SASL, the peers of package sasl; and libsodium,
-# for the benchmarks.
-PACKAGES = jq libzmq3-dev libczmq-dev python3-zmq python3-nacl python3-argon2 python3-yaml gsasl sasl2-bin libsasl2-modules libsodium-dev pkg-config gcc libc6-dev
+# the other peers; Jupyter's client, for the kernel of the examples; the libraries of the
+# implementation of certificates in Python; a second YAML parser; GNU SASL and Cyrus SASL,
+# the peers of package sasl; and libsodium, for the benchmarks.
+PACKAGES = jq libzmq3-dev libczmq-dev python3-zmq python3-jupyter-client python3-nacl python3-argon2 python3-yaml gsasl sasl2-bin libsasl2-modules libsodium-dev pkg-config gcc libc6-dev
 
 # Packages that do not import libzmq must build without C, on every platform.
 PURE = $(or $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1), \

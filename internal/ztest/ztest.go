@@ -105,7 +105,7 @@ func NeedPeers(t testing.TB) {
 }
 
 // Python returns the path of Debian's Python, which has the modules of Debian's
-// packages: pyzmq, PyNaCl, argon2-cffi and PyYAML.
+// packages: pyzmq, jupyter_client, PyNaCl, argon2-cffi and PyYAML.
 func Python(t testing.TB) string {
 	t.Helper()
 	NeedPeers(t)
