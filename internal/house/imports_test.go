@@ -27,7 +27,9 @@ var imports = map[string][]string{
 	"sockets/libzmq":     {"curve", "zap"},
 	"sockets/zmq4":       {"cert", "curve", "sockets", "sockets/zmq4/transport", "zap", "zmtp"},
 
-	"sockets/zmq4/transport": {},
+	"sockets/zmq4/security/null":  {"sockets/zmq4", "zap", "zmtp"},
+	"sockets/zmq4/security/plain": {"sockets/zmq4", "zap", "zmtp"},
+	"sockets/zmq4/transport":      {},
 
 	"zap":         {},
 	"zap/audit":   {"curve", "zap"},

@@ -30,9 +30,11 @@ var most = map[string]int{
 	"sasl":               54,
 	"sockets":            8,
 	"sockets/libzmq":     6,
-	"sockets/zmq4":       86,
+	"sockets/zmq4":       123,
 
-	"sockets/zmq4/transport": 2,
+	"sockets/zmq4/security/null":  1,
+	"sockets/zmq4/security/plain": 1,
+	"sockets/zmq4/transport":      2,
 
 	"zap":         44,
 	"zap/audit":   9,

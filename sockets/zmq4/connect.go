@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/sockets"
+	"github.com/zcurve/zcurve/sockets/zmq4/internal/native"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -44,7 +45,7 @@ func (s *socket) Dial(endpoint string) error {
 		}
 		return s.start(func() { s.keep(p, target, nil) })
 	}
-	var c *zmtp.Conn
+	var c link
 	for tries := 0; ; tries++ {
 		if c, err = s.connect(s.life, target); err == nil {
 			break
@@ -92,7 +93,7 @@ type dialError struct{ error }
 func (e *dialError) Unwrap() error { return e.error }
 
 // connect makes one attempt.
-func (s *socket) connect(ctx context.Context, to target) (*zmtp.Conn, error) {
+func (s *socket) connect(ctx context.Context, to target) (link, error) {
 	if s.dialTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.dialTimeout)
@@ -102,19 +103,25 @@ func (s *socket) connect(ctx context.Context, to target) (*zmtp.Conn, error) {
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	if s.isServer(false) {
+	switch {
+	case s.isForeign():
+		return s.openForeign(ctx, nc, false)
+	case s.isServer(false):
 		return opened(zmtp.Server(ctx, nc, s.config()))
 	}
 	return opened(zmtp.Client(ctx, nc, s.config()))
 }
 
 // opened gives an error of the handshake the text that go-zeromq's has.
-func opened(c *zmtp.Conn, err error) (*zmtp.Conn, error) {
+func opened(c *zmtp.Conn, err error) (link, error) {
 	var types *zmtp.SocketTypeError
 	if errors.As(err, &types) {
 		return nil, fmt.Errorf("zmq4: could not initialize ZMTP connection: %w", &typeError{types})
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // typeError has the text that go-zeromq's has.
@@ -128,7 +135,7 @@ func (e *typeError) Unwrap() error { return e.SocketTypeError }
 
 // keep runs the connections to a peer that was dialed, until the socket is closed. c is the
 // first, which is attached, or nil.
-func (s *socket) keep(p *pipe, to target, c *zmtp.Conn) {
+func (s *socket) keep(p *pipe, to target, c link) {
 	defer s.remove(p)
 	for failures := 0; ; failures++ {
 		var err error
@@ -234,7 +241,7 @@ func (s *socket) remove(p *pipe) {
 }
 
 // attach gives a pipe a new connection.
-func (s *socket) attach(p *pipe, c *zmtp.Conn) error {
+func (s *socket) attach(p *pipe, c link) error {
 	user := c.User()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -271,18 +278,24 @@ func (s *socket) config() zmtp.Config {
 	if s.typ == Req || s.typ == Dealer || s.typ == Router {
 		cfg.RoutingID = s.id
 	}
-	if s.security != nil {
-		s.security.config(&cfg)
+	if ours, ok := s.security.(native.Mechanism); ok {
+		ours.Native(&cfg)
 	}
 	return cfg
 }
 
 // isServer reports whether this side is the server of the security mechanism.
 func (s *socket) isServer(listens bool) bool {
-	if s.security != nil {
-		if server, fixed := s.security.role(); fixed {
-			return server
+	if ours, ok := s.security.(native.Mechanism); ok {
+		if role := ours.Native(new(zmtp.Config)); role != native.Listens {
+			return role == native.Server
 		}
 	}
 	return listens
+}
+
+// isForeign reports whether the security mechanism is one of another package.
+func (s *socket) isForeign() bool {
+	_, ours := s.security.(native.Mechanism)
+	return s.security != nil && !ours
 }

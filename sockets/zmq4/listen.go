@@ -3,6 +3,7 @@ package zmq4
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/zcurve/zcurve/sockets"
@@ -17,8 +18,7 @@ func (s *socket) Listen(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	cfg := s.config()
-	cfg.Failed = func(peer net.Addr, err error) {
+	failed := func(peer net.Addr, err error) {
 		e := sockets.Event{Kind: sockets.Failed, Endpoint: endpoint, Err: err}
 		if peer != nil {
 			e.Peer = peer.String()
@@ -29,11 +29,8 @@ func (s *socket) Listen(endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
 	}
-	accepts := zmtp.NewClientListener
-	if s.isServer(true) {
-		accepts = zmtp.NewListener
-	}
-	l, err := accepts(nl, cfg)
+	opened := func(c link) { s.serve(&pipe{socket: s, endpoint: endpoint, peer: peer(c)}, c) }
+	l, run, err := s.newListener(nl, opened, failed)
 	if err != nil {
 		nl.Close()
 		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
@@ -46,25 +43,39 @@ func (s *socket) Listen(endpoint string) error {
 	}
 	s.listeners = append(s.listeners, l)
 	s.addr = nl.Addr()
-	s.background.Go(func() { s.accept(endpoint, l) })
+	s.background.Go(run)
 	s.tell(sockets.Event{Kind: sockets.Listening, Endpoint: endpoint})
 	return nil
 }
 
-// accept runs the connections of a listener until it is closed.
-func (s *socket) accept(endpoint string, l *zmtp.Listener) {
-	for {
-		c, err := l.Accept(s.life)
-		if err != nil {
-			return
-		}
-		p := &pipe{socket: s, endpoint: endpoint, peer: peer(c)}
-		s.background.Go(func() { s.serve(p, c) })
+// newListener returns a listener that owns nl, and what runs it until it is closed. opened
+// runs in a goroutine for each connection, and failed is called for each handshake that failed.
+func (s *socket) newListener(nl net.Listener, opened func(link), failed func(net.Addr, error)) (l io.Closer, run func(), err error) {
+	if s.isForeign() {
+		l := &foreignListener{Listener: nl, socket: s, most: maxHandshakes, opened: opened, failed: failed}
+		return l, l.run, nil
 	}
+	accepts := zmtp.NewClientListener
+	if s.isServer(true) {
+		accepts = zmtp.NewListener
+	}
+	cfg := s.config()
+	cfg.Failed = failed
+	zl, err := accepts(nl, cfg)
+	run = func() {
+		for {
+			c, err := zl.Accept(s.life)
+			if err != nil {
+				return
+			}
+			s.background.Go(func() { opened(c) })
+		}
+	}
+	return zl, run, err
 }
 
 // serve runs one connection of a listener.
-func (s *socket) serve(p *pipe, conn *zmtp.Conn) {
+func (s *socket) serve(p *pipe, conn link) {
 	defer conn.CloseNow()
 	if !s.add(p) {
 		return
@@ -83,7 +94,7 @@ func (s *socket) serve(p *pipe, conn *zmtp.Conn) {
 }
 
 // peer returns the address of a connection's peer, or "" if it has none.
-func peer(c *zmtp.Conn) string {
+func peer(c link) string {
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		return a.String()
 	}

@@ -16,7 +16,7 @@ type pipe struct {
 	peer     string // the network address, if the peer has dialed
 	dialed   bool
 
-	conn    *zmtp.Conn // nil while there is no connection
+	conn    link       // nil while there is no connection
 	from    *zmtp.User // nil if nobody has been proved
 	theirs  SocketType
 	out     ring[record]
@@ -91,7 +91,7 @@ func (p *pipe) cutLocked() {
 const writeBatch = 64
 
 // write writes what waits to be sent, until nothing does or the connection has ended.
-func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
+func (p *pipe) write(c link, theirs SocketType) {
 	var batch [writeBatch]record
 	var frames [][]byte
 	s := p.socket
@@ -155,7 +155,7 @@ func (p *pipe) write(c *zmtp.Conn, theirs SocketType) {
 }
 
 // transmit queues a message at the connection. It drops one that the peer would drop.
-func (s *socket) transmit(c *zmtp.Conn, theirs SocketType, frames [][]byte) error {
+func (s *socket) transmit(c link, theirs SocketType, frames [][]byte) error {
 	ctx := context.Background()
 	switch {
 	case s.subscribes() && isSubscription(frames) && frames[0][0] == 1:
@@ -187,7 +187,7 @@ func hasDelimiter(frames [][]byte) bool {
 }
 
 // read receives until the connection ends, and returns why it did.
-func (p *pipe) read(ctx context.Context, c *zmtp.Conn) error {
+func (p *pipe) read(ctx context.Context, c link) error {
 	var a arena
 	var ready []item
 	for {

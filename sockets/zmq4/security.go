@@ -1,10 +1,11 @@
 package zmq4
 
 import (
-	"context"
-	"crypto/subtle"
+	"fmt"
+	"io"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/sockets/zmq4/internal/native"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -19,81 +20,69 @@ const (
 	CurveSecurity SecurityType = "CURVE"
 )
 
-// Security is a security mechanism with its keys, for WithSecurity. It prints without them.
+// Security is a security mechanism with its keys, for WithSecurity. CurveServer,
+// CurveClient, PlainServer, PlainClient and packages security/null and security/plain return
+// those that package zmtp performs; WithSecurity needs only their Type.
+//
+// A Security of another package performs its handshake on a Conn. One value serves all
+// connections of a socket, at the same time. It must not keep or change data that it gets.
 type Security interface {
-	// Type returns the name of the mechanism.
+	// Type returns the name of the mechanism, at most 20 bytes.
 	Type() SecurityType
-
-	// role returns whether this side is the server, if that does not depend on who listens.
-	role() (server, fixed bool)
-	// config sets the mechanism of a connection.
-	config(cfg *zmtp.Config)
+	// Handshake performs the handshake, and sets conn.Peer.Meta to the metadata of the
+	// peer. server says whether this side is the one that listens.
+	Handshake(conn *Conn, server bool) error
+	// Encrypt writes the encrypted form of a frame to w. It is called for each frame in the
+	// order in which they are sent, including those of commands and of the handshake.
+	Encrypt(w io.Writer, data []byte) (int, error)
+	// Decrypt writes the decrypted form of a received frame to w.
+	Decrypt(w io.Writer, data []byte) (int, error)
 }
 
-// security is a mechanism whose role is fixed.
+// security is a mechanism that works with sockets only.
 type security struct {
-	cfg    zmtp.Config
-	server bool
+	cfg  zmtp.Config
+	role native.Role
 }
 
 // CurveServer returns the security of a CURVE server in a ZAP domain. The handler, such as a
 // policy or one of package zap/remote, decides which clients to admit. A server may also
 // dial.
 func CurveServer(key curve.SecretKey, domain string, handler zap.Handler) Security {
-	return security{zmtp.Config{Mechanism: zap.Curve, Key: key, Domain: domain, Handler: handler}, true}
+	return security{zmtp.Config{Mechanism: zap.Curve, Key: key, Domain: domain, Handler: handler}, native.Server}
 }
 
 // CurveClient returns the security of a CURVE client with its own secret key and the
 // server's public key.
 func CurveClient(key curve.SecretKey, server curve.PublicKey) Security {
-	return security{zmtp.Config{Mechanism: zap.Curve, Key: key, ServerKey: server}, false}
+	return security{zmtp.Config{Mechanism: zap.Curve, Key: key, ServerKey: server}, native.Client}
 }
 
 // PlainServer returns the security of a PLAIN server in a ZAP domain. Passwords cross the
 // network unencrypted.
 func PlainServer(domain string, handler zap.Handler) Security {
-	return security{zmtp.Config{Mechanism: zap.Plain, Domain: domain, Handler: handler}, true}
+	return security{zmtp.Config{Mechanism: zap.Plain, Domain: domain, Handler: handler}, native.Server}
 }
 
 // PlainClient returns the security of a PLAIN client.
 func PlainClient(username string, password zap.Password) Security {
-	return security{zmtp.Config{Mechanism: zap.Plain, Username: username, Password: password}, false}
+	return security{zmtp.Config{Mechanism: zap.Plain, Username: username, Password: password}, native.Client}
 }
 
 func (s security) Type() SecurityType { return SecurityType(s.cfg.Mechanism) }
-func (s security) role() (bool, bool) { return s.server, true }
 func (s security) String() string     { return s.cfg.Mechanism }
-func (s security) config(cfg *zmtp.Config) {
+
+// Native sets the mechanism of a connection.
+func (s security) Native(cfg *zmtp.Config) native.Role {
 	cfg.Mechanism, cfg.Key, cfg.ServerKey = s.cfg.Mechanism, s.cfg.Key, s.cfg.ServerKey
 	cfg.Username, cfg.Password = s.cfg.Username, s.cfg.Password
 	cfg.Domain, cfg.Handler = s.cfg.Domain, s.cfg.Handler
+	return s.role
 }
 
-// shared is PLAIN with one user name and password, which a client sends and a server
-// requires: the side that listens is the server.
-type shared struct{ user, password zap.Password }
-
-// PlainShared returns PLAIN with one user name and password for both sides: the side that
-// dials sends them, and the side that listens admits only clients that have them.
-func PlainShared(username, password string) Security {
-	return shared{zap.NewPassword(username), zap.NewPassword(password)}
-}
-
-func (shared) Type() SecurityType { return PlainSecurity }
-func (shared) role() (bool, bool) { return false, false }
-func (shared) String() string     { return zap.Plain }
-
-func (s shared) config(cfg *zmtp.Config) {
-	cfg.Mechanism, cfg.Username, cfg.Password = zap.Plain, s.user.Reveal(), s.password
-	cfg.Handler = zap.HandlerFunc(s.handle)
-}
-
-func (s shared) handle(_ context.Context, req *zap.Request) zap.Reply {
-	username, password, ok := req.PlainLogin()
-	same := subtle.ConstantTimeCompare([]byte(username), []byte(s.user.Reveal())) &
-		subtle.ConstantTimeCompare(password, []byte(s.password.Reveal()))
-	if !ok || same != 1 {
-		return zap.Refuse("wrong user name or password")
-	}
-	return zap.Allow(s.user.Reveal())
+func (s security) Handshake(*Conn, bool) error            { return s.onlySockets() }
+func (s security) Encrypt(io.Writer, []byte) (int, error) { return 0, s.onlySockets() }
+func (s security) Decrypt(io.Writer, []byte) (int, error) { return 0, s.onlySockets() }
+func (s security) onlySockets() error {
+	return fmt.Errorf("zmq4: a Conn cannot carry this %s mechanism: use it with WithSecurity", s.cfg.Mechanism)
 }

@@ -8,29 +8,10 @@ import (
 	"testing"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets/zmq4"
+	"github.com/zcurve/zcurve/sockets/zmq4/security/plain"
 	"github.com/zcurve/zcurve/zap"
 )
-
-// TestShared checks that a server with one user name and password admits only a client that
-// has them, and knows its name.
-func TestShared(t *testing.T) {
-	t.Parallel()
-	pull := open(t, zmq4.NewPull, zmq4.WithSecurity(zmq4.PlainShared("alice", "secret")))
-	at := listen(t, pull, "tcp")
-	for _, wrong := range [][2]string{{"alice", "Secret"}, {"alice", ""}, {"bob", "secret"}, {"", ""}} {
-		push := open(t, zmq4.NewPush, zmq4.WithSecurity(zmq4.PlainShared(wrong[0], wrong[1])))
-		if err := push.Dial(at); err == nil || !strings.Contains(err.Error(), "400") {
-			t.Errorf("%q: %v", wrong, err)
-		}
-	}
-	push := open(t, zmq4.NewPush, zmq4.WithSecurity(zmq4.PlainClient("alice", zap.NewPassword("secret"))))
-	ztest.Must(t, push.Dial(at), push.Send(zmq4.NewMsgString("hello")))
-	if msg := recv(t, pull); msg.From().ID != "alice" {
-		t.Errorf("from %q", msg.From().ID)
-	}
-}
 
 // TestInvalidSecurity checks that Dial tells of a key that is missing, also if it returns
 // before the peer is there.
@@ -60,7 +41,7 @@ func TestPrintsNoSecret(t *testing.T) {
 	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Allow("") })
 	for _, security := range []zmq4.Security{
 		zmq4.CurveServer(key, "test", handler), zmq4.CurveClient(key, curve.GenerateKey().Public()),
-		zmq4.PlainServer("test", handler), zmq4.PlainClient("alice", zap.NewPassword("hunter2")), zmq4.PlainShared("alice", "hunter2"),
+		zmq4.PlainServer("test", handler), zmq4.PlainClient("alice", zap.NewPassword("hunter2")), plain.Security("alice", "hunter2"),
 	} {
 		text := fmt.Sprintf("%v %+v %#v %s %q %x %d", security, security, security, security, security, security, security)
 		encoded, _ := json.Marshal(security)

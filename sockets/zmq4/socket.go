@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/sockets"
-	"github.com/zcurve/zcurve/zmtp"
 )
 
 // ErrNoRoute means that a ROUTER with WithMandatory has no peer with the identity.
@@ -67,7 +66,7 @@ type socket struct {
 	pipes     []*pipe
 	active    ring[*pipe] // with messages in in
 	filling   *chunk
-	listeners []*zmtp.Listener
+	listeners []io.Closer
 	addr      net.Addr
 	props     map[string]any
 	losses    int // peers whose loss Recv must report
@@ -374,7 +373,7 @@ func (s *socket) drain(ctx context.Context) {
 // closeConnections closes all connections in good order, or at once when ctx is done.
 func (s *socket) closeConnections(ctx context.Context) {
 	s.mu.Lock()
-	var conns []*zmtp.Conn
+	var conns []link
 	for _, p := range s.pipes {
 		if p.conn != nil {
 			conns = append(conns, p.conn)
