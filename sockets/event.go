@@ -76,8 +76,8 @@ func (e Event) String() string {
 	return b.String()
 }
 
-// why returns the text of the error without the name of the package and the addresses that
-// the event has anyway.
+// why returns the text of the error without what says nothing to people, and without the
+// addresses that the event has anyway.
 func (e Event) why() string {
 	switch {
 	case e.Err == nil:
@@ -92,5 +92,5 @@ func (e Event) why() string {
 	for _, known := range []string{address, e.Peer} {
 		text = strings.TrimPrefix(text, known+": ")
 	}
-	return text
+	return strings.TrimSuffix(text, ": EOF")
 }

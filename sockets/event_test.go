@@ -28,6 +28,7 @@ func TestEvent(t *testing.T) {
 		{sockets.Event{Kind: sockets.Failed, Err: fmt.Errorf("zmtp: %w", zmtp.ErrIncompatible)}, "incompatible peer"},
 		{sockets.Event{Kind: sockets.Failed, Err: &zmtp.SocketTypeError{Ours: "PUSH", Theirs: "SUB\n"}},
 			`incompatible socket types: this side is a PUSH, the peer a "SUB\n"`},
+		{sockets.Event{Kind: sockets.Failed, Err: fmt.Errorf("zmtp: server closed the connection on HELLO: %w", io.EOF)}, "server closed the connection on HELLO"},
 		{sockets.Event{Kind: sockets.Lost, Err: io.EOF, Retry: 40 * time.Millisecond}, "the peer closed the connection; trying again in 40ms"},
 		{sockets.Event{Kind: sockets.Lost, Err: zmtp.ErrHeartbeat}, "peer is silent: heartbeat timed out"},
 		{sockets.Event{Kind: sockets.Lost, Err: errors.New("reset")}, "reset"},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 
 	"github.com/zcurve/zcurve/sockets"
 	"github.com/zcurve/zcurve/zmtp"
@@ -18,18 +20,19 @@ func (s *socket) Listen(endpoint string) error {
 	if err != nil {
 		return err
 	}
+	nl, err := at.transport.Listen(s.life, at.addr)
+	if err != nil {
+		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
+	}
+	bound := withPort(endpoint, nl.Addr())
 	failed := func(peer net.Addr, err error) {
-		e := sockets.Event{Kind: sockets.Failed, Endpoint: endpoint, Err: err}
+		e := sockets.Event{Kind: sockets.Failed, Endpoint: bound, Err: err}
 		if peer != nil {
 			e.Peer = peer.String()
 		}
 		s.tell(e)
 	}
-	nl, err := at.transport.Listen(s.life, at.addr)
-	if err != nil {
-		return fmt.Errorf("zmq4: could not listen to %q: %w", endpoint, err)
-	}
-	opened := func(c link) { s.serve(&pipe{socket: s, endpoint: endpoint, peer: peer(c)}, c) }
+	opened := func(c link) { s.serve(&pipe{socket: s, endpoint: bound, peer: peer(c)}, c) }
 	l, run, err := s.newListener(nl, opened, failed)
 	if err != nil {
 		nl.Close()
@@ -44,8 +47,17 @@ func (s *socket) Listen(endpoint string) error {
 	s.listeners = append(s.listeners, l)
 	s.addr = nl.Addr()
 	s.background.Go(run)
-	s.tell(sockets.Event{Kind: sockets.Listening, Endpoint: endpoint})
+	s.tell(sockets.Event{Kind: sockets.Listening, Endpoint: bound})
 	return nil
+}
+
+// withPort returns an endpoint with the port that the system has chosen for it, if it has.
+func withPort(endpoint string, addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return endpoint
+	}
+	return endpoint[:strings.LastIndexByte(endpoint, ':')+1] + strconv.Itoa(tcp.Port)
 }
 
 // newListener returns a listener that owns nl, and what runs it until it is closed. opened

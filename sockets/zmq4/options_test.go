@@ -76,3 +76,14 @@ func TestConflate(t *testing.T) {
 		t.Errorf("got %v", msg)
 	}
 }
+
+// TestBoundEndpoint names the port that the system has chosen in events.
+func TestBoundEndpoint(t *testing.T) {
+	t.Parallel()
+	events := make(chan sockets.Event, 1)
+	pull := open(t, zmq4.NewPull, zmq4.WithEvents(func(e sockets.Event) { events <- e }))
+	ztest.Must(t, pull.Listen("tcp://127.0.0.1:*"))
+	if e := ztest.Receive(t, "an event", events); e.String() != "tcp://"+pull.Addr().String()+": listening" {
+		t.Errorf("event %q", e)
+	}
+}
