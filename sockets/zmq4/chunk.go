@@ -36,17 +36,21 @@ type record struct {
 	frames int
 }
 
-// storeLocked copies a message for its pipes, and then needs a call of release.
-func (s *socket) storeLocked(frames [][]byte) record {
-	size := 0
-	for _, frame := range frames {
+// storeLocked copies a message for its pipes, and then needs a call of release. The message
+// begins with the frames of an envelope, if there are any.
+func (s *socket) storeLocked(envelope, message [][]byte) record {
+	size, frames := 0, len(envelope)+len(message)
+	for _, frame := range envelope {
 		size += len(frame)
 	}
-	if size > chunkSize/2 || len(frames) > chunkFrames/2 {
-		return newChunk(size, len(frames)).add(frames)
+	for _, frame := range message {
+		size += len(frame)
+	}
+	if size > chunkSize/2 || frames > chunkFrames/2 {
+		return newChunk(size, frames).add(envelope, message)
 	}
 	c := s.filling
-	if c == nil || size > len(c.octets)-c.used || len(frames) > len(c.ends)-c.frames {
+	if c == nil || size > len(c.octets)-c.used || frames > len(c.ends)-c.frames {
 		if c != nil {
 			c.release()
 		}
@@ -54,19 +58,26 @@ func (s *socket) storeLocked(frames [][]byte) record {
 		c.used, c.frames, c.users = 0, 0, 1
 		s.filling = c
 	}
-	return c.add(frames)
+	return c.add(envelope, message)
 }
 
 // add copies a message into the chunk.
-func (c *chunk) add(frames [][]byte) record {
-	r := record{c, c.used, c.frames, len(frames)}
-	for _, frame := range frames {
-		c.used += copy(c.octets[c.used:], frame)
-		c.ends[c.frames] = c.used
-		c.frames++
+func (c *chunk) add(envelope, message [][]byte) record {
+	r := record{c, c.used, c.frames, len(envelope) + len(message)}
+	for _, frame := range envelope {
+		c.addFrame(frame)
+	}
+	for _, frame := range message {
+		c.addFrame(frame)
 	}
 	c.users++
 	return r
+}
+
+func (c *chunk) addFrame(frame []byte) {
+	c.used += copy(c.octets[c.used:], frame)
+	c.ends[c.frames] = c.used
+	c.frames++
 }
 
 // release gives up one use of the chunk.

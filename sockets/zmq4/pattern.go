@@ -42,7 +42,7 @@ func (b *balance) send(msg Msg) error {
 	if p == nil {
 		return ErrAgain
 	}
-	b.s.queueLocked(p, msg.Frames)
+	b.s.queueLocked(p, nil, msg.Frames)
 	return nil
 }
 
@@ -137,7 +137,7 @@ func (r *route) send(msg Msg) error {
 	case !p.hasRoomLocked():
 		return nil
 	}
-	r.s.queueLocked(p, msg.Frames[1:])
+	r.s.queueLocked(p, nil, msg.Frames[1:])
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (r *reply) send(msg Msg) error {
 	if p == nil || p.conn == nil || !p.hasRoomLocked() {
 		return nil
 	}
-	r.s.queueLocked(p, append(envelope, msg.Frames...))
+	r.s.queueLocked(p, envelope, msg.Frames)
 	return nil
 }
 

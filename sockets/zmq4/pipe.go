@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -23,6 +24,7 @@ type pipe struct {
 	drops   int  // how often out was emptied
 	taken   int  // messages of out that are being written
 	writing bool // a goroutine runs write
+	run     func()
 
 	in   ring[item]
 	full chan struct{} // closed when in has room again; nil if nobody waits
@@ -67,8 +69,17 @@ func (p *pipe) startLocked() {
 		return
 	}
 	p.writing = true
-	c, theirs := p.conn, p.theirs
-	p.socket.background.Go(func() { p.write(c, theirs) })
+	if p.run == nil { // once, as it allocates
+		p.run = func() {
+			defer p.socket.background.Done()
+			w := writers.Get().(*writer)
+			p.write(w)
+			w.forget()
+			writers.Put(w)
+		}
+	}
+	p.socket.background.Add(1)
+	go p.run()
 }
 
 // dropLocked drops what waits to be sent.
@@ -90,15 +101,35 @@ func (p *pipe) cutLocked() {
 // writeBatch is how many messages are taken from a pipe at a time.
 const writeBatch = 64
 
+// writer holds what write works on. On the stack, it would make the stack of each new
+// goroutine grow.
+type writer struct {
+	batch  [writeBatch]record
+	frames [][]byte
+}
+
+var writers = sync.Pool{New: func() any { return &writer{frames: make([][]byte, 0, writeFrames)} }}
+
+// writeFrames is how many frames of a message a writer keeps room for.
+const writeFrames = 16
+
+// forget drops all references to messages.
+func (w *writer) forget() {
+	if w.frames = w.frames[:0]; cap(w.frames) > writeFrames {
+		w.frames = make([][]byte, 0, writeFrames)
+	}
+	clear(w.frames[:cap(w.frames)])
+}
+
 // write writes what waits to be sent, until nothing does or the connection has ended.
-func (p *pipe) write(c link, theirs SocketType) {
-	var batch [writeBatch]record
-	var frames [][]byte
+func (p *pipe) write(w *writer) {
 	s := p.socket
+	batch := &w.batch
 	n, written, drops, isFlushed := 0, 0, 0, true
 	var err error
+	s.mu.Lock()
+	c, theirs := p.conn, p.theirs
 	for {
-		s.mu.Lock()
 		for i := range n {
 			batch[i].chunk.release()
 			batch[i] = record{}
@@ -117,7 +148,7 @@ func (p *pipe) write(c link, theirs SocketType) {
 			p.conn = nil // read finds out why
 		}
 		n = 0
-		if p.conn == c {
+		if c != nil && p.conn == c {
 			for ; n < min(p.out.len(), writeBatch); n++ {
 				batch[n] = *p.out.at(n)
 				batch[n].chunk.users++
@@ -141,8 +172,8 @@ func (p *pipe) write(c link, theirs SocketType) {
 			isFlushed = true
 		}
 		for _, r := range batch[:n] {
-			frames = r.appendFrames(frames[:0])
-			if err = s.transmit(c, theirs, frames); err != nil {
+			w.frames = r.appendFrames(w.frames[:0])
+			if err = s.transmit(c, theirs, w.frames); err != nil {
 				break
 			}
 			written++
@@ -151,6 +182,7 @@ func (p *pipe) write(c link, theirs SocketType) {
 		if err != nil {
 			c.CloseNow()
 		}
+		s.mu.Lock()
 	}
 }
 

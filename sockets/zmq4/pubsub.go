@@ -109,7 +109,7 @@ func (pb *publish) send(msg Msg) error {
 				continue
 			}
 			if r.chunk == nil {
-				r = pb.s.storeLocked(msg.Frames)
+				r = pb.s.storeLocked(nil, msg.Frames)
 			}
 			p.queueLocked(r)
 		}
@@ -201,7 +201,7 @@ func (sb *subscribe) attached(p *pipe) error {
 }
 
 func (sb *subscribe) queue(p *pipe, first byte, topic string) {
-	sb.s.queueLocked(p, [][]byte{append([]byte{first}, topic...)})
+	sb.s.queueLocked(p, nil, [][]byte{append([]byte{first}, topic...)})
 }
 
 func (sb *subscribe) send(msg Msg) error {
@@ -214,7 +214,7 @@ func (sb *subscribe) send(msg Msg) error {
 	}
 	for _, p := range sb.s.pipes {
 		if p.hasRoomLocked() {
-			sb.s.queueLocked(p, msg.Frames)
+			sb.s.queueLocked(p, nil, msg.Frames)
 		}
 	}
 	return nil

@@ -12,6 +12,9 @@ type request struct {
 	id [4]byte // of the last request, with WithCorrelate
 }
 
+// delimiter is the envelope of a request.
+var delimiter = [][]byte{nil}
+
 func newRequest(base plain) *request {
 	r := &request{balance: balance{plain: base}}
 	binary.BigEndian.PutUint32(r.id[:], rand.Uint32())
@@ -27,7 +30,7 @@ func (r *request) send(msg Msg) error {
 		return ErrAgain
 	case !r.s.correlate:
 		p.asked++
-		r.s.queueLocked(p, append([][]byte{nil}, msg.Frames...))
+		r.s.queueLocked(p, delimiter, msg.Frames)
 		return nil
 	}
 	if r.to != nil {
@@ -35,7 +38,7 @@ func (r *request) send(msg Msg) error {
 	}
 	r.to, p.asked = p, 1
 	binary.BigEndian.PutUint32(r.id[:], binary.BigEndian.Uint32(r.id[:])+1)
-	r.s.queueLocked(p, append([][]byte{r.id[:], nil}, msg.Frames...))
+	r.s.queueLocked(p, [][]byte{r.id[:], nil}, msg.Frames)
 	return nil
 }
 

@@ -105,9 +105,9 @@ func (s *socket) Type() SocketType { return s.typ }
 
 func (s *socket) subscribes() bool { return s.typ == Sub || s.typ == XSub }
 
-// queueLocked copies a message into a pipe.
-func (s *socket) queueLocked(p *pipe, frames [][]byte) {
-	r := s.storeLocked(frames)
+// queueLocked copies a message into a pipe, behind an envelope if there is one.
+func (s *socket) queueLocked(p *pipe, envelope, message [][]byte) {
+	r := s.storeLocked(envelope, message)
 	p.queueLocked(r)
 	r.chunk.release()
 }
