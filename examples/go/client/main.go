@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/sockets/zmq4"
 )
 
@@ -25,17 +24,9 @@ func main() {
 }
 
 func ask(endpoint, certificate, serverCertificate string) (string, error) {
-	me, err := cert.Load(certificate)
-	if err != nil {
-		return "", err
-	}
-	server, err := cert.Load(serverCertificate)
-	if err != nil {
-		return "", err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	req := zmq4.NewReq(ctx, zmq4.WithSecurity(zmq4.CurveClient(me.Secret, server.Public)))
+	req := zmq4.NewReq(ctx, zmq4.WithCurveFiles(certificate, serverCertificate))
 	defer req.Close()
 	if err := req.Dial(endpoint); err != nil {
 		return "", err // such as "refused by server: 400"

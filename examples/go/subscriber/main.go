@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/sockets"
 	"github.com/zcurve/zcurve/sockets/zmq4"
 )
@@ -27,16 +26,8 @@ func main() {
 }
 
 func subscribe(ctx context.Context, endpoint, certificate, publisherCertificate, topic string) error {
-	me, err := cert.Load(certificate)
-	if err != nil {
-		return err
-	}
-	publisher, err := cert.Load(publisherCertificate)
-	if err != nil {
-		return err
-	}
 	sub := zmq4.NewSub(ctx,
-		zmq4.WithSecurity(zmq4.CurveClient(me.Secret, publisher.Public)),
+		zmq4.WithCurveFiles(certificate, publisherCertificate),
 		zmq4.WithReconnect(0, 0),
 		zmq4.WithLogger(nil),
 		zmq4.WithEvents(func(e sockets.Event) { fmt.Println(e) }))
