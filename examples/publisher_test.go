@@ -46,7 +46,7 @@ func TestPublisher(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	alice.await(t, endpoint+": refused by server: 400")
-	publisher.await(t, `tcp://127.0.0.1:*: "alice": client refused: 400 key revoked`)
+	publisher.await(t, endpoint+`: "alice": client refused: 400 key revoked`)
 	last := 0
 	for line := range strings.Lines(bob.log.String()) {
 		fmt.Sscanf(line, "tick %d\n", &last)
