@@ -79,9 +79,9 @@ func (c connection) security() (zmq4.Security, error) {
 }
 
 // admit admits every CURVE client. Jupyter's clients generate key pairs as they need them,
-// so the kernel can't know their keys. It need not: CURVE lets in only clients that know the
-// kernel's public key, which is a secret here. Only the connection file has it, and only its
-// owner can read that. Messages are signed with another key from the file as well.
+// so the kernel can't know their keys. It need not: CURVE connects only clients that know
+// the kernel's public key, which is a secret here. Only the connection file has it, and only
+// its owner can read that. Messages are signed with another key from the file as well.
 func admit(_ context.Context, req *zap.Request) zap.Reply {
 	if _, ok := req.CurveKey(); !ok {
 		return zap.Refuse("not CURVE")
