@@ -160,6 +160,36 @@ func TestKeepRules(t *testing.T) {
 	}
 }
 
+// TestKeepReloaded: reading the same rules again ends no admission, also one that was decided
+// before, and kept after.
+func TestKeepReloaded(t *testing.T) {
+	t.Parallel()
+	for name, password := range map[string]string{"hashed": policy.HashPassword([]byte("one")), "unhashed": "one", "verifier": verifierOf("one")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p, _ := load(t, dir, "security\n    plain = 1\n"+account("alice", password))
+			req := ask("", "192.0.2.1", zap.Plain, "alice", "one")
+			if name == "verifier" {
+				req = ask("", "192.0.2.1", zap.ScramSHA256, "alice", clientKey("one"))
+			}
+			before, _ := keep(t, p, req)
+			decided := p.Handle(t.Context(), req)
+			ztest.Must(t, p.Reload())
+			after := make(chan zap.Reply, 1)
+			p.Keep(req, decided, func(r zap.Reply) { after <- r })
+			_, checks := p.Kept()
+			ztest.Must(t, p.Reload())
+			ztest.Wait(t, "both are checked", func() bool { _, now := p.Kept(); return now >= checks+2 })
+			for _, ended := range []chan zap.Reply{before, after} {
+				if len(ended) > 0 {
+					t.Errorf("ended: %s", (<-ended).Text)
+				}
+			}
+		})
+	}
+}
+
 // TestKeepList: a key on a new revocation list of an authority loses its connection.
 func TestKeepList(t *testing.T) {
 	t.Parallel()

@@ -225,6 +225,11 @@ func (p *Policy) applyLocked(c *config) error {
 	}
 	if old != nil {
 		s.limiter = old.limiter // an address that failed too often stays refused
+		for name, d := range s.domains {
+			if before := old.domains[name]; before != nil {
+				d.plain.inherit(before.plain)
+			}
+		}
 	}
 	p.keeper.follow(s.stores) // before s applies, so that no change is missed
 	p.current.Store(s)

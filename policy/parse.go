@@ -2,7 +2,9 @@ package policy
 
 import (
 	"cmp"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -297,10 +299,15 @@ func (p *parser) account(n *zpl.Node) Account {
 	return a
 }
 
-// quickHash returns a hash of a password that is quick to compute.
+// quickKey makes the salts of unhashed passwords differ from those of other processes.
+var quickKey = []byte(rand.Text())
+
+// quickHash returns a hash of a password that is quick to compute. In one process, it always
+// returns the same, so that reading a file again changes no account.
 func quickHash(password string) string {
-	h := argon2Hash{Parameters: argon.Parameters{Memory: 8, Passes: 1, Lanes: 1}, salt: make([]byte, 16)}
-	rand.Read(h.salt)
+	salt := hmac.New(sha256.New, quickKey)
+	salt.Write([]byte(password))
+	h := argon2Hash{Parameters: argon.Parameters{Memory: 8, Passes: 1, Lanes: 1}, salt: salt.Sum(nil)[:16]}
 	h.hash = h.Key([]byte(password), h.salt, 32)
 	return h.String()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"runtime"
 	"sync"
 	"time"
@@ -49,6 +50,14 @@ func newPlainRules(s *plainSection) *plainRules {
 		}
 	}
 	return p
+}
+
+// inherit takes over the correct passwords of earlier rules, if the accounts have the same.
+func (p *plainRules) inherit(earlier *plainRules) {
+	same := func(a, b *account) bool { return a.password.equal(b.password) }
+	if p != nil && earlier != nil && maps.EqualFunc(p.accounts, earlier.accounts, same) {
+		p.cache = earlier.cache
+	}
 }
 
 func (p *plainRules) decide(ctx context.Context, req *zap.Request, now time.Time) zap.Reply {
