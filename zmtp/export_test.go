@@ -14,3 +14,6 @@ var (
 	ErrNoParts     = errNoParts
 	ErrConfig      = errConfig
 )
+
+// FarewellPatience is how long a client that must leave can stay.
+const FarewellPatience = farewellPatience
