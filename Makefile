@@ -187,7 +187,7 @@ recording: peers build
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./examples/demo >"$$dir/demo" && \
 	$(GO) run ./internal/recording <"$$dir/demo" >docs/images/demo.svg
 
-# Both compare with libzmq and print the results. The long one also writes
+# Both compare with libzmq and go-zeromq, and print the results. The long one also writes
 # docs/performance.md and its plot; make plot writes the plot alone.
 bench: peers
 	$(GO) run ./bench

@@ -123,6 +123,27 @@ func TestPeers(t *testing.T) {
 			}
 		})
 	}
+	for _, mechanism := range []string{zap.Null, zap.Curve} {
+		for _, with := range kits(mechanism) {
+			for _, pattern := range p.patterns() {
+				parallel(fmt.Sprint("sockets ", mechanism, " ", pattern.name, " ", with), func(t *testing.T) {
+					const count = 200
+					f, err := pattern.run(t.Context(), with, mechanism, 64, count)
+					ztest.Must(t, err)
+					if f.Messages != count || f.NS <= 0 || f.CPU < 0 {
+						t.Errorf("result %+v", f)
+					}
+				})
+			}
+			parallel(fmt.Sprint("requests ", mechanism, " ", with), func(t *testing.T) {
+				result, err := p.asks(t.Context(), with, mechanism, 64, 100)
+				ztest.Must(t, err)
+				if result.Median <= 0 || result.P99 < result.Median {
+					t.Errorf("result %+v", result)
+				}
+			})
+		}
+	}
 	parallel("allocations libzmq", func(t *testing.T) {
 		pushed, _, err := p.flow(t.Context(), counting, counting, zap.Curve, 64, 1000)
 		ztest.Must(t, err)

@@ -29,9 +29,10 @@ const (
 
 // peers are the programs that bench measures.
 type peers struct {
-	path   map[side]string
-	sodium string
-	env    []string // environment with the keys
+	path    map[side]string
+	sodium  string
+	sockets string   // bench/socketpeer
+	env     []string // environment with the keys
 }
 
 // buildPeers builds the programs in a directory.
@@ -42,7 +43,8 @@ func buildPeers(ctx context.Context, dir string) (*peers, error) {
 			counting: filepath.Join(dir, "zmqpeer-counting"),
 			zcurve:   filepath.Join(dir, "peer"),
 		},
-		sodium: filepath.Join(dir, "sodium"),
+		sodium:  filepath.Join(dir, "sodium"),
+		sockets: filepath.Join(dir, "socketpeer"),
 	}
 	if err := os.CopyFS(dir, sources); err != nil {
 		return nil, fmt.Errorf("bench: writing the sources: %w", err)
@@ -53,6 +55,7 @@ func buildPeers(ctx context.Context, dir string) (*peers, error) {
 		{"gcc", "-O2", "-Wall", "-DCOUNT_ALLOCS", "-o", p.path[counting], zmqSource, "-lzmq", "-lpthread"},
 		{"gcc", "-O2", "-Wall", "-o", p.sodium, sodiumSource, "-lsodium"},
 		{"go", "build", "-o", p.path[zcurve], "github.com/zcurve/zcurve/bench/peer"},
+		{"go", "build", "-o", p.sockets, "github.com/zcurve/zcurve/bench/socketpeer"},
 	} {
 		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("bench: building with %s: %w\n%s", args[0], err, out)

@@ -1,11 +1,13 @@
-// Bench compares package zmtp with libzmq over TCP on one machine. It prints the
-// results, writes them to docs/performance.md, and plots them in docs/images:
+// Bench compares packages zmtp and sockets/zmq4 with libzmq over TCP on one machine, and the
+// latter also with go-zeromq. It prints the results, writes them to docs/performance.md, and
+// plots them in docs/images:
 //
 //	go run ./bench
 //
 // Bench needs gcc and the headers of libzmq and libsodium. Each end of a connection is
-// a process: peers/zmqpeer.c for libzmq, and the program in peer for zcurve. With
-// -plot, bench measures nothing and plots the figures in the document.
+// a process: peers/zmqpeer.c for libzmq, the program in peer for zmtp, and that in
+// socketpeer for sockets. With -plot, bench measures nothing and plots the figures in the
+// document.
 package main
 
 import (
@@ -87,7 +89,8 @@ func (l *lab) measure(ctx context.Context, rounds int, match *regexp.Regexp) (st
 		return "", err
 	}
 	for _, s := range []*section{
-		l.throughput(), l.limit(), l.latency(), l.handshakes(), l.idle(), l.active(), l.allocs(), primitives,
+		l.throughput(), l.limit(), l.latency(), l.handshakes(), l.idle(), l.active(), l.allocs(),
+		l.socketRates(), l.socketTrips(), primitives,
 	} {
 		rows, err := s.measure(ctx, rounds, match, os.Stderr)
 		if err != nil {

@@ -55,11 +55,15 @@ type child struct {
 
 // peer starts the program of a side in a role.
 func (g *group) peer(s side, args ...any) (*child, error) {
-	var texts []string
+	return g.start(g.peers.path[s], texts(args)...)
+}
+
+// texts returns arguments as text.
+func texts(args []any) (all []string) {
 	for _, arg := range args {
-		texts = append(texts, fmt.Sprint(arg))
+		all = append(all, fmt.Sprint(arg))
 	}
-	return g.start(g.peers.path[s], texts...)
+	return all
 }
 
 // start starts a program.
