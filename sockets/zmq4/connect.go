@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zcurve/zcurve/sockets"
@@ -52,7 +53,7 @@ func (s *socket) Dial(endpoint string) error {
 		}
 		var failed *dialError
 		if !errors.As(err, &failed) {
-			return fmt.Errorf("zmq4: could not open a ZMTP connection: %w", err)
+			return &openError{err}
 		}
 		if s.maxRetries >= 0 && tries >= s.maxRetries || s.life.Err() != nil {
 			return fmt.Errorf("zmq4: could not dial to %q (retry=%v): %w", endpoint, s.retry, failed.error)
@@ -91,6 +92,16 @@ func (s *socket) start(f func()) error {
 type dialError struct{ error }
 
 func (e *dialError) Unwrap() error { return e.error }
+
+// openError means that the handshake failed. Its text has go-zeromq's beginning, and the name
+// of one package.
+type openError struct{ error }
+
+func (e *openError) Error() string {
+	return "zmq4: could not open a ZMTP connection: " + strings.TrimPrefix(e.error.Error(), "zmtp: ")
+}
+
+func (e *openError) Unwrap() error { return e.error }
 
 // connect makes one attempt.
 func (s *socket) connect(ctx context.Context, to target) (link, error) {

@@ -86,8 +86,8 @@
 // are both. One side is the server: it has a key pair, and a handler that decides which
 // clients to admit. The clients know the server's public key. Either side may listen.
 //
-// The handler can be a policy: a file, or rules in Go, that say which keys to admit.
-// Certificates come from zcert (zcert gen service; zcert gen alice):
+// The handler can be a policy: a file, or rules in Go, that say which keys to admit. zcert gen
+// service alice generates certificates, and alice.key goes into the directory clients:
 //
 //	c, err := cert.Load("service.key_secret")
 //	rules := policy.Rules{{Name: "payments", Curve: &policy.Curve{Keystores: []string{"dir:clients"}}}}
