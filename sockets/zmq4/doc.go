@@ -57,7 +57,7 @@
 //
 // [WithHighWaterMarks] bounds the queues, for each peer and each direction. A socket whose
 // queue of received messages is full reads no more from that peer, so the peer's own queue
-// fills. So memory is bounded in both processes.
+// fills. So memory is bounded in both processes. Marks count messages, whatever their size.
 //
 // # Connections
 //
