@@ -34,7 +34,10 @@ const (
 //     after its context is done,
 //   - a reply differs from the first one to the same request, depending on other
 //     requests: in its user id or metadata, or by admitting a client that was refused,
-//   - HandleAtOnce admits a client that Handle refuses, or retains a request.
+//   - HandleAtOnce admits a client that Handle refuses, or retains a request,
+//   - the handler is a zap.Keeper, and Keep panics or does not return, ends an admission
+//     although nothing has changed, or returns a function that does not return or that may
+//     not be called twice.
 //
 // Instead of a refusal, a reply may have StatusTryLater, because handlers limit clients.
 // The given requests should include some that h admits.
@@ -44,7 +47,7 @@ func TestHandler(t testing.TB, h zap.Handler, requests ...*zap.Request) {
 	for _, req := range append(unusual(), requests...) {
 		tester.questions = append(tester.questions, question{req: req})
 	}
-	for _, check := range []func() bool{tester.alone, tester.together, tester.reused, tester.ended} {
+	for _, check := range []func() bool{tester.alone, tester.together, tester.reused, tester.ended, tester.kept} {
 		if !check() {
 			return
 		}

@@ -103,7 +103,14 @@ func TestTestHandler(t *testing.T) {
 				return zap.Reply{Status: zap.StatusOK, UserID: "anyone", Metadata: zap.Metadata{{Name: "group", Value: "admins"}}}
 			}}, "but \"anyone\" [] at first"},
 		"retains requests": {retaining(), "HandleAtOnce with memory of an earlier request: got"},
-		"mixes up clients": {mixing(), "many at a time: got the user"},
+		"good keeper":      {keeping(func(func(zap.Reply)) func() { return func() {} }), ""},
+		"keeps nothing":    {keeping(func(func(zap.Reply)) func() { return nil }), "Keep returned no function"},
+		"panics in Keep":   {keeping(func(func(zap.Reply)) func() { panic("out of luck") }), "Keep panicked: out of luck"},
+		"ends what holds": {keeping(func(end func(zap.Reply)) func() { end(zap.Refuse("nobody stays")); return func() {} }),
+			"end is called with 400 \"nobody stays\" although nothing has changed"},
+		"blocks in Keep":    {keeping(func(func(zap.Reply)) func() { <-released; return nil }), "Keep " + blocks},
+		"blocks in release": {keeping(func(func(zap.Reply)) func() { return func() { <-released } }), "release " + blocks},
+		"mixes up clients":  {mixing(), "many at a time: got the user"},
 	} {
 		if patience = usual; strings.HasSuffix(tt.want, blocks) {
 			patience = 100 * time.Millisecond
@@ -115,6 +122,18 @@ func TestTestHandler(t *testing.T) {
 			t.Errorf("%s: expected %q, got:\n%.1000s", name, tt.want, got)
 		}
 	}
+}
+
+// keeper is a good handler whose Keep is keep.
+type keeper struct {
+	zap.Handler
+	keep func(end func(zap.Reply)) (release func())
+}
+
+func (k keeper) Keep(_ *zap.Request, _ zap.Reply, end func(zap.Reply)) func() { return k.keep(end) }
+
+func keeping(keep func(end func(zap.Reply)) (release func())) zap.Handler {
+	return keeper{zap.HandlerFunc(decide), keep}
 }
 
 // retaining returns a handler that remembers decisions by the address of the password in memory.
