@@ -74,6 +74,17 @@ func TestKernel(t *testing.T) {
 	}
 }
 
+// TestKernelStarted lets Jupyter start, interrupt, restart and stop a kernel.
+func TestKernelStarted(t *testing.T) {
+	t.Parallel()
+	out, err := output(t, ztest.Python(t), "testdata/jupyter_front_end.py", filepath.Join(t.TempDir(), "kernel.json"),
+		ztest.GoProgram(t, "examples/go/kernel", "CGO_ENABLED=0"))
+	want := "output ok 1 first\noutput ok 2 second\noutput ok 1 after a restart\nalive False\n"
+	if diff := cmp.Diff(want, out); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // TestKernelRefuses connects to a kernel with CURVE without what its connection file says.
 func TestKernelRefuses(t *testing.T) {
 	t.Parallel()

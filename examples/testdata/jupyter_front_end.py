@@ -1,14 +1,17 @@
-"""Drives a kernel as Jupyter's front ends do: jupyter_front_end.py CONNECTION_FILE
+"""Drives a kernel as Jupyter's front ends do: jupyter_front_end.py CONNECTION_FILE [KERNEL]
 
 With curve_publickey and curve_secretkey in the file, it connects as jupyter_client 8.9 does.
+With KERNEL, Jupyter writes the file and starts the kernel.
 """
 import json
+import os
 import sys
 
 import zmq
-from jupyter_client import BlockingKernelClient
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.channels import HBChannel
 from jupyter_client.connect import channel_socket_types
+from jupyter_client.kernelspec import KernelSpec
 
 PATIENCE = 60
 
@@ -89,5 +92,26 @@ def main(path):
     print("shut down", flush=True)
 
 
+def start(path, kernel):
+    km = KernelManager(connection_file=path, transport="ipc", ip=os.path.join(os.path.dirname(path), "kernel"))
+    km._kernel_spec = KernelSpec(argv=[kernel, "{connection_file}"], display_name="Echo", language="echo")
+    km.start_kernel()
+    kc = km.client()
+    kc.start_channels()
+    kc.wait_for_ready(timeout=PATIENCE)
+    execute(kc, "first")
+    km.interrupt_kernel()
+    execute(kc, "second")
+    km.restart_kernel()
+    kc.wait_for_ready(timeout=PATIENCE)
+    execute(kc, "after a restart")
+    kc.stop_channels()
+    km.shutdown_kernel()
+    print("alive", km.is_alive(), flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if len(sys.argv) == 2:
+        main(sys.argv[1])
+    else:
+        start(*sys.argv[1:])
