@@ -3,8 +3,6 @@ package zmq4
 import (
 	"context"
 	"io"
-	"slices"
-	"sync"
 
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -24,7 +22,6 @@ type pipe struct {
 	drops   int  // how often out was emptied
 	taken   int  // messages of out that are being written
 	writing bool // a goroutine runs write
-	run     func()
 
 	in   ring[item]
 	full chan struct{} // closed when in has room again; nil if nobody waits
@@ -63,25 +60,6 @@ func (p *pipe) queueLocked(r record) {
 	p.startLocked()
 }
 
-// startLocked starts a goroutine that writes, unless there is one.
-func (p *pipe) startLocked() {
-	if p.conn == nil || p.writing || p.out.len() == 0 {
-		return
-	}
-	p.writing = true
-	if p.run == nil { // once, as it allocates
-		p.run = func() {
-			defer p.socket.background.Done()
-			w := writers.Get().(*writer)
-			p.write(w)
-			w.forget()
-			writers.Put(w)
-		}
-	}
-	p.socket.background.Add(1)
-	go p.run()
-}
-
 // dropLocked drops what waits to be sent.
 func (p *pipe) dropLocked() {
 	for p.out.len() > 0 {
@@ -96,126 +74,6 @@ func (p *pipe) cutLocked() {
 	if c := p.conn; c != nil {
 		p.socket.background.Go(func() { c.CloseNow() })
 	}
-}
-
-// writeBatch is how many messages are taken from a pipe at a time.
-const writeBatch = 64
-
-// writer holds what write works on. On the stack, it would make the stack of each new
-// goroutine grow.
-type writer struct {
-	batch  [writeBatch]record
-	frames [][]byte
-}
-
-var writers = sync.Pool{New: func() any { return &writer{frames: make([][]byte, 0, writeFrames)} }}
-
-// writeFrames is how many frames of a message a writer keeps room for.
-const writeFrames = 16
-
-// forget drops all references to messages.
-func (w *writer) forget() {
-	if w.frames = w.frames[:0]; cap(w.frames) > writeFrames {
-		w.frames = make([][]byte, 0, writeFrames)
-	}
-	clear(w.frames[:cap(w.frames)])
-}
-
-// write writes what waits to be sent, until nothing does or the connection has ended.
-func (p *pipe) write(w *writer) {
-	s := p.socket
-	batch := &w.batch
-	n, written, drops, isFlushed := 0, 0, 0, true
-	var err error
-	s.mu.Lock()
-	c, theirs := p.conn, p.theirs
-	for {
-		for i := range n {
-			batch[i].chunk.release()
-			batch[i] = record{}
-		}
-		if written > 0 && p.drops == drops {
-			for range written {
-				p.out.pop().chunk.release()
-			}
-			// Wait until half of the room is free, so that senders fill it in one go.
-			if p.out.len() <= s.sendMark/2 {
-				s.signalRoomLocked()
-			}
-		}
-		drops = p.drops
-		if err != nil && p.conn == c {
-			p.conn = nil // read finds out why
-		}
-		n = 0
-		if c != nil && p.conn == c {
-			for ; n < min(p.out.len(), writeBatch); n++ {
-				batch[n] = *p.out.at(n)
-				batch[n].chunk.users++
-			}
-		}
-		p.taken = n
-		if p.conn != c || n == 0 && isFlushed {
-			p.writing = false
-			if r, ok := s.pattern.(*request); ok && p.conn != c {
-				r.lostLocked(p)
-			}
-			p.startLocked() // there may be a new connection
-			s.signalRoomLocked()
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		written = 0
-		if n == 0 {
-			err = c.Flush(context.Background())
-			isFlushed = true
-		}
-		for _, r := range batch[:n] {
-			w.frames = r.appendFrames(w.frames[:0])
-			if err = s.transmit(c, theirs, w.frames); err != nil {
-				break
-			}
-			written++
-			isFlushed = false
-		}
-		if err != nil {
-			c.CloseNow()
-		}
-		s.mu.Lock()
-	}
-}
-
-// transmit queues a message at the connection. It drops one that the peer would drop.
-func (s *socket) transmit(c link, theirs SocketType, frames [][]byte) error {
-	ctx := context.Background()
-	switch {
-	case s.subscribes() && isSubscription(frames) && frames[0][0] == 1:
-		return c.Subscribe(ctx, frames[0][1:])
-	case s.subscribes() && isSubscription(frames):
-		return c.Unsubscribe(ctx, frames[0][1:])
-	case (s.typ == Router || s.typ == Rep) && theirs == Req && !isReply(frames):
-		return nil
-	case (s.typ == Dealer || s.typ == Router) && theirs == Rep && !hasDelimiter(frames):
-		return nil
-	}
-	return c.Queue(ctx, frames...)
-}
-
-// isReply reports whether a REQ takes the message: an empty frame is first, or behind the
-// number of a request.
-func isReply(frames [][]byte) bool {
-	at := 0
-	if len(frames[0]) == 4 {
-		at = 1
-	}
-	return len(frames) > at+1 && len(frames[at]) == 0
-}
-
-// hasDelimiter reports whether an empty frame has others behind it.
-func hasDelimiter(frames [][]byte) bool {
-	at := slices.IndexFunc(frames, func(frame []byte) bool { return len(frame) == 0 })
-	return at >= 0 && at < len(frames)-1
 }
 
 // read receives until the connection ends, and returns why it did.

@@ -61,18 +61,20 @@ type socket struct {
 	background sync.WaitGroup
 	closed     chan struct{} // closed when Close has finished
 
-	mu        sync.Mutex
-	closing   bool
-	pipes     []*pipe
-	active    ring[*pipe] // with messages in in
-	filling   *chunk
-	listeners []io.Closer
-	addr      net.Addr
-	props     map[string]any
-	losses    int // peers whose loss Recv must report
-	receivers int // that wait for message
-	message   chan struct{}
-	room      chan struct{} // closed when there may be room; nil if nobody waits
+	mu          sync.Mutex
+	closing     bool
+	pipes       []*pipe
+	active      ring[*pipe] // with messages in in
+	filling     *chunk
+	work        chan *pipe // for goroutines that write
+	idleWriters int        // that wait for work
+	listeners   []io.Closer
+	addr        net.Addr
+	props       map[string]any
+	losses      int // peers whose loss Recv must report
+	receivers   int // that wait for message
+	message     chan struct{}
+	room        chan struct{} // closed when there may be room; nil if nobody waits
 }
 
 func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
@@ -82,7 +84,7 @@ func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
 	s := &socket{
 		typ: typ, ctx: ctx, retry: defaultRetry, timeout: defaultTimeout, linger: defaultLinger, maxRetries: defaultMaxRetries,
 		firstPause: defaultFirst, longestPause: defaultLongest, sendMark: defaultMark, recvMark: defaultMark,
-		log: log.New(os.Stderr, "zmq4: ", 0), props: map[string]any{}, closed: make(chan struct{}), message: make(chan struct{}, 1),
+		log: log.New(os.Stderr, "zmq4: ", 0), props: map[string]any{}, closed: make(chan struct{}), message: make(chan struct{}, 1), work: make(chan *pipe),
 	}
 	for _, option := range opts {
 		option(s)
