@@ -4,7 +4,7 @@
 //
 // A [Conn] is one connection, not a ZeroMQ socket. It sends and receives whole messages,
 // and reports who its peer is. It does not reconnect, and it does not route messages
-// between peers.
+// between peers. The sockets of package sockets/zmq4 do.
 //
 // # A client
 //
