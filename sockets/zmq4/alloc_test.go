@@ -60,8 +60,13 @@ func TestSendAlloc(t *testing.T) {
 		theirs string
 		peers  int
 		of     newSocket
-	}{{"PULL", 1, zmq4.NewPush}, {"PULL", 3, zmq4.NewPush}, {"ROUTER", 1, zmq4.NewDealer}, {"PAIR", 1, zmq4.NewPair}} {
-		for _, count := range []int{1, 600} {
+		size   int
+		many   int
+	}{
+		{"PULL", 1, zmq4.NewPush, 64, 600}, {"PULL", 3, zmq4.NewPush, 64, 600}, {"ROUTER", 1, zmq4.NewDealer, 64, 600},
+		{"PAIR", 1, zmq4.NewPair, 64, 600}, {"PULL", 1, zmq4.NewPush, 64 << 10, 40},
+	} {
+		for _, count := range []int{1, tt.many} {
 			ready := make(chan struct{}, tt.peers)
 			push := open(t, tt.of, zmq4.WithEvents(func(e sockets.Event) {
 				if e.Kind == sockets.Ready {
@@ -76,7 +81,7 @@ func TestSendAlloc(t *testing.T) {
 				peers = append(peers, p)
 				<-ready
 			}
-			msg := zmq4.NewMsgFrom(make([]byte, 64), []byte("second"))
+			msg := zmq4.NewMsgFrom(make([]byte, tt.size), []byte("second"))
 			times := max(1, 20/count) // since AllocsPerRun rounds down
 			n := allocations(t, times*count*tt.peers, func() {
 				for range times {
@@ -91,7 +96,7 @@ func TestSendAlloc(t *testing.T) {
 				}
 			})
 			if n > 0 {
-				t.Errorf("%s with %d peers, %d at a time: %v allocations for a message", push.Type(), tt.peers, count, n)
+				t.Errorf("%s with %d peers, %d bytes, %d at a time: %v allocations for a message", push.Type(), tt.peers, tt.size, count, n)
 			}
 		}
 	}

@@ -34,7 +34,9 @@ func (a *arena) copy(prefix []byte, message [][]byte) [][]byte {
 
 func (a *arena) copyFrame(frame []byte) []byte {
 	if len(frame) > arenaSize/4 {
-		return append(make([]byte, 0, len(frame)), frame...)
+		owned := make([]byte, len(frame)) // and copy, without clearing it before
+		copy(owned, frame)
+		return owned
 	}
 	if len(frame) > cap(a.octets)-len(a.octets) {
 		a.octets = make([]byte, 0, arenaSize)

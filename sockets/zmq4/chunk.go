@@ -1,6 +1,9 @@
 package zmq4
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
 // chunk holds the bytes of messages that wait to be sent. The messages of a socket share
 // chunks, and the pipes of a publisher share messages, so that sending allocates nothing.
@@ -14,17 +17,32 @@ type chunk struct {
 }
 
 // A chunk has room for chunkSize bytes and chunkFrames frames. A larger message has a chunk
-// of its own.
+// of its own, which is used again if it has up to 1<<largestClass bytes.
 const (
-	chunkSize   = 32 << 10
-	chunkFrames = 1 << 10
+	chunkSize    = 32 << 10
+	chunkFrames  = 1 << 10
+	largestClass = 20
 )
 
-var chunks = sync.Pool{New: func() any { return newChunk(chunkSize, chunkFrames) }}
+// chunks has a pool for each power of two.
+var chunks [largestClass + 1]sync.Pool
 
-// newChunk returns a chunk with room for so many bytes and frames.
+// newChunk returns an empty chunk with room for so many bytes and frames.
 func newChunk(size, frames int) *chunk {
-	return &chunk{octets: make([]byte, size), ends: make([]int, frames)}
+	size = max(size, chunkSize)
+	class := bits.Len(uint(size - 1))
+	if class > largestClass {
+		return &chunk{octets: make([]byte, size), ends: make([]int, frames)}
+	}
+	c, ok := chunks[class].Get().(*chunk)
+	if !ok {
+		c = &chunk{octets: make([]byte, 1<<class)}
+	}
+	if frames > len(c.ends) {
+		c.ends = make([]int, frames)
+	}
+	c.used, c.frames = 0, 0
+	return c
 }
 
 // record is a message that waits to be sent. It is small and has one pointer, since each
@@ -54,8 +72,8 @@ func (s *socket) storeLocked(envelope, message [][]byte) record {
 		if c != nil {
 			c.release()
 		}
-		c = chunks.Get().(*chunk)
-		c.used, c.frames, c.users = 0, 0, 1
+		c = newChunk(chunkSize, chunkFrames)
+		c.users = 1
 		s.filling = c
 	}
 	return c.add(envelope, message)
@@ -82,8 +100,11 @@ func (c *chunk) addFrame(frame []byte) {
 
 // release gives up one use of the chunk.
 func (c *chunk) release() {
-	if c.users--; c.users == 0 && len(c.octets) == chunkSize && len(c.ends) == chunkFrames {
-		chunks.Put(c)
+	if c.users--; c.users > 0 {
+		return
+	}
+	if class := bits.Len(uint(len(c.octets) - 1)); class <= largestClass && len(c.ends) <= chunkFrames {
+		chunks[class].Put(c)
 	}
 }
 
