@@ -101,15 +101,25 @@ func addresses(network, address string) []string {
 	return []string{address}
 }
 
+// Dialer connects to an address, as net.Dialer does.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
 // Dial connects to an endpoint.
 func Dial(ctx context.Context, endpoint string) (net.Conn, error) {
+	return DialWith(ctx, new(net.Dialer), endpoint)
+}
+
+// DialWith is Dial with a dialer.
+func DialWith(ctx context.Context, dialer Dialer, endpoint string) (net.Conn, error) {
 	network, address, err := parseDial(endpoint)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, address := range addresses(network, address) {
-		nc, err := new(net.Dialer).DialContext(ctx, network, address)
+		nc, err := dialer.DialContext(ctx, network, address)
 		if err == nil {
 			return nc, nil
 		}

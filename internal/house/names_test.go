@@ -34,7 +34,7 @@ var most = map[string]int{
 
 	"sockets/zmq4/security/null":  1,
 	"sockets/zmq4/security/plain": 1,
-	"sockets/zmq4/transport":      2,
+	"sockets/zmq4/transport":      3,
 
 	"zap":         44,
 	"zap/audit":   9,

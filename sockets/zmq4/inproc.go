@@ -17,13 +17,14 @@ type inproc struct {
 }
 
 var (
-	errNobody = errors.New("nobody listens: connection refused")
-	errTwice  = errors.New("address already in use")
+	errNobody  = errors.New("nobody listens: connection refused")
+	errUnnamed = errors.New("inproc needs a name")
+	errTwice   = errors.New("address already in use")
 )
 
 func (*inproc) Addr(at string) (string, error) {
 	if at == "" {
-		return "", fmt.Errorf("%w: inproc needs a name", errAddress)
+		return "", errUnnamed
 	}
 	return at, nil
 }

@@ -1,16 +1,13 @@
 package zmq4
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/sockets/zmq4/transport"
 )
 
@@ -20,7 +17,7 @@ var transports = struct {
 	sync.Mutex
 	byName map[string]transport.Transport
 }{byName: map[string]transport.Transport{
-	"tcp": network{"tcp"}, "ipc": network{"ipc"}, "inproc": &inproc{listeners: map[string]*inprocListener{}},
+	"tcp": transport.New("tcp"), "ipc": transport.New("unix"), "udp": transport.New("udp"), "inproc": &inproc{listeners: map[string]*inprocListener{}},
 }}
 
 // RegisterTransport adds a transport. Endpoints that begin with NAME:// use it.
@@ -34,7 +31,8 @@ func RegisterTransport(name string, t transport.Transport) error {
 	return nil
 }
 
-// Transports returns the names of the transports, sorted.
+// Transports returns the names of the transports, sorted. "udp" is one of them for programs that
+// look for it, but sockets cannot use it.
 func Transports() []string {
 	transports.Lock()
 	defer transports.Unlock()
@@ -60,31 +58,7 @@ func parseTarget(at string) (target, error) {
 	}
 	addr, err := t.Addr(rest)
 	if err != nil {
-		return target{}, err
+		return target{}, fmt.Errorf("%w: %q: %w", errAddress, at, err)
 	}
 	return target{t, addr}, nil
-}
-
-// network is tcp or ipc.
-type network struct{ name string }
-
-func (n network) Dial(ctx context.Context, _ transport.Dialer, addr string) (net.Conn, error) {
-	if port, ok := strings.CutPrefix(addr, "*:"); ok && n.name == "tcp" {
-		addr = "localhost:" + port // as go-zeromq does
-	}
-	return endpoint.Dial(ctx, n.name+"://"+addr)
-}
-
-func (n network) Listen(ctx context.Context, addr string) (net.Listener, error) {
-	return endpoint.Listen(ctx, n.name+"://"+addr)
-}
-
-func (n network) Addr(at string) (string, error) {
-	if n.name == "tcp" && strings.HasPrefix(at, ":") {
-		at = "*" + at
-	}
-	if err := endpoint.Check(n.name + "://" + at); err != nil {
-		return "", fmt.Errorf("%w: %w", errAddress, err)
-	}
-	return at, nil
 }
