@@ -85,7 +85,7 @@ func WithHighWaterMarks(send, recv int) Option {
 
 // WithHeartbeat sends a heartbeat each interval, and ends the connection with a peer that
 // doesn't answer within timeout. If timeout is zero, it is the interval. By default, a socket
-// sends no heartbeats.
+// sends no heartbeats. It has no effect with a Security of another package.
 func WithHeartbeat(interval, timeout time.Duration) Option {
 	return func(s *socket) { s.heartbeat, s.heartbeatTimeout = interval, timeout }
 }
