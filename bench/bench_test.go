@@ -136,7 +136,7 @@ func TestPeers(t *testing.T) {
 				})
 			}
 			parallel(fmt.Sprint("requests ", mechanism, " ", with), func(t *testing.T) {
-				result, err := p.asks(t.Context(), with, mechanism, 64, 100)
+				result, err := p.asks(t.Context(), with, mechanism, "REQ", "REP", 64, 100)
 				ztest.Must(t, err)
 				if result.Median <= 0 || result.P99 < result.Median {
 					t.Errorf("result %+v", result)

@@ -8,7 +8,7 @@
 //	sub WITH MECH ENDPOINT SIZE COUNT N     N subscribers, each receives COUNT messages
 //	echo WITH MECH TYPE                     answer every message with itself
 //	window WITH MECH ENDPOINT SIZE COUNT    COUNT messages and their echoes, 100 at a time
-//	ask WITH MECH ENDPOINT SIZE COUNT       COUNT requests, after 1000 to warm up
+//	ask WITH MECH ENDPOINT SIZE COUNT TYPE  COUNT round trips, after 1000 to warm up
 //
 // The keys are in the environment, in Z85. Pull, pub and echo first print "listening
 // ENDPOINT". Pub publishes messages of one byte until a line arrives on stdin, after sub has
@@ -43,12 +43,16 @@ func run(args []string) error {
 		return errUsage
 	}
 	role, k, rest := args[0], kit{with: args[1], mechanism: args[2]}, args[3:]
+	typ := rest[len(rest)-1] // of ask and echo
 	if role == "echo" {
-		return echo(k, rest[0])
+		return echo(k, typ)
 	}
 	endpoint := ""
 	if role != "pull" && role != "pub" {
 		endpoint, rest = rest[0], rest[1:]
+	}
+	if role == "ask" {
+		rest = rest[:max(0, len(rest)-1)]
 	}
 	var numbers []int
 	for _, arg := range rest {
@@ -63,7 +67,7 @@ func run(args []string) error {
 	}
 	size, count := numbers[0], numbers[1]
 	if role == "ask" {
-		return ask(k, endpoint, size, count)
+		return ask(k, typ, endpoint, size, count)
 	}
 	var err error
 	switch {

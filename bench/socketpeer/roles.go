@@ -216,8 +216,8 @@ func trip(s socket, body []byte) error {
 // warmUp is how many requests come before the measured ones.
 const warmUp = 1000
 
-func ask(k kit, endpoint string, size, count int) error {
-	s, err := k.dial("REQ", endpoint)
+func ask(k kit, typ, endpoint string, size, count int) error {
+	s, err := k.dial(typ, endpoint)
 	if err != nil {
 		return err
 	}

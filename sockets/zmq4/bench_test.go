@@ -110,10 +110,15 @@ func BenchmarkPublish(b *testing.B) {
 	})
 }
 
-// BenchmarkRequestReply measures a request and its reply.
-func BenchmarkRequestReply(b *testing.B) {
+// BenchmarkRequestReply measures a request and its reply, which are two frames each.
+func BenchmarkRequestReply(b *testing.B) { benchmarkTrips(b, zmq4.NewReq, zmq4.NewRep) }
+
+// BenchmarkDealerRouter measures a message and its echo, which are one frame each.
+func BenchmarkDealerRouter(b *testing.B) { benchmarkTrips(b, zmq4.NewDealer, zmq4.NewRouter) }
+
+func benchmarkTrips(b *testing.B, asks, answers newSocket) {
 	ofMechanisms(b, func(b *testing.B, server, client zmq4.Option) {
-		rep, req := open(b, zmq4.NewRep, server), open(b, zmq4.NewReq, client)
+		rep, req := open(b, answers, server), open(b, asks, client)
 		ztest.Must(b, req.Dial(listen(b, rep, "tcp")))
 		ended := make(chan error, 1)
 		go func() {
