@@ -19,7 +19,7 @@ func FuzzArrived(f *testing.F) {
 			s := newSocket(context.Background(), typ, []Option{WithLogger(nil), func(s *socket) {
 				s.correlate, s.manual, s.verbose = options&1 != 0, options&2 != 0, options&4 != 0
 			}})
-			p := &pipe{socket: s, topics: map[string]int{}, manual: map[string]bool{}, id: "peer", asked: 1}
+			p := &pipe{socket: s, topics: map[string]bool{}, manual: map[string]bool{}, id: "peer", asked: 1}
 			if r, ok := s.pattern.(*request); ok {
 				r.to = p
 			}

@@ -60,12 +60,7 @@ func (s *socket) Dial(endpoint string) error {
 		}
 		pause(s.life, s.retry)
 	}
-	if !s.add(p) {
-		c.CloseNow()
-		return context.Canceled
-	}
 	if err := s.attach(p, c); err != nil {
-		s.remove(p)
 		c.CloseNow()
 		return err
 	}
@@ -148,6 +143,8 @@ func (e *typeError) Unwrap() error { return e.SocketTypeError }
 // first, which is attached, or nil.
 func (s *socket) keep(p *pipe, to target, c link) {
 	defer s.remove(p)
+	begun := time.Now() // the connection
+	wrongKey := false   // the last attempt has failed so
 	for failures := 0; ; failures++ {
 		var err error
 		kind := sockets.Lost
@@ -156,9 +153,12 @@ func (s *socket) keep(p *pipe, to target, c link) {
 			s.detach(p)
 			s.reportLoss()
 			c.CloseNow()
-			failures = 0
+			if time.Since(begun) > s.longestPause { // or the peer closes each connection at once
+				failures = 0
+			}
 		} else if c, err = s.connect(s.dialing(), to); err == nil {
 			if err = s.attach(p, c); err == nil {
+				begun = time.Now()
 				continue
 			}
 			c.CloseNow()
@@ -167,6 +167,13 @@ func (s *socket) keep(p *pipe, to target, c link) {
 		}
 		c = nil
 		wait := s.nextPause(failures, err)
+		if wasWrong := wrongKey; errors.Is(err, zmtp.ErrServerKey) {
+			if wrongKey = true; !wasWrong { // a server that is killed looks the same
+				wait = s.nextPause(failures, io.EOF)
+			}
+		} else {
+			wrongKey = false
+		}
 		if s.dialing().Err() != nil {
 			return
 		}
@@ -238,9 +245,16 @@ func (s *socket) add(p *pipe) bool {
 	if s.closing {
 		return false
 	}
-	s.pipes = append(s.pipes, p)
+	s.addLocked(p)
 	s.signalRoomLocked()
 	return true
+}
+
+func (s *socket) addLocked(p *pipe) {
+	if !p.added {
+		p.added = true
+		s.pipes = append(s.pipes, p)
+	}
 }
 
 func (s *socket) remove(p *pipe) {
@@ -251,12 +265,13 @@ func (s *socket) remove(p *pipe) {
 	s.signalRoomLocked()
 }
 
-// attach gives a pipe a new connection.
+// attach gives a pipe a new connection, and adds it to the socket. A pipe that is refused was
+// never there for Send to choose.
 func (s *socket) attach(p *pipe, c link) error {
 	user := c.User()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns.Err() != nil {
+	if s.conns.Err() != nil || s.closing && !p.added {
 		return context.Canceled
 	}
 	p.conn, p.from, p.theirs = c, nil, SocketType(c.Claims().Get("Socket-Type"))
@@ -267,6 +282,7 @@ func (s *socket) attach(p *pipe, c link) error {
 		p.conn = nil
 		return err
 	}
+	s.addLocked(p)
 	p.startLocked()
 	s.signalRoomLocked()
 	s.tell(sockets.Event{Kind: sockets.Ready, Endpoint: p.endpoint, Peer: p.peer, User: user})

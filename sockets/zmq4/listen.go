@@ -89,11 +89,8 @@ func (s *socket) newListener(nl net.Listener, opened func(link), failed func(net
 // serve runs one connection of a listener.
 func (s *socket) serve(p *pipe, conn link) {
 	defer conn.CloseNow()
-	if !s.add(p) {
-		return
-	}
-	defer s.remove(p)
 	err := s.attach(p, conn)
+	defer s.remove(p)
 	if err != nil {
 		s.tell(sockets.Event{Kind: sockets.Failed, Endpoint: p.endpoint, Peer: p.peer, Err: err})
 		return

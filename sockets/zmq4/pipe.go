@@ -14,6 +14,7 @@ type pipe struct {
 	endpoint string
 	peer     string // the network address, if the peer has dialed
 	dialed   bool
+	added    bool // it is among the socket's
 
 	conn    link       // nil while there is no connection
 	from    *zmtp.User // nil if nobody has been proved
@@ -28,7 +29,7 @@ type pipe struct {
 
 	id     string          // of the peer, on a ROUTER
 	asked  int             // how many replies a REQ awaits
-	topics map[string]int  // of the peer, on a publisher: how often it has subscribed to each
+	topics map[string]bool // of the peer, on a publisher
 	octets int             // that topics takes, roughly
 	manual map[string]bool // topics that the program has set, with WithManual
 	round  uint64          // the publisher's last message for the pipe

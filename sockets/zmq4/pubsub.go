@@ -20,7 +20,7 @@ const (
 )
 
 func (pb *publish) attached(p *pipe) error {
-	p.topics, p.octets = map[string]int{}, 0
+	p.topics, p.octets = map[string]bool{}, 0
 	p.manual = map[string]bool{}
 	p.dropLocked()
 	return nil
@@ -137,21 +137,23 @@ func isSubscription(message [][]byte) bool {
 	return len(message) == 1 && len(message[0]) > 0 && message[0][0] <= 1
 }
 
-// subscribed notes a subscription, or its end, and reports whether an XPUB receives it.
+// subscribed notes a subscription, or its end, and reports whether an XPUB receives it. A peer
+// that subscribes twice needs one end only: libzmq sends each subscription, but the last end
+// only.
 func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
 	pb.s.mu.Lock()
 	defer pb.s.mu.Unlock()
 	if p.topics == nil || p.conn == nil {
 		return false // the connection has ended
 	}
-	n := p.topics[topic]
+	has := p.topics[topic]
 	all := pb.s.verbose || pb.s.manual
 	switch {
 	case subscribes:
-		p.topics[topic] = n + 1
-		if n > 0 {
+		if has {
 			return all
 		}
+		p.topics[topic] = true
 		if p.octets += topicOverhead + len(topic); p.octets > maxTopics {
 			p.cutLocked()
 			return false
@@ -160,11 +162,8 @@ func (pb *publish) subscribed(p *pipe, subscribes bool, topic string) bool {
 			pb.tree.add(topic, p)
 		}
 		return all || pb.tree.count(topic) == 1
-	case n == 0:
+	case !has:
 		return false
-	case n > 1:
-		p.topics[topic] = n - 1
-		return pb.s.manual
 	}
 	delete(p.topics, topic)
 	p.octets -= topicOverhead + len(topic)
@@ -226,12 +225,11 @@ func (sb *subscribe) set(subscribes bool, topic string) {
 	first := byte(0)
 	switch {
 	case subscribes:
-		sb.topics[topic] = n + 1
-		if n > 0 {
-			return
+		if n == 0 {
+			sb.tree.add(topic, nil)
 		}
-		sb.tree.add(topic, nil)
-		first = 1
+		sb.topics[topic] = n + 1
+		first = 1 // each time, for an XPUB with WithVerbose
 	case n == 0:
 		return
 	case n > 1:
