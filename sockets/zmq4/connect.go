@@ -194,7 +194,7 @@ func (s *socket) dialing() context.Context {
 
 // nextPause returns the pause after so many failures, with jitter.
 func (s *socket) nextPause(failures int, err error) time.Duration {
-	if !zmtp.Retryable(err) && !errors.Is(err, io.EOF) {
+	if !zmtp.Retryable(err) && (!errors.Is(err, io.EOF) || errors.Is(err, zmtp.ErrServerKey)) {
 		if _, isDial := errors.AsType[*dialError](err); !isDial {
 			return hopeless + rand.N(hopeless/2)
 		}

@@ -87,7 +87,7 @@ func TestHandoverNeedsKey(t *testing.T) {
 }
 
 // TestPair: a PAIR has one peer at a time, and the next one when that has left. A message
-// that waits for the next peer reaches it, whoever else has tried to connect.
+// that waits for the next peer reaches it, although another one has tried to connect.
 func TestPair(t *testing.T) {
 	t.Parallel()
 	pair := open(t, zmq4.NewPair, zmq4.WithTimeout(ztest.Patience))
