@@ -35,6 +35,11 @@ type Config struct {
 	// ROUTER can have one. ZMTP sends it as the property Identity.
 	RoutingID []byte
 
+	// Properties go to the peer with the socket type and the routing id, and are in the Claims
+	// of its connection. By RFC 23, the names of a program's own properties begin with "X-".
+	// A reserved name (see zap.IsReserved) is an error.
+	Properties zap.Metadata
+
 	// Mechanism is zap.Null, zap.Plain or zap.Curve, the same on both sides. It has no
 	// default, so that nobody forgets to choose.
 	Mechanism string
@@ -122,6 +127,14 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	}
 	if len(cfg.RoutingID) > 0 && (cfg.RoutingID[0] == 0 || !announcesRoutingID(cfg.SocketType)) {
 		return nil, fmt.Errorf("%w: a %s cannot have the RoutingID %q", errConfig, cfg.SocketType, cfg.RoutingID)
+	}
+	if _, err := cfg.Properties.Append(nil); err != nil {
+		return nil, fmt.Errorf("%w: Properties: %w", errConfig, withoutName{err})
+	}
+	for _, p := range cfg.Properties {
+		if zap.IsReserved(p.Name) {
+			return nil, fmt.Errorf("%w: Properties: %s is reserved", errConfig, p.Name)
+		}
 	}
 	for _, limit := range [...]struct {
 		name  string

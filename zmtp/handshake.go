@@ -265,7 +265,7 @@ func (h *handshake) metadata() ([]byte, error) {
 	if announcesRoutingID(h.cfg.SocketType) {
 		m = append(m, zap.Metadata{{"Identity", string(h.cfg.RoutingID)}}...)
 	}
-	return m.Append(nil)
+	return append(m, h.cfg.Properties...).Append(nil)
 }
 
 // setClaims checks the peer's properties and keeps a copy of them.

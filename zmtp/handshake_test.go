@@ -29,6 +29,7 @@ func TestHandshake(t *testing.T) {
 			t.Parallel()
 			client, server := configs(mechanism, "DEALER", "ROUTER")
 			client.RoutingID = []byte("me")
+			client.Properties = zap.Metadata{{Name: "X-Program", Value: "test"}}
 			server.Domain = "global"
 			var asked zap.Request
 			server.Handler = zap.HandlerFunc(func(_ context.Context, req *zap.Request) zap.Reply {
@@ -57,7 +58,7 @@ func TestHandshake(t *testing.T) {
 					t.Errorf("the client knows the server as %v", c.User().Key)
 				}
 			}
-			want := zap.Metadata{{Name: "Socket-Type", Value: "DEALER"}, {Name: "Identity", Value: "me"}}
+			want := zap.Metadata{{Name: "Socket-Type", Value: "DEALER"}, {Name: "Identity", Value: "me"}, {Name: "X-Program", Value: "test"}}
 			if diff := cmp.Diff(want, s.Claims()); diff != "" {
 				t.Errorf("claims of the client (-want +got):\n%s", diff)
 			}
@@ -236,6 +237,8 @@ func TestConfig(t *testing.T) {
 		{"long identity", false, func(c *zmtp.Config) { c.RoutingID = make([]byte, 256) }, zmtp.ErrConfig},
 		{"reserved identity", false, func(c *zmtp.Config) { c.RoutingID = []byte{0, 1} }, zmtp.ErrConfig},
 		{"identity of a PUSH", false, func(c *zmtp.Config) { c.SocketType, c.RoutingID = "PUSH", []byte("x") }, zmtp.ErrConfig},
+		{"malformed property", false, func(c *zmtp.Config) { c.Properties = zap.Metadata{{Name: "größer"}} }, zmtp.ErrConfig},
+		{"reserved property", true, func(c *zmtp.Config) { c.Properties = zap.Metadata{{Name: "identity"}} }, zmtp.ErrConfig},
 		{"negative limit", false, func(c *zmtp.Config) { c.MaxParts = -1 }, zmtp.ErrConfig},
 		{"no key", false, func(c *zmtp.Config) { c.Key = curve.SecretKey{} }, zmtp.ErrConfig},
 		{"no server key", false, func(c *zmtp.Config) { c.ServerKey = curve.PublicKey{} }, curve.ErrPublicKey},
