@@ -36,6 +36,16 @@
 // credentials. RFC 26 forbids that. But an operator may admit the handler later, and then
 // it works without a restart.
 //
+// # Clients that must leave
+//
+// A handler is a zap.Keeper: if the server's handler is one too, as that of zauth is, the
+// server says later that a client must leave. docs/spec/admissions.md specifies how. While no
+// server can be reached, admissions stay open. The next connection makes its server decide
+// about all of them again: the same server, one that was restarted, or another one. A decision
+// about a password cannot be repeated. The same server continues to watch such an admission
+// for a minute after the connection was lost; otherwise, it ends with status 300, and the client
+// connects again. A server that cannot watch admissions ends none.
+//
 // # Security of the link
 //
 // Requests hold passwords, and replies admit clients. So beyond loopback and ipc, the

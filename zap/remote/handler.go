@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler is a zap.Handler that asks a ZAP server in another process. It keeps one
+// Handler is a zap.Keeper that asks a ZAP server in another process. It keeps one
 // connection, and reconnects when that is lost. The zero value admits no client. Safe for
 // concurrent use.
 type Handler struct {
@@ -72,6 +73,11 @@ type Handler struct {
 	connected bool
 	waiting   map[uint64]*question
 	queue     []*question // to be sent on this connection; some may have ended
+
+	notifies bool // the server of this connection watches admissions
+	kept     map[admissionID]*kept
+	maxKept  int
+	notices  []*kept // what this connection needs notices about; some may need none any more
 }
 
 // NewHandler returns a handler that asks the server at an endpoint, tcp://HOST:PORT or
@@ -84,6 +90,7 @@ type Handler struct {
 func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 	link := opts.Link
 	link.SocketType = "DEALER"
+	link.Properties = slices.Concat(link.Properties, announcement)
 	if link.Mechanism == "" {
 		link.Mechanism = zap.Null
 	}
@@ -116,7 +123,7 @@ func NewHandler(opts Options, endpoints ...string) (*Handler, error) {
 	h := &Handler{
 		link: link, wait: cmp.Or(opts.Wait, defaultWait), targets: targets, log: tally.NewLog(opts.Log),
 		cancel: cancel, closing: ctx.Done(), done: make(chan struct{}),
-		unsent: make(chan struct{}, 1), waiting: map[uint64]*question{},
+		unsent: make(chan struct{}, 1), waiting: map[uint64]*question{}, kept: map[admissionID]*kept{}, maxKept: maxKept,
 	}
 	go h.run(ctx)
 	return h, nil

@@ -46,6 +46,9 @@ type peer struct {
 	undecided chan struct{}           // holds one for each slow decision without a reply
 	deciding  sync.WaitGroup          // counts these decisions
 	malformed int                     // malformed requests in a row; only serve uses it
+	notifies  bool                    // the peer knows notices about open admissions
+	asked     zap.Handler             // the server's handler; if the peer knows notices, with proofs
+	kept      peerWatches
 }
 
 // newPeer returns a peer whose connection ends when ctx is done. The caller must call
@@ -60,7 +63,11 @@ func (s *server) newPeer(ctx context.Context, conn *zmtp.Conn) *peer {
 	if user := conn.User().ID; user != "" {
 		asker += " (" + user + ")"
 	}
-	p := &peer{server: s, conn: conn, asker: asker, origin: from, undecided: make(chan struct{}, maxPeerDecisions)}
+	p := &peer{server: s, conn: conn, asker: asker, origin: from, undecided: make(chan struct{}, maxPeerDecisions),
+		notifies: knowsNotices(conn), asked: s.handler}
+	if p.notifies {
+		p.asked = proving{p}
+	}
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	return p
 }
@@ -78,6 +85,7 @@ func (p *peer) tell(level slog.Level, message string, err error) {
 // serve answers requests until the connection ends.
 func (p *peer) serve() {
 	defer p.deciding.Wait()
+	defer p.leaveKept()
 	defer p.close()
 	returned := false
 	defer func() {
@@ -134,13 +142,17 @@ func (p *peer) answerBatch(batch [][][]byte) error {
 // answerLater answers a request that can't be answered at once. See zap.AnswerAtOnce.
 type answerLater = func(context.Context, zap.Handler) (reply [][]byte, err error)
 
-// answerAtOnce answers the requests that the handler decides at once, and returns the
-// others.
+// answerAtOnce answers the requests that the handler decides at once, does what notices say,
+// and returns the other requests.
 func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow []answerLater, err error) {
 	p.atOnce.Add(1)
 	defer p.atOnce.Add(-1)
 	for _, frames := range batch {
-		reply, later, err := zap.AnswerAtOnce(p.handler, p.asker, frames)
+		var later answerLater
+		reply, isNotice, err := p.answerNotice(frames)
+		if !isNotice {
+			reply, later, err = zap.AnswerAtOnce(p.asked, p.asker, frames)
+		}
 		if errors.Is(err, zap.ErrRequest) {
 			p.malformed++
 		} else {
@@ -150,8 +162,10 @@ func (p *peer) answerAtOnce(sending context.Context, batch [][][]byte) (slow []a
 			slow = append(slow, later)
 			continue
 		}
-		if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
-			return nil, err
+		if reply != nil || err != nil {
+			if err := p.reply(sending, p.conn.Queue, reply, err); err != nil {
+				return nil, err
+			}
 		}
 		if p.malformed >= maxMalformed {
 			return nil, errMalformed
@@ -217,7 +231,7 @@ var errBusyServer = errors.New("too many requests in progress")
 // others. An error ends the connection.
 func (p *peer) decide(answer answerLater) error {
 	deciding, cancel := context.WithTimeout(p.ctx, maxDecisionTime)
-	reply, err := answer(deciding, p.handler)
+	reply, err := answer(deciding, p.asked)
 	cancel()
 	<-p.decisions
 	if p.ctx.Err() != nil {

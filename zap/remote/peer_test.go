@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,14 +23,24 @@ type pair struct {
 	asker  *zmtp.Conn
 	log    ztest.Log
 	ended  chan bool // closed when the peer's connection has ended
+	all    atomic.Int64
 }
 
 // newPair connects an asker with a server, in a bubble of synctest.
 func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 	t.Helper()
-	p := &pair{ended: make(chan bool)}
+	p := &pair{}
 	p.server = newServer(handler, p.log.Logger())
 	p.server.decisions = make(chan struct{}, maxDecisions) // not shared with other tests
+	p.server.watches.all = &p.all
+	t.Cleanup(p.server.log.Close)
+	p.connect(t, asker)
+	return p
+}
+
+// connect connects an asker with the server.
+func (p *pair) connect(t *testing.T, asker zmtp.Config) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	near, far := net.Pipe()
 	served := make(chan error, 1)
@@ -41,20 +52,19 @@ func newPair(t *testing.T, asker zmtp.Config, handler zap.Handler) *pair {
 		served <- err
 	}()
 	asker.SocketType, asker.Mechanism = "DEALER", zap.Null
-	var err error
-	p.asker, err = zmtp.Client(t.Context(), near, asker)
+	client, err := zmtp.Client(t.Context(), near, asker)
 	ztest.Must(t, err, <-served)
+	peer, ended := p.peer, make(chan bool)
+	p.asker, p.ended = client, ended
 	go func() {
-		p.peer.serve()
-		close(p.ended)
+		peer.serve()
+		close(ended)
 	}()
 	t.Cleanup(func() {
 		cancel()
-		p.asker.Close()
-		<-p.ended
-		p.server.log.Close()
+		client.Close()
+		<-ended
 	})
-	return p
 }
 
 // ask sends requests with the ids 'a', 'b', ….
