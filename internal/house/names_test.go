@@ -38,7 +38,7 @@ var most = map[string]int{
 
 	"zap":         44,
 	"zap/audit":   9,
-	"zap/remote":  7,
+	"zap/remote":  8,
 	"zap/zaptest": 8,
 	"zmtp":        41,
 }
