@@ -26,6 +26,9 @@ func eventsOf(kind sockets.Kind) (zmq4.Option, <-chan sockets.Event) {
 	}), events
 }
 
+// once makes a socket not connect again during a test.
+var once = zmq4.WithReconnect(time.Hour, time.Hour)
+
 // TestHandover: a new peer takes the routing id of another with WithHandover, and is refused
 // without.
 func TestHandover(t *testing.T) {
@@ -39,11 +42,11 @@ func TestHandover(t *testing.T) {
 		at := listen(t, router, "tcp")
 		alice := zmq4.WithID([]byte("alice"))
 		lost, losses := eventsOf(sockets.Lost)
-		first := open(t, zmq4.NewDealer, alice, zmq4.WithDialerRetry(time.Hour), lost)
+		first := open(t, zmq4.NewDealer, alice, lost, once)
 		ztest.Must(t, first.Dial(at), first.Send(zmq4.NewMsgString("first")))
 		wantMsg(t, router, "alicefirst")
 		lost2, losses2 := eventsOf(sockets.Lost)
-		second := open(t, zmq4.NewDealer, alice, zmq4.WithDialerRetry(time.Hour), lost2)
+		second := open(t, zmq4.NewDealer, alice, lost2, once)
 		ztest.Must(t, second.Dial(at))
 		winner, theirs := first, losses2
 		if handover {
@@ -54,7 +57,8 @@ func TestHandover(t *testing.T) {
 		wantMsg(t, winner, "hello")
 		ztest.Must(t, winner.Send(zmq4.NewMsgString("still here")))
 		wantMsg(t, router, "alicestill here")
-		winner.Close()
+		first.Close()
+		second.Close()
 		ztest.Wait(t, "the end of the route", func() bool {
 			return errors.Is(router.Send(zmq4.NewMsgFrom([]byte("alice"), []byte("x"))), zmq4.ErrNoRoute)
 		})
@@ -71,7 +75,7 @@ func TestHandoverNeedsKey(t *testing.T) {
 	at := listen(t, router, "tcp")
 	dial := func(key curve.SecretKey) (zmq4.Socket, <-chan sockets.Event) {
 		lost, losses := eventsOf(sockets.Lost)
-		s := open(t, zmq4.NewDealer, zmq4.WithID([]byte("id")), zmq4.WithDialerRetry(time.Hour), lost, zmq4.WithSecurity(zmq4.CurveClient(key, server.Public())))
+		s := open(t, zmq4.NewDealer, zmq4.WithID([]byte("id")), lost, once, zmq4.WithSecurity(zmq4.CurveClient(key, server.Public())))
 		ztest.Must(t, s.Dial(at))
 		return s, losses
 	}
