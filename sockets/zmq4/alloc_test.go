@@ -2,6 +2,7 @@ package zmq4_test
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -200,4 +201,42 @@ func TestRequestAlloc(t *testing.T) {
 	if want := 2*64.0/4096 + 3.0/64; n > want+1.0/count {
 		t.Errorf("%.4f allocations for a request and its reply, want %.4f", n, want)
 	}
+}
+
+// TestSlowPeerAlloc: what waits for a peer that has stopped reading takes little more memory
+// than itself, although it shares memory with what others have received.
+func TestSlowPeerAlloc(t *testing.T) {
+	ztest.Unraced(t)
+	const mark = 500
+	pub := open(t, zmq4.NewXPub, zmq4.WithHighWaterMarks(mark, 0), zmq4.WithLinger(0))
+	at := listen(t, pub, "inproc")
+	slow, fast := open(t, zmq4.NewSub, zmq4.WithHighWaterMarks(1, 1)), open(t, zmq4.NewSub)
+	ztest.Must(t, slow.SetOption(zmq4.OptionSubscribe, "slow"), slow.Dial(at))
+	recv(t, pub)
+	ztest.Must(t, fast.SetOption(zmq4.OptionSubscribe, "fast"), fast.Dial(at))
+	recv(t, pub)
+	body := make([]byte, 1<<10)
+	toSlow, toFast := zmq4.NewMsgFrom([]byte("slow"), body), zmq4.NewMsgFrom([]byte("fast"), body)
+	before := heap()
+	for range mark + 300 { // some are in the connection
+		ztest.Must(t, pub.Send(toSlow))
+		for range 40 {
+			ztest.Must(t, pub.Send(toFast))
+		}
+		for range 40 {
+			recv(t, fast)
+		}
+	}
+	if perMessage := (heap() - before) / mark; perMessage > 16<<10 {
+		t.Errorf("%d bytes for a message of 1 KiB that waits", perMessage)
+	}
+}
+
+// heap returns the bytes that are in use.
+func heap() int {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC() // empties the pools
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
 }

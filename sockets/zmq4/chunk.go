@@ -17,10 +17,11 @@ type chunk struct {
 }
 
 // A chunk has room for chunkSize bytes and chunkFrames frames. A larger message has a chunk
-// of its own, which is used again if it has up to 1<<largestClass bytes.
+// of its own, which is used again if it has up to 1<<largestClass bytes. A message that waits
+// for a slow peer keeps its whole chunk, so chunks are small.
 const (
-	chunkSize    = 32 << 10
-	chunkFrames  = 1 << 10
+	chunkSize    = 8 << 10
+	chunkFrames  = 1 << 8
 	largestClass = 20
 )
 
