@@ -68,7 +68,7 @@ SOAKTIME ?= 5m
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps peers build man completion install dist test lint unit cross narrow vulncheck stress soak demo recording bench bench-short plot fuzz clean
+.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak peers demo recording bench bench-short plot fuzz clean
 
 all: build man completion
 
@@ -88,7 +88,7 @@ endif
 	@$(GO) mod download
 
 # For targets that need libzmq.
-peers: deps
+libzmq: deps
 ifndef RACE
 	@echo "this needs libzmq, which the Makefile installs with apt-get only"; exit 1
 endif
@@ -172,27 +172,32 @@ vulncheck: deps
 	@$(GO) run ./internal/vulncheck $(TESTED)
 
 # Finds tests that fail by chance.
-stress: peers
+stress: libzmq
 	$(GO) run ./internal/stress -for $(STRESSTIME) ./...
 
 # Opens many kinds of connections and checks what they lose, keep and leak.
-soak: peers
+soak: libzmq
 	$(GO) run ./internal/soak -for $(SOAKTIME)
 
-demo: peers build
+# Builds public programs that use go-zeromq/zmq4 with sockets/zmq4 in its place, and runs
+# their tests of sockets. Downloads them, and takes up to an hour the first time.
+peers: deps
+	@$(GO) run ./internal/peers
+
+demo: libzmq build
 	@$(GO) run ./examples/demo
 
 # The recording of the demo that the README shows.
-recording: peers build
+recording: libzmq build
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./examples/demo >"$$dir/demo" && \
 	$(GO) run ./internal/recording <"$$dir/demo" >docs/images/demo.svg
 
 # Both compare with libzmq and go-zeromq, and print the results. The long one also writes
 # docs/performance.md and its plot; make plot writes the plot alone.
-bench: peers
+bench: libzmq
 	$(GO) run ./bench
 
-bench-short: peers
+bench-short: libzmq
 	$(GO) run ./bench -short -o ""
 
 plot:
