@@ -84,5 +84,5 @@ func (s security) Handshake(*Conn, bool) error            { return s.onlySockets
 func (s security) Encrypt(io.Writer, []byte) (int, error) { return 0, s.onlySockets() }
 func (s security) Decrypt(io.Writer, []byte) (int, error) { return 0, s.onlySockets() }
 func (s security) onlySockets() error {
-	return fmt.Errorf("zmq4: a Conn cannot carry this %s mechanism: use it with WithSecurity", s.cfg.Mechanism)
+	return fmt.Errorf("zmq4: a Conn cannot carry this %s mechanism: give it to WithSecurity as it is", s.cfg.Mechanism)
 }

@@ -38,7 +38,7 @@ func TestOnlySockets(t *testing.T) {
 		go bytes.NewBuffer(nil).ReadFrom(b)
 		_, err := zmq4.Open(a, security, zmq4.Pull, nil, true, nil)
 		for _, err := range []error{encrypts, decrypts, err} {
-			if err == nil || !strings.Contains(err.Error(), "use it with WithSecurity") {
+			if err == nil || !strings.Contains(err.Error(), "give it to WithSecurity as it is") {
 				t.Errorf("%s: %v", security.Type(), err)
 			}
 		}
