@@ -62,8 +62,8 @@ zauth check. Without --policy, zauth admits CURVE clients whose certificate is i
 the keystore, valid now and not revoked, and refuses all others.
 
 Zauth notices changes to the policy and the keystores. SIGHUP reloads them all
-and reopens the audit log. SIGTERM stops zauth. Connections that clients already
-have stay open.
+and reopens the audit log. SIGTERM stops zauth. A client that must leave loses its
+connections to services that use zap/remote. On libzmq, they stay open.
 
 Only the user that runs zauth can connect to an ipc endpoint, unless --socket-mode
 and --socket-group share it. Every user of the machine can connect to a TCP port on

@@ -21,6 +21,12 @@
 //
 //	handler, err := remote.NewHandler(remote.Options{Log: slog.Default()}, "tcp://127.0.0.1:9127")
 //
+// A connection stays open when the policy or zauth would no longer admit its client, for example
+// after its key was revoked: libzmq asks once, and has no call that closes the connection of one
+// client. To end such connections, restart the program, or close the sockets and bind new ones;
+// the other clients connect again. The connections of packages zmtp and sockets/zmq4 end by
+// themselves.
+//
 // zmq4 and libzmq take secret keys as text, and leave copies of it in memory that cannot
 // be wiped.
 package libzmq
