@@ -99,7 +99,9 @@ func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
 	s.life, s.end = context.WithCancel(ctx)
 	s.conns, s.endAll = context.WithCancel(context.Background())
 	s.startEvents()
-	s.stop = context.AfterFunc(ctx, func() { s.close(0) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop = context.AfterFunc(ctx, func() { s.close(0) }) // at once, if ctx has ended
 	return s
 }
 
@@ -323,9 +325,9 @@ func (s *socket) close(linger time.Duration) {
 		return
 	}
 	s.closing = true
-	listeners := s.listeners
+	listeners, stop := s.listeners, s.stop
 	s.mu.Unlock()
-	s.stop()
+	stop()
 	s.end()
 	for _, l := range listeners {
 		l.Close()

@@ -284,6 +284,20 @@ func TestIncompatible(t *testing.T) {
 	}
 }
 
+// TestCanceled makes a socket whose context has ended.
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(ztest.Context(t))
+	cancel()
+	for range 100 {
+		s := zmq4.NewPush(ctx)
+		if err := s.Send(zmq4.NewMsgString("late")); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		s.Close()
+	}
+}
+
 // TestCancel ends the context of a socket: from then on, Send accepts nothing.
 func TestCancel(t *testing.T) {
 	t.Parallel()
