@@ -65,10 +65,13 @@ STRESSTIME ?= 30m
 # make soak opens connections for this long.
 SOAKTIME ?= 5m
 
+# make chaos kills processes for this long.
+CHAOSTIME ?= 5m
+
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak peers demo recording bench bench-short plot fuzz clean
+.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak chaos peers demo recording bench bench-short plot fuzz clean
 
 all: build man completion
 
@@ -178,6 +181,10 @@ stress: libzmq
 # Opens many kinds of connections and checks what they lose, keep and leak.
 soak: libzmq
 	$(GO) run ./internal/soak -for $(SOAKTIME)
+
+# Kills and restarts processes with sockets, and checks what their peers notice.
+chaos: libzmq
+	$(GO) run ./internal/chaos -for $(CHAOSTIME)
 
 # Builds public programs that use go-zeromq/zmq4 with sockets/zmq4 in its place, and runs
 # their tests of sockets. Downloads them, and takes up to an hour the first time.
