@@ -12,16 +12,16 @@ const promptly = 250 * time.Millisecond
 // dropped meanwhile is missing after that.
 const backlog = 3 * time.Second
 
-// ledger is what is known of the messages of a link. Its run guards it.
+// ledger counts the messages of a link, and finds faults. The run guards it.
 type ledger struct {
 	link *link
 	ends [2]end
 
-	waiting   bool      // for the first message since both ends are there
-	since     time.Time // the later of their returns
-	spoilt    bool      // an end was stopped in between: that time says nothing
-	stopped   int       // ends that are stopped
-	latencies []time.Duration
+	waiting bool      // for the first message since both ends are there
+	since   time.Time // the later of their returns
+	spoilt  bool      // an end was stopped in between: that time says nothing
+	stopped int       // ends that are stopped
+	delays  []delay
 
 	last     arrival   // the latest
 	receiver uint32    // the incarnation that has got it
@@ -35,7 +35,25 @@ type ledger struct {
 	faults            []string
 }
 
-// end is what is known of a process.
+// delay is a time that something took.
+type delay struct {
+	since time.Time
+	took  time.Duration
+}
+
+// overlap returns how much of d falls into the time from since.
+func (d delay) overlap(other delay) time.Duration {
+	begin, end := d.since, d.since.Add(d.took)
+	if other.since.After(begin) {
+		begin = other.since
+	}
+	if last := other.since.Add(other.took); last.Before(end) {
+		end = last
+	}
+	return max(end.Sub(begin), 0)
+}
+
+// end describes a process of a link.
 type end struct {
 	incarnation uint32
 	up          bool
@@ -61,7 +79,7 @@ func (l *ledger) up(party int, at time.Time) {
 func (l *ledger) down(party int, now time.Time) {
 	e := &l.ends[party]
 	if l.waiting && !l.spoilt && now.Sub(l.since) > promptly { // as late as that at least
-		l.latencies = append(l.latencies, now.Sub(l.since))
+		l.delays = append(l.delays, delay{l.since, now.Sub(l.since)})
 	}
 	l.accepted += int(e.sent)
 	l.waiting = false
@@ -103,7 +121,7 @@ func (l *ledger) got(party int, a arrival, last uint64, at time.Time) {
 	l.last, l.receiver = a, me
 	if l.waiting && a.sender == sender && at.After(l.since) && (a.via == 0 || a.via == l.ends[1].incarnation) {
 		if !l.spoilt {
-			l.latencies = append(l.latencies, at.Sub(l.since))
+			l.delays = append(l.delays, delay{l.since, at.Sub(l.since)})
 		}
 		l.waiting = false
 	}

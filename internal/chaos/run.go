@@ -34,7 +34,7 @@ type chaos struct {
 	ledgers []*ledger
 	faults  []string
 	memory  map[bool]int // the most that a process had resident, in KiB, libzmq's or ours
-	machine time.Duration
+	machine []delay      // of the machine itself
 	kills   int
 	stops   int
 }

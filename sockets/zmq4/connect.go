@@ -20,7 +20,7 @@ import (
 // Pauses between attempts to connect again.
 const (
 	defaultFirst   = 10 * time.Millisecond
-	defaultLongest = 200 * time.Millisecond
+	defaultLongest = 100 * time.Millisecond
 	// hopeless is the pause after an error that only a person can remove the cause of. RFC 26 forbids to
 	// try again after status 400, but anyone on the path can send one.
 	hopeless = 5 * time.Second

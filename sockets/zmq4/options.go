@@ -30,7 +30,7 @@ func WithID(id SocketIdentity) Option { return func(s *socket) { s.id = append(s
 func WithSecurity(sec Security) Option { return func(s *socket) { s.security = sec } }
 
 // WithDialerRetry sets the pause between the attempts of Dial, and the longest pause before
-// a lost connection is tried again. The default is 250 ms for Dial, and 200 ms for lost
+// a lost connection is tried again. The default is 250 ms for Dial, and 100 ms for lost
 // connections.
 func WithDialerRetry(retry time.Duration) Option {
 	return func(s *socket) { s.retry, s.longestPause = retry, retry }
@@ -65,7 +65,7 @@ func WithAutomaticReconnect(automaticReconnect bool) Option {
 // WithReconnect makes Dial return at once, and the socket connect as soon as the peer is
 // there, like a socket of libzmq: what Send accepts waits for the peer. Losing a peer is no
 // error for Recv, except on a REQ, whose reply is lost. first and longest bound the pauses
-// between attempts, which grow; zero means 10 and 200 ms.
+// between attempts, which grow; zero means 10 and 100 ms.
 func WithReconnect(first, longest time.Duration) Option {
 	return func(s *socket) {
 		s.keepsPeers, s.dialsLater = true, true

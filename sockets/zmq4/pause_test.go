@@ -17,10 +17,10 @@ func TestPauses(t *testing.T) {
 		option         Option
 		first, longest time.Duration
 	}{
-		"default":         {WithLinger(0), 10 * time.Millisecond, 200 * time.Millisecond},
+		"default":         {WithLinger(0), 10 * time.Millisecond, 100 * time.Millisecond},
 		"retry":           {WithDialerRetry(time.Second), 10 * time.Millisecond, time.Second},
 		"retry at once":   {WithDialerRetry(time.Nanosecond), time.Nanosecond, time.Nanosecond},
-		"reconnect":       {WithReconnect(0, 0), 10 * time.Millisecond, 200 * time.Millisecond},
+		"reconnect":       {WithReconnect(0, 0), 10 * time.Millisecond, 100 * time.Millisecond},
 		"own":             {WithReconnect(time.Second, time.Minute), time.Second, time.Minute},
 		"forever":         {WithReconnect(forever, forever), forever, forever},
 		"negative":        {WithReconnect(-1, -1), 0, 0},
