@@ -1,14 +1,17 @@
 package zmq4_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/sockets"
 	"github.com/zcurve/zcurve/sockets/zmq4"
+	"github.com/zcurve/zcurve/zap"
 )
 
 // TestCloseSends closes a socket while messages wait in its queue: all arrive.
@@ -133,5 +136,57 @@ func TestQueueOutlivesPeer(t *testing.T) {
 	ztest.Must(t, second.Listen(at))
 	if msg := recv(t, second); string(msg.Bytes()) != "two" {
 		t.Errorf("got %v", msg)
+	}
+}
+
+// TestPublisherKeepsQueue publishes while a subscriber that was dialed is gone: the messages
+// wait for it, but not for another user.
+func TestPublisherKeepsQueue(t *testing.T) {
+	t.Parallel()
+	server, alice, bob := curve.GenerateKey(), curve.GenerateKey(), curve.GenerateKey()
+	handler := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Allow("") })
+	for _, of := range []newSocket{zmq4.NewPub, zmq4.NewXPub} {
+		at := "ipc://" + filepath.Join(t.TempDir(), "s")
+		lost, losses := eventsOf(sockets.Lost)
+		pub := open(t, of, lost, zmq4.WithLinger(0), zmq4.WithReconnect(0, time.Millisecond), zmq4.WithSecurity(zmq4.CurveServer(server, "test", handler)))
+		ztest.Must(t, pub.Dial(at))
+		for i, key := range []curve.SecretKey{alice, alice, bob} {
+			sub := open(t, zmq4.NewSub, zmq4.WithSecurity(zmq4.CurveClient(key, server.Public())))
+			ztest.Must(t, sub.SetOption(zmq4.OptionSubscribe, "t"), sub.Listen(at))
+			if i != 1 {
+				// bob has nothing that was sent for alice.
+				sent := make(chan struct{})
+				arrived := make(chan struct{})
+				go func() {
+					defer close(sent)
+					for {
+						pub.Send(zmq4.NewMsgString("t: now"))
+						select {
+						case <-arrived:
+							return
+						case <-time.After(time.Millisecond):
+						}
+					}
+				}()
+				wantMsg(t, sub, "t: now")
+				close(arrived)
+				<-sent
+			} else {
+				for n := 0; n < 10; {
+					switch text := string(recv(t, sub).Bytes()); text {
+					case fmt.Sprint("t: later ", n):
+						n++
+					case "t: now": // was still in the queue
+					default:
+						t.Fatalf("got %q, not message %d", text, n)
+					}
+				}
+			}
+			sub.Close()
+			ztest.Receive(t, "the loss of the peer", losses)
+			for n := range 10 {
+				ztest.Must(t, pub.Send(zmq4.NewMsgString(fmt.Sprint("t: later ", n))), pub.Send(zmq4.NewMsgString("x")))
+			}
+		}
 	}
 }

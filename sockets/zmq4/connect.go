@@ -274,7 +274,7 @@ func (s *socket) attach(p *pipe, c link) error {
 	if s.conns.Err() != nil || s.closing && !p.added {
 		return context.Canceled
 	}
-	p.conn, p.from, p.theirs = c, nil, SocketType(c.Claims().Get("Socket-Type"))
+	p.conn, p.former, p.from, p.theirs = c, p.from, nil, SocketType(c.Claims().Get("Socket-Type"))
 	if user.ID != "" || len(user.Metadata) > 0 || user.Key != (zmtp.User{}).Key {
 		p.from = &user
 	}

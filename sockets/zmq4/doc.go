@@ -71,9 +71,10 @@
 //
 // In both cases the socket connects again whenever it has lost a peer that it has dialed:
 // for ever, with growing pauses. Subscriptions are sent again, and what was queued for the
-// peer is kept, except by PUB and XPUB. When a PULL, SUB, XSUB, DEALER or PAIR loses such a
-// peer, one Recv returns io.EOF, and the next ones go on; with [WithReconnect] or
-// [WithAutomaticReconnect], none does. A REQ returns io.EOF when a reply is lost.
+// peer is kept. When a PULL, SUB, XSUB, DEALER or PAIR loses such a peer, one Recv returns
+// io.EOF, and the next ones go on; with [WithReconnect] or [WithAutomaticReconnect], none
+// does. Only with these, a PUB or XPUB keeps messages and subscriptions of a peer that it has
+// dialed, unless another user answers there. A REQ returns io.EOF when a reply is lost.
 //
 // [WithEvents] reports each connection, each failure and its reason, in one sentence.
 //

@@ -1,6 +1,10 @@
 package zmq4
 
-import "context"
+import (
+	"context"
+
+	"github.com/zcurve/zcurve/zmtp"
+)
 
 // pattern implements what differs between the types of sockets.
 type pattern interface {
@@ -113,7 +117,12 @@ func (r *route) mayTake(p, old *pipe) bool {
 	if p.from == nil && old.from == nil {
 		return r.s.handover
 	}
-	return p.from != nil && old.from != nil && p.from.Key == old.from.Key && p.from.ID == old.from.ID
+	return isSameUser(p.from, old.from)
+}
+
+// isSameUser reports whether two peers have proved the same, or both nothing.
+func isSameUser(a, b *zmtp.User) bool {
+	return a == b || a != nil && b != nil && a.Key == b.Key && a.ID == b.ID
 }
 
 func (r *route) detached(p *pipe) {

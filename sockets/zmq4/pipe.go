@@ -18,6 +18,7 @@ type pipe struct {
 
 	conn    link       // nil while there is no connection
 	from    *zmtp.User // nil if nobody has been proved
+	former  *zmtp.User // the same of the connection before
 	theirs  SocketType
 	out     ring[record]
 	drops   int  // how often out was emptied

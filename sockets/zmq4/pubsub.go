@@ -19,15 +19,30 @@ const (
 	topicOverhead = 128
 )
 
+// attached begins without subscriptions, except for a peer that was dialed and is back.
 func (pb *publish) attached(p *pipe) error {
+	if p.topics != nil {
+		if isSameUser(p.from, p.former) {
+			return nil
+		}
+		pb.leave(p)
+	}
 	p.topics, p.octets = map[string]bool{}, 0
 	p.manual = map[string]bool{}
 	p.dropLocked()
 	return nil
 }
 
-// detached ends the peer's subscriptions, and an XPUB receives that.
+// detached ends the subscriptions of a peer, unless it was dialed and is expected back: then
+// messages wait for it, as in libzmq.
 func (pb *publish) detached(p *pipe) {
+	if !p.dialed || !pb.s.keepsPeers {
+		pb.leave(p)
+	}
+}
+
+// leave ends the peer's subscriptions, and an XPUB receives that.
+func (pb *publish) leave(p *pipe) {
 	for topic := range p.topics {
 		if !pb.s.manual {
 			pb.tree.remove(topic, p)
