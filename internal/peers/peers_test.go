@@ -68,7 +68,7 @@ const printed = `{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"fine\n"}
 {"Action":"pass","Package":"p","Test":"TestA"}
 not JSON
-{"Action":"output","Package":"p","Test":"TestB/sub","Output":"why\n"}
+{"Action":"output","Package":"p","Test":"TestB/sub","Output":"why: DATA RACE\n"}
 {"Action":"fail","Package":"p","Test":"TestB/sub"}
 {"Action":"fail","Package":"p","Test":"TestB"}
 {"Action":"skip","Package":"p","Test":"TestC"}
@@ -86,7 +86,10 @@ func TestParse(t *testing.T) {
 	if got.passed != 1 || got.skipped != 1 || !slices.Equal(got.failures, []string{"TestB", "q"}) {
 		t.Errorf("got %+v", got)
 	}
-	if string(output) != "why\npanic\n" {
+	if !slices.Equal(got.races, []string{"TestB"}) {
+		t.Errorf("races: %q", got.races)
+	}
+	if string(output) != "why: DATA RACE\npanic\n" {
 		t.Errorf("got output %q", output)
 	}
 }
@@ -109,6 +112,11 @@ func TestTable(t *testing.T) {
 	}
 	if len(busy.unexplained()) != 0 || len(broken.unexplained()) != 1 {
 		t.Errorf("unexplained: %q, %q", busy.unexplained(), broken.unexplained())
+	}
+	racy := busy
+	racy.tests.races = racy.tests.failures
+	if got := racy.unexplained(); len(got) != 1 {
+		t.Errorf("a race is excused: %q", got)
 	}
 	busy.tests.failures = append(busy.tests.failures, "TestPubSub")
 	if got := busy.unexplained(); !slices.Equal(got, []string{"TestPubSub"}) {

@@ -23,24 +23,27 @@ type result struct {
 type tests struct {
 	passed, skipped int
 	failures        []string // names of tests, or of packages that failed outside of them
+	races           []string // those of failures in which the race detector has found one
 }
 
 func (t *tests) add(more tests) {
 	t.passed += more.passed
 	t.skipped += more.skipped
 	t.failures = append(t.failures, more.failures...)
+	t.races = append(t.races, more.races...)
 }
 
 func (r result) failed() bool { return len(r.tests.failures) > 0 }
 
-// unexplained returns the failures that the list of known ones has no reason for.
+// unexplained returns the failures that the list of known ones has no reason for. A race
+// has no excuse.
 func (r result) unexplained() []string {
 	var list []string
 	if r.err != nil {
 		list = append(list, r.name)
 	}
 	for _, test := range r.tests.failures {
-		if known[r.name+"/"+test] == "" {
+		if known[r.name+"/"+test] == "" || slices.Contains(r.tests.races, test) {
 			list = append(list, test)
 		}
 	}
@@ -80,6 +83,9 @@ func parse(out []byte) (tests, []byte) {
 				test = e.Package
 			}
 			t.failures = append(t.failures, test)
+			if bytes.Contains(output[key], []byte("DATA RACE")) {
+				t.races = append(t.races, test)
+			}
 		}
 	}
 	return t, failed
@@ -105,7 +111,7 @@ func table(results []result) string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %s | %d s |\n", r.name, short(r.program), built,
 			r.tests.passed+len(r.tests.failures), r.tests.passed, failed, int(r.took.Seconds()))
 		for _, test := range r.tests.failures {
-			if reason := known[r.name+"/"+test]; reason != "" {
+			if reason := known[r.name+"/"+test]; reason != "" && !slices.Contains(r.tests.races, test) {
 				reasons = append(reasons, fmt.Sprintf("- %s, %s: %s\n", r.name, test, reason))
 			}
 		}
