@@ -168,7 +168,7 @@ func TestDrive(t *testing.T) {
 	dir := t.TempDir()
 	ztest.Must(t, os.WriteFile(filepath.Join(dir, kernelFile), []byte("#!/bin/sh\nexit 1\n"), 0o777))
 	r := &runner{dir: dir}
-	got, err := r.drive(ztest.Context(t), program{name: "x", kernel: &kernel{}}, dir)
+	got, err := r.drive(t.Context(), program{name: "x", kernel: &kernel{}}, dir)
 	if err != nil || got.passed != 0 || !slices.Equal(got.failures, []string{"jupyter_client"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
