@@ -168,3 +168,30 @@ func TestReleased(t *testing.T) {
 		})
 	}
 }
+
+// TestRemovedThenClosed closes a connection as soon as its client must leave, as a program
+// does whose Send fails. The Recv in progress returns why all the same.
+func TestRemovedThenClosed(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		client, server := configs(zap.Null, "DEALER", "DEALER")
+		var end func(zap.Reply)
+		server.Handler = &keeper{Handler: allow, began: func(f func(zap.Reply)) { end = f }}
+		a, b := tcpPair(t)
+		_, s := connectOver(t, a, b, client, server)
+		received := make(chan error, 1)
+		receiving := make(chan struct{})
+		go func() {
+			close(receiving)
+			_, err := s.Recv(context.Background())
+			received <- err
+		}()
+		<-receiving
+		end(zap.Refuse("revoked"))
+		s.CloseNow()
+		err := ztest.Receive(t, "the end of Recv", received)
+		if _, ok := errors.AsType[*zmtp.RefusedError](err); !ok {
+			t.Fatalf("Recv: %v", err)
+		}
+	}
+}

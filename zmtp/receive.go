@@ -65,6 +65,9 @@ func (c *Conn) lockReceive(ctx context.Context) error {
 	case c.rx.turn <- struct{}{}:
 		return nil
 	case <-c.closing:
+		if err := c.removed(); err != nil {
+			return err
+		}
 		return c.closedError()
 	case <-ctx.Done():
 		return ctx.Err()
@@ -136,11 +139,11 @@ func (c *Conn) fillLocked(ctx context.Context) error {
 	for {
 		// Closing and suspicion are signaled by a deadline. So check for both each time
 		// after a deadline was reset, which may have been that signal.
+		if c.removed() != nil { // first: a program whose Send fails because of it calls CloseNow
+			return c.failReceiveLocked(nil)
+		}
 		if c.isClosing() {
 			return c.closedError()
-		}
-		if c.removed() != nil {
-			return c.failReceiveLocked(nil)
 		}
 		if c.pulse.suspect.Load() {
 			if done, err := c.lookOnceMoreLocked(); done {
