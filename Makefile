@@ -38,7 +38,7 @@ VERSION = $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 
 # Packages that read sizes and numbers of peers, which could overflow an int of 32 bits.
 # WIDE names slow tests that do not depend on it.
-NARROW = ./curve ./zap ./zmtp ./cert ./internal/tally ./internal/zpl
+NARROW = ./curve ./zap ./zmtp ./cert ./sockets/zmq4 ./internal/tally ./internal/zpl
 WIDE = Unraced|Alloc|Tamper|Flipped|Lock|Concurrent|Fuzz|Copies|Once|PublicOf
 
 # Without apt-get, do not look for libzmq and the other peers.

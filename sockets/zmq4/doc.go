@@ -50,6 +50,8 @@
 //   - XSUB is a SUB that subscribes by sending such messages.
 //   - PAIR has one peer, and refuses others. If the queue is full, Send waits.
 //
+// A [Proxy] joins two sockets, such as a ROUTER for clients and a DEALER for workers.
+//
 // When Send waits, it does so for as long as [WithTimeout] says, and then returns
 // context.DeadlineExceeded; the message is not sent later. [SendContext] waits for a context
 // instead, and [TrySend] not at all: it returns [ErrAgain]. [RecvContext] and [TryRecv] do
