@@ -25,6 +25,7 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zap/remote"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
@@ -119,8 +120,8 @@ type crowd struct {
 	heard map[int]bool  // the clients that have sent back a message
 }
 
-// newCrowd connects n clients.
-func newCrowd(t testing.TB, n int) *crowd {
+// newCrowd connects n clients. decides returns the handler.
+func newCrowd(t testing.TB, n int, decides func(cr *crowd, dir string) zap.Handler) *crowd {
 	t.Helper()
 	var limit unix.Rlimit
 	ztest.Must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
@@ -150,15 +151,10 @@ func newCrowd(t testing.TB, n int) *crowd {
 	cr.run("store", "add", "dir:"+cr.clients, filepath.Join(dir, "stranger.key"))
 	cr.run("store", "revoke", "dir:"+cr.clients, "stranger")
 
-	file := filepath.Join(dir, "policy.zpl")
-	ztest.WriteFile(t, file, "security\n    curve = 1\n        any = 1\n        keystore = dir:clients\n")
-	p, err := policy.Load(file, policy.Options{})
-	ztest.Must(t, err)
-	t.Cleanup(func() { p.Close() })
-	ztest.Background(t, p.Watch)
+	handler := decides(cr, dir)
 	server := curve.GenerateKey()
 	ln, err := zmtp.Listen(ztest.Context(t), "ipc://"+filepath.Join(dir, "s"), zmtp.Config{SocketType: "DEALER", Mechanism: zap.Curve,
-		Key: server, Handler: p, HandshakeTimeout: ztest.Patience})
+		Key: server, Handler: handler, HandshakeTimeout: ztest.Patience})
 	ztest.Must(t, err)
 	t.Cleanup(func() { ln.Close() })
 
@@ -193,6 +189,31 @@ func newCrowd(t testing.TB, n int) *crowd {
 		t.Fatalf("the clients say %q, %v", line, err)
 	}
 	return cr
+}
+
+// byPolicy returns a policy that admits the clients.
+func byPolicy(cr *crowd, dir string) zap.Handler {
+	cr.Helper()
+	file := filepath.Join(dir, "policy.zpl")
+	ztest.WriteFile(cr, file, "security\n    curve = 1\n        any = 1\n        keystore = dir:clients\n")
+	p, err := policy.Load(file, policy.Options{})
+	ztest.Must(cr, err)
+	cr.Cleanup(func() { p.Close() })
+	ztest.Background(cr, p.Watch)
+	return p
+}
+
+// byZauth runs zauth, which admits the clients, and returns a handler that asks it.
+func byZauth(cr *crowd, dir string) zap.Handler {
+	cr.Helper()
+	at := "ipc://" + filepath.Join(dir, "z")
+	cmd := exec.Command(ztest.GoProgram(cr, "cmd/zauth", "CGO_ENABLED=0"), "serve", "--listen", at, "--keystore", "dir:"+cr.clients, "--log-level", "error")
+	ztest.Must(cr, cmd.Start())
+	cr.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	handler, err := remote.NewHandler(remote.Options{Wait: ztest.Patience}, at)
+	ztest.Must(cr, err)
+	cr.Cleanup(func() { handler.Close() })
+	return handler
 }
 
 func nameOf(i int) string { return fmt.Sprintf("client-%05d", i) }
@@ -306,7 +327,7 @@ func TestRemovedAmongManyUnraced(t *testing.T) {
 	}
 	// Not parallel: it takes the file descriptors that others need.
 	const revoked = 30
-	cr := newCrowd(t, 10_000)
+	cr := newCrowd(t, 10_000, byPolicy)
 	for i := range revoked {
 		cr.revoke(i)
 	}
@@ -315,9 +336,15 @@ func TestRemovedAmongManyUnraced(t *testing.T) {
 }
 
 // BenchmarkRemoved measures the time from zcert's revocation of a key to the last message
-// that its owner receives, among 10,000 connections.
+// that its owner receives, among 10,000 connections: if the server has a policy, and if it
+// asks zauth.
 func BenchmarkRemoved(b *testing.B) {
-	cr := newCrowd(b, 10_000)
+	b.Run("policy", func(b *testing.B) { removeEach(b, byPolicy) })
+	b.Run("zauth", func(b *testing.B) { removeEach(b, byZauth) })
+}
+
+func removeEach(b *testing.B, decides func(cr *crowd, dir string) zap.Handler) {
+	cr := newCrowd(b, 10_000, decides)
 	var cuts []cut
 	for i := 0; b.Loop(); i++ {
 		cuts = append(cuts, cr.revoke(i))
