@@ -32,6 +32,10 @@ const (
 	topic   = 't'
 	noise   = 'x' // nobody subscribes to it
 	size    = 200
+
+	// starved is how long a receiver sleeps on a busy machine before it says so: a publisher
+	// may have dropped messages.
+	starved = 500 * time.Millisecond
 )
 
 func encode(first byte, incarnation uint32, number uint64) []byte {
@@ -95,7 +99,11 @@ func (o *order) work(to io.Writer) error {
 		if err := out.Flush(); err != nil {
 			return err
 		}
+		before := time.Now()
 		time.Sleep(tick)
+		if time.Since(before) > starved {
+			fmt.Fprintln(out, "starved")
+		}
 		for {
 			frames, err := s.tryRecv()
 			if err != nil {
@@ -135,7 +143,6 @@ func (o *order) work(to io.Writer) error {
 				sent++
 			}
 		}
-		fmt.Fprintf(out, "sent %d\n", sent)
 		if o.Party.Socket == "PUB" || o.Party.Socket == "XPUB" {
 			if _, err := s.trySend(encode(noise, o.Incarnation, 0)); err != nil {
 				return err

@@ -28,11 +28,10 @@ type ledger struct {
 	dropping time.Time // until then, a publisher may have dropped messages, as an end was away
 	highest  map[uint32]uint64
 
-	accepted, arrived int // messages
-	lost              int
-	worst             int // lost in one piece
-	kills             int
-	faults            []string
+	arrived, lost int // messages
+	worst         int // lost in one piece
+	kills         int
+	faults        []string
 }
 
 // delay is a time that something took.
@@ -57,7 +56,6 @@ func (d delay) overlap(other delay) time.Duration {
 type end struct {
 	incarnation uint32
 	up          bool
-	sent        uint64 // by this incarnation
 }
 
 func newLedger(l *link) *ledger { return &ledger{link: l, highest: map[uint32]uint64{}} }
@@ -81,7 +79,6 @@ func (l *ledger) down(party int, now time.Time) {
 	if l.waiting && !l.spoilt && now.Sub(l.since) > promptly { // as late as that at least
 		l.delays = append(l.delays, delay{l.since, now.Sub(l.since)})
 	}
-	l.accepted += int(e.sent)
 	l.waiting = false
 	l.kills++
 	*e = end{incarnation: e.incarnation + 1}

@@ -144,7 +144,7 @@ func (e *typeError) Unwrap() error { return e.SocketTypeError }
 func (s *socket) keep(p *pipe, to target, c link) {
 	defer s.remove(p)
 	begun := time.Now() // the connection
-	wrongKey := false   // the last attempt has failed so
+	wrongKey := false   // the last attempt has failed because of it
 	for failures := 0; ; failures++ {
 		var err error
 		kind := sockets.Lost
@@ -167,12 +167,9 @@ func (s *socket) keep(p *pipe, to target, c link) {
 		}
 		c = nil
 		wait := s.nextPause(failures, err)
-		if wasWrong := wrongKey; errors.Is(err, zmtp.ErrServerKey) {
-			if wrongKey = true; !wasWrong { // a server that is killed looks the same
-				wait = s.nextPause(failures, io.EOF)
-			}
-		} else {
-			wrongKey = false
+		wasWrong := wrongKey
+		if wrongKey = errors.Is(err, zmtp.ErrServerKey); wrongKey && !wasWrong {
+			wait = s.nextPause(failures, io.EOF) // a server that is killed looks the same
 		}
 		if s.dialing().Err() != nil {
 			return
