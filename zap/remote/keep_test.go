@@ -185,10 +185,15 @@ func TestKeepWithOthers(t *testing.T) {
 	t.Parallel()
 	k, ctx := newKeeper(), ztest.Context(t)
 	var log ztest.Log
-	ln, err := zmtp.Listen(ctx, "tcp://127.0.0.1:*", zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
+	endpoint, before := remotetest.Endpoint(t), newKeeper()
+	_, stop := remotetest.Serve(t, endpoint, zmtp.Config{}, before, nil)
+	h := remotetest.NewHandler(t, remote.Options{}, endpoint)
+	keep(t, h, keyed())
+	ztest.Receive(t, "Keep", before.began)
+	stop()
+	ln, err := zmtp.Listen(ctx, endpoint, zmtp.Config{SocketType: "ROUTER", Mechanism: zap.Null})
 	ztest.Must(t, err)
 	ztest.Background(t, func(ctx context.Context) error { return remote.Serve(ctx, ln, k, log.Logger()) })
-	h := remotetest.NewHandler(t, remote.Options{}, ln.Endpoint())
 	ended, release := keep(t, h, keyed())
 	keep(t, h, keyed()) // answered after a notice would have been
 	release()

@@ -106,6 +106,9 @@ func TestMalformedEnd(t *testing.T) {
 		if want := (text != "|END"); (ended.Status == zap.StatusError) != want || log.Count("malformed ZAP reply", why) != 1 {
 			t.Errorf("%s: ended with %+v, log:\n%s", text, ended, &log)
 		}
+		if len(h.kept) > 0 {
+			t.Errorf("%s: still kept after Close", text)
+		}
 	}
 }
 
