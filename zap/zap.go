@@ -62,6 +62,9 @@ func (f HandlerFunc) Handle(ctx context.Context, req *Request) Reply { return f(
 // changed in the meantime. It must return soon. It must not retain req or anything that req
 // refers to: it copies what it needs, which should be little, as every open connection has a
 // watch. If Keep panics, the client is refused.
+//
+// A handler that calls another one should be a Keeper as well, and call its Keep: otherwise, the
+// clients of that handler stay, although they must leave.
 type Keeper interface {
 	Handler
 	Keep(req *Request, reply Reply, end func(Reply)) (release func())

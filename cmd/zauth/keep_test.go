@@ -62,7 +62,10 @@ func TestKeepDefault(t *testing.T) {
 			if got.Status != zap.StatusRefused || tt.rule != "" && got.Rule != tt.rule {
 				t.Errorf("ended with %+v", got)
 			}
-			rules.Close() // waits for other ends
+			for _, store := range stores {
+				ztest.Must(t, store.Revoke(alice.Public, time.Now(), "stolen"))
+			}
+			ztest.Must(t, rules.Reload(), rules.Close()) // which waits for other ends
 			if len(ended) > 0 {
 				t.Errorf("ended again with %+v", <-ended)
 			}
