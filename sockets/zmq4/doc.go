@@ -108,6 +108,6 @@
 //
 // When the policy no longer admits a client, because its key was revoked, its certificate
 // has expired or was removed, or the rules have changed, its connections end within a second
-// while Watch runs. The client's events say so. It tries again every few seconds, in case it
-// is admitted again.
+// while Watch runs. So they do when zauth no longer admits it. The client's events say so. It
+// tries again every few seconds, in case it is admitted again.
 package zmq4
