@@ -22,6 +22,7 @@ type ledger struct {
 	spoilt  bool      // an end was stopped in between: that time says nothing
 	stopped int       // ends that are stopped
 	delays  []delay
+	machine []delay // of the processes, as the machine was busy
 
 	last     arrival   // the latest
 	receiver uint32    // the incarnation that has got it

@@ -138,6 +138,9 @@ func (c *chaos) late() (faults []string) {
 			for _, m := range c.machine {
 				excused += slack * d.overlap(m)
 			}
+			for _, m := range l.machine {
+				excused += d.overlap(m)
+			}
 			if l.link.ours && d.took > promptly+excused {
 				faults = append(faults, fmt.Sprintf("%s: messages arrive %v after both ends are there", l.link.name, d.took.Round(time.Millisecond)))
 			}

@@ -242,8 +242,14 @@ func (p *process) read(line string) {
 		if _, err = fmt.Sscan(rest, &a.sender, &a.via, &a.number, &last, &at); err == nil {
 			l.got(p.party, a, last, time.Unix(0, at))
 		}
-	case "starved":
-		l.dropsUntil(time.Now().Add(backlog))
+	case "late":
+		var took int64
+		if _, err = fmt.Sscan(rest, &at, &took); err == nil {
+			l.machine = append(l.machine, delay{time.Unix(0, at), time.Duration(took)})
+			if took > int64(starved) {
+				l.dropsUntil(time.Now().Add(backlog))
+			}
+		}
 	default:
 		err = errors.New("unexpected")
 	}
