@@ -94,7 +94,13 @@ type route struct {
 
 func (r *route) attached(p *pipe) error {
 	id := p.conn.Claims().Get("Identity")
-	if id == "" || len(id) > 255 || id[0] == 0 {
+	hasName := id != "" && len(id) <= 255 && id[0] != 0
+	returns := isSameUser(p.from, p.former)
+	switch {
+	case hasName:
+	case p.id != "" && p.id[0] == 0 && returns:
+		id = p.id
+	default:
 		r.last++
 		id = string([]byte{0, byte(r.last >> 24), byte(r.last >> 16), byte(r.last >> 8), byte(r.last)})
 	}
@@ -104,6 +110,9 @@ func (r *route) attached(p *pipe) error {
 		}
 		old.id = ""
 		old.cutLocked()
+	}
+	if p.id != id || !returns {
+		p.dropLocked() // it is for another peer
 	}
 	if p.id != "" && p.id != id && r.peers[p.id] == p {
 		delete(r.peers, p.id)
@@ -120,9 +129,13 @@ func (r *route) mayTake(p, old *pipe) bool {
 	return isSameUser(p.from, old.from)
 }
 
-// isSameUser reports whether two peers have proved the same, or both nothing.
+// isSameUser reports whether two peers have proved the same, or both nothing. Metadata alone
+// says nothing of who they are.
 func isSameUser(a, b *zmtp.User) bool {
-	return a == b || a != nil && b != nil && a.Key == b.Key && a.ID == b.ID
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Key == b.Key && a.ID == b.ID && (a.ID != "" || a.Key != (zmtp.User{}).Key)
 }
 
 func (r *route) detached(p *pipe) {
@@ -176,8 +189,29 @@ func (r *reply) arrived(_ *pipe, a *arena, message [][]byte) (item, bool) {
 	return item{}, false
 }
 
+// attached drops replies to the peer before, which no longer waits for them.
+func (r *reply) attached(p *pipe) error {
+	p.dropLocked()
+	return nil
+}
+
+// detached makes the requests of a lost peer ones without a reply: another peer that comes to
+// its endpoint has not asked.
+func (r *reply) detached(p *pipe) {
+	if r.to == p {
+		r.to, r.envelope = nil, nil
+	}
+	for i := range p.in.len() {
+		it := p.in.at(i)
+		it.frames, it.envelope = it.frames[it.envelope:], 0
+	}
+}
+
 func (r *reply) received(p *pipe, it item) bool {
 	r.to, r.envelope = p, it.frames[:it.envelope:it.envelope]
+	if it.envelope == 0 {
+		r.to = nil
+	}
 	return true
 }
 

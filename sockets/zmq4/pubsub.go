@@ -3,6 +3,8 @@ package zmq4
 import (
 	"maps"
 	"slices"
+
+	"github.com/zcurve/zcurve/zmtp"
 )
 
 // publish is PUB and XPUB (RFC 29).
@@ -22,10 +24,10 @@ const (
 // attached begins without subscriptions, except for a peer that was dialed and is back.
 func (pb *publish) attached(p *pipe) error {
 	if p.topics != nil {
-		if isSameUser(p.from, p.former) {
+		if isSameUser(p.from, p.former) && p.octets <= maxTopics {
 			return nil
 		}
-		pb.leave(p)
+		pb.leave(p, p.former)
 	}
 	p.topics, p.octets = map[string]bool{}, 0
 	p.manual = map[string]bool{}
@@ -37,12 +39,15 @@ func (pb *publish) attached(p *pipe) error {
 // messages wait for it, as in libzmq.
 func (pb *publish) detached(p *pipe) {
 	if !p.dialed || !pb.s.keepsPeers {
-		pb.leave(p)
+		pb.leave(p, p.from)
 	}
 }
 
-// leave ends the peer's subscriptions, and an XPUB receives that.
-func (pb *publish) leave(p *pipe) {
+// leave ends the peer's subscriptions, and an XPUB receives that from the user who had them.
+func (pb *publish) leave(p *pipe, user *zmtp.User) {
+	if pb.last == p {
+		pb.last = nil
+	}
 	for topic := range p.topics {
 		if !pb.s.manual {
 			pb.tree.remove(topic, p)
@@ -57,7 +62,7 @@ func (pb *publish) leave(p *pipe) {
 	}
 	for topic := range p.topics {
 		if pb.s.typ == XPub && !told[topic] && (pb.s.manual || pb.tree.count(topic) == 0) {
-			p.deliverLocked(item{frames: [][]byte{append([]byte{0}, topic...)}})
+			p.deliverLocked(item{frames: [][]byte{append([]byte{0}, topic...)}, from: user})
 		}
 	}
 	pb.s.signalMessageLocked()
@@ -92,8 +97,10 @@ func (pb *publish) forgetLocked(p *pipe) map[string]bool {
 	return forgotten
 }
 
-func (pb *publish) received(p *pipe, _ item) bool {
-	pb.last = p
+func (pb *publish) received(p *pipe, it item) bool {
+	if pb.last = p; !isSameUser(it.from, p.from) {
+		pb.last = nil // another user sent it
+	}
 	return true
 }
 
