@@ -41,8 +41,8 @@ func (s *socket) Dial(endpoint string) error {
 	}
 	p := &pipe{socket: s, endpoint: endpoint, dialed: true}
 	if s.dialsLater {
-		if !s.add(p) {
-			return context.Canceled
+		if err := s.add(p); err != nil {
+			return err
 		}
 		return s.start(func() { s.keep(p, target, nil) })
 	}
@@ -198,12 +198,13 @@ func (s *socket) nextPause(failures int, err error) time.Duration {
 	}
 	wait := s.firstPause
 	for range failures {
-		if wait >= s.longestPause {
+		if wait >= s.longestPause/2 {
+			wait = s.longestPause
 			break
 		}
 		wait *= 2
 	}
-	wait = max(min(wait, s.longestPause), 0)
+	wait = min(wait, s.longestPause)
 	return wait/2 + rand.N(wait/2+1)
 }
 
@@ -235,16 +236,19 @@ func (s *socket) reportLoss() {
 	s.signalMessageLocked()
 }
 
-// add adds a pipe to the socket, unless it is closing.
-func (s *socket) add(p *pipe) bool {
+// add adds a pipe to the socket, unless it is closing or a PAIR that has one.
+func (s *socket) add(p *pipe) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return false
+	switch {
+	case s.closing:
+		return context.Canceled
+	case s.typ == Pair && len(s.pipes) > 0:
+		return errSecond
 	}
 	s.addLocked(p)
 	s.signalRoomLocked()
-	return true
+	return nil
 }
 
 func (s *socket) addLocked(p *pipe) {
@@ -271,12 +275,13 @@ func (s *socket) attach(p *pipe, c link) error {
 	if s.conns.Err() != nil || s.closing && !p.added {
 		return context.Canceled
 	}
-	p.conn, p.former, p.from, p.theirs = c, p.from, nil, SocketType(c.Claims().Get("Socket-Type"))
+	former := *p
+	p.conn, p.broken, p.former, p.from, p.theirs = c, false, p.from, nil, SocketType(c.Claims().Get("Socket-Type"))
 	if user.ID != "" || len(user.Metadata) > 0 || user.Key != (zmtp.User{}).Key {
 		p.from = &user
 	}
 	if err := s.pattern.attached(p); err != nil {
-		p.conn = nil
+		p.conn, p.former, p.from, p.theirs = nil, former.former, former.from, former.theirs
 		return err
 	}
 	s.addLocked(p)

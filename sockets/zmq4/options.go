@@ -1,7 +1,6 @@
 package zmq4
 
 import (
-	"cmp"
 	"fmt"
 	"log"
 	"time"
@@ -31,9 +30,17 @@ func WithSecurity(sec Security) Option { return func(s *socket) { s.security = s
 
 // WithDialerRetry sets the pause between the attempts of Dial, and the longest pause before
 // a lost connection is tried again. The default is 250 ms for Dial, and 100 ms for lost
-// connections.
+// connections. Zero makes Dial try again without a pause, but not lost connections.
 func WithDialerRetry(retry time.Duration) Option {
-	return func(s *socket) { s.retry, s.longestPause = retry, retry }
+	return func(s *socket) { s.retry, s.longestPause = retry, orDefault(retry, defaultLongest) }
+}
+
+// orDefault returns a time, or its default if it is not positive.
+func orDefault(d, byDefault time.Duration) time.Duration {
+	if d <= 0 {
+		return byDefault
+	}
+	return d
 }
 
 // WithDialerTimeout bounds the time of one attempt to connect, including the handshake. The
@@ -65,11 +72,12 @@ func WithAutomaticReconnect(automaticReconnect bool) Option {
 // WithReconnect makes Dial return at once, and the socket connect as soon as the peer is
 // there, like a socket of libzmq: what Send accepts waits for the peer. Losing a peer is no
 // error for Recv, except on a REQ, whose reply is lost. first and longest bound the pauses
-// between attempts, which grow; zero means 10 and 100 ms.
+// between attempts, which grow; zero means 10 and 100 ms. longest is at least first.
 func WithReconnect(first, longest time.Duration) Option {
 	return func(s *socket) {
 		s.keepsPeers, s.dialsLater = true, true
-		s.firstPause, s.longestPause = cmp.Or(first, defaultFirst), cmp.Or(longest, defaultLongest)
+		s.firstPause = orDefault(first, defaultFirst)
+		s.longestPause = max(orDefault(longest, defaultLongest), s.firstPause)
 	}
 }
 

@@ -23,8 +23,11 @@ func TestPauses(t *testing.T) {
 		"reconnect":       {WithReconnect(0, 0), 10 * time.Millisecond, 100 * time.Millisecond},
 		"own":             {WithReconnect(time.Second, time.Minute), time.Second, time.Minute},
 		"forever":         {WithReconnect(forever, forever), forever, forever},
-		"negative":        {WithReconnect(-1, -1), 0, 0},
-		"negative, retry": {WithDialerRetry(-1), 0, 0},
+		"first":           {WithReconnect(time.Second, 0), time.Second, time.Second},
+		"far":             {WithReconnect(forever/2+1, forever), forever/2 + 1, forever},
+		"negative":        {WithReconnect(-1, -1), 10 * time.Millisecond, 100 * time.Millisecond},
+		"negative, retry": {WithDialerRetry(-1), 10 * time.Millisecond, 100 * time.Millisecond},
+		"no retry pause":  {WithDialerRetry(0), 10 * time.Millisecond, 100 * time.Millisecond},
 	} {
 		s := newSocket(context.Background(), Push, []Option{test.option})
 		for failures, limit := range map[int]time.Duration{0: test.first, 1_000: test.longest} {

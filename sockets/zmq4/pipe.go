@@ -17,6 +17,7 @@ type pipe struct {
 	added    bool // it is among the socket's
 
 	conn    link       // nil while there is no connection
+	broken  bool       // writing to conn has failed
 	from    *zmtp.User // nil if nobody has been proved
 	former  *zmtp.User // the same of the connection before
 	theirs  SocketType
@@ -43,8 +44,12 @@ type item struct {
 	from     *zmtp.User // nil if nobody has been proved
 }
 
-// hasRoomLocked reports whether one more message can be queued.
+// hasRoomLocked reports whether one more message can be queued. What is queued for a peer that
+// has dialed is lost with its connection.
 func (p *pipe) hasRoomLocked() bool {
+	if !p.dialed && (p.conn == nil || p.broken) {
+		return false
+	}
 	mark := p.socket.sendMark
 	return mark == 0 || p.socket.conflate || p.out.len() < mark
 }
@@ -80,6 +85,10 @@ func (p *pipe) cutLocked() {
 
 // read receives until the connection ends, and returns why it did.
 func (p *pipe) read(ctx context.Context, c link) error {
+	if _, ours := c.(*zmtp.Conn); !ours { // such as one that has come while Close was at work
+		stop := context.AfterFunc(ctx, func() { c.CloseNow() })
+		defer stop()
+	}
 	var a arena
 	var ready []item
 	for {

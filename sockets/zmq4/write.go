@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/zcurve/zcurve/zmtp"
 )
 
 // startLocked lets a goroutine write, unless one does.
 func (p *pipe) startLocked() {
-	if p.conn == nil || p.writing || p.out.len() == 0 {
+	if p.conn == nil || p.broken || p.writing || p.out.len() == 0 {
 		return
 	}
 	p.writing = true
@@ -104,17 +106,17 @@ func (p *pipe) write(w *writer) {
 		}
 		drops = p.drops
 		if err != nil && p.conn == c {
-			p.conn = nil // read finds out why
+			p.broken = true // read receives what has arrived, and finds out why
 		}
 		n = 0
-		if c != nil && p.conn == c {
+		if c != nil && p.conn == c && !p.broken {
 			for ; n < min(p.out.len(), writeBatch); n++ {
 				batch[n] = *p.out.at(n)
 				batch[n].chunk.users++
 			}
 		}
 		p.taken = n
-		if p.conn != c || n == 0 && isFlushed {
+		if p.conn != c || p.broken || n == 0 && isFlushed {
 			p.writing = false
 			if r, ok := s.pattern.(*request); ok && p.conn != c {
 				r.lostLocked(p)
@@ -138,8 +140,8 @@ func (p *pipe) write(w *writer) {
 			written++
 			isFlushed = false
 		}
-		if err != nil {
-			c.CloseNow()
+		if _, ours := c.(*zmtp.Conn); err != nil && !ours {
+			c.CloseNow() // a zmtp.Conn ends by itself, and is received from until then
 		}
 		s.mu.Lock()
 	}
