@@ -76,7 +76,8 @@
 // peer is kept. When a PULL, SUB, XSUB, DEALER or PAIR loses such a peer, one Recv returns
 // io.EOF, and the next ones go on; with [WithReconnect] or [WithAutomaticReconnect], none
 // does. Only with these, a PUB or XPUB keeps messages and subscriptions of a peer that it has
-// dialed, unless another user answers there. A REQ returns io.EOF when a reply is lost.
+// dialed, unless another user answers there. A REQ returns io.EOF for each reply that is
+// lost. What a ROUTER or REP has queued for a peer goes to no other one at its endpoint.
 //
 // [WithEvents] reports each connection, each failure and its reason, in one sentence.
 //

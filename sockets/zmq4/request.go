@@ -22,6 +22,9 @@ func newRequest(base plain) *request {
 }
 
 func (r *request) send(msg Msg) error {
+	if !r.s.dialsLater && !r.s.isConnectedLocked() {
+		return errNoConnections
+	}
 	p := r.chooseLocked()
 	switch {
 	case p == nil && !r.s.dialsLater:
@@ -36,7 +39,7 @@ func (r *request) send(msg Msg) error {
 	if r.to != nil {
 		r.to.asked = 0
 	}
-	r.to, p.asked = p, 1
+	r.to, p.asked, r.s.losses = p, 1, 0
 	binary.BigEndian.PutUint32(r.id[:], binary.BigEndian.Uint32(r.id[:])+1)
 	r.s.queueLocked(p, [][]byte{r.id[:], nil}, msg.Frames)
 	return nil
@@ -64,14 +67,20 @@ func (r *request) received(_ *pipe, it item) bool {
 	return !r.s.correlate || string(it.frames[0]) == string(r.id[:])
 }
 
-func (r *request) detached(p *pipe) { r.lostLocked(p) }
+func (r *request) detached(p *pipe) {
+	if !p.dialed { // what waits to be sent is lost too
+		r.s.losses += p.asked
+		p.asked = 0
+	}
+	r.lostLocked(p)
+}
 
-// lostLocked makes Recv return an error if replies are lost: those to requests that no longer
-// wait to be sent.
+// lostLocked makes Recv return an error for each reply that is lost: those to requests that no
+// longer wait to be sent.
 func (r *request) lostLocked(p *pipe) {
-	if p.asked > p.out.len() {
-		p.asked = p.out.len()
-		r.s.losses++
+	if lost := p.asked - p.out.len(); lost > 0 {
+		p.asked -= lost
+		r.s.losses += lost
 	}
 	r.s.signalMessageLocked()
 }

@@ -19,6 +19,7 @@ var ErrNoRoute = errors.New("zmq4: no peer has this identity")
 
 var (
 	errNoFrames      = errors.New("zmq4: message without frames")
+	errTooLarge      = errors.New("zmq4: message of more than 64 MiB or 4096 frames")
 	errNoIdentity    = errors.New("zmq4: a message of a ROUTER begins with the identity of the peer, and has more frames")
 	errNoConnections = errors.New("zmq4: no connections available")
 	errCannotSend    = errors.New("zmq4: sockets of this type can't send messages")
@@ -160,7 +161,27 @@ func (s *socket) trySendLocked(msg Msg) error {
 	if len(msg.Frames) == 0 {
 		return errNoFrames
 	}
+	if s.isTooLarge(msg.Frames) {
+		return errTooLarge
+	}
 	return s.pattern.send(msg)
+}
+
+// isTooLarge reports whether no socket of this package would receive the message. Its peer
+// would end the connection, and the message would be sent again on the next one.
+func (s *socket) isTooLarge(frames [][]byte) bool {
+	n := len(frames)
+	switch s.typ {
+	case Router:
+		n--
+	case Req:
+		n += 2 // the envelope
+	}
+	size := 0
+	for _, frame := range frames {
+		size += len(frame)
+	}
+	return n > maxConnFrames || size > maxConnMessage
 }
 
 // send waits until the message is queued.
@@ -180,11 +201,20 @@ func (s *socket) send(ctx context.Context, msg Msg) error {
 		select {
 		case <-room:
 		case <-ctx.Done():
-			return ctx.Err()
+			return s.ended(ctx)
 		case <-s.life.Done():
 			return context.Canceled
 		}
 	}
+}
+
+// ended returns the error of a call whose context is done: context.Canceled if the reason is
+// that the socket's is.
+func (s *socket) ended(ctx context.Context) error {
+	if s.ctx.Err() != nil {
+		return context.Canceled
+	}
+	return ctx.Err()
 }
 
 func (s *socket) Recv() (Msg, error) { return s.recv(s.ctx) }
@@ -203,7 +233,7 @@ func (s *socket) recv(ctx context.Context) (Msg, error) {
 		select {
 		case <-s.message:
 		case <-ctx.Done():
-			err = ctx.Err()
+			err = s.ended(ctx)
 		case <-s.life.Done():
 			err = context.Canceled
 		}
@@ -248,8 +278,10 @@ func (s *socket) tryRecvLocked() (Msg, error) {
 	switch {
 	case s.losses > 0:
 		s.losses--
+		s.signalMessageLocked() // another caller may get an error too
 		return Msg{}, io.EOF
 	case s.typ == Req && !s.dialsLater && !s.isConnectedLocked():
+		s.signalMessageLocked()
 		return Msg{}, errNoConnections
 	}
 	return Msg{}, ErrAgain
@@ -356,7 +388,7 @@ func (s *socket) drain(ctx context.Context) {
 		s.mu.Lock()
 		waits := false
 		for _, p := range s.pipes {
-			waits = waits || p.writing || p.out.len() > 0 && (p.conn != nil || p.dialed && s.keepsPeers)
+			waits = waits || p.writing || p.out.len() > 0 && (p.conn != nil && !p.broken || p.dialed && s.keepsPeers)
 		}
 		if s.room == nil {
 			s.room = make(chan struct{})
