@@ -1,6 +1,14 @@
 package zmq4
 
-import "github.com/zcurve/zcurve/sockets"
+import (
+	"time"
+
+	"github.com/zcurve/zcurve/sockets"
+)
+
+// maxLogged is how many lines the log has of an endpoint in a minute: strangers cause as many
+// failures as they like, and a peer that is absent ten in a second.
+const maxLogged = 10
 
 // maxEvents is how many events wait for a program that is slow to take them.
 const maxEvents = 1024
@@ -26,13 +34,24 @@ func (s *socket) startEvents() {
 	})
 }
 
-// pass passes an event on.
+// pass passes an event on. Only the goroutine of startEvents calls it.
 func (s *socket) pass(e *sockets.Event) {
 	if s.onEvent != nil {
 		s.onEvent(*e)
 	}
-	if s.log != nil && e.Kind == sockets.Failed {
+	if s.log == nil || e.Kind != sockets.Failed {
+		return
+	}
+	if now := time.Now(); now.Sub(s.logBegun) >= time.Minute {
+		s.logBegun = now
+		s.logged = map[string]int{}
+	}
+	s.logged[e.Endpoint]++
+	switch n := s.logged[e.Endpoint]; {
+	case n < maxLogged:
 		s.log.Print(*e)
+	case n == maxLogged:
+		s.log.Printf("%v (further failures at this endpoint are not logged for a minute)", *e)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 func TestReceivesAfterWriteFails(t *testing.T) {
 	t.Parallel()
 	peer := open(t, zmq4.NewDealer)
-	slow := open(t, zmq4.NewDealer, zmq4.WithHighWaterMarks(1, 1), zmq4.WithAutomaticReconnect(true))
+	slow := open(t, zmq4.NewDealer, zmq4.WithHighWaterMarks(1, 1), zmq4.WithAutomaticReconnect(true), zmq4.WithLinger(0))
 	ztest.Must(t, slow.Dial(listen(t, peer, "ipc")))
 	const n = 30
 	for i := range n {

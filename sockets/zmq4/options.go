@@ -60,7 +60,7 @@ func WithDialerMaxRetries(maxRetries int) Option {
 func WithTimeout(timeout time.Duration) Option { return func(s *socket) { s.timeout = timeout } }
 
 // WithLogger sets where the socket reports failed attempts to connect. The default is
-// standard error. nil reports nothing.
+// standard error. nil reports nothing. The log has at most ten lines a minute for each endpoint.
 func WithLogger(msg *log.Logger) Option { return func(s *socket) { s.log = msg } }
 
 // WithAutomaticReconnect sets whether losing a peer is no error for Recv. The socket

@@ -52,6 +52,9 @@ type socket struct {
 	onEvent                  func(sockets.Event)
 	events                   chan *sockets.Event
 
+	logBegun time.Time      // the minute of logged, which belongs to the goroutine of events
+	logged   map[string]int // lines in the log, for each endpoint
+
 	ctx    context.Context // of the program
 	life   context.Context // ends with ctx and when Close begins
 	end    context.CancelFunc
