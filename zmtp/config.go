@@ -117,6 +117,12 @@ func (cfg Config) CheckClient() error {
 	return err
 }
 
+// CheckServer returns the error that Server would return for cfg before it touches the network.
+func (cfg Config) CheckServer() error {
+	_, err := cfg.withDefaults(true)
+	return err
+}
+
 // withDefaults returns a checked copy of cfg for the given role.
 func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	if !sockettype.Known(cfg.SocketType) {

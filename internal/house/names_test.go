@@ -40,7 +40,7 @@ var most = map[string]int{
 	"zap/audit":   9,
 	"zap/remote":  8,
 	"zap/zaptest": 8,
-	"zmtp":        41,
+	"zmtp":        42,
 }
 
 // forPrograms are exported names that nothing in this repository uses outside their

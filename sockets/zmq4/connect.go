@@ -34,10 +34,12 @@ func (s *socket) Dial(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	if !s.isServer(false) {
-		if err := s.config().CheckClient(); err != nil {
-			return fmt.Errorf("zmq4: could not dial to %q: %w", endpoint, err)
-		}
+	check := zmtp.Config.CheckClient
+	if s.isServer(false) {
+		check = zmtp.Config.CheckServer
+	}
+	if err := check(s.config()); err != nil {
+		return fmt.Errorf("zmq4: could not dial to %q: %w", endpoint, err)
 	}
 	p := &pipe{socket: s, endpoint: endpoint, dialed: true}
 	if s.dialsLater {

@@ -32,6 +32,10 @@ func TestInvalidSecurity(t *testing.T) {
 	if err := pull.Listen("tcp://127.0.0.1:*"); err == nil {
 		t.Error("a server without a handler listens")
 	}
+	dials := open(t, zmq4.NewPull, zmq4.WithReconnect(0, 0), zmq4.WithSecurity(zmq4.CurveServer(curve.GenerateKey(), "test", nil)))
+	if err := dials.Dial("tcp://127.0.0.1:1"); err == nil {
+		t.Error("a server without a handler dials")
+	}
 }
 
 // TestPrintsNoSecret prints securities with each verb.
