@@ -14,6 +14,8 @@ import (
 	"github.com/zcurve/zcurve/sockets"
 	"github.com/zcurve/zcurve/sockets/zmq4"
 	"github.com/zcurve/zcurve/sockets/zmq4/security/null"
+	"github.com/zcurve/zcurve/zap"
+	"github.com/zcurve/zcurve/zmtp"
 )
 
 // TestReceivesAfterWriteFails: a peer sends messages and leaves, and this side sends more
@@ -162,6 +164,33 @@ func TestLargest(t *testing.T) {
 			if err := zmq4.TrySend(s, msg); err == nil || err == zmq4.ErrAgain {
 				t.Errorf("%s: %v", s.Type(), err)
 			}
+		}
+	}
+}
+
+// TestRefusedMessage: a message that the peer ends each connection for does not keep those
+// behind it waiting.
+func TestRefusedMessage(t *testing.T) {
+	t.Parallel()
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	ztest.Must(t, err)
+	l, err := zmtp.NewListener(nl, zmtp.Config{SocketType: "PULL", Mechanism: zap.Null, MaxMessageSize: 1 << 20})
+	ztest.Must(t, err)
+	defer l.Close()
+	push := open(t, zmq4.NewPush, keeps)
+	ztest.Must(t, push.Dial("tcp://"+nl.Addr().String()))
+	ztest.Must(t, push.Send(zmq4.NewMsg(make([]byte, 32<<20))), push.Send(zmq4.NewMsgString("small")))
+	for {
+		ctx := ztest.Context(t)
+		c, err := l.Accept(ctx)
+		ztest.Must(t, err)
+		msg, err := c.Recv(ctx)
+		c.CloseNow()
+		if err == nil && string(msg[0]) == "small" {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatal("nothing arrives")
 		}
 	}
 }

@@ -16,15 +16,16 @@ type pipe struct {
 	dialed   bool
 	added    bool // it is among the socket's
 
-	conn    link       // nil while there is no connection
-	broken  bool       // writing to conn has failed
-	from    *zmtp.User // nil if nobody has been proved
-	former  *zmtp.User // the same of the connection before
-	theirs  SocketType
-	out     ring[record]
-	drops   int  // how often out was emptied
-	taken   int  // messages of out that are being written
-	writing bool // a goroutine runs write
+	conn     link       // nil while there is no connection
+	broken   bool       // writing to conn has failed
+	from     *zmtp.User // nil if nobody has been proved
+	former   *zmtp.User // the same of the connection before
+	theirs   SocketType
+	out      ring[record]
+	drops    int  // how often out was emptied
+	failures int  // connections that have ended while the oldest message was written
+	taken    int  // messages of out that are being written
+	writing  bool // a goroutine runs write
 
 	in   ring[item]
 	full chan struct{} // closed when in has room again; nil if nobody waits
@@ -73,7 +74,7 @@ func (p *pipe) dropLocked() {
 		p.out.pop().chunk.release()
 	}
 	p.drops++
-	p.taken = 0
+	p.taken, p.failures = 0, 0
 }
 
 // cutLocked ends the connection, if there is one. Its read then returns.

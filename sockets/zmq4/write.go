@@ -104,6 +104,9 @@ func (p *pipe) write(w *writer) {
 				s.signalRoomLocked()
 			}
 		}
+		if err != nil && n > written && p.drops == drops {
+			p.failedLocked(w.frames, written)
+		}
 		drops = p.drops
 		if err != nil && p.conn == c {
 			p.broken = true // read receives what has arrived, and finds out why
@@ -144,6 +147,32 @@ func (p *pipe) write(w *writer) {
 			c.CloseNow() // a zmtp.Conn ends by itself, and is received from until then
 		}
 		s.mu.Lock()
+	}
+}
+
+// maxFailures is how many connections may end while the same large message is written. A peer
+// that has a lower limit would otherwise end each connection, for ever.
+const (
+	maxFailures  = 2
+	largeMessage = 64 << 10
+)
+
+// failedLocked notes that writing the oldest message has failed, after some others were written,
+// and drops it if it is large and that happens again.
+func (p *pipe) failedLocked(frames [][]byte, written int) {
+	size := 0
+	for _, frame := range frames {
+		size += len(frame)
+	}
+	if written > 0 || size < largeMessage {
+		p.failures = 0
+	}
+	if size < largeMessage {
+		return
+	}
+	if p.failures++; p.failures == maxFailures {
+		p.failures = 0
+		p.out.pop().chunk.release()
 	}
 }
 
