@@ -149,6 +149,9 @@ func (r *route) send(msg Msg) error {
 		return errNoIdentity
 	}
 	p := r.peers[string(msg.Frames[0])]
+	if p != nil && p.isGoneLocked() {
+		p = nil
+	}
 	switch {
 	case p == nil && r.s.mandatory:
 		return ErrNoRoute

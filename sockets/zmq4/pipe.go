@@ -45,14 +45,14 @@ type item struct {
 	from     *zmtp.User // nil if nobody has been proved
 }
 
-// hasRoomLocked reports whether one more message can be queued. What is queued for a peer that
-// has dialed is lost with its connection.
+// isGoneLocked reports whether the peer has dialed and its connection has ended. What it has sent
+// may still wait for Recv.
+func (p *pipe) isGoneLocked() bool { return !p.dialed && (p.conn == nil || p.broken) }
+
+// hasRoomLocked reports whether one more message can be queued.
 func (p *pipe) hasRoomLocked() bool {
-	if !p.dialed && (p.conn == nil || p.broken) {
-		return false
-	}
 	mark := p.socket.sendMark
-	return mark == 0 || p.socket.conflate || p.out.len() < mark
+	return !p.isGoneLocked() && (mark == 0 || p.socket.conflate || p.out.len() < mark)
 }
 
 // queueLocked queues a message for the pipe.
