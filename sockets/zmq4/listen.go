@@ -54,7 +54,7 @@ func (s *socket) Listen(endpoint string) error {
 // withPort returns an endpoint with the port that the system has chosen for it, if it has.
 func withPort(endpoint string, addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
+	if !ok || !strings.HasPrefix(endpoint, "tcp://") {
 		return endpoint
 	}
 	return endpoint[:strings.LastIndexByte(endpoint, ':')+1] + strconv.Itoa(tcp.Port)

@@ -35,6 +35,9 @@ const proxyPause = 20 * time.Millisecond
 //
 // Forwarding begins at once. It ends when ctx is done, with Kill, or when a socket is closed.
 func NewProxy(ctx context.Context, front, back, capture Socket) *Proxy {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	p := &Proxy{ended: make(chan struct{}), changed: make(chan struct{})}
 	p.life, p.end = context.WithCancel(ctx)
 	p.round, p.stop = context.WithCancel(p.life)
