@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/zcurve/zcurve/bench/internal/peer"
 	"github.com/zcurve/zcurve/zmtp"
 )
-
-// warmUp is the number of round trips before the measured ones.
-const warmUp = 1000
 
 // ask measures round trips, one after the other.
 func ask(ctx context.Context, mechanism, endpoint string, size, count int) error {
@@ -23,21 +20,7 @@ func ask(ctx context.Context, mechanism, endpoint string, size, count int) error
 	defer conn.Close()
 
 	body := make([]byte, size)
-	took := make([]time.Duration, 0, count)
-	for i := range warmUp + count {
-		start := time.Now()
-		if err := roundTrip(ctx, conn, body); err != nil {
-			return err
-		}
-		if i >= warmUp {
-			took = append(took, time.Since(start))
-		}
-	}
-	slices.Sort(took)
-	return report(struct {
-		Median int64 `json:"median_ns"`
-		P99    int64 `json:"p99_ns"`
-	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds()})
+	return peer.RoundTrips(count, func() error { return roundTrip(ctx, conn, body) })
 }
 
 // roundTrip sends a message and waits for its echo.
@@ -76,7 +59,7 @@ func connect(ctx context.Context, mechanism, endpoint string, clients, count int
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return report(struct {
+	return peer.Report(struct {
 		Connections int   `json:"connections"`
 		NS          int64 `json:"ns"`
 	}{clients * count, time.Since(start).Nanoseconds()})

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/zcurve/zcurve/bench/internal/peer"
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/policy"
@@ -96,8 +97,8 @@ func answerStats() error {
 		stat := struct {
 			CPU int64 `json:"cpu_ns"`
 			RSS int64 `json:"rss"`
-		}{cpuTime().Nanoseconds(), resident}
-		if err := report(stat); err != nil {
+		}{peer.CPUTime().Nanoseconds(), resident}
+		if err := peer.Report(stat); err != nil {
 			return err
 		}
 	}

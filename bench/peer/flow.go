@@ -8,6 +8,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/zcurve/zcurve/bench/internal/peer"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -41,7 +42,7 @@ func pull(ctx context.Context, mechanism string, size, count int) error {
 		}
 		m.tick(len(batch))
 	}
-	return report(m.finish())
+	return peer.Report(m.finish())
 }
 
 // push sends count messages after a first one, and waits until the other side has received
@@ -73,5 +74,5 @@ func push(ctx context.Context, mechanism, endpoint string, size, count int) erro
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		return err
 	}
-	return report(m.finish())
+	return peer.Report(m.finish())
 }

@@ -17,7 +17,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -73,9 +72,4 @@ func run(ctx context.Context, args []string) error {
 		return active(ctx, mechanism, endpoint, numbers[0], numbers[1])
 	}
 	return errUsage
-}
-
-// report prints a result.
-func report(result any) error {
-	return json.NewEncoder(os.Stdout).Encode(result)
 }

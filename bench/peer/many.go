@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/zcurve/zcurve/bench/internal/peer"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
@@ -85,7 +86,7 @@ func active(ctx context.Context, mechanism, endpoint string, n, milliseconds int
 	}
 	slices.Sort(served)
 	total, jain := fairness(served)
-	return report(struct {
+	return peer.Report(struct {
 		Messages int     `json:"messages"`
 		NS       int64   `json:"ns"`
 		Min      int     `json:"min"`

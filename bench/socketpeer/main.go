@@ -17,14 +17,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"sync/atomic"
-	"syscall"
+
+	"github.com/zcurve/zcurve/bench/internal/peer"
 )
 
 func main() {
@@ -90,30 +90,18 @@ func run(args []string) error {
 	return reportTime()
 }
 
-// report prints a result.
-func report(result any) error { return json.NewEncoder(os.Stdout).Encode(result) }
-
 // reportTime waits until stdin ends and prints the processor time since began.
 func reportTime() error {
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}
-	return report(struct {
+	return peer.Report(struct {
 		CPU int64 `json:"cpu_ns"`
-	}{processorTime() - began.Load()})
+	}{int64(peer.CPUTime()) - began.Load()})
 }
 
 // began is the processor time when the measurement began, in nanoseconds.
 var began atomic.Int64
 
 // begin begins the measurement.
-func begin() { began.Store(processorTime()) }
-
-// processorTime returns the processor time of the process so far.
-func processorTime() int64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return usage.Utime.Nano() + usage.Stime.Nano()
-}
+func begin() { began.Store(int64(peer.CPUTime())) }

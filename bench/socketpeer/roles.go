@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/zcurve/zcurve/bench/internal/peer"
 )
 
 // rate is the result of pull, sub and window.
@@ -44,7 +46,7 @@ func pull(k kit, size, count int) error {
 			return err
 		}
 	}
-	return report(rate{count, time.Since(start).Nanoseconds()})
+	return peer.Report(rate{count, time.Since(start).Nanoseconds()})
 }
 
 func push(k kit, endpoint string, size, count int) error {
@@ -147,7 +149,7 @@ func subscribe(k kit, endpoint string, size, count, n int) error {
 		return err
 	}
 	first := slices.MinFunc(begun, time.Time.Compare)
-	return report(rate{n * count, time.Since(first).Nanoseconds()})
+	return peer.Report(rate{n * count, time.Since(first).Nanoseconds()})
 }
 
 // echo answers each message with itself, until stdin ends.
@@ -202,7 +204,7 @@ func window(k kit, endpoint string, size, count int) error {
 			}
 		}
 	}
-	return report(rate{count, time.Since(start).Nanoseconds()})
+	return peer.Report(rate{count, time.Since(start).Nanoseconds()})
 }
 
 // trip sends a message and waits for its echo.
@@ -213,28 +215,11 @@ func trip(s socket, body []byte) error {
 	return recvSize(s, len(body))
 }
 
-// warmUp is how many requests come before the measured ones.
-const warmUp = 1000
-
 func ask(k kit, typ, endpoint string, size, count int) error {
 	s, err := k.dial(typ, endpoint)
 	if err != nil {
 		return err
 	}
 	body := make([]byte, size)
-	var took []time.Duration
-	for i := range warmUp + count {
-		start := time.Now()
-		if err := trip(s, body); err != nil {
-			return err
-		}
-		if i >= warmUp {
-			took = append(took, time.Since(start))
-		}
-	}
-	slices.Sort(took)
-	return report(struct {
-		Median int64 `json:"median_ns"`
-		P99    int64 `json:"p99_ns"`
-	}{took[count/2].Nanoseconds(), took[count*99/100].Nanoseconds()})
+	return peer.RoundTrips(count, func() error { return trip(s, body) })
 }

@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package peer
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime returns the processor time of the process so far.
-func cpuTime() time.Duration {
+// CPUTime returns the processor time of the process so far.
+func CPUTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return 0
