@@ -45,21 +45,29 @@ func wantEnded(t *testing.T, conns []net.Conn) {
 	}
 }
 
+// affordable returns n, or as many as there are file descriptors for beside reserved ones. It
+// skips a test for which fewer than least are left.
+func affordable(t testing.TB, n, reserved, least int) int {
+	t.Helper()
+	var limit unix.Rlimit
+	ztest.Must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	most := int(min(limit.Cur, 1<<20)) - reserved
+	if most >= n {
+		return n
+	}
+	if most < least {
+		t.Skipf("needs more than %d file descriptors", limit.Cur)
+	}
+	t.Logf("%d connections instead of %d, for want of file descriptors", most, n)
+	return most
+}
+
 // TestSilentCrowd checks that clients of a Listener are admitted at once, however many
 // connections are silent, and for however long they may be.
 func TestSilentCrowd(t *testing.T) {
 	t.Parallel()
 	const places, honest = 1024, 20
-	crowd := 3000
-	var limit unix.Rlimit
-	ztest.Must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	if most := int(min(limit.Cur, 1<<20)) - places - 1000; most < crowd {
-		if most <= places {
-			t.Skipf("needs more than %d file descriptors", limit.Cur)
-		}
-		t.Logf("%d silent connections instead of %d, for want of file descriptors", most, crowd)
-		crowd = most
-	}
+	crowd := affordable(t, 3000, places+1000, places+1)
 	client, server := configs(zap.Curve, "REQ", "REP")
 	server.HandshakeTimeout = 24 * time.Hour // of which each may say nothing for a sixth
 	var log ztest.Log

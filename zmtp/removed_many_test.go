@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -123,15 +121,7 @@ type crowd struct {
 // newCrowd connects n clients. decides returns the handler.
 func newCrowd(t testing.TB, n int, decides func(cr *crowd, dir string) zap.Handler) *crowd {
 	t.Helper()
-	var limit unix.Rlimit
-	ztest.Must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	if most := int(min(limit.Cur, 1<<20)) - 500; most < n {
-		if most < 100 {
-			t.Skipf("needs more than %d file descriptors", limit.Cur)
-		}
-		t.Logf("%d clients instead of %d, for want of file descriptors", most, n)
-		n = most
-	}
+	n = affordable(t, n, 500, 100)
 	dir := t.TempDir()
 	cr := &crowd{TB: t, zcert: ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0"), clients: filepath.Join(dir, "clients"),
 		numbers: map[curve.PublicKey]int{}, conns: make([]*zmtp.Conn, n), ended: map[int]error{}, heard: map[int]bool{}}
