@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -74,7 +75,7 @@ func startConn(h *handshake) *Conn {
 	c.rx.interrupt.setDeadline = h.nc.SetReadDeadline
 	c.tx.interrupt.setDeadline = h.nc.SetWriteDeadline
 	_, c.tx.whole = h.nc.(*tls.Conn)
-	c.tx.delimiter = delimiterOf(h.cfg.SocketType, h.claims.Get("Socket-Type"))
+	c.tx.delimiter = sockettype.DelimiterOf(h.cfg.SocketType, h.claims.Get("Socket-Type"))
 	c.tx.sealer, c.rx.opener = h.sealer, h.opener
 	c.startPulse()
 	if onlySends(c.cfg.SocketType) {

@@ -3,7 +3,6 @@ package zmtp
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/zcurve/zcurve/curve"
 )
@@ -69,50 +68,6 @@ func (c *Conn) sendSubscription(ctx context.Context, name string, first byte, to
 	return c.send(ctx, true, flagCommand, [][]byte{append(appendName(nil, name), topic...)})
 }
 
-// delimiter is the place of the empty part in a message.
-type delimiter int
-
-const (
-	noDelimiter    delimiter = iota
-	innerDelimiter           // after the parts that a ROUTER has prepended
-	firstDelimiter           // or after the number of the request
-)
-
-// requestID is the size of the number that libzmq puts before a request with
-// ZMQ_REQ_CORRELATE, and the reply to it.
-const requestID = 4
-
-// delimiterOf returns the place of the empty part in messages from a socket of type ours
-// to one of type theirs (RFC 28).
-func delimiterOf(ours, theirs string) delimiter {
-	switch {
-	case ours == "REQ" || theirs == "REQ":
-		return firstDelimiter
-	case ours == "REP" || theirs == "REP":
-		return innerDelimiter
-	}
-	return noDelimiter
-}
-
-// check returns an error for a message that the peer would drop.
-func (d delimiter) check(parts [][]byte) error {
-	at := 0
-	switch d {
-	case noDelimiter:
-		return nil
-	case firstDelimiter:
-		if len(parts[0]) == requestID {
-			at = 1
-		}
-	case innerDelimiter:
-		at = slices.IndexFunc(parts, func(part []byte) bool { return len(part) == 0 })
-	}
-	if at < 0 || at >= len(parts)-1 || len(parts[at]) > 0 {
-		return errDelimiter
-	}
-	return nil
-}
-
 // send accepts a message for sending. With flush it waits until the message is written.
 func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte) error {
 	if c.isZero() {
@@ -121,10 +76,8 @@ func (c *Conn) send(ctx context.Context, flush bool, flags byte, parts [][]byte)
 	if len(parts) == 0 {
 		return errNoParts
 	}
-	if c.tx.delimiter != noDelimiter {
-		if err := c.tx.delimiter.check(parts); err != nil {
-			return err
-		}
+	if !c.tx.delimiter.In(parts) {
+		return errDelimiter
 	}
 	size := 0
 	for _, part := range parts {

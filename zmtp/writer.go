@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
+	"github.com/zcurve/zcurve/internal/sockettype"
 )
 
 // txState holds bytes that wait to be sent. One goroutine writes at a time, and writing is set: a
@@ -17,7 +18,7 @@ import (
 // wait.
 type txState struct {
 	mu        sync.Mutex
-	delimiter delimiter
+	delimiter sockettype.Delimiter
 	sealer    *curve.Sealer // nil without CURVE
 	buf       *buffer       // of whole messages; nil if there are none
 	queued    int           // bytes in buf

@@ -277,13 +277,13 @@ func (s *socket) attach(p *pipe, c link) error {
 	if s.conns.Err() != nil || s.closing && !p.added {
 		return context.Canceled
 	}
-	former := *p
+	former, from, theirs := p.former, p.from, p.theirs
 	p.conn, p.broken, p.former, p.from, p.theirs = c, false, p.from, nil, SocketType(c.Claims().Get("Socket-Type"))
 	if user.ID != "" || len(user.Metadata) > 0 || user.Key != (zmtp.User{}).Key {
 		p.from = &user
 	}
 	if err := s.pattern.attached(p); err != nil {
-		p.conn, p.former, p.from, p.theirs = nil, former.former, former.from, former.theirs
+		p.conn, p.former, p.from, p.theirs = nil, former, from, theirs
 		return err
 	}
 	s.addLocked(p)

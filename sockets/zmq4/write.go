@@ -2,9 +2,9 @@ package zmq4
 
 import (
 	"context"
-	"slices"
 	"sync"
 
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/zmtp"
 )
 
@@ -184,26 +184,8 @@ func (s *socket) transmit(c link, theirs SocketType, frames [][]byte) error {
 		return c.Subscribe(ctx, frames[0][1:])
 	case s.subscribes() && isSubscription(frames):
 		return c.Unsubscribe(ctx, frames[0][1:])
-	case (s.typ == Router || s.typ == Rep) && theirs == Req && !isReply(frames):
-		return nil
-	case (s.typ == Dealer || s.typ == Router) && theirs == Rep && !hasDelimiter(frames):
+	case !sockettype.DelimiterOf(string(s.typ), string(theirs)).In(frames):
 		return nil
 	}
 	return c.Queue(ctx, frames...)
-}
-
-// isReply reports whether a REQ takes the message: an empty frame is first, or behind the
-// number of a request.
-func isReply(frames [][]byte) bool {
-	at := 0
-	if len(frames[0]) == 4 {
-		at = 1
-	}
-	return len(frames) > at+1 && len(frames[at]) == 0
-}
-
-// hasDelimiter reports whether an empty frame has others behind it.
-func hasDelimiter(frames [][]byte) bool {
-	at := slices.IndexFunc(frames, func(frame []byte) bool { return len(frame) == 0 })
-	return at >= 0 && at < len(frames)-1
 }
