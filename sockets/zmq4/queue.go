@@ -15,7 +15,7 @@ func (q *Queue) Init() { q.msgs = ring[Msg]{} }
 // Push adds a message at the end.
 func (q *Queue) Push(val Msg) { q.msgs.push(val) }
 
-// Peek returns the oldest message, or false if there is none.
+// Peek returns the oldest message. On an empty queue, it returns false.
 func (q *Queue) Peek() (Msg, bool) {
 	if q.Len() == 0 {
 		return Msg{}, false

@@ -32,7 +32,7 @@ var (
 
 // watches holds the open admissions that the services of one call of Serve keep.
 type watches struct {
-	keeper zap.Keeper    // nil if the handler is none
+	keeper zap.Keeper    // nil if the handler does not implement it
 	all    *atomic.Int64 // the size of the admissions of all calls of Serve
 	secret [32]byte      // of proofs
 
@@ -51,7 +51,7 @@ type watchKey struct {
 type watch struct {
 	key     watchKey
 	size    int
-	peer    *peer  // the connection of the service; nil while there is none
+	peer    *peer  // the connection of the service; nil after it was lost
 	release func() // the Keeper's; nil until Keep has returned
 	ended   bool
 	reply   zap.Reply // why it ended
