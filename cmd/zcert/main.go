@@ -51,6 +51,7 @@ keystore.`,
 		{"Email:", []*cobra.Command{newArmor(), newExtract(), newSeal(), newOpen()}},
 		{"Authorities:", []*cobra.Command{newAuthority(), newSign(), newVerify(), newRevoke()}},
 		{"Keystores:", []*cobra.Command{newStore()}},
+		{"Network:", []*cobra.Command{newProbe()}},
 	} {
 		id := strconv.Itoa(i)
 		root.AddGroup(&cobra.Group{ID: id, Title: group.title})
