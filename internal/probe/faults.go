@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -42,16 +44,48 @@ func dialHint(err error) string {
 	return ""
 }
 
+const tlsAlert = "\x15\x03"
+
 // strangers are what peers that don't speak ZMTP begin with.
 var strangers = []struct{ begin, name, hint string }{
 	{"HTTP/", "HTTP", ""},
 	{"SSH-", "SSH", ""},
-	{"\x15\x03", "TLS", "if a proxy ends TLS in front of the server, probe the server itself"},
+	{tlsAlert, "TLS", "if a proxy ends TLS in front of the server, probe the server itself"},
 }
 
-// greetingFault says why a peer's greeting did not arrive.
-func greetingFault(rec *recorder, err error) (text, hint string) {
-	begin := rec.begin()
+// maxStranger bounds the time for asking a peer that does not speak ZMTP what it speaks.
+const maxStranger = time.Second
+
+// ask returns what a peer that has sent nothing answers to a request of HTTP.
+func ask(ctx context.Context, at string) []byte {
+	ctx, cancel := context.WithTimeout(ctx, maxStranger)
+	defer cancel()
+	nc, err := endpoint.Dial(ctx, at)
+	if err != nil {
+		return nil
+	}
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
+	if _, err := nc.Write([]byte("GET / HTTP/1.0\r\n\r\n")); err != nil {
+		return nil
+	}
+	answer := make([]byte, 128)
+	n, _ := io.ReadFull(nc, answer)
+	return answer[:n]
+}
+
+// greetingFault says why the greeting of the peer at an endpoint did not arrive. begin is what
+// the peer has sent.
+func greetingFault(ctx context.Context, at string, begin []byte, err error) (text, hint string) {
+	if len(begin) == 0 {
+		if answer := ask(ctx, at); len(answer) > 0 && answer[0] != 0xff {
+			begin = answer
+		}
+	}
+	if bytes.Contains(begin, []byte("HTTPS")) { // "Client sent an HTTP request to an HTTPS server"
+		begin = []byte(tlsAlert)
+	}
 	for _, s := range strangers {
 		if bytes.HasPrefix(begin, []byte(s.begin)) {
 			return "the peer speaks " + s.name + ", not ZMTP", cmp.Or(s.hint, "check the port")
@@ -112,16 +146,19 @@ func admissionFault(err error, cfg Config) (text, hint string, mayBeType bool) {
 		case zap.StatusTryLater:
 			return "refused (300): the server can't decide now", "try again later, or with --wait", false
 		}
-		return reason(err), "", strings.Contains(refused.Reply.Text, "socket type")
+		return reason(err), "see the log of the server", false
 	}
 	switch {
+	case errors.Is(err, zmtp.ErrIncompatible):
+		return reason(err), "connect as another type with --type", true
 	case errors.Is(err, zmtp.ErrTryAgain):
 		return "the server closed the connection without a decision: it can't decide now (300), or has no authenticator for an enforced domain",
 			"see the log of the server or its zauth, and try again with --wait", true
 	case isSilent(err):
-		return "the server does not decide: its authenticator is stuck, or not there", "check that zauth runs, and the endpoint at which the server asks it", false
+		return "the server does not decide: its authenticator can't now (300), is stuck, or is not there",
+			"check that zauth runs, and the endpoint at which the server asks it", false
 	}
-	return reason(err), "", errors.Is(err, io.EOF)
+	return reason(err), "see the log of the server", errors.Is(err, io.EOF)
 }
 
 // reason returns the text of an error without the package and the address.

@@ -153,25 +153,26 @@ func attempt(ctx context.Context, at string, cfg Config, socketType string, isLa
 		r.SocketType = conn.Claims().Get("Socket-Type")
 		conn.CloseNow()
 	}
-	if !r.greeted(rec, cfg, err) {
+	if !r.greeted(ctx, at, rec, cfg, err) {
 		return r, false
 	}
 	return r, r.judge(rec, cfg, err, isLast)
 }
 
 // greeted judges the greeting, and reports whether to go on.
-func (r *Report) greeted(rec *recorder, cfg Config, err error) bool {
+func (r *Report) greeted(ctx context.Context, at string, rec *recorder, cfg Config, err error) bool {
 	g, ok := rec.greeting()
 	if !ok {
-		text, hint := greetingFault(rec, err)
+		text, hint := greetingFault(ctx, at, rec.begin(), err)
 		r.fail(Greeting, text, hint)
 		return false
 	}
-	r.Version, r.Mechanism, r.AsServer = fmt.Sprintf("%d.%d", g[10], g[11]), strings.TrimRight(string(g[12:32]), "\x00"), g[32] == 1
+	r.Version = fmt.Sprintf("%d.%d", g[10], g[11])
 	if g[10] < 3 {
 		r.fail(Greeting, "the peer speaks ZMTP "+r.Version, "use a libzmq of version 4 or later on the other side")
 		return false
 	}
+	r.Mechanism, r.AsServer = strings.TrimRight(string(g[12:32]), "\x00"), g[32] == 1
 	said := fmt.Sprintf("ZMTP %s, %s", r.Version, printable(r.Mechanism))
 	switch {
 	case cfg.Expect != "" && r.Mechanism != cfg.Expect:
