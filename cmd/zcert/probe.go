@@ -13,6 +13,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/probe"
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/zap"
 )
 
@@ -35,16 +36,16 @@ func newProbe() *cobra.Command {
 		Short: "Connect step by step, and say why it fails",
 		Long: `Probe connects to a ZeroMQ socket step by step. It says how far it came, why no
 further, and what to do. Without keys, it ends when it knows the server's mechanism.
-With --server-key, it checks that the server has this key; with --cert as well, whether
-the server admits this client. Without --cert, it uses a new key.
+With --server-key, it checks that the server has this key. With --cert as well, it
+checks that the server admits this client; without --cert, it uses a new key.
 
 Probe connects as a REQ, SUB, PUSH or PUB, whichever fits, and sends no message. To
 probe a PUSH, DEALER or PAIR, pass --type: such a socket may send a message to the
 probe in place of another peer.
 
 Probe exits 0 if all stages pass, 10 if a certificate or key is not usable, 11 if it
-can't connect, 12 if the peer's greeting is not the expected, 13 if the server
-key is wrong, and 14 if the server does not admit the client.`,
+can't connect, 12 if the peer's greeting is not as expected, 13 if the server key
+is wrong, and 14 if the server does not admit the client.`,
 		Example: `  zcert probe tcp://192.0.2.1:5555
   zcert probe tcp://192.0.2.1:5555 --server-key service.key --cert alice.key_secret
   zcert probe tcp://127.0.0.1:5555 --expect curve --wait 30s`,
@@ -73,12 +74,21 @@ func (f *prober) run(cmd *cobra.Command, at string) error {
 	if f.timeout <= 0 || f.wait < 0 {
 		return cli.Usagef("--timeout and --wait must not be negative, and --timeout not 0")
 	}
+	if expect := strings.ToUpper(f.expect); expect != "" && expect != zap.Curve && expect != zap.Plain && expect != zap.Null {
+		return cli.Usagef("--expect %q: must be curve, plain or null", f.expect)
+	}
+	if f.socketType != "" && !sockettype.Known(strings.ToUpper(f.socketType)) {
+		return cli.Usagef("--type %q: not a type of socket, such as PULL", f.socketType)
+	}
+	if f.cert != "" && f.serverKey == "" {
+		return cli.Hint(cli.Usagef("--cert requires --server-key"), "CURVE needs the server's public key: --server-key KEY|FILE")
+	}
 	cfg := probe.Config{Mechanism: zap.Null, Expect: strings.ToUpper(f.expect), SocketType: strings.ToUpper(f.socketType), Timeout: f.timeout}
 	if err := f.load(cmd, &cfg); err != nil {
 		return cli.WithCode(err, exitStage)
 	}
-	if cfg.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
-		cli.Warn(cmd, "%s is not encrypted, and the connection leaves this machine", cfg.Mechanism)
+	if cfg.Mechanism == zap.Plain && !endpoint.IsLocal(at) {
+		cli.Warn(cmd, "PLAIN sends the password unencrypted over the network")
 	}
 	deadline := time.Now().Add(f.wait)
 	for {
@@ -88,8 +98,14 @@ func (f *prober) run(cmd *cobra.Command, at string) error {
 			pause(cmd, min(200*time.Millisecond, time.Until(deadline)))
 			continue
 		}
-		if err := f.print(cmd, at, report); err != nil || !failed {
+		if err := f.print(cmd, at, report); err != nil {
 			return err
+		}
+		if report.Mechanism == zap.Null && !endpoint.IsLocal(at) {
+			cli.Warn(cmd, "%s is open to anyone, and not encrypted", at)
+		}
+		if !failed {
+			return nil
 		}
 		result := report.Results[stage]
 		err := fmt.Errorf("%s: %s: %s", cli.Subject(at), stage, result.Text)
@@ -120,9 +136,6 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 		return nil
 	}
 	if f.serverKey == "" {
-		if f.cert != "" {
-			return cli.Hint(cli.Usagef("--cert requires --server-key"), "CURVE needs the server's public key: --server-key KEY|FILE")
-		}
 		return nil
 	}
 	cfg.Mechanism = zap.Curve
@@ -196,9 +209,11 @@ func (f *prober) print(cmd *cobra.Command, at string, r *probe.Report) error {
 	return cli.Print(cmd, func(out io.Writer) {
 		fmt.Fprintln(out, at)
 		for s, result := range r.Results {
-			outcome := fmt.Sprintf("%-11s", result.Outcome)
-			fmt.Fprintf(out, "    %-11s %s", probe.Stage(s), paint[result.Outcome](outcome))
-			fmt.Fprintln(out, strings.TrimRight("  "+result.Text, " "))
+			fmt.Fprintf(out, "    %-10s  %s", probe.Stage(s), paint[result.Outcome](string(result.Outcome)))
+			if result.Text != "" {
+				fmt.Fprintf(out, "%*s%s", 13-len(result.Outcome), "", result.Text)
+			}
+			fmt.Fprintln(out)
 		}
 	})
 }

@@ -167,12 +167,12 @@ func (r *Report) greeted(ctx context.Context, at string, rec *recorder, cfg Conf
 		r.fail(Greeting, text, hint)
 		return false
 	}
-	r.Version = fmt.Sprintf("%d.%d", g[10], g[11])
+	r.Version = version(g)
 	if g[10] < 3 {
 		r.fail(Greeting, "the peer speaks ZMTP "+r.Version, "use a libzmq of version 4 or later on the other side")
 		return false
 	}
-	r.Mechanism, r.AsServer = strings.TrimRight(string(g[12:32]), "\x00"), g[32] == 1
+	r.Mechanism, r.AsServer = mechanism(g), g[32] == 1
 	said := fmt.Sprintf("ZMTP %s, %s", r.Version, printable(r.Mechanism))
 	switch {
 	case cfg.Expect != "" && r.Mechanism != cfg.Expect:

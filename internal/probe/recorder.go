@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -44,3 +46,9 @@ func (r *recorder) greeting() (g []byte, ok bool) {
 	isSignature := len(g) >= 12 && g[0] == 0xff && g[9]&1 == 1
 	return g, isSignature && (len(g) == greetingSize || g[10] < 3)
 }
+
+// version returns the version of ZMTP in a greeting.
+func version(g []byte) string { return fmt.Sprintf("%d.%d", g[10], g[11]) }
+
+// mechanism returns the mechanism in a complete greeting.
+func mechanism(g []byte) string { return strings.TrimRight(string(g[12:32]), "\x00") }
