@@ -51,7 +51,7 @@ keystore.`,
 		{"Email:", []*cobra.Command{newArmor(), newExtract(), newSeal(), newOpen()}},
 		{"Authorities:", []*cobra.Command{newAuthority(), newSign(), newVerify(), newRevoke()}},
 		{"Keystores:", []*cobra.Command{newStore()}},
-		{"Network:", []*cobra.Command{newProbe()}},
+		{"Network:", []*cobra.Command{newProbe(), newScan()}},
 	} {
 		id := strconv.Itoa(i)
 		root.AddGroup(&cobra.Group{ID: id, Title: group.title})

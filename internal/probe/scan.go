@@ -69,6 +69,9 @@ func Scan(ctx context.Context, addresses iter.Seq[string], cfg ScanConfig, found
 	}
 }
 
+// untilVersion is the part of a greeting up to the major version.
+const untilVersion = 11
+
 // look exchanges greetings with an address. ok is false if nothing there speaks ZMTP.
 func look(ctx context.Context, address string, timeout time.Duration) (f Found, ok bool) {
 	dialer := net.Dialer{Timeout: timeout}
@@ -86,7 +89,12 @@ func look(ctx context.Context, address string, timeout time.Duration) (f Found, 
 	rec := &recorder{Conn: nc}
 	greeting := [greetingSize]byte{0: 0xff, 9: 0x7f, 10: 3, 11: 1}
 	copy(greeting[12:], zap.Null)
-	if _, err := nc.Write(greeting[:]); err != nil {
+	// libzmq closes the connection when it sees another mechanism, and then its own can be
+	// lost. But a peer may wait for the whole greeting.
+	sendRest := sync.OnceFunc(func() { nc.Write(greeting[untilVersion:]) })
+	impatient := time.AfterFunc(timeout/2, sendRest)
+	defer impatient.Stop()
+	if _, err := nc.Write(greeting[:untilVersion]); err != nil {
 		return f, false
 	}
 	buf := make([]byte, 1024)
@@ -103,6 +111,7 @@ func look(ctx context.Context, address string, timeout time.Duration) (f Found, 
 	}
 	f.Mechanism, f.AsServer = mechanism(g), g[32] == 1
 	if f.Mechanism == zap.Null {
+		sendRest()
 		f.SocketType = readyType(nc, buf)
 	}
 	return f, true
