@@ -12,12 +12,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/endpoint"
+	"github.com/zcurve/zcurve/internal/monitor"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
@@ -142,7 +144,8 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	decide := audit.New(handler, options)
 	defer decide.Close()
-	link, err := linkConfig(f, decide, knowsAskers(handler), log)
+	d := &daemon{flags: f, started: time.Now(), rules: rules, audit: auditFile, monitor: monitor.New(decide)}
+	link, err := linkConfig(f, d.monitor, knowsAskers(handler), log)
 	if err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range listeners {
 		logOut.listening(ln.Endpoint())
-		group.Go(func() error { return remote.Serve(ctx, ln, decide, log) })
+		group.Go(func() error { return remote.Serve(ctx, ln, d.monitor, log) })
 	}
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
