@@ -1,0 +1,60 @@
+package monitor
+
+import (
+	"strings"
+
+	"github.com/zcurve/zcurve/curve"
+)
+
+// Find returns the remembered client with a key. text is the whole key in Z85, or its whole
+// fingerprint in one of the forms that zcert fingerprint prints: SHA256 and base64, or 16
+// groups of digits, with or without their numbers. A part of a fingerprint finds nothing,
+// because somebody can make a key that has the same part.
+func (m *Monitor) Find(text string) (found Client, ok bool) {
+	if len(text) > maxFindText {
+		return Client{}, false
+	}
+	text = strings.TrimSpace(text)
+	if key, err := curve.ParsePublicKey(text); err == nil {
+		return m.find(func(c *client) bool { return c.sum == key })
+	}
+	if digits := withoutNumbers(text); digits != "" {
+		return m.find(func(c *client) bool {
+			groups := curve.PublicKey(c.sum).FingerprintGroups()
+			return strings.Join(groups[:], " ") == digits
+		})
+	}
+	if !strings.HasPrefix(text, "SHA256:") {
+		return Client{}, false
+	}
+	return m.find(func(c *client) bool { return curve.PublicKey(c.sum).Fingerprint() == text })
+}
+
+// maxFindText is longer than any text that Find finds.
+const maxFindText = 1000
+
+// withoutNumbers returns the groups of digits of a fingerprint with one space between them, or
+// "" if the text is something else.
+func withoutNumbers(text string) string {
+	var groups []string
+	for _, field := range strings.Fields(text) {
+		if strings.HasSuffix(field, ":") && len(field) <= len("16:") {
+			continue // the number of a group
+		}
+		if len(field) != 5 || strings.Trim(field, "0123456789") != "" {
+			return ""
+		}
+		groups = append(groups, field)
+	}
+	return strings.Join(groups, " ")
+}
+
+// find returns the first client with a key for which is returns true.
+func (m *Monitor) find(is func(*client) bool) (Client, bool) {
+	for _, c := range m.snapshot() {
+		if c.kind == byKey && is(&c) {
+			return m.describe(&c), true
+		}
+	}
+	return Client{}, false
+}
