@@ -33,6 +33,7 @@
 package cert
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"strings"
@@ -86,6 +87,10 @@ type Certificate struct {
 	// change of any public field makes the signature invalid.
 	Authority AuthorityKey
 
+	// Service is where the client connects, in a bundle. Only an unlocked secret certificate
+	// can have one. It is neither public nor signed.
+	Service Service
+
 	// Warnings say what Load or Parse found odd. They are not a part of the certificate.
 	Warnings []Warning
 
@@ -125,8 +130,8 @@ func (c *Certificate) Name() string { return c.Metadata.Get("name") }
 func (c *Certificate) Locked() (scheme string, ok bool) { return c.locked.scheme() }
 
 // WithoutSecret returns a copy that is safe to give away: without the secret key, locked
-// or not, without the unknown sections of a secret certificate unless they are signed,
-// and without Warnings.
+// or not, without the Service, without the unknown sections of a secret certificate unless
+// they are signed, and without Warnings.
 func (c *Certificate) WithoutSecret() *Certificate {
 	public := *c
 	if c.hasPrivate() {
@@ -134,6 +139,7 @@ func (c *Certificate) WithoutSecret() *Certificate {
 	}
 	public.Metadata = slices.Clone(c.Metadata) // a change of one would change the other
 	public.Secret, public.locked, public.private, public.Warnings = curve.SecretKey{}, nil, false, nil
+	public.Service = Service{}
 	return &public
 }
 
@@ -150,7 +156,7 @@ func (c *Certificate) checkFields() error {
 	if !c.Secret.IsZero() && c.Secret.Public() != c.Public {
 		return errKeyPair
 	}
-	if err := c.Validity.checkTimes(); err != nil {
+	if err := cmp.Or(c.Validity.checkTimes(), c.Service.check()); err != nil {
 		return err
 	}
 	return form.CheckMetadata(c.Metadata)

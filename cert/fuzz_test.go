@@ -19,6 +19,7 @@ func FuzzCertificate(f *testing.F) {
 	f.Add([]byte(secretText("    name = \"alice\"\n    note = 'say \"hi\"' # \xc3\xa9\n")))
 	f.Add([]byte("\xef\xbb\xbf" + publicText("\tname = a=b\r\n")))
 	f.Add([]byte("a\n  b = 1\n    c\n" + publicText("") + "    until = 1\n"))
+	f.Add([]byte(secretText("") + "service\n    endpoint = \"ipc:///it\"\n    server-key = \"" + alicePublic + "\"\n"))
 	f.Add([]byte("public-key = x\nmetadata\n"))
 	f.Add([]byte(public(f, signed(f, item{"note", "it's"}))))
 	_, text := locked(f, "passphrase")

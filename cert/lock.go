@@ -22,6 +22,8 @@ func (c *Certificate) lock(passphrase []byte, p argon.Parameters) error {
 		return fmt.Errorf("locking: %w", errLocked)
 	case c.Secret.IsZero():
 		return fmt.Errorf("locking: %w", errNoSecretKey)
+	case !c.Service.IsZero():
+		return fmt.Errorf("locking: %w", errServiceLocked)
 	}
 	rest, err := c.lockedText()
 	if err != nil {

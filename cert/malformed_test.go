@@ -38,6 +38,7 @@ func TestMalformedSections(t *testing.T) {
 	_, whole := locked(t, "passphrase")
 	box := whole[strings.Index(whole, "    box = "):]
 	box = box[:strings.Index(box, "\n")+1]
+	const service = "service\n    server-key = \"" + alicePublic + "\"\n    endpoint = \"tcp://127.0.0.1:5555\"\n"
 	const salt = "    salt = \"AAAAAAAAAAAAAAAAAAAAAA\"\n"
 	const scheme = "    scheme = \"argon2id m=8 t=1 p=1\"\n"
 	for _, tt := range []malformed{
@@ -76,6 +77,18 @@ func TestMalformedSections(t *testing.T) {
 		{"lock that asks for too much", "locked\n    scheme = \"argon2id m=9999999 t=1 p=1\"\n" + salt + box, errLockLimit, 2, 15},
 		{"short salt", "locked\n" + scheme + "    salt = \"AAAA\"\n" + box, form.ErrProperty, 3, 13},
 		{"another salt", "locked\n" + scheme + salt + box, errDamaged, 4, 12},
+		{"service in a public certificate", service, form.ErrProperty, 1, 1},
+		{"service with a value", strings.Replace(service, "\n", " = x\n", 1), form.ErrProperty, 1, 11},
+		{"service without a key", "service\n    endpoint = tcp://127.0.0.1:5555\n", form.ErrProperty, 1, 1},
+		{"service without an endpoint", strings.SplitAfter(service, "    endpoint")[0][:strings.Index(service, "    endpoint")], form.ErrProperty, 1, 1},
+		{"server key", "service\n    server-key = x\n", errKey, 2, 18},
+		{"server key of low order", "service\n    server-key = " + strings.Repeat("0", 40) + "\n", curve.ErrPublicKey, 2, 18},
+		{"server key twice", strings.Replace(service, "    endpoint", "    server-key = \""+alicePublic+"\"\n    endpoint", 1), form.ErrProperty, 3, 5},
+		{"endpoint of no transport", "service\n    endpoint = service:5555\n", form.ErrProperty, 2, 16},
+		{"endpoint to listen on", "service\n    endpoint = \"tcp://*:5555\"\n", form.ErrProperty, 2, 17},
+		{"unknown in service", service + "    domain = x\n", form.ErrProperty, 4, 5},
+		{"within an endpoint", service + "        timeout = 1\n", form.ErrProperty, 4, 9},
+		{"service twice", service + service, form.ErrSection, 4, 1},
 		{"lock twice", "locked\n" + scheme + salt + box + "locked\n", form.ErrSection, 5, 1},
 	} {
 		c, err := Parse([]byte(tt.text + publicText("")))

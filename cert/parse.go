@@ -79,7 +79,7 @@ func parseVerified(root *zpl.Node) (*Certificate, []zpl.Warning, error) {
 }
 
 func parse(root *zpl.Node) (c *Certificate, warnings []zpl.Warning, err error) {
-	if err := form.CheckSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection); err != nil {
+	if err := form.CheckSections(root, headSection, metadataSection, curveSection, lockedSection, validitySection, authoritySection, serviceSection); err != nil {
 		return nil, nil, err
 	}
 	keys := root.Child(curveSection)
@@ -105,6 +105,8 @@ func parse(root *zpl.Node) (c *Certificate, warnings []zpl.Warning, err error) {
 			c.Validity, err = parseValidity(n)
 		case authoritySection:
 			c.Authority, c.signature, err = parseSignature(n)
+		case serviceSection:
+			c.Service, err = parseService(n)
 		case plainSection, revocationsSection, revokedSection:
 			err = n.Error(fmt.Errorf("%w: section %s is not allowed in a certificate", form.ErrProperty, n.Name))
 		default:
@@ -119,6 +121,9 @@ func parse(root *zpl.Node) (c *Certificate, warnings []zpl.Warning, err error) {
 	}
 	if err := c.parseKeys(keys); err != nil {
 		return nil, nil, err
+	}
+	if n := root.Child(serviceSection); n != nil && c.Secret.IsZero() {
+		return nil, nil, n.Error(errServicePublic)
 	}
 	more, err := c.checkStrays(root)
 	if err != nil {
@@ -137,6 +142,9 @@ func (c *Certificate) checkStrays(root *zpl.Node) ([]zpl.Warning, error) {
 		whole = append(whole, c.locked.node())
 	case !c.Secret.IsZero():
 		keys.Children = append(keys.Children, form.Property(form.SecretKey, "")) // its value is hidden
+	}
+	if n := c.Service.node(); n != nil {
+		whole = append(whole, n)
 	}
 	return checkStrays(root, whole, c.isSigned() || c.locked != nil)
 }

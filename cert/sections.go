@@ -16,6 +16,7 @@ const (
 	lockedSection      = "locked"
 	validitySection    = "validity"
 	authoritySection   = "authority"
+	serviceSection     = "service"
 	revocationsSection = "revocations"
 
 	plainSection   = "plain"   // of package cert/armor

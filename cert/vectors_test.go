@@ -36,7 +36,7 @@ func vectorCertificate(t testing.TB, name string) *Certificate {
 		t.Fatal(name, err)
 	}
 	write := c.AppendPublic
-	if strings.HasSuffix(name, SecretSuffix) {
+	if !c.Secret.IsZero() || c.locked != nil {
 		write = c.AppendSecret
 	}
 	same(t, name, vector(t, name), write)
@@ -83,6 +83,11 @@ func TestVectorsKeys(t *testing.T) {
 		if !(string(secret.Secret.AppendZ85(nil)) == string(vectorSecret(t, name).AppendZ85(nil))) || public.Public != secret.Public || public.Name() != name {
 			t.Errorf("%s: %v, %v", name, public, secret)
 		}
+	}
+	bundle := vectorCertificate(t, "alice.bundle")
+	service := Service{Key: vectorSecret(t, "bob").Public(), Endpoints: []string{"tcp://service.example.org:5555", "tcp://[2001:db8::1]:5555"}}
+	if diff := cmp.Diff(service, bundle.Service); diff != "" || bundle.Secret.IsZero() {
+		t.Errorf("bundle (-want +got):\n%s", diff)
 	}
 	alice := vectorCertificate(t, "alice.key")
 	want := Metadata{{"name", "alice"}, {"email", "alice@example.org"}, {"Note", `say "hi" # = it`}, {"city", "Zürich"}}
@@ -192,6 +197,9 @@ func TestIndependent(t *testing.T) {
 	}
 	save("signed.key", c.AppendPublic)
 	save("signed.key_secret", c.AppendSecret)
+	bundle := *c
+	bundle.Service = Service{Key: Generate("").Public, Endpoints: []string{"tcp://service.example.org:5555", "ipc:///run/it"}}
+	save("signed.bundle", bundle.AppendSecret)
 	bob := Generate("bob")
 	save("bob.key_secret", bob.AppendSecret)
 	l := new(RevocationList)
@@ -224,7 +232,7 @@ func TestIndependent(t *testing.T) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
 	for _, name := range []string{"acme.authority", "acme.authority_secret", "acme.revoked", "bob.key_secret",
-		"locked.authority_secret", "locked.key_secret", "signed.key", "signed.key_secret"} {
+		"locked.authority_secret", "locked.key_secret", "signed.bundle", "signed.key", "signed.key_secret"} {
 		if !strings.Contains(out, name+": good\n") {
 			t.Errorf("%s isn't good:\n%s", name, out)
 		}
@@ -234,6 +242,9 @@ func TestIndependent(t *testing.T) {
 		{"signed.key", "\nmetadata\n", "\nmetadata = \"admins\"\n"},
 		{"signed.key", "    public-key", "    any = \"1\"\n    public-key"},
 		{"signed.key", "authority\n", "plain\nauthority\n"},
+		{"signed.bundle", "    endpoint", "    name"},
+		{"signed.bundle", "    server-key", "    public"},
+		{"signed.bundle", "    secret-key", "    any"},
 		{"acme.revoked", "it's", "its "},
 		{"acme.authority", a.Key.String(), AuthorityKey{1}.String()},
 		{"acme.revoked", "        reason = \"it's\"\n", "        reason = \"it's\"\n            all\n"},

@@ -51,6 +51,8 @@ func (c *Certificate) appendSecret(dst []byte) ([]byte, error) {
 	nodes := c.nodes()
 	i := slices.IndexFunc(nodes, func(n *zpl.Node) bool { return n.Name == curveSection })
 	switch {
+	case c.locked != nil && !c.Service.IsZero():
+		return dst, errServiceLocked
 	case c.locked != nil:
 		nodes = slices.Insert(nodes, i+1, c.locked.node())
 	case !c.Secret.IsZero():
@@ -59,6 +61,9 @@ func (c *Certificate) appendSecret(dst []byte) ([]byte, error) {
 		nodes[i].Children = append(nodes[i].Children, form.Secret(form.SecretKey, secret))
 	default:
 		return dst, errNoSecretKey
+	}
+	if n := c.Service.node(); n != nil {
+		nodes = append(nodes, n)
 	}
 	return form.Append(dst, secretComments, nodes, form.MaxFile)
 }

@@ -108,7 +108,7 @@ def values(nodes, name):
     return {} if s is None else {n: v for n, v, _ in s[2]}
 
 
-KNOWN = ["certificate", "metadata", "curve", "locked", "validity", "authority"]
+KNOWN = ["certificate", "metadata", "curve", "locked", "validity", "authority", "service"]
 
 
 def canonical_metadata(nodes):
@@ -363,6 +363,9 @@ def make(directory):
     bob = certificate("bob")
     save("alice.key", write(alice), public_comments)
     save("alice.key_secret", write(with_secret(alice, "alice")), secret_comments)
+    save("alice.bundle", write(with_secret(alice, "alice") +
+                               [section("service", ("server-key", z85(keys["bob"])), ("endpoint", "tcp://service.example.org:5555"),
+                                        ("endpoint", "tcp://[2001:db8::1]:5555"))]), secret_comments)
     save("bob.key", write(bob), public_comments)
     save("bob.key_secret", write(with_secret(bob, "bob")), secret_comments)
     save("alice.fingerprint", fingerprint(keys["alice"]))
@@ -445,7 +448,7 @@ def check(directory):
                   if n.endswith(".key_secret") and "secret-key" in values(parse(load(n)), "curve")]
     for name in names:
         try:
-            if name.endswith((".key", ".key_secret")):
+            if name.endswith((".key", ".key_secret", ".bundle")):
                 check_certificate(parse(load(name)), passphrases.get(name))
             elif ".authority" in name:
                 check_authority(parse(load(name)), passphrases.get(name))
@@ -463,10 +466,11 @@ def check(directory):
 def check_certificate(nodes, passphrase):
     for n in nodes:
         require(n[0] not in ("plain", "revocations", "revoked"), "section " + n[0])
-        require(n[0] not in ("certificate", "locked", "validity", "authority") or n[2], "empty section")
+        require(n[0] not in ("certificate", "locked", "validity", "authority", "service") or n[2], "empty section")
     require(values(nodes, "certificate").get("version", "1") == "1", "version")
     allowed = {"certificate": ["version", "serial"], "validity": ["not-before", "not-after"],
-               "authority": ["key", "signature"], "locked": ["scheme", "salt", "box"]}
+               "authority": ["key", "signature"], "locked": ["scheme", "salt", "box"],
+               "service": ["server-key", "endpoint"]}
     for name, properties in allowed.items():
         s = find(nodes, name)
         require(s is None or all(n in properties and not c for n, _, c in s[2]), "unknown property")
@@ -478,10 +482,17 @@ def check_certificate(nodes, passphrase):
     if find(nodes, "locked"):
         secret = unlock(nodes, (passphrase or "").encode())
     require(secret is None or nacl.crypto_scalarmult_base(secret) == public, "key pair")
+    service = find(nodes, "service")
+    if service:
+        require("secret-key" in c and not find(nodes, "locked"), "service without an unlocked secret key")
+        names = [n for n, _, _ in service[2]]
+        require(names.count("server-key") == 1 and "endpoint" in names and service[1] is None, "service")
+        unz85(values(nodes, "service")["server-key"], 32)
     if find(nodes, "authority") or find(nodes, "locked"):
         whole = parse(canonical(nodes)) + [n for n in nodes if n[0] == "locked"]
         add(whole, nodes, "authority", "signature")
         add(whole, nodes, "curve", "secret-key")
+        whole += [n for n in nodes if n[0] == "service"]
         covered(nodes, whole)
     if find(nodes, "authority"):
         verify(nodes)
