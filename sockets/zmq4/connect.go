@@ -30,6 +30,13 @@ func (s *socket) Dial(endpoint string) error {
 	if s.fault != nil {
 		return s.fault
 	}
+	if endpoint == "" && len(s.bundled) > 0 {
+		var errs []error
+		for _, at := range s.bundled {
+			errs = append(errs, s.Dial(at))
+		}
+		return errors.Join(errs...)
+	}
 	target, err := parseTarget(endpoint)
 	if err != nil {
 		return err

@@ -128,6 +128,24 @@ func WithCorrelate() Option { return func(s *socket) { s.correlate = true } }
 // or DEALER, and from each peer of a PULL, SUB or DEALER.
 func WithConflate() Option { return func(s *socket) { s.conflate = true } }
 
+// WithBundle sets the security of a CURVE client, with the keys from a bundle, as "zcert
+// bundle" writes it. Dial("") then connects to all endpoints of the bundle. Dial and Listen
+// return the error if the file can't be read.
+func WithBundle(file string) Option {
+	return func(s *socket) {
+		c, err := cert.Load(file)
+		if err == nil && c.Service.IsZero() {
+			err = fmt.Errorf("%s is not a bundle: it names no service", file)
+		}
+		if err != nil {
+			s.fault = fmt.Errorf("zmq4: could not load the bundle: %w", err)
+			return
+		}
+		s.bundled = c.Service.Endpoints
+		s.security = CurveClient(c.Secret, c.Service.Key)
+	}
+}
+
 // WithCurveFiles sets the security of a CURVE client, with its keys from certificate files:
 // its own, which has the secret key, and the server's. Dial and Listen return the error if a
 // file can't be read.

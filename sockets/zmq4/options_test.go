@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/zcurve/zcurve/cert"
@@ -36,6 +37,38 @@ func TestCurveFiles(t *testing.T) {
 				t.Errorf("%v: %v", files, err)
 			}
 		}
+	}
+}
+
+// TestBundle connects to all endpoints of a bundle.
+func TestBundle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, alice := cert.Generate("server"), cert.Generate("alice")
+	security := zmq4.WithSecurity(zmq4.CurveServer(server.Secret, "test", zap.HandlerFunc(
+		func(context.Context, *zap.Request) zap.Reply { return zap.Allow("") })))
+	pulls := []zmq4.Socket{open(t, zmq4.NewPull, security), open(t, zmq4.NewPull, security)}
+	for _, pull := range pulls {
+		alice.Service.Endpoints = append(alice.Service.Endpoints, listen(t, pull, "tcp"))
+	}
+	alice.Service.Key = server.Public
+	bundle, lone := filepath.Join(dir, "alice.bundle"), filepath.Join(dir, "alice")
+	ztest.Must(t, alice.SaveSecret(bundle), alice.WithoutSecret().SavePublic(lone))
+	push := open(t, zmq4.NewPush, zmq4.WithBundle(bundle))
+	ztest.Must(t, push.Dial(""), push.Send(zmq4.NewMsgString("1")), push.Send(zmq4.NewMsgString("2")))
+	for _, pull := range pulls {
+		if msg := recv(t, pull); msg.From().Key != alice.Public {
+			t.Errorf("from %v", msg.From())
+		}
+	}
+	for file, want := range map[string]string{lone: "not a bundle", filepath.Join(dir, "nobody"): "no such file"} {
+		push := open(t, zmq4.NewPush, zmq4.WithBundle(file))
+		if err := push.Dial(""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := open(t, zmq4.NewPush).Dial(""); err == nil {
+		t.Error("dialed nothing without a bundle")
 	}
 }
 

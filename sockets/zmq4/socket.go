@@ -36,6 +36,7 @@ type socket struct {
 	// Set by options, and not changed afterwards, but for the marks, which mu guards.
 	id                       SocketIdentity
 	security                 Security
+	bundled                  []string // endpoints of WithBundle
 	retry, dialTimeout       time.Duration
 	timeout, linger          time.Duration
 	firstPause, longestPause time.Duration
