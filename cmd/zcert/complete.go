@@ -15,7 +15,7 @@ var (
 	certificates = cli.Extensions("key", "key_secret")
 	secrets      = cli.Extensions("key_secret")
 	locked       = cli.Extensions("key_secret", "authority_secret")
-	anyFile      = cli.Extensions("key", "key_secret", "authority", "authority_secret", "revoked")
+	anyFile      = cli.Extensions("key", "key_secret", "bundle", "authority", "authority_secret", "revoked")
 	noFile       = cobra.NoFileCompletions
 )
 
@@ -35,6 +35,8 @@ var arguments = map[string]cobra.CompletionFunc{
 	"revoke":         certificates,
 	"seal":           first(cli.Extensions("key", "key_secret", "plain")),
 	"armor":          first(cli.Extensions("key", "key_secret", "plain")),
+	"bundle":         first(secrets),
+	"snippet":        completeSnippet,
 	"store ls":       first(cli.CompleteKeystore),
 	"store export":   first(cli.CompleteKeystore),
 	"store add":      afterURL(certificates),
@@ -50,6 +52,9 @@ var values = map[string]cobra.CompletionFunc{
 	"convert from":     cli.Values("auto", "public-key", "secret-key"),
 	"seal to":          cli.Extensions("key"),
 	"seal from":        secrets,
+	"bundle server":    cli.Extensions("key"),
+	"bundle out":       cli.Extensions("bundle"),
+	"bundle endpoint":  cobra.FixedCompletions([]string{"tcp://", "ipc://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
 	"open with":        secrets,
 	"sign authority":   cli.Extensions("authority_secret"),
 	"revoke authority": cli.Extensions("authority_secret"),
@@ -58,7 +63,8 @@ var values = map[string]cobra.CompletionFunc{
 	"revoke list":      cli.Extensions("revoked"),
 	"valid":            cli.Values("1d", "30d", "90d", "365d"),
 	"expires-in":       cli.Values("1d", "7d", "30d"),
-	"out":              cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+	"extract out":      cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+	"open out":         cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	"group":            completeGroup,
 	"meta":             noFile, "count": noFile, "comment": noFile, "serial": noFile,
 	"reason": noFile, "key": noFile, "name": noFile,
@@ -92,6 +98,17 @@ func first(complete cobra.CompletionFunc) cobra.CompletionFunc {
 		}
 		return complete(cmd, args, typed)
 	}
+}
+
+// completeSnippet completes a language, and then a bundle.
+func completeSnippet(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return cli.Values(languages()...)(cmd, args, typed)
+	case 1:
+		return cli.Extensions("bundle")(cmd, args, typed)
+	}
+	return noFile(cmd, args, typed)
 }
 
 // afterURL completes the URL of a keystore, and then other arguments with complete, or

@@ -57,7 +57,9 @@ type certificateJSON struct {
 	Serial      string         `json:"serial,omitempty"` // a string, since JavaScript rounds such numbers
 	NotBefore   *time.Time     `json:"not_before,omitempty"`
 	NotAfter    *time.Time     `json:"not_after,omitempty"`
-	Authority   string         `json:"authority,omitempty"` // whose signature is valid
+	Authority   string         `json:"authority,omitempty"`  // whose signature is valid
+	ServerKey   string         `json:"server_key,omitempty"` // of a bundle
+	Endpoints   []string       `json:"endpoints,omitempty"`  // of a bundle
 	Metadata    []propertyJSON `json:"metadata,omitempty"`
 }
 

@@ -46,7 +46,7 @@ keystore.`,
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Keys and certificates:", []*cobra.Command{newGen(), newShow(), newFingerprint(), newPubkey(), newConvert()}},
+		{"Keys and certificates:", []*cobra.Command{newGen(), newShow(), newFingerprint(), newPubkey(), newConvert(), newBundle(), newSnippet()}},
 		{"Passphrases:", []*cobra.Command{newLock(), newUnlock(), newPassphraseCommand()}},
 		{"Email:", []*cobra.Command{newArmor(), newExtract(), newSeal(), newOpen()}},
 		{"Authorities:", []*cobra.Command{newAuthority(), newSign(), newVerify(), newRevoke()}},

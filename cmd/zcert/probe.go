@@ -139,7 +139,7 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 		return nil
 	}
 	cfg.Mechanism = zap.Curve
-	if cfg.ServerKey, err = f.loadServerKey(cmd); err != nil {
+	if cfg.ServerKey, err = loadPublicKey(cmd, f.serverKey); err != nil {
 		return err
 	}
 	cfg.Key = curve.GenerateKey()
@@ -159,13 +159,13 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 	return nil
 }
 
-// loadServerKey returns the key in --server-key, or of the certificate in it.
-func (f *prober) loadServerKey(cmd *cobra.Command) (key curve.PublicKey, err error) {
-	if raw, err := parseKeyText(f.serverKey); err == nil {
+// loadPublicKey returns a key that is given as text, or that of a certificate's file.
+func loadPublicKey(cmd *cobra.Command, keyOrFile string) (key curve.PublicKey, err error) {
+	if raw, err := parseKeyText(keyOrFile); err == nil {
 		copy(key[:], raw)
 		return key, cert.CheckKey(key)
 	}
-	c, err := load(cmd, f.serverKey)
+	c, err := load(cmd, keyOrFile)
 	if err != nil {
 		return key, err
 	}

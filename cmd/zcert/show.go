@@ -108,6 +108,9 @@ func newCertificateJSON(c *cert.Certificate) *certificateJSON {
 	if c.Authority != (cert.AuthorityKey{}) {
 		s.Authority = c.Authority.String()
 	}
+	if !c.Service.IsZero() {
+		s.ServerKey, s.Endpoints = c.Service.Key.String(), c.Service.Endpoints
+	}
 	return s
 }
 
@@ -134,7 +137,10 @@ func printMetadata(out io.Writer, m []propertyJSON) {
 
 func (s *certificateJSON) print(out io.Writer, p cli.Painter) {
 	kind := "public"
-	if s.HasSecret {
+	switch {
+	case s.ServerKey != "":
+		kind = "bundle"
+	case s.HasSecret:
 		kind = "secret"
 	}
 	fmt.Fprintf(out, "certificate: %s\n", kind)
@@ -155,6 +161,12 @@ func (s *certificateJSON) print(out io.Writer, p cli.Painter) {
 	if s.Authority != "" {
 		fmt.Fprintf(out, "authority:   %s\n", s.Authority)
 		fmt.Fprintf(out, "signature:   %s\n", p.Good("valid"))
+	}
+	if s.ServerKey != "" {
+		fmt.Fprintf(out, "server key:  %s\n", s.ServerKey)
+	}
+	for _, at := range s.Endpoints {
+		fmt.Fprintf(out, "endpoint:    %s\n", at)
 	}
 	printMetadata(out, s.Metadata)
 }
