@@ -104,8 +104,8 @@ func (b *bolt) Reload() error {
 	b.work.Lock()
 	defer b.work.Unlock()
 	b.unsure = true // even if the file claims to have the same version
-	if err := b.refresh(); err != nil {
-		return named(err)
+	if err := b.noteRead(b.refresh()); err != nil {
+		return err
 	}
 	b.log.Info("keystore reloaded", "keystore", b.path, "identities", b.Len())
 	return nil
@@ -133,7 +133,7 @@ func (b *bolt) Watch(ctx context.Context) error {
 			}
 		}
 		err := b.refresh()
-		gone, again := out.note(b.log, b.path, err)
+		gone, again := out.note(&b.memory, b.path, err)
 		if gone {
 			b.forget()
 			b.version = []byte("gone") // no file has this version

@@ -86,8 +86,9 @@ func openDir(path string, log *slog.Logger) (*dir, error) {
 func (d *dir) Reload() error {
 	d.work.Lock()
 	defer d.work.Unlock()
-	if _, _, err := d.updateAll(true); err != nil {
-		return named(err)
+	_, _, err := d.updateAll(true)
+	if err = d.noteRead(err); err != nil {
+		return err
 	}
 	d.report(time.Now())
 	d.log.Info("keystore reloaded", "keystore", d.path, "identities", d.Len())

@@ -39,7 +39,7 @@ func (d *dir) Watch(ctx context.Context) error {
 			if err != nil && dirs == nil {
 				dirs = []string{filepath.Dir(d.path)}
 			}
-			gone, later := out.note(d.log, d.path, err)
+			gone, later := out.note(&d.memory, d.path, err)
 			if againAll = later > 0; gone {
 				d.update(slices.Collect(maps.Keys(d.files)), follow.Read)
 			}

@@ -24,6 +24,7 @@ type memory struct {
 
 	mu        sync.Mutex // held to change any of these
 	names     names
+	err       error // why the last attempt to read failed; nil if it did not
 	listeners map[*listener]bool
 }
 
@@ -228,6 +229,20 @@ func notFound(key curve.PublicKey) error { return fmt.Errorf("%v: %w", key, ErrN
 
 func (m *memory) Reload() error { return nil }
 
+func (m *memory) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+// noteRead records for Err whether reading failed, and returns why.
+func (m *memory) noteRead(err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = named(err)
+	return m.err
+}
+
 func (m *memory) Watch(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
@@ -244,7 +259,8 @@ type outage struct {
 // note logs once that a store can't be read, or can be read again. gone reports whether
 // the store has been missing for longer than replacing it takes. again is how long to
 // wait before trying again, or 0.
-func (o *outage) note(log *slog.Logger, keystore string, err error) (gone bool, again time.Duration) {
+func (o *outage) note(m *memory, keystore string, err error) (gone bool, again time.Duration) {
+	_ = m.noteRead(err)
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
 		o.since = time.Time{}
@@ -261,11 +277,11 @@ func (o *outage) note(log *slog.Logger, keystore string, err error) (gone bool, 
 	}
 	switch {
 	case err == nil && o.reported != "":
-		log.Info("keystore readable again", "keystore", keystore)
+		m.log.Info("keystore readable again", "keystore", keystore)
 		o.reported = ""
 	case err != nil && o.reported != what+err.Error():
 		o.reported = what + err.Error()
-		log.Error(what, "keystore", keystore, "err", err)
+		m.log.Error(what, "keystore", keystore, "err", err)
 	}
 	return gone, again
 }

@@ -65,8 +65,8 @@ func (s *source) Reload() error {
 	if err == nil {
 		err = s.take(text)
 	}
-	if err != nil {
-		return named(err)
+	if err = s.noteRead(err); err != nil {
+		return err
 	}
 	s.stamp = stamp
 	return nil
@@ -94,7 +94,7 @@ func (s *source) Watch(ctx context.Context) error {
 			s.stamp = stamp
 		}
 		var gone bool
-		if gone, next.After = out.note(s.log, s.name, err); gone {
+		if gone, next.After = out.note(&s.memory, s.name, err); gone {
 			s.forget()
 			s.sum = [sha256.Size]byte{}
 		}

@@ -94,6 +94,9 @@ type Store interface {
 
 	// Reload reads everything again. If it fails, it adds and changes no identity.
 	Reload() error
+	// Err returns why the store could not be read when Watch or Reload last tried, or nil
+	// if it could.
+	Err() error
 	// Watch notices changes that other processes make, and applies them, until ctx is
 	// done. It then returns nil. Identities that can't be read at the moment stay as they
 	// were. While the store is missing, it has no identities.
