@@ -105,6 +105,9 @@ func TestBusy(t *testing.T) {
 	if n := log.Count("client told to try later", "too many requests in progress"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
+	if n := remote.Hits().Decisions; n < 10 {
+		t.Errorf("%d hits", n)
+	}
 }
 
 // TestDecisionsBounded: the number of slow decisions of all connections and listeners is
@@ -203,6 +206,9 @@ func TestAllBusy(t *testing.T) {
 	queue(t, busy, "key", byKey, 1)
 	if _, reply := receive(t, busy); reply.Status != zap.StatusOK {
 		t.Errorf("got %+v", reply)
+	}
+	if remote.Hits().Connections == 0 {
+		t.Error("no hits")
 	}
 	if n := log.Count("connection closed", "1024 connections are open, and requests are in progress on all"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log)

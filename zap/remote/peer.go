@@ -220,6 +220,7 @@ func (p *peer) takePlace() bool {
 
 // busy is the handler of requests without a place.
 func (p *peer) busy(context.Context, *zap.Request) zap.Reply {
+	hits.decisions.Add(1)
 	p.tell(slog.LevelWarn, "client told to try later", errBusyServer)
 	return tryLater(errBusyServer.Error())
 }
@@ -246,6 +247,7 @@ func (p *peer) decide(answer answerLater) error {
 // handler's, or none. An error ends the connection.
 func (p *peer) reply(ctx context.Context, send func(context.Context, ...[]byte) error, reply [][]byte, fault error) error {
 	if errors.Is(fault, zap.ErrRequest) {
+		hits.malformed.Add(1)
 		message := "malformed ZAP request"
 		if reply == nil {
 			message = "malformed ZAP request: no return address, dropped"

@@ -60,6 +60,7 @@ func (ps *places) take(p *peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if len(ps.held) >= maxPeers {
+		hits.connections.Add(1)
 		old, why := ps.chooseLocked(p)
 		if old == nil {
 			return false

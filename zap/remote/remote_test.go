@@ -229,6 +229,9 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: another client got %+v", tt.name, reply)
 		}
 	}
+	if got := remote.Hits().Malformed; got < 6 {
+		t.Errorf("%d malformed requests", got)
+	}
 	if got := log.Count("malformed ZAP request", "peer=127.0.0.1:"); got != 6 {
 		t.Errorf("the log names the peer %d times, want 6:\n%s", got, log)
 	}
