@@ -15,7 +15,6 @@ var (
 	errNoPlus      = fmt.Errorf("password-for needs %s: add it to sasl", sasl.ScramSHA256Plus)
 	errCurveOff    = errors.New("password-for needs curve = 1: without it, passwords alone would admit clients")
 	errNeedsKey    = errors.New("password-for admits no client without a key")
-	errLinkSASL    = fmt.Errorf("%w: domain %s admits services by their key alone: remove sasl and password-for", errValue, LinkDomain)
 )
 
 // The reasons for refusing a client in a domain with password-for.
@@ -56,12 +55,8 @@ func (s *section) needsKey() string {
 
 // passwordFor checks the rules about clients that need a password as well as a key.
 func (c compiler) passwordFor(d *Domain, s *section) {
-	if d.Name == LinkDomain && (len(d.SASL) > 0 || d.Curve != nil && len(d.Curve.PasswordFor) > 0) {
-		c.fail(d.at.head, errLinkSASL)
-		return
-	}
-	if d.Curve == nil || len(d.Curve.PasswordFor) == 0 {
-		return
+	if IsOwn(d.Name) || d.Curve == nil || len(d.Curve.PasswordFor) == 0 {
+		return // ownDomain reports it
 	}
 	l := d.Curve.at.first("password-for")
 	if s.curve == nil {

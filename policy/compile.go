@@ -13,10 +13,6 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// LinkDomain is the domain in which a daemon decides which services may ask it. The rules
-// for all other domains don't apply to it, and its own rules cannot admit every client.
-const LinkDomain = "zauth"
-
 // others is the name of the domains that have no section, in a file.
 const others = "*"
 
@@ -144,9 +140,7 @@ func (c compiler) section(d *Domain) *section {
 	}
 	s.sasl = c.sasl(d, s)
 	c.passwordFor(d, s)
-	if d.Name == LinkDomain && (s.anonymous != "" || s.curve != nil && s.curve.any != "") {
-		c.fail(d.at.head, fmt.Errorf("%w: domain %s admits services to zauth: it cannot admit every client by anonymous or any", errValue, LinkDomain))
-	}
+	c.ownDomain(d, s)
 	return s
 }
 

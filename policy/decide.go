@@ -45,7 +45,7 @@ func isScram(mechanism string) bool {
 // domain returns the section for a domain, or nil.
 func (s *snapshot) domain(name string) *domain {
 	d := s.domains[name]
-	if d == nil && name != LinkDomain {
+	if d == nil && !IsOwn(name) {
 		d = s.domains[others]
 	}
 	return d

@@ -69,13 +69,13 @@ func FuzzPolicy(f *testing.F) {
 		s.emptyGroups()
 		p := new(Policy)
 		p.current.Store(s)
-		domains := []string{"", "other"}
+		domains := []string{"", "other", ControlDomain, DecisionsDomain}
 		for name := range s.domains {
 			domains = append(domains, name)
 		}
 		for _, domain := range domains {
 			for _, address := range []string{"", "10.1.2.3", "::1", "::ffff:10.1.2.3", "64:ff9b::1", "localhost:1:1:1", "nowhere"} {
-				if got := p.Mechanisms(domain, true); len(got) < len(p.Mechanisms(domain, false)) || len(got) > 0 && domain == LinkDomain {
+				if got := p.Mechanisms(domain, true); len(got) < len(p.Mechanisms(domain, false)) || len(got) > 0 && IsOwn(domain) {
 					t.Errorf("offered in %q: %v", domain, got)
 				}
 				if v, _ := p.Verifier(context.Background(), domain, "nobody"); v.Matches(clientKey) {

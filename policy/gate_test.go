@@ -17,30 +17,47 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestLinkDomain: only the section for the domain zauth decides which services may ask,
-// and it cannot admit every client.
-func TestLinkDomain(t *testing.T) {
+// TestOwnDomains: only its own section decides who may connect to the daemon, for example to
+// ask it, and it cannot admit every client.
+func TestOwnDomains(t *testing.T) {
 	t.Parallel()
-	stranger := curve.GenerateKey().Public()
-	service := scenario.Named("service")
-	dir := t.TempDir()
-	put(t, filepath.Join(dir, "services"), service)
-	p, _ := load(t, dir, "security\n    curve = 1\n        any = 1\n")
-	none := decision{"no rule for this domain", "", 0}
-	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(stranger[:])), none)
-	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(service.Public[:])), none)
-	check(t, p, ask("other", "192.0.2.1", zap.Curve, string(stranger[:])), decision{"OK", stranger.String(), 3})
+	for domain, kind := range map[string]string{policy.LinkDomain: "services", policy.ControlDomain: "operators", policy.DecisionsDomain: "readers"} {
+		t.Run(domain, func(t *testing.T) {
+			t.Parallel()
+			if !policy.IsOwn(domain) || policy.IsOwn(domain+"x") {
+				t.Error("IsOwn")
+			}
+			stranger := curve.GenerateKey().Public()
+			service := scenario.Named("service")
+			dir := t.TempDir()
+			put(t, filepath.Join(dir, "services"), service)
+			p, _ := load(t, dir, "security\n    curve = 1\n        any = 1\n    anonymous = 1\n")
+			none := decision{"no rule for this domain", "", 0}
+			check(t, p, ask(domain, "192.0.2.1", zap.Curve, string(stranger[:])), none)
+			check(t, p, ask(domain, "192.0.2.1", zap.Curve, string(service.Public[:])), none)
+			check(t, p, ask(domain, "192.0.2.1", zap.Null), none)
+			check(t, p, ask("other", "192.0.2.1", zap.Curve, string(stranger[:])), decision{"OK", stranger.String(), 3})
+			if got := p.Mechanisms(domain, true); got != nil {
+				t.Errorf("offers %v", got)
+			}
 
-	p, _ = load(t, dir, "security\n    curve = 1\n        any = 1\nsecurity\n    domain = zauth\n    curve = 1\n        keystore = dir:services\n")
-	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(stranger[:])), decision{"unknown key", "", 6})
-	check(t, p, ask("zauth", "192.0.2.1", zap.Curve, string(service.Public[:])), decision{"OK", "service", 7})
+			p, _ = load(t, dir, "security\n    curve = 1\n        any = 1\nsecurity\n    domain = "+domain+"\n    curve = 1\n        keystore = dir:services\n")
+			check(t, p, ask(domain, "192.0.2.1", zap.Curve, string(stranger[:])), decision{"unknown key", "", 6})
+			check(t, p, ask(domain, "192.0.2.1", zap.Curve, string(service.Public[:])), decision{"OK", "service", 7})
+			if got := p.Mechanisms(domain, true); got != nil {
+				t.Errorf("offers %v", got)
+			}
 
-	for _, open := range []string{"    curve = 1\n        any = 1\n", "    anonymous = 1\n"} {
-		file := filepath.Join(dir, "open.zpl")
-		ztest.Must(t, os.WriteFile(file, []byte("security\n    domain = zauth\n"+open), 0o600))
-		if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.Contains(err.Error(), "open.zpl:1:1: invalid value: domain zauth") {
-			t.Errorf("%q: %v", open, err)
-		}
+			for _, open := range []string{"    curve = 1\n        any = 1\n", "    anonymous = 1\n", "    sasl = CURVE\n    curve = 1\n        keystore = dir:services\n",
+				"    plain = 1\n        account\n            login = a\n            password = " + verifierOf("x") + "\n    curve = 1\n        keystore = dir:services\n        password-for = *\n"} {
+				file := filepath.Join(dir, "open.zpl")
+				ztest.Must(t, os.WriteFile(file, []byte("security\n    domain = "+domain+"\n"+open), 0o600))
+				want := "open.zpl:1:1: invalid value: domain " + domain + " admits " + kind
+				if _, err := policy.Load(file, policy.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%q: %v", open, err)
+				}
+			}
+		})
 	}
 }
 

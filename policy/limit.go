@@ -32,6 +32,7 @@ type limiter struct {
 	counts map[bucket]*count
 	swept  int64   // the slot in which old counts were last deleted
 	shared []count // for addresses without their own count
+	hits   LimitHits
 }
 
 // bucket identifies a count: for the service that asks and an address that it reports, or
@@ -94,7 +95,11 @@ func (l *limiter) tooMany(b bucket, failures int, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.lookLocked(b)
-	return c != nil && c.failed(l.slot(now)) >= failures
+	if c == nil || c.failed(l.slot(now)) < failures {
+		return false
+	}
+	l.hits.Failures++
+	return true
 }
 
 // fail counts a failure.
@@ -132,6 +137,12 @@ func (l *limiter) begin(b bucket, failures, atOnce int, now time.Time) (g guess,
 		failed := c.failed(slot)
 		tooMany = tooMany || i == 0 && failed >= most[i]
 		busy = busy || failed+c.pending >= most[i] || i == 0 && c.pending >= atOnce
+	}
+	switch {
+	case tooMany:
+		l.hits.Failures++
+	case busy:
+		l.hits.Logins++
 	}
 	for i, c := range g.counts {
 		if c == nil {

@@ -31,6 +31,7 @@ type Policy struct {
 	keeper  keeper // of open admissions
 
 	mu       sync.Mutex            // held to change the fields below, and current
+	loads    Loads                 // see Report
 	rules    Rules                 // of the program
 	stamp    follow.Stamp          // of the file
 	told     [sha256.Size]byte     // the sum of the policy that was logged last
@@ -170,15 +171,15 @@ func (p *Policy) reload() error {
 	if p.file == "" {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.applyRulesLocked(p.rules)
+		return p.loads.note(p.applyRulesLocked(p.rules))
 	}
 	c, stamp, err := readFile(p.file)
-	if err != nil {
-		return err
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.applyLocked(c); err != nil {
+	if err == nil {
+		err = p.applyLocked(c)
+	}
+	if err = p.loads.note(err); err != nil {
 		return err
 	}
 	p.stamp = stamp
@@ -223,7 +224,11 @@ func (p *Policy) applyLocked(c *config) error {
 		closeUnless(used, p.stores) // these were opened, but will not be used
 		return err
 	}
+	s.digest, s.since = c.sum, time.Now()
 	if old != nil {
+		if old.digest == s.digest {
+			s.since = old.since
+		}
 		s.limiter = old.limiter // an address that failed too often stays refused
 		for name, d := range s.domains {
 			if before := old.domains[name]; before != nil {

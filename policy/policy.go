@@ -83,7 +83,10 @@ func (p *Policy) Set(rules Rules) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.applyRulesLocked(rules)
+	if err := p.applyRulesLocked(rules); err != nil {
+		return err
+	}
+	return p.loads.note(nil)
 }
 
 // config checks a program's rules.

@@ -15,10 +15,11 @@ var strongest = sasl.Mechanisms()
 // Mechanisms returns the mechanisms that a server of package sasl may offer in a domain,
 // strongest first. If the connection is not encrypted, PLAIN is offered only if Domain.SASL
 // lists it. Where PLAIN is offered, SCRAM is offered only if every account has a verifier, or
-// if Domain.SASL lists it. Mechanisms returns nil for LinkDomain.
+// if Domain.SASL lists it. Mechanisms returns nil for a daemon's own domains,
+// such as LinkDomain.
 func (p *Policy) Mechanisms(domain string, encrypted bool) []string {
 	s := p.current.Load()
-	if s == nil || domain == LinkDomain {
+	if s == nil || IsOwn(domain) {
 		return nil
 	}
 	d := s.domain(domain)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/follow"
@@ -31,6 +32,9 @@ type snapshot struct {
 	stores  []keystore.Store   // of all domains
 	lists   []listRule         // of all domains
 	limiter *limiter
+	digest  [sha256.Size]byte // of the text
+	since   time.Time         // when the first version with this text applied
+	urls    map[keystore.Store]string
 }
 
 // domain is the compiled section of a domain.
@@ -51,7 +55,7 @@ const plainFailures = 60
 // newSnapshot opens the keystores and revocation lists of a policy. The error lists every
 // fault.
 func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *memory) (*snapshot, error) {
-	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter()}
+	s := &snapshot{file: c.file, domains: map[string]*domain{}, limiter: newLimiter(), urls: map[keystore.Store]string{}}
 	var f findings
 	for _, section := range c.sections {
 		d := &domain{section: section, limit: section.failures}
@@ -82,6 +86,7 @@ func newSnapshot(c *config, open func(url string) (keystore.Store, error), m *me
 				f.failValue(r.line, err)
 				continue
 			}
+			s.urls[store] = r.text
 			s.use(d.curve, storeRule{reader: store, rule: r.line.rule()})
 		}
 		for _, r := range section.curve.readers {

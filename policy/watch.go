@@ -94,9 +94,8 @@ func (w *watch) look(now time.Time) (next follow.Next) {
 func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 	s := w.current.Load()
 	w.mu.Lock()
-	stamp := w.stamp
+	stamp, changed := w.stamp, w.loads.Failed != ""
 	w.mu.Unlock()
-	changed := w.failed != ""
 	var paths []string
 	if w.file != "" {
 		next.Dirs = dirsOf(w.file)

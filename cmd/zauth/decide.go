@@ -275,7 +275,7 @@ func (q *question) plainHint(a answer) string {
 func (q *question) hasOnlyVerifier() bool {
 	rules := rulesIn(q.rules.policy)
 	at := slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == q.domain })
-	if at < 0 && q.domain != policy.LinkDomain {
+	if at < 0 && !policy.IsOwn(q.domain) {
 		at = slices.IndexFunc(rules, func(d policy.Domain) bool { return d.Name == "" })
 	}
 	return at >= 0 && slices.ContainsFunc(rules[at].Accounts, func(a policy.Account) bool {

@@ -26,7 +26,7 @@ var most = map[string]int{
 	"curve":              53,
 	"keystore":           15,
 	"keystore/boltstore": 0,
-	"policy":             30,
+	"policy":             42,
 	"sasl":               54,
 	"sockets":            8,
 	"sockets/libzmq":     6,
@@ -38,7 +38,7 @@ var most = map[string]int{
 
 	"zap":         44,
 	"zap/audit":   9,
-	"zap/remote":  8,
+	"zap/remote":  10,
 	"zap/zaptest": 8,
 	"zmtp":        42,
 }
