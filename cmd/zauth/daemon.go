@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/monitor"
 )
 
@@ -14,13 +13,6 @@ type daemon struct {
 	rules   rules
 	audit   *auditLog // nil without --audit
 	monitor *monitor.Monitor
-}
 
-// status describes the daemon.
-func (d *daemon) status() control.Status {
-	return control.Status{
-		Started:   d.started,
-		Endpoints: d.flags.listen,
-		Counts:    d.monitor.Counts(),
-	}
+	expiring expiring
 }

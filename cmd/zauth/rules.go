@@ -96,6 +96,7 @@ func (f ruleFlags) options(url string, log *slog.Logger) policy.Options {
 type defaultPolicy struct {
 	*policy.Policy
 	store keystore.Store
+	url   string // of the keystore
 }
 
 // openDefault returns the default policy over a keystore.
@@ -109,7 +110,7 @@ func openDefault(url string, o policy.Options) (*defaultPolicy, error) {
 		store.Close()
 		return nil, stateHint(err)
 	}
-	return &defaultPolicy{p, store}, nil
+	return &defaultPolicy{p, store, url}, nil
 }
 
 // Reload reloads the keystore first, so that the policy learns what was revoked in it.

@@ -19,7 +19,7 @@ import (
 // Root prepares the root command of a program. try is a command line to suggest to
 // users who give no command.
 func Root(root *cobra.Command, try string) *cobra.Command {
-	root.Version = version()
+	root.Version = Version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SilenceErrors = true
 	root.SilenceUsage = true
@@ -231,8 +231,8 @@ func withHelp(cmd *cobra.Command, err error) error {
 	return Hintf(err, "see \"%s --help\"", cmd.CommandPath())
 }
 
-// version describes the program's build: its source and the Go version.
-func version() string {
+// Version describes the program's build: its source and the Go version.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"
