@@ -144,7 +144,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	decide := audit.New(handler, options)
 	defer decide.Close()
-	d := &daemon{flags: f, started: time.Now(), rules: rules, audit: auditFile, monitor: monitor.New(decide, monitor.Options{})}
+	d := &daemon{flags: f, started: time.Now(), rules: rules, audit: auditFile, monitor: monitor.New(decide, monitor.Options{Names: namesBy(rules)})}
 	link, err := linkConfig(f, d.monitor, knowsAskers(handler), log)
 	if err != nil {
 		return err

@@ -22,7 +22,10 @@ func (d *daemon) status() control.Status {
 		Endpoints: d.flags.listen,
 		Stores:    []control.Store{},
 		Lists:     []control.List{},
+		Minute:    d.monitor.LastMinute(),
+		Hour:      d.monitor.LastHour(),
 		Counts:    d.monitor.Counts(),
+		Pending:   len(d.monitor.Pending()),
 	}
 	deciding := policiesOf(d.rules)
 	s.Expiring, s.ExpiringAll = d.expiring.get(deciding, time.Now())
@@ -56,13 +59,16 @@ func (d *daemon) status() control.Status {
 	return s
 }
 
-// names returns the names under which some keystore knows a key.
-func (d *daemon) names(key curve.PublicKey) (names []string) {
-	for _, p := range policiesOf(d.rules) {
-		names = append(names, p.Names(key)...)
+// namesBy returns a function that returns the names under which some keystore knows a key.
+func namesBy(r rules) func(curve.PublicKey) []string {
+	deciding := policiesOf(r)
+	return func(key curve.PublicKey) (names []string) {
+		for _, p := range deciding {
+			names = append(names, p.Names(key)...)
+		}
+		slices.Sort(names)
+		return slices.Compact(names)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // decider is a policy that decides.

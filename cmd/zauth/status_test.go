@@ -47,7 +47,7 @@ func TestStatus(t *testing.T) {
 			handler, rules, err := f.open(slog.New(slog.DiscardHandler))
 			ztest.Must(t, err)
 			defer rules.Close()
-			d := &daemon{flags: f, started: time.Now(), rules: rules, monitor: monitor.New(handler)}
+			d := &daemon{flags: f, started: time.Now(), rules: rules, monitor: monitor.New(handler, monitor.Options{})}
 			d.monitor.Handle(t.Context(), &zap.Request{Mechanism: zap.Null})
 			got := d.status()
 			ends := func(name, url string) control.Expiring {
@@ -59,20 +59,21 @@ func TestStatus(t *testing.T) {
 				Stores: []control.Store{{URL: clients, Identities: 1, Revoked: 1}, {URL: services, Identities: 1, Revoked: 1}},
 				Lists:  []control.List{}, Reloads: control.Reloads{Applied: 1, Last: got.Reloads.Last},
 				Expiring: []control.Expiring{ends("clients", clients), ends("services", services)}, ExpiringAll: 2,
+				Minute: monitor.Totals{Refused: 1}, Hour: monitor.Totals{Refused: 1},
 				Counts: []monitor.Count{{Labels: monitor.Labels{Mechanism: zap.Null, Status: 400}, Count: 1}},
 			}
 			if name == "policy" {
 				want.Policy = &control.Policy{File: file, Domains: []string{"*", "zauth"}}
 			}
 			byName := cmpopts.SortSlices(func(a, b control.Expiring) bool { return a.Name < b.Name })
-			ignore := []cmp.Option{cmpopts.IgnoreFields(control.Status{}, "Limits", "Minute", "Hour"), cmpopts.IgnoreFields(control.Policy{}, "Digest", "Since"), byName}
+			ignore := []cmp.Option{cmpopts.IgnoreFields(control.Status{}, "Limits"), cmpopts.IgnoreFields(control.Policy{}, "Digest", "Since"), byName}
 			if diff := cmp.Diff(want, got, ignore...); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if got.Version == "" || len(got.Limits) != 5 || got.Reloads.Last.IsZero() || got.Policy != nil && (len(got.Policy.Digest) != 64 || got.Policy.Since.IsZero()) {
 				t.Errorf("%+v", got)
 			}
-			if diff := cmp.Diff([]string{"services"}, d.names(stores["services"].Public)); diff != "" {
+			if diff := cmp.Diff([]string{"services"}, namesBy(rules)(stores["services"].Public)); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
 		})
