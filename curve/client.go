@@ -14,7 +14,12 @@ import (
 // An error ends the handshake: each later step, like each step out of order, returns an
 // error. For one goroutine at a time. A Client must not be copied; go vet reports copies.
 type Client struct {
-	_         noCopy
+	_ noCopy
+
+	// InsecureKeyLog, if not nil, is called by HandleWelcome with the line of a key log,
+	// with which a capture of this connection can be decrypted: see [Server.InsecureKeyLog].
+	InsecureKeyLog func(line []byte)
+
 	key       SecretKey  // c
 	server    PublicKey  // S
 	transient SecretKey  // c'
@@ -84,9 +89,11 @@ func (c *Client) HandleWelcome(dst, welcome, claims []byte) (initiate []byte, er
 	if err := server.check(); err != nil {
 		return dst, c.fail(welcomeName, err)
 	}
-	c.shared.wipe()
+	first := c.shared // c' and S
+	defer first.wipe()
 	c.shared = newSharedKey(&server, c.transient.key.octets)
 	c.due = dueReady
+	logKeys(c.InsecureKeyLog, c.transient.Public(), server, first, c.shared)
 
 	public := c.key.Public() // C
 	c.binding = bind(public, c.server, c.transient.Public(), server)

@@ -144,8 +144,14 @@ func (h *Handshake) HandleInitiate(initiate []byte) (client PublicKey, claims []
 	if !s.checkVouch(cut(&text, vouchSize), &client, opened) {
 		return PublicKey{}, nil, h.fail(initiateName, errVouch)
 	}
-	h.binding = bind(client, s.key.Public(), opened.client, h.sent.transientOf(opened))
+	transient := h.sent.transientOf(opened) // S'
+	h.binding = bind(client, s.key.Public(), opened.client, transient)
 	h.counter, h.due = counter, dueReady
+	if s.InsecureKeyLog != nil {
+		first := newSharedKey(&opened.client, s.key.key.octets) // C' and s, as in HandleHello
+		defer first.wipe()
+		logKeys(s.InsecureKeyLog, opened.client, transient, first, h.shared)
+	}
 	return client, text, nil
 }
 

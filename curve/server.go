@@ -16,6 +16,14 @@ type Server struct {
 	// while the Server is in use.
 	Clock func() time.Time
 
+	// InsecureKeyLog, if not nil, is called for each INITIATE that is accepted, with a line of
+	// text that ends with a newline: the transient public keys of the connection, and the two
+	// keys that encrypt it. With the line and a capture of the connection, anyone can
+	// read all of it, and can forge messages while it lasts. The line does not reveal long-term
+	// keys. It is for debugging only. Calls come from as many goroutines as Handshakes do. The
+	// line is only valid during the call. Don't change InsecureKeyLog while the Server is in use.
+	InsecureKeyLog func(line []byte)
+
 	key     SecretKey // s
 	cookies cookieJar
 	random  io.Reader

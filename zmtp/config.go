@@ -2,6 +2,7 @@ package zmtp
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -107,7 +108,18 @@ type Config struct {
 	// return quickly: the connection keeps its place until then, and Close waits for it.
 	Failed func(peer net.Addr, err error) `json:"-"`
 
+	// InsecureKeyLog, if not nil, makes CURVE connections insecure, for debugging. Each of
+	// them writes a line with its keys, as docs/spec/keylog.md describes. With the line and a
+	// capture of the connection, anyone can read all of it, for example with zcert decode, and
+	// can forge messages while it lasts. The line does not reveal long-term keys.
+	//
+	// Writes are one line each, and one at a time in the whole program. A Write that blocks
+	// blocks all handshakes with a key log. An error of Write ends no connection; the first is
+	// logged.
+	InsecureKeyLog io.Writer `json:"-"`
+
 	server *curve.Server // of a CURVE server: one for all its connections
+	keys   *keyLog       // nil without InsecureKeyLog
 }
 
 // CheckClient returns the error that Dial or Client would return for cfg before they touch
@@ -174,6 +186,9 @@ func (cfg Config) withDefaults(asServer bool) (*Config, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.InsecureKeyLog != nil && cfg.keys == nil {
+		cfg.keys = &keyLog{to: cfg.InsecureKeyLog, log: cfg.Log}
+	}
 	if err := cfg.checkMechanism(asServer); err != nil {
 		return nil, err
 	}
@@ -209,6 +224,7 @@ func (cfg *Config) checkMechanism(asServer bool) error {
 			if err != nil {
 				return fmt.Errorf("%w: %w", errConfig, withoutName{err})
 			}
+			server.InsecureKeyLog = cfg.keys.writer()
 			cfg.server = server
 		}
 	case "":

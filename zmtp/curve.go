@@ -15,6 +15,7 @@ func (h *handshake) curveClient() error {
 		return err
 	}
 	defer client.Close()
+	client.InsecureKeyLog = h.cfg.keys.writer()
 	hello, err := client.Hello(nil)
 	if err != nil {
 		return err

@@ -60,6 +60,7 @@ func overNet(ctx context.Context, nc net.Conn, cfg Config, asServer bool) (*Conn
 	}
 	h := newHandshake(nc, checked, asServer)
 	h.warnOfPlain()
+	checked.keys.warn()
 	c, err := h.connect(ctx)
 	if err != nil && !errors.Is(err, errConfig) {
 		err = handshakeError(nc, err)

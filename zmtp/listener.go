@@ -110,6 +110,7 @@ func newListener(nl net.Listener, cfg *Config, asServer bool) *Listener {
 	l := &Listener{nl: nl, cancel: cancel, closing: ctx.Done(), asServer: asServer, conns: make(chan *Conn), done: make(chan struct{}),
 		places: newPlaces(), log: tally.NewLog(cfg.Log)}
 	l.use(cfg)
+	cfg.keys.warn()
 	go l.serve(ctx)
 	return l
 }

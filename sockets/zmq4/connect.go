@@ -319,6 +319,9 @@ func (s *socket) config() zmtp.Config {
 	if ours, ok := s.security.(native.Mechanism); ok {
 		ours.Native(&cfg)
 	}
+	if s.keys != nil {
+		cfg.InsecureKeyLog = s.keys
+	}
 	return cfg
 }
 

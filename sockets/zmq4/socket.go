@@ -50,6 +50,7 @@ type socket struct {
 	correlate, conflate      bool
 	fault                    error // of an option, for Dial and Listen
 	log                      *log.Logger
+	keys                     *keyLog // nil without a key log
 	onEvent                  func(sockets.Event)
 	events                   chan *sockets.Event
 
@@ -93,6 +94,9 @@ func newSocket(ctx context.Context, typ SocketType, opts []Option) *socket {
 	}
 	for _, option := range opts {
 		option(s)
+	}
+	if s.keys != nil && s.log != nil {
+		s.log.Print("keys are logged: connections can be decrypted")
 	}
 	s.manual = s.manual && typ == XPub
 	switch typ {
