@@ -29,11 +29,18 @@ type zauth struct {
 // does: its stdin is a pipe from here.
 func startZauth(t testing.TB, args ...string) *zauth {
 	t.Helper()
+	return startZauthWith(t, func(*exec.Cmd) {}, args...)
+}
+
+// startZauthWith is startZauth with a change to the command.
+func startZauthWith(t testing.TB, change func(*exec.Cmd), args ...string) *zauth {
+	t.Helper()
 	exe, err := os.Executable()
 	ztest.Must(t, err)
 	z := &zauth{cmd: exec.Command(exe, append([]string{"serve", "--log-format", "text"}, args...)...), ended: make(chan struct{})}
 	z.cmd.Env = append(os.Environ(), asZauth+"=1", "GORACE="+script.WithoutSleep)
 	z.cmd.Stderr = &z.log
+	change(z.cmd)
 	stdin, err := z.cmd.StdinPipe()
 	ztest.Must(t, err, z.cmd.Start())
 	go func() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -118,6 +120,11 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	sockets, err := takePassedSockets()
+	if err != nil {
+		return err
+	}
+	defer sockets.close()
 	signal.Ignore(syscall.SIGPIPE) // zauth continues when the reader of stderr ends
 	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat)
 	if err != nil {
@@ -149,7 +156,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, f, mode, link, log)
+	listeners, err := listen(ctx, f, mode, link, &sockets, log)
 	if err != nil {
 		return err
 	}
@@ -167,6 +174,10 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 		reloadOn(ctx, hangup, rules, auditFile, log)
 		return nil
 	})
+	group.Go(func() error {
+		d.notifyWhile(ctx, handler, log)
+		return nil
+	})
 	return group.Wait()
 }
 
@@ -179,17 +190,33 @@ func (f serveFlags) mode() (fs.FileMode, error) {
 	return fs.FileMode(mode), nil
 }
 
-// listen listens on all endpoints. If one fails, it closes the others. It creates sockets
+// listen listens on all endpoints, on the sockets that systemd has passed for them if there are
+// any. If one fails, it closes the others. It creates sockets
 // for this user alone, and then shares them.
-func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Config, log *slog.Logger) ([]*zmtp.Listener, error) {
+func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Config, sockets *passedSockets, log *slog.Logger) ([]*zmtp.Listener, error) {
 	defer withPrivateFiles()()
+	passed := make([]net.Listener, len(f.listen))
+	for i, endpoint := range f.listen {
+		passed[i] = sockets.take(endpoint)
+	}
+	if err := sockets.checkUsed(); err != nil {
+		return nil, err
+	}
 	var listeners []*zmtp.Listener
-	for _, endpoint := range f.listen {
-		ln, err := remote.Listen(ctx, endpoint, link)
+	for i, endpoint := range f.listen {
+		var ln *zmtp.Listener
+		var err error
+		if passed[i] != nil {
+			ln, err = remote.NewListener(passed[i], link)
+		} else {
+			ln, err = remote.Listen(ctx, endpoint, link)
+		}
 		if err == nil {
 			listeners = append(listeners, ln)
 			path, isSocket := strings.CutPrefix(endpoint, "ipc://")
 			switch {
+			case passed[i] != nil:
+				warnOfOpenSocket(passed[i], log)
 			case strings.HasPrefix(path, "@"):
 				log.Warn("every local user can connect: an abstract socket has no mode", "endpoint", endpoint)
 			case isSocket:
@@ -212,6 +239,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 	for {
 		select {
 		case <-signals:
+			notifyReloading(log)
 			if err := rules.Reload(); err != nil {
 				log.Error("reload failed: keeping the previous configuration", "err", err)
 			} else {
@@ -222,6 +250,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 					log.Error("reopening the audit log failed: still writing to the previous file", "err", err)
 				}
 			}
+			notify(log, systemd.SdNotifyReady)
 		case <-ctx.Done():
 			return
 		}

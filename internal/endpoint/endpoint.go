@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -190,6 +191,31 @@ func isStale(ctx context.Context, path string) bool {
 		nc.Close()
 	}
 	return isRefused(err)
+}
+
+// IsAt reports whether a is the address of a listener on endpoint. It looks up no names, so a
+// host that is neither an address nor localhost has none, and neither has a port of 0 or "*".
+func IsAt(endpoint string, a net.Addr) bool {
+	network, address, err := parse(endpoint)
+	if err != nil || network != a.Network() {
+		return false
+	}
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		path, err := filepath.Abs(address)
+		return address == a.String() || err == nil && path == a.String()
+	}
+	for _, address := range addresses(network, address) {
+		host, port, _ := net.SplitHostPort(address)
+		isHost := net.ParseIP(host).Equal(tcp.IP) && tcp.Zone == ""
+		if host == "" {
+			isHost = tcp.IP.IsUnspecified()
+		}
+		if n, _ := strconv.ParseUint(port, 10, 16); isHost && n != 0 && int(n) == tcp.Port {
+			return true
+		}
+	}
+	return false
 }
 
 // Of returns the endpoint of an address.

@@ -1,6 +1,8 @@
 package endpoint
 
 import (
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,6 +40,51 @@ func TestEndpoints(t *testing.T) {
 	} {
 		if got := IsLocal(endpoint); got != local {
 			t.Errorf("IsLocal(%q) = %v", endpoint, got)
+		}
+	}
+}
+
+// TestIsAt checks which endpoints a listener is at. A listener on all addresses is never at
+// the endpoint of one of them, which may need no CURVE.
+func TestIsAt(t *testing.T) {
+	t.Parallel()
+	tcp := func(ip string, port int) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: port} }
+	unix := func(path string) net.Addr { return &net.UnixAddr{Net: "unix", Name: path} }
+	here, err := filepath.Abs("run/zauth")
+	ztest.Must(t, err)
+	for _, tt := range []struct {
+		endpoint string
+		addr     net.Addr
+		is       bool
+	}{
+		{"tcp://127.0.0.1:9127", tcp("127.0.0.1", 9127), true},
+		{"tcp://localhost:9127", tcp("127.0.0.1", 9127), true},
+		{"tcp://localhost:9127", tcp("::1", 9127), true},
+		{"tcp://[::1]:9127", tcp("::1", 9127), true},
+		{"tcp://*:9127", tcp("::", 9127), true},
+		{"tcp://*:9127", tcp("0.0.0.0", 9127), true},
+		{"ipc:///run/zauth/socket", unix("/run/zauth/socket"), true},
+		{"ipc://run/zauth", unix(here), true},
+		{"ipc://@zauth", unix("@zauth"), true},
+
+		{"tcp://127.0.0.1:9127", tcp("127.0.0.1", 9128), false},
+		{"tcp://127.0.0.1:9127", tcp("0.0.0.0", 9127), false},
+		{"tcp://127.0.0.1:9127", tcp("::", 9127), false},
+		{"tcp://localhost:9127", tcp("192.0.2.1", 9127), false},
+		{"tcp://localhost:9127", tcp("::", 9127), false},
+		{"tcp://*:9127", tcp("127.0.0.1", 9127), false},
+		{"tcp://127.0.0.1:*", tcp("127.0.0.1", 9127), false},
+		{"tcp://127.0.0.1:0", tcp("127.0.0.1", 0), false},
+		{"tcp://example.org:9127", tcp("127.0.0.1", 9127), false},
+		{"tcp://[fe80::1]:9127", &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 9127, Zone: "eth0"}, false},
+		{"ipc:///run/zauth/socket", unix("/run/zauth/control"), false},
+		{"ipc:///run/zauth/socket", unix(""), false},
+		{"tcp://127.0.0.1:9127", unix("127.0.0.1:9127"), false},
+		{"ipc:///run/zauth", tcp("127.0.0.1", 9127), false},
+		{"nonsense", tcp("127.0.0.1", 9127), false},
+	} {
+		if got := IsAt(tt.endpoint, tt.addr); got != tt.is {
+			t.Errorf("IsAt(%q, %v) = %v", tt.endpoint, tt.addr, got)
 		}
 	}
 }

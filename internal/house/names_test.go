@@ -38,7 +38,7 @@ var most = map[string]int{
 
 	"zap":         44,
 	"zap/audit":   9,
-	"zap/remote":  10,
+	"zap/remote":  11,
 	"zap/zaptest": 8,
 	"zmtp":        42,
 }

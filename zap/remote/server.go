@@ -48,6 +48,21 @@ func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, e
 	if link.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
 		return nil, fmt.Errorf("remote: %s can be reached from other machines: set link to CURVE", at)
 	}
+	return zmtp.Listen(ctx, at, serverLink(link))
+}
+
+// NewListener is like [Listen] on a listener that exists already, such as a socket that
+// systemd has passed. If link is invalid or is not CURVE and nl can be reached from other
+// machines, it leaves nl open; otherwise the Listener owns nl and closes it.
+func NewListener(nl net.Listener, link zmtp.Config) (*zmtp.Listener, error) {
+	if at := endpoint.Of(nl.Addr()); link.Mechanism != zap.Curve && !endpoint.IsLocal(at) {
+		return nil, fmt.Errorf("remote: %s can be reached from other machines: set link to CURVE", at)
+	}
+	return zmtp.NewListener(nl, serverLink(link))
+}
+
+// serverLink sets the socket type and the limits of connections from services.
+func serverLink(link zmtp.Config) zmtp.Config {
 	link.SocketType = "ROUTER"
 	link.Properties = slices.Concat(link.Properties, announcement)
 	link.MaxMessageSize = maxNoticeSize
@@ -55,7 +70,7 @@ func Listen(ctx context.Context, at string, link zmtp.Config) (*zmtp.Listener, e
 	if link.HeartbeatInterval == 0 {
 		link.HeartbeatInterval, link.HeartbeatTimeout = serverHeartbeat, serverHeartbeatTimeout
 	}
-	return zmtp.Listen(ctx, at, link)
+	return link
 }
 
 // Serve answers the requests that arrive at ln until ctx is done or ln is closed, and

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// takePassedSockets returns no sockets: only systemd passes any.
+func takePassedSockets() (passedSockets, error) { return nil, nil }
