@@ -6,4 +6,4 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-func TestMain(m *testing.M) { ztest.Main(m) }
+func TestMain(m *testing.M) { ztest.Main(ztest.WithPrograms(m)) }

@@ -93,7 +93,11 @@ func (m *Monitor) Pending() (pending []Client) {
 	all := slices.DeleteFunc(m.strangers.snapshot(), func(c client) bool { return !m.isPending(&c) })
 	slices.SortStableFunc(all, func(a, b client) int { return b.refused.at.Compare(a.refused.at) })
 	for _, c := range all {
-		pending = append(pending, m.describe(&c))
+		out := m.describe(&c)
+		if m.options.Advice.AdmitTo != "" {
+			out.Admit = AdmitCommand(out.Key, "")
+		}
+		pending = append(pending, out)
 	}
 	return pending
 }

@@ -50,6 +50,8 @@ type Client struct {
 	Admits    uint64    `json:"admits"`             // how often it was admitted
 	Refusals  uint64    `json:"refusals"`           // how often it was not
 	FirstSeen time.Time `json:"first_seen"`
+
+	Admit string `json:"admit,omitempty"` // of a pending key: the command that admits it, if zauth can
 }
 
 // Last is the last decision of one kind about a client. Texts end after 255 bytes.
