@@ -270,8 +270,10 @@ func newShell(t *testing.T, dir string) *shell {
 	stdin, err3 := cmd.StdinPipe()
 	ztest.Must(t, err1, err2, err3)
 	cmd.Dir = dir
-	// A make in a document does not run below the make that runs the tests.
-	cmd.Env = append(os.Environ(), "PATH="+tools(t)+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=")
+	// A make in a document does not run below the make that runs the tests. Each document has
+	// its own sockets of zauth.
+	cmd.Env = append(os.Environ(), "PATH="+tools(t)+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=",
+		"XDG_RUNTIME_DIR="+t.TempDir(), "ZAUTH_CONTROL=", "ZAUTH_PUBLISH=")
 	cmd.Stdout, cmd.Stderr = statusW, statusW
 	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
+	"time"
 )
 
 // auditLog writes the audit log to a file or to stdout. Safe for concurrent use.
@@ -13,6 +15,7 @@ type auditLog struct {
 	mu   sync.Mutex
 	out  io.Writer
 	file *os.File // nil for stdout
+	off  bool     // the operator has turned it off
 }
 
 // openAudit opens the file of the audit log, or stdout for "-".
@@ -73,7 +76,59 @@ func endLine(f *os.File) (err error) {
 func (a *auditLog) Write(line []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.off {
+		return len(line), nil
+	}
 	return a.out.Write(line)
+}
+
+// turn turns the log on or off. It writes a line about that, and reports whether anything has
+// changed.
+func (a *auditLog) turn(on bool, message string, attrs ...any) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.off == !on {
+		return false
+	}
+	a.off = !on
+	a.eventLocked(message, attrs...)
+	return true
+}
+
+// event writes a line about something else than a decision.
+func (a *auditLog) event(message string, attrs ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.eventLocked(message, attrs...)
+}
+
+func (a *auditLog) eventLocked(message string, attrs ...any) {
+	log := slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{ReplaceAttr: auditAttr}))
+	log.Info(message, append([]any{slog.Int("schema", 1)}, attrs...)...)
+}
+
+// auditAttr gives a line the form of the audit log: the time is UTC, and there is no level.
+func auditAttr(_ []string, a slog.Attr) slog.Attr {
+	switch a.Key {
+	case slog.LevelKey:
+		return slog.Attr{}
+	case slog.TimeKey:
+		return slog.Time(slog.TimeKey, a.Value.Time().UTC().Truncate(time.Millisecond))
+	}
+	return a
+}
+
+// state returns "on" or "off", or "" without a log.
+func (a *auditLog) state() string {
+	if a == nil {
+		return ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.off {
+		return "off"
+	}
+	return "on"
 }
 
 func (a *auditLog) close() {

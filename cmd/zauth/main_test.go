@@ -18,12 +18,12 @@ func TestMain(m *testing.M) {
 		go ztest.EndWithStdin()
 		main()
 	}
-	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main, "terminal": script.Terminal})
+	testscript.Main(ztest.WithPrograms(m), map[string]func(){"zauth": main, "knock": knock, "terminal": script.Terminal})
 }
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	script.Run(t)
+	script.Run(t, controlVariable+"=none", publishVariable+"=none")
 }
 
 // TestHelp: the help of all commands has the same form.

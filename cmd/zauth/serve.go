@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,7 @@ const certVariable = "ZAUTH_CERT"
 // serveFlags are the flags of zauth serve.
 type serveFlags struct {
 	ruleFlags
+	doorFlags
 	listen      []string
 	socketMode  string
 	socketGroup string
@@ -109,6 +111,7 @@ instead. It always refuses to start if they can change its secret certificate.`,
 	flags.StringVar(&f.cert, "cert", "", "require CURVE from services; `FILE` is zauth's secret certificate")
 	flags.StringVar(&f.audit, "audit", "", "append each decision to `FILE` as a line of JSON (- for stdout)")
 	flags.BoolVar(&f.required, "audit-required", false, "refuse every client while decisions cannot be written to the audit log")
+	f.doorFlags.add(flags)
 	flags.StringVar(&f.logLevel, "log-level", "info", "log messages at `LEVEL` and above: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "auto", "log as `FORMAT`: text, json, or auto (text on a terminal, JSON otherwise)")
 	return cmd
@@ -151,13 +154,19 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	decide := audit.New(handler, options)
 	defer decide.Close()
-	d := &daemon{flags: f, started: time.Now(), rules: rules, audit: auditFile, monitor: monitor.New(decide, monitor.Options{Names: namesBy(rules)})}
+	d := &daemon{flags: f, started: time.Now(), rules: rules, handler: handler, audit: auditFile, log: log}
+	d.monitor = monitor.New(decide, monitor.Options{Names: namesBy(rules), Advice: monitor.Advice{AdmitTo: f.admitTo}})
 	link, err := linkConfig(f, d.monitor, knowsAskers(handler), log)
+	if err != nil {
+		return err
+	}
+	door, err := d.openDoor(ctx, link)
 	if err != nil {
 		return err
 	}
 	listeners, err := listen(ctx, f, mode, link, &sockets, log)
 	if err != nil {
+		door.close()
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -165,9 +174,11 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 		logOut.listening(ln.Endpoint())
 		group.Go(func() error { return remote.Serve(ctx, ln, d.monitor, log) })
 	}
+	group.Go(func() error { return door.serveControl(ctx) })
+	group.Go(func() error { return door.publish(ctx) })
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
-		followCertificate(ctx, f, link.Key.Public(), listeners, log)
+		followCertificate(ctx, f, link.Key.Public(), slices.Concat(listeners, door.listeners()), log)
 		return nil
 	})
 	group.Go(func() error {

@@ -26,6 +26,7 @@ func (d *daemon) status() control.Status {
 		Hour:      d.monitor.LastHour(),
 		Counts:    d.monitor.Counts(),
 		Pending:   len(d.monitor.Pending()),
+		Audit:     d.audit.state(),
 	}
 	deciding := policiesOf(d.rules)
 	s.Expiring, s.ExpiringAll = d.expiring.get(deciding, time.Now())

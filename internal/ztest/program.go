@@ -26,8 +26,11 @@ type M struct{ tests interface{ Run() int } }
 // [CProgram]. testscript accepts the result, too.
 func WithPrograms(m *testing.M) M { return M{m} }
 
-// Run runs the tests. Afterwards, it removes the directory of the programs if it has created it.
+// Run runs the tests, with the default sockets of zauth serve turned off. Afterwards, it removes the directory of the programs if it has created it.
 func (m M) Run() int {
+	// Each zauth would use the same sockets for its operator, and warn about them.
+	os.Setenv("ZAUTH_CONTROL", "none")
+	os.Setenv("ZAUTH_PUBLISH", "none")
 	if os.Getenv(programs) == "" {
 		dir, err := os.MkdirTemp("", "zcurve-programs-")
 		if err != nil {
