@@ -44,6 +44,7 @@ const certVariable = "ZAUTH_CERT"
 type serveFlags struct {
 	ruleFlags
 	doorFlags
+	httpFlags
 	listen      []string
 	socketMode  string
 	socketGroup string
@@ -112,6 +113,7 @@ instead. It always refuses to start if they can change its secret certificate.`,
 	flags.StringVar(&f.audit, "audit", "", "append each decision to `FILE` as a line of JSON (- for stdout)")
 	flags.BoolVar(&f.required, "audit-required", false, "refuse every client while decisions cannot be written to the audit log")
 	f.doorFlags.add(flags)
+	f.httpFlags.add(flags)
 	flags.StringVar(&f.logLevel, "log-level", "info", "log messages at `LEVEL` and above: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "auto", "log as `FORMAT`: text, json, or auto (text on a terminal, JSON otherwise)")
 	return cmd
@@ -160,6 +162,13 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	page, err := f.listenHTTP(ctx)
+	if err != nil {
+		return err
+	}
+	if page != nil {
+		defer page.Close()
+	}
 	door, err := d.openDoor(ctx, link)
 	if err != nil {
 		return err
@@ -176,6 +185,10 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	group.Go(func() error { return door.serveControl(ctx) })
 	group.Go(func() error { return door.publish(ctx) })
+	if page != nil {
+		logOut.listening("http://" + page.Addr().String())
+		group.Go(func() error { return f.serveHTTP(ctx, page, d, log) })
+	}
 	group.Go(func() error { return rules.Watch(ctx) })
 	group.Go(func() error {
 		followCertificate(ctx, f, link.Key.Public(), slices.Concat(listeners, door.listeners()), log)
