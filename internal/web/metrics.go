@@ -15,6 +15,7 @@ var (
 	expiring   = desc("zauth_identities_expiring", "Identities of a keystore whose certificate expires within 30 days.", "store")
 	listExpiry = desc("zauth_revocation_list_expiry_timestamp_seconds", "When a revocation list expires.", "file")
 	loaded     = desc("zauth_policy_loaded_timestamp_seconds", "When the current policy was loaded.")
+	latency    = desc("zauth_decision_seconds", "How long decisions took, by mechanism.", "mechanism")
 	limitHits  = desc("zauth_limit_hits_total", "How often a limit was hit since the start.", "limit")
 	pending    = desc("zauth_pending_keys", "Unknown keys that were refused and wait for the operator.")
 	clients    = desc("zauth_clients", "Clients that zauth remembers, known and unknown.")
@@ -52,6 +53,15 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	counters.send(out, prometheus.CounterValue)
 
+	for _, h := range c.s.Monitor.Latencies() {
+		buckets, sum := map[float64]uint64{}, uint64(0)
+		for i, bound := range h.Bounds {
+			sum += h.Counts[i]
+			buckets[bound.Seconds()] = sum
+		}
+		out <- prometheus.MustNewConstHistogram(latency, h.Count, h.Sum.Seconds(), buckets, h.Mechanism)
+	}
+
 	gauges := samples{}
 	for _, store := range status.Stores {
 		gauges.add(identities, float64(store.Identities), store.URL)
@@ -66,7 +76,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if status.Policy != nil {
 		gauges.add(loaded, seconds(status.Policy.Since))
 	}
-	gauges.add(pending, float64(status.Pending))
+	gauges.add(pending, float64(len(c.s.Monitor.Pending())))
 	gauges.add(clients, float64(len(c.s.Monitor.Clients())))
 	gauges.add(buildInfo, 1, status.Version)
 	gauges.send(out, prometheus.GaugeValue)

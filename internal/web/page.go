@@ -10,7 +10,6 @@ import (
 
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/monitor"
-	"github.com/zcurve/zcurve/zap/audit"
 )
 
 // The page shows at most so many of each. Commands of zauth show the rest.
@@ -27,18 +26,21 @@ type view struct {
 	Unready   []string // why zauth is not ready
 	Plot      plot
 	Waiting   []monitor.Client // unknown keys, the last that asked first
+	Keys      int              // unknown ones, in all
 	MoreKeys  int              // that Waiting leaves out
-	Recent    []audit.Record   // the newest first
+	Recent    []monitor.Event  // the newest first
 	Soon      []control.Expiring
 	MoreNames int // that Soon leaves out
 }
 
 func newView(ctx context.Context, s Source, now time.Time) view {
-	v := view{Status: s.Status(), Now: now, Recent: s.Monitor.Recent()}
+	v := view{Status: s.Status(), Now: now, Plot: newPlot(s.Monitor.Minutes()), Recent: s.Monitor.Recent()}
 	v.Unready = unready(ctx, v.Status)
-	v.Plot = newPlot([60]monitor.Totals{}, now)
+	v.Hour, v.Minute = v.Plot.Totals, s.Monitor.LastMinute()
 	slices.Reverse(v.Recent)
 	v.Recent, _ = first(maxRecent, v.Recent)
+	v.Waiting, v.MoreKeys = first(maxWaiting, s.Monitor.Pending())
+	v.Keys = len(v.Waiting) + v.MoreKeys
 	v.Soon, v.MoreNames = first(maxExpiring, v.Expiring)
 	return v
 }

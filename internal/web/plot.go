@@ -25,18 +25,16 @@ type bar struct {
 // plot is a column for each minute of an hour, from what was admitted at the bottom to what
 // failed at the top.
 type plot struct {
-	Title  string // says what the plot shows
-	Most   uint64 // decisions in a minute: the height of the plot
-	From   time.Time
-	Middle time.Time
-	To     time.Time
-	Bars   []bar
-	Totals monitor.Totals
+	Title            string // says what the plot shows
+	From, Middle, To time.Time
+	Most             uint64 // decisions in a minute: the height of the plot
+	Totals           monitor.Totals
+	Bars             []bar
 }
 
-// newPlot plots the minutes before to, the oldest first.
-func newPlot(minutes [60]monitor.Totals, to time.Time) plot {
-	p := plot{From: to.Add(-time.Hour), Middle: to.Add(-30 * time.Minute), To: to}
+// newPlot plots 60 minutes, of which the last began at current.
+func newPlot(minutes [60]monitor.Totals, current time.Time) plot {
+	p := plot{From: current.Add(-59 * time.Minute), Middle: current.Add(-29 * time.Minute), To: current.Add(time.Minute)}
 	for _, m := range minutes {
 		p.Most = max(p.Most, m.Admitted+m.TryLater+m.Refused+m.Failed)
 		p.Totals.Admitted += m.Admitted
