@@ -157,7 +157,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	decide := audit.New(handler, options)
 	defer decide.Close()
 	d := &daemon{flags: f, started: time.Now(), rules: rules, handler: handler, audit: auditFile, log: log}
-	d.monitor = monitor.New(decide, monitor.Options{Names: namesBy(rules), Advice: monitor.Advice{AdmitTo: f.admitTo}})
+	d.monitor = monitor.New(decide, monitor.Options{Names: namesBy(rules), Advice: adviceBy(rules, f.admitTo)})
 	link, err := linkConfig(f, d.monitor, knowsAskers(handler), log)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ var most = map[string]int{
 	"curve":              53,
 	"keystore":           15,
 	"keystore/boltstore": 0,
-	"policy":             42,
+	"policy":             44,
 	"sasl":               54,
 	"sockets":            8,
 	"sockets/libzmq":     6,
