@@ -231,11 +231,18 @@ func withHelp(cmd *cobra.Command, err error) error {
 	return Hintf(err, "see \"%s --help\"", cmd.CommandPath())
 }
 
+// released is the version of a released program, such as v1.2.3. internal/dist sets it,
+// because a build without git knows no version.
+var released string
+
 // Version describes the program's build: its source and the Go version.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"
+	}
+	if released != "" {
+		info.Main.Version = released
 	}
 	return describe(info)
 }
