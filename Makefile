@@ -32,7 +32,7 @@ PURE = $(or $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ",
 
 PLATFORMS = linux/arm64 linux/386 darwin/arm64 windows/amd64
 
-# Platforms that make dist builds archives for.
+# Platforms that make dist builds for.
 DIST = linux/amd64 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64
 
 VERSION = $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
@@ -127,27 +127,31 @@ install:
 		install -m 644 bin/completion/$$tool.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish"; \
 	done
 
-# Archives for all platforms, with SHA256SUMS, in bin/dist.
+# Archives for all platforms, Debian packages, lists of what they contain, and SHA256SUMS,
+# in bin/dist.
 dist:
-	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run ./internal/dist -o bin/dist -version $(VERSION) $(DIST)
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run -C internal/dist . -version $(VERSION) $(DIST)
 
 test: deps lint cross narrow unit
 
 lint:
 	@echo "gofmt"; unformatted=$$(gofmt -l .) || exit 1; [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	$(GO) vet $(TESTED)
+	$(GO) vet -C internal/dist ./...
 	@# With -trimpath, the C that cgo has generated in another copy of this repository
 	@# may come from the cache, and its sources are looked for there.
 	GOFLAGS="$(filter-out -trimpath,$(GOFLAGS))" $(GO) tool staticcheck $(TESTED)
 
 # Does not use cached results: Go cannot see that a Debian package changed, or a program
-# that tests start. All packages share the programs that tests build. The last step
-# fails if a promise of docs/promises.md has no test that passed.
+# that tests start. All packages share the programs that tests build. Module internal/dist
+# is tested without the race detector, with which it would compress for minutes. The last
+# step fails if a promise of docs/promises.md has no test that passed.
 unit:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export ZCURVE_TEST_PROGRAMS="$$dir/programs" && \
 	$(GO) build -o "$$dir/promises" ./internal/promises && \
 	{ { $(GO) test -json $(TESTFLAGS) $(RACE) $(TESTED) || touch "$$dir/failed"; \
-	    $(if $(RACE),$(GO) test -json $(TESTFLAGS) -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) } 2>&1 | \
+	    $(if $(RACE),$(GO) test -json $(TESTFLAGS) -run 'Alloc|Unraced' $(UNRACED) || touch "$$dir/failed";) \
+	    $(GO) test -C internal/dist -json $(TESTFLAGS) ./... || touch "$$dir/failed"; } 2>&1 | \
 		"$$dir/promises" docs/promises.md || touch "$$dir/failed"; } && \
 	echo "$$(($$(date +%s) - $(START))) s in all"; \
 	[ ! -e "$$dir/failed" ]

@@ -1,11 +1,16 @@
-// Dist builds zcert and zauth for several platforms and packs each pair, with manual
-// pages, shell completion and license, into an archive: tar.gz, or zip for Windows.
-// Their checksums go to SHA256SUMS.
+// Dist makes what is released of zcert and zauth. For each platform, it packs both with
+// manual pages, shell completion and licenses into an archive: tar.gz, or zip for Windows.
+// For Linux, it also makes a Debian package of each tool. A software bill of materials
+// (SBOM, in CycloneDX's JSON) lists the modules of each platform. The checksums of all
+// go to SHA256SUMS.
 //
-//	go run ./internal/dist -o bin/dist -version 1.2.3 linux/amd64 windows/amd64
+//	go run -C internal/dist . -version 1.2.3 linux/amd64 windows/amd64
 //
-// The same source gives the same bytes, in every directory: archives contain no owners,
-// and all files have the time in SOURCE_DATE_EPOCH.
+// The same source gives the same bytes, in every directory: nothing contains owners or
+// paths, and all files have the time in SOURCE_DATE_EPOCH.
+//
+// Dist is a module of its own, so that the libraries that it packs with are no
+// dependencies of zcurve.
 package main
 
 import (
@@ -15,34 +20,39 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// programs are released. Each is a folder of cmd.
 var programs = []string{"zcert", "zauth"}
 
 // texts are copied unchanged into each archive.
 var texts = []string{"LICENSE", "README.md", "CHANGELOG.md"}
 
 func main() {
-	out := flag.String("o", "bin/dist", "write the archives to `DIR`")
-	version := flag.String("version", "dev", "put `VERSION` in the names of the archives")
+	source := flag.String("source", "../..", "build the repository in `DIR`")
+	out := flag.String("o", "bin/dist", "write to `DIR`, relative to the repository")
+	version := flag.String("version", "dev", "release as `VERSION`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *version, flag.Args()); err != nil {
+	err := os.Chdir(*source)
+	if err == nil {
+		err = run(ctx, *out, strings.TrimPrefix(*version, "v"), flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "dist: %v\n", err)
 		os.Exit(1)
 	}
 }
 
+// run releases the repository in the working directory.
 func run(ctx context.Context, out, version string, platforms []string) error {
 	if len(platforms) == 0 {
 		return errors.New("no platforms: expected OS/ARCH, such as linux/amd64")
@@ -61,48 +71,23 @@ func run(ctx context.Context, out, version string, platforms []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	common, err := commonFiles(ctx, dir)
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	var sums bytes.Buffer
-	for _, platform := range platforms {
-		goos, goarch, _ := strings.Cut(platform, "/")
-		files := append([]file{}, common...)
-		for _, name := range programs {
-			path, err := build(ctx, dir, name, goos, goarch)
-			if err != nil {
-				return err
-			}
-			content, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			files = append(files, file{filepath.Base(path), content, 0o755})
-		}
-		folder := fmt.Sprintf("zcurve-%s-%s-%s", version, goos, goarch)
-		name, pack := folder+".tar.gz", tarball
-		if goos == "windows" {
-			name, pack = folder+".zip", zipped
-		}
-		archive, err := pack(folder, files, when)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(out, name), archive, 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(archive), name)
-		fmt.Println(filepath.Join(out, name))
+	r := &release{version: version, when: when, dir: dir, out: out}
+	if err := r.describe(ctx); err != nil {
+		return err
 	}
-	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), sums.Bytes(), 0o644)
+	for _, platform := range platforms {
+		if err := r.platform(ctx, platform); err != nil {
+			return fmt.Errorf("%s: %w", platform, err)
+		}
+	}
+	slices.SortFunc(r.sums, func(a, b string) int { return strings.Compare(a[sha256.Size*2:], b[sha256.Size*2:]) })
+	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), []byte(strings.Join(r.sums, "")), 0o644)
 }
 
-// epoch returns the time of the files in the archives. A zip cannot hold a time before
-// the default.
+// epoch returns the time of all files. A zip cannot hold a time before the default.
 func epoch() (time.Time, error) {
 	text := os.Getenv("SOURCE_DATE_EPOCH")
 	if text == "" {
@@ -115,27 +100,82 @@ func epoch() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// build builds a program below dir, unless it has done so before, and returns the path of
-// the executable.
-func build(ctx context.Context, dir, name, goos, goarch string) (path string, err error) {
-	path = filepath.Join(dir, goos+"-"+goarch, name)
-	if goos == "windows" {
-		path += ".exe"
-	}
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-w", "-o", path, "./cmd/"+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building %s for %s/%s: %w\n%s", name, goos, goarch, err, output)
-	}
-	return path, nil
+// release makes the files of one version.
+type release struct {
+	version  string    // such as 1.2.3
+	when     time.Time // of all files
+	dir      string    // for what is built on the way
+	out      string
+	tools    []tool // what is the same on all platforms
+	licenses licenses
+	sums     []string // lines of SHA256SUMS
 }
 
-// commonFiles returns the files that are the same on all platforms. It runs the programs,
-// which it builds for this platform.
-func commonFiles(ctx context.Context, dir string) (files []file, err error) {
+// platform makes the archive, the SBOM and the Debian packages for a platform, OS/ARCH.
+func (r *release) platform(ctx context.Context, platform string) error {
+	goos, goarch, _ := strings.Cut(platform, "/")
+	built := map[string]*program{}
+	for _, t := range r.tools {
+		p, err := r.build(ctx, t.name, goos, goarch)
+		if err != nil {
+			return err
+		}
+		built[t.name] = p
+	}
+	modules, err := r.licenses.modules(ctx, built)
+	if err != nil {
+		return err
+	}
+	files, err := r.files(built, modules)
+	if err != nil {
+		return err
+	}
+	folder := fmt.Sprintf("zcurve-%s-%s-%s", r.version, goos, goarch)
+	name, pack := folder+".tar.gz", tarball
+	if goos == "windows" {
+		name, pack = folder+".zip", zipped
+	}
+	archive, err := pack(folder, files, r.when)
+	if err != nil {
+		return err
+	}
+	if err := r.write(name, archive); err != nil {
+		return err
+	}
+	bill, err := r.sbom(platform, built, modules)
+	if err != nil {
+		return err
+	}
+	if err := r.write(folder+".cdx.json", bill); err != nil {
+		return err
+	}
+	if goos != "linux" {
+		return nil
+	}
+	for _, t := range r.tools {
+		name, content, err := r.deb(ctx, t, built[t.name], goarch)
+		if err != nil {
+			return fmt.Errorf("package %s: %w", t.name, err)
+		}
+		if err := r.write(name, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a file of the release, and says so.
+func (r *release) write(name string, content []byte) error {
+	if err := os.WriteFile(filepath.Join(r.out, name), content, 0o644); err != nil {
+		return err
+	}
+	r.sums = append(r.sums, fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name))
+	fmt.Println(filepath.Join(r.out, name))
+	return nil
+}
+
+// files are the files of an archive.
+func (r *release) files(built map[string]*program, modules []*module) (files []file, err error) {
 	for _, name := range texts {
 		content, err := os.ReadFile(name)
 		if err != nil {
@@ -143,30 +183,18 @@ func commonFiles(ctx context.Context, dir string) (files []file, err error) {
 		}
 		files = append(files, file{name, content, 0o644})
 	}
-	man := filepath.Join(dir, "man")
-	for _, name := range programs {
-		path, err := build(ctx, dir, name, runtime.GOOS, runtime.GOARCH)
-		if err != nil {
-			return nil, err
+	var b bytes.Buffer
+	writeLicenses(&b, modules)
+	files = append(files, file{"THIRD-PARTY-LICENSES", b.Bytes(), 0o644})
+	for _, t := range r.tools {
+		files = append(files, file{filepath.Base(built[t.name].path), built[t.name].content, 0o755})
+		for name, page := range t.pages {
+			files = append(files, file{"man/" + name, page, 0o644})
 		}
-		if output, err := exec.CommandContext(ctx, path, "man", man).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("manual pages of %s: %w\n%s", name, err, output)
-		}
-		for _, shell := range []string{"bash", "zsh", "fish"} {
-			script, err := exec.CommandContext(ctx, path, "completion", shell).Output()
-			if err != nil {
-				return nil, fmt.Errorf("completion of %s for %s: %w", name, shell, err)
-			}
-			files = append(files, file{"completion/" + name + "." + shell, script, 0o644})
+		for shell, script := range t.completion {
+			files = append(files, file{"completion/" + t.name + "." + shell, script, 0o644})
 		}
 	}
-	err = fs.WalkDir(os.DirFS(man), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(filepath.Join(man, path))
-		files = append(files, file{"man/" + path, content, 0o644})
-		return err
-	})
-	return files, err
+	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
+	return files, nil
 }

@@ -10,14 +10,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/zcurve/zcurve/internal/ztest"
 )
 
 // asDist is the environment variable that makes the tests' executable dist.
@@ -31,33 +30,45 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// root is the repository.
+const root = "../.."
+
 // copySource copies the source to a new directory, with different times and without .git.
 func copySource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range append([]string{"go.mod", "go.sum"}, texts...) {
-		content, err := os.ReadFile(filepath.Join("..", "..", name))
-		ztest.Must(t, err)
-		ztest.WriteFile(t, filepath.Join(dir, name), string(content))
-	}
-	entries, err := os.ReadDir(filepath.Join("..", ".."))
-	ztest.Must(t, err)
+	entries, err := os.ReadDir(root)
+	must(t, err)
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "bin" {
-			ztest.Must(t, os.CopyFS(filepath.Join(dir, e.Name()), os.DirFS(filepath.Join("..", "..", e.Name()))))
+		from, to := filepath.Join(root, e.Name()), filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), "."), e.Name() == "bin":
+		case e.IsDir():
+			must(t, os.CopyFS(to, os.DirFS(from)))
+		default:
+			content, err := os.ReadFile(from)
+			must(t, err, os.WriteFile(to, content, 0o600))
 		}
 	}
 	return dir
 }
 
 // dist runs dist on a copy of the source, and returns its output directory.
-func dist(t *testing.T, platforms ...string) string {
+func dist(t *testing.T) string {
 	t.Helper()
 	program, err := os.Executable()
-	ztest.Must(t, err)
+	must(t, err)
 	out := filepath.Join(t.TempDir(), "out")
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"-version", "1.2.3", "-o", out}, platforms...)...)
-	cmd.Dir = copySource(t)
+	cmd := exec.CommandContext(t.Context(), program, "-source", copySource(t), "-version", "v1.2.3", "-o", out, "linux/amd64", "windows/amd64")
 	cmd.Env = append(os.Environ(), asDist+"=1", "SOURCE_DATE_EPOCH=1764000000")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -65,56 +76,77 @@ func dist(t *testing.T, platforms ...string) string {
 	return out
 }
 
-// TestSameBytesUnraced builds archives in two directories and compares them.
-func TestSameBytesUnraced(t *testing.T) {
-	ztest.Unraced(t) // compressing takes minutes with it
+// TestRelease releases two copies of the repository, compares them, and looks at what is
+// in them.
+func TestRelease(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds programs for two platforms")
 	}
-	one, two := dist(t, "linux/amd64", "windows/amd64"), dist(t, "linux/amd64", "windows/amd64")
-	checkSums(t, one)
-	archive := func(name string) []byte {
-		content, err := os.ReadFile(filepath.Join(one, name))
-		ztest.Must(t, err)
-		again, err := os.ReadFile(filepath.Join(two, name))
-		ztest.Must(t, err)
-		if !bytes.Equal(content, again) {
-			t.Errorf("two directories gave different archives %s", name)
+	one, two := dist(t), dist(t)
+	t.Run("SameBytes", func(t *testing.T) {
+		names := sums(t, one)
+		want := []string{
+			"zauth_1.2.3_amd64.deb", "zcert_1.2.3_amd64.deb",
+			"zcurve-1.2.3-linux-amd64.cdx.json", "zcurve-1.2.3-linux-amd64.tar.gz",
+			"zcurve-1.2.3-windows-amd64.cdx.json", "zcurve-1.2.3-windows-amd64.zip",
 		}
-		return content
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(names))); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
+		for _, name := range append(names, "SHA256SUMS") {
+			if !bytes.Equal(read(t, one, name), read(t, two, name)) {
+				t.Errorf("two directories gave different bytes of %s", name)
+			}
+		}
+	})
+	t.Run("Archives", func(t *testing.T) { testArchives(t, one) })
+	t.Run("Packages", func(t *testing.T) { testPackages(t, one) })
+	t.Run("SBOM", func(t *testing.T) { testSBOM(t, one) })
+}
+
+func read(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, name))
+	must(t, err)
+	return content
+}
+
+// sums compares SHA256SUMS with the files, and returns their names.
+func sums(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	for line := range strings.Lines(string(read(t, dir, "SHA256SUMS"))) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if got := fmt.Sprintf("%x", sha256.Sum256(read(t, dir, name))); got != sum {
+			t.Errorf("checksum of %s is %s, not %s", name, got, sum)
+		}
+		names = append(names, name)
 	}
-	tarball, zipped := archive("zcurve-1.2.3-linux-amd64.tar.gz"), archive("zcurve-1.2.3-windows-amd64.zip")
+	return names
+}
+
+func testArchives(t *testing.T, dir string) {
+	plain, err := gzip.NewReader(bytes.NewReader(read(t, dir, "zcurve-1.2.3-linux-amd64.tar.gz")))
+	must(t, err)
 	want := []string{
-		"CHANGELOG.md 644", "LICENSE 644", "README.md 644",
+		"CHANGELOG.md 644", "LICENSE 644", "README.md 644", "THIRD-PARTY-LICENSES 644",
 		"completion/zauth.bash 644", "completion/zauth.fish 644", "completion/zauth.zsh 644",
 		"completion/zcert.bash 644", "completion/zcert.fish 644", "completion/zcert.zsh 644",
 		"man/zauth.1 644", "man/zcert.1 644", "zauth 755", "zcert 755",
 	}
-	if diff := cmp.Diff(want, withoutSubcommands(tarNames(t, tarball))); diff != "" {
+	var got []string
+	for _, f := range tarFiles(t, plain) {
+		got = append(got, strings.TrimPrefix(f.name, "zcurve-1.2.3-linux-amd64/")+fmt.Sprintf(" %o", f.mode))
+	}
+	if diff := cmp.Diff(want, withoutSubcommands(got)); diff != "" {
 		t.Errorf("tar.gz (-want +got):\n%s", diff)
 	}
 	for i := range want { // a zip has no modes
 		want[i], _, _ = strings.Cut(want[i], " ")
 	}
-	want[11], want[12] = "zauth.exe", "zcert.exe"
-	if diff := cmp.Diff(want, withoutSubcommands(zipNames(t, zipped))); diff != "" {
+	want[12], want[13] = "zauth.exe", "zcert.exe"
+	if diff := cmp.Diff(want, withoutSubcommands(zipNames(t, read(t, dir, "zcurve-1.2.3-windows-amd64.zip")))); diff != "" {
 		t.Errorf("zip (-want +got):\n%s", diff)
-	}
-}
-
-// checkSums compares SHA256SUMS with the files.
-func checkSums(t *testing.T, dir string) {
-	t.Helper()
-	sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
-	ztest.Must(t, err)
-	for line := range strings.Lines(string(sums)) {
-		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		content, err := os.ReadFile(filepath.Join(dir, name))
-		ztest.Must(t, err)
-		if got := fmt.Sprintf("%x", sha256.Sum256(content)); got != sum {
-			t.Errorf("checksum of %s is %s, not %s", name, got, sum)
-		}
 	}
 }
 
@@ -122,29 +154,30 @@ func checkSums(t *testing.T, dir string) {
 // sorts the rest.
 func withoutSubcommands(names []string) []string {
 	names = slices.DeleteFunc(names, func(name string) bool {
-		page, isPage := strings.CutPrefix(name, "man/")
-		page, _, _ = strings.Cut(page, " ")
-		return isPage && page != "zcert.1" && page != "zauth.1"
+		_, page, isPage := strings.Cut(name, "man/")
+		page, _, _ = strings.Cut(path.Base(page), ".")
+		return isPage && page != "zcert" && page != "zauth"
 	})
 	slices.Sort(names)
 	return names
 }
 
-// tarNames lists the files of a tar.gz below its folder, with their modes.
-func tarNames(t *testing.T, archive []byte) (names []string) {
+// tarFiles returns the files of a tar, with the mode fs.ModeDir for directories. All
+// must belong to root, and have the time of the release.
+func tarFiles(t *testing.T, archive io.Reader) (files []file) {
 	t.Helper()
-	plain, err := gzip.NewReader(bytes.NewReader(archive))
-	ztest.Must(t, err)
-	for r := tar.NewReader(plain); ; {
+	for r := tar.NewReader(archive); ; {
 		h, err := r.Next()
 		if err == io.EOF {
-			return names
+			return files
 		}
-		ztest.Must(t, err)
-		if h.Uid != 0 || h.Uname != "" || h.ModTime.Unix() != 1764000000 {
-			t.Errorf("%s belongs to %d %s, and is of %v", h.Name, h.Uid, h.Uname, h.ModTime)
+		must(t, err)
+		if h.Uid != 0 || h.Gid != 0 || h.Uname != "" && h.Uname != "root" || h.Gname != "" && h.Gname != "root" || h.ModTime.Unix() != 1764000000 {
+			t.Errorf("%s belongs to %d %s and %d %s, and is of %v", h.Name, h.Uid, h.Uname, h.Gid, h.Gname, h.ModTime)
 		}
-		names = append(names, fmt.Sprintf("%s %o", strings.TrimPrefix(h.Name, "zcurve-1.2.3-linux-amd64/"), h.Mode))
+		content, err := io.ReadAll(r)
+		must(t, err)
+		files = append(files, file{h.Name, content, h.Mode})
 	}
 }
 
@@ -152,7 +185,7 @@ func tarNames(t *testing.T, archive []byte) (names []string) {
 func zipNames(t *testing.T, archive []byte) (names []string) {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
-	ztest.Must(t, err)
+	must(t, err)
 	for _, f := range r.File {
 		if f.Modified.Unix() != 1764000000 {
 			t.Errorf("%s is of %v", f.Name, f.Modified)
