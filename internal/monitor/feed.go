@@ -45,14 +45,16 @@ type repeats struct {
 // and rule. After the second, an event with the count follows. For more than 10,000 different
 // refusals in a second, each repeat is an event.
 //
-// Follow returns after the last call of the previous send.
+// Follow returns after the last call of the previous send. It does not send the decisions that
+// are made while it replaces that.
 func (m *Monitor) Follow(send func(Event)) {
-	var next *feed
-	if send != nil {
-		next = &feed{monitor: m, send: send, repeating: map[refusal]*repeats{}}
-	}
-	if previous := m.feed.Swap(next); previous != nil {
+	m.following.Lock()
+	defer m.following.Unlock()
+	if previous := m.feed.Swap(nil); previous != nil {
 		previous.close()
+	}
+	if send != nil {
+		m.feed.Store(&feed{monitor: m, send: send, repeating: map[refusal]*repeats{}})
 	}
 }
 

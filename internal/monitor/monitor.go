@@ -9,6 +9,7 @@ package monitor
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,7 @@ type Monitor struct {
 	known     atomic.Int64 // clients in all shards
 	maxKnown  int64
 	strangers strangers
+	following sync.Mutex           // held while feed changes
 	feed      atomic.Pointer[feed] // nil if nothing follows
 }
 
