@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/internal/cli"
+	"github.com/zcurve/zcurve/internal/sockettype"
 	"github.com/zcurve/zcurve/keystore"
 )
 
@@ -37,6 +38,8 @@ var arguments = map[string]cobra.CompletionFunc{
 	"armor":          first(cli.Extensions("key", "key_secret", "plain")),
 	"bundle":         first(secrets),
 	"snippet":        completeSnippet,
+	"probe":          noFile,
+	"scan":           noFile,
 	"store ls":       first(cli.CompleteKeystore),
 	"store export":   first(cli.CompleteKeystore),
 	"store add":      afterURL(certificates),
@@ -61,6 +64,13 @@ var values = map[string]cobra.CompletionFunc{
 	"verify authority": cli.Extensions("authority"),
 	"verify revoked":   cli.Extensions("revoked"),
 	"revoke list":      cli.Extensions("revoked"),
+	"probe server-key": cli.Extensions("key"),
+	"probe cert":       secrets,
+	"probe login":      cli.Extensions("plain"),
+	"probe expect":     cli.Values("curve", "plain", "null"),
+	"probe type":       cli.Values(sockettype.All()...),
+	"probe wait":       cli.Values("30s", "5m"),
+	"timeout":          cli.Values("1s", "5s", "30s"),
 	"valid":            cli.Values("1d", "30d", "90d", "365d"),
 	"expires-in":       cli.Values("1d", "7d", "30d"),
 	"extract out":      cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
@@ -68,6 +78,7 @@ var values = map[string]cobra.CompletionFunc{
 	"group":            completeGroup,
 	"meta":             noFile, "count": noFile, "comment": noFile, "serial": noFile,
 	"reason": noFile, "key": noFile, "name": noFile,
+	"jobs": noFile, "rate": noFile,
 }
 
 // addCompletions completes the arguments and flags of all commands.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -37,15 +40,24 @@ func newProbe() *cobra.Command {
 		Long: `Probe connects to a ZeroMQ socket step by step. It says how far it came, why no
 further, and what to do. Without keys, it ends when it knows the server's mechanism.
 With --server-key, it checks that the server has this key. With --cert as well, it
-checks that the server admits this client; without --cert, it uses a new key.
+checks that the server admits this client. Without --cert, it uses a new key.
 
 Probe connects as a REQ, SUB, PUSH or PUB, whichever fits, and sends no message. To
 probe a PUSH, DEALER or PAIR, pass --type: such a socket may send a message to the
 probe in place of another peer.
 
-Probe exits 0 if all stages pass, 10 if a certificate or key is not usable, 11 if it
-can't connect, 12 if the peer's greeting is not as expected, 13 if the server key
-is wrong, and 14 if the server does not admit the client.`,
+Probe ends within --timeout, whatever the peer does. With --wait, it tries again
+while the server is not there, does not answer or can't decide. It does not try
+again after a refusal, or with a wrong key or mechanism.
+
+Probe exits 0 if all stages pass. If one fails, its exit code tells which:
+
+  10  local       a certificate or key is not usable
+  11  connect     no connection
+  12  greeting    not ZMTP 3, or another mechanism than expected
+  13  server key  the server does not have the secret key of the server key
+  14  admission   the server does not admit the client
+  15  peer        the server does not answer after the handshake`,
 		Example: `  zcert probe tcp://192.0.2.1:5555
   zcert probe tcp://192.0.2.1:5555 --server-key service.key --cert alice.key_secret
   zcert probe tcp://127.0.0.1:5555 --expect curve --wait 30s`,
@@ -59,8 +71,8 @@ is wrong, and 14 if the server does not admit the client.`,
 	passphraseFlag(cmd, &f.passphraseFile)
 	flags.StringVar(&f.expect, "expect", "", "fail unless the mechanism is `MECHANISM`: curve, plain or null")
 	flags.StringVar(&f.socketType, "type", "", "connect as a socket of `TYPE`, such as PULL")
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "wait at most `DURATION` for the connection, and for the handshake")
-	flags.DurationVar(&f.wait, "wait", 0, "try again for up to `DURATION`, until all stages pass")
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Second, "end each try after `DURATION`")
+	flags.DurationVar(&f.wait, "wait", 0, "try again for up to `DURATION`")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	cli.Exclusive(cmd, "login", "server-key")
 	cli.Exclusive(cmd, "login", "cert")
@@ -85,40 +97,46 @@ func (f *prober) run(cmd *cobra.Command, at string) error {
 	}
 	cfg := probe.Config{Mechanism: zap.Null, Expect: strings.ToUpper(f.expect), SocketType: strings.ToUpper(f.socketType), Timeout: f.timeout}
 	if err := f.load(cmd, &cfg); err != nil {
-		return cli.WithCode(err, exitStage)
+		report := probe.Unusable(strings.ReplaceAll(cli.Message(err), "\n", "; "), cli.HintOf(err))
+		return cmp.Or(f.print(cmd, at, report), cli.WithCode(err, exitStage))
 	}
 	if cfg.Mechanism == zap.Plain && !endpoint.IsLocal(at) {
 		cli.Warn(cmd, "PLAIN sends the password unencrypted over the network")
 	}
-	deadline := time.Now().Add(f.wait)
-	for {
-		report := probe.Run(cmd.Context(), at, cfg)
-		stage, failed := report.Failed()
-		if failed && time.Now().Before(deadline) && cmd.Context().Err() == nil {
-			pause(cmd, min(200*time.Millisecond, time.Until(deadline)))
-			continue
-		}
-		if err := f.print(cmd, at, report); err != nil {
-			return err
-		}
-		if report.Mechanism == zap.Null && !endpoint.IsLocal(at) {
-			cli.Warn(cmd, "%s is open to anyone, and not encrypted", at)
-		}
-		if !failed {
-			return nil
-		}
-		result := report.Results[stage]
-		err := fmt.Errorf("%s: %s: %s", cli.Subject(at), stage, result.Text)
-		return cli.WithCode(cli.Hint(err, result.Hint), exitStage+int(stage))
-	}
+	return f.connect(cmd, at, cfg)
 }
 
-// pause waits, unless the command is interrupted.
-func pause(cmd *cobra.Command, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-cmd.Context().Done():
+// pauseBetween is the time between two tries.
+const pauseBetween = 200 * time.Millisecond
+
+// connect tries to connect, and reports the last try.
+func (f *prober) connect(cmd *cobra.Command, at string, cfg probe.Config) error {
+	ctx := cmd.Context()
+	deadline := time.Now().Add(f.wait)
+	report := probe.Run(ctx, at, cfg)
+	for report.Temporary && time.Until(deadline) > pauseBetween && ctx.Err() == nil {
+		select {
+		case <-time.After(pauseBetween):
+			report = probe.Run(ctx, at, cfg)
+		case <-ctx.Done():
+		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.print(cmd, at, report); err != nil {
+		return err
+	}
+	if report.Mechanism == zap.Null && !endpoint.IsLocal(at) {
+		cli.Warn(cmd, "%s is open to anyone, and not encrypted", at)
+	}
+	stage, failed := report.Failed()
+	if !failed {
+		return nil
+	}
+	result := report.Results[stage]
+	err := fmt.Errorf("%s: %s: %s", cli.Subject(at), stage, result.Text)
+	return cli.WithCode(cli.Hint(err, result.Hint), exitStage+int(stage))
 }
 
 // load reads the keys.
@@ -133,43 +151,87 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 			return err
 		}
 		cfg.Mechanism, cfg.Username, cfg.Password = zap.Plain, login.Username, login.Password
+		cfg.Local = "login " + printable(login.Username)
 		return nil
 	}
 	if f.serverKey == "" {
+		cfg.Local = "no key, no login"
 		return nil
 	}
 	cfg.Mechanism = zap.Curve
 	if cfg.ServerKey, err = loadPublicKey(cmd, f.serverKey); err != nil {
 		return err
 	}
-	cfg.Key = curve.GenerateKey()
-	cfg.Admit = "this is a new key: pass --cert to connect as a client that the server knows"
-	if f.cert == "" {
-		return nil
+	if f.cert != "" {
+		return f.loadClient(cmd, cfg)
 	}
+	cfg.Key = curve.GenerateKey()
+	cfg.Local = "a new key for this probe: " + cfg.Key.Public().String()
+	cfg.Admit = "this is a new key: pass --cert to connect as a client that the server knows"
+	return nil
+}
+
+// loadClient reads the client's certificate.
+func (f *prober) loadClient(cmd *cobra.Command, cfg *probe.Config) error {
 	c, err := loadSecret(cmd, f.cert, f.passphraseFile)
 	if err != nil {
 		return err
 	}
-	if err := c.Check(time.Now()); err != nil {
-		return fmt.Errorf("%s: %w", cli.Subject(f.cert), err)
+	public := strings.TrimSuffix(f.cert, cert.SecretSuffix)
+	if err := cmp.Or(checkNow(c, f.cert), checkPublic(cmd, public, c)); err != nil {
+		return err
 	}
 	cfg.Key = c.Secret
-	cfg.Admit = "on the server, with its own keystore: zcert store add dir:CLIENTS " + cli.Quote(strings.TrimSuffix(f.cert, "_secret"))
+	key := c.Public.String()
+	cfg.Local = f.cert + ": key " + key
+	name := strings.TrimSuffix(filepath.Base(public), ".key")
+	cfg.Admit = fmt.Sprintf("at the server's zauth: zauth admit --name %s -- '%s'; or with its keystore: zcert store add dir:CLIENTS %s",
+		cli.Quote(name), key, cli.Quote(public)) // no key has a quote
 	return nil
 }
 
-// loadPublicKey returns a key that is given as text, or that of a certificate's file.
+// checkPublic checks the file of the public certificate, if there is one: an authority signs it,
+// and not the secret one.
+func checkPublic(cmd *cobra.Command, path string, secret *cert.Certificate) error {
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	c, err := load(cmd, path)
+	if err != nil {
+		return err
+	}
+	if c.Public != secret.Public {
+		err := fmt.Errorf("%s: another key than in %s", cli.Subject(path), path+cert.SecretSuffix)
+		return cli.Hintf(err, "find the file that belongs to it, or write it again: zcert convert %s --to czmq", cli.Quote(path+cert.SecretSuffix))
+	}
+	return checkNow(c, path)
+}
+
+// checkNow checks that nothing is wrong with a certificate today.
+func checkNow(c *cert.Certificate, file string) error {
+	err := c.Check(time.Now())
+	if err == nil {
+		return nil
+	}
+	return cli.Hintf(fmt.Errorf("%s: %w", cli.Subject(file), err), "see zcert show %s, and make or sign a new one", cli.Quote(file))
+}
+
+// loadPublicKey returns the key of a certificate's file, or one that is given as text. The path of
+// a file can be as long as a key.
 func loadPublicKey(cmd *cobra.Command, keyOrFile string) (key curve.PublicKey, err error) {
-	if raw, err := parseKeyText(keyOrFile); err == nil {
+	_, statErr := os.Stat(keyOrFile)
+	if raw, err := parseKeyText(keyOrFile); err == nil && statErr != nil {
 		copy(key[:], raw)
-		return key, cert.CheckKey(key)
+		if err := cert.CheckKey(key); err != nil {
+			return key, cli.Hint(fmt.Errorf("server key: %w", err), "ask the server's operator for its public key")
+		}
+		return key, nil
 	}
 	c, err := load(cmd, keyOrFile)
 	if err != nil {
 		return key, err
 	}
-	return c.Public, cert.CheckKey(c.Public)
+	return c.Public, checkNow(c, keyOrFile)
 }
 
 // probeJSON is a report.
@@ -182,6 +244,7 @@ type probeJSON struct {
 	Metadata   []propertyJSON `json:"metadata,omitempty"`
 	Connect    float64        `json:"connect_seconds,omitempty"`
 	Handshake  float64        `json:"handshake_seconds,omitempty"`
+	RoundTrip  float64        `json:"round_trip_seconds,omitempty"`
 }
 
 // stageJSON is a stage of a report.
@@ -195,7 +258,7 @@ type stageJSON struct {
 func (f *prober) print(cmd *cobra.Command, at string, r *probe.Report) error {
 	if f.asJSON {
 		j := probeJSON{Endpoint: at, Version: r.Version, Mechanism: r.Mechanism, SocketType: r.SocketType,
-			Connect: r.Connected.Seconds(), Handshake: r.Handshake.Seconds()}
+			Connect: r.Connected.Seconds(), Handshake: r.Handshake.Seconds(), RoundTrip: r.RoundTrip.Seconds()}
 		for s, result := range r.Results {
 			j.Stages = append(j.Stages, stageJSON{probe.Stage(s).String(), string(result.Outcome), result.Text, result.Hint})
 		}

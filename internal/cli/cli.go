@@ -59,6 +59,13 @@ func Hintf(err error, format string, args ...any) error {
 	return Hint(err, fmt.Sprintf(format, args...))
 }
 
+// HintOf returns the hint of an error, or "".
+func HintOf(err error) string {
+	var hint hintError
+	errors.As(err, &hint)
+	return hint.hint
+}
+
 // Run runs a program and returns its exit code. Its error goes to stderr. A command
 // whose output cannot be written fails, whether or not it checks for errors.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -66,9 +66,8 @@ func Warn(cmd *cobra.Command, format string, args ...any) {
 // PrintError prints an error on stderr, and its hint.
 func PrintError(cmd *cobra.Command, err error) {
 	text := label(cmd, red, "error") + visible(Message(err))
-	var hint hintError
-	if errors.As(err, &hint) {
-		text += "\n" + label(cmd, cyan, "hint") + visible(hint.hint)
+	if hint := HintOf(err); hint != "" {
+		text += "\n" + label(cmd, cyan, "hint") + visible(hint)
 	}
 	Note(cmd, "%s", text)
 }

@@ -3,18 +3,12 @@
 package probe
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/zcurve/zcurve/curve"
-	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/zap"
-	"github.com/zcurve/zcurve/zmtp"
 )
 
 // Stage is a step of connecting.
@@ -27,10 +21,11 @@ const (
 	Greeting               // the peer speaks ZMTP, and with which mechanism
 	ServerKey              // HELLO to WELCOME: the peer has the secret key of the server key
 	Admission              // INITIATE to READY: the server admits this client
+	Peer                   // what the peer says of itself, and whether it answers
 	Stages                 // how many there are
 )
 
-var names = [Stages]string{"local", "connect", "greeting", "server key", "admission"}
+var names = [Stages]string{"local", "connect", "greeting", "server key", "admission", "peer"}
 
 func (s Stage) String() string { return names[s] }
 
@@ -51,9 +46,10 @@ type Result struct {
 	Hint    string
 }
 
-// Report is what a probe found out.
+// Report has the results of a probe.
 type Report struct {
 	Results    [Stages]Result
+	Temporary  bool   // the stage that failed may pass later, with the same keys
 	Version    string // of ZMTP, such as "3.1"; "" if the peer has not said
 	Mechanism  string // of the peer
 	AsServer   bool   // whether the peer's greeting says so; libzmq's never does
@@ -61,6 +57,24 @@ type Report struct {
 	Metadata   zap.Metadata
 	Connected  time.Duration // how long connecting took: about one round trip
 	Handshake  time.Duration // how long the handshake took
+	RoundTrip  time.Duration // how long the peer took to answer a PING
+}
+
+// newReport returns a report whose local stage has passed.
+func newReport(local string) *Report {
+	r := &Report{}
+	for s := range r.Results {
+		r.Results[s].Outcome = NotReached
+	}
+	r.pass(Local, "%s", local)
+	return r
+}
+
+// Unusable returns the report about a certificate or key that can't be used.
+func Unusable(text, hint string) *Report {
+	r := newReport("")
+	r.fail(Local, fault{text: text, hint: hint})
+	return r
 }
 
 // Failed returns the stage that failed. ok is false if none did.
@@ -77,17 +91,14 @@ func (r *Report) pass(s Stage, format string, args ...any) {
 	r.Results[s] = Result{Outcome: OK, Text: fmt.Sprintf(format, args...)}
 }
 
-func (r *Report) fail(s Stage, text, hint string) {
-	r.Results[s] = Result{Outcome: Failed, Text: text, Hint: hint}
-}
-
-// skip says why a stage, and those after it, is not reached.
-func (r *Report) skip(s Stage, why string) {
-	r.Results[s].Text = why
+func (r *Report) fail(s Stage, f fault) {
+	r.Results[s] = Result{Outcome: Failed, Text: f.text, Hint: f.hint}
+	r.Temporary = f.temporary
 }
 
 // Config says as whom to connect.
 type Config struct {
+	Local     string // what the local stage says
 	Expect    string // the mechanism that the peer must have; "" for any
 	Mechanism string // to connect with; NULL ends after the greeting of a peer with another
 	Key       curve.SecretKey
@@ -97,7 +108,7 @@ type Config struct {
 	// SocketType is the type to connect as. "" tries those that receive no messages that
 	// were meant for others: REQ, SUB, PUSH and PUB.
 	SocketType string
-	// Timeout bounds each stage.
+	// Timeout bounds all stages together.
 	Timeout time.Duration
 	// Admit is a command that admits this client at the server, for a hint.
 	Admit string
@@ -106,136 +117,30 @@ type Config struct {
 // harmless are the types that take no messages from a socket that deals them out.
 var harmless = []string{"REQ", "SUB", "PUSH", "PUB"}
 
-// Run connects to an endpoint. It ends within a few times cfg.Timeout, whatever the peer does.
+// fitting are those that fit a type of the peer.
+var fitting = map[string]string{
+	"REP": "REQ", "ROUTER": "REQ", "PUB": "SUB", "XPUB": "SUB", "PULL": "PUSH", "SUB": "PUB", "XSUB": "PUB",
+}
+
+// Run connects to an endpoint. It ends within cfg.Timeout, whatever the peer does.
 func Run(ctx context.Context, at string, cfg Config) *Report {
-	types := harmless
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
 	if cfg.SocketType != "" {
-		types = []string{cfg.SocketType}
+		r, _ := attempt(ctx, at, cfg, cfg.SocketType)
+		return r
 	}
 	var r *Report
-	for i, socketType := range types {
-		var again bool
-		if r, again = attempt(ctx, at, cfg, socketType, i == len(types)-1); !again {
-			break
+	for _, socketType := range harmless {
+		var mayBeType bool
+		r, mayBeType = attempt(ctx, at, cfg, socketType)
+		if fits := fitting[r.SocketType]; fits != "" && fits != socketType {
+			r, _ = attempt(ctx, at, cfg, fits)
+			return r
+		}
+		if !mayBeType {
+			return r
 		}
 	}
 	return r
-}
-
-// attempt connects with one socket type. again is true if another type may do better.
-func attempt(ctx context.Context, at string, cfg Config, socketType string, isLast bool) (r *Report, again bool) {
-	r = &Report{}
-	for s := range r.Results {
-		r.Results[s].Outcome = NotReached
-	}
-	r.Results[Local].Outcome = OK
-	begin := time.Now()
-	dialing, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	nc, err := endpoint.Dial(dialing, at)
-	cancel()
-	if err != nil {
-		r.fail(Connect, withoutEndpoint(err, at), dialHint(err))
-		return r, false
-	}
-	r.Connected = time.Since(begin)
-	r.pass(Connect, "%s in %s", remote(nc, at), round(r.Connected))
-	rec := &recorder{Conn: nc}
-	begin = time.Now()
-	shaking, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	conn, err := zmtp.Client(shaking, rec, zmtp.Config{
-		SocketType: socketType, Mechanism: cfg.Mechanism, Key: cfg.Key, ServerKey: cfg.ServerKey,
-		Username: cfg.Username, Password: cfg.Password, HandshakeTimeout: cfg.Timeout,
-	})
-	cancel()
-	r.Handshake = time.Since(begin)
-	if conn != nil {
-		r.Metadata = conn.Claims()
-		r.SocketType = conn.Claims().Get("Socket-Type")
-		conn.CloseNow()
-	}
-	if !r.greeted(ctx, at, rec, cfg, err) {
-		return r, false
-	}
-	return r, r.judge(rec, cfg, err, isLast)
-}
-
-// greeted judges the greeting, and reports whether to go on.
-func (r *Report) greeted(ctx context.Context, at string, rec *recorder, cfg Config, err error) bool {
-	g, ok := rec.greeting()
-	if !ok {
-		text, hint := greetingFault(ctx, at, rec.begin(), err)
-		r.fail(Greeting, text, hint)
-		return false
-	}
-	r.Version = version(g)
-	if g[10] < 3 {
-		r.fail(Greeting, "the peer speaks ZMTP "+r.Version, "use a libzmq of version 4 or later on the other side")
-		return false
-	}
-	r.Mechanism, r.AsServer = mechanism(g), g[32] == 1
-	said := fmt.Sprintf("ZMTP %s, %s", r.Version, printable(r.Mechanism))
-	switch {
-	case cfg.Expect != "" && r.Mechanism != cfg.Expect:
-		r.fail(Greeting, fmt.Sprintf("the peer uses %s, not %s", printable(r.Mechanism), cfg.Expect), securityHint(r.Mechanism, cfg.Expect))
-		return false
-	case r.Mechanism == cfg.Mechanism:
-		r.pass(Greeting, "%s", said)
-		return true
-	case cfg.Mechanism == zap.Null: // nothing was asked for but the greeting
-		r.pass(Greeting, "%s", said)
-		r.skip(ServerKey, needs[r.Mechanism])
-		return false
-	}
-	r.fail(Greeting, fmt.Sprintf("the peer uses %s, this side %s", printable(r.Mechanism), cfg.Mechanism), securityHint(r.Mechanism, cfg.Mechanism))
-	return false
-}
-
-// needs says what it takes to go on after the greeting.
-var needs = map[string]string{
-	zap.Curve: "give the server's key with --server-key to go on",
-	zap.Plain: "give a login with --login to go on",
-}
-
-// judge judges all stages after the greeting. again is true if another socket type may
-// do better.
-func (r *Report) judge(rec *recorder, cfg Config, err error, isLast bool) (again bool) {
-	isCurve := r.Mechanism == zap.Curve
-	switch {
-	case isCurve && (err == nil || rec.total() > greetingSize):
-		r.pass(ServerKey, "the server has the secret key of %s", cfg.ServerKey)
-	case isCurve:
-		r.fail(ServerKey, keyFault(err), "compare the server's public key: zcert fingerprint on both sides")
-		return false
-	default:
-		r.pass(ServerKey, "%s has none", r.Mechanism)
-	}
-	if types, ok := errors.AsType[*zmtp.SocketTypeError](err); ok { // behind READY
-		r.SocketType, err = types.Theirs, nil
-	}
-	if err == nil {
-		r.pass(Admission, "admitted by a %s socket, in %s", cmp.Or(printable(r.SocketType), "unnamed"), round(r.Handshake))
-		return false
-	}
-	text, hint, mayBeType := admissionFault(err, cfg)
-	if mayBeType && isLast && cfg.SocketType == "" {
-		text += "; or it is a PUSH, DEALER or PAIR"
-		hint += "; if it may be a PUSH, DEALER or PAIR, which can lose messages to a probe, pass --type"
-	}
-	r.fail(Admission, text, hint)
-	return mayBeType
-}
-
-// remote returns the address that was connected.
-func remote(nc net.Conn, at string) string {
-	if a := nc.RemoteAddr(); a != nil && a.String() != "" {
-		return a.String()
-	}
-	return at
-}
-
-func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
-
-// withoutEndpoint returns the text of an error without what the report says anyway.
-func withoutEndpoint(err error, at string) string {
-	return strings.TrimPrefix(err.Error(), "connecting to "+at+" failed: ")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -12,27 +13,28 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// Found is an endpoint of ZeroMQ that answered a scan.
+// Found is an endpoint of ZeroMQ that answered a scan. It is small, whatever the peer sends.
 type Found struct {
-	Address    string // HOST:PORT
+	Address    netip.AddrPort
 	Version    string // of ZMTP
-	Mechanism  string
+	Mechanism  string // "" if the version is older than 3.0
 	AsServer   bool   // whether its greeting says so; libzmq's never does
-	SocketType string // of NULL, if it says so; other mechanisms tell it to admitted clients
+	SocketType string // of NULL; "" if unknown: other mechanisms tell it to admitted clients
 }
 
 // ScanConfig bounds a scan.
 type ScanConfig struct {
 	Jobs    int           // connections at a time
-	Rate    int           // connections a second; 0 means no limit
+	Rate    int           // connections a second beyond this machine; 0 means no limit
 	Timeout time.Duration // for connecting, and for the answer
 	Done    func()        // called after each address, in any goroutine
 }
 
 // Scan exchanges greetings with each address, and calls found, from one goroutine at a time,
-// for those that speak ZMTP. It sends no credentials, and no message.
-func Scan(ctx context.Context, addresses iter.Seq[string], cfg ScanConfig, found func(Found)) {
-	queue := make(chan string)
+// for those that speak ZMTP. It sends no credentials, and no message. For each address, one of
+// cfg.Jobs works for at most twice cfg.Timeout.
+func Scan(ctx context.Context, addresses iter.Seq[netip.AddrPort], cfg ScanConfig, found func(Found)) {
+	queue := make(chan netip.AddrPort)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range cfg.Jobs {
@@ -51,12 +53,13 @@ func Scan(ctx context.Context, addresses iter.Seq[string], cfg ScanConfig, found
 	defer close(queue)
 	begin, n := time.Now(), 0
 	for address := range addresses {
-		if cfg.Rate > 0 {
+		if cfg.Rate > 0 && !address.Addr().IsLoopback() {
 			due := begin.Add(time.Duration(n) * time.Second / time.Duration(cfg.Rate))
 			if wait := time.Until(due); wait > time.Millisecond {
 				select {
 				case <-time.After(wait):
 				case <-ctx.Done():
+					return
 				}
 			}
 			n++
@@ -69,13 +72,10 @@ func Scan(ctx context.Context, addresses iter.Seq[string], cfg ScanConfig, found
 	}
 }
 
-// untilVersion is the part of a greeting up to the major version.
-const untilVersion = 11
-
-// look exchanges greetings with an address. ok is false if nothing there speaks ZMTP.
-func look(ctx context.Context, address string, timeout time.Duration) (f Found, ok bool) {
-	dialer := net.Dialer{Timeout: timeout}
-	nc, err := dialer.DialContext(ctx, "tcp", address)
+// look connects to an address. ok is false if nothing there speaks ZMTP.
+func look(ctx context.Context, address netip.AddrPort, timeout time.Duration) (f Found, ok bool) {
+	dialer := net.Dialer{Timeout: timeout, KeepAlive: -1}
+	nc, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, address)
 	if err != nil {
 		return f, false
 	}
@@ -86,27 +86,44 @@ func look(ctx context.Context, address string, timeout time.Duration) (f Found, 
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
 	nc.SetDeadline(time.Now().Add(timeout))
-	rec := &recorder{Conn: nc}
+	f, ok = exchange(nc, timeout/2)
+	f.Address = address
+	return f, ok
+}
+
+// untilVersion is the part of a greeting up to the major version.
+const untilVersion = 11
+
+// Bounds of what a scan reads, and of what it keeps of a socket type, in bytes.
+const (
+	maxReady = 1024
+	maxType  = 20
+)
+
+// exchange exchanges greetings. A peer may wait for the whole greeting, and gets it after
+// patience.
+func exchange(nc net.Conn, patience time.Duration) (f Found, ok bool) {
 	greeting := [greetingSize]byte{0: 0xff, 9: 0x7f, 10: 3, 11: 1}
 	copy(greeting[12:], zap.Null)
-	// libzmq closes the connection when it sees another mechanism, and then its own can be
-	// lost. But a peer may wait for the whole greeting.
+	// libzmq closes the connection when it sees another mechanism, and then its own can be lost.
 	sendRest := sync.OnceFunc(func() { nc.Write(greeting[untilVersion:]) })
-	impatient := time.AfterFunc(timeout/2, sendRest)
+	impatient := time.AfterFunc(patience, sendRest)
 	defer impatient.Stop()
 	if _, err := nc.Write(greeting[:untilVersion]); err != nil {
 		return f, false
 	}
-	buf := make([]byte, 1024)
-	for err == nil && len(rec.begin()) < greetingSize {
-		_, err = rec.Read(buf[:greetingSize-len(rec.begin())])
+	buf := make([]byte, maxReady)
+	n, err := 0, error(nil)
+	for m := 0; err == nil && n < greetingSize && looksRight(buf[:n]); n += m {
+		m, err = nc.Read(buf[n:greetingSize])
 	}
-	g, ok := rec.greeting()
-	if !ok {
+	g := buf[:n]
+	if !isGreeting(g) {
 		return f, false
 	}
-	f = Found{Address: address, Version: version(g)}
+	f.Version = version(g)
 	if g[10] < 3 {
+		f.SocketType = oldType(g)
 		return f, true
 	}
 	f.Mechanism, f.AsServer = mechanism(g), g[32] == 1
@@ -117,8 +134,10 @@ func look(ctx context.Context, address string, timeout time.Duration) (f Found, 
 	return f, true
 }
 
-// isSelf reports whether a connection to a free port of this machine has met itself.
-func isSelf(nc net.Conn) bool { return nc.LocalAddr().String() == nc.RemoteAddr().String() }
+// looksRight reports whether a greeting that has begun is worth waiting for.
+func looksRight(g []byte) bool {
+	return (len(g) < 1 || g[0] == 0xff) && (len(g) < 10 || g[9]&1 == 1) && (len(g) < 12 || g[10] >= 3)
+}
 
 // readyType returns the socket type in the READY of a peer with NULL, or "".
 func readyType(nc net.Conn, buf []byte) string {
@@ -136,19 +155,24 @@ func readyType(nc net.Conn, buf []byte) string {
 			size = int(min(binary.BigEndian.Uint64(b[1:]), uint64(len(buf))))
 		}
 		if size > 0 && n >= head+size {
-			body, ok := strings.CutPrefix(string(b[head:head+size]), "\x05READY")
-			if !ok {
-				return ""
-			}
-			claims, err := zap.ParseMetadata([]byte(body))
-			if err != nil {
-				return ""
-			}
-			return claims.Get("Socket-Type")
+			return typeIn(string(b[head : head+size]))
 		}
 		if err != nil {
 			return ""
 		}
+	}
+	return ""
+}
+
+// typeIn returns the socket type in a READY command, or "".
+func typeIn(ready string) string {
+	properties, ok := strings.CutPrefix(ready, "\x05READY")
+	if !ok {
+		return ""
+	}
+	claims, err := zap.ParseMetadata([]byte(properties))
+	if socketType := claims.Get("Socket-Type"); err == nil && len(socketType) <= maxType {
+		return strings.Clone(socketType)
 	}
 	return ""
 }
