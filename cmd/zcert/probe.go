@@ -182,11 +182,10 @@ func (f *prober) loadClient(cmd *cobra.Command, cfg *probe.Config) error {
 		return err
 	}
 	cfg.Key = c.Secret
-	key := c.Public.String()
-	cfg.Local = f.cert + ": key " + key
+	cfg.Local = f.cert + ": key " + c.Public.String()
 	name := strings.TrimSuffix(filepath.Base(public), ".key")
-	cfg.Admit = fmt.Sprintf("at the server's zauth: zauth admit --name %s -- '%s'; or with its keystore: zcert store add dir:CLIENTS %s",
-		cli.Quote(name), key, cli.Quote(public)) // no key has a quote
+	cfg.Admit = fmt.Sprintf("on the server's side: zauth admit %s --name %s; or, with its keystore: zcert store add dir:CLIENTS %s",
+		c.Public.Fingerprint(), cli.Quote(name), cli.Quote(public))
 	return nil
 }
 

@@ -95,7 +95,7 @@ var faults = map[probe.Stage]map[string]fault{
 		"libzmq PULL":          {theirs(libzmq.PULL, zap.Curve, peertest.Replies(200)), asAlice, 0, "PULL socket; ", ""},
 		"libzmq PUSH, as PULL": {theirs(libzmq.PUSH, zap.Curve, peertest.Replies(200)), asAlice + " --type PULL", 0, "PUSH socket; ", ""},
 		"libzmq PUSH, NULL":    {theirs(libzmq.PUSH, zap.Null, nil), "--type PULL", 0, "PUSH socket; ", ""},
-		"libzmq PUSH, told":    {theirs(libzmq.PUSH, zap.Null, nil), "", 0, "PUSH socket; handshake ", ""},
+		"our PUSH, told":       {peertest.Ours("tcp", zmtp.Config{SocketType: "PUSH", Mechanism: zap.Null}), "", 0, "PUSH socket; handshake ", ""},
 		"libzmq PLAIN":         {theirs(libzmq.REP, zap.Plain, peertest.Replies(200)), asLogin, 0, "REP socket; ", ""},
 		"libzmq ipc":           {peertest.Theirs("ipc", libzmq.REP, zap.Curve, peertest.Replies(200)), asAlice, 0, "REP socket; ", ""},
 		"only greeting":        {theirs(libzmq.REP, zap.Curve, nil), "", 0, "CURVE", ""},
@@ -104,7 +104,7 @@ var faults = map[probe.Stage]map[string]fault{
 		"ZMTP 3.0":             {peertest.Stranger(peertest.Greeting(3, 0, "NULL")+ready, false), "", 0, "ZMTP 3.0 has no PING", ""},
 	},
 	probe.Local: {
-		"no file":          {peertest.Nowhere("tcp://127.0.0.1:1"), "--server-key nothing.key", 10, "no such file", ""},
+		"no file":          {peertest.Nowhere("tcp://127.0.0.1:1"), "--server-key nothing-is-here.key", 10, "no such file", ""},
 		"malformed":        {peertest.Nowhere("tcp://127.0.0.1:1"), "--server-key malformed.key", 10, "malformed.key", ""},
 		"mismatched pair":  {peertest.Nowhere("tcp://127.0.0.1:1"), "--server-key service.key --cert mismatched.key_secret", 10, "do not match", ""},
 		"mismatched files": {peertest.Nowhere("tcp://127.0.0.1:1"), "--server-key service.key --cert moved.key_secret", 10, "another key than", "moved.key"},
@@ -155,7 +155,7 @@ var faults = map[probe.Stage]map[string]fault{
 	},
 	probe.Admission: {
 		"our 300":           {curveServer("REP", peertest.Replies(300)), asAlice, 14, "(300)", "--wait"},
-		"our 400":           {curveServer("REP", peertest.Replies(400)), asAlice, 14, "refused (400): the server does not admit the key ", "zauth admit --name alice -- '"},
+		"our 400":           {curveServer("REP", peertest.Replies(400)), asAlice, 14, "refused (400): the server does not admit the key ", "zauth admit SHA256:"},
 		"our 400, new key":  {curveServer("REP", peertest.Replies(400)), asNew, 14, "refused (400)", "pass --cert"},
 		"our 500":           {curveServer("REP", peertest.Replies(500)), asAlice, 14, "refused (500)", "log"},
 		"our PLAIN 400":     {plainServer(peertest.Replies(400)), asLogin, 14, "wrong user name or password", "log"},
@@ -220,7 +220,7 @@ func runZcert(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // fileName matches the names of probeFiles.
-var fileName = regexp.MustCompile(`\b(alice|other|service|expired|mismatched|malformed|moved|open|nothing)\.(key|plain)(_secret)?\b`)
+var fileName = regexp.MustCompile(`\b(alice|other|service|expired|mismatched|malformed|moved|open|nothing-is-here)\.(key|plain)(_secret)?\b`)
 
 // TestProbe makes each fault, and checks which stage finds it, and that report, error, exit code
 // and JSON say the same.
