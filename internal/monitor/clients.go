@@ -86,24 +86,23 @@ func (t *table) oldest() *client {
 
 // rememberClientLocked remembers a decision about a client, and returns it. It moves a client
 // that is not known anymore to the strangers, and one that has become known away from them.
-func (m *Monitor) rememberClientLocked(s *shard, id id, name []byte, req *zap.Request, reply *zap.Reply, now time.Time) *decision {
-	v := view(id, req, reply)
+func (m *Monitor) rememberClientLocked(s *shard, id *id, name []byte, req *zap.Request, reply *zap.Reply, now time.Time) *decision {
 	if id.kind == anonymous {
-		return s.decisions.intern(&v, name)
+		return s.decisions.intern(id, name, req, reply)
 	}
-	c := s.clients.byID[id]
-	if c != nil && !m.isGone(&v) {
+	c := s.clients.byID[*id]
+	if c != nil && !m.isGone(id, reply) {
 		s.clients.order.MoveToFront(c.place)
-		return c.decide(&s.decisions, &v, name, now)
+		return c.decide(&s.decisions, name, req, reply, now)
 	}
 	m.strangers.mu.Lock()
 	defer m.strangers.mu.Unlock()
-	x := m.strangers.table.byID[id]
+	x := m.strangers.table.byID[*id]
 	switch {
 	case c != nil:
 		m.removeLocked(s, c)
 		m.strangers.addLocked(c, req.Address)
-	case x != nil && v.identity == "":
+	case x != nil && reply.Identity == "":
 		c = x
 		m.strangers.seenLocked(c)
 	case x != nil:
@@ -111,30 +110,30 @@ func (m *Monitor) rememberClientLocked(s *shard, id id, name []byte, req *zap.Re
 		m.strangers.removeLocked(c)
 		m.addLocked(s, c)
 	default:
-		c = &client{id: id, first: now}
-		if v.identity != "" || len(m.named(id)) > 0 {
+		c = &client{id: *id, first: now}
+		if reply.Identity != "" || len(m.named(id)) > 0 {
 			m.addLocked(s, c)
 		} else {
 			m.strangers.addLocked(c, req.Address)
 		}
 	}
-	return c.decide(&s.decisions, &v, name, now)
+	return c.decide(&s.decisions, name, req, reply, now)
 }
 
 // isGone reports whether a decision shows that the policy knows a client no longer. A refusal
 // without an identity does, unless the key is known in another domain. A wrong password does not.
-func (m *Monitor) isGone(v *decision) bool {
-	return v.identity == "" && v.kind == byKey && v.status == zap.StatusRefused && len(m.named(v.id)) == 0
+func (m *Monitor) isGone(id *id, reply *zap.Reply) bool {
+	return reply.Identity == "" && id.kind == byKey && reply.Status == zap.StatusRefused && len(m.named(id)) == 0
 }
 
 // decide adds a decision to a client.
-func (c *client) decide(ds *decisions, v *decision, name []byte, now time.Time) *decision {
+func (c *client) decide(ds *decisions, name []byte, req *zap.Request, reply *zap.Reply, now time.Time) *decision {
 	o := &c.admitted
-	if v.refused() {
+	if reply.Status != zap.StatusOK {
 		o = &c.refused
 	}
-	if !o.last.equal(v) {
-		o.last = ds.intern(v, name)
+	if !o.last.says(req, reply) {
+		o.last = ds.intern(&c.id, name, req, reply)
 	}
 	o.at = now
 	o.count++
@@ -206,7 +205,7 @@ func (m *Monitor) describe(c *client) Client {
 			out.Identity = o.outcome.last.identity
 		}
 	}
-	if names := m.named(c.id); out.Identity == "" && len(names) > 0 {
+	if names := m.named(&c.id); out.Identity == "" && len(names) > 0 {
 		out.Identity, out.Elsewhere = names[0], true
 	}
 	return out

@@ -72,35 +72,46 @@ type decision struct {
 	status    zap.Status
 }
 
-// view returns the decision about a request. Its texts belong to the request and the reply.
-func view(id id, req *zap.Request, reply *zap.Reply) decision {
-	d := decision{id: id, mechanism: cut(req.Mechanism), domain: cut(req.Domain), address: cut(req.Address), asker: cut(req.Asker),
-		identity: cut(reply.Identity), rule: cut(reply.Rule), status: reply.Status}
+// newDecision returns the decision about a request. name is the user name or principal.
+func newDecision(id id, name []byte, req *zap.Request, reply *zap.Reply) *decision {
+	d := &decision{id: id, name: string(name), mechanism: req.Mechanism, domain: req.Domain, address: req.Address, asker: req.Asker,
+		identity: reply.Identity, rule: reply.Rule, status: reply.Status}
 	if reply.Status == zap.StatusOK {
-		d.user = cut(reply.UserID)
+		d.user = reply.UserID
 	} else {
-		d.reason = cut(reply.Text)
+		d.reason = reply.Text
 	}
-	if req.Mechanism == zap.ScramSHA256Plus && len(req.Credentials) == 3 && len(req.Credentials[2]) == len(d.key) {
-		d.proved, d.key = true, curve.PublicKey(req.Credentials[2])
+	d.key, d.proved = provedKey(req)
+	for _, text := range [...]*string{&d.name, &d.mechanism, &d.domain, &d.address, &d.asker, &d.identity, &d.user, &d.reason, &d.rule} {
+		*text = strings.Clone(cut(*text)) // the request and the reply belong to others
 	}
 	return d
 }
 
-// equal reports whether d and a view of the same client say the same.
-func (d *decision) equal(v *decision) bool {
-	return d != nil && d.status == v.status && d.domain == v.domain && d.address == v.address && d.asker == v.asker &&
-		d.rule == v.rule && d.reason == v.reason && d.identity == v.identity && d.user == v.user && d.mechanism == v.mechanism &&
-		d.id == v.id && d.key == v.key
+// provedKey returns the key that a client has proved beside its user name.
+func provedKey(req *zap.Request) (key curve.PublicKey, ok bool) {
+	if req.Mechanism != zap.ScramSHA256Plus || len(req.Credentials) != 3 || len(req.Credentials[2]) != len(key) {
+		return key, false
+	}
+	return curve.PublicKey(req.Credentials[2]), true
 }
 
-// clone returns a copy of a view that belongs to nobody else.
-func (d decision) clone(name []byte) *decision {
-	d.name = cut(string(name))
-	for _, text := range [...]*string{&d.mechanism, &d.domain, &d.address, &d.asker, &d.identity, &d.user, &d.reason, &d.rule, &d.name} {
-		*text = strings.Clone(*text)
+// says reports whether d is the decision about a request of the client with d's id. It is false
+// for nil.
+func (d *decision) says(req *zap.Request, reply *zap.Reply) bool {
+	if d == nil || d.status != reply.Status || d.domain != cut(req.Domain) || d.address != cut(req.Address) || d.asker != cut(req.Asker) ||
+		d.rule != cut(reply.Rule) || d.identity != cut(reply.Identity) || d.mechanism != cut(req.Mechanism) {
+		return false
 	}
-	return &d
+	if d.proved {
+		if key, _ := provedKey(req); key != d.key {
+			return false
+		}
+	}
+	if d.refused() {
+		return d.reason == cut(reply.Text)
+	}
+	return d.user == cut(reply.UserID)
 }
 
 // refused reports whether the client was not admitted.
@@ -141,15 +152,15 @@ type decisions [64]*decision
 
 var seed = maphash.MakeSeed()
 
-// intern returns a decision that is equal to v.
-func (ds *decisions) intern(v *decision, name []byte) *decision {
-	hash := v.hash()
-	for _, text := range [...]string{v.address, v.domain, v.asker, v.reason} {
+// intern returns the decision about a request of a client.
+func (ds *decisions) intern(id *id, name []byte, req *zap.Request, reply *zap.Reply) *decision {
+	hash := id.hash()
+	for _, text := range [...]string{req.Address, req.Domain, req.Asker, reply.Text} {
 		hash = hash*31 + maphash.String(seed, text)
 	}
 	place := &ds[(hash>>32)%uint64(len(ds))]
-	if !(*place).equal(v) {
-		*place = v.clone(name)
+	if *place == nil || (*place).id != *id || !(*place).says(req, reply) {
+		*place = newDecision(*id, name, req, reply)
 	}
 	return *place
 }

@@ -136,7 +136,7 @@ func (m *Monitor) event(d *decision, at time.Time, count uint64) Event {
 	if !d.refused() {
 		return e
 	}
-	if names := m.named(d.id); d.identity == "" && len(names) > 0 {
+	if names := m.named(&d.id); d.identity == "" && len(names) > 0 {
 		e.Name = names[0]
 	}
 	e.Admit, e.Advice = m.options.Advice.about(&e)

@@ -98,7 +98,7 @@ func (m *Monitor) remember(req *zap.Request, reply *zap.Reply, start time.Time) 
 	s := &m.shards[id.hash()%uint64(len(m.shards))]
 	s.mu.Lock()
 	s.countLocked(&m.labels, req, reply, now, took)
-	d := m.rememberClientLocked(s, id, name, req, reply, now)
+	d := m.rememberClientLocked(s, &id, name, req, reply, now)
 	s.recentLocked(d, now)
 	s.mu.Unlock()
 	if f := m.feed.Load(); f != nil {
@@ -107,7 +107,7 @@ func (m *Monitor) remember(req *zap.Request, reply *zap.Reply, start time.Time) 
 }
 
 // named returns the names of a client in other domains.
-func (m *Monitor) named(id id) []string {
+func (m *Monitor) named(id *id) []string {
 	if id.kind != byKey || m.options.Names == nil {
 		return nil
 	}

@@ -105,7 +105,7 @@ func (m *Monitor) Pending() (pending []Client) {
 // isPending reports whether a stranger is an unknown key whose last decision was a refusal.
 func (m *Monitor) isPending(c *client) bool {
 	latest, _ := c.latest()
-	return c.kind == byKey && latest.status == zap.StatusRefused && !isRevoked(latest.reason) && len(m.named(c.id)) == 0
+	return c.kind == byKey && latest.status == zap.StatusRefused && !isRevoked(latest.reason) && len(m.named(&c.id)) == 0
 }
 
 // Forget forgets an unknown key, for example because it was admitted or denied. It reports
