@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zcurve/zcurve/internal/monitor"
@@ -18,7 +19,12 @@ type daemon struct {
 	audit   *auditLog   // nil without --audit
 	monitor *monitor.Monitor
 	log     *slog.Logger
+	doors   []string                // the endpoints where the operator connects
+	sandbox atomic.Pointer[sandbox] // nil before the start, and without one
 
 	changing sync.Mutex // held to carry out a change that the operator asks for
 	expiring expiring
 }
+
+// explain says so if an error comes from zauth's sandbox.
+func (d *daemon) explain(err error) error { return d.sandbox.Load().explain(err) }

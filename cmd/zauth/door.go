@@ -129,6 +129,7 @@ func (d *daemon) openAt(flag, at, socket string, open func(at string) error) err
 	if err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
+	d.doors = append(d.doors, at)
 	return nil
 }
 

@@ -23,8 +23,9 @@ type logOutput struct {
 }
 
 // newLog returns a log to stderr of level and above, in format text, json or auto:
-// text on a terminal, JSON otherwise. Close the output after the last message.
-func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, error) {
+// text on a terminal, JSON otherwise. It writes errors as explain returns them. Close the output
+// after the last message.
+func newLog(stderr io.Writer, level, format string, explain func(error) error) (*slog.Logger, *logOutput, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return nil, nil, cli.Usagef("--log-level %q: must be debug, info, warn or error", level)
@@ -43,7 +44,12 @@ func newLog(stderr io.Writer, level, format string) (*slog.Logger, *logOutput, e
 	out.lineQueue = newLineQueue(stderr, func(dropped int) []byte {
 		return out.line(slog.LevelWarn, "log lines dropped: nothing read stderr", slog.Int("count", dropped))
 	})
-	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least, ReplaceAttr: cli.ReplaceAttr})), out, nil
+	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.AnyValue(explain(err))
+		}
+		return cli.ReplaceAttr(groups, a)
+	}})), out, nil
 }
 
 // line formats a line of the log, whatever --log-level is.

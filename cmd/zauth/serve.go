@@ -131,7 +131,8 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	defer sockets.close()
 	signal.Ignore(syscall.SIGPIPE) // zauth continues when the reader of stderr ends
-	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat)
+	d := &daemon{flags: f, started: time.Now()}
+	log, logOut, err := newLog(stderr, f.logLevel, f.logFormat, d.explain)
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	}
 	decide := audit.New(handler, options)
 	defer decide.Close()
-	d := &daemon{flags: f, started: time.Now(), rules: rules, handler: handler, audit: auditFile, log: log}
+	d.rules, d.handler, d.audit, d.log = rules, handler, auditFile, log
 	d.monitor = monitor.New(decide, monitor.Options{Names: namesBy(rules), Advice: adviceBy(rules, f.admitTo)})
 	link, err := linkConfig(f, d.monitor, knowsAskers(handler), log)
 	if err != nil {
@@ -178,6 +179,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 		door.close()
 		return err
 	}
+	d.sandbox.Store(confine(d.accesses(), log)) // after everything that listens or opens files
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range listeners {
 		logOut.listening(ln.Endpoint())
