@@ -14,7 +14,7 @@ import (
 	"github.com/zcurve/zcurve/policy"
 )
 
-// rights are what zauth may do with the files below a directory, or with a file, after its
+// rights say what zauth may do with the files below a directory, or with a file, after its
 // start.
 type rights int
 
@@ -126,7 +126,7 @@ func storePaths(url string) (paths []string) {
 	return paths
 }
 
-// sandbox is what the kernel lets zauth do after its start.
+// sandbox knows what the kernel lets zauth do after its start.
 type sandbox struct {
 	allowed []access
 	dirs    map[string]fs.FileInfo // the allowed directories, as they were when zauth started
