@@ -52,7 +52,7 @@ func (f *httpFlags) listenHTTP(ctx context.Context) (net.Listener, error) {
 // serveHTTP answers HTTP requests about d until ctx is done.
 func (f *httpFlags) serveHTTP(ctx context.Context, ln net.Listener, d *daemon, log *slog.Logger) error {
 	host, _, _ := net.SplitHostPort(f.http)
-	err := web.Serve(ctx, ln, host, web.Source{Status: d.status, Monitor: d.monitor, Log: log})
+	err := web.Serve(ctx, ln, host, web.Source{Status: d.status, Monitor: d.monitor, AdmitTo: d.flags.admitTo, Log: log})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("--http %s: %w", f.http, err)
 	}

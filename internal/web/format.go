@@ -23,13 +23,13 @@ func markOf(status int) mark {
 	return mark{"fail", "!", "failed"}
 }
 
-// markUntil is the mark of what expires at a time.
-func markUntil(now, expires time.Time) mark {
+// markUntil is the mark of what expires at a time: soon, if that is within some days.
+func markUntil(now, expires time.Time, days int) mark {
 	left := expires.Sub(now)
 	switch {
 	case left <= 0:
 		return mark{"bad", "✕", "expired"}
-	case left < 30*24*time.Hour:
+	case left < time.Duration(days)*24*time.Hour:
 		return mark{"soon", "!", "in " + length(left)}
 	}
 	return mark{"good", "✓", "in " + length(left)}

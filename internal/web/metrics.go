@@ -16,6 +16,7 @@ var (
 	listExpiry = desc("zauth_revocation_list_expiry_timestamp_seconds", "When a revocation list expires.", "file")
 	loaded     = desc("zauth_policy_loaded_timestamp_seconds", "When the current policy was loaded.")
 	latency    = desc("zauth_decision_seconds", "How long decisions took, by mechanism.", "mechanism")
+	reloads    = desc("zauth_reloads_total", "Changes of the policy or of a keystore, including the start, by result: applied or rejected.", "result")
 	limitHits  = desc("zauth_limit_hits_total", "How often a limit was hit since the start.", "limit")
 	pending    = desc("zauth_pending_keys", "Unknown keys that were refused and wait for the operator.")
 	clients    = desc("zauth_clients", "Clients that zauth remembers, known and unknown.")
@@ -51,6 +52,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, l := range status.Limits {
 		counters.add(limitHits, float64(l.Count), l.Name)
 	}
+	counters.add(reloads, float64(status.Reloads.Applied), "applied")
+	counters.add(reloads, float64(status.Reloads.Rejected), "rejected")
 	counters.send(out, prometheus.CounterValue)
 
 	for _, h := range c.s.Monitor.Latencies() {
@@ -76,7 +79,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if status.Policy != nil {
 		gauges.add(loaded, seconds(status.Policy.Since))
 	}
-	gauges.add(pending, float64(len(c.s.Monitor.Pending())))
+	gauges.add(pending, float64(status.Pending))
 	gauges.add(clients, float64(len(c.s.Monitor.Clients())))
 	gauges.add(buildInfo, 1, status.Version)
 	gauges.send(out, prometheus.GaugeValue)

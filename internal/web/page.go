@@ -30,19 +30,36 @@ type view struct {
 	MoreKeys  int              // that Waiting leaves out
 	Recent    []monitor.Event  // the newest first
 	Soon      []control.Expiring
-	MoreNames int // that Soon leaves out
+	AdmitTo   string          // the keystore for zauth admit, or ""
+	Hits      []control.Limit // that were hit
+	MoreNames int             // that Soon leaves out
 }
 
 func newView(ctx context.Context, s Source, now time.Time) view {
-	v := view{Status: s.Status(), Now: now, Plot: newPlot(s.Monitor.Minutes()), Recent: s.Monitor.Recent()}
+	v := view{Status: s.Status(), Now: now, AdmitTo: s.AdmitTo, Plot: newPlot(s.Monitor.Minutes()), Recent: s.Monitor.Recent()}
 	v.Unready = unready(ctx, v.Status)
 	v.Hour, v.Minute = v.Plot.Totals, s.Monitor.LastMinute()
 	slices.Reverse(v.Recent)
 	v.Recent, _ = first(maxRecent, v.Recent)
 	v.Waiting, v.MoreKeys = first(maxWaiting, s.Monitor.Pending())
 	v.Keys = len(v.Waiting) + v.MoreKeys
-	v.Soon, v.MoreNames = first(maxExpiring, v.Expiring)
+	v.Soon, _ = first(maxExpiring, v.Expiring)
+	v.MoreNames = v.ExpiringAll - len(v.Soon)
+	for _, l := range v.Limits {
+		if l.Count > 0 {
+			v.Hits = append(v.Hits, control.Limit{Name: limitNames[l.Name], Count: l.Count})
+		}
+	}
 	return v
+}
+
+// limitNames are the limits of zauth in words.
+var limitNames = map[string]string{
+	"failures":    "failures of an address in a minute",
+	"logins":      "passwords compared at the same time",
+	"connections": "connections from services",
+	"decisions":   "slow decisions at the same time",
+	"malformed":   "malformed requests in a row",
 }
 
 // first returns the first n elements, and how many more there are.
