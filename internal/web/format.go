@@ -37,6 +37,7 @@ func markUntil(now, expires time.Time, days int) mark {
 
 // length returns a duration in its two largest units, such as "3 h 12 min".
 func length(d time.Duration) string {
+	d = max(d, 0)
 	units := []struct {
 		of   time.Duration
 		name string

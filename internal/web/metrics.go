@@ -67,14 +67,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 	gauges := samples{}
 	for _, store := range status.Stores {
-		gauges.add(identities, float64(store.Identities), store.URL)
+		gauges.set(identities, float64(store.Identities), store.URL)
 		gauges.add(expiring, 0, store.URL)
 	}
 	for _, e := range status.Expiring {
 		gauges.add(expiring, 1, e.Store)
 	}
 	for _, list := range status.Lists {
-		gauges.add(listExpiry, seconds(list.Expires), list.File)
+		gauges.set(listExpiry, seconds(list.Expires), list.File)
 	}
 	if status.Policy != nil {
 		gauges.add(loaded, seconds(status.Policy.Since))
@@ -94,16 +94,23 @@ type sample struct {
 	n      int // labels in use
 }
 
-// samples adds up the values with the same labels, because Prometheus takes no two. Labels that
-// services choose may differ only in bytes that are not UTF-8, which become U+FFFD.
+// samples are values by what they are about, because Prometheus takes no two about the same. Labels
+// that services choose may differ only in bytes that are not UTF-8, which become U+FFFD.
 type samples map[sample]float64
 
-func (s samples) add(d *prometheus.Desc, value float64, labels ...string) {
+func newSample(d *prometheus.Desc, labels []string) sample {
 	of := sample{desc: d, n: len(labels)}
 	for i, label := range labels {
 		of.labels[i] = strings.ToValidUTF8(label, "\ufffd")
 	}
-	s[of] += value
+	return of
+}
+
+func (s samples) set(d *prometheus.Desc, value float64, labels ...string) {
+	s[newSample(d, labels)] = value
+}
+func (s samples) add(d *prometheus.Desc, value float64, labels ...string) {
+	s[newSample(d, labels)] += value
 }
 
 // send sends the values as metrics.

@@ -51,8 +51,7 @@ func newPlot(minutes [60]monitor.Totals, current time.Time) plot {
 			if part.n == 0 {
 				continue
 			}
-			height := max(leastHeight, int(float64(part.n)/float64(p.Most)*plotHeight))
-			height = min(height, y)
+			height := leastHeight + int(float64(part.n)/float64(p.Most)*(plotHeight-4*leastHeight))
 			y -= height
 			p.Bars = append(p.Bars, bar{part.class, i*barWidth + barGap/2, y, barWidth - barGap, height})
 		}
