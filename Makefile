@@ -69,10 +69,13 @@ SOAKTIME ?= 5m
 # make chaos kills processes for this long.
 CHAOSTIME ?= 5m
 
+# make page lets clients connect for this long before it takes pictures.
+PAGETIME ?= 20s
+
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak chaos peers demo recording bench bench-short plot fuzz clean
+.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak chaos peers page demo recording bench bench-short plot fuzz clean
 
 all: build man completion
 
@@ -203,6 +206,12 @@ demo: libzmq build
 recording: libzmq build
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./examples/demo >"$$dir/demo" && \
 	$(GO) run ./internal/recording <"$$dir/demo" >docs/images/demo.svg
+
+# Looks at zauth's status page with Chromium and at its metrics with Prometheus, which it
+# installs: hundreds of megabytes. Writes the pictures of the documentation.
+page: PACKAGES = chromium prometheus
+page: deps
+	@$(GO) run ./internal/page -o docs/images -for $(PAGETIME)
 
 # Both compare with libzmq and go-zeromq, and print the results. The long one also writes
 # docs/performance.md and its plot; make plot writes the plot alone.
