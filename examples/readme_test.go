@@ -74,7 +74,7 @@ func TestDocumentedReasons(t *testing.T) {
 		ztest.Must(t, err)
 		source.Write(text)
 	}
-	page, err := os.ReadFile("../docs/troubleshoot.md")
+	page, err := os.ReadFile("../docs/diagnosing.md")
 	ztest.Must(t, err)
 	_, table, _ := strings.Cut(string(page), "| reason | cause | what to do |\n| --- | --- | --- |\n")
 	table, _, _ = strings.Cut(table, "\n\n")

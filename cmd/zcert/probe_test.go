@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,6 +174,8 @@ var faults = map[probe.Stage]map[string]fault{
 		"no READY":          {peertest.Stranger(nullGreeting, false), impatient, 14, "is stuck", "zauth"},
 		"closes on READY":   {peertest.Stranger(nullGreeting, true), "", 14, "without a decision", "log"},
 		"reason that lies":  {peertest.Stranger(nullGreeting+"\x04\x0a\x05ERROR\x03\x1b[m", false), "", 14, "not printable", "log"},
+		"ERROR 300":         {peertest.Stranger(nullGreeting+"\x04\x0a\x05ERROR\x03300", false), "", 14, "refused (300)", "--wait"},
+		"ERROR, other":      {peertest.Stranger(nullGreeting+"\x04\x0c\x05ERROR\x05later", false), "", 14, "refused: later", "log"},
 		"malformed READY":   {peertest.Stranger(nullGreeting+"\x04\x07\x05READY\x05", false), "", 14, "malformed", "log"},
 		"message, no READY": {peertest.Stranger(nullGreeting+"\x00\x05READY", false), "", 14, "message frame", "log"},
 	},
@@ -227,6 +230,8 @@ var fileName = regexp.MustCompile(`\b(alice|other|service|expired|mismatched|mal
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	dir := probeFiles(t)
+	page := newPage(t)
+	t.Cleanup(func() { page.checkAll(t) })
 	for stage, named := range faults {
 		group := "none"
 		if stage < probe.Stages {
@@ -237,14 +242,18 @@ func TestProbe(t *testing.T) {
 				t.Parallel()
 				at := fault.listen(t)
 				args := strings.Fields("probe --timeout 60s " + fileName.ReplaceAllString(fault.args, dir+"/$0"))
-				checkProbe(t, stage, fault, dir, at, append(args, at))
+				said := checkProbe(t, stage, fault, dir, at, append(args, at))
+				if fault.code > 0 && !page.has(fault.code, said) {
+					t.Errorf("docs/diagnosing.md has no row for %q", said)
+				}
 			})
 		}
 	}
 }
 
-// checkProbe runs probe twice, for people and for programs.
-func checkProbe(t *testing.T, stage probe.Stage, want fault, dir, at string, args []string) {
+// checkProbe runs probe twice, for people and for programs. It returns the text of the stage that
+// fails.
+func checkProbe(t *testing.T, stage probe.Stage, want fault, dir, at string, args []string) (said string) {
 	t.Helper()
 	var text struct {
 		code           int
@@ -291,7 +300,7 @@ func checkProbe(t *testing.T, stage probe.Stage, want fault, dir, at string, arg
 		}
 	}
 	if want.code == 0 {
-		return
+		return ""
 	}
 	text.stderr = varying.ReplaceAllString(text.stderr, "…")
 	for _, line := range []string{"error: " + last.Text, "hint: " + last.Hint} {
@@ -300,10 +309,69 @@ func checkProbe(t *testing.T, stage probe.Stage, want fault, dir, at string, arg
 			t.Errorf("stderr %q, want %q", text.stderr, line)
 		}
 	}
+	return last.Text
 }
 
 // varying matches what differs between two tries: durations, ports and new keys.
 var varying = regexp.MustCompile(`[0-9.]+(µs|ms|s)\b|:[0-9]+->\S*|(key|probe:) \S{40}`)
+
+// page has the rows of a table in docs/diagnosing.md: the exit codes, and what probe says.
+type page struct {
+	mu   sync.Mutex
+	rows []pageRow
+}
+
+type pageRow struct {
+	code  int
+	texts []string
+	seen  bool
+}
+
+func newPage(t *testing.T) *page {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/diagnosing.md")
+	ztest.Must(t, err)
+	_, table, _ := strings.Cut(string(text), "| stage | exit code | probe says |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	p := &page{}
+	code := 0
+	for line := range strings.Lines(table) {
+		columns := strings.Split(line, "|")
+		if n, err := strconv.Atoi(strings.TrimSpace(columns[min(2, len(columns)-1)])); err == nil {
+			code = n
+		}
+		if code == 0 {
+			continue
+		}
+		row := pageRow{code: code}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(columns[3], -1) {
+			row.texts = append(row.texts, m[1])
+		}
+		p.rows = append(p.rows, row)
+	}
+	return p
+}
+
+// has reports whether a row fits what probe said.
+func (p *page) has(code int, said string) (found bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, row := range p.rows {
+		if row.code == code && slices.ContainsFunc(row.texts, func(text string) bool { return strings.Contains(said, text) }) {
+			p.rows[i].seen, found = true, true
+		}
+	}
+	return found
+}
+
+// checkAll checks that each row fits something that probe said.
+func (p *page) checkAll(t *testing.T) {
+	for _, row := range p.rows {
+		if !row.seen {
+			t.Errorf("docs/diagnosing.md: probe never says %q", row.texts)
+		}
+	}
+}
 
 // TestProbeWait checks that probe waits for a server that comes up later, and not for one that
 // refuses it.
