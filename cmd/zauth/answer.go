@@ -19,10 +19,10 @@ func (d *daemon) answer(ctx context.Context, asker string, req control.Request) 
 	case control.CommandClients:
 		clients := matching(d.monitor.Clients(), req.Search)
 		slices.SortFunc(clients, orders[req.Sort])
-		return control.Clients{Total: len(clients), Clients: clients[:min(len(clients), req.Limit)]}, nil
+		return d.first(clients, req.Limit), nil
 	case control.CommandPending:
 		pending := matching(d.monitor.Pending(), req.Search)
-		return control.Clients{Total: len(pending), Clients: pending[:min(len(pending), req.Limit)]}, nil
+		return d.first(pending, req.Limit), nil
 	}
 	d.changing.Lock()
 	defer d.changing.Unlock()
@@ -33,6 +33,13 @@ func (d *daemon) answer(ctx context.Context, asker string, req control.Request) 
 		return d.deny(asker, req)
 	}
 	return d.switchAudit(asker, req.State)
+}
+
+// first returns the first of some clients.
+func (d *daemon) first(clients []monitor.Client, limit int) control.Clients {
+	found := control.Clients{Total: len(clients), Clients: []monitor.Client{}, AdmitTo: d.flags.admitTo}
+	found.Clients = append(found.Clients, clients[:min(len(clients), limit)]...)
+	return found
 }
 
 // matching returns the clients whose names, keys or last addresses contain a text.

@@ -45,13 +45,18 @@ func (f *linkFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.serverKey, "server-key", "", "with --cert: zauth's public `KEY`, or the file of its certificate")
 }
 
+// check returns an error if one flag lacks the other.
+func (f linkFlags) check() error {
+	if (f.cert == "") != (f.serverKey == "") {
+		return cli.Usagef("--cert and --server-key require each other")
+	}
+	return nil
+}
+
 // config returns how to connect to an endpoint.
 func (f linkFlags) config(at string) (zmtp.Config, error) {
 	if err := endpoint.CheckDial(at); err != nil {
 		return zmtp.Config{}, cli.Usage(err)
-	}
-	if (f.cert == "") != (f.serverKey == "") {
-		return zmtp.Config{}, cli.Usagef("--cert and --server-key require each other")
 	}
 	if f.cert == "" {
 		if socketPath(at) == "" {
@@ -110,6 +115,9 @@ var socketFlags = map[string]string{controlSocket: "control", decisionsSocket: "
 
 // ask asks the running zauth. With --json, it prints the answer and returns false.
 func (f askFlags) ask(cmd *cobra.Command, req control.Request, answer any) (show bool, err error) {
+	if err := f.check(); err != nil {
+		return false, err
+	}
 	at, err := find(f.control, controlVariable, controlSocket)
 	if err != nil {
 		return false, err

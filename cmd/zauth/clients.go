@@ -35,6 +35,9 @@ address. Zauth remembers the clients that it has seen last.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Search = strings.Join(args, "")
+			if err := checkList(req); err != nil {
+				return err
+			}
 			var found control.Clients
 			show, err := f.ask(cmd, req, &found)
 			if err != nil || !show {
@@ -67,6 +70,9 @@ SEARCH selects keys by a part of the key, its fingerprint, the domain or the add
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Search = strings.Join(args, "")
+			if err := checkList(req); err != nil {
+				return err
+			}
 			var found control.Clients
 			show, err := f.ask(cmd, req, &found)
 			if err != nil || !show {
@@ -82,7 +88,18 @@ SEARCH selects keys by a part of the key, its fingerprint, the domain or the add
 
 // addLimit adds the flag --limit.
 func addLimit(cmd *cobra.Command, req *control.Request) {
-	cmd.Flags().IntVar(&req.Limit, "limit", 100, fmt.Sprintf("list at most `NUMBER` clients, up to %d", control.MaxLimit))
+	cmd.Flags().IntVar(&req.Limit, "limit", 100, fmt.Sprintf("list at most `NUMBER` clients, 1 to %d", control.MaxLimit))
+}
+
+// checkList returns an error if a flag of a list is wrong.
+func checkList(req control.Request) error {
+	if req.Limit < 1 || req.Limit > control.MaxLimit {
+		return cli.Usagef("--limit %d: must be between 1 and %d", req.Limit, control.MaxLimit)
+	}
+	if _, known := orders[req.Sort]; !known && req.Sort != "" {
+		return cli.Usagef("--sort %q: must be name, admitted or refused", req.Sort)
+	}
+	return nil
 }
 
 // atMostOne refuses more than one argument, which help calls name.
@@ -129,7 +146,11 @@ func printPending(cmd *cobra.Command, found control.Clients) error {
 			fmt.Fprintf(out, "  key      %s\n", c.Key)
 			fmt.Fprintf(out, "  asked    %s from %s, last %s\n", count(int(c.Refusals), "time"), dash(last.Address), moment(last.Time, now))
 			fmt.Fprintf(out, "  service  %s\n", dash(askedBy(last)))
-			fmt.Fprintf(out, "  admit    zauth admit %s --name NAME\n", c.Fingerprint)
+			if found.AdmitTo != "" {
+				fmt.Fprintf(out, "  admit    %s\n", monitor.AdmitCommand(c.Key, ""))
+			} else {
+				fmt.Fprintln(out, "  admit    add its certificate to a keystore: zcert store add URL FILE")
+			}
 		}
 		printMore(out, found)
 	})

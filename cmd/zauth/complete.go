@@ -14,6 +14,16 @@ import (
 // complete to files, as shells do by default.
 var completions = map[string]cobra.CompletionFunc{
 	"listen":       cobra.FixedCompletions([]string{"tcp://", "ipc://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+	"control":      cobra.FixedCompletions([]string{"tcp://", "ipc://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+	"publish":      cobra.FixedCompletions([]string{"tcp://", "ipc://"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp),
+	"admit-to":     cli.CompleteKeystore,
+	"server-key":   cli.Extensions("key"),
+	"sort":         cli.Values("name", "admitted", "refused"),
+	"limit":        cobra.NoFileCompletions,
+	"name":         cobra.NoFileCompletions,
+	"group":        cobra.NoFileCompletions,
+	"reason":       cobra.NoFileCompletions,
+	"identity":     cobra.NoFileCompletions,
 	"keystore":     cli.CompleteKeystore,
 	"askers":       cli.CompleteKeystore,
 	"policy":       cli.Extensions("zpl"),

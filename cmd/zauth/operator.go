@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/monitor"
+	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 )
@@ -25,6 +29,44 @@ func (d *daemon) admitStore() (keystore.Store, error) {
 			Hint: "change the keystore with zcert store, or start zauth with --admit-to URL"}
 	}
 	return keystore.Open(d.flags.admitTo, slog.New(slog.DiscardHandler))
+}
+
+// checkAdmitTo returns an error if the keystore of --admit-to cannot be changed. It logs a warning
+// if no rule reads it.
+func (d *daemon) checkAdmitTo() error {
+	url := d.flags.admitTo
+	if url == "" {
+		return nil
+	}
+	if kind, _ := storeurl.Split(url); kind != storeurl.Dir && kind != storeurl.Bolt {
+		return cli.Usagef("--admit-to %s: must be a dir: or bolt: keystore", url)
+	}
+	store, err := d.admitStore()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = cli.Hint(err, "create the keystore, or name another with --admit-to URL")
+	}
+	if err != nil {
+		return fmt.Errorf("--admit-to: %w", err)
+	}
+	store.Close()
+	for _, p := range policiesOf(d.rules) {
+		for _, read := range p.Report().Stores {
+			if isSameStore(cmp.Or(read.URL, p.url), url) {
+				return nil
+			}
+		}
+	}
+	d.log.Warn("zauth admit will have no effect: no rule reads the keystore of --admit-to", "keystore", url)
+	return nil
+}
+
+// isSameStore reports whether two URLs name the same keystore.
+func isSameStore(a, b string) bool {
+	kindA, pathA := storeurl.Split(a)
+	kindB, pathB := storeurl.Split(b)
+	infoA, errA := os.Stat(pathA)
+	infoB, errB := os.Stat(pathB)
+	return kindA == kindB && errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // admit puts a client's key into the keystore of --admit-to, and says what zauth decides

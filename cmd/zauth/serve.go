@@ -170,6 +170,9 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	if page != nil {
 		defer page.Close()
 	}
+	if err := d.checkAdmitTo(); err != nil {
+		return err
+	}
 	door, err := d.openDoor(ctx, link)
 	if err != nil {
 		return err

@@ -61,6 +61,9 @@ several --publish, it prints the decisions of several zauths.`,
 
 // watch prints decisions until a signal ends it.
 func (f watchFlags) watch(cmd *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	endpoints := f.publish
 	if len(endpoints) == 0 {
 		at, err := find("", publishVariable, decisionsSocket)

@@ -171,7 +171,8 @@ func encode(v any) ([]byte, error) {
 // Clients is the result of clients and of pending.
 type Clients struct {
 	Clients []monitor.Client `json:"clients"`
-	Total   int              `json:"total"` // how many there are, beyond the limit
+	Total   int              `json:"total"`    // how many there are, beyond the limit
+	AdmitTo string           `json:"admit_to"` // the keystore that admit and deny change, or ""
 }
 
 // Changed is the result of admit and of deny.
