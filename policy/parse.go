@@ -16,6 +16,7 @@ import (
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/argon"
+	"github.com/zcurve/zcurve/internal/nearest"
 	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/internal/zpl"
 	"github.com/zcurve/zcurve/zap"
@@ -114,20 +115,10 @@ func (p *parser) unknown(n *zpl.Node, known ...string) {
 		return
 	}
 	err := fmt.Errorf("%w %s: expected one of %s", errName, n.Name, strings.Join(known, ", "))
-	if near := nearest(n.Name, known); near != "" {
+	if near := nearest.Name(n.Name, known); near != "" {
 		err = fmt.Errorf("%w %s: did you mean %s?", errName, n.Name, near)
 	}
 	p.fail(p.line(n), err)
-}
-
-// nearest returns the known name that is most similar to an unknown one, or "" if none is.
-func nearest(name string, known []string) string {
-	distance := func(known string) int { return levenshtein.ComputeDistance(name, known) }
-	near := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(a), distance(b)) })
-	if distance(near) > 1+len(name)/3 {
-		return ""
-	}
-	return near
 }
 
 // childless adds a fault for each property below one that takes no properties.
@@ -383,17 +374,4 @@ func beside(file, path string) string {
 }
 
 // storeBeside does the same for the URL of a keystore.
-func storeBeside(file, url string) string {
-	kind, path := storeurl.Split(url)
-	if !storeurl.HasPath(kind) {
-		return url
-	}
-	moved := beside(file, path)
-	if url != path {
-		return strings.TrimSuffix(url, path) + moved
-	}
-	if now, _ := storeurl.Split(moved); now != kind || strings.HasPrefix(moved, kind+":") { // otherwise, it would read as another URL
-		return kind + ":" + moved
-	}
-	return moved
-}
+func storeBeside(file, url string) string { return storeurl.Beside(filepath.Dir(file), url) }

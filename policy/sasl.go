@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zcurve/zcurve/internal/nearest"
 	"github.com/zcurve/zcurve/sasl"
 )
 
@@ -123,7 +124,7 @@ func unknownMechanism(name string) error {
 	if strings.Contains(name, " ") {
 		return fmt.Errorf("%w: sasl: unknown mechanism %q: separate mechanisms with commas", errValue, name)
 	}
-	near := nearest(strings.ToUpper(name), strongest)
+	near := nearest.Name(strings.ToUpper(name), strongest)
 	if near == "" {
 		return fmt.Errorf("%w: sasl: unknown mechanism %q: expected one of %s", errValue, name, strings.Join(strongest, ", "))
 	}

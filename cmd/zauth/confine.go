@@ -70,6 +70,9 @@ func (d *daemon) accesses() (all []access) {
 			add(list.File, mayRead, "revocation lists are reloaded when they change")
 		}
 	}
+	if d.flags.config != "" {
+		add(d.flags.config, mayRead, "SIGHUP reads the configuration file again")
+	}
 	if d.flags.cert != "" {
 		add(d.flags.cert, mayRead, "its own certificate is reloaded when it changes")
 	}

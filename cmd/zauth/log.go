@@ -20,17 +20,17 @@ type logOutput struct {
 	*lineQueue
 	newHandler func(io.Writer, *slog.HandlerOptions) slog.Handler
 	asText     bool
+	level      slog.LevelVar
 }
 
 // newLog returns a log to stderr of level and above, in format text, json or auto:
 // text on a terminal, JSON otherwise. It writes errors as explain returns them. Close the output
 // after the last message.
 func newLog(stderr io.Writer, level, format string, explain func(error) error) (*slog.Logger, *logOutput, error) {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, nil, cli.Usagef("--log-level %q: must be debug, info, warn or error", level)
-	}
 	out := &logOutput{}
+	if err := out.setLevel(level); err != nil {
+		return nil, nil, err
+	}
 	f, ok := stderr.(*os.File)
 	switch {
 	case format == "text", format == "auto" && ok && term.IsTerminal(int(f.Fd())):
@@ -44,12 +44,22 @@ func newLog(stderr io.Writer, level, format string, explain func(error) error) (
 	out.lineQueue = newLineQueue(stderr, func(dropped int) []byte {
 		return out.line(slog.LevelWarn, "log lines dropped: nothing read stderr", slog.Int("count", dropped))
 	})
-	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: least, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	return slog.New(out.newHandler(out, &slog.HandlerOptions{Level: &out.level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if err, ok := a.Value.Any().(error); ok {
 			a.Value = slog.AnyValue(explain(err))
 		}
 		return cli.ReplaceAttr(groups, a)
 	}})), out, nil
+}
+
+// setLevel writes messages of a level and above from now on.
+func (o *logOutput) setLevel(level string) error {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return cli.Usagef("--log-level %q: must be debug, info, warn or error", level)
+	}
+	o.level.Set(least)
+	return nil
 }
 
 // line formats a line of the log, whatever --log-level is.

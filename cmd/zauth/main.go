@@ -27,6 +27,6 @@ func newRoot() *cobra.Command {
 over ZAP (RFC 27) whether a client may connect. Zauth decides from a directory
 of certificates or from a policy file, and logs its decisions.`,
 	}, "zauth serve")
-	root.AddCommand(newServe(), newStatus(), newWatch(), newClients(), newPending(), newAdmit(), newDeny(), newAudit(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root, manTexts))
+	root.AddCommand(newServe(), newConfig(), newStatus(), newWatch(), newClients(), newPending(), newAdmit(), newDeny(), newAudit(), newCheck(), newDecide(), newHash(), newPasswd(), cli.Man(root, manTexts))
 	return addCompletions(root)
 }

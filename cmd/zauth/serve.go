@@ -18,11 +18,13 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/monitor"
+	"github.com/zcurve/zcurve/internal/settings"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zap/audit"
@@ -53,10 +55,13 @@ type serveFlags struct {
 	required    bool // the audit
 	logLevel    string
 	logFormat   string
+	config      string
+	settled     settled
 }
 
 func newServe() *cobra.Command {
 	var f serveFlags
+	flags := f.flagSet()
 	cmd := &cobra.Command{
 		Use:        "serve",
 		Short:      "Run the daemon",
@@ -90,16 +95,21 @@ instead. It always refuses to start if they can change its secret certificate.`,
   zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret --askers dir:services`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(cmd.Flags().Changed("keystore")); err != nil {
+			if err := f.settle(flags); err != nil {
 				return err
-			}
-			if f.required && f.audit == "" {
-				return cli.Usagef("--audit-required requires --audit FILE")
 			}
 			return serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	flags := cmd.Flags()
+	cmd.Flags().AddFlagSet(flags)
+	return cmd
+}
+
+// flagSet returns the flags, each of which is also a setting of the configuration file and of
+// the environment. Their placeholders say what values are: see package settings.
+func (f *serveFlags) flagSet() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.StringVar(&f.config, settings.FileFlag, "", "read settings from `FILE`, with the names of these flags (default $ZAUTH_CONFIG)")
 	flags.StringArrayVar(&f.listen, "listen", []string{defaultListen}, "listen on `ENDPOINT`, tcp://HOST:PORT or ipc://PATH; repeatable")
 	flags.Lookup("listen").DefValue = defaultListen // without brackets
 	flags.StringVar(&f.policy, "policy", "", "decide by the policy in `FILE`")
@@ -116,7 +126,7 @@ instead. It always refuses to start if they can change its secret certificate.`,
 	f.httpFlags.add(flags)
 	flags.StringVar(&f.logLevel, "log-level", "info", "log messages at `LEVEL` and above: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "auto", "log as `FORMAT`: text, json, or auto (text on a terminal, JSON otherwise)")
-	return cmd
+	return flags
 }
 
 // serve runs the daemon until ctx is done.
@@ -137,6 +147,9 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer logOut.close()
+	if err := f.tellSettings(log); err != nil {
+		return err
+	}
 	mode, err := f.mode()
 	if err != nil {
 		return err
@@ -200,7 +213,7 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 		return nil
 	})
 	group.Go(func() error {
-		reloadOn(ctx, hangup, rules, auditFile, log)
+		reloadOn(ctx, hangup, &f, logOut, rules, auditFile, log)
 		return nil
 	})
 	group.Go(func() error {
@@ -262,13 +275,14 @@ func listen(ctx context.Context, f serveFlags, mode fs.FileMode, link zmtp.Confi
 	return listeners, nil
 }
 
-// reloadOn reloads the rules and reopens the audit log at each signal, until ctx is
-// done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditFile *auditLog, log *slog.Logger) {
+// reloadOn reloads the settings and the rules, and reopens the audit log, at each signal, until
+// ctx is done.
+func reloadOn(ctx context.Context, signals <-chan os.Signal, f *serveFlags, logOut *logOutput, rules rules, auditFile *auditLog, log *slog.Logger) {
 	for {
 		select {
 		case <-signals:
 			notifyReloading(log)
+			f.reload(logOut, log)
 			if err := rules.Reload(); err != nil {
 				log.Error("reload failed: keeping the previous configuration", "err", err)
 			} else {
@@ -289,12 +303,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, rules rules, auditF
 // linkConfig returns the configuration of the connections from services: CURVE with a
 // certificate, NULL without.
 func linkConfig(f serveFlags, decide zap.Handler, knowsAskers bool, log *slog.Logger) (zmtp.Config, error) {
-	_, isSet := os.LookupEnv(certVariable)
-	if isSet && f.cert != "" {
-		return zmtp.Config{}, cli.Hint(fmt.Errorf("--cert %s and %s are both set", f.cert, certVariable),
-			"use one of them")
-	}
-	if !isSet && f.cert == "" {
+	if _, isSet := os.LookupEnv(certVariable); !isSet && f.cert == "" {
 		for _, at := range f.listen {
 			if err := endpoint.Check(at); err != nil {
 				return zmtp.Config{}, cli.Usage(err)

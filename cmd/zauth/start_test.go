@@ -83,3 +83,27 @@ func TestMountedSecret(t *testing.T) {
 		z.kill()
 	}
 }
+
+// TestReloadSettings: at SIGHUP, zauth reads the configuration file again. It applies the log
+// level, names what needs a restart, and keeps everything while the file is invalid.
+func TestReloadSettings(t *testing.T) {
+	t.Parallel()
+	dir, _ := keystoreOf(t, "alice")
+	file := filepath.Join(t.TempDir(), "zauth.conf")
+	unchanged := "listen = tcp://127.0.0.1:*\nkeystore = " + dir + "\n"
+	ztest.WriteFile(t, file, unchanged+"log-level = warn\n")
+	z := startZauth(t, "--config", file)
+	reload := func(text, what string, lines ...string) {
+		t.Helper()
+		ztest.WriteFile(t, file, text)
+		ztest.Must(t, z.cmd.Process.Signal(syscall.SIGHUP))
+		ztest.Wait(t, what, func() bool { return z.log.Count(lines...) == 1 })
+	}
+	reload(unchanged+"log-levl = debug\n", "it names the fault", "level=ERROR", "reading the configuration file failed: keeping the previous settings", "zauth.conf:3:1: unknown setting log-levl: did you mean log-level?")
+	reload(unchanged+"log-level = loud\n", "it names the level", "level=ERROR", "keeping the previous settings", "must be debug, info, warn or error")
+	if z.log.Count("msg=reloaded") != 0 {
+		t.Errorf("an invalid file changed the level:\n%s", &z.log)
+	}
+	reload(unchanged+"log-level = info\nsocket-mode = 0660\naudit = x\n", "it needs a restart", "level=WARN", "restart zauth to apply them", "settings=audit,socket-mode")
+	ztest.Wait(t, "it logs at the new level", func() bool { return z.log.Count("msg=reloaded") == 1 })
+}

@@ -1,8 +1,11 @@
 // Package storeurl splits the URLs of keystores, for package keystore and for code that
-// examines the file of a keystore.
+// examines or names the file of a keystore.
 package storeurl
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // Kinds of keystores.
 const (
@@ -25,3 +28,20 @@ func Split(url string) (kind, rest string) {
 
 // HasPath reports whether a path follows the colon.
 func HasPath(kind string) bool { return kind == Dir || kind == Bolt || kind == File }
+
+// Beside converts a URL with a path relative to a directory to one with a path relative to the
+// working directory.
+func Beside(dir, url string) string {
+	kind, path := Split(url)
+	if !HasPath(kind) || path == "" || filepath.IsAbs(path) {
+		return url
+	}
+	moved := filepath.Join(dir, path)
+	if url != path {
+		return strings.TrimSuffix(url, path) + moved
+	}
+	if now, _ := Split(moved); now != kind || strings.HasPrefix(moved, kind+":") { // otherwise, it would read as another URL
+		return kind + ":" + moved
+	}
+	return moved
+}
