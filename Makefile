@@ -75,7 +75,7 @@ PAGETIME ?= 20s
 START := $(shell date +%s)
 
 .NOTPARALLEL: # each step relies on the one before
-.PHONY: all deps libzmq build man completion install dist test lint unit cross narrow vulncheck stress soak chaos peers page demo recording bench bench-short plot fuzz clean
+.PHONY: all deps libzmq build man completion install dist packages test lint unit cross narrow vulncheck stress soak chaos peers page demo recording bench bench-short plot fuzz clean
 
 all: build man completion
 
@@ -134,6 +134,15 @@ install:
 # in bin/dist.
 dist:
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run -C internal/dist . -version $(VERSION) $(DIST)
+
+# Installs, upgrades, removes and purges the Debian packages in a clean Debian, which it
+# downloads and boots. Needs root. lintian checks the packages.
+packages:
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap systemd-container lintian
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(GO) run -C internal/dist . -version 1.2.3 -o "$$dir" $(filter linux/%,$(DIST)); \
+	lintian --allow-root --fail-on error,warning "$$dir"/*.deb
+	$(GO) test -C internal/dist $(TESTFLAGS) -tags packages -run Lifecycle -v .
 
 test: deps lint cross narrow unit
 

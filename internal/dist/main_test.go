@@ -62,13 +62,13 @@ func copySource(t *testing.T) string {
 	return dir
 }
 
-// dist runs dist on a copy of the source, and returns its output directory.
-func dist(t *testing.T) string {
+// dist releases the source in a directory, and returns its output directory.
+func dist(t *testing.T, source, version string, platforms ...string) string {
 	t.Helper()
 	program, err := os.Executable()
 	must(t, err)
 	out := filepath.Join(t.TempDir(), "out")
-	cmd := exec.CommandContext(t.Context(), program, "-source", copySource(t), "-version", "v1.2.3", "-o", out, "linux/amd64", "windows/amd64")
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"-source", source, "-version", version, "-o", out}, platforms...)...)
 	cmd.Env = append(os.Environ(), asDist+"=1", "SOURCE_DATE_EPOCH=1764000000")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -83,7 +83,8 @@ func TestRelease(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs for two platforms")
 	}
-	one, two := dist(t), dist(t)
+	platforms := []string{"linux/amd64", "windows/amd64"}
+	one, two := dist(t, copySource(t), "v1.2.3", platforms...), dist(t, copySource(t), "1.2.3", platforms...)
 	t.Run("SameBytes", func(t *testing.T) {
 		names := sums(t, one)
 		want := []string{
