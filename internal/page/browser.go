@@ -125,18 +125,29 @@ func savePicture(c *chromium, path string) error {
 	return errors.Join(err, os.WriteFile(path, small.Bytes(), 0o644))
 }
 
-// withFewColors replaces the colors of a picture, except for the most frequent 256, by the most
-// similar ones of these.
+// withFewColors replaces the colors of a picture by the most similar ones of a palette. That has
+// one color of each hue, so that rare ones stay, and the most frequent others.
 func withFewColors(picture image.Image) image.Image {
-	counts := map[color.Color]int{}
+	counts := map[color.RGBA]int{}
 	b := picture.Bounds()
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
-			counts[picture.At(x, y)]++
+			counts[color.RGBAModel.Convert(picture.At(x, y)).(color.RGBA)]++
 		}
 	}
-	frequent := slices.SortedFunc(maps.Keys(counts), func(c, d color.Color) int { return counts[d] - counts[c] })
-	paletted := image.NewPaletted(b, frequent[:min(256, len(frequent))])
+	frequent := slices.SortedFunc(maps.Keys(counts), func(c, d color.RGBA) int { return counts[d] - counts[c] })
+	isRepeat := map[[3]uint8]bool{}
+	var palette, others color.Palette
+	for _, c := range frequent {
+		if hue := [3]uint8{c.R >> 5, c.G >> 5, c.B >> 5}; !isRepeat[hue] {
+			isRepeat[hue] = true
+			palette = append(palette, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	palette = append(palette, others...)
+	paletted := image.NewPaletted(b, palette[:min(256, len(palette))])
 	draw.Draw(paletted, b, picture, b.Min, draw.Src)
 	return paletted
 }

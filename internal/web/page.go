@@ -14,7 +14,7 @@ import (
 
 // The page shows at most so many of each. Commands of zauth show the rest.
 const (
-	maxRecent   = 30
+	maxRecent   = 20
 	maxWaiting  = 20
 	maxExpiring = 20
 )
