@@ -169,6 +169,13 @@ func (m *Monitor) Clients() []Client {
 }
 
 // snapshot returns copies of all clients.
+// Len returns the number of clients that Clients returns.
+func (m *Monitor) Len() int {
+	m.strangers.mu.Lock()
+	defer m.strangers.mu.Unlock()
+	return int(m.known.Load()) + m.strangers.table.order.Len()
+}
+
 func (m *Monitor) snapshot() (all []client) {
 	m.each(func(s *shard) {
 		for _, c := range s.clients.byID {

@@ -206,5 +206,6 @@ func TestKnownUnraced(t *testing.T) {
 		seen = seen || c.Identity == "client-0"
 	}
 	wantEqual(t, "clients", len(m.Clients()), 20_000)
+	wantEqual(t, "length", m.Len(), 20_000)
 	wantEqual(t, "the one that came back is remembered", seen, true)
 }

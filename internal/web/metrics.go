@@ -80,7 +80,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauges.add(loaded, seconds(status.Policy.Since))
 	}
 	gauges.add(pending, float64(status.Pending))
-	gauges.add(clients, float64(len(c.s.Monitor.Clients())))
+	gauges.add(clients, float64(c.s.Monitor.Len()))
 	gauges.add(buildInfo, 1, status.Version)
 	gauges.send(out, prometheus.GaugeValue)
 }
