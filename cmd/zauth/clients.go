@@ -124,7 +124,7 @@ func printClients(cmd *cobra.Command, found control.Clients) error {
 		fmt.Fprintln(table, "CLIENT\tADMITTED\tREFUSED\tFROM\tBY\tWHY REFUSED")
 		for _, c := range found.Clients {
 			last := latest(c)
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(nameOf(c), c.Fingerprint), lastTime(c.Admitted, now), lastTime(c.Refused, now),
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", cli.Printable(cmp.Or(nameOf(c), c.Fingerprint)), lastTime(c.Admitted, now), lastTime(c.Refused, now),
 				dash(last.Address), dash(askedBy(last)), refusal(c.Refused))
 		}
 		table.Flush()

@@ -204,7 +204,7 @@ func printEvent(out io.Writer, paint cli.Painter, e control.Event) {
 	case zap.StatusError:
 		outcome = paint.Bad(fmt.Sprint(e.Status, " failed"))
 	}
-	fmt.Fprintf(out, "%s %s %s", e.Time.Local().Format(time.TimeOnly), outcome, cmp.Or(e.Identity, e.Name, e.Login, e.Principal, e.Fingerprint, e.Mechanism+" client"))
+	fmt.Fprintf(out, "%s %s %s", e.Time.Local().Format(time.TimeOnly), outcome, cli.Printable(cmp.Or(e.Identity, e.Name, e.Login, e.Principal, e.Fingerprint, e.Mechanism+" client")))
 	for _, part := range []struct{ name, value string }{{"from", e.Address}, {"by", askedBy(monitor.Last{Asker: e.Asker, Domain: e.Domain})}} {
 		if part.value != "" {
 			fmt.Fprintf(out, " %s %s", part.name, part.value)

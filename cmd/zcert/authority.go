@@ -78,7 +78,7 @@ secret file, and keep it off the machines that run services.`,
 			}
 			cli.Note(cmd, `authority:        %[1]s (give it to everyone who should trust %[3]s)
 secret authority: %[1]s%[2]s (keep it off the machines that run services)
-next: zcert sign FILE.key --authority %[4]s --valid 90d`, path, cert.SecretSuffix, printable(filepath.Base(name)), cli.Quote(path+cert.SecretSuffix))
+next: zcert sign FILE.key --authority %[4]s --valid 90d`, path, cert.SecretSuffix, cli.Printable(filepath.Base(name)), cli.Quote(path+cert.SecretSuffix))
 			return nil
 		},
 	}

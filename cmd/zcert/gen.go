@@ -192,7 +192,7 @@ func (g *generator) one(cmd *cobra.Command, name string) error {
 	cli.Note(cmd, `public certificate: %[1]s
 secret certificate: %[2]s (keep it secret)
 next: zcert show %[4]s
-      cp %[4]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.public, made.secret, printable(filepath.Base(name)), cli.Quote(made.public))
+      cp %[4]s CLIENTS/   admits %[3]s, if zauth serves --keystore dir:CLIENTS`, made.public, made.secret, cli.Printable(filepath.Base(name)), cli.Quote(made.public))
 	return nil
 }
 

@@ -9,10 +9,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -221,14 +219,6 @@ func tell(cmd *cobra.Command, path string, w cert.Warning) error {
 func isKubernetesMount(path string) bool {
 	target, err := os.Readlink(path)
 	return err == nil && strings.HasPrefix(target, "..data/")
-}
-
-// printable returns text unchanged, or quoted if a terminal could act on it.
-func printable(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
 }
 
 // printAll prints all errors except the last, which it returns for cli.Run to print. It

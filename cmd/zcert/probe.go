@@ -151,7 +151,7 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 			return err
 		}
 		cfg.Mechanism, cfg.Username, cfg.Password = zap.Plain, login.Username, login.Password
-		cfg.Local = "login " + printable(login.Username)
+		cfg.Local = "login " + cli.Printable(login.Username)
 		return nil
 	}
 	if f.serverKey == "" {

@@ -137,7 +137,7 @@ func (r *revoker) read(cmd *cobra.Command, paths []string) (named []namedRevocat
 		}
 		c.Secret.Wipe()
 		named[i] = namedRevocation{cert.Revocation{Key: c.Public, Reason: r.reason},
-			fmt.Sprintf("key %s (%s)", c.Public, printable(paths[i]))}
+			fmt.Sprintf("key %s (%s)", c.Public, cli.Printable(paths[i]))}
 		return nil
 	}); err != nil {
 		return nil, err

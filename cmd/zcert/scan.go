@@ -113,7 +113,7 @@ func printScan(cmd *cobra.Command, all []probe.Found, asJSON bool) error {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ENDPOINT\tMECHANISM\tZMTP\tROLE\tTYPE")
 		for _, f := range all {
-			mechanism, role, socketType := printable(f.Mechanism), "unknown", "unknown"
+			mechanism, role, socketType := cli.Printable(f.Mechanism), "unknown", "unknown"
 			switch {
 			case f.AsServer:
 				role = "server"
@@ -124,7 +124,7 @@ func printScan(cmd *cobra.Command, all []probe.Found, asJSON bool) error {
 				mechanism = "none"
 			}
 			if f.SocketType != "" {
-				socketType = printable(f.SocketType)
+				socketType = cli.Printable(f.SocketType)
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", endpointOf(f.Address), mechanism, f.Version, role, socketType)
 		}

@@ -131,7 +131,7 @@ func shownMetadata(m cert.Metadata) []propertyJSON {
 
 func printMetadata(out io.Writer, m []propertyJSON) {
 	for _, p := range m {
-		fmt.Fprintf(out, "%s = %q\n", printable(p.Name), p.Value)
+		fmt.Fprintf(out, "%s = %q\n", cli.Printable(p.Name), p.Value)
 	}
 }
 

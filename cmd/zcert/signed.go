@@ -24,7 +24,7 @@ func (s *signer) print(cmd *cobra.Command, all []signed) {
 		cli.Note(cmd, "signed: %s, serial %d, valid until %s", strings.Join(one.files, " and "), one.certificate.Serial,
 			one.certificate.Validity.NotAfter.Format(time.RFC3339))
 		for _, p := range one.certificate.Metadata {
-			cli.Note(cmd, "    %s = %q  (%s)", printable(p.Name), p.Value, s.origin(p.Name))
+			cli.Note(cmd, "    %s = %q  (%s)", cli.Printable(p.Name), p.Value, s.origin(p.Name))
 		}
 		for _, line := range unknownLines(one.certificate) {
 			cli.Note(cmd, "    %s  (from the file; unknown section)", line)
@@ -56,10 +56,10 @@ func (s *signer) summarize(cmd *cobra.Command, all []signed) {
 		}
 	}
 	for _, p := range s.metadata {
-		cli.Note(cmd, "    %s = %q  (by --meta)", printable(p.Name), p.Value)
+		cli.Note(cmd, "    %s = %q  (by --meta)", cli.Printable(p.Name), p.Value)
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		cli.Note(cmd, "    %s  (from %d of the files)", printable(name), counts[name])
+		cli.Note(cmd, "    %s  (from %d of the files)", cli.Printable(name), counts[name])
 	}
 }
 
@@ -80,7 +80,7 @@ func unknownLines(c *cert.Certificate) (lines []string) {
 			known = slices.Contains(knownSections, string(name))
 		}
 		if !known {
-			lines = append(lines, printable(string(line)))
+			lines = append(lines, cli.Printable(string(line)))
 		}
 	}
 	return lines

@@ -155,3 +155,11 @@ func Quote(file string) string {
 
 // safe are characters that mean nothing special to a shell.
 const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@/:,"
+
+// Printable returns a text that others chose unchanged, or quoted if a terminal could act on it.
+func Printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
