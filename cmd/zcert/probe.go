@@ -165,7 +165,7 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 	if f.cert != "" {
 		return f.loadClient(cmd, cfg)
 	}
-	cfg.Key = curve.GenerateKey()
+	cfg.Key, cfg.IsNew = curve.GenerateKey(), true
 	cfg.Local = "a new key for this probe: " + cfg.Key.Public().String()
 	cfg.Admit = "this is a new key: pass --cert to connect as a client that the server knows"
 	return nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -392,7 +393,37 @@ func TestProbeWait(t *testing.T) {
 	if code, stdout, stderr := runZcert(t, "probe", listen(t), "--wait", "1h"); code != cli.ExitDone || tries.Load() != 5 {
 		t.Errorf("exit code %d after %d connections:\n%s%s", code, tries.Load(), stdout, stderr)
 	}
-	if code, _, stderr := runZcert(t, "probe", nullServer(peertest.Replies(400))(t), "--wait", "1h"); code != 14 {
-		t.Errorf("exit code %d for a refusal: %s", code, stderr)
+	var asked atomic.Int64
+	refuses := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply {
+		asked.Add(1)
+		return zap.Reply{Status: zap.StatusRefused, Text: "because"}
+	})
+	args := []string{"probe", plainServer(refuses)(t), "--wait", "1h", "--login", probeFiles(t) + "/alice.plain"}
+	if code, _, stderr := runZcert(t, args...); code != 14 || asked.Load() != 1 {
+		t.Errorf("exit code %d after %d refusals: %s", code, asked.Load(), stderr)
+	}
+}
+
+// TestProbeWarns checks that probe warns about NULL and PLAIN beyond this machine.
+func TestProbeWarns(t *testing.T) {
+	t.Parallel()
+	dir := probeFiles(t)
+	for name, test := range map[string]struct {
+		at   string
+		args []string
+		want string
+	}{
+		"NULL":  {nullServer(nil)(t), nil, "is open to anyone, and not encrypted"},
+		"PLAIN": {plainServer(peertest.Replies(200))(t), []string{"--login", dir + "/alice.plain"}, "PLAIN sends the password unencrypted over the network"},
+	} {
+		const warning = "zcert: warning: "
+		args := append([]string{"probe"}, test.args...)
+		if code, _, stderr := runZcert(t, append(args, test.at)...); code != 0 || strings.Contains(stderr, warning) {
+			t.Errorf("%s, local: exit code %d, %s", name, code, stderr)
+		}
+		everywhere := strings.Replace(test.at, "127.0.0.1", "0.0.0.0", 1) // leads here, but does not say so
+		if code, _, stderr := runZcert(t, append(args, everywhere)...); code != 0 || !strings.Contains(stderr, warning) || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s: exit code %d, %s", name, code, stderr)
+		}
 	}
 }

@@ -23,15 +23,20 @@ type portRange struct{ first, last int }
 
 // target is a host or a network, and ports: one argument.
 type target struct {
-	hosts   []netip.Addr
-	network netip.Prefix // valid in place of hosts
+	host    string       // a name or an address
+	hosts   []netip.Addr // its addresses
+	network netip.Prefix // valid in place of a host
 	ports   []portRange
 }
 
-// parseTargets parses the arguments of scan, and looks up the names of hosts.
+// parseTargets parses the arguments of scan, and looks up the names of hosts. count is how many
+// addresses there are.
 func parseTargets(ctx context.Context, args []string, network bool) (targets []target, count int, err error) {
 	for _, arg := range args {
-		t, err := parseTarget(ctx, arg, network)
+		t, err := parseTarget(arg, network)
+		if err == nil && t.host != "" {
+			t.hosts, err = lookUp(ctx, t.host)
+		}
 		if err != nil {
 			return nil, 0, err
 		}
@@ -43,14 +48,16 @@ func parseTargets(ctx context.Context, args []string, network bool) (targets []t
 	return targets, count, nil
 }
 
-func parseTarget(ctx context.Context, arg string, network bool) (t target, err error) {
+func parseTarget(arg string, network bool) (t target, err error) {
 	i := strings.LastIndexByte(arg, ':')
 	if i < 0 {
 		return t, cli.Hint(cli.Usagef("%q: must be HOST:PORTS", arg), "add the ports: "+cli.Quote(arg+":5555"))
 	}
 	host := strings.TrimPrefix(arg[:i], "tcp://")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
+		if host, ok = strings.CutSuffix(inner, "]"); !ok {
+			return t, cli.Usagef("%q: no ] before the colon", arg)
+		}
 	}
 	if t.ports, err = parsePorts(arg, arg[i+1:]); err != nil {
 		return t, err
@@ -59,8 +66,8 @@ func parseTarget(ctx context.Context, arg string, network bool) (t target, err e
 	case host == "":
 		return t, cli.Usagef("%q: no host before the colon", arg)
 	case !strings.Contains(host, "/"):
-		t.hosts, err = lookUp(ctx, host)
-		return t, err
+		t.host = host
+		return t, nil
 	case !network:
 		return t, cli.Hint(cli.Usagef("%q is a network", arg), "to scan all of it, pass --network")
 	}

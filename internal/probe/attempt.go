@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +141,7 @@ func (r *Report) judge(rec *recorder, cfg Config, err error) (mayBeType bool) {
 		r.SocketType, err = types.Theirs, nil
 	}
 	if err == nil {
-		r.pass(Admission, "%s", cmp.Or(admitted[r.Mechanism], "admitted"))
+		r.pass(Admission, "%s", admitted(cfg))
 		return false
 	}
 	f, mayBeType := admissionFault(err, cfg)
@@ -150,7 +149,15 @@ func (r *Report) judge(rec *recorder, cfg Config, err error) (mayBeType bool) {
 	return mayBeType
 }
 
-// admitted says what an admission means.
-var admitted = map[string]string{zap.Null: "admitted, without a key or a password"}
+// admitted says what it means to be admitted.
+func admitted(cfg Config) string {
+	switch {
+	case cfg.Mechanism == zap.Null:
+		return "admitted, without a key or a password"
+	case cfg.IsNew:
+		return "admitted, with a key that is new: the server admits every key"
+	}
+	return "admitted"
+}
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }

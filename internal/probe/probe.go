@@ -102,6 +102,7 @@ type Config struct {
 	Expect    string // the mechanism that the peer must have; "" for any
 	Mechanism string // to connect with; NULL ends after the greeting of a peer with another
 	Key       curve.SecretKey
+	IsNew     bool // Key was made for this probe, so that no server can know it
 	ServerKey curve.PublicKey
 	Username  string
 	Password  zap.Password

@@ -2,14 +2,19 @@ package probe_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/pebbe/zmq4"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/probe"
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/peertest"
+	"github.com/zcurve/zcurve/internal/ztest/remotetest"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -98,5 +103,45 @@ func TestType(t *testing.T) {
 				t.Errorf("a %s, round trip %v", r.SocketType, r.RoundTrip)
 			}
 		})
+	}
+}
+
+// TestLink probes the link on which zauth answers services.
+func TestLink(t *testing.T) {
+	t.Parallel()
+	link := zmtp.Config{Mechanism: zap.Curve, Key: peertest.Server, Handler: peertest.Replies(200)}
+	curveLink, _ := remotetest.Serve(t, remotetest.Endpoint(t), link, peertest.Replies(200), slog.New(slog.DiscardHandler))
+	link.Handler = peertest.Replies(400)
+	closedLink, _ := remotetest.Serve(t, remotetest.Endpoint(t), link, peertest.Replies(200), slog.New(slog.DiscardHandler))
+	nullLink, _ := remotetest.Serve(t, remotetest.Endpoint(t), zmtp.Config{}, peertest.Replies(200), slog.New(slog.DiscardHandler))
+	asService := probe.Config{Mechanism: zap.Curve, Key: curve.GenerateKey(), ServerKey: peertest.Server.Public(), Timeout: ztest.Patience}
+	for name, test := range map[string]struct {
+		at    string
+		cfg   probe.Config
+		stage probe.Stage
+		text  string
+	}{
+		"CURVE":         {curveLink, asService, probe.Peer, "ROUTER socket of zauth, which answers services; "},
+		"CURVE, closed": {closedLink, asService, probe.Admission, "refused (400)"},
+		"NULL":          {nullLink, probe.Config{Mechanism: zap.Null, Timeout: ztest.Patience}, probe.Peer, "ROUTER socket of zauth, which answers services; "},
+	} {
+		if r := probe.Run(ztest.Context(t), test.at, test.cfg); !strings.HasPrefix(r.Results[test.stage].Text, test.text) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestAdmissionOfNewKey checks that a server that admits every key is told from one that knows
+// this one.
+func TestAdmissionOfNewKey(t *testing.T) {
+	t.Parallel()
+	at := peertest.Theirs("tcp", zmq4.REP, zap.Curve, nil)(t) // without an authenticator
+	for isNew, want := range map[bool]string{true: "the server admits every key", false: "admitted"} {
+		r := probe.Run(ztest.Context(t), at, probe.Config{
+			Mechanism: zap.Curve, Key: curve.GenerateKey(), IsNew: isNew, ServerKey: peertest.Server.Public(), Timeout: ztest.Patience,
+		})
+		if text := r.Results[probe.Admission].Text; !strings.HasSuffix(text, want) {
+			t.Errorf("says %q, want %q", text, want)
+		}
 	}
 }

@@ -124,3 +124,14 @@ func TestScanRate(t *testing.T) {
 		t.Errorf("connected %d times, at a rate of one a second, in less", n.Load())
 	}
 }
+
+// BenchmarkScan scans all ports of this machine.
+func BenchmarkScan(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		probe.Scan(b.Context(), func(yield func(netip.AddrPort) bool) {
+			for port := 1; port < 1<<16 && yield(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))); port++ {
+			}
+		}, probe.ScanConfig{Jobs: 256, Timeout: time.Second, Done: func() {}}, func(probe.Found) {})
+	}
+}
