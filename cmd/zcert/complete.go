@@ -34,6 +34,7 @@ var arguments = map[string]cobra.CompletionFunc{
 	"sign":           certificates,
 	"verify":         certificates,
 	"revoke":         certificates,
+	"decode":         first(cli.Extensions("pcap", "pcapng")),
 	"seal":           first(cli.Extensions("key", "key_secret", "plain")),
 	"armor":          first(cli.Extensions("key", "key_secret", "plain")),
 	"bundle":         first(secrets),
@@ -78,7 +79,7 @@ var values = map[string]cobra.CompletionFunc{
 	"group":            completeGroup,
 	"meta":             noFile, "count": noFile, "comment": noFile, "serial": noFile,
 	"reason": noFile, "key": noFile, "name": noFile,
-	"jobs": noFile, "rate": noFile,
+	"jobs": noFile, "rate": noFile, "bytes": noFile,
 }
 
 // addCompletions completes the arguments and flags of all commands.

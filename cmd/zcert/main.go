@@ -51,7 +51,7 @@ keystore.`,
 		{"Email:", []*cobra.Command{newArmor(), newExtract(), newSeal(), newOpen()}},
 		{"Authorities:", []*cobra.Command{newAuthority(), newSign(), newVerify(), newRevoke()}},
 		{"Keystores:", []*cobra.Command{newStore()}},
-		{"Network:", []*cobra.Command{newProbe(), newScan()}},
+		{"Network:", []*cobra.Command{newProbe(), newScan(), newDecode()}},
 	} {
 		id := strconv.Itoa(i)
 		root.AddGroup(&cobra.Group{ID: id, Title: group.title})

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	var env []string
+	env := []string{"CAPTURE=" + filepath.Join(ztest.Root(t), "examples/capture")}
 	if ztest.Race {
 		zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
 		env = append(env, "PATH="+filepath.Dir(zcert)+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -32,6 +32,7 @@ func TestSignal(t *testing.T) {
 		{"show, ended", []string{"show", "-"}, syscall.SIGTERM, 143},
 		{"extract", []string{"extract", "-", "--out", "."}, syscall.SIGTERM, 143},
 		{"passphrase from a pipe", []string{"gen", "alice", "--passphrase-file", "pipe"}, syscall.SIGINT, 130},
+		{"capture from a pipe", []string{"decode", "pipe"}, syscall.SIGTERM, 143},
 		{"files from a pipe", []string{"verify", "--names-from", "pipe"}, syscall.SIGINT, 130},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

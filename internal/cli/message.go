@@ -19,7 +19,7 @@ import (
 // packages matches names of this module's packages at the beginning of each part of a
 // message. A library puts its name in front of its errors, but the users of a tool have
 // not called a library.
-var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|curve|keystore|boltstore|policy|zap|remote|audit|zmtp|libzmq|zpl): )+`)
+var packages = regexp.MustCompile(`(?m)(^|: )(?:(?:cert|armor|capture|curve|keystore|boltstore|policy|zap|remote|audit|zmtp|libzmq|zpl): )+`)
 
 // Message returns the text of an error without the names of packages and system calls:
 // "forged.key: cert: invalid signature" is "forged.key: invalid signature".

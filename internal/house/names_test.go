@@ -30,7 +30,7 @@ var most = map[string]int{
 	"sasl":               54,
 	"sockets":            8,
 	"sockets/libzmq":     6,
-	"sockets/zmq4":       131,
+	"sockets/zmq4":       132,
 
 	"sockets/zmq4/security/null":  1,
 	"sockets/zmq4/security/plain": 1,
