@@ -73,6 +73,21 @@ func (s *settled) note(variable string) {
 	s.all[i] = settings.Setting{Name: "cert", Values: []string{"(text of a certificate)"}, From: settings.Environment, Variable: variable}
 }
 
+// explain adds to an error about a flag where its value comes from, unless that is the command
+// line.
+func (s *settled) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	flag, _, _ := strings.Cut(err.Error(), " ")
+	for _, one := range s.all {
+		if "--"+one.Name == flag && (one.From == settings.File || one.From == settings.Environment) {
+			return cli.Hintf(err, "%s is set in %s", flag, one.Place(0))
+		}
+	}
+	return err
+}
+
 // tellSettings logs warnings about the settings. It returns an error, with --strict, if other
 // users can change the configuration file.
 func (f *serveFlags) tellSettings(log *slog.Logger) error {
@@ -149,7 +164,7 @@ variable is invalid. It reads no other file, and prints no secret.`,
 				return printFaults(cmd, f.config, err)
 			}
 			if err != nil {
-				return err
+				return f.settled.explain(err)
 			}
 			for _, text := range f.settled.warnings {
 				cli.Warn(cmd, "%s", text)
@@ -182,14 +197,7 @@ func printSettings(out io.Writer, s settled) {
 			values = []string{"(none)"}
 		}
 		for i, value := range values {
-			from := one.From
-			switch one.From {
-			case settings.File:
-				from = fmt.Sprintf("%s:%d", one.File, one.Lines[i])
-			case settings.Environment:
-				from = "$" + one.Variable
-			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", one.Name, value, from, applies)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", one.Name, value, one.Place(i), applies)
 		}
 	}
 	table.Flush()

@@ -95,10 +95,11 @@ instead. It always refuses to start if they can change its secret certificate.`,
   zauth serve --listen 'tcp://*:9127' --cert zauth.key_secret --askers dir:services`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.settle(flags); err != nil {
-				return err
+			err := f.settle(flags)
+			if err == nil {
+				err = serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			return serve(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.settled.explain(err)
 		},
 	}
 	cmd.Flags().AddFlagSet(flags)

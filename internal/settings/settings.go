@@ -36,6 +36,18 @@ type Setting struct {
 	Variable string   // the variable, if the value is from the environment
 }
 
+// Place returns the line of the i-th value in the file, "FILE:LINE", or the variable that
+// has it, "$NAME", or From.
+func (s Setting) Place(i int) string {
+	switch s.From {
+	case File:
+		return fmt.Sprintf("%s:%d", s.File, s.Lines[i])
+	case Environment:
+		return "$" + s.Variable
+	}
+	return s.From
+}
+
 // Sources say where values come from.
 type Sources struct {
 	Prefix  string   // of the variables of settings, such as "ZAUTH_"
