@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,8 +30,12 @@ type Source struct {
 //go:embed files
 var files embed.FS
 
-// maxScrapes bounds the replies with metrics that are collected at a time.
-const maxScrapes = 4
+// Bounds of requests that ask for what zauth knows. Health checks have none, so that they succeed
+// even if zauth is stuck.
+const (
+	maxReplies = 8 // at a time
+	replyTime  = 10 * time.Second
+)
 
 // newHandler answers requests about s. When ctx is done, zauth is no longer ready.
 func newHandler(ctx context.Context, s Source) http.Handler {
@@ -40,23 +45,40 @@ func newHandler(ctx context.Context, s Source) http.Handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+	about := http.NewServeMux()
+	about.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	about.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if why := unready(ctx, s.Status()); len(why) > 0 {
 			writeText(w, http.StatusServiceUnavailable, strings.Join(why, "\n"))
 			return
 		}
 		writeText(w, http.StatusOK, "ok")
 	})
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(ctx, w, s) })
+	about.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { writePage(ctx, w, s) })
+	mux := http.NewServeMux()
+	mux.Handle("/", bounded(about, maxReplies, replyTime))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	for _, name := range []string{"style.css", "refresh.js", "icon.svg"} {
 		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, files, "files/"+name)
 		})
 	}
 	return mux
+}
+
+// bounded passes on at most n requests at a time. It answers 503 to others, and to those that take
+// longer than d.
+func bounded(next http.Handler, n int, d time.Duration) http.Handler {
+	places := make(chan struct{}, n)
+	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next.ServeHTTP(w, r)
+		default:
+			writeText(w, http.StatusServiceUnavailable, "too many requests at a time")
+		}
+	}), d, "zauth did not answer in time\n")
 }
 
 // unready says why zauth can't decide as its files say, one reason a line. It is empty if zauth

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
@@ -223,5 +225,36 @@ func TestListenerFails(t *testing.T) {
 	ztest.Must(t, err, ln.Close())
 	if err := serve(t.Context(), ln, hello, slog.New(slog.DiscardHandler), defaultLimits); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestStuck: if zauth does not say what it knows, a bounded number of requests waits for it, for
+// a bounded time, and health checks are answered.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	asked, stuck := make(chan bool, 10), make(chan bool)
+	handler := bounded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- true
+		<-stuck
+	}), 2, time.Millisecond)
+	var ended sync.WaitGroup
+	defer ended.Wait()
+	defer close(stuck)
+	ask := func(want string) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != http.StatusServiceUnavailable || w.Body.String() != want {
+			t.Errorf("%d %q, want %q", w.Code, w.Body, want)
+		}
+	}
+	for range 2 {
+		ended.Go(func() { ask("zauth did not answer in time\n") })
+		ztest.Receive(t, "a request that takes long", asked)
+	}
+	ask("too many requests at a time\n")
+	s := newSource(t, control.Status{})
+	s.Status = func() control.Status { <-stuck; return control.Status{} }
+	if w := get(t, s, "/healthz"); w.Code != http.StatusOK {
+		t.Errorf("healthz: %d", w.Code)
 	}
 }
