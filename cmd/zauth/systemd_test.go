@@ -14,14 +14,21 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 )
 
-// TestSystemdUnits: systemd accepts the unit of the guide, with and without each change
-// to it.
-func TestSystemdUnits(t *testing.T) {
-	t.Parallel()
+// systemdAnalyze returns the path of the program that checks units. It skips the test without it.
+func systemdAnalyze(t *testing.T) string {
+	t.Helper()
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("systemd-analyze is not installed")
 	}
+	return analyze
+}
+
+// TestSystemdUnits: systemd accepts the unit of the guide, with and without each change
+// to it.
+func TestSystemdUnits(t *testing.T) {
+	t.Parallel()
+	analyze := systemdAnalyze(t)
 	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "zauth.md"))
 	ztest.Must(t, err)
 	var units [][]byte
@@ -46,4 +53,34 @@ func TestSystemdUnits(t *testing.T) {
 			t.Errorf("change %d: %v\n%s", i, err, out)
 		}
 	}
+}
+
+// TestUnits: systemd accepts the units in contrib without a warning, and finds little that a
+// zauth that was taken over could do.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	analyze := systemdAnalyze(t)
+	from, dir := filepath.Join("..", "..", "contrib", "systemd"), t.TempDir()
+	names := []string{"zauth.service", "zauth.socket", "example.service"}
+	for _, name := range names {
+		unit, err := os.ReadFile(filepath.Join(from, name))
+		// systemd checks that the program exists.
+		unit = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(unit, []byte("ExecStart=/bin/true"))
+		ztest.Must(t, err, os.WriteFile(filepath.Join(dir, name), unit, 0o644))
+	}
+	run := func(args ...string) {
+		cmd := exec.CommandContext(t.Context(), analyze, args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
+		out, err := cmd.CombinedOutput()
+		for _, name := range names {
+			if err != nil || args[0] == "verify" && bytes.Contains(out, []byte(name+":")) {
+				t.Errorf("%v: %v\n%s", args, err, out)
+				return
+			}
+		}
+	}
+	for _, name := range names {
+		run("verify", "--man=no", name)
+	}
+	run("security", "--offline=true", "--no-pager", "--threshold=20", "zauth.service") // 2.0
 }
