@@ -39,7 +39,9 @@ func TestSandbox(t *testing.T) {
 		dave.SavePublic(linked), os.Symlink(linked, filepath.Join(clients, "dave.key")))
 	rules := filepath.Join(etc, "policy")
 	ztest.WriteFile(t, rules, "security\n    curve = 1\n        keystore = dir:clients\n")
-	z := startZauth(t, "--listen", "ipc://"+socket, "--policy", rules, "--state", filepath.Join(state, "state"), "--audit", auditFile, "--http", "127.0.0.1:0")
+	config := filepath.Join(t.TempDir(), "zauth.conf")
+	ztest.WriteFile(t, config, "log-level = info\n")
+	z := startZauth(t, "--config", config, "--listen", "ipc://"+socket, "--policy", rules, "--state", filepath.Join(state, "state"), "--audit", auditFile, "--http", "127.0.0.1:0")
 	admits := func(what string, client *cert.Certificate, status zap.Status) {
 		t.Helper()
 		ztest.Wait(t, what, func() bool { return askOnce(t, z.endpoint, client.Secret).Status == status })
@@ -150,6 +152,8 @@ func TestAccesses(t *testing.T) {
 			[]string{"r etc", "r elsewhere", "r etc", "r cert", "u door"}},
 		{"audit", withPolicy(serveFlags{audit: in("log/audit"), ruleFlags: ruleFlags{state: policy.StateNone}}), []string{"r etc", "r etc", "r elsewhere", "w log", "u door"}},
 		{"audit to a pipe", withPolicy(serveFlags{audit: in("fifo"), ruleFlags: ruleFlags{state: policy.StateNone}}), []string{"r etc", "r etc", "r elsewhere", "a fifo", "u door"}},
+		{"configuration file", withPolicy(serveFlags{config: in("conf/zauth.conf"), ruleFlags: ruleFlags{state: policy.StateNone}}),
+			[]string{"r etc", "r etc", "r elsewhere", "r conf", "u door"}},
 		{"sockets", withPolicy(serveFlags{listen: []string{"ipc://" + in("run/zauth"), "ipc://@zauth", "tcp://127.0.0.1:1"}, audit: "-", ruleFlags: ruleFlags{state: policy.StateNone}}),
 			[]string{"r etc", "r etc", "r elsewhere", "u run", "u door"}},
 		{"keystore to admit to", withPolicy(serveFlags{doorFlags: doorFlags{admitTo: "bolt:" + in("var/clients.db")}, ruleFlags: ruleFlags{state: policy.StateNone}}),

@@ -68,7 +68,7 @@ func testPackages(t *testing.T, dir string) {
 			tool: "zauth",
 			files: []string{
 				"etc/zauth/ 755", "etc/zauth/clients/ 755", "etc/zauth/policy.zpl 644", "etc/zauth/zauth.conf 644",
-				"usr/lib/systemd/system/zauth.service 644",
+				"usr/lib/systemd/system/zauth.service 644", "usr/lib/systemd/system/zauth.socket 644",
 			},
 			conffiles: "/etc/zauth/policy.zpl\n/etc/zauth/zauth.conf\n",
 			scripts:   []string{"postinst", "postrm", "prerm"},
