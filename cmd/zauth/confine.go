@@ -138,7 +138,7 @@ type sandbox struct {
 // confine restricts the process to what it still uses, as far as the kernel can. It returns nil
 // if the kernel cannot. Call it when all files and sockets are open.
 func confine(all []access, log *slog.Logger) *sandbox {
-	time.Now().Zone() // loads the time zone, from files that are not allowed
+	_, _ = time.Now().Zone() // loads the time zone, from files that are not allowed
 	abi, err := restrict(all)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
