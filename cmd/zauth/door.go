@@ -77,7 +77,9 @@ func (d *daemon) openDoor(ctx context.Context, link zmtp.Config) (*door, error) 
 		if err != nil {
 			return err
 		}
-		opened.control, err = control.Listen(ctx, at, link)
+		if opened.control, err = control.Listen(ctx, at, link); err == nil {
+			d.log.Info("control socket opened", "endpoint", opened.control.Endpoint())
+		}
 		return err
 	})
 	if err == nil {
@@ -92,6 +94,9 @@ func (d *daemon) openDoor(ctx context.Context, link zmtp.Config) (*door, error) 
 			}
 			host, _ := os.Hostname()
 			opened.publisher, err = control.NewPublisher(ctx, at, security, control.Event{Host: host, Endpoint: d.flags.listen[0]}, d.monitor.Follow)
+			if err == nil {
+				d.log.Info("decisions are published", "endpoint", opened.publisher.Endpoint())
+			}
 			return err
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/endpoint"
 	"github.com/zcurve/zcurve/internal/monitor"
 	"github.com/zcurve/zcurve/sockets/zmq4"
 )
@@ -61,6 +62,9 @@ func NewPublisher(ctx context.Context, at string, security zmq4.Security, source
 	}
 	return p, nil
 }
+
+// Endpoint returns where the publisher listens, with the port that the system has chosen.
+func (p *Publisher) Endpoint() string { return endpoint.Of(p.socket.Addr()) }
 
 // Close closes the socket, if Run was not called.
 func (p *Publisher) Close() error { return p.socket.Close() }
