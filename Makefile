@@ -22,9 +22,9 @@ endif
 # Debian packages: libzmq and a C compiler for the tests against libzmq; czmq and pyzmq,
 # the other peers; Jupyter's client, for the kernel of the examples; the libraries of the
 # implementation of certificates in Python; a second YAML parser; GNU SASL and Cyrus SASL,
-# the peers of package sasl; curl, for the HTTP server of zauth; and libsodium, for the
-# benchmarks.
-PACKAGES = jq libzmq3-dev libczmq-dev python3-zmq python3-jupyter-client python3-nacl python3-argon2 python3-yaml gsasl sasl2-bin libsasl2-modules curl libsodium-dev pkg-config gcc libc6-dev
+# the peers of package sasl; curl, for the HTTP server of zauth; libsodium, for the
+# benchmarks; and tcpdump, for zcert decode.
+PACKAGES = jq libzmq3-dev libczmq-dev python3-zmq python3-jupyter-client python3-nacl python3-argon2 python3-yaml gsasl sasl2-bin libsasl2-modules curl libsodium-dev tcpdump pkg-config gcc libc6-dev
 
 # Packages that do not import libzmq must build without C, on every platform.
 PURE = $(or $(shell CGO_ENABLED=1 $(GO) list -f '{{.ImportPath}} {{join .Deps ","}}' ./... | grep -v pebbe/zmq4 | cut -d' ' -f1), \

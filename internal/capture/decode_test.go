@@ -67,6 +67,16 @@ func ours(t testing.TB, m mechanism, serverLogs bool) ([]chunk, *KeyLog) {
 	dealer := zmq4.NewDealer(ctx, client...)
 	defer dealer.Close()
 	ztest.Must(t, dealer.Dial("tcp://"+at))
+	exchange(t, dealer, router)
+	ztest.Must(t, dealer.Close(), router.Close())
+	keys, err := ParseKeyLog([]byte(log.String()))
+	ztest.Must(t, err)
+	return end(), keys
+}
+
+// exchange sends the messages to a ROUTER, and back.
+func exchange(t testing.TB, dealer, router zmq4.Socket) {
+	t.Helper()
 	for _, m := range messages {
 		ztest.Must(t, dealer.Send(zmq4.NewMsgFrom(m...)))
 		got, err := router.Recv()
@@ -74,13 +84,9 @@ func ours(t testing.TB, m mechanism, serverLogs bool) ([]chunk, *KeyLog) {
 		_, err = dealer.Recv()
 		ztest.Must(t, err)
 	}
-	ztest.Must(t, dealer.Close(), router.Close())
-	keys, err := ParseKeyLog([]byte(log.String()))
-	ztest.Must(t, err)
-	return end(), keys
 }
 
-// frames returns the lines about messages.
+// frameLines returns the lines about messages.
 func frameLines(direction string) (lines []string) {
 	for _, m := range messages {
 		for i, frame := range m {
