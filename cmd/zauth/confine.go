@@ -142,7 +142,7 @@ func confine(all []access, log *slog.Logger) *sandbox {
 	abi, err := restrict(all)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		log.Info("sandbox not used", "reason", "this system has no Landlock")
+		log.Info("sandbox not used: the system has no Landlock, or does not allow it", "err", err)
 		return nil
 	case err != nil:
 		log.Warn("sandbox not used", "err", err)

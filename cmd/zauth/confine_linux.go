@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -29,8 +30,8 @@ func restrict(all []access) (abi int, err error) {
 		return 0, os.NewSyscallError("prctl", err)
 	}
 	abi, err = ll.LandlockGetABIVersion()
-	if err != nil || abi < 1 {
-		return 0, errors.ErrUnsupported
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errors.ErrUnsupported, os.NewSyscallError("landlock_create_ruleset", err))
 	}
 	cfg := landlock.V8.BestEffort()
 	if strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@") {
