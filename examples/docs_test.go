@@ -82,11 +82,14 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestDocumentedUnits checks that zauth accepts the flags of the guide's systemd units.
+// TestDocumentedUnits checks that zauth accepts the flags of its systemd unit, and of the changes
+// to it in the guide.
 func TestDocumentedUnits(t *testing.T) {
 	t.Parallel()
-	units := snippets(t, "../docs/zauth.md")["ini"]
-	lines := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/zauth (.*)$`).FindAllStringSubmatch(strings.Join(units, ""), -1)
+	unit, err := os.ReadFile("../contrib/systemd/zauth.service")
+	ztest.Must(t, err)
+	units := append(snippets(t, "../docs/zauth.md")["ini"], string(unit))
+	lines := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/zauth (.*)$`).FindAllStringSubmatch(strings.Join(units, "\n"), -1)
 	if len(units) == 0 || len(lines) != len(units) {
 		t.Fatalf("%d units start zauth %d times", len(units), len(lines))
 	}
