@@ -55,7 +55,7 @@ func TestEndsInTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.cfg.Timeout = 2 * time.Second
+			test.cfg.Timeout = 3 * time.Second
 			began := time.Now()
 			r := probe.Run(ztest.Context(t), test.listen(t), test.cfg)
 			if stage, _ := r.Failed(); stage != test.fails {
