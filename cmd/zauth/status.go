@@ -56,6 +56,7 @@ func (d *daemon) status() control.Status {
 		{Name: "connections", Count: services.Connections},
 		{Name: "decisions", Count: services.Decisions},
 		{Name: "malformed", Count: services.Malformed},
+		{Name: "strangers", Count: d.monitor.Dropped()},
 	}
 	return s
 }

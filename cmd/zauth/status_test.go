@@ -70,7 +70,7 @@ func TestStatus(t *testing.T) {
 			if diff := cmp.Diff(want, got, ignore...); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got.Version == "" || len(got.Limits) != 5 || got.Reloads.Last.IsZero() || got.Policy != nil && (len(got.Policy.Digest) != 64 || got.Policy.Since.IsZero()) {
+			if got.Version == "" || len(got.Limits) != 6 || got.Reloads.Last.IsZero() || got.Policy != nil && (len(got.Policy.Digest) != 64 || got.Policy.Since.IsZero()) {
 				t.Errorf("%+v", got)
 			}
 			if diff := cmp.Diff([]string{"services"}, namesBy(rules)(stores["services"].Public)); diff != "" {

@@ -75,7 +75,8 @@ type Expiring struct {
 type Limit struct {
 	// Name is "failures" (of an address in a minute), "logins" (at the same time, from one
 	// address or service), "connections" (from services, at the same time), "decisions" (slow
-	// ones, at the same time) or "malformed" (requests).
+	// ones, at the same time), "malformed" (requests) or "strangers" (unknown keys and user
+	// names that were forgotten to make room for others).
 	Name  string `json:"name"`
 	Count uint64 `json:"count"`
 }

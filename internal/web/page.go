@@ -60,6 +60,7 @@ var limitNames = map[string]string{
 	"connections": "connections from services",
 	"decisions":   "slow decisions at the same time",
 	"malformed":   "malformed requests in a row",
+	"strangers":   "unknown clients remembered",
 }
 
 // first returns the first n elements, and how many more there are.
