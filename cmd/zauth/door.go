@@ -14,6 +14,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/endpoint"
+	"github.com/zcurve/zcurve/internal/modes"
 	"github.com/zcurve/zcurve/policy"
 	"github.com/zcurve/zcurve/sockets/zmq4"
 	"github.com/zcurve/zcurve/zap"
@@ -125,6 +126,9 @@ func (d *daemon) openAt(flag, at, socket string, open func(at string) error) err
 		err = makePrivateDirectory(filepath.Dir(path))
 	}
 	if err == nil {
+		err = d.checkPlace(at)
+	}
+	if err == nil {
 		err = open(at)
 	}
 	if err != nil && isDefault {
@@ -135,6 +139,24 @@ func (d *daemon) openAt(flag, at, socket string, open func(at string) error) err
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	d.doors = append(d.doors, at)
+	return nil
+}
+
+// checkPlace logs a warning, or returns an error with --strict, if other users can put a socket of
+// their own in the place of a door, and so learn what the operator asks for.
+func (d *daemon) checkPlace(at string) error {
+	path := socketPath(at)
+	if path == "" {
+		return nil
+	}
+	why := modes.Writable(filepath.Dir(path))
+	if why == "" {
+		return nil
+	}
+	if d.flags.strict {
+		return errors.New(why)
+	}
+	d.log.Warn("other users can replace this socket", "endpoint", at, "reason", why)
 	return nil
 }
 
