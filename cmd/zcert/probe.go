@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -121,8 +122,8 @@ func (f *prober) connect(cmd *cobra.Command, at string, cfg probe.Config) error 
 		case <-ctx.Done():
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if err := f.print(cmd, at, report); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -49,8 +50,8 @@ encrypt.`,
 			var all []probe.Found
 			probe.Scan(cmd.Context(), addresses(targets), cfg, func(f probe.Found) { all = append(all, f) })
 			bar.Finish()
-			if err := cmd.Context().Err(); err != nil {
-				return err
+			if ctx := cmd.Context(); ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 			slices.SortFunc(all, func(a, b probe.Found) int { return a.Address.Compare(b.Address) })
 			all = slices.CompactFunc(all, func(a, b probe.Found) bool { return a.Address == b.Address })

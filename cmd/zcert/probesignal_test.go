@@ -1,0 +1,40 @@
+//go:build cgo && unix
+
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/internal/ztest/peertest"
+)
+
+// TestSignalWhileConnected: the first signal ends probe and scan while a peer is silent.
+func TestSignalWhileConnected(t *testing.T) {
+	t.Parallel()
+	zcert := ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")
+	for _, command := range []string{"probe ENDPOINT --timeout 1h", "probe ENDPOINT --timeout 1h --json", "scan ENDPOINT --timeout 1h"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			connected := make(chan struct{}, 2)
+			at := peertest.Talker(func(nc net.Conn) {
+				connected <- struct{}{}
+				io.Copy(io.Discard, nc)
+			})(t)
+			cmd := exec.CommandContext(ztest.Context(t), zcert, strings.Fields(strings.Replace(command, "ENDPOINT", at, 1))...)
+			ztest.Must(t, cmd.Start())
+			ztest.Receive(t, "a connection", connected)
+			ztest.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+			err := cmd.Wait()
+			if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 143 {
+				t.Errorf("got %v, want exit code 143", err)
+			}
+		})
+	}
+}
