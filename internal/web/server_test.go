@@ -238,8 +238,8 @@ func TestStuck(t *testing.T) {
 		<-stuck
 	}), 2, time.Millisecond)
 	var ended sync.WaitGroup
-	defer ended.Wait()
 	defer close(stuck)
+	defer ended.Wait() // by their time limit, while zauth is stuck
 	ask := func(want string) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
