@@ -18,7 +18,7 @@ import (
 func TestDay(t *testing.T) {
 	t.Parallel()
 	dir := tools(t)
-	for _, name := range []string{"server", "client"} {
+	for _, name := range []string{"server", "client", "bundle"} {
 		ztest.Must(t, os.Symlink(ztest.GoProgram(t, "examples/go/"+name, "CGO_ENABLED=0"), filepath.Join(dir, name)))
 	}
 	script.Run(t, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -147,7 +147,7 @@ func printPending(cmd *cobra.Command, found control.Clients) error {
 			fmt.Fprintf(out, "  asked    %s from %s, last %s\n", count(int(c.Refusals), "time"), dash(last.Address), moment(last.Time, now))
 			fmt.Fprintf(out, "  service  %s\n", dash(askedBy(last)))
 			if found.AdmitTo != "" {
-				fmt.Fprintf(out, "  admit    %s\n", monitor.AdmitCommand(c.Key, ""))
+				fmt.Fprintf(out, "  admit    %s\n", monitor.AdmitCommand(c.Fingerprint, ""))
 			} else {
 				fmt.Fprintln(out, "  admit    add its certificate to a keystore: zcert store add URL FILE")
 			}

@@ -36,12 +36,13 @@ type prober struct {
 func newProbe() *cobra.Command {
 	var f prober
 	cmd := &cobra.Command{
-		Use:   "probe ENDPOINT [--server-key KEY|FILE] [--cert FILE]",
+		Use:   "probe ENDPOINT|BUNDLE [--server-key KEY|FILE] [--cert FILE]",
 		Short: "Connect step by step, and say why it fails",
 		Long: `Probe connects to a ZeroMQ socket step by step. It says how far it came, why no
 further, and what to do. Without keys, it ends when it knows the server's mechanism.
 With --server-key, it checks that the server has this key. With --cert as well, it
-checks that the server admits this client. Without --cert, it uses a new key.
+checks that the server admits this client. Without --cert, it uses a new key. A
+BUNDLE, as zcert bundle writes it, has both keys and the endpoints.
 
 Probe connects as a REQ, SUB, PUSH or PUB, whichever fits, and sends no message. To
 probe a PUSH, DEALER or PAIR, pass --type: such a socket may send a message to the
@@ -61,9 +62,15 @@ Probe exits 0 if all stages pass. If one fails, its exit code tells which:
   15  peer        the server does not answer after the handshake`,
 		Example: `  zcert probe tcp://192.0.2.1:5555
   zcert probe tcp://192.0.2.1:5555 --server-key service.key --cert alice.key_secret
+  zcert probe alice.bundle
   zcert probe tcp://127.0.0.1:5555 --expect curve --wait 30s`,
 		Args: cli.OneArg("ENDPOINT"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if isBundle(args[0]) {
+				return f.runBundle(cmd, args[0])
+			}
+			return f.run(cmd, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.serverKey, "server-key", "", "the server's public key: `KEY|FILE`")
@@ -184,7 +191,7 @@ func (f *prober) loadClient(cmd *cobra.Command, cfg *probe.Config) error {
 	}
 	cfg.Key = c.Secret
 	cfg.Local = f.cert + ": key " + c.Public.String()
-	name := strings.TrimSuffix(filepath.Base(public), ".key")
+	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(public), publicSuffix), bundleSuffix)
 	cfg.Admit = fmt.Sprintf("on the server's side: zauth admit %s --name %s; or, with its keystore: zcert store add dir:CLIENTS %s",
 		c.Public.Fingerprint(), cli.Quote(name), cli.Quote(public))
 	return nil

@@ -99,22 +99,23 @@ func (a Advice) unknownKey(e *Event) advice {
 	if a.AdmitTo == "" || e.Key == "" {
 		return advice{words: compare + `; then add the certificate to a keystore: zcert store add URL FILE`}
 	}
-	return advice{AdmitCommand(e.Key, e.Name), compare}
+	return advice{AdmitCommand(e.Fingerprint, e.Name), compare}
 }
 
-// AdmitCommand returns the command that admits an unknown key, in Z85, with a name. If the name
-// is "", the command has NAME in its place.
-func AdmitCommand(key, name string) string {
-	return withKey("zauth admit", key, " --name "+quote(cmp.Or(name, "NAME")))
+// AdmitCommand returns the command that admits an unknown key with a name. It names the
+// fingerprint, which people compare, and which needs no quotes. If the name is "", the command
+// has NAME in its place.
+func AdmitCommand(fingerprint, name string) string {
+	return "zauth admit " + fingerprint + " --name " + quote(cmp.Or(name, "NAME"))
 }
 
 // withKey returns a command with a key as its last argument. A key can begin with a hyphen, as
 // an option does.
-func withKey(command, key, options string) string {
+func withKey(command, key string) string {
 	if strings.HasPrefix(key, "-") {
-		return command + options + " -- " + quote(key)
+		command += " --"
 	}
-	return command + " " + quote(key) + options
+	return command + " " + quote(key)
 }
 
 // quote returns a text for a shell. Unlike a file's, its beginning can be a hyphen.
@@ -162,7 +163,7 @@ func sign(text string) func(Advice, *Event) advice {
 func (a Advice) unrevoke(e *Event) advice {
 	found := advice{words: "generate a new key for the client, or undo the revocation if nobody else can have the key: zcert store unrevoke"}
 	if url, _ := a.keystore(e); url != "" {
-		found.command = withKey("zcert store unrevoke "+cli.Quote(url), e.Key, "")
+		found.command = withKey("zcert store unrevoke "+cli.Quote(url), e.Key)
 	}
 	return found
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/zcurve/zcurve/zap"
 )
 
-// TestAdmitCommand: keys and names are quoted for a shell, and a key is never an option.
+// TestAdmitCommand: names are quoted for a shell, and are never an option.
 func TestAdmitCommand(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ key, name, want string }{
-		{"abc", "", "zauth admit abc --name NAME"},
-		{"a$c", "o'brien x", `zauth admit 'a$c' --name 'o'\''brien x'`},
-		{"-a!", "-x", `zauth admit --name '-x' -- '-a!'`},
+	for _, c := range []struct{ name, want string }{
+		{"", "zauth admit SHA256:abc --name NAME"},
+		{"o'brien x", `zauth admit SHA256:abc --name 'o'\''brien x'`},
+		{"-x", `zauth admit SHA256:abc --name '-x'`},
 	} {
-		wantEqual(t, "command", monitor.AdmitCommand(c.key, c.name), c.want)
+		wantEqual(t, "command", monitor.AdmitCommand("SHA256:abc", c.name), c.want)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestAdviceAdmit(t *testing.T) {
 	m.decide(t, byKey(1, "192.0.2.1"), refused("unknown key"))
 	m.decide(t, byKey(2, "192.0.2.1"), refused("unknown key"))
 	events := m.Recent()
-	wantEqual(t, "command", events[0].Admit, monitor.AdmitCommand(keyOf(1).String(), ""))
-	wantEqual(t, "command with the known name", events[1].Admit, monitor.AdmitCommand(keyOf(2).String(), "bob"))
+	wantEqual(t, "command", events[0].Admit, monitor.AdmitCommand(keyOf(1).Fingerprint(), ""))
+	wantEqual(t, "command with the known name", events[1].Admit, monitor.AdmitCommand(keyOf(2).Fingerprint(), "bob"))
 	wantEqual(t, "pending", m.Pending()[0].Admit, events[0].Admit)
 }

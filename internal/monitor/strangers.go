@@ -95,7 +95,7 @@ func (m *Monitor) Pending() (pending []Client) {
 	for _, c := range all {
 		out := m.describe(&c)
 		if m.options.Advice.AdmitTo != "" {
-			out.Admit = AdmitCommand(out.Key, "")
+			out.Admit = AdmitCommand(out.Fingerprint, "")
 		}
 		pending = append(pending, out)
 	}

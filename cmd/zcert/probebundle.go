@@ -1,0 +1,33 @@
+package main
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zcurve/zcurve/internal/cli"
+)
+
+// isBundle reports whether an argument of probe names a file, and no endpoint.
+func isBundle(arg string) bool {
+	info, err := os.Stat(arg)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// runBundle probes all endpoints of a bundle, with its keys. It returns the first error.
+func (f *prober) runBundle(cmd *cobra.Command, path string) error {
+	if f.cert != "" || f.serverKey != "" || f.login != "" {
+		return cli.Usagef("--cert, --server-key and --login cannot be combined with a bundle, which has all keys")
+	}
+	c, err := loadBundle(cmd, path)
+	if err != nil {
+		return cli.WithCode(err, exitStage)
+	}
+	c.Secret.Wipe()
+	f.cert, f.serverKey = path, c.Service.Key.String()
+	for _, at := range c.Service.Endpoints {
+		err = cmp.Or(err, f.run(cmd, at))
+	}
+	return err
+}
