@@ -18,6 +18,7 @@ import (
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/ztest"
+	"github.com/zcurve/zcurve/keystore"
 	"github.com/zcurve/zcurve/zap"
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -142,6 +143,33 @@ func TestOtherUsers(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "PermissionError") {
 			t.Errorf("%s: %v: %s", socket, err, out)
+		}
+	}
+}
+
+// TestAdmitToBolt: admit and deny change a bolt: keystore while zauth serves it.
+func TestAdmitToBolt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	url, at := "bolt:"+filepath.Join(dir, "clients.db"), "ipc://"+filepath.Join(dir, "control")
+	ztest.Must(t, keystore.Create(url))
+	z := startZauth(t, "--listen", "ipc://"+filepath.Join(dir, "zap"), "--keystore", url, "--admit-to", url, "--control", at)
+	c := cert.Generate("alice")
+	file := filepath.Join(dir, "alice.key")
+	ztest.Must(t, c.SavePublic(file))
+	for _, step := range []struct {
+		args   []string
+		status zap.Status
+	}{
+		{[]string{"pending"}, zap.StatusRefused},
+		{[]string{"admit", c.Public.Fingerprint(), "--name", "alice", "--group", "a", "--group", "b"}, zap.StatusOK},
+		{[]string{"deny", c.Public.Fingerprint()}, zap.StatusRefused},
+	} {
+		if code, stdout, stderr := run(t, append(step.args, "--control", at)...); code != 0 {
+			t.Fatalf("%v: %d, %s%s", step.args, code, stdout, stderr)
+		}
+		if reply, err := ask(z.endpoint, "payments", file); err != nil || reply.Status != step.status {
+			t.Errorf("after %v: %v, %v", step.args, reply, err)
 		}
 	}
 }
