@@ -47,7 +47,7 @@ func (d *decoder) segment(at tuple, tcp *layers.TCP, info gopacket.CaptureInfo) 
 	}
 	s := c.side(fromOpener)
 	if tcp.SYN {
-		s.synced, s.first = true, tcp.Seq
+		s.synced, s.first, s.next = true, tcp.Seq, tcp.Seq+1
 	}
 	d.starting = c
 	d.assembler.AssembleWithContext(c.flow(fromOpener), tcp, &packetContext{info})
@@ -99,8 +99,14 @@ func (c *conn) flow(fromOpener bool) gopacket.Flow {
 
 // Accept implements reassembly.Stream. Without a SYN, a direction starts with the first bytes
 // that the capture has.
-func (c *conn) Accept(tcp *layers.TCP, _ gopacket.CaptureInfo, _ reassembly.TCPFlowDirection, next reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
-	*start = *start || len(tcp.Payload) > 0
+func (c *conn) Accept(tcp *layers.TCP, _ gopacket.CaptureInfo, dir reassembly.TCPFlowDirection, next reassembly.Sequence, start *bool, _ reassembly.AssemblerContext) bool {
+	s := c.sideOf(dir)
+	if next < 0 && !tcp.SYN && len(tcp.Payload) > 0 {
+		*start, s.next = true, tcp.Seq
+	}
+	if tcp.FIN {
+		s.finished, s.last = true, tcp.Seq+uint32(len(tcp.Payload))
+	}
 	c.reset = c.reset || tcp.RST && next == reassembly.Sequence(tcp.Seq) // others are ignored
 	return !c.ended
 }
@@ -111,13 +117,14 @@ func (c *conn) ReassembledSG(sg reassembly.ScatterGather, packet reassembly.Asse
 		return // segments that waited for an earlier one when the connection was reset
 	}
 	dir, _, end, skip := sg.Info()
-	// Of the pool's two directions, the first is that of the connection's first packet.
-	s := c.side((dir == reassembly.TCPDirClientToServer) == c.openerFirst)
+	s := c.sideOf(dir)
 	c.at = later(c.at, packet.GetCaptureInfo().Timestamp)
 	if skip > 0 {
+		s.next += uint32(skip)
 		s.gap(uint64(skip))
 	}
 	if n, _ := sg.Lengths(); n > 0 {
+		s.next += uint32(n)
 		s.take(sg.Fetch(n))
 	}
 	if end {
@@ -126,6 +133,12 @@ func (c *conn) ReassembledSG(sg reassembly.ScatterGather, packet reassembly.Asse
 	if end && c.reset {
 		c.decoder.forget(c)
 	}
+}
+
+// sideOf returns the side that sends in a direction of the assembler. The first is that of the
+// connection's first packet.
+func (c *conn) sideOf(dir reassembly.TCPFlowDirection) *side {
+	return c.side((dir == reassembly.TCPDirClientToServer) == c.openerFirst)
 }
 
 func later(a, b time.Time) time.Time {

@@ -82,7 +82,7 @@ func (c *conn) end() {
 	switch {
 	case c.reset:
 		e.Note = "reset"
-	case c.sides[0].closed && c.sides[1].closed:
+	case c.sides[0].closes() && c.sides[1].closes():
 		e.Note = "closed"
 	case c.replaced:
 		e.Note = "its ports serve another connection"

@@ -223,6 +223,7 @@ func TestLoss(t *testing.T) {
 	chunks := append(null(t, "PUSH", "PULL"), chunk{true, frameOf(0, bytes.Repeat([]byte("x"), 3000))}, chunk{true, frameOf(0, []byte("next"))})
 	begin := nullLines("PUSH", "PULL")
 	packets := wire{}.packets(t, chunks)
+	longer := wire{}.packets(t, append(chunks[:len(chunks):len(chunks)], chunk{true, frameOf(0, []byte("last"))}))
 	// SYN, SYN, ACK, and then for each chunk its segments and an ACK. Those of the large
 	// frame are 11, 12 and 13.
 	without := func(indices ...int) [][]byte {
@@ -243,6 +244,10 @@ func TestLoss(t *testing.T) {
 		"a body's end":  {wire{}, without(13), append(begin[:4:4], `1 > message "" of 3000: 113 bytes are missing from the capture`, `1 > message "next"`, "1 > end: closed")},
 		"a header": {wire{}, without(11), append(begin[:4:4],
 			"1 > note: 1448 bytes are missing from the capture: what follows in this direction cannot be decoded", "1 > end: closed")},
+		"the last frame": {wire{}, without(15), append(begin[:4:4], `1 > message "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" of 3000`,
+			"1 > note: 6 bytes are missing from the capture, at the end", "1 > end: closed")},
+		"a body's end and a frame": {wire{}, slices.Delete(slices.Delete(slices.Clone(longer), 15, 16), 13, 14), append(begin[:4:4],
+			"1 > note: 119 bytes are missing from the capture: what follows in this direction cannot be decoded", "1 > end: closed")},
 		"READY": {wire{}, without(7), []string{begin[0], begin[1], begin[3],
 			"1 > note: 28 bytes are missing from the capture: what follows in this direction cannot be decoded", "1 > end: closed"}},
 		"a greeting": {wire{}, without(3), []string{begin[1], begin[3],

@@ -48,11 +48,16 @@ type side struct {
 	conn   *conn
 	synced bool   // its SYN was seen
 	first  uint32 // the SYN's sequence number
-	closed bool   // its end was seen
-	state  state
-	why    string // it is lost
-	head   []byte // of the greeting or of a frame's header, while it is incomplete
-	frame  *frame // nil between frames
+	next   uint32 // the sequence number of the byte after those that were taken
+	closed bool   // all up to its FIN or RST was taken
+	// finished says that its FIN was seen, which comes after the byte before last.
+	finished bool
+	last     uint32
+
+	state state
+	why   string // it is lost
+	head  []byte // of the greeting or of a frame's header, while it is incomplete
+	frame *frame // nil between frames
 
 	client     bool // of CURVE or PLAIN: it has sent HELLO
 	mechanism  string
@@ -230,8 +235,12 @@ func (s *side) lose(why string) {
 	}
 }
 
-// cutOff reports a greeting or a frame that the connection ended in.
+// cutOff reports bytes that are missing at the end, and a greeting or a frame that the
+// connection ended in.
 func (s *side) cutOff() {
+	if n := int32(s.last - s.next); s.finished && !s.closed && n > 0 && s.state != lost {
+		s.note(plural(uint64(n), "byte") + " missing from the capture, at the end")
+	}
 	switch {
 	case s.state == greeting:
 		s.note(fmt.Sprintf("ends in its greeting, after %d of %d bytes", len(s.head), greetingSize))
@@ -243,6 +252,9 @@ func (s *side) cutOff() {
 		s.note("ends in the header of a frame")
 	}
 }
+
+// closes reports whether the side has ended the connection.
+func (s *side) closes() bool { return s.closed || s.finished }
 
 // plural returns "1 byte is" or "2 bytes are".
 func plural(n uint64, what string) string {

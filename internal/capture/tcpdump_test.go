@@ -22,7 +22,7 @@ import (
 // system has no tcpdump, or does not let it capture. Call wait when the capture has ended.
 func tcpdump(t *testing.T, port int) (capture io.Reader, stop, wait func(), ok bool) {
 	t.Helper()
-	cmd := exec.CommandContext(ztest.Context(t), "tcpdump", "-i", "lo", "-U", "--immediate-mode", "-w", "-", fmt.Sprintf("tcp port %d", port))
+	cmd := exec.CommandContext(ztest.Context(t), "tcpdump", "-i", "lo", "-B", "16384", "-U", "-w", "-", fmt.Sprintf("tcp port %d", port))
 	capture, err := cmd.StdoutPipe()
 	ztest.Must(t, err)
 	messages, err := cmd.StderrPipe()
