@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/curve"
@@ -83,4 +85,33 @@ func ExampleWithEvents() {
 	// inproc://events: listening
 	// inproc://events: connected to "alice"
 	// inproc://events: "alice": the peer closed the connection
+}
+
+// A key log of a program that is being debugged: zcert decode reads a capture of its
+// connections with it. Only the owner can read the file.
+func ExampleWithInsecureKeyLog() {
+	dir, err := os.MkdirTemp("", "")
+	must(err)
+	defer os.RemoveAll(dir)
+	keys, err := os.OpenFile(filepath.Join(dir, "keys.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(err)
+	defer keys.Close()
+
+	ctx := context.Background()
+	service, alice := curve.GenerateKey(), curve.GenerateKey()
+	admit := zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return zap.Allow("alice") })
+	pull := zmq4.NewPull(ctx, zmq4.WithSecurity(zmq4.CurveServer(service, "payments", admit)),
+		zmq4.WithInsecureKeyLog(keys), zmq4.WithLogger(log.New(os.Stdout, "", 0)))
+	defer pull.Close()
+	must(pull.Listen("tcp://127.0.0.1:0"))
+	push := zmq4.NewPush(ctx, zmq4.WithSecurity(zmq4.CurveClient(alice, service.Public())))
+	defer push.Close()
+	must(push.Dial("tcp://" + pull.Addr().String()))
+
+	line, err := os.ReadFile(keys.Name())
+	must(err)
+	fmt.Printf("%s and %d keys\n", line[:8], len(strings.Fields(string(line)))-1)
+	// Output:
+	// keys are logged: connections can be decrypted
+	// CURVEZMQ and 4 keys
 }
