@@ -1,7 +1,7 @@
 // Page shows zauth's status page to Chromium and its metrics to Prometheus, and checks what they
 // say. It writes pictures of the page for the documentation.
 //
-//	go run ./internal/page -o docs/images
+//	go run ./internal/page -o docs/images -for 28m
 //
 // A service asks zauth about real clients, known and unknown. With -for, they connect for that
 // long before the pictures, so that the plot is not empty. It needs Debian's packages chromium and
