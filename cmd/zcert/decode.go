@@ -61,6 +61,9 @@ func (f *decoder) run(cmd *cobra.Command, file string) error {
 	if f.bytes < 0 {
 		return cli.Usagef("--bytes %d: must not be negative", f.bytes)
 	}
+	if file == "-" && f.keyLog == "-" {
+		return cli.Usagef("FILE and --keylog cannot both be stdin")
+	}
 	cfg := capture.Config{Bytes: f.bytes, Emit: func(e *capture.Event) error { return f.print(cmd, e) }}
 	if f.keyLog != "" {
 		var err error
