@@ -87,6 +87,9 @@ a certificate of its own that is in the keystore --askers or, with --policy, tha
 the policy admits in the domain "zauth". Clients cannot ask zauth. The environment
 variable ZAUTH_CERT can hold the text of zauth's secret certificate instead.
 
+Each flag can be a line of the file --config, or a variable, such as ZAUTH_POLICY.
+A flag comes before a variable, and that before the file. See zauth config.
+
 Zauth warns of files that other users can change. With --strict, it refuses to start
 instead. It always refuses to start if they can change its secret certificate.`,
 		Example: `  zauth serve --keystore dir:clients
