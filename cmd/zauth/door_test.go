@@ -147,6 +147,32 @@ func TestOtherUsers(t *testing.T) {
 	}
 }
 
+// askStatus is a Python program that asks for the status, with the REQ socket of libzmq.
+const askStatus = `import sys, zmq
+req = zmq.Context().socket(zmq.REQ)
+req.linger = 0
+req.rcvtimeo = 30000
+req.connect(sys.argv[1])
+for request in b"rubbish", b'{"version":1,"command":"status"}':
+    req.send(request)
+    reply = req.recv_json()
+    print(reply["version"], reply.get("error", {}).get("code"), reply.get("result", {}).get("pending"))
+`
+
+// TestDoorForPyzmq: programs in other languages ask with libzmq.
+func TestDoorForPyzmq(t *testing.T) {
+	t.Parallel()
+	python := ztest.Python(t)
+	dir, _ := keystoreOf(t)
+	sockets := t.TempDir()
+	at := "ipc://" + filepath.Join(sockets, "control")
+	startZauth(t, "--listen", "ipc://"+filepath.Join(sockets, "zap"), "--keystore", "dir:"+dir, "--control", at)
+	out, err := exec.CommandContext(ztest.Context(t), python, "-c", askStatus, at).CombinedOutput()
+	if err != nil || string(out) != "1 malformed None\n1 None 0\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // TestAdmitToBolt: admit and deny change a bolt: keystore while zauth serves it.
 func TestAdmitToBolt(t *testing.T) {
 	t.Parallel()
