@@ -2,9 +2,9 @@
 // there were and how long they took, which clients were admitted and refused, and which unknown
 // keys asked to be admitted. Its memory is bounded, whatever clients do.
 //
-// A decision about a client that is like an earlier one costs no memory and about 200 ns.
-// Clients that the policy knows and strangers have separate tables, so that strangers never
-// take the place of known clients (see [Monitor.Clients]).
+// A decision about a client that is like an earlier one costs no memory and a fraction of a
+// microsecond. Clients that the policy knows and strangers have separate tables, so that
+// strangers never take the place of known clients (see [Monitor.Clients]).
 package monitor
 
 import (
