@@ -12,3 +12,6 @@
 security
     curve = 1
         keystore = dir:clients
+
+        # Clients of "zauth admit", see admit-to in zauth.conf.
+        #keystore = dir:/var/lib/zauth/admitted

@@ -152,6 +152,14 @@ func testInstalled(t *testing.T, tool string, data map[string]file) {
 	if tool != "zauth" {
 		return
 	}
+	config := filepath.Join(dir, "etc/zauth/zauth.conf")
+	output, err = exec.CommandContext(t.Context(), program, "config", "--config", config).CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "ipc:///run/zauth/socket") {
+		t.Errorf("%v: %s", err, output)
+	}
+	if unit := string(data["usr/lib/systemd/system/zauth.service"].content); !strings.Contains(unit, "\nExecStart=/usr/bin/zauth serve --config /etc/zauth/zauth.conf\n") {
+		t.Errorf("the service does not read the configuration:\n%s", unit)
+	}
 	policy := filepath.Join(dir, "etc/zauth/policy.zpl")
 	output, err = exec.CommandContext(t.Context(), program, "check", "--strict", policy).CombinedOutput()
 	if err != nil || !strings.Contains(string(output), "valid: domain *; mechanisms CURVE; 0 identities in 0 groups, 0 accounts") {

@@ -31,6 +31,20 @@ cp alice.key /etc/zauth/clients/
 zauth decide --policy /etc/zauth/policy.zpl --cert alice.key | grep '^200 OK$'
 runuser --user zauth -- cat /etc/zauth/clients/alice.key
 
+# A client that was refused is admitted by its key, where the comments say so.
+sed -i 's/^#admit-to/admit-to/' /etc/zauth/zauth.conf
+sed -i 's/^\( *\)#keystore/\1keystore/' /etc/zauth/policy.zpl
+systemctl restart zauth
+zcert gen bob
+zauth admit "$(zcert pubkey bob.key)" --name bob
+zauth decide --policy /etc/zauth/policy.zpl --cert bob.key | grep '^200 OK$'
+systemctl reload zauth
+[ "$(state)" = active ]
+zauth status
+fails runuser --user nobody -- zauth status --control ipc:///run/zauth/control
+rm /var/lib/zauth/admitted/bob.key
+sed -i 's/^\( *\)keystore = dir:\/var/\1#keystore = dir:\/var/' /etc/zauth/policy.zpl
+
 # Upgraded: the file that was changed stays, the other one is new, and zauth restarts.
 echo '# of the operator' >>/etc/zauth/zauth.conf
 touch /var/lib/zauth/state
