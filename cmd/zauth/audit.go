@@ -113,7 +113,7 @@ func auditAttr(_ []string, a slog.Attr) slog.Attr {
 	case slog.LevelKey:
 		return slog.Attr{}
 	case slog.TimeKey:
-		return slog.Time(slog.TimeKey, a.Value.Time().UTC().Truncate(time.Millisecond))
+		a.Value = slog.TimeValue(a.Value.Time().UTC().Truncate(time.Millisecond))
 	}
 	return a
 }
