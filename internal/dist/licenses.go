@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -99,7 +100,10 @@ func (l *licenses) find(ctx context.Context, m *module) error {
 	return err
 }
 
-// classify returns the licenses in texts.
+// stated matches the licenses that a text itself names, in an expression of SPDX.
+var stated = regexp.MustCompile(`SPDX-License-Identifier: ([\w.+()-]+(?: (?:AND|OR|WITH) [\w.+()-]+)*)`)
+
+// classify returns the licenses in texts. Only a text can tell that there is a choice.
 func (l *licenses) classify(texts []string) (expression string, err error) {
 	if l.classifier == nil {
 		if l.classifier, err = assets.DefaultClassifier(); err != nil {
@@ -108,6 +112,10 @@ func (l *licenses) classify(texts []string) (expression string, err error) {
 	}
 	names := map[string]bool{}
 	for _, text := range texts {
+		if m := stated.FindStringSubmatch(text); m != nil {
+			names[m[1]] = true
+			continue
+		}
 		for _, match := range l.classifier.Match([]byte(text)).Matches {
 			if match.MatchType == "License" || match.MatchType == "Header" {
 				names[match.Name] = true
@@ -116,6 +124,14 @@ func (l *licenses) classify(texts []string) (expression string, err error) {
 	}
 	if len(names) == 0 {
 		return "", errors.New("found no text of a known license")
+	}
+	if len(names) > 1 {
+		for name := range maps.Clone(names) {
+			if strings.Contains(name, " OR ") {
+				delete(names, name)
+				names["("+name+")"] = true
+			}
+		}
 	}
 	return strings.Join(slices.Sorted(maps.Keys(names)), " AND "), nil
 }

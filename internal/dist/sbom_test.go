@@ -30,6 +30,7 @@ func testSBOM(t *testing.T, dir string) {
 	for name, want := range map[string]string{
 		"zauth": "MPL-2.0", "std": "BSD-3-Clause", "golang.org/x/crypto": "BSD-3-Clause",
 		"github.com/spf13/cobra": "Apache-2.0", "go.etcd.io/bbolt": "MIT", "go.yaml.in/yaml/v3": "Apache-2.0 AND MIT",
+		"kernel.org/pub/linux/libs/security/libcap/psx": "BSD-3-Clause OR GPL-2.0-only",
 	} {
 		if licenses[name] != want {
 			t.Errorf("%s is under %q, not %q", name, licenses[name], want)
@@ -49,6 +50,21 @@ func testSBOM(t *testing.T, dir string) {
 	hash := fmt.Sprintf("%x", sha256.Sum256(data["usr/bin/zauth"].content))
 	if !strings.Contains(string(read(t, dir, "zcurve-1.2.3-linux-amd64.cdx.json")), hash) {
 		t.Error("the package and the SBOM are of different programs")
+	}
+}
+
+// TestStatedLicense: where a text offers a choice, the list does too.
+func TestStatedLicense(t *testing.T) {
+	t.Parallel()
+	var l licenses
+	choice := "/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */\n"
+	for want, texts := range map[string][]string{
+		"BSD-3-Clause OR GPL-2.0-only":           {choice},
+		"(BSD-3-Clause OR GPL-2.0-only) AND MIT": {choice, "# SPDX-License-Identifier: MIT\n"},
+	} {
+		if got, err := l.classify(texts); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
 	}
 }
 
