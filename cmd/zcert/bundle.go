@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ can connect with it, run zcert probe NAME.bundle.`,
 			path := secretOf(args[0])
 			c, err := loadSecret(cmd, path, passphraseFile)
 			if errors.Is(err, fs.ErrNotExist) && path == args[0] {
-				return cli.Hint(err, "create it first: zcert gen "+cli.Quote(path))
+				return cli.Hint(err, "create it first: zcert gen "+cli.Quote(strings.TrimSuffix(path, publicSuffix+cert.SecretSuffix)))
 			}
 			if err != nil {
 				return err
@@ -79,7 +80,7 @@ can connect with it, run zcert probe NAME.bundle.`,
 				return err
 			}
 			if out == "" {
-				out = strings.TrimSuffix(path, publicSuffix+cert.SecretSuffix) + bundleSuffix
+				out = strings.TrimSuffix(strings.TrimSuffix(path, publicSuffix+cert.SecretSuffix), bundleSuffix) + bundleSuffix
 			}
 			if err := c.SaveSecret(out, replaceIf(force)...); err != nil {
 				return err
@@ -108,4 +109,10 @@ func secretOf(name string) string {
 		return name
 	}
 	return secret
+}
+
+// nameOfFile returns the name of the identity in a file: NAME.key, NAME.key_secret or NAME.bundle.
+func nameOfFile(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), bundleSuffix)
+	return strings.TrimSuffix(strings.TrimSuffix(name, cert.SecretSuffix), publicSuffix)
 }

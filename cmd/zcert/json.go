@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -38,13 +41,26 @@ func appendJSON(lines *bytes.Buffer, v any) error {
 		Schema int `json:"schema"`
 	}{schema})
 	lines.Write(bytes.TrimSuffix(begin, []byte("}")))
-	if rest := line.Bytes()[1:]; rest[0] == '}' {
-		lines.Write(rest)
-	} else {
+	rest := line.Bytes()[1:]
+	if rest[0] != '}' {
 		lines.WriteByte(',')
-		lines.Write(rest)
 	}
+	writeEscaped(lines, string(rest))
 	return nil
+}
+
+// writeEscaped writes JSON, and escapes characters on which a terminal could act. Package json
+// escapes only those below U+0020.
+func writeEscaped(to *bytes.Buffer, line string) {
+	for _, r := range line {
+		if r == '\n' || unicode.IsPrint(r) {
+			to.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(to, `\u%04x`, unit)
+		}
+	}
 }
 
 // certificateJSON is a certificate.

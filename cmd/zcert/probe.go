@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -105,13 +104,18 @@ func (f *prober) run(cmd *cobra.Command, at string) error {
 	}
 	cfg := probe.Config{Mechanism: zap.Null, Expect: strings.ToUpper(f.expect), SocketType: strings.ToUpper(f.socketType), Timeout: f.timeout}
 	if err := f.load(cmd, &cfg); err != nil {
-		report := probe.Unusable(strings.ReplaceAll(cli.Message(err), "\n", "; "), cli.HintOf(err))
-		return cmp.Or(f.print(cmd, at, report), cli.WithCode(err, exitStage))
+		return f.unusable(cmd, at, err)
 	}
 	if cfg.Mechanism == zap.Plain && !endpoint.IsLocal(at) {
 		cli.Warn(cmd, "PLAIN sends the password unencrypted over the network")
 	}
 	return f.connect(cmd, at, cfg)
+}
+
+// unusable reports a certificate or key that can't be used.
+func (f *prober) unusable(cmd *cobra.Command, at string, err error) error {
+	report := probe.Unusable(strings.ReplaceAll(cli.Message(err), "\n", "; "), cli.HintOf(err))
+	return cmp.Or(f.print(cmd, at, report), cli.WithCode(err, exitStage))
 }
 
 // pauseBetween is the time between two tries.
@@ -191,9 +195,11 @@ func (f *prober) loadClient(cmd *cobra.Command, cfg *probe.Config) error {
 	}
 	cfg.Key = c.Secret
 	cfg.Local = f.cert + ": key " + c.Public.String()
-	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(public), publicSuffix), bundleSuffix)
+	if withoutBundle, ok := strings.CutSuffix(public, bundleSuffix); ok { // a bundle is secret, and stays here
+		public = withoutBundle + publicSuffix
+	}
 	cfg.Admit = fmt.Sprintf("on the server's side: zauth admit %s --name %s; or, with its keystore: zcert store add dir:CLIENTS %s",
-		c.Public.Fingerprint(), cli.Quote(name), cli.Quote(public))
+		c.Public.Fingerprint(), cli.Quote(nameOfFile(public)), cli.Quote(public))
 	return nil
 }
 
@@ -277,11 +283,11 @@ func (f *prober) print(cmd *cobra.Command, at string, r *probe.Report) error {
 	p := cli.NewPainter(cmd)
 	paint := map[probe.Outcome]func(string) string{probe.OK: p.Good, probe.Failed: p.Bad, probe.NotReached: p.Doubtful}
 	return cli.Print(cmd, func(out io.Writer) {
-		fmt.Fprintln(out, at)
+		fmt.Fprintln(out, cli.Printable(at))
 		for s, result := range r.Results {
 			fmt.Fprintf(out, "    %-10s  %s", probe.Stage(s), paint[result.Outcome](string(result.Outcome)))
 			if result.Text != "" {
-				fmt.Fprintf(out, "%*s%s", 13-len(result.Outcome), "", result.Text)
+				fmt.Fprintf(out, "%*s%s", 13-len(result.Outcome), "", cli.Printable(result.Text))
 			}
 			fmt.Fprintln(out)
 		}

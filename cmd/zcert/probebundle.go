@@ -3,16 +3,18 @@ package main
 import (
 	"cmp"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zcurve/zcurve/internal/cli"
 )
 
-// isBundle reports whether an argument of probe names a file, and no endpoint.
+// isBundle reports whether an argument of probe names a file, and no endpoint. The file may be
+// missing.
 func isBundle(arg string) bool {
 	info, err := os.Stat(arg)
-	return err == nil && info.Mode().IsRegular()
+	return err == nil && info.Mode().IsRegular() || strings.HasSuffix(arg, bundleSuffix) && !strings.Contains(arg, "://")
 }
 
 // runBundle probes all endpoints of a bundle, with its keys. It returns the first error.
@@ -22,7 +24,7 @@ func (f *prober) runBundle(cmd *cobra.Command, path string) error {
 	}
 	c, err := loadBundle(cmd, path)
 	if err != nil {
-		return cli.WithCode(err, exitStage)
+		return f.unusable(cmd, path, err)
 	}
 	c.Secret.Wipe()
 	f.cert, f.serverKey = path, c.Service.Key.String()

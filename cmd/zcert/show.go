@@ -166,7 +166,7 @@ func (s *certificateJSON) print(out io.Writer, p cli.Painter) {
 		fmt.Fprintf(out, "server key:  %s\n", s.ServerKey)
 	}
 	for _, at := range s.Endpoints {
-		fmt.Fprintf(out, "endpoint:    %s\n", at)
+		fmt.Fprintf(out, "endpoint:    %s\n", cli.Printable(at))
 	}
 	printMetadata(out, s.Metadata)
 }

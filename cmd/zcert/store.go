@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/zcurve/zcurve/cert"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/storeurl"
 	"github.com/zcurve/zcurve/keystore"
@@ -109,7 +107,7 @@ certificate. Add refuses keys that are revoked in the keystore.`,
 				if name == "" && path == "-" {
 					return cli.Usagef("stdin has no file name: pass --name")
 				} else if name == "" {
-					e.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), cert.SecretSuffix), publicSuffix)
+					e.Name = nameOfFile(path)
 				}
 				entries[i] = e
 				return nil
