@@ -22,13 +22,34 @@ import (
 )
 
 // admitStore opens the keystore of --admit-to. It is opened for each change: the policy has
-// its own, which notices what changes.
+// its own, which notices what changes. A keystore that no rule reads is an error, because a
+// change would have no effect.
 func (d *daemon) admitStore() (keystore.Store, error) {
-	if d.flags.admitTo == "" {
+	switch {
+	case d.flags.admitTo == "":
 		return nil, &control.Error{Code: control.CodeRefused, Text: "this zauth changes no keystore: it runs without --admit-to",
 			Hint: "change the keystore with zcert store, or start zauth with --admit-to URL"}
+	case !d.readsAdmitTo():
+		return nil, &control.Error{Code: control.CodeRefused, Text: "nothing changed: no rule reads the keystore of --admit-to, " + d.flags.admitTo,
+			Hint: "add the keystore to the policy, or start zauth with another --admit-to URL"}
 	}
+	return d.openAdmitTo()
+}
+
+func (d *daemon) openAdmitTo() (keystore.Store, error) {
 	return keystore.Open(d.flags.admitTo, slog.New(slog.DiscardHandler))
+}
+
+// readsAdmitTo reports whether a rule reads the keystore of --admit-to.
+func (d *daemon) readsAdmitTo() bool {
+	for _, p := range policiesOf(d.rules) {
+		for _, read := range p.Report().Stores {
+			if isSameStore(cmp.Or(read.URL, p.url), d.flags.admitTo) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkAdmitTo returns an error if the keystore of --admit-to cannot be changed. It logs a warning
@@ -41,7 +62,7 @@ func (d *daemon) checkAdmitTo() error {
 	if kind, _ := storeurl.Split(url); kind != storeurl.Dir && kind != storeurl.Bolt {
 		return cli.Usagef("--admit-to %s: must be a dir: or bolt: keystore", url)
 	}
-	store, err := d.admitStore()
+	store, err := d.openAdmitTo()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = cli.Hint(err, "create the keystore, or name another with --admit-to URL")
 	}
@@ -49,14 +70,9 @@ func (d *daemon) checkAdmitTo() error {
 		return fmt.Errorf("--admit-to: %w", err)
 	}
 	store.Close()
-	for _, p := range policiesOf(d.rules) {
-		for _, read := range p.Report().Stores {
-			if isSameStore(cmp.Or(read.URL, p.url), url) {
-				return nil
-			}
-		}
+	if !d.readsAdmitTo() {
+		d.log.Warn("zauth admit and deny will change nothing: no rule reads the keystore of --admit-to", "keystore", url)
 	}
-	d.log.Warn("zauth admit will have no effect: no rule reads the keystore of --admit-to", "keystore", url)
 	return nil
 }
 
