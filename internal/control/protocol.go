@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/zcurve/zcurve/internal/monitor"
@@ -159,13 +161,33 @@ func encodeReply(result any, err error) []byte {
 	return text
 }
 
-// encode returns a value in JSON, with keys as they are.
+// encode returns a value in JSON, with keys as they are. Characters that a terminal could act on,
+// which clients can have in their user names, are escaped.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false) // it would change keys, so that searching for them would fail
 	err := encoder.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	return escape(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), err
+}
+
+// escape escapes the characters of a JSON text that cannot be printed, all of which are in strings.
+func escape(text []byte) []byte {
+	isHidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(text, isHidden) {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if !isHidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, "\\u%04x", unit)
+		}
+	}
+	return b.Bytes()
 }
 
 // Clients is the result of clients and of pending.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/ztest"
@@ -81,6 +82,21 @@ func TestAsk(t *testing.T) {
 		if !errors.As(err, &failed) || *failed != want {
 			t.Errorf("%v: %v, want %v", req, err, want)
 		}
+	}
+}
+
+// TestHostileText: a reply has no character that a terminal could act on, and means the same.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[2J\x7f\u009b31m\u202e\u2028\U000e0001ü😀"
+	answer, err := dial(t, serve(t, echo)).Ask(ztest.Context(t), control.Request{Command: control.CommandClients, Search: hostile})
+	ztest.Must(t, err)
+	var got struct{ Request control.Request }
+	if err := json.Unmarshal(answer, &got); err != nil || got.Request.Search != hostile {
+		t.Errorf("%+q, %v", got.Request.Search, err)
+	}
+	if strings.ContainsFunc(string(answer), func(r rune) bool { return !unicode.IsPrint(r) }) || !strings.Contains(string(answer), "ü😀") {
+		t.Errorf("%+q", answer)
 	}
 }
 
