@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/monitor"
 )
@@ -59,7 +60,7 @@ var limitNames = map[string]string{
 	"logins":      "passwords compared at the same time",
 	"connections": "connections from services",
 	"decisions":   "slow decisions at the same time",
-	"malformed":   "malformed requests in a row",
+	"malformed":   "malformed requests",
 	"strangers":   "unknown clients remembered",
 }
 
@@ -80,6 +81,8 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"number": grouped[int],
 	"of":     markOf,
 	"until":  markUntil,
+
+	"printable": cli.Printable, // what clients choose, which could write from right to left, for example
 }).ParseFS(files, "files/page.html"))
 
 // writePage writes the page as it is now.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -120,6 +121,25 @@ func notEOF(err error) error {
 		return nil
 	}
 	return err
+}
+
+// TestHiddenCharacters: a user name cannot rearrange the text around it, or hide.
+func TestHiddenCharacters(t *testing.T) {
+	t.Parallel()
+	refused := zap.Reply{Status: zap.StatusRefused, Text: "no"}
+	var asked []decision
+	for mechanism, credentials := range map[string][][]byte{zap.Plain: {[]byte("u\u202e\x1b\xff"), nil}, zap.GSSAPI: {[]byte("p\u202e\x1b\xff")}, zap.ScramSHA256: {[]byte("\xffs"), nil}} {
+		asked = append(asked, decision{zap.Request{Mechanism: mechanism, Credentials: credentials}, refused})
+	}
+	body := get(t, newSource(t, control.Status{}, asked...), "/").Body.String()
+	if strings.ContainsAny(body, "\u202e\x1b") || !utf8.ValidString(body) {
+		t.Error(body)
+	}
+	for _, want := range []string{`u\u202e\x1b\xff`, `p\u202e\x1b\xff`, `\xffs`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
 }
 
 // TestPage: the page shows the policy, stores, lists, expiring identities, decisions and pending
