@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/cli"
 	"github.com/zcurve/zcurve/internal/control"
 	"github.com/zcurve/zcurve/internal/monitor"
@@ -61,7 +64,7 @@ several --publish, it prints the decisions of several zauths.`,
 
 // watch prints decisions until a signal ends it.
 func (f watchFlags) watch(cmd *cobra.Command) error {
-	if err := f.check(); err != nil {
+	if err := cmp.Or(f.check(), f.checkFilters()); err != nil {
 		return err
 	}
 	endpoints := f.publish
@@ -100,6 +103,20 @@ func (f watchFlags) watch(cmd *cobra.Command) error {
 
 // watchHeartbeat is how soon watch notices that zauth is gone without closing its connections.
 const watchHeartbeat = 10 * time.Second
+
+// fingerprint is the form of a fingerprint in decisions.
+var fingerprint = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
+
+// checkFilters returns an error if no decision can have what a flag asks for.
+func (f watchFlags) checkFilters() error {
+	if _, err := curve.ParsePublicKey(f.key); f.key != "" && err != nil && !fingerprint.MatchString(f.key) {
+		return cli.Hint(cli.Usagef("--key %q: must be a public key, or a whole fingerprint that begins with SHA256", f.key), "zcert fingerprint FILE prints it")
+	}
+	if _, err := netip.ParseAddr(f.address); f.address != "" && err != nil {
+		return cli.Usagef("--address %q: must be an IP address", f.address)
+	}
+	return nil
+}
 
 // topics returns what to subscribe to: the beginnings of topics.
 func (f watchFlags) topics() (topics []string) {
@@ -171,7 +188,14 @@ func (f watchFlags) selects(e control.Event) bool {
 	return (f.domain == "" || f.domain == e.Domain) &&
 		(f.identity == "" || f.identity == e.Identity || f.identity == e.Name || f.identity == e.Login || f.identity == e.Principal) &&
 		(f.key == "" || f.key == e.Key || f.key == e.Fingerprint) &&
-		(f.address == "" || f.address == e.Address)
+		(f.address == "" || isSameAddress(f.address, e.Address))
+}
+
+// isSameAddress reports whether two texts are the same IP address.
+func isSameAddress(a, b string) bool {
+	first, errA := netip.ParseAddr(a)
+	second, errB := netip.ParseAddr(b)
+	return errA == nil && errB == nil && first.Unmap() == second.Unmap()
 }
 
 // gaps notices messages that were lost: the last number of each topic, by source.

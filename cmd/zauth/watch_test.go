@@ -44,6 +44,7 @@ func TestSelects(t *testing.T) {
 	for f, want := range map[*watchFlags]bool{
 		{}: true, {domain: "payments"}: true, {domain: "pay"}: false, {identity: "alice"}: true, {identity: "bob"}: false,
 		{key: "k"}: true, {key: "f"}: true, {key: "x"}: false, {address: "192.0.2.7"}: true, {address: "192.0.2.8"}: false,
+		{address: "::ffff:192.0.2.7"}: true,
 	} {
 		if f.selects(e) != want {
 			t.Errorf("%+v: %v", f, !want)
