@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -156,10 +157,18 @@ func dialHint(err error, at string) error {
 		return cli.Hint(err, "run this command as the user that runs zauth, or as root")
 	case errors.As(err, new(*zmtp.RefusedError)):
 		return cli.Hintf(err, "the policy of zauth must admit your key in a section with domain = %s", policy.ControlDomain)
-	case endpoint.IsLocal(at):
+	case errors.Is(err, zmtp.ErrServerKey):
+		return cli.Hint(err, "pass the public certificate of the zauth that listens there: --server-key zauth.key")
+	case endpoint.IsLocal(at) && isDialError(err):
 		return cli.Hint(err, "check that zauth serve runs")
 	}
 	return err
+}
+
+// isDialError reports whether nothing listens, or it could not be reached.
+func isDialError(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial"
 }
 
 // relative formats the time between a moment and now, such as "5m ago" or "in 3 days".

@@ -84,6 +84,9 @@ func TestDoorByCurve(t *testing.T) {
 			t.Errorf("%s: %d, %s", who, code, stderr)
 		}
 	}
+	if code, _, stderr := ask(operator, strings.TrimSuffix(stranger, cert.SecretSuffix)); code != cli.ExitFailed || !strings.Contains(stderr, "hint: pass the public certificate of the zauth that listens there") {
+		t.Errorf("with the key of another server: %d, %s", code, stderr)
+	}
 	if code, _, _ := run(t, "status", "--control", at); code != cli.ExitUsage {
 		t.Errorf("without CURVE: %d", code)
 	}
