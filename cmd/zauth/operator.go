@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -76,10 +77,13 @@ func (d *daemon) checkAdmitTo() error {
 	return nil
 }
 
-// isSameStore reports whether two URLs name the same keystore.
+// isSameStore reports whether two URLs name the same keystore. It may be missing.
 func isSameStore(a, b string) bool {
 	kindA, pathA := storeurl.Split(a)
 	kindB, pathB := storeurl.Split(b)
+	if kindA == kindB && filepath.Clean(pathA) == filepath.Clean(pathB) {
+		return true
+	}
 	infoA, errA := os.Stat(pathA)
 	infoB, errB := os.Stat(pathB)
 	return kindA == kindB && errA == nil && errB == nil && os.SameFile(infoA, infoB)
