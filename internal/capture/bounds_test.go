@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -66,6 +67,29 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s", fmt.Sprint(lines))
 		}
 	})
+}
+
+// endless is an endless pcapng file: a section, and then blocks that describe an interface.
+type endless struct{ rest []byte }
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(e.rest) == 0 {
+			e.rest = []byte("\x01\x00\x00\x00\x14\x00\x00\x00\x65\x00\x00\x00\x00\x00\x00\x00\x14\x00\x00\x00")
+		}
+		m := copy(p[n:], e.rest)
+		n, e.rest = n+m, e.rest[m:]
+	}
+	return n, nil
+}
+
+// TestInterfaces: a pcapng file cannot fill the memory with interfaces.
+func TestInterfaces(t *testing.T) {
+	t.Parallel()
+	section := []byte("\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00")
+	if _, err := Decode(&endless{section}, Config{}); !errors.Is(err, errInterfaces) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // TestOpenUnraced: packets of more connections than are followed at a time are counted.

@@ -2,7 +2,7 @@
 // decrypts those of CURVE whose keys are in a key log (docs/spec/keylog.md).
 //
 // A capture can be incomplete or hostile. What it lacks is reported, and never guessed. Memory
-// is bounded, whatever the capture holds: by maxFrame, maxHeld, maxPages and maxOpen.
+// is bounded, whatever the capture holds: by maxFrame, maxHeld, maxPages, maxOpen and maxInterfaces.
 package capture
 
 import (

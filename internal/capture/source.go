@@ -15,6 +15,26 @@ import (
 // errNoCapture means that a file is neither pcap nor pcapng.
 var errNoCapture = errors.New("capture: not a capture: expected pcap or pcapng, as tcpdump and Wireshark write it")
 
+// maxInterfaces is how many interfaces a pcapng file may name. The library keeps them, and a
+// few more that come in one read.
+const maxInterfaces = 1024
+
+// errInterfaces means that a pcapng file names too many interfaces.
+var errInterfaces = fmt.Errorf("more than %d interfaces", maxInterfaces)
+
+// bounded reads a pcapng file, and fails when it names too many interfaces.
+type bounded struct {
+	from io.Reader
+	ng   *pcapgo.NgReader // nil before the first section
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.ng != nil && b.ng.NInterfaces() > maxInterfaces {
+		return 0, errInterfaces
+	}
+	return b.from.Read(p)
+}
+
 // readSize is how much of a capture is read at a time.
 const readSize = 64 << 10
 
@@ -28,7 +48,8 @@ type source struct {
 const pcapng = 0x0A0D0D0A
 
 func newSource(r io.Reader) (*source, error) {
-	in := bufio.NewReaderSize(r, readSize)
+	file := &bounded{from: r}
+	in := bufio.NewReaderSize(file, readSize)
 	magic, err := in.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -41,6 +62,7 @@ func newSource(r io.Reader) (*source, error) {
 		if err != nil {
 			return nil, errNoCapture
 		}
+		file.ng = ng
 		return &source{read: ng.ReadPacketData}, nil
 	}
 	pcap, err := pcapgo.NewReader(in)
