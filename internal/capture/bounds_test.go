@@ -69,6 +69,33 @@ func TestBounds(t *testing.T) {
 	})
 }
 
+// TestSorted: events that wait to be sorted are bounded, and those of a connection stay in order.
+func TestSorted(t *testing.T) {
+	t.Parallel()
+	seen := map[int]int{}
+	d := &decoder{}
+	d.cfg.Emit = func(e *Event) error {
+		if seen[e.Connection]++; e.Size != seen[e.Connection] {
+			t.Fatalf("event %d of connection %d is number %d", e.Size, e.Connection, seen[e.Connection])
+		}
+		return nil
+	}
+	const each = maxSorted - 1
+	d.inOrder(func() {
+		for connection := 3; connection > 0; connection-- {
+			for size := range each {
+				d.emit(&Event{Connection: connection, Size: size + 1})
+				if len(d.sorted) > maxSorted {
+					t.Fatalf("%d events wait", len(d.sorted))
+				}
+			}
+		}
+	})
+	if seen[1] != each || seen[2] != each || seen[3] != each {
+		t.Errorf("passed on %v", seen)
+	}
+}
+
 // endless is an endless pcapng file: a section, and then blocks that describe an interface.
 type endless struct{ rest []byte }
 

@@ -2,7 +2,8 @@
 // decrypts those of CURVE whose keys are in a key log (docs/spec/keylog.md).
 //
 // A capture can be incomplete or hostile. What it lacks is reported, and never guessed. Memory
-// is bounded, whatever the capture holds: by maxFrame, maxHeld, maxPages, maxOpen and maxInterfaces.
+// is bounded, whatever the capture holds: by maxFrame, maxHeld, maxPages, maxOpen,
+// maxSorted and maxInterfaces.
 package capture
 
 import (
@@ -30,6 +31,8 @@ const (
 	// connections, and maxConnPages those of one.
 	maxPages     = 16 << 10
 	maxConnPages = 2 << 10
+	// maxSorted is how many events are sorted by connection at a time.
+	maxSorted = 1 << 16
 	// patience is how long, in the time of the capture, segments wait for an earlier one.
 	// The receiver may have got it even if the capture has not.
 	patience = 2 * time.Second
@@ -200,10 +203,17 @@ func (d *decoder) flush() {
 func (d *decoder) inOrder(f func()) {
 	d.sorting = true
 	f()
+	d.pass()
 	d.sorting = false
+}
+
+// pass passes on the events that were collected.
+func (d *decoder) pass() {
 	slices.SortStableFunc(d.sorted, func(a, b *Event) int { return cmp.Compare(a.Connection, b.Connection) })
 	for _, e := range d.sorted {
-		d.emit(e)
+		if d.err == nil {
+			d.err = d.cfg.Emit(e)
+		}
 	}
 	d.sorted = nil
 }
@@ -213,7 +223,9 @@ func (d *decoder) emit(e *Event) {
 	switch {
 	case d.err != nil:
 	case d.sorting:
-		d.sorted = append(d.sorted, e)
+		if d.sorted = append(d.sorted, e); len(d.sorted) == maxSorted {
+			d.pass()
+		}
 	default:
 		d.err = d.cfg.Emit(e)
 	}
