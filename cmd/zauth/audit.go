@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -82,29 +83,29 @@ func (a *auditLog) Write(line []byte) (int, error) {
 	return a.out.Write(line)
 }
 
-// turn turns the log on or off. It writes a line about that, and reports whether anything has
-// changed.
-func (a *auditLog) turn(on bool, message string, attrs ...any) bool {
+// turn turns the log on or off, and reports whether anything has changed. It writes a line about
+// that; the error says why it could not.
+func (a *auditLog) turn(on bool, message string, attrs ...any) (changed bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.off == !on {
-		return false
+		return false, nil
 	}
 	a.off = !on
-	a.eventLocked(message, attrs...)
-	return true
+	return true, a.eventLocked(message, attrs...)
 }
 
 // event writes a line about something else than a decision.
-func (a *auditLog) event(message string, attrs ...any) {
+func (a *auditLog) event(message string, attrs ...any) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.eventLocked(message, attrs...)
+	return a.eventLocked(message, attrs...)
 }
 
-func (a *auditLog) eventLocked(message string, attrs ...any) {
-	log := slog.New(slog.NewJSONHandler(a.out, &slog.HandlerOptions{ReplaceAttr: auditAttr}))
-	log.Info(message, append([]any{slog.Int("schema", 1)}, attrs...)...)
+func (a *auditLog) eventLocked(message string, attrs ...any) error {
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
+	r.Add(append([]any{slog.Int("schema", 1)}, attrs...)...)
+	return slog.NewJSONHandler(a.out, &slog.HandlerOptions{ReplaceAttr: auditAttr}).Handle(context.Background(), r)
 }
 
 // auditAttr gives a line the form of the audit log: the time is UTC, and there is no level.

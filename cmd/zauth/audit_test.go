@@ -118,6 +118,26 @@ func TestAuditRequired(t *testing.T) {
 	}
 }
 
+// TestChangeNotAudited: zauth logs that a change of the operator could not be written to the
+// audit log.
+func TestChangeNotAudited(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	dir, _ := keystoreOf(t, "alice")
+	at := "ipc://" + filepath.Join(t.TempDir(), "control")
+	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--audit", "/dev/full", "--control", at, "--admit-to", "dir:"+dir)
+	for i, args := range [][]string{{"deny", "alice"}, {"audit", "off"}} {
+		if code, _, stderr := run(t, append(args, "--control", at)...); code != 0 {
+			t.Errorf("%v: %d, %s", args, code, stderr)
+		}
+		ztest.Wait(t, "the log tells", func() bool {
+			return z.log.Count("level=ERROR", "writing the audit log failed: the change is only in this log", "no space left on device") == i+1
+		})
+	}
+}
+
 // TestTornAudit: after a line that a crash cut off, the next one begins on a new line.
 func TestTornAudit(t *testing.T) {
 	t.Parallel()

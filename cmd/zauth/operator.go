@@ -213,7 +213,14 @@ func (d *daemon) tellChange(message, asker string, key curve.PublicKey, name str
 	attrs := []any{slog.String("asker", asker), slog.String("key", key.String()), slog.String("fingerprint", key.Fingerprint()), slog.String("identity", name), slog.String("keystore", d.flags.admitTo)}
 	d.log.Info(message, attrs...)
 	if d.audit != nil {
-		d.audit.event(message, attrs...)
+		d.tellAuditFailed(d.audit.event(message, attrs...))
+	}
+}
+
+// tellAuditFailed logs that a change of the operator is not in the audit log, unless err is nil.
+func (d *daemon) tellAuditFailed(err error) {
+	if err != nil {
+		d.log.Error("writing the audit log failed: the change is only in this log", "err", err)
 	}
 }
 
@@ -229,8 +236,10 @@ func (d *daemon) switchAudit(asker, state string) (any, error) {
 	if state == "off" {
 		message = "audit log turned off by operator"
 	}
-	if d.audit.turn(state == "on", message, slog.String("asker", asker)) {
+	changed, err := d.audit.turn(state == "on", message, slog.String("asker", asker))
+	if changed {
 		d.log.Warn(message, "asker", asker)
 	}
+	d.tellAuditFailed(err)
 	return control.AuditState{Audit: d.audit.state()}, nil
 }
