@@ -87,7 +87,7 @@ func Load(file string, o Options) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.reload(); err != nil {
+	if err := p.reload(true); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -143,7 +143,7 @@ func (p *Policy) Reload() error {
 	if err := p.usable(); err != nil {
 		return err
 	}
-	if err := p.reload(); err != nil {
+	if err := p.reload(true); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -166,24 +166,32 @@ func (p *Policy) usable() error {
 	return nil
 }
 
-// reload reads the file and its lists, or the lists of a program's rules, and applies them.
-func (p *Policy) reload() error {
-	if p.file == "" {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.loads.note(p.applyRulesLocked(p.rules))
+// reload reads the file and its lists, or the lists of a program's rules, and applies them. It
+// counts that, except if nobody asked for it and nothing has changed: Watch reads a file that was
+// written lately again and again.
+func (p *Policy) reload(asked bool) error {
+	var c *config
+	var stamp follow.Stamp
+	var err error
+	if p.file != "" {
+		c, stamp, err = readFile(p.file)
 	}
-	c, stamp, err := readFile(p.file)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err == nil {
+	before := p.told
+	switch {
+	case p.file == "":
+		err = p.applyRulesLocked(p.rules)
+	case err == nil:
 		err = p.applyLocked(c)
 	}
-	if err = p.loads.note(err); err != nil {
-		return err
+	if asked || err != nil || p.told != before || p.loads.Failed != "" {
+		err = p.loads.note(err)
 	}
-	p.stamp = stamp
-	return nil
+	if err == nil {
+		p.stamp = stamp
+	}
+	return err
 }
 
 // applyRulesLocked applies a program's rules.

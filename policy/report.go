@@ -31,9 +31,10 @@ type Report struct {
 	Limits  LimitHits
 }
 
-// Loads count how often the policy was read: by Load or New, by Reload and by Watch.
+// Loads count how often the policy or its lists were read: by Load or New, by Reload, and by Watch
+// after they have changed.
 type Loads struct {
-	Applied  uint64    // a version that is the same as before counts, too
+	Applied  uint64    // Reload counts also if nothing has changed
 	Rejected uint64    // a version that is tried again for the same error counts once
 	Last     time.Time // when a version was last applied
 	Failed   string    // why a newer version was not applied, or ""

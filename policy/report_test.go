@@ -117,6 +117,34 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestWatchCountsChanges: Watch counts each change once, although it reads a new file several times.
+func TestWatchCountsChanges(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "policy.zpl")
+	const text = "security\n    anonymous = 1\n"
+	ztest.WriteFile(t, file, text)
+	p, err := policy.Load(file, policy.Options{State: policy.StateNone})
+	ztest.Must(t, err)
+	defer p.Close()
+	for applied := uint64(2); applied < 4; applied++ {
+		ztest.WriteFile(t, file, text+strings.Repeat("# changed\n", int(applied)))
+		ztest.Wait(t, "the change is applied", func() bool {
+			p.Look()
+			return p.Report().Loads.Applied >= applied
+		})
+		for range 3 {
+			p.Look()
+		}
+		if got := p.Report().Loads.Applied; got != applied {
+			t.Fatalf("%d loads, want %d", got, applied)
+		}
+	}
+	ztest.Must(t, p.Reload())
+	if got := p.Report().Loads.Applied; got != 4 {
+		t.Errorf("%d loads after Reload", got)
+	}
+}
+
 // TestReportOfRules: a report about rules of a program names no file.
 func TestReportOfRules(t *testing.T) {
 	t.Parallel()

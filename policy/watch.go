@@ -125,7 +125,7 @@ func (w *watch) lookAtFiles(now time.Time) (next follow.Next) {
 		}
 	}
 	w.busy, w.toldBusy = time.Time{}, false
-	switch err := w.reload(); {
+	switch err := w.reload(false); {
 	case err == nil:
 		w.failed = ""
 	case err.Error() != w.failed:

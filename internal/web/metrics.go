@@ -16,7 +16,7 @@ var (
 	listExpiry = desc("zauth_revocation_list_expiry_timestamp_seconds", "When a revocation list expires.", "file")
 	loaded     = desc("zauth_policy_loaded_timestamp_seconds", "When the current policy was loaded.")
 	latency    = desc("zauth_decision_seconds", "How long decisions took, by mechanism.", "mechanism")
-	reloads    = desc("zauth_reloads_total", "Changes of the policy or of a keystore, including the start, by result: applied or rejected.", "result")
+	reloads    = desc("zauth_reloads_total", "How often changed rules were read, by result: applied or rejected. The start and each SIGHUP count, too.", "result")
 	limitHits  = desc("zauth_limit_hits_total", "How often a limit was hit since the start.", "limit")
 	pending    = desc("zauth_pending_keys", "Unknown keys that were refused and wait for the operator.")
 	clients    = desc("zauth_clients", "Clients that zauth remembers, known and unknown.")
