@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +15,20 @@ import (
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/peertest"
 )
+
+// TestScanWithoutFiles: a scan that could not open a connection to each port does not pass.
+func TestScanWithoutFiles(t *testing.T) {
+	t.Parallel()
+	at := strings.TrimPrefix(peertest.Talker(func(nc net.Conn) { io.Copy(io.Discard, nc) })(t), "tcp://")
+	host, port, err := net.SplitHostPort(at)
+	ztest.Must(t, err)
+	ports := strings.Join(slices.Repeat([]string{port}, 60), ",")
+	cmd := exec.CommandContext(ztest.Context(t), "sh", "-c", "ulimit -n 30 && exec "+ztest.GoProgram(t, "cmd/zcert", "CGO_ENABLED=0")+" scan --quiet --timeout 3s "+host+":"+ports)
+	output, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(output), " ports were not tried: ") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
 
 // TestSignalWhileConnected: the first signal ends probe and scan while a peer is silent.
 func TestSignalWhileConnected(t *testing.T) {

@@ -32,7 +32,7 @@ With --network, HOST can be a network, such as 192.0.2.0/24. Scan connects to at
 Scan exchanges greetings only, and shows the type of socket where it is told without
 admission: a CURVE or PLAIN server tells it to admitted clients only, and libzmq does
 not tell its role. Scan exits 1 if any endpoint offers NULL or PLAIN, which do not
-encrypt.`,
+encrypt, or if it could not try a port.`,
 		Example: `  zcert scan localhost:1-65535
   zcert scan server.example:5555,5560-5570 --json
   zcert scan --network 192.0.2.0/24:5555`,
@@ -48,14 +48,22 @@ encrypt.`,
 			bar := cli.Progress(cmd, count, "scanning", quiet || asJSON)
 			cfg.Done = func() { bar.Add(1) }
 			var all []probe.Found
-			probe.Scan(cmd.Context(), addresses(targets), cfg, func(f probe.Found) { all = append(all, f) })
+			untried := probe.Scan(cmd.Context(), addresses(targets), cfg, func(f probe.Found) { all = append(all, f) })
 			bar.Finish()
 			if ctx := cmd.Context(); ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			slices.SortFunc(all, func(a, b probe.Found) int { return a.Address.Compare(b.Address) })
 			all = slices.CompactFunc(all, func(a, b probe.Found) bool { return a.Address == b.Address })
-			return reportScan(cmd, all, count, asJSON)
+			err = reportScan(cmd, all, count, asJSON)
+			if untried == nil {
+				return err
+			}
+			if err != nil {
+				cli.Warn(cmd, "%v", untried)
+				return err
+			}
+			return cli.Hint(untried, "scan again with fewer connections at a time: --jobs 16")
 		},
 	}
 	flags := cmd.Flags()

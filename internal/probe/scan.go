@@ -3,11 +3,14 @@ package probe
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"iter"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/zcurve/zcurve/zap"
@@ -32,29 +35,45 @@ type ScanConfig struct {
 
 // Scan exchanges greetings with each address, and calls found, from one goroutine at a time,
 // for those that speak ZMTP. It sends no credentials, and no message. For each address, one of
-// cfg.Jobs works for at most twice cfg.Timeout.
-func Scan(ctx context.Context, addresses iter.Seq[netip.AddrPort], cfg ScanConfig, found func(Found)) {
+// cfg.Jobs works for at most twice cfg.Timeout. It returns an error if this machine could not
+// even try some of them, for example because too many files were open.
+func Scan(ctx context.Context, addresses iter.Seq[netip.AddrPort], cfg ScanConfig, found func(Found)) error {
 	queue := make(chan netip.AddrPort)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	untried, reason := 0, error(nil)
 	for range cfg.Jobs {
 		wg.Go(func() {
 			for address := range queue {
-				if f, ok := look(ctx, address, cfg.Timeout); ok {
-					mu.Lock()
-					found(f)
-					mu.Unlock()
+				f, ok, err := look(ctx, address, cfg.Timeout)
+				mu.Lock()
+				if err != nil {
+					untried++
+					reason = err
 				}
+				if ok {
+					found(f)
+				}
+				mu.Unlock()
 				cfg.Done()
 			}
 		})
 	}
-	defer wg.Wait()
+	feed(ctx, addresses, cfg.Rate, queue)
+	wg.Wait()
+	if untried > 0 {
+		return fmt.Errorf("probe: %d ports were not tried: %w", untried, reason)
+	}
+	return nil
+}
+
+// feed puts addresses into a queue until ctx is done, and closes it.
+func feed(ctx context.Context, addresses iter.Seq[netip.AddrPort], rate int, queue chan<- netip.AddrPort) {
 	defer close(queue)
 	begin, n := time.Now(), 0
 	for address := range addresses {
-		if cfg.Rate > 0 && !address.Addr().IsLoopback() {
-			due := begin.Add(time.Duration(n) * time.Second / time.Duration(cfg.Rate))
+		if rate > 0 && !address.Addr().IsLoopback() {
+			due := begin.Add(time.Duration(n) * time.Second / time.Duration(rate))
 			if wait := time.Until(due); wait > time.Millisecond {
 				select {
 				case <-time.After(wait):
@@ -72,23 +91,27 @@ func Scan(ctx context.Context, addresses iter.Seq[netip.AddrPort], cfg ScanConfi
 	}
 }
 
-// look connects to an address. ok is false if nothing there speaks ZMTP.
-func look(ctx context.Context, address netip.AddrPort, timeout time.Duration) (f Found, ok bool) {
+// look connects to an address. ok is false if nothing there speaks ZMTP. err says that this
+// machine could not try.
+func look(ctx context.Context, address netip.AddrPort, timeout time.Duration) (f Found, ok bool, err error) {
 	dialer := net.Dialer{Timeout: timeout, KeepAlive: -1}
 	nc, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, address)
 	if err != nil {
-		return f, false
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) {
+			return f, false, err
+		}
+		return f, false, nil
 	}
 	defer nc.Close()
 	if isSelf(nc) {
-		return f, false
+		return f, false, nil
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
 	nc.SetDeadline(time.Now().Add(timeout))
 	f, ok = exchange(nc, timeout/2)
 	f.Address = address
-	return f, ok
+	return f, ok, nil
 }
 
 // untilVersion is the part of a greeting up to the major version.
