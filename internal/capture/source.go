@@ -16,7 +16,7 @@ import (
 var errNoCapture = errors.New("capture: not a capture: expected pcap or pcapng, as tcpdump and Wireshark write it")
 
 // maxInterfaces is how many interfaces a pcapng file may name. The library keeps them, and a
-// few more that come in one read.
+// few more that arrive in one read.
 const maxInterfaces = 1024
 
 // errInterfaces means that a pcapng file names too many interfaces.
