@@ -67,14 +67,14 @@ func Serve(ctx context.Context, ln *zmtp.Listener, handle Handler, log *slog.Log
 		peers.Go(func() {
 			defer func() { <-places }()
 			defer conn.CloseNow()
-			if err := answer(ctx, conn, handle); err != nil && ctx.Err() == nil {
+			if err := answer(ctx, conn, handle); ctx.Err() == nil {
 				log.Debug("control connection lost", "asker", asker(conn), "err", err)
 			}
 		})
 	}
 }
 
-// answer answers the requests of one peer until its connection ends.
+// answer answers the requests of one peer until its connection ends. It returns why it ended.
 func answer(ctx context.Context, conn *zmtp.Conn, handle Handler) error {
 	who := asker(conn)
 	for {
