@@ -116,6 +116,16 @@ func TestContainer(t *testing.T) {
 	if out, err := command(im.health).CombinedOutput(); err != nil {
 		t.Errorf("not healthy: %v\n%s", err, out)
 	}
+
+	// A restart would not help against a fault that its operator has to repair.
+	ztest.Must(t, os.RemoveAll(filepath.Join(root, "etc/zauth/clients")))
+	ztest.Wait(t, "the keystore is missing", func() bool { return log.Count("level=ERROR", "keystore missing") > 0 })
+	if err := command([]string{im.start[0], "status"}).Run(); err == nil {
+		t.Error("status tells of no fault")
+	}
+	if out, err := command(im.health).CombinedOutput(); err != nil {
+		t.Errorf("not healthy without its keystore: %v\n%s", err, out)
+	}
 	ztest.Must(t, serve.Process.Signal(syscall.SIGTERM))
 	ztest.Must(t, ztest.Receive(t, "zauth ends", ended))
 }
