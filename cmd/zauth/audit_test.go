@@ -88,13 +88,19 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// needFull skips a test on systems without a device that is always full.
+func needFull(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+}
+
 // TestAuditRequired: a decision that cannot be recorded takes effect, or with
 // --audit-required becomes a refusal. The log says this once.
 func TestAuditRequired(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("this system has no /dev/full")
-	}
+	needFull(t)
 	dir, keys := keystoreOf(t, "alice")
 	for _, tt := range []struct {
 		flags []string
@@ -122,9 +128,7 @@ func TestAuditRequired(t *testing.T) {
 // audit log.
 func TestChangeNotAudited(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("this system has no /dev/full")
-	}
+	needFull(t)
 	dir, _ := keystoreOf(t, "alice")
 	at := "ipc://" + filepath.Join(t.TempDir(), "control")
 	z := startZauth(t, "--listen", "tcp://127.0.0.1:*", "--keystore", "dir:"+dir, "--audit", "/dev/full", "--control", at, "--admit-to", "dir:"+dir)

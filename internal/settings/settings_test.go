@@ -15,7 +15,8 @@ import (
 )
 
 // newFlags returns flags of each kind, as after a command line.
-func newFlags(args ...string) *pflag.FlagSet {
+func newFlags(t testing.TB, args ...string) *pflag.FlagSet {
+	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.String(FileFlag, "", "read settings from `FILE`")
 	flags.StringArray("listen", []string{"tcp://127.0.0.1:1"}, "listen on `ENDPOINT`")
@@ -24,9 +25,7 @@ func newFlags(args ...string) *pflag.FlagSet {
 	flags.String("log-level", "info", "log at `LEVEL`")
 	flags.Bool("strict", false, "be strict")
 	flags.Int("most", 3, "at most `N`")
-	if err := flags.Parse(args); err != nil {
-		panic(err)
-	}
+	ztest.Must(t, flags.Parse(args))
 	return flags
 }
 
@@ -43,7 +42,7 @@ func write(t *testing.T, text string) string {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	path := write(t, "# comment\nlisten = tcp://127.0.0.1:2\nlisten = tcp://127.0.0.1:3\nlog-level = debug\nstrict = 1\nmost = 7\n")
-	all, warnings, err := Apply(newFlags("--listen", "tcp://127.0.0.1:9", "--strict=false"),
+	all, warnings, err := Apply(newFlags(t, "--listen", "tcp://127.0.0.1:9", "--strict=false"),
 		Sources{Prefix: "X_", Environ: []string{"X_CONFIG=" + path, "X_LISTEN=tcp://127.0.0.1:8", "X_LOG_LEVEL=warn", "X_CERT=text", "Y_MOST=9", "X_TEXT=x"}, Other: []string{"X_CERT", "X_TEXT"}})
 	ztest.Must(t, err)
 	want := []Setting{
@@ -59,7 +58,7 @@ func TestOrder(t *testing.T) {
 		t.Errorf("(-want +got):\n%s%v", diff, warnings)
 	}
 
-	flags := newFlags("--config", path)
+	flags := newFlags(t, "--config", path)
 	all, _, err = Apply(flags, Sources{Prefix: "X_", Environ: []string{"X_CONFIG=" + path + "-missing", "X_STRICT=0"}})
 	ztest.Must(t, err)
 	if diff := cmp.Diff(Setting{Name: "listen", Values: []string{"tcp://127.0.0.1:2", "tcp://127.0.0.1:3"}, From: File, File: path, Lines: []int{2, 3}}, all[3]); diff != "" {
@@ -69,7 +68,7 @@ func TestOrder(t *testing.T) {
 		t.Error("changed by other than the sources")
 	}
 
-	flags = newFlags()
+	flags = newFlags(t)
 	_, _, err = Apply(flags, Sources{Prefix: "X_", Environ: []string{"X_LISTEN=tcp://127.0.0.1:4  ipc://x "}})
 	listen, _ := flags.GetStringArray("listen")
 	if diff := cmp.Diff([]string{"tcp://127.0.0.1:4", "ipc://x"}, listen); diff != "" || err != nil {
@@ -101,11 +100,11 @@ func TestPaths(t *testing.T) {
 		{"log-level", "x", "x"},
 	} {
 		c := content{path: "dir/test.conf"}
-		if got := c.beside(newFlags().Lookup(tt.name), tt.value); got != tt.want {
+		if got := c.beside(newFlags(t).Lookup(tt.name), tt.value); got != tt.want {
 			t.Errorf("%s = %s: got %s, want %s", tt.name, tt.value, got, tt.want)
 		}
 	}
-	_, _, err := Apply(newFlags(), Sources{Prefix: "X_", Environ: []string{"X_AUDIT=x"}})
+	_, _, err := Apply(newFlags(t), Sources{Prefix: "X_", Environ: []string{"X_AUDIT=x"}})
 	ztest.Must(t, err)
 }
 
@@ -133,13 +132,13 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range malformed {
 		path := write(t, tt.text)
-		_, _, err := Apply(newFlags("--config", path), Sources{Prefix: "X_"})
+		_, _, err := Apply(newFlags(t, "--config", path), Sources{Prefix: "X_"})
 		if err == nil || strings.ReplaceAll(err.Error(), path, "FILE") != tt.want || !errors.As(err, new(*cert.SyntaxError)) {
 			t.Errorf("%q: got %v, want %s", tt.text, err, tt.want)
 		}
 	}
 	for _, path := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir(), write(t, strings.Repeat("#\n", maxFile))} {
-		if _, _, err := Apply(newFlags("--config", path), Sources{Prefix: "X_"}); err == nil || !strings.Contains(err.Error(), path) {
+		if _, _, err := Apply(newFlags(t, "--config", path), Sources{Prefix: "X_"}); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -152,11 +151,11 @@ func TestMalformedVariables(t *testing.T) {
 		"X_STRICT=yes": `X_STRICT: invalid value "yes": must be 1 or 0`,
 		"X_MOST=many":  `X_MOST: invalid value "many": strconv.ParseInt: parsing "many": invalid syntax`,
 	} {
-		if _, _, err := Apply(newFlags(), Sources{Prefix: "X_", Environ: []string{variable}}); err == nil || err.Error() != want {
+		if _, _, err := Apply(newFlags(t), Sources{Prefix: "X_", Environ: []string{variable}}); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", variable, err, want)
 		}
 	}
-	_, warnings, err := Apply(newFlags(), Sources{Prefix: "X_", Environ: []string{
+	_, warnings, err := Apply(newFlags(t), Sources{Prefix: "X_", Environ: []string{
 		"X_LISTN=a", "X_LOGLEVEL=b", "X_CONFG=c", "X_FAR_AWAY=d", "X_LISTEN=", "X_AUDIT= ", "X_STRICT=", "X_CONFIG=", "X_PORT=tcp://10.0.0.1:1", "X_PORT_1_TCP=e", "X_SERVICE_HOST=10.0.0.1", "LISTN=f"}})
 	want := []string{
 		"unknown variable X_CONFG: ignored: did you mean X_CONFIG?",
@@ -172,7 +171,7 @@ func TestMalformedVariables(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	path := write(t, "strict = 1\r\n")
-	_, warnings, err := Apply(newFlags("--config", path), Sources{Prefix: "X_"})
+	_, warnings, err := Apply(newFlags(t, "--config", path), Sources{Prefix: "X_"})
 	if diff := cmp.Diff([]string{path + ":1: line ends are CR LF"}, warnings); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -185,7 +184,7 @@ func FuzzFile(f *testing.F) {
 	}
 	f.Add([]byte("listen = tcp://127.0.0.1:2\nlisten = 'ipc://a b'\nlog-level = debug\nstrict = 1\nmost = 7\nkeystore = file:x\naudit = -\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		flags := newFlags()
+		flags := newFlags(t)
 		c, err := parse("x", text, flags)
 		if err != nil {
 			for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
