@@ -197,7 +197,7 @@ func printSettings(out io.Writer, s settled) {
 			values = []string{"(none)"}
 		}
 		for i, value := range values {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", one.Name, value, one.Place(i), applies)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", one.Name, cli.Printable(value), one.Place(i), applies)
 		}
 	}
 	table.Flush()
