@@ -17,6 +17,8 @@ var (
 	loaded     = desc("zauth_policy_loaded_timestamp_seconds", "When the current policy was loaded.")
 	latency    = desc("zauth_decision_seconds", "How long decisions took, by mechanism.", "mechanism")
 	reloads    = desc("zauth_reloads_total", "How often changed rules were read, by result: applied or rejected. The start and each SIGHUP count, too.", "result")
+	current    = desc("zauth_rules_current", "1 if the newest rules apply, 0 while they are rejected and the previous ones apply.")
+	readable   = desc("zauth_keystore_readable", "1 if a keystore can be read, 0 if not.", "store")
 	limitHits  = desc("zauth_limit_hits_total", "How often a limit was hit since the start.", "limit")
 	pending    = desc("zauth_pending_keys", "Unknown keys that were refused and wait for the operator.")
 	clients    = desc("zauth_clients", "Clients that zauth remembers, known and unknown.")
@@ -68,6 +70,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauges := samples{}
 	for _, store := range status.Stores {
 		gauges.set(identities, float64(store.Identities), store.URL)
+		gauges.set(readable, unless(store.Failed), store.URL)
 		gauges.add(expiring, 0, store.URL)
 	}
 	for _, e := range status.Expiring {
@@ -79,10 +82,19 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if status.Policy != nil {
 		gauges.add(loaded, seconds(status.Policy.Since))
 	}
+	gauges.add(current, unless(status.Reloads.Failed))
 	gauges.add(pending, float64(status.Pending))
 	gauges.add(clients, float64(c.s.Monitor.Len()))
 	gauges.add(buildInfo, 1, status.Version)
 	gauges.send(out, prometheus.GaugeValue)
+}
+
+// unless returns 0 if something failed, or else 1.
+func unless(failed string) float64 {
+	if failed != "" {
+		return 0
+	}
+	return 1
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
