@@ -49,6 +49,7 @@ func TestLifecycle(t *testing.T) {
 	must(t, os.CopyFS(filepath.Join(clean, "packages/1.0.0"), os.DirFS(old)), os.CopyFS(filepath.Join(clean, "packages/1.1.0"), os.DirFS(upgraded)))
 
 	command(t, "chroot", clean, "sh", "-euc", `
+		groupadd --system zauth
 		dpkg --install /packages/1.0.0/*.deb
 		dpkg --install /packages/1.1.0/*.deb
 		getent passwd zauth

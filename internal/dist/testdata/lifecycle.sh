@@ -45,6 +45,21 @@ fails runuser --user nobody -- zauth status --control ipc:///run/zauth/control
 rm /var/lib/zauth/admitted/bob.key
 sed -i 's/^\( *\)keystore = dir:\/var/\1#keystore = dir:\/var/' /etc/zauth/policy.zpl
 
+# zauth serves other machines with a certificate that is made as the comments say.
+cd /etc/zauth
+cp -p zauth.conf policy.zpl /tmp/
+mkdir services
+sed -n 's/^#     //p' zauth.conf >/tmp/commands.sh
+sh -eux /tmp/commands.sh
+sed -i -e 's/^#listen/listen/' -e 's/^#cert/cert/' zauth.conf
+printf '\nsecurity\n    domain = zauth\n    curve = 1\n        keystore = dir:services\n' >>policy.zpl
+systemctl restart zauth
+[ "$(state)" = active ]
+zcert probe tcp://127.0.0.1:9127 --expect curve
+cp -p /tmp/zauth.conf /tmp/policy.zpl .
+rm -r services zauth.key zauth.key_secret
+cd /tmp
+
 # Upgraded: the file that was changed stays, the other one is new, and zauth restarts.
 echo '# of the operator' >>/etc/zauth/zauth.conf
 touch /var/lib/zauth/state
