@@ -23,7 +23,9 @@ def main(endpoints):
         if lost > 0:
             print("lost", lost, "decisions of", d["endpoint"], file=sys.stderr)
         last[source] = number
-        client = d.get("identity") or d.get("login") or d.get("fingerprint") or d["mechanism"]
+        client = d.get("identity") or d.get("login") or d.get("principal") or d.get("fingerprint") or d["mechanism"]
+        if not client.isprintable():  # a user name, which could control the terminal
+            client = ascii(client)
         print(d["endpoint"], d["status"], client, d.get("reason", ""), flush=True)
 
 

@@ -1,8 +1,11 @@
 package control_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -33,10 +36,14 @@ func (s *source) isFollowed() bool {
 }
 
 func (s *source) decide(status int, domain string) {
+	s.send(monitor.Event{Record: audit.Record{Schema: 1, Status: status, Domain: domain}, Count: 1})
+}
+
+func (s *source) send(e monitor.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feed != nil {
-		s.feed(monitor.Event{Record: audit.Record{Schema: 1, Status: status, Domain: domain}, Count: 1})
+		s.feed(e)
 	}
 }
 
@@ -92,6 +99,27 @@ func TestPublish(t *testing.T) {
 	}
 	sub.Close()
 	ztest.Wait(t, "it follows no longer", func() bool { return !s.isFollowed() })
+}
+
+// TestCollect: examples/python/collect.py prints decisions, and no user name that controls the
+// terminal.
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	var s source
+	cmd := exec.CommandContext(ztest.Context(t), ztest.Python(t), filepath.Join(ztest.Root(t), "examples", "python", "collect.py"), publish(t, &s))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	ztest.Must(t, err, cmd.Start())
+	defer func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	ztest.Wait(t, "it follows", s.isFollowed)
+	s.send(monitor.Event{Record: audit.Record{Schema: 1, Status: 400, Login: "\x1b[2Jalice\n\u009b", Reason: "no"}, Count: 1})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if want := `tcp://127.0.0.1:9127 400 '\x1b[2Jalice\n\x9b' no` + "\n"; err != nil || line != want {
+		t.Errorf("got %q, %v, want %q", line, err, want)
+	}
 }
 
 // TestSlowSubscriber: a subscriber that reads nothing delays nobody. The numbers show how many
