@@ -121,6 +121,7 @@ var faults = map[probe.Stage]map[string]fault{
 		"closed port":    {peertest.Nowhere("tcp://127.0.0.1:1"), asAlice, 11, "refused", "nobody listens"},
 		"localhost":      {peertest.Nowhere("tcp://localhost:1"), asAlice, 11, "refused", "nobody listens"},
 		"no such host":   {peertest.Nowhere("tcp://no-such-host.invalid:1"), asAlice, 11, "lookup", "host name"},
+		"long path":      {peertest.Nowhere("ipc://" + strings.Repeat("long/", 50)), asAlice, 11, "invalid argument", "too long"},
 		"no such socket": {peertest.Nowhere("ipc:///no/such/socket"), asAlice, 11, "no such file", "path"},
 	},
 	probe.Greeting: {

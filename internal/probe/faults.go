@@ -51,6 +51,8 @@ func dialFault(err error, at string) fault {
 		return fault{text, refusedFault.hint, true}
 	case errors.Is(err, syscall.ENOENT):
 		return fault{text, "no such socket: check the path, and that the server runs", true}
+	case errors.Is(err, syscall.EINVAL) && strings.HasPrefix(at, "ipc://"):
+		return fault{text, "the path is too long: that of a socket has at most 107 bytes on Linux, and 103 on macOS", false}
 	case errors.Is(err, syscall.EACCES):
 		return fault{text, "the server's user must let you use its socket file", false}
 	case isSilent(err):
