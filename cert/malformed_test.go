@@ -86,6 +86,7 @@ func TestMalformedSections(t *testing.T) {
 		{"server key twice", strings.Replace(service, "    endpoint", "    server-key = \""+alicePublic+"\"\n    endpoint", 1), form.ErrProperty, 3, 5},
 		{"endpoint of no transport", "service\n    endpoint = service:5555\n", form.ErrProperty, 2, 16},
 		{"endpoint to listen on", "service\n    endpoint = \"tcp://*:5555\"\n", form.ErrProperty, 2, 17},
+		{"quote in an endpoint", "service\n    endpoint = 'ipc://a\"b'\n", form.ErrProperty, 2, 17},
 		{"unknown in service", service + "    domain = x\n", form.ErrProperty, 4, 5},
 		{"within an endpoint", service + "        timeout = 1\n", form.ErrProperty, 4, 9},
 		{"service twice", service + service, form.ErrSection, 4, 1},

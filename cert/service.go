@@ -3,6 +3,7 @@ package cert
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zcurve/zcurve/curve"
 	"github.com/zcurve/zcurve/internal/endpoint"
@@ -16,7 +17,8 @@ import (
 type Service struct {
 	// Key is the public key of the server, which the client checks.
 	Key curve.PublicKey
-	// Endpoints are where the service listens, at least one: tcp://HOST:PORT or ipc://PATH.
+	// Endpoints are where the service listens, at least one: tcp://HOST:PORT or ipc://PATH,
+	// without a double quote.
 	Endpoints []string
 }
 
@@ -31,6 +33,8 @@ const (
 
 var (
 	errServicePublic = fmt.Errorf("%w: section %s is allowed in an unlocked secret certificate only", form.ErrProperty, serviceSection)
+	// Programs that read bundles expect double quotes around each value.
+	errQuote         = errors.New(`contains a "`)
 	errServiceLocked = errors.New("a bundle cannot be locked: the programs that read it cannot ask for a passphrase")
 )
 
@@ -59,6 +63,9 @@ func checkEndpoint(at string) error {
 	err := endpoint.CheckDial(at)
 	if err == nil {
 		err = zpl.CheckValue(at)
+	}
+	if err == nil && strings.Contains(at, `"`) {
+		err = errQuote
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", form.ErrProperty, endpointName, err)

@@ -62,6 +62,7 @@ func TestBundleRefused(t *testing.T) {
 		"endpoint":            {Key: c.Public, Endpoints: []string{"127.0.0.1:5555"}},
 		"line feed":           {Key: c.Public, Endpoints: []string{"ipc://a\nb"}},
 		"both kinds of quote": {Key: c.Public, Endpoints: []string{`ipc://a"'`}},
+		"quote":               {Key: c.Public, Endpoints: []string{`ipc://a"`}},
 	} {
 		c.Service = s
 		if text, err := c.AppendSecret(nil); err == nil {
