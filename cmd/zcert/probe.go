@@ -30,6 +30,7 @@ type prober struct {
 	expect, socketType     string
 	timeout, wait          time.Duration
 	asJSON                 bool
+	bundle                 *cert.Certificate // nil if there is none; cert names its file
 }
 
 func newProbe() *cobra.Command {
@@ -99,7 +100,7 @@ func (f *prober) run(cmd *cobra.Command, at string) error {
 	if f.socketType != "" && !sockettype.Known(strings.ToUpper(f.socketType)) {
 		return cli.Usagef("--type %q: not a type of socket, such as PULL", f.socketType)
 	}
-	if f.cert != "" && f.serverKey == "" {
+	if f.cert != "" && f.serverKey == "" && f.bundle == nil {
 		return cli.Hint(cli.Usagef("--cert requires --server-key"), "CURVE needs the server's public key: --server-key KEY|FILE")
 	}
 	cfg := probe.Config{Mechanism: zap.Null, Expect: strings.ToUpper(f.expect), SocketType: strings.ToUpper(f.socketType), Timeout: f.timeout}
@@ -166,18 +167,22 @@ func (f *prober) load(cmd *cobra.Command, cfg *probe.Config) (err error) {
 		cfg.Local = "login " + cli.Printable(login.Username)
 		return nil
 	}
+	if f.bundle != nil {
+		cfg.ServerKey = f.bundle.Service.Key
+		f.connectAs(cfg, f.bundle)
+		return checkNow(f.bundle, f.cert)
+	}
 	if f.serverKey == "" {
 		cfg.Local = "no key, no login"
 		return nil
 	}
-	cfg.Mechanism = zap.Curve
 	if cfg.ServerKey, err = loadPublicKey(cmd, f.serverKey); err != nil {
 		return err
 	}
 	if f.cert != "" {
 		return f.loadClient(cmd, cfg)
 	}
-	cfg.Key, cfg.IsNew = curve.GenerateKey(), true
+	cfg.Mechanism, cfg.Key, cfg.IsNew = zap.Curve, curve.GenerateKey(), true
 	cfg.Local = "a new key for this probe: " + cfg.Key.Public().String()
 	cfg.Admit = "this is a new key: pass --cert to connect as a client that the server knows"
 	return nil
@@ -189,18 +194,20 @@ func (f *prober) loadClient(cmd *cobra.Command, cfg *probe.Config) error {
 	if err != nil {
 		return err
 	}
+	f.connectAs(cfg, c)
+	return cmp.Or(checkNow(c, f.cert), checkPublic(cmd, strings.TrimSuffix(f.cert, cert.SecretSuffix), c))
+}
+
+// connectAs sets the client.
+func (f *prober) connectAs(cfg *probe.Config, c *cert.Certificate) {
 	public := strings.TrimSuffix(f.cert, cert.SecretSuffix)
-	if err := cmp.Or(checkNow(c, f.cert), checkPublic(cmd, public, c)); err != nil {
-		return err
-	}
-	cfg.Key = c.Secret
+	cfg.Mechanism, cfg.Key = zap.Curve, c.Secret
 	cfg.Local = f.cert + ": key " + c.Public.String()
 	if withoutBundle, ok := strings.CutSuffix(public, bundleSuffix); ok { // a bundle is secret, and stays here
 		public = withoutBundle + publicSuffix
 	}
 	cfg.Admit = fmt.Sprintf("on the server's side: zauth admit %s --name %s; or, with its keystore: zcert store add dir:CLIENTS %s",
 		c.Public.Fingerprint(), cli.Quote(nameOfFile(public)), cli.Quote(public))
-	return nil
 }
 
 // checkPublic checks the file of the public certificate, if there is one: an authority signs it,

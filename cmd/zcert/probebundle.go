@@ -26,8 +26,8 @@ func (f *prober) runBundle(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return f.unusable(cmd, path, err)
 	}
-	c.Secret.Wipe()
-	f.cert, f.serverKey = path, c.Service.Key.String()
+	defer c.Secret.Wipe()
+	f.cert, f.bundle = path, c
 	for _, at := range c.Service.Endpoints {
 		err = cmp.Or(err, f.run(cmd, at))
 	}
