@@ -39,7 +39,7 @@ var arguments = map[string]cobra.CompletionFunc{
 	"armor":          first(cli.Extensions("key", "key_secret", "plain")),
 	"bundle":         first(secrets),
 	"snippet":        completeSnippet,
-	"probe":          noFile,
+	"probe":          first(cli.Extensions("bundle")),
 	"scan":           noFile,
 	"store ls":       first(cli.CompleteKeystore),
 	"store export":   first(cli.CompleteKeystore),
