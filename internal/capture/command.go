@@ -39,12 +39,19 @@ func (s *side) decode(f *frame) {
 		s.curve(e, f.body)
 	case s.mechanism != zap.Null && s.mechanism != zap.Plain:
 		e.Note = "cannot be decoded: another mechanism than NULL, PLAIN and CURVE"
-	case kind == Command:
+	case kind == Command, s.isPassword(f.body):
+		e.Kind = Command
 		s.command(e, f.body)
 	default:
 		s.message(e, f.body)
 	}
 	s.conn.decoder.emit(e)
+}
+
+// isPassword reports whether a frame is a HELLO of PLAIN in which the flag of commands is
+// missing. Its password must not be shown as a message.
+func (s *side) isPassword(body []byte) bool {
+	return s.mechanism == zap.Plain && s.socketType == "" && bytes.HasPrefix(body, []byte("\x05HELLO"))
 }
 
 // split splits a command into its name, if that is known, and its data.

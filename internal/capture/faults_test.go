@@ -143,13 +143,14 @@ func TestPlain(t *testing.T) {
 	lines, _, err := decode(t, wire{}.of(t, []chunk{
 		{true, greetingOf(0, "PLAIN")}, {false, greetingOf(0, "PLAIN")},
 		{true, frameOf(flagCommand, []byte("\x05HELLO\x05alice\x06secret"))},
+		{true, frameOf(0, []byte("\x05HELLO\x05alice\x06secret"))},
 		{true, frameOf(flagCommand, []byte("\x05HELLO\x05alic"))},
 		{true, frameOf(flagCommand, []byte("\x06secret"))},
 		{true, frameOf(flagCommand, []byte("\x06secret\x06secret"))},
 		{false, frameOf(flagCommand, []byte("^RROR\x03400"))},
 	}), nil)
 	ztest.Must(t, err)
-	want(t, lines, "1 > greeting 3.0 PLAIN", "1 < greeting 3.0 PLAIN", "1 > command HELLO alice", "1 > command HELLO: malformed",
+	want(t, lines, "1 > greeting 3.0 PLAIN", "1 < greeting 3.0 PLAIN", "1 > command HELLO alice", "1 > command HELLO alice", "1 > command HELLO: malformed",
 		"1 > command: unknown command", "1 > command: unknown command", "1 < command ERROR 400", "1 > end: closed")
 }
 
