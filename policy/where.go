@@ -21,16 +21,20 @@ func (p *Policy) Where(key curve.PublicKey) (url, place string, ok bool) {
 	return "", "", false
 }
 
-// Groups returns the groups that the rules for a domain admit. If there are none, the groups of
-// a client make no difference, or no rule admits a key.
-func (p *Policy) Groups(domain string) []string {
+// Keystores returns the URLs of the keystores whose clients the rules for a domain admit, and the
+// groups of which a client needs one. The URL is "" for a keystore of the program. If there are
+// no groups, those of a client make no difference.
+func (p *Policy) Keystores(domain string) (urls, groups []string) {
 	s := p.current.Load()
 	if s == nil {
-		return nil
+		return nil, nil
 	}
 	d := s.domain(domain)
 	if d == nil || d.curve == nil {
-		return nil
+		return nil, nil
 	}
-	return append([]string(nil), d.curve.groups...)
+	for _, rule := range d.curve.stores {
+		urls = append(urls, s.urls[rule.store])
+	}
+	return urls, append([]string(nil), d.curve.groups...)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // TestWhere: the policy tells in which of its keystores a key is, known or revoked, and which
-// groups a domain admits.
+// keystores and groups a domain admits.
 func TestWhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -44,13 +44,18 @@ func TestWhere(t *testing.T) {
 			t.Errorf("%s: got %q, expected %q", name, got, want)
 		}
 	}
-	for domain, want := range map[string]string{"one": "[traders admins]", "two": "[]", "open": "[]", policy.LinkDomain: "[]"} {
-		if got := fmt.Sprint(p.Groups(domain)); got != want {
+	a, b := "dir:"+filepath.Join(dir, "a"), "dir:"+filepath.Join(dir, "b")
+	for domain, want := range map[string]string{"one": "[" + a + "] [traders admins]", "two": "[" + b + "] []", "open": "[] []", policy.LinkDomain: "[] []"} {
+		urls, groups := p.Keystores(domain)
+		if got := fmt.Sprint(urls, groups); got != want {
 			t.Errorf("%s: got %s, expected %s", domain, got, want)
 		}
 	}
 	var zero policy.Policy
-	if _, _, ok := zero.Where(alice.Public); ok || zero.Groups("one") != nil {
+	if urls, groups := zero.Keystores("one"); urls != nil || groups != nil {
+		t.Error("the zero value knows a keystore")
+	}
+	if _, _, ok := zero.Where(alice.Public); ok {
 		t.Error("the zero value knows something")
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/zcurve/zcurve/internal/ztest"
 	"github.com/zcurve/zcurve/internal/ztest/scenario"
 	"github.com/zcurve/zcurve/keystore"
+	"github.com/zcurve/zcurve/policy"
 )
 
 // TestAdviceBy: the advice of the monitor knows in which keystore a key is, also without a policy,
@@ -42,11 +44,14 @@ func TestAdviceBy(t *testing.T) {
 		_, rules, err := c.flags.open(slog.New(slog.DiscardHandler))
 		ztest.Must(t, err)
 		defer rules.Close()
-		advice := adviceBy(rules, "dir:new")
+		advice := adviceBy(rules, "dir:"+path("clients"))
+		if got, want := advice.Admits("payments"), strings.HasPrefix(c.alice, "dir:"); got != want || advice.Admits(policy.LinkDomain) {
+			t.Errorf("%+v: admits to payments %v, want %v, and to none of zauth's own domains", c.flags, got, want)
+		}
 		url, file := advice.Keystore(alice.Public)
 		revokedURL, revokedFile := advice.Keystore(bob.Public)
 		got := fmt.Sprintf("%s %s, %s %s, %v, %s", url, file, revokedURL, revokedFile, advice.Groups("payments"), advice.AdmitTo)
-		want := fmt.Sprintf("%s, %s, %s, dir:new", c.alice, c.bob, c.groups)
+		want := fmt.Sprintf("%s, %s, %s, dir:%s", c.alice, c.bob, c.groups, path("clients"))
 		if got != want {
 			t.Errorf("%+v: got %q, expected %q", c.flags, got, want)
 		}

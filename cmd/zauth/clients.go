@@ -146,10 +146,10 @@ func printPending(cmd *cobra.Command, found control.Clients) error {
 			fmt.Fprintf(out, "  key      %s\n", c.Key)
 			fmt.Fprintf(out, "  asked    %s from %s, last %s\n", count(int(c.Refusals), "time"), dash(last.Address), moment(last.Time, now))
 			fmt.Fprintf(out, "  service  %s\n", dash(askedBy(last)))
-			if found.AdmitTo != "" {
-				fmt.Fprintf(out, "  admit    %s\n", monitor.AdmitCommand(c.Fingerprint, ""))
+			if c.Admit != "" {
+				fmt.Fprintf(out, "  admit    %s\n", c.Admit)
 			} else {
-				fmt.Fprintln(out, "  admit    add its certificate to a keystore: zcert store add URL FILE")
+				fmt.Fprintln(out, "  admit    add its certificate to a keystore of this domain: zcert store add URL FILE")
 			}
 		}
 		printMore(out, found)

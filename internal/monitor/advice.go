@@ -21,6 +21,9 @@ type Advice struct {
 	Keystore func(curve.PublicKey) (url, file string)
 	// Groups returns the groups that a domain admits. If it is nil, they are not known.
 	Groups func(domain string) []string
+	// Admits reports whether a domain admits clients in the keystore AdmitTo. If it is nil, all
+	// domains do.
+	Admits func(domain string) bool
 }
 
 // advice is a command that admits a client, and what to do in words. In the command, words in
@@ -96,17 +99,37 @@ func property(first, line string) func(Advice, *Event) advice {
 
 func (a Advice) unknownKey(e *Event) advice {
 	const compare = "compare the fingerprint with the client's owner first"
-	if a.AdmitTo == "" || e.Key == "" {
-		return advice{words: compare + `; then add the certificate to a keystore: zcert store add URL FILE`}
+	command := a.admit(e.Fingerprint, e.Name, e.Domain)
+	if command == "" || e.Key == "" {
+		return advice{words: compare + `; then add the certificate to a keystore of this domain: zcert store add URL FILE`}
 	}
-	return advice{AdmitCommand(e.Fingerprint, e.Name), compare}
+	return advice{command, compare}
 }
 
-// AdmitCommand returns the command that admits an unknown key with a name. It names the
-// fingerprint, which people compare, and which needs no quotes. If the name is "", the command
-// has NAME in its place.
-func AdmitCommand(fingerprint, name string) string {
-	return "zauth admit " + fingerprint + " --name " + quote(cmp.Or(name, "NAME"))
+// admit returns the command of zauth that admits an unknown key to a domain, or "" if zauth can't.
+func (a Advice) admit(fingerprint, name, domain string) string {
+	if a.AdmitTo == "" || a.Admits != nil && !a.Admits(domain) {
+		return ""
+	}
+	var groups []string
+	if a.Groups != nil {
+		groups = a.Groups(domain)
+	}
+	return AdmitCommand(fingerprint, name, groups)
+}
+
+// AdmitCommand returns the command that admits an unknown key with a name and in one of some
+// groups, if there are any. It names the fingerprint, which people compare, and which needs no
+// quotes. If the name is "", the command has NAME in its place, and for several groups GROUP.
+func AdmitCommand(fingerprint, name string, groups []string) string {
+	command := "zauth admit " + fingerprint + " --name " + quote(cmp.Or(name, "NAME"))
+	switch len(groups) {
+	case 0:
+		return command
+	case 1:
+		return command + " --group " + quote(groups[0])
+	}
+	return command + " --group GROUP"
 }
 
 // withKey returns a command with a key as its last argument. A key can begin with a hyphen, as

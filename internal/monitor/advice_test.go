@@ -21,12 +21,17 @@ import (
 // TestAdmitCommand: names are quoted for a shell, and are never an option.
 func TestAdmitCommand(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, want string }{
-		{"", "zauth admit SHA256:abc --name NAME"},
-		{"o'brien x", `zauth admit SHA256:abc --name 'o'\''brien x'`},
-		{"-x", `zauth admit SHA256:abc --name '-x'`},
+	for _, c := range []struct {
+		name   string
+		groups []string
+		want   string
+	}{
+		{"", nil, "zauth admit SHA256:abc --name NAME"},
+		{"o'brien x", nil, `zauth admit SHA256:abc --name 'o'\''brien x'`},
+		{"-x", []string{"a b"}, `zauth admit SHA256:abc --name '-x' --group 'a b'`},
+		{"x", []string{"a", "b"}, `zauth admit SHA256:abc --name x --group GROUP`},
 	} {
-		wantEqual(t, "command", monitor.AdmitCommand("SHA256:abc", c.name), c.want)
+		wantEqual(t, "command", monitor.AdmitCommand("SHA256:abc", c.name, c.groups), c.want)
 	}
 }
 
@@ -165,13 +170,28 @@ func TestAdviceWords(t *testing.T) {
 func TestAdviceAdmit(t *testing.T) {
 	t.Parallel()
 	m := newScripted(monitor.Options{
-		Names:  func(key curve.PublicKey) []string { return map[curve.PublicKey][]string{keyOf(2): {"bob"}}[key] },
-		Advice: monitor.Advice{AdmitTo: "dir:clients"},
+		Names: func(key curve.PublicKey) []string { return map[curve.PublicKey][]string{keyOf(2): {"bob"}}[key] },
+		Advice: monitor.Advice{
+			AdmitTo: "dir:clients",
+			Groups:  func(domain string) []string { return map[string][]string{"grouped": {"traders"}}[domain] },
+			Admits:  func(domain string) bool { return domain != "elsewhere" },
+		},
 	})
 	m.decide(t, byKey(1, "192.0.2.1"), refused("unknown key"))
 	m.decide(t, byKey(2, "192.0.2.1"), refused("unknown key"))
 	events := m.Recent()
-	wantEqual(t, "command", events[0].Admit, monitor.AdmitCommand(keyOf(1).Fingerprint(), ""))
-	wantEqual(t, "command with the known name", events[1].Admit, monitor.AdmitCommand(keyOf(2).Fingerprint(), "bob"))
+	wantEqual(t, "command", events[0].Admit, monitor.AdmitCommand(keyOf(1).Fingerprint(), "", nil))
+	wantEqual(t, "command with the known name", events[1].Admit, monitor.AdmitCommand(keyOf(2).Fingerprint(), "bob", nil))
 	wantEqual(t, "pending", m.Pending()[0].Admit, events[0].Admit)
+
+	// The command adds the client to a group that the domain needs. There is none for a domain that
+	// reads other keystores: it would admit the key to other domains.
+	for domain, want := range map[string]string{"grouped": monitor.AdmitCommand(keyOf(3).Fingerprint(), "", []string{"traders"}), "elsewhere": ""} {
+		req := byKey(3, "192.0.2.1")
+		req.Domain = domain
+		m.decide(t, req, refused("unknown key"))
+		events := m.Recent()
+		wantEqual(t, domain, events[len(events)-1].Admit, want)
+		wantEqual(t, domain+", pending", m.Pending()[0].Admit, want)
+	}
 }

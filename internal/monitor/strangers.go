@@ -94,9 +94,7 @@ func (m *Monitor) Pending() (pending []Client) {
 	slices.SortStableFunc(all, func(a, b client) int { return b.refused.at.Compare(a.refused.at) })
 	for _, c := range all {
 		out := m.describe(&c)
-		if m.options.Advice.AdmitTo != "" {
-			out.Admit = AdmitCommand(out.Fingerprint, "")
-		}
+		out.Admit = m.options.Advice.admit(out.Fingerprint, "", out.Refused.Domain)
 		pending = append(pending, out)
 	}
 	return pending

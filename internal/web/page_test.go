@@ -27,13 +27,19 @@ const hostile = `</td><script>alert(1)</script><img src=x onerror=alert(1)> " on
 // newSource returns a source with these decisions.
 func newSource(t *testing.T, status control.Status, decisions ...decision) Source {
 	t.Helper()
+	return newSourceTo(t, "", status, decisions...)
+}
+
+// newSourceTo is newSource with --admit-to.
+func newSourceTo(t *testing.T, admitTo string, status control.Status, decisions ...decision) Source {
+	t.Helper()
 	next := make(chan zap.Reply, 1)
-	m := monitor.New(zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return <-next }), monitor.Options{})
+	m := monitor.New(zap.HandlerFunc(func(context.Context, *zap.Request) zap.Reply { return <-next }), monitor.Options{Advice: monitor.Advice{AdmitTo: admitTo}})
 	for _, d := range decisions {
 		next <- d.reply
 		m.Handle(t.Context(), &d.request)
 	}
-	return Source{Status: func() control.Status { return status }, Monitor: m, Log: slog.New(slog.DiscardHandler)}
+	return Source{Status: func() control.Status { return status }, Monitor: m, AdmitTo: admitTo, Log: slog.New(slog.DiscardHandler)}
 }
 
 type decision struct {
@@ -149,7 +155,7 @@ func TestPage(t *testing.T) {
 	stranger := zap.Request{Domain: "payments", Address: "10.0.0.7", Mechanism: zap.Curve, Credentials: [][]byte{[]byte(strings.Repeat("s", 32))}}
 	alice := zap.Request{Domain: "payments", Address: "10.0.0.8", Mechanism: zap.Curve, Credentials: [][]byte{[]byte(strings.Repeat("a", 32))}}
 	now := time.Now()
-	s := newSource(t, control.Status{
+	status := control.Status{
 		Started:     now.Add(-26 * time.Hour),
 		Policy:      &control.Policy{File: "policy.zpl", Digest: "0123abcd", Since: now, Domains: []string{"payments", "status"}},
 		Stores:      []control.Store{{URL: "dir:staff", Identities: 1234, Revoked: 5}},
@@ -157,13 +163,14 @@ func TestPage(t *testing.T) {
 		Expiring:    []control.Expiring{{Name: "globex", Store: "dir:partners", Expires: now.Add(50 * time.Hour)}},
 		ExpiringAll: 8,
 		Limits:      []control.Limit{{Name: "failures", Count: 3}, {Name: "logins"}},
-	}, decision{alice, zap.Reply{Status: zap.StatusOK, UserID: "alice", Identity: "alice", Rule: "policy.zpl:3"}},
-		decision{stranger, zap.Reply{Status: zap.StatusRefused, Text: "unknown key", Rule: "policy.zpl:1"}})
-	body := get(t, s, "/").Body.String()
+	}
+	decisions := []decision{{alice, zap.Reply{Status: zap.StatusOK, UserID: "alice", Identity: "alice", Rule: "policy.zpl:3"}},
+		{stranger, zap.Reply{Status: zap.StatusRefused, Text: "unknown key", Rule: "policy.zpl:1"}}}
+	body := get(t, newSource(t, status, decisions...), "/").Body.String()
 	if strings.Contains(body, "zauth admit SHA256:") {
 		t.Error("without --admit-to, the page shows zauth admit")
 	}
-	s.AdmitTo = "dir:staff"
+	s := newSourceTo(t, "dir:staff", status, decisions...)
 	body = get(t, s, "/").Body.String()
 	fingerprint := s.Monitor.Pending()[0].Fingerprint
 	for _, want := range []string{"Ready", "Up 1 d 2 h", "policy.zpl", "0123abcd", "payments, status", "dir:staff", "1\u202f234, 5 revoked", "acme.revoked", "expired",
