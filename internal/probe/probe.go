@@ -57,7 +57,7 @@ type Report struct {
 	Metadata   zap.Metadata
 	Connected  time.Duration // how long connecting took: about one round trip
 	Handshake  time.Duration // how long the handshake took
-	RoundTrip  time.Duration // how long the peer took to answer a PING
+	RoundTrip  time.Duration // how long the peer took to answer a PING, or to send a message after it
 }
 
 // newReport returns a report whose local stage has passed.
