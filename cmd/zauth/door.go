@@ -94,7 +94,7 @@ func (d *daemon) openDoor(ctx context.Context, link zmtp.Config) (*door, error) 
 				security = zmq4.CurveServer(link.Key, link.Domain, link.Handler)
 			}
 			host, _ := os.Hostname()
-			opened.publisher, err = control.NewPublisher(ctx, at, security, control.Event{Host: host, Endpoint: d.flags.listen[0]}, d.monitor.Follow)
+			opened.publisher, err = control.NewPublisher(ctx, at, security, control.Event{Host: host, Endpoint: d.endpoints[0]}, d.monitor.Follow)
 			if err == nil {
 				d.log.Info("decisions are published", "endpoint", opened.publisher.Endpoint())
 			}

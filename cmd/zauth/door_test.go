@@ -76,7 +76,7 @@ func TestDoorByCurve(t *testing.T) {
 	ask := func(own, server string) (code int, stdout, stderr string) {
 		return run(t, "status", "--control", at, "--cert", own, "--server-key", server)
 	}
-	if code, stdout, stderr := ask(operator, public); code != 0 || !strings.Contains(stdout, "policy") {
+	if code, stdout, stderr := ask(operator, public); code != 0 || !strings.Contains(stdout, "policy") || !strings.Contains(stdout, "  listening  "+z.endpoint+"\n") {
 		t.Errorf("the operator: %d, %s%s", code, stdout, stderr)
 	}
 	for who, own := range map[string]string{"a client": client, "a stranger": stranger} {

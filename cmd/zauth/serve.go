@@ -190,13 +190,18 @@ func serve(ctx context.Context, f serveFlags, stdout, stderr io.Writer) error {
 	if err := d.checkAdmitTo(); err != nil {
 		return err
 	}
-	door, err := d.openDoor(ctx, link)
+	listeners, err := listen(ctx, f, mode, link, &sockets, log)
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, f, mode, link, &sockets, log)
+	for _, ln := range listeners {
+		d.endpoints = append(d.endpoints, ln.Endpoint())
+	}
+	door, err := d.openDoor(ctx, link)
 	if err != nil {
-		door.close()
+		for _, ln := range listeners {
+			ln.Close()
+		}
 		return err
 	}
 	d.sandbox.Store(confine(d.accesses(), log)) // after everything that listens or opens files

@@ -19,7 +19,7 @@ func (d *daemon) status() control.Status {
 	s := control.Status{
 		Version:   cli.Version(),
 		Started:   d.started,
-		Endpoints: d.flags.listen,
+		Endpoints: d.endpoints,
 		Stores:    []control.Store{},
 		Lists:     []control.List{},
 		Minute:    d.monitor.LastMinute(),

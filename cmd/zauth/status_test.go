@@ -47,7 +47,7 @@ func TestStatus(t *testing.T) {
 			handler, rules, err := f.open(slog.New(slog.DiscardHandler))
 			ztest.Must(t, err)
 			defer rules.Close()
-			d := &daemon{flags: f, started: time.Now(), rules: rules, monitor: monitor.New(handler, monitor.Options{})}
+			d := &daemon{flags: f, endpoints: f.listen, started: time.Now(), rules: rules, monitor: monitor.New(handler, monitor.Options{})}
 			d.monitor.Handle(t.Context(), &zap.Request{Mechanism: zap.Null})
 			got := d.status()
 			ends := func(name, url string) control.Expiring {
