@@ -90,7 +90,7 @@ func printStatus(cmd *cobra.Command, s control.Status) error {
 				line("", "domains %s", strings.Join(p.Domains, ", "))
 			}
 			if p.Failed != "" {
-				line("", "%s", paint.Bad("the previous version still applies: "+p.Failed))
+				line("", "%s", paint.Bad("the previous version still applies: "+strings.ReplaceAll(p.Failed, "\n", "\n             ")))
 			}
 		}
 		for _, store := range s.Stores {

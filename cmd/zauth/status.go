@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ func (d *daemon) status() control.Status {
 	hits := policy.LimitHits{}
 	for i, p := range deciding {
 		r := p.Report()
+		r.Loads.Failed = strings.TrimPrefix(r.Loads.Failed, "policy: ") // the name of the package
 		if i == 0 {
 			s.Reloads = control.Reloads(r.Loads)
 		}
