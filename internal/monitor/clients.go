@@ -168,7 +168,6 @@ func (m *Monitor) Clients() []Client {
 	return clients
 }
 
-// snapshot returns copies of all clients.
 // Len returns the number of clients that Clients returns.
 func (m *Monitor) Len() int {
 	m.strangers.mu.Lock()
@@ -176,6 +175,7 @@ func (m *Monitor) Len() int {
 	return int(m.known.Load()) + m.strangers.table.order.Len()
 }
 
+// snapshot returns copies of all clients.
 func (m *Monitor) snapshot() (all []client) {
 	m.each(func(s *shard) {
 		for _, c := range s.clients.byID {
