@@ -21,8 +21,10 @@ installed 1.0.0
 [ "$(stat --format=%U /proc/"$(pid)")" = zauth ]
 [ "$(owned /run/zauth/socket)" = 'zauth:zauth 660' ]
 [ "$(owned /etc/zauth)" = 'root:zauth 750' ]
-[ "$(owned /etc/zauth/policy.zpl)" = 'root:zauth 640' ]
+[ "$(owned /etc/zauth/policy.zpl)" = 'zauth:root 400' ]
 fails runuser --user nobody -- cat /etc/zauth/policy.zpl
+fails runuser --user nobody --supp-group zauth -- cat /etc/zauth/policy.zpl
+runuser --user nobody --supp-group zauth -- cat /etc/zauth/zauth.conf
 zauth --version | grep '^zauth v1\.0\.0, '
 cd /tmp
 zcert gen alice
@@ -73,7 +75,7 @@ fails grep '^# new in 1\.1\.0$' /etc/zauth/zauth.conf
 grep '^# new in 1\.1\.0$' /etc/zauth/zauth.conf.dpkg-dist
 grep '^# new in 1\.1\.0$' /etc/zauth/policy.zpl
 [ "$(owned /etc/zauth)" = 'root:zauth 750' ]
-[ "$(owned /etc/zauth/policy.zpl)" = 'root:zauth 640' ]
+[ "$(owned /etc/zauth/policy.zpl)" = 'zauth:root 400' ]
 [ -e /var/lib/zauth/state ]
 
 # A service that was disabled stays so.
