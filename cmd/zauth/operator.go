@@ -172,8 +172,9 @@ func (d *daemon) identify(store keystore.Store, client string) (curve.PublicKey,
 	if key, err := curve.ParsePublicKey(client); err == nil {
 		found[key] = true
 	}
+	isKey := monitor.KeyOf(client)
 	for id := range store.All() {
-		if id.Name == client || id.Key().Fingerprint() == client {
+		if id.Name == client || isKey != nil && isKey(id.Key()) {
 			found[id.Key()] = true
 		}
 	}

@@ -11,23 +11,33 @@ import (
 // groups of digits, with or without their numbers. A part of a fingerprint finds nothing,
 // because somebody can make a key that has the same part.
 func (m *Monitor) Find(text string) (found Client, ok bool) {
-	if len(text) > maxFindText {
+	is := KeyOf(text)
+	if is == nil {
 		return Client{}, false
+	}
+	return m.find(func(c *client) bool { return is(c.sum) })
+}
+
+// KeyOf returns a function that reports whether a key is the one that text names, in a form that
+// [Monitor.Find] accepts. It returns nil if the text names no key.
+func KeyOf(text string) func(curve.PublicKey) bool {
+	if len(text) > maxFindText {
+		return nil
 	}
 	text = strings.TrimSpace(text)
 	if key, err := curve.ParsePublicKey(text); err == nil {
-		return m.find(func(c *client) bool { return c.sum == key })
+		return func(k curve.PublicKey) bool { return k == key }
 	}
 	if digits := withoutNumbers(text); digits != "" {
-		return m.find(func(c *client) bool {
-			groups := curve.PublicKey(c.sum).FingerprintGroups()
+		return func(k curve.PublicKey) bool {
+			groups := k.FingerprintGroups()
 			return strings.Join(groups[:], " ") == digits
-		})
+		}
 	}
 	if !strings.HasPrefix(text, "SHA256:") {
-		return Client{}, false
+		return nil
 	}
-	return m.find(func(c *client) bool { return curve.PublicKey(c.sum).Fingerprint() == text })
+	return func(k curve.PublicKey) bool { return k.Fingerprint() == text }
 }
 
 // maxFindText is longer than any text that Find finds.
