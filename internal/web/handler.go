@@ -70,15 +70,18 @@ func newHandler(ctx context.Context, s Source) http.Handler {
 // longer than d.
 func bounded(next http.Handler, n int, d time.Duration) http.Handler {
 	places := make(chan struct{}, n)
-	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	limited := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { <-places }() // also if the request has been answered before
+		next.ServeHTTP(w, r)
+	}), d, "zauth did not answer in time\n")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case places <- struct{}{}:
-			defer func() { <-places }()
-			next.ServeHTTP(w, r)
+			limited.ServeHTTP(w, r)
 		default:
 			writeText(w, http.StatusServiceUnavailable, "too many requests at a time")
 		}
-	}), d, "zauth did not answer in time\n")
+	})
 }
 
 // unready says why zauth can't decide as its files say, one reason a line. It is empty if zauth
