@@ -47,7 +47,7 @@ func TestPublisher(t *testing.T) {
 	}
 	dave.await(t, endpoint+": refused by server: 400")
 
-	if out, err := output(t, tool(t, "zcert"), "store", "revoke", "dir:"+subscribers, filepath.Join(dir, "alice.key")); err != nil {
+	if out, err := output(t, tool(t, "zcert"), "store", "revoke", "dir:"+subscribers, "alice"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	alice.await(t, endpoint+": refused by server: 400")
