@@ -120,7 +120,7 @@ func TestRevokedAtServer(t *testing.T) {
 	bob := connect("bob")
 	ask("alice", alice)
 	ask("bob", bob)
-	if out, err := output(t, tool(t, "zcert"), "store", "revoke", "dir:"+clients, filepath.Join(dir, "alice.key")); err != nil {
+	if out, err := output(t, tool(t, "zcert"), "store", "revoke", "dir:"+clients, "alice"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var refused *zmtp.RefusedError
