@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/zcurve/zcurve/zmtp"
 )
@@ -75,5 +77,9 @@ func peerFault(err error) fault {
 	if isSilent(err) || errors.Is(err, zmtp.ErrHeartbeat) {
 		return fault{"the peer does not answer PING", "it is stuck, or its library has no heartbeats, which ZMTP 3.1 requires: see its log", true}
 	}
-	return fault{"the peer closed the connection after the handshake: " + reason(err), hintLog, true}
+	text := "the peer closed the connection after the handshake"
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		text += ": " + reason(err)
+	}
+	return fault{text, hintLog, true}
 }
