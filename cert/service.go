@@ -13,7 +13,7 @@ import (
 
 // A Service is what a client needs to connect to a service, besides its own keys. A
 // secret certificate with a Service is a bundle: one file that gives a client all it needs.
-// The zero value is none.
+// The zero value means that a certificate is not a bundle.
 type Service struct {
 	// Key is the public key of the server, which the client checks.
 	Key curve.PublicKey

@@ -35,15 +35,7 @@ address. Zauth remembers the clients that it has seen last.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Search = strings.Join(args, "")
-			if err := checkList(req); err != nil {
-				return err
-			}
-			var found control.Clients
-			show, err := f.ask(cmd, req, &found)
-			if err != nil || !show {
-				return err
-			}
-			return printClients(cmd, found)
+			return f.list(cmd, req, printClients)
 		},
 	}
 	f.add(cmd.Flags())
@@ -70,20 +62,25 @@ SEARCH selects keys by a part of the key, its fingerprint, the domain or the add
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Search = strings.Join(args, "")
-			if err := checkList(req); err != nil {
-				return err
-			}
-			var found control.Clients
-			show, err := f.ask(cmd, req, &found)
-			if err != nil || !show {
-				return err
-			}
-			return printPending(cmd, found)
+			return f.list(cmd, req, printPending)
 		},
 	}
 	f.add(cmd.Flags())
 	addLimit(cmd, &req)
 	return cmd
+}
+
+// list asks for clients, and prints them.
+func (f askFlags) list(cmd *cobra.Command, req control.Request, print func(*cobra.Command, control.Clients) error) error {
+	if err := checkList(req); err != nil {
+		return err
+	}
+	var found control.Clients
+	show, err := f.ask(cmd, req, &found)
+	if err != nil || !show {
+		return err
+	}
+	return print(cmd, found)
 }
 
 // addLimit adds the flag --limit.

@@ -69,8 +69,8 @@ func (d *daemon) notifyWhile(ctx context.Context, handler zap.Handler, log *slog
 }
 
 // decides returns an error unless handler decides within this time, and the decisions made so
-// far can be counted. Any decision will do. The address of the request is none, so it counts as no
-// client's failure, and it is not logged.
+// far can be counted. It accepts any decision. The request has an invalid address, so it counts
+// against no client, and it is not logged.
 func (d *daemon) decides(ctx context.Context, handler zap.Handler, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

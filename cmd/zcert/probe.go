@@ -30,7 +30,7 @@ type prober struct {
 	expect, socketType     string
 	timeout, wait          time.Duration
 	asJSON                 bool
-	bundle                 *cert.Certificate // nil if there is none; cert names its file
+	bundle                 *cert.Certificate // nil without a bundle; cert names its file
 }
 
 func newProbe() *cobra.Command {

@@ -34,7 +34,7 @@ import (
 type fault struct {
 	listen peertest.Listen
 	args   string
-	code   int    // 0 if there is none
+	code   int    // the exit code; 0 if all stages pass
 	text   string // of the stage that fails, or of the last that passes
 	hint   string
 }

@@ -83,7 +83,7 @@ type Event struct {
 
 // Config says how to decode a capture.
 type Config struct {
-	Keys  *KeyLog            // nil if there is none
+	Keys  *KeyLog            // if nil, CURVE is not decrypted
 	Bytes int                // how much of each frame events have
 	Emit  func(*Event) error // called for each event, in order; its error ends Decode
 }

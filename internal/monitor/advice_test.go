@@ -184,8 +184,8 @@ func TestAdviceAdmit(t *testing.T) {
 	wantEqual(t, "command with the known name", events[1].Admit, monitor.AdmitCommand(keyOf(2).Fingerprint(), "bob", nil))
 	wantEqual(t, "pending", m.Pending()[0].Admit, events[0].Admit)
 
-	// The command adds the client to a group that the domain needs. There is none for a domain that
-	// reads other keystores: it would admit the key to other domains.
+	// The command adds the client to a group that the domain needs. A domain that reads other
+	// keystores has no command: it would admit the key to other domains.
 	for domain, want := range map[string]string{"grouped": monitor.AdmitCommand(keyOf(3).Fingerprint(), "", []string{"traders"}), "elsewhere": ""} {
 		req := byKey(3, "192.0.2.1")
 		req.Domain = domain

@@ -21,7 +21,7 @@ import (
 type Source struct {
 	Status  func() control.Status // safe for concurrent use
 	Monitor *monitor.Monitor
-	AdmitTo string // the keystore for zauth admit, or "" if there is none
+	AdmitTo string // the keystore for zauth admit, or "" without --admit-to
 	Log     *slog.Logger
 }
 
